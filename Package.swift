@@ -1,0 +1,47 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+  name: "Sinter",
+  products: [
+    .library(name: "Sinter", targets: ["Sinter"]),
+    .library(name: "SinterModel", targets: ["SinterModel"]),
+    .executable(name: "sinter", targets: ["SinterCLI"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+  ],
+  targets: [
+    // C, and C made visible to Swift.
+    .target(name: "SinterABI"),
+    .target(name: "SinterRuntime", dependencies: ["SinterABI"]),
+    .target(name: "CLLVM", linkerSettings: [.linkedLibrary("LLVM-19")]),
+    .target(name: "COnnx", linkerSettings: [.linkedLibrary("protobuf-c")]),
+    .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
+
+    // The straight line, from the bottom up.
+    .target(name: "SinterCore"),
+    .target(name: "SinterKernel", dependencies: ["SinterCore", "COpenBLAS"]),
+    .target(name: "SinterIR", dependencies: ["SinterCore", "SinterKernel"]),
+    .target(name: "SinterOps", dependencies: ["SinterCore", "SinterKernel", "SinterIR"]),
+    .target(name: "SinterPasses", dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps"]),
+    .target(name: "SinterLLVM", dependencies: ["SinterCore", "SinterKernel", "SinterRuntime", "CLLVM"]),
+    .target(name: "SinterONNX", dependencies: ["SinterCore", "SinterIR", "SinterOps", "COnnx"]),
+    .target(name: "SinterVisual", dependencies: ["SinterCore", "SinterKernel", "SinterIR"]),
+    .target(name: "SinterModel", dependencies: ["SinterCore", "SinterABI"]),
+
+    // What users import, and the command line.
+    .target(
+      name: "Sinter",
+      dependencies: [
+        "SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterLLVM", "SinterONNX",
+        "SinterVisual", "SinterModel",
+      ]),
+    .executableTarget(
+      name: "SinterCLI",
+      dependencies: ["Sinter", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c11
+)

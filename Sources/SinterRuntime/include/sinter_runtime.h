@@ -1,0 +1,109 @@
+/* sinter_runtime.h: what the generated part of a library and the runtime linked beside it agree on.
+ *
+ * The generated object defines one SinterProgram, `sinter_program`. The runtime does everything that is the same in
+ * every library: ports, shapes, memory, threads, errors, and the entry points of sinter.h. A program is straight code:
+ * `plan` turns input sizes into all other sizes, `run` calls kernels one after another.
+ *
+ * Sizes. A program knows its shapes as a table of int64 slots. The first `symbol_count` slots are the symbols that the
+ * runtime binds from the shapes of inputs; the next ones are computed by `plan` from those; the rest are written during
+ * `run`, where a size depends on data.
+ *
+ * Buffers. Each buffer has an entry in `frame->buffers`, a pointer that kernels receive. What stands behind it is told by
+ * its kind.
+ */
+#ifndef SINTER_RUNTIME_H
+#define SINTER_RUNTIME_H
+
+#include "sinter.h"
+
+typedef struct SinterFrame {
+  void **buffers;       /* one pointer a buffer of the program */
+  int64_t *sizes;       /* one value a slot */
+  SinterSession *session;
+} SinterFrame;
+
+/* One kernel: does tasks begin ..< end of its grid. `buffers` and `sizes` are the call's own arguments. Different tasks
+ * write different memory. Returns 0, or an error number that indexes the program's `errors`, plus one. */
+typedef int32_t (*SinterKernel)(void *const *buffers, const int64_t *sizes, int64_t begin, int64_t end);
+
+typedef enum {
+  SINTER_BUFFER_INPUT = 0,    /* the memory of input `port` */
+  SINTER_BUFFER_OUTPUT = 1,   /* the memory of output `port` */
+  SINTER_BUFFER_CONSTANT = 2, /* the weights section, at `offset` */
+  SINTER_BUFFER_ARENA = 3,    /* the arena; live from step `first` to step `last`; at `offset`, or planned by the runtime
+                                 where `offset` is negative */
+  SINTER_BUFFER_DYNAMIC = 4   /* grown during run() by sinter_reserve, since its size depends on data */
+} SinterBufferKind;
+
+typedef struct {
+  int32_t kind;      /* a SinterBufferKind */
+  int32_t port;      /* inputs and outputs; -1 otherwise */
+  int32_t first, last; /* arena: the steps (counted over the whole program) between which the contents must stay */
+  int64_t offset;    /* bytes; constants, and arena buffers planned ahead of time */
+  int32_t bytes;     /* arena: the slot that holds this buffer's size in bytes */
+} SinterBufferInfo;
+
+/* What one dimension of an input must be. */
+typedef enum {
+  SINTER_DIM_CONSTANT = 0, /* exactly `value` */
+  SINTER_DIM_SYMBOL = 1,   /* slot `value`: bound where it appears first, compared from then on */
+  SINTER_DIM_DERIVED = 2   /* slot `value`, computed by `plan`: compared after it ran */
+} SinterDimKind;
+
+typedef struct { int32_t kind; int64_t value; const char *text; /* as the user wrote it: "batch", "past + 1" */ } SinterDim;
+
+/* For each symbol the values it may take; plan() fails politely outside. */
+typedef struct { const char *name; int64_t minimum, maximum; /* maximum < 0: unbounded */ } SinterSymbol;
+
+typedef struct {
+  uint32_t abi_version;
+  const char *name, *producer, *target;
+
+  /* Names of the processor features that the code needs, as in /proc/cpuinfo ("avx512f"); NULL ends the list. */
+  const char *const *features;
+
+  size_t input_count, output_count;
+  const SinterPort *inputs, *outputs;
+  const SinterDim *const *input_dims;   /* an array a tensor port, one entry a dimension */
+  const int32_t *const *output_dims;    /* an array a tensor port: the slot that holds each dimension */
+
+  size_t symbol_count;
+  const SinterSymbol *symbols;          /* of slots 0 ..< symbol_count */
+  size_t slot_count;
+
+  size_t buffer_count;
+  const SinterBufferInfo *buffers;
+  int64_t arena_bytes;                  /* -1 where the runtime must place the buffers once the sizes are known */
+
+  const void *weights;                  /* NULL: in a file beside the library */
+  uint64_t weight_bytes;
+
+  const char *const *errors;            /* what kernels report: "Gather: index out of range (node /embed, ...)" */
+  size_t error_count;
+
+  /* Computes every slot that follows from the symbols. Returns 0, or 1 + the index into `errors` of what does not hold. */
+  int32_t (*plan)(int64_t *sizes);
+  /* Runs all steps. Returns a SinterStatus; has called sinter_fail where that is not SINTER_OK. */
+  int32_t (*run)(SinterFrame *frame);
+} SinterProgram;
+
+/* Defined by the generated object. */
+extern const SinterProgram sinter_program;
+
+/* ---- What `run` calls. All return a SinterStatus. ---- */
+
+/* Runs the tasks 0 ..< count of a kernel. `grain` is the number of tasks below which another thread does not pay; the tasks
+ * are split into at most `threads` contiguous ranges. */
+int32_t sinter_launch(SinterFrame *frame, SinterKernel kernel, void *const *buffers, const int64_t *sizes, int64_t count,
+                      int64_t grain);
+
+/* Makes output `port` ready to be written: its dimensions' slots hold their values by now. Sets its buffer. */
+int32_t sinter_output(SinterFrame *frame, int32_t port);
+
+/* Makes a dynamic buffer at least `bytes` large. Keeps no contents. */
+int32_t sinter_reserve(SinterFrame *frame, int32_t buffer, int64_t bytes);
+
+/* Notes an error: error `index` of the program, with up to four values that its text refers to as %0 to %3. */
+int32_t sinter_fail(SinterFrame *frame, int32_t status, int32_t index, const int64_t *values, int32_t count);
+
+#endif
