@@ -41,6 +41,8 @@ let package = Package(
     .executableTarget(
       name: "SinterCLI",
       dependencies: ["Sinter", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+
+    .testTarget(name: "StructureTests"),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

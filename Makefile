@@ -1,0 +1,44 @@
+# Every target does its own set-up. `make help` lists them.
+
+SWIFT_BUILD = swift build
+PYTHON = .venv/bin/python
+JOBS ?= 2
+
+.PHONY: help setup build test test-python demo bench conformance fuzz format clean
+.DEFAULT_GOAL := help
+
+help: ## lists the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+setup: ## installs what the build needs from the system's packages, where it may
+	@.ci/setup
+
+build: setup ## the release binary, .build/release/sinter
+	$(SWIFT_BUILD) -c release --product sinter
+
+test: setup test-python ## all tests: those that need ONNX Runtime, then Swift's
+	swift test --disable-xctest
+
+test-python: setup .venv/stamp
+	$(SWIFT_BUILD)
+	$(PYTHON) Tests/Peers/test_digits.py
+
+demo: setup ## a digit classifier from Swift to a C library, an ONNX file and drawings
+	models/digits/demo.sh
+
+bench: build .venv/stamp ## times compiled models against ONNX Runtime: make bench MODELS="a.onnx b.onnx"
+	$(PYTHON) Tests/Peers/bench.py --sinter .build/release/sinter $(MODELS)
+
+conformance: build .venv/stamp ## the official ONNX backend suite: make conformance ONLY=conv
+	$(PYTHON) Tests/Conformance/conformance.py --sinter .build/release/sinter --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
+
+format: setup ## formats all Swift sources in place
+	swift format --in-place --parallel --recursive Package.swift Sources Tests models
+
+clean: ## removes all that these targets made
+	rm -rf .build .venv
+
+.venv/stamp: Tests/requirements.txt | setup
+	python3 -m venv .venv
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r Tests/requirements.txt
+	@touch $@

@@ -1,0 +1,51 @@
+/// One row of the architecture: a target, what it holds, and the modules that its files may import.
+struct ModuleRow {
+  let name: String
+  let holds: String
+  let mayImport: Set<String>
+  /// Modules that a file may only import as `internal import`, so that no C type shows in an interface.
+  var onlyInternally: Set<String> = []
+}
+
+/// The architecture as a table. `Glibc` and `Synchronization` are open to every module.
+let moduleTable: [ModuleRow] = [
+  ModuleRow(
+    name: "SinterCore", holds: "element types, shapes, host tensors, typed indices, diagnostics, flags",
+    mayImport: []),
+  ModuleRow(
+    name: "SinterKernel", holds: "loop forms, loop IR, verifier, interpreter, schedules, cost model",
+    mayImport: ["SinterCore", "COpenBLAS"], onlyInternally: ["COpenBLAS"]),
+  ModuleRow(
+    name: "SinterIR", holds: "graph, operators as a protocol, builder, verifier, evaluator, pass manager",
+    mayImport: ["SinterCore", "SinterKernel"]),
+  ModuleRow(
+    name: "SinterOps", holds: "one file per operator or family",
+    mayImport: ["SinterCore", "SinterKernel", "SinterIR"]),
+  ModuleRow(
+    name: "SinterPasses", holds: "one pass per file, and the pipelines",
+    mayImport: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps"]),
+  ModuleRow(
+    name: "SinterLLVM", holds: "kernels to LLVM, targets, object files, linking",
+    mayImport: ["SinterCore", "SinterKernel", "SinterRuntime", "CLLVM"], onlyInternally: ["CLLVM", "SinterRuntime"]),
+  ModuleRow(
+    name: "SinterONNX", holds: "ONNX files to graphs and back",
+    mayImport: ["SinterCore", "SinterIR", "SinterOps", "COnnx"], onlyInternally: ["COnnx"]),
+  ModuleRow(
+    name: "SinterVisual", holds: "drawings and reports",
+    mayImport: ["SinterCore", "SinterKernel", "SinterIR"]),
+  ModuleRow(
+    name: "SinterModel", holds: "loads a compiled library and runs it",
+    mayImport: ["SinterCore", "SinterABI"], onlyInternally: ["SinterABI"]),
+  ModuleRow(
+    name: "Sinter", holds: "what users import",
+    mayImport: [
+      "SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterLLVM", "SinterONNX", "SinterVisual",
+      "SinterModel", "Foundation",
+    ]),
+  ModuleRow(
+    name: "SinterCLI", holds: "the command line",
+    mayImport: [
+      "Sinter", "SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterLLVM", "SinterONNX",
+      "SinterVisual", "SinterModel", "ArgumentParser", "Foundation",
+    ]),
+]
