@@ -1,0 +1,63 @@
+/// Something that went wrong, told so that the reader can mend it.
+public struct Diagnostic: Hashable, Sendable {
+  /// Whose mistake it is. Only front ends (importers, the trace, the command line) raise the first.
+  public enum Kind: String, Hashable, Sendable {
+    /// The input is wrong.
+    case user = "error"
+    /// The input is right, but Sinter does not support it.
+    case limit = "unsupported"
+    /// Sinter is wrong.
+    case bug = "internal error"
+  }
+
+  public var kind: Kind
+  /// A short stable name such as `onnx.truncated`, for tests and for searching.
+  public var id: String
+  /// What happened, with the expected and the given value. One sentence without a full stop.
+  public var message: String
+  /// Where: nodes, layer paths, files; innermost first.
+  public var places: [String]
+  /// What to do about it, where that is known.
+  public var hint: String?
+
+  public init(_ kind: Kind, _ id: String, _ message: String, at places: [String] = [], hint: String? = nil) {
+    self.kind = kind
+    self.id = id
+    self.message = message
+    self.places = places
+    self.hint = hint
+  }
+}
+
+extension Diagnostic: CustomStringConvertible {
+  /// One line: `error: MatMul: inner sizes differ: 768 and 512 (node /encoder/MatMul_3); hint`.
+  public var description: String {
+    var text = "\(kind.rawValue): \(message)"
+    if !places.isEmpty { text += " (" + places.joined(separator: ", ") + ")" }
+    if let hint { text += "; " + hint }
+    return text
+  }
+}
+
+/// All that went wrong in one stage.
+public struct DiagnosticError: Error, Sendable, CustomStringConvertible {
+  public var diagnostics: [Diagnostic]
+
+  public init(_ diagnostics: [Diagnostic]) { self.diagnostics = diagnostics }
+
+  public init(_ kind: Diagnostic.Kind, _ id: String, _ message: String, at places: [String] = [], hint: String? = nil) {
+    diagnostics = [Diagnostic(kind, id, message, at: places, hint: hint)]
+  }
+
+  public var description: String { diagnostics.map(\.description).joined(separator: "\n") }
+
+  /// The same errors with a place added to each: the node that was at work, the file it came from.
+  public func located(at place: String) -> DiagnosticError {
+    DiagnosticError(
+      diagnostics.map { diagnostic in
+        var copy = diagnostic
+        if !copy.places.contains(place) { copy.places.append(place) }
+        return copy
+      })
+  }
+}

@@ -1,0 +1,42 @@
+/// A typed 32-bit index into one dense array. The printed name is the index.
+public protocol EntityIndex: Hashable, Comparable, Sendable, CustomStringConvertible {
+  var rawValue: Int32 { get }
+  init(rawValue: Int32)
+  /// The letters before the number in text forms: `%` of `%12`.
+  static var prefix: String { get }
+}
+
+extension EntityIndex {
+  public init(_ position: Int) { self.init(rawValue: Int32(truncatingIfNeeded: position)) }
+  public var position: Int { Int(rawValue) }
+  public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+  public var description: String { "\(Self.prefix)\(rawValue)" }
+}
+
+/// A dense array reached by a typed index.
+public struct EntityMap<Index: EntityIndex, Element> {
+  public private(set) var elements: [Element]
+
+  public init() { elements = [] }
+  public init(_ elements: [Element]) { self.elements = elements }
+
+  @discardableResult
+  public mutating func append(_ element: Element) -> Index {
+    elements.append(element)
+    return Index(elements.count - 1)
+  }
+
+  public subscript(index: Index) -> Element {
+    get { elements[index.position] }
+    _modify { yield &elements[index.position] }
+  }
+
+  public var count: Int { elements.count }
+  public var isEmpty: Bool { elements.isEmpty }
+  public var indices: [Index] { (0..<elements.count).map { Index($0) } }
+  public func contains(_ index: Index) -> Bool { elements.indices.contains(index.position) }
+}
+
+extension EntityMap: Sendable where Element: Sendable {}
+extension EntityMap: Equatable where Element: Equatable {}
+extension EntityMap: Hashable where Element: Hashable {}

@@ -1,0 +1,58 @@
+/// A tensor with its contents: dense, row-major, little-endian, types narrower than a byte packed with the first element in
+/// the low bits. Text is kept as Swift strings.
+public struct HostTensor: Sendable {
+  public let element: ElementType
+  public let shape: [Int]
+  public let bytes: TensorBytes
+  /// The elements of a tensor of type `string`; empty otherwise.
+  public let strings: [String]
+
+  public init(_ element: ElementType, _ shape: [Int], bytes: TensorBytes) {
+    self.element = element
+    self.shape = shape
+    self.bytes = bytes
+    strings = []
+  }
+
+  public init(strings: [String], shape: [Int]) {
+    element = .string
+    self.shape = shape
+    self.strings = strings
+    bytes = TensorBytes(count: 0) { _ in }
+  }
+
+  /// A tensor of trivial elements whose layout is that of `element`: `Float` for f32, `Int64` for i64, `Bool` for bool.
+  public init<T: BitwiseCopyable>(_ element: ElementType, _ shape: [Int], values: [T]) {
+    self.init(
+      element, shape,
+      bytes: TensorBytes(count: values.count * MemoryLayout<T>.stride) { memory in
+        values.withUnsafeBytes { memory.copyMemory(from: $0) }
+      })
+  }
+
+  public static func f32(_ shape: [Int], _ values: [Float]) -> HostTensor { HostTensor(.f32, shape, values: values) }
+  public static func i64(_ shape: [Int], _ values: [Int]) -> HostTensor {
+    HostTensor(.i64, shape, values: values.map { Int64($0) })
+  }
+
+  public var count: Int { shape.reduce(1, *) }
+  public var rank: Int { shape.count }
+  public var type: TensorType { TensorType(element, shape.map { Dim($0) }) }
+
+  /// The elements as an array of a trivial type with this tensor's layout. The caller says the right type.
+  public func array<T: BitwiseCopyable>(of type: T.Type = T.self) -> [T] {
+    bytes.withBytes { raw in
+      let count = Swift.min(count, raw.count / MemoryLayout<T>.stride)
+      return [T](unsafeUninitializedCapacity: count) { buffer, initialized in
+        UnsafeMutableRawBufferPointer(buffer).copyMemory(
+          from: UnsafeRawBufferPointer(rebasing: raw[0..<(count * MemoryLayout<T>.stride)]))
+        initialized = count
+      }
+    }
+  }
+
+  /// The same elements under other sizes with the same product.
+  public func reshaped(_ shape: [Int]) -> HostTensor {
+    element == .string ? HostTensor(strings: strings, shape: shape) : HostTensor(element, shape, bytes: bytes)
+  }
+}

@@ -1,0 +1,49 @@
+/// An element type and the sizes of the axes, outermost first. A scalar has no axes.
+public struct TensorType: Hashable, Sendable {
+  public var element: ElementType
+  public var shape: [Dim]
+
+  public init(_ element: ElementType, _ shape: [Dim]) {
+    self.element = element
+    self.shape = shape
+  }
+
+  public var rank: Int { shape.count }
+
+  /// The number of elements.
+  public var count: Dim { shape.reduce(Dim(1), *) }
+
+  /// The sizes as numbers, where all are known.
+  public var staticShape: [Int]? {
+    let values = shape.compactMap(\.value)
+    return values.count == shape.count ? values : nil
+  }
+}
+
+extension TensorType: CustomStringConvertible {
+  /// `f32[batch, 3, 224, 224]`.
+  public var description: String { "\(element)[" + shape.map(\.description).joined(separator: ", ") + "]" }
+}
+
+/// The type of a value of a graph, as ONNX has them.
+public indirect enum ValueType: Hashable, Sendable {
+  case tensor(TensorType)
+  case sequence(ValueType)
+  case optional(ValueType)
+  case map(key: ElementType, value: ValueType)
+
+  public var tensor: TensorType? {
+    if case .tensor(let type) = self { type } else { nil }
+  }
+}
+
+extension ValueType: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .tensor(let type): "\(type)"
+    case .sequence(let element): "seq(\(element))"
+    case .optional(let wrapped): "optional(\(wrapped))"
+    case .map(let key, let value): "map(\(key), \(value))"
+    }
+  }
+}

@@ -1,0 +1,132 @@
+import SinterCore
+
+/// A value of a graph.
+public struct ValueID: EntityIndex {
+  public let rawValue: Int32
+  public init(rawValue: Int32) { self.rawValue = rawValue }
+  public static var prefix: String { "%" }
+}
+
+/// A node of a graph.
+public struct NodeID: EntityIndex {
+  public let rawValue: Int32
+  public init(rawValue: Int32) { self.rawValue = rawValue }
+  public static var prefix: String { "n" }
+}
+
+/// What is computed: operators applied to values, in an order in which each value is defined before it is used.
+///
+/// A graph is a value: copying it is cheap until one copy changes. Passes are `(inout Graph) throws`. Nodes that a pass drops stay in
+/// their array until `compact()`; `order` says which ones count, and in which order they run.
+public struct Graph: Sendable {
+  public enum Definition: Sendable {
+    case input(Int)
+    case node(NodeID, result: Int)
+    case constant(HostTensor)
+  }
+
+  public struct Value: Sendable {
+    public var fact: Fact
+    public var definition: Definition
+    /// The name it had in its file or in the traced program; empty where it had none.
+    public var name: String
+
+    public var type: ValueType { fact.type }
+  }
+
+  public struct Node: Sendable {
+    public var op: any Operator
+    /// Nil where an optional input is absent.
+    public var inputs: [ValueID?]
+    public var outputs: [ValueID]
+    public var origin: [Origin]
+    /// Closed subgraphs of control flow, in the order of the operator's attributes. What they capture is an explicit input.
+    public var bodies: [Graph]
+  }
+
+  public struct Port: Sendable {
+    public var name: String
+    public var value: ValueID
+    /// The sizes as the user wrote them, where they differ from the canonical ones; for messages and headers.
+    public var note: String
+
+    public init(name: String, value: ValueID, note: String = "") {
+      self.name = name
+      self.value = value
+      self.note = note
+    }
+  }
+
+  public var name: String
+  public var values: EntityMap<ValueID, Value>
+  public var nodes: EntityMap<NodeID, Node>
+  public var order: [NodeID]
+  public var inputs: [Port]
+  public var outputs: [Port]
+  /// Least and greatest values of symbols; a symbol without an entry is at least zero.
+  public var ranges: [Symbol: ClosedRange<Int>]
+  /// The opset that an imported graph declared, by domain ("" is ai.onnx).
+  public var opsets: [String: Int]
+
+  public init(name: String) {
+    self.name = name
+    values = EntityMap()
+    nodes = EntityMap()
+    order = []
+    inputs = []
+    outputs = []
+    ranges = [:]
+    opsets = [:]
+  }
+
+  public func type(of value: ValueID) -> ValueType { values[value].fact.type }
+
+  /// The contents of a constant value.
+  public func constant(_ value: ValueID) -> HostTensor? {
+    if case .constant(let tensor) = values[value].definition { tensor } else { nil }
+  }
+
+  /// The node that computes a value, where one does.
+  public func producer(of value: ValueID) -> NodeID? {
+    if case .node(let node, _) = values[value].definition { node } else { nil }
+  }
+}
+
+/// Where a node comes from. It survives every pass; fused nodes carry all of theirs.
+public struct Origin: Hashable, Sendable {
+  /// The layer path of a traced model (`encoder.layers.0.attention`), or empty.
+  public var path: String
+  /// The node's name in an ONNX file, or empty.
+  public var node: String
+  /// `file:line` of the traced program, or empty.
+  public var source: String
+
+  public init(path: String = "", node: String = "", source: String = "") {
+    self.path = path
+    self.node = node
+    self.source = source
+  }
+}
+
+extension Origin: CustomStringConvertible {
+  public var description: String {
+    [path.isEmpty ? "" : "layer \(path)", node.isEmpty ? "" : "node \(node)", source].filter { !$0.isEmpty }
+      .joined(separator: ", ")
+  }
+}
+
+/// What is known of a value ahead of time.
+public struct Fact: Hashable, Sendable {
+  public var type: ValueType
+  /// The elements of a small integer tensor, row-major, as far as shapes determine them: what Shape, Gather and Concat of sizes give.
+  public var contents: [Dim]?
+
+  public init(_ type: ValueType, contents: [Dim]? = nil) {
+    self.type = type
+    self.contents = contents
+  }
+
+  public init(_ element: ElementType, _ shape: [Dim], contents: [Dim]? = nil) {
+    self.init(.tensor(TensorType(element, shape)), contents: contents)
+  }
+}

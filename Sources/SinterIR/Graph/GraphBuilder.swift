@@ -1,0 +1,114 @@
+import SinterCore
+
+/// Adds values and nodes to a graph in order, inferring the type of each as it comes.
+public struct GraphBuilder {
+  public private(set) var graph: Graph
+  /// Where the nodes added next come from.
+  public var origin: [Origin] = []
+
+  public init(name: String) { graph = Graph(name: name) }
+
+  /// Goes on with an existing graph: new nodes come after its own.
+  public init(_ graph: Graph) { self.graph = graph }
+
+  public mutating func input(_ fact: Fact, named name: String, note: String = "") -> ValueID {
+    let id = graph.values.append(.init(fact: fact, definition: .input(graph.inputs.count), name: name))
+    graph.inputs.append(.init(name: name, value: id, note: note))
+    return id
+  }
+
+  public mutating func constant(_ tensor: HostTensor, named name: String = "") -> ValueID {
+    var contents: [Dim]?
+    if tensor.rank <= 1, tensor.count <= Fact.contentsLimit, let integers = tensor.integers {
+      contents = integers.map { Dim($0) }
+    }
+    let fact = Fact(.tensor(tensor.type), contents: contents)
+    return graph.values.append(.init(fact: fact, definition: .constant(tensor), name: name))
+  }
+
+  public mutating func output(_ value: ValueID, named name: String) {
+    graph.outputs.append(.init(name: name, value: value))
+  }
+
+  public mutating func setName(_ name: String, of value: ValueID) { graph.values[value].name = name }
+  public mutating func setRange(_ range: ClosedRange<Int>, of symbol: Symbol) { graph.ranges[symbol] = range }
+  public mutating func setOpset(_ version: Int, of domain: String) { graph.opsets[domain] = version }
+
+  public func fact(_ value: ValueID) -> Fact { graph.values[value].fact }
+
+  public func type(_ value: ValueID) throws -> TensorType {
+    guard let type = graph.values[value].fact.type.tensor else {
+      throw DiagnosticError(.user, "graph.type", "expected a tensor, but \(value) is \(graph.values[value].fact.type)")
+    }
+    return type
+  }
+
+  /// The inputs of a node as its operator sees them.
+  public func inputs(_ ids: [ValueID?], outputs: Int) -> NodeInputs { graph.inputs(ids, outputs: outputs) }
+
+  /// Adds a node with `outputs` results and gives them. Throws what `infer` finds wrong, located at the node.
+  @discardableResult
+  public mutating func add(
+    _ op: some Operator, _ inputs: [ValueID?], outputs: Int = 1, bodies: [Graph] = []
+  ) throws -> [ValueID] {
+    var node = graph.inputs(inputs, outputs: outputs)
+    node.bodies = bodies
+    let facts: [Fact]
+    do {
+      facts = try op.infer(node)
+    } catch let error as DiagnosticError {
+      throw error.located(op: Swift.type(of: op).name, origin: origin)
+    }
+    guard facts.count >= outputs else {
+      throw DiagnosticError(
+        .user, "graph.outputs", "\(Swift.type(of: op).name) has \(facts.count) results, but \(outputs) are used",
+        at: origin.map(\.description))
+    }
+    let id = NodeID(graph.nodes.count)
+    let results = facts.prefix(outputs).enumerated().map { index, fact in
+      graph.values.append(.init(fact: fact, definition: .node(id, result: index), name: ""))
+    }
+    graph.nodes.append(.init(op: op, inputs: inputs, outputs: results, origin: origin, bodies: bodies))
+    graph.order.append(id)
+    return results
+  }
+
+  /// A node with one result.
+  public mutating func add1(_ op: some Operator, _ inputs: [ValueID?]) throws -> ValueID {
+    try add(op, inputs, outputs: 1)[0]
+  }
+}
+
+extension Fact {
+  /// Integer tensors of up to this many elements have their contents followed as sizes.
+  public static var contentsLimit: Int { 64 }
+}
+
+extension Graph {
+  /// The inputs of a node as its operator sees them.
+  public func inputs(_ ids: [ValueID?], outputs: Int) -> NodeInputs {
+    NodeInputs(
+      ids: ids, facts: ids.map { $0.map { values[$0].fact } }, constants: ids.map { $0.flatMap { constant($0) } },
+      outputCount: outputs)
+  }
+
+  /// The inputs of a node of this graph.
+  public func inputs(of node: NodeID) -> NodeInputs {
+    var result = inputs(nodes[node].inputs, outputs: nodes[node].outputs.count)
+    result.bodies = nodes[node].bodies
+    return result
+  }
+}
+
+extension DiagnosticError {
+  /// The same errors, told to have happened in a node.
+  package func located(op: String, origin: [Origin]) -> DiagnosticError {
+    DiagnosticError(
+      diagnostics.map { diagnostic in
+        var copy = diagnostic
+        if !copy.message.hasPrefix(op + ": ") { copy.message = op + ": " + copy.message }
+        copy.places += origin.map(\.description).filter { !$0.isEmpty && !copy.places.contains($0) }
+        return copy
+      })
+  }
+}

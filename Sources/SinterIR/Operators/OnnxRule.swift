@@ -1,0 +1,159 @@
+import SinterCore
+
+/// An ONNX attribute as operators see it.
+public enum OnnxAttribute: Sendable {
+  case int(Int)
+  case float(Double)
+  case string(String)
+  case tensor(HostTensor)
+  case ints([Int])
+  case floats([Double])
+  case strings([String])
+  /// An element type, where a list of attributes tells that an integer means one.
+  case elementType(ElementType)
+  /// Anything else, by the name of its kind.
+  case other(String)
+}
+
+/// An ONNX node while it is imported. Its inputs are values of the builder's graph already.
+public struct OnnxNode: Sendable {
+  public var domain: String
+  public var opType: String
+  /// The opset of the domain that the model declares.
+  public var opset: Int
+  public var name: String
+  public var inputs: [ValueID?]
+  public var outputCount: Int
+  public var attributes: [String: OnnxAttribute]
+  /// Subgraph attributes, imported: inputs of a body are its own, then what it captures.
+  public var bodies: [String: OnnxBody]
+
+  public init(
+    domain: String, opType: String, opset: Int, name: String, inputs: [ValueID?], outputCount: Int,
+    attributes: [String: OnnxAttribute], bodies: [String: OnnxBody] = [:]
+  ) {
+    self.domain = domain
+    self.opType = opType
+    self.opset = opset
+    self.name = name
+    self.inputs = inputs
+    self.outputCount = outputCount
+    self.attributes = attributes
+    self.bodies = bodies
+  }
+
+  public func input(_ index: Int) -> ValueID? { index < inputs.count ? inputs[index] : nil }
+
+  public func int(_ name: String) -> Int? {
+    if case .int(let value)? = attributes[name] { value } else { nil }
+  }
+  public func float(_ name: String) -> Double? {
+    if case .float(let value)? = attributes[name] { value } else { nil }
+  }
+  public func string(_ name: String) -> String? {
+    if case .string(let value)? = attributes[name] { value } else { nil }
+  }
+  public func ints(_ name: String) -> [Int]? {
+    if case .ints(let value)? = attributes[name] { value } else { nil }
+  }
+  public func floats(_ name: String) -> [Double]? {
+    if case .floats(let value)? = attributes[name] { value } else { nil }
+  }
+  public func strings(_ name: String) -> [String]? {
+    if case .strings(let value)? = attributes[name] { value } else { nil }
+  }
+  public func tensor(_ name: String) -> HostTensor? {
+    if case .tensor(let value)? = attributes[name] { value } else { nil }
+  }
+}
+
+/// A subgraph of control flow, deferred: its value types are known once its inputs' are.
+public struct OnnxBody: Sendable {
+  public var inputNames: [String]
+  public var outputCount: Int
+  /// Values of the enclosing graph that the body reads.
+  public var captures: [ValueID]
+  /// Builds the body for given facts of its own inputs followed by those of what it captures.
+  public var build: @Sendable ([Fact]) throws -> Graph
+
+  public init(
+    inputNames: [String], outputCount: Int, captures: [ValueID], build: @escaping @Sendable ([Fact]) throws -> Graph
+  ) {
+    self.inputNames = inputNames
+    self.outputCount = outputCount
+    self.captures = captures
+    self.build = build
+  }
+}
+
+/// How one kind of ONNX node, from one opset version on, becomes nodes of a graph.
+public struct OnnxRule: Sendable {
+  public var domain: String
+  public var opType: String
+  /// The opset of the domain at which this reading begins. Of several rules the one with the greatest `since` that the model's opset
+  /// reaches is used.
+  public var since: Int
+  /// Adds nodes and gives the values of the node's results, in order.
+  public var build: @Sendable (OnnxNode, inout GraphBuilder) throws -> [ValueID]
+
+  public init(
+    _ opType: String, domain: String = "", since: Int = 1,
+    _ build: @escaping @Sendable (OnnxNode, inout GraphBuilder) throws -> [ValueID]
+  ) {
+    self.domain = domain
+    self.opType = opType
+    self.since = since
+    self.build = build
+  }
+
+  /// The node has this operator's inputs in its order and its attributes under the same names. `adjust` sets what differs.
+  public static func direct<Op: Operator>(
+    _ type: Op.Type, as opType: String? = nil, domain: String = "", since: Int = 1,
+    adjust: (@Sendable (inout Op, OnnxNode) throws -> Void)? = nil
+  ) -> OnnxRule {
+    OnnxRule(opType ?? Op.name, domain: domain, since: since) { node, builder in
+      var op = Op()
+      var reader = OnnxAttributeReader(node)
+      op.attributes(&reader)
+      try reader.finish()
+      try adjust?(&op, node)
+      return try builder.add(op, node.inputs, outputs: node.outputCount)
+    }
+  }
+}
+
+/// An operator as an ONNX node, for export. Inputs and outputs are the node's own, unless said otherwise.
+public struct OnnxForm: Sendable {
+  public var domain: String
+  public var opType: String
+  /// The least opset whose definition this follows.
+  public var since: Int
+  public var attributes: [(name: String, value: OnnxAttribute)]
+  /// The inputs, where they are not the operator's own in their order: attributes that ONNX wants as inputs become constants here.
+  public var inputs: [Input]?
+
+  public enum Input: Sendable {
+    case operand(Int)
+    case constant(HostTensor)
+    case absent
+  }
+
+  public init(
+    _ opType: String, domain: String = "", since: Int = 1, attributes: [(name: String, value: OnnxAttribute)] = [],
+    inputs: [Input]? = nil
+  ) {
+    self.domain = domain
+    self.opType = opType
+    self.since = since
+    self.attributes = attributes
+    self.inputs = inputs
+  }
+
+  /// The attributes as the operator lists them, without those that have their default value.
+  public init<Op: Operator>(of op: Op, as opType: String? = nil, domain: String = "", since: Int = 1, inputs: [Input]? = nil) {
+    var copy = op
+    var writer = OnnxAttributeWriter()
+    copy.attributes(&writer)
+    self.init(opType ?? Op.name, domain: domain, since: since, attributes: writer.attributes, inputs: inputs)
+  }
+}

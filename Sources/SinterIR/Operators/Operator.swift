@@ -1,0 +1,212 @@
+import SinterCore
+import SinterKernel
+
+/// An operation of a graph. Its stored properties are its attributes.
+///
+/// One operator, or one family of nearly equal ones, lives in one file with everything that is particular to it; a line in a table of
+/// operators makes it known. An operator is `Primitive` (it lowers to loop forms), `Composite` (it expands to other operators), or both,
+/// where its own lowering is faster than what its expansion gives; a generic test then holds one against the other.
+public protocol Operator: Sendable {
+  /// The name in text forms. ONNX's name where ONNX has such an operator.
+  static var name: String { get }
+
+  /// One sentence for the operator table in the documentation.
+  static var summary: String { get }
+
+  /// The operator with default attributes.
+  init()
+
+  /// Lists the attributes once, for reading and for writing: text, ONNX, labels, equality and hashing follow from it.
+  mutating func attributes(_ list: inout some AttributeList)
+
+  /// The facts of the results. Throws `DiagnosticError` for inputs that do not fit, telling the expected and the given value; the
+  /// caller adds the node.
+  func infer(_ inputs: NodeInputs) throws -> [Fact]
+
+  /// How ONNX nodes become this operator, with every opset version that differs.
+  static var onnx: [OnnxRule] { get }
+
+  /// This operator as an ONNX node; nil where ONNX has no such operator and the expansion is exported instead.
+  func onnxNode(_ inputs: NodeInputs) -> OnnxForm?
+
+  /// Small cases that the generic tests run: inferred type = computed type, text and ONNX round trips, compiled = interpreted.
+  static var examples: [OperatorExample] { get }
+}
+
+/// An operator that lowers to loop forms.
+public protocol Primitive: Operator {
+  /// Adds forms that compute the results. `node.outputs` holds the inferred facts.
+  func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand]
+}
+
+/// An operator whose meaning is told in terms of others.
+public protocol Composite: Operator {
+  /// Adds the operators that compute the results. An absent input is nil.
+  func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID]
+}
+
+extension Operator {
+  public mutating func attributes(_ list: inout some AttributeList) {}
+  public static var onnx: [OnnxRule] { [] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { nil }
+}
+
+extension Composite {
+  /// The types that the expansion has.
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    var builder = GraphBuilder(name: Self.name)
+    var ids: [ValueID?] = []
+    for (index, fact) in inputs.facts.enumerated() {
+      guard let fact else {
+        ids.append(nil)
+        continue
+      }
+      if let tensor = inputs.constants[index] {
+        ids.append(builder.constant(tensor))
+      } else {
+        ids.append(builder.input(fact, named: "input\(index)"))
+      }
+    }
+    let inner = NodeInputs(ids: ids, facts: inputs.facts, constants: inputs.constants, outputCount: inputs.outputCount)
+    return try expand(inner, into: &builder).map { builder.graph.values[$0].fact }
+  }
+}
+
+/// The inputs of one node, as `infer`, `expand` and export see them.
+public struct NodeInputs: Sendable {
+  /// Nil where an optional input is absent. Trailing absent inputs may be missing.
+  public var ids: [ValueID?]
+  public var facts: [Fact?]
+  public var constants: [HostTensor?]
+  /// The number of results that the node has (or is asked for).
+  public var outputCount: Int
+  /// Closed subgraphs of control flow.
+  public var bodies: [Graph] = []
+
+  public init(ids: [ValueID?], facts: [Fact?], constants: [HostTensor?], outputCount: Int) {
+    self.ids = ids
+    self.facts = facts
+    self.constants = constants
+    self.outputCount = outputCount
+  }
+
+  public var count: Int { facts.count }
+
+  public func has(_ index: Int) -> Bool { index < facts.count && facts[index] != nil }
+
+  public func id(_ index: Int) -> ValueID? { index < ids.count ? ids[index] : nil }
+
+  public func constant(_ index: Int) -> HostTensor? { index < constants.count ? constants[index] : nil }
+
+  /// The tensor type of an input that must be there.
+  public func tensor(_ index: Int) throws -> TensorType {
+    guard index < facts.count, let fact = facts[index] else {
+      throw DiagnosticError(.user, "operator.input", "input \(index) is missing", hint: "connect it")
+    }
+    guard let type = fact.type.tensor else {
+      throw DiagnosticError(.user, "operator.input", "input \(index) must be a tensor, but is \(fact.type)")
+    }
+    return type
+  }
+
+  /// The value of an input that must be there.
+  public func value(_ index: Int) throws -> ValueID {
+    guard let id = id(index) else {
+      throw DiagnosticError(.user, "operator.input", "input \(index) is missing", hint: "connect it")
+    }
+    return id
+  }
+
+  /// The elements of a small integer input (axes, pads, a shape) as sizes, where shapes and constants determine them.
+  public func contents(_ index: Int) -> [Dim]? {
+    guard index < facts.count, let fact = facts[index] else { return nil }
+    return fact.contents ?? constant(index)?.integers?.map { Dim($0) }
+  }
+
+  /// The same as numbers.
+  public func integers(_ index: Int) -> [Int]? {
+    guard let contents = contents(index) else { return nil }
+    let values = contents.compactMap(\.value)
+    return values.count == contents.count ? values : nil
+  }
+}
+
+/// A node during lowering.
+public struct LoweringNode {
+  public var inputs: [Operand?]
+  public var facts: NodeInputs
+  public var outputs: [Fact]
+
+  public init(inputs: [Operand?], facts: NodeInputs, outputs: [Fact]) {
+    self.inputs = inputs
+    self.facts = facts
+    self.outputs = outputs
+  }
+
+  public func has(_ index: Int) -> Bool { index < inputs.count && inputs[index] != nil }
+
+  /// An input that must be there.
+  public func input(_ index: Int) throws -> Operand {
+    guard index < inputs.count, let operand = inputs[index] else {
+      throw DiagnosticError(.bug, "lower.input", "input \(index) is missing")
+    }
+    return operand
+  }
+
+  /// The type of a result.
+  public func output(_ index: Int = 0) throws -> TensorType {
+    guard index < outputs.count, let type = outputs[index].type.tensor else {
+      throw DiagnosticError(.bug, "lower.output", "result \(index) is no tensor")
+    }
+    return type
+  }
+}
+
+/// A case for the generic tests: an operator, and inputs made from a seed.
+public struct OperatorExample: Sendable {
+  public enum Input: Sendable {
+    /// Uniform in a range; integers are rounded down.
+    case random(TensorType, ClosedRange<Double>)
+    /// Given, but not known ahead of time.
+    case given(HostTensor)
+    /// Known ahead of time.
+    case constant(HostTensor)
+    case absent
+  }
+  public var op: any Operator
+  public var inputs: [Input]
+  public var outputCount: Int
+  /// Values of the symbols in the inputs' types.
+  public var sizes: [Symbol: Int]
+  /// What compiled and interpreted results may differ by, relative to the largest magnitude.
+  public var tolerance: Double
+
+  public init(
+    _ op: any Operator, _ inputs: [Input], outputs: Int = 1, sizes: [Symbol: Int] = [:], tolerance: Double = 1e-5
+  ) {
+    self.op = op
+    self.inputs = inputs
+    outputCount = outputs
+    self.sizes = sizes
+    self.tolerance = tolerance
+  }
+}
+
+extension HostTensor {
+  /// The elements of an integer or boolean tensor as numbers; nil for other types.
+  public var integers: [Int]? {
+    switch element {
+    case .i64: array(of: Int64.self).map { Int($0) }
+    case .i32: array(of: Int32.self).map { Int($0) }
+    case .i16: array(of: Int16.self).map { Int($0) }
+    case .i8: array(of: Int8.self).map { Int($0) }
+    case .u8, .bool: array(of: UInt8.self).map { Int($0) }
+    case .u16: array(of: UInt16.self).map { Int($0) }
+    case .u32: array(of: UInt32.self).map { Int($0) }
+    case .u64: array(of: UInt64.self).map { Int(truncatingIfNeeded: $0) }
+    case .f32, .f64, .f16, .bf16, .string, .c64, .c128, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1,
+      .i4, .u4, .i2, .u2:
+      nil
+    }
+  }
+}

@@ -1,0 +1,182 @@
+import SinterCore
+
+/// Builds a body. Expressions that are equal are built once, and what can be computed while building is (see `BodyBuilder+Simplify`).
+public final class BodyBuilder {
+  package private(set) var exprs: [Body.Expr] = []
+  private var known: [Body.Expr: ExprID] = [:]
+  /// The first mistake in using this builder: mixed types, say. Whoever asked for the body reports it.
+  package private(set) var problem: String?
+  /// Element types of the values that bodies load from.
+  private let elementType: (FormValueID) -> ElementType
+
+  package init(elementType: @escaping (FormValueID) -> ElementType) {
+    self.elementType = elementType
+  }
+
+  package func append(_ node: ExprNode, _ type: ElementType) -> Expr {
+    let expr = Body.Expr(node: node, type: type)
+    if let id = known[expr] { return Expr(id: id, type: type, builder: self) }
+    let id = ExprID(exprs.count)
+    exprs.append(expr)
+    known[expr] = id
+    return Expr(id: id, type: type, builder: self)
+  }
+
+  func fail(_ message: String) {
+    if problem == nil { problem = message }
+  }
+
+  /// The finished body, without what no result needs.
+  package func body(_ results: [Expr]) -> Body {
+    Body(exprs: exprs, results: results.map(\.id)).pruned()
+  }
+
+  // MARK: Leaves
+
+  public func constant(_ value: Double, _ type: ElementType) -> Expr {
+    type.isFloat ? append(.constant(.float(value)), type) : append(.constant(.int(Int64(value))), type)
+  }
+
+  public func constant(_ value: Int, _ type: ElementType) -> Expr {
+    type.isFloat ? append(.constant(.float(Double(value))), type) : append(.constant(.int(Int64(value))), type)
+  }
+
+  public func constant(_ scalar: Scalar, _ type: ElementType) -> Expr { append(.constant(scalar), type) }
+
+  public func bool(_ value: Bool) -> Expr { append(.constant(.bool(value)), .bool) }
+
+  public func axis(_ n: Int) -> Expr { append(.axis(n), .i64) }
+
+  /// A size as an i64.
+  public func size(_ dim: Dim) -> Expr {
+    if let value = dim.value { return constant(value, .i64) }
+    return append(.size(dim), .i64)
+  }
+
+  /// An element of a value. `indices` are i64, one an axis; where `condition` is false the result is `otherwise` and nothing is read.
+  public func load(
+    _ value: FormValueID, _ indices: [Expr], where condition: Expr? = nil, otherwise: Scalar? = nil
+  ) -> Expr {
+    let type = elementType(value)
+    return append(
+      .load(value, indices.map(\.id), condition: condition?.id, otherwise: otherwise ?? (type.isFloat ? .float(0) : .int(0))),
+      type)
+  }
+
+  public func accumulator(_ n: Int = 0, _ type: ElementType) -> Expr { append(.accumulator(n), type) }
+
+  public func select(_ condition: Expr, _ a: Expr, _ b: Expr) -> Expr {
+    if condition.type != .bool || a.type != b.type { fail("select of \(condition.type), \(a.type), \(b.type)") }
+    return simplified(.select(condition.id, a.id, b.id), a.type)
+  }
+
+  package subscript(id: ExprID) -> Body.Expr { exprs[id.position] }
+
+  /// All the expressions of another body, its axes and loads replaced; gives its results. Used to fuse a producer into a consumer, where
+  /// `axes` are the consumer's indices.
+  package func inline(
+    _ body: Body, axes: [Expr], accumulators: [Expr] = [],
+    load replacement: ((FormValueID, [Expr], Expr?, Scalar) -> Expr?)? = nil
+  ) -> [Expr] {
+    var map: [ExprID] = []
+    map.reserveCapacity(body.exprs.count)
+    func expr(_ id: ExprID) -> Expr { Expr(id: map[id.position], type: self[map[id.position]].type, builder: self) }
+    for item in body.exprs {
+      switch item.node {
+      case .axis(let n): map.append(axes[n].id)
+      case .accumulator(let n) where n < accumulators.count: map.append(accumulators[n].id)
+      case .load(let value, let indices, let condition, let otherwise):
+        let mapped = indices.map(expr)
+        let guardExpr = condition.map(expr)
+        if let replaced = replacement?(value, mapped, guardExpr, otherwise) {
+          map.append(replaced.id)
+        } else {
+          map.append(
+            append(.load(value, mapped.map(\.id), condition: guardExpr?.id, otherwise: otherwise), item.type).id)
+        }
+      case .constant, .size, .accumulator, .unary, .binary, .compare, .select, .cast, .bitcast, .checked:
+        map.append(simplified(item.node.mapArguments { map[$0.position] }, item.type).id)
+      }
+    }
+    return body.results.map(expr)
+  }
+}
+
+/// A scalar being built; arithmetic on it adds to its builder's body.
+public struct Expr {
+  public let id: ExprID
+  public let type: ElementType
+  package let builder: BodyBuilder
+
+  package init(id: ExprID, type: ElementType, builder: BodyBuilder) {
+    self.id = id
+    self.type = type
+    self.builder = builder
+  }
+
+  private func binary(_ function: BinaryFunction, _ other: Expr) -> Expr {
+    if type != other.type { builder.fail("\(function.rawValue) of \(type) and \(other.type)") }
+    return builder.simplified(.binary(function, id, other.id), type)
+  }
+
+  private func compare(_ comparison: Comparison, _ other: Expr) -> Expr {
+    if type != other.type { builder.fail("\(comparison.rawValue) of \(type) and \(other.type)") }
+    return builder.simplified(.compare(comparison, id, other.id), .bool)
+  }
+
+  public func unary(_ function: UnaryFunction) -> Expr {
+    builder.simplified(.unary(function, id), function == .isNaN ? .bool : type)
+  }
+
+  public func applying(_ function: BinaryFunction, _ other: Expr) -> Expr { binary(function, other) }
+  public func comparing(_ comparison: Comparison, _ other: Expr) -> Expr { compare(comparison, other) }
+
+  /// The value converted to another type; itself where it has that type.
+  public func cast(to type: ElementType) -> Expr {
+    type == self.type ? self : builder.simplified(.cast(id), type)
+  }
+
+  public func bitcast(to type: ElementType) -> Expr {
+    type == self.type ? self : builder.append(.bitcast(id), type)
+  }
+
+  /// Itself, checked to lie in 0 ..< bound at run time; otherwise error `number` of the program is reported.
+  public func checked(below bound: Expr, error number: Int) -> Expr {
+    builder.append(.checked(id, below: bound.id, error: number), type)
+  }
+
+  public static func + (a: Expr, b: Expr) -> Expr { a.binary(.add, b) }
+  public static func - (a: Expr, b: Expr) -> Expr { a.binary(.subtract, b) }
+  public static func * (a: Expr, b: Expr) -> Expr { a.binary(.multiply, b) }
+  public static func / (a: Expr, b: Expr) -> Expr { a.binary(.divide, b) }
+  public static prefix func - (a: Expr) -> Expr { a.unary(.negate) }
+  public static prefix func ! (a: Expr) -> Expr { a.unary(.not) }
+  public static func && (a: Expr, b: Expr) -> Expr { a.binary(.and, b) }
+  public static func || (a: Expr, b: Expr) -> Expr { a.binary(.or, b) }
+  public static func < (a: Expr, b: Expr) -> Expr { a.compare(.less, b) }
+  public static func <= (a: Expr, b: Expr) -> Expr { a.compare(.lessOrEqual, b) }
+  public static func > (a: Expr, b: Expr) -> Expr { a.compare(.greater, b) }
+  public static func >= (a: Expr, b: Expr) -> Expr { a.compare(.greaterOrEqual, b) }
+  public static func .== (a: Expr, b: Expr) -> Expr { a.compare(.equal, b) }
+  public static func .!= (a: Expr, b: Expr) -> Expr { a.compare(.notEqual, b) }
+
+  // With a number on the right, taken in the type of the left.
+  public static func + (a: Expr, b: Double) -> Expr { a + a.builder.constant(b, a.type) }
+  public static func - (a: Expr, b: Double) -> Expr { a - a.builder.constant(b, a.type) }
+  public static func * (a: Expr, b: Double) -> Expr { a * a.builder.constant(b, a.type) }
+  public static func / (a: Expr, b: Double) -> Expr { a / a.builder.constant(b, a.type) }
+  public static func - (a: Double, b: Expr) -> Expr { b.builder.constant(a, b.type) - b }
+  public static func / (a: Double, b: Expr) -> Expr { b.builder.constant(a, b.type) / b }
+  public static func < (a: Expr, b: Double) -> Expr { a < a.builder.constant(b, a.type) }
+  public static func <= (a: Expr, b: Double) -> Expr { a <= a.builder.constant(b, a.type) }
+  public static func > (a: Expr, b: Double) -> Expr { a > a.builder.constant(b, a.type) }
+  public static func >= (a: Expr, b: Double) -> Expr { a >= a.builder.constant(b, a.type) }
+
+  public func floorDivided(by b: Expr) -> Expr { binary(.floorDivide, b) }
+  public func modulo(_ b: Expr) -> Expr { binary(.modulo, b) }
+  public func remainder(_ b: Expr) -> Expr { binary(.remainder, b) }
+  public func power(_ b: Expr) -> Expr { binary(.power, b) }
+  public func minimum(_ b: Expr) -> Expr { binary(.minimum, b) }
+  public func maximum(_ b: Expr) -> Expr { binary(.maximum, b) }
+  public func clamped(_ low: Expr, _ high: Expr) -> Expr { maximum(low).minimum(high) }
+}

@@ -1,0 +1,190 @@
+import SinterCore
+
+/// How one value is computed. A closed set: nothing below lowering sees an operator.
+public enum Form: Hashable, Sendable {
+  case element(ElementForm)
+  case reduce(ReduceForm)
+  case contract(ContractForm)
+  case convolve(ConvolveForm)
+  case scan(ScanForm)
+  case scatter(ScatterForm)
+  case sort(SortForm)
+  case call(CallForm)
+}
+
+/// Each element by itself. The body's axes are those of the result.
+public struct ElementForm: Hashable, Sendable {
+  public var body: Body
+
+  public init(body: Body) { self.body = body }
+}
+
+/// The elements of `body` over the inner axes combined. The body's axes are the result's, then the inner ones; the epilogue's
+/// are the result's, and `accumulator(0)` is the combination.
+public struct ReduceForm: Hashable, Sendable {
+  public var inner: [Dim]
+  public var combine: Combine
+  public var body: Body
+  public var epilogue: Body?
+
+  public init(inner: [Dim], combine: Combine, body: Body, epilogue: Body? = nil) {
+    self.inner = inner
+    self.combine = combine
+    self.body = body
+    self.epilogue = epilogue
+  }
+}
+
+/// Sums of products over shared axes: result[batch…, m…, n…] = Σ over k… of lhs[batch…, m…, k…] · rhs[batch…, n…, k…].
+///
+/// `lhs` and `rhs` are bodies over those axes in that order, most often a single load. Products and sums are computed in the type
+/// of `accumulate`; operands are converted to it. The epilogue runs over the result's axes.
+public struct ContractForm: Hashable, Sendable {
+  public var batch: [Dim], m: [Dim], n: [Dim], k: [Dim]
+  public var lhs: Body, rhs: Body
+  public var accumulate: ElementType
+  public var epilogue: Body?
+
+  public init(
+    batch: [Dim], m: [Dim], n: [Dim], k: [Dim], lhs: Body, rhs: Body, accumulate: ElementType, epilogue: Body? = nil
+  ) {
+    self.batch = batch
+    self.m = m
+    self.n = n
+    self.k = k
+    self.lhs = lhs
+    self.rhs = rhs
+    self.accumulate = accumulate
+    self.epilogue = epilogue
+  }
+}
+
+/// A windowed contraction: ONNX's Conv (a cross-correlation) and, with `isTransposed`, its adjoint in the input.
+///
+/// Layouts: with `channelsLast` the input and the result are [n, spatial…, channels], otherwise [n, channels, spatial…]. Weights
+/// are [m, c / groups, kernel…] (transposed: [c, m / groups, kernel…]) in either case.
+public struct ConvolveForm: Hashable, Sendable {
+  public var input: FormValueID
+  public var weight: FormValueID
+  public var kernel: [Int], strides: [Int], dilations: [Int]
+  /// Zeros added before the first element of each spatial axis. What lies behind the last follows from the result's size.
+  public var padsBegin: [Dim]
+  public var groups: Int
+  public var isTransposed: Bool
+  public var channelsLast: Bool
+  public var accumulate: ElementType
+  public var epilogue: Body?
+
+  public init(
+    input: FormValueID, weight: FormValueID, kernel: [Int], strides: [Int], dilations: [Int], padsBegin: [Dim],
+    groups: Int, isTransposed: Bool, channelsLast: Bool, accumulate: ElementType, epilogue: Body? = nil
+  ) {
+    self.input = input
+    self.weight = weight
+    self.kernel = kernel
+    self.strides = strides
+    self.dilations = dilations
+    self.padsBegin = padsBegin
+    self.groups = groups
+    self.isTransposed = isTransposed
+    self.channelsLast = channelsLast
+    self.accumulate = accumulate
+    self.epilogue = epilogue
+  }
+}
+
+/// Combinations of all elements up to each one along an axis. The body's axes are the result's.
+public struct ScanForm: Hashable, Sendable {
+  public var axis: Int
+  public var combine: Combine
+  /// The element itself does not count.
+  public var isExclusive: Bool
+  /// From the end of the axis.
+  public var isReversed: Bool
+  public var body: Body
+
+  public init(axis: Int, combine: Combine, isExclusive: Bool, isReversed: Bool, body: Body) {
+    self.axis = axis
+    self.combine = combine
+    self.isExclusive = isExclusive
+    self.isReversed = isReversed
+    self.body = body
+  }
+}
+
+/// A copy of `base` (a body over the result's axes) into which updates are written one after another, in row-major order of
+/// `domain`. The results of `update`, a body over `domain`, are an index an axis of the result, then the value. An index outside
+/// the result writes nothing.
+public struct ScatterForm: Hashable, Sendable {
+  public var base: Body
+  public var domain: [Dim]
+  public var update: Body
+  /// Nil: the update replaces what was there.
+  public var combine: Combine?
+
+  public init(base: Body, domain: [Dim], update: Body, combine: Combine?) {
+    self.base = base
+    self.domain = domain
+    self.update = update
+    self.combine = combine
+  }
+}
+
+/// The order of elements along an axis: the result (i64) holds, for each place along the axis, the index of the element that
+/// sorting puts there. Sorting is stable. The body runs over the sorted space, `extent` long along the axis; the result may be shorter
+/// there (the first k). NaN counts as larger than anything.
+public struct SortForm: Hashable, Sendable {
+  public var axis: Int
+  public var extent: Dim
+  public var isDescending: Bool
+  public var body: Body
+
+  public init(axis: Int, extent: Dim, isDescending: Bool, body: Body) {
+    self.axis = axis
+    self.extent = extent
+    self.isDescending = isDescending
+    self.body = body
+  }
+}
+
+/// A function of the C runtime, for what no loop serves.
+public struct CallForm: Hashable, Sendable {
+  public var function: String
+  public var operands: [FormValueID]
+  public var parameters: [Int64]
+
+  public init(function: String, operands: [FormValueID], parameters: [Int64]) {
+    self.function = function
+    self.operands = operands
+    self.parameters = parameters
+  }
+}
+
+extension Form {
+  /// The bodies in it.
+  public var bodies: [Body] {
+    switch self {
+    case .element(let form): [form.body]
+    case .reduce(let form): [form.body] + (form.epilogue.map { [$0] } ?? [])
+    case .contract(let form): [form.lhs, form.rhs] + (form.epilogue.map { [$0] } ?? [])
+    case .convolve(let form): form.epilogue.map { [$0] } ?? []
+    case .scan(let form): [form.body]
+    case .scatter(let form): [form.base, form.update]
+    case .sort(let form): [form.body]
+    case .call: []
+    }
+  }
+
+  /// The values that it reads, each once.
+  public var operands: [FormValueID] {
+    var found: [FormValueID] = []
+    switch self {
+    case .convolve(let form): found = [form.input, form.weight]
+    case .call(let form): found = form.operands
+    case .element, .reduce, .contract, .scan, .scatter, .sort: break
+    }
+    for body in bodies { found += body.operands }
+    var seen: Set<FormValueID> = []
+    return found.filter { seen.insert($0).inserted }
+  }
+}

@@ -1,0 +1,165 @@
+import SinterCore
+
+/// A value while a program is being built: its number and its type.
+public struct Operand: Hashable, Sendable {
+  public let id: FormValueID
+  public let type: TensorType
+
+  public var element: ElementType { type.element }
+  public var shape: [Dim] { type.shape }
+  public var rank: Int { type.rank }
+}
+
+/// Adds forms to a program: what an operator's `lower` talks to.
+///
+/// Each function computes one value and gives it back as an operand for the next. Nothing here decides what is stored: fusion does.
+public struct Lowering {
+  public private(set) var program: FormProgram
+  /// Where the values added next come from.
+  public var origin: [String] = []
+  public var steps: [FormProgram.Step] {
+    get { program.steps }
+    set { program.steps = newValue }
+  }
+
+  public init(name: String) { program = FormProgram(name: name) }
+
+  // MARK: Values from outside
+
+  public mutating func input(_ type: TensorType, named name: String) -> Operand {
+    let id = program.values.append(.init(type: type, name: name, origin: origin))
+    program.inputs.append(.init(value: id, name: name))
+    return Operand(id: id, type: type)
+  }
+
+  public mutating func constant(_ tensor: HostTensor, named name: String = "") -> Operand {
+    let id = program.values.append(.init(type: tensor.type, name: name, origin: origin, constant: tensor))
+    return Operand(id: id, type: tensor.type)
+  }
+
+  public mutating func output(_ operand: Operand, named name: String) {
+    program.outputs.append(.init(value: operand.id, name: name))
+  }
+
+  public mutating func setRange(_ range: ClosedRange<Int>, of symbol: Symbol) { program.ranges[symbol] = range }
+
+  /// A new run-time error and its number; %0 and %1 in the text stand for the offending value and the bound.
+  public mutating func error(_ text: String) -> Int {
+    program.errors.append(text)
+    return program.errors.count - 1
+  }
+
+  /// A value that a repetition defines; see `FormProgram.Repetition`.
+  public mutating func declare(_ type: TensorType, named name: String = "") -> Operand {
+    Operand(id: program.values.append(.init(type: type, name: name, origin: origin)), type: type)
+  }
+
+  // MARK: Forms
+
+  public func builder() -> BodyBuilder {
+    let values = program.values
+    return BodyBuilder { values[$0].type.element }
+  }
+
+  /// Adds any form whose parts are built already.
+  public mutating func add(_ form: Form, _ type: TensorType) -> Operand {
+    let id = program.values.append(.init(type: type, origin: origin))
+    program.steps.append(.compute(id, form))
+    return Operand(id: id, type: type)
+  }
+
+  private func makeBody(axes count: Int, _ build: (BodyBuilder, [Expr]) throws -> [Expr]) throws -> Body {
+    let builder = builder()
+    let results = try build(builder, (0..<count).map { builder.axis($0) })
+    if let problem = builder.problem {
+      throw DiagnosticError(.bug, "lower.types", "a body mixes types: \(problem)", at: origin)
+    }
+    return builder.body(results)
+  }
+
+  /// Each element from `build(builder, indices)`; the result has the element type that `build` gives.
+  public mutating func element(
+    _ shape: [Dim], _ build: (BodyBuilder, [Expr]) throws -> Expr
+  ) throws -> Operand {
+    var type = ElementType.f32
+    let body = try makeBody(axes: shape.count) { builder, axes in
+      let result = try build(builder, axes)
+      type = result.type
+      return [result]
+    }
+    return add(.element(ElementForm(body: body)), TensorType(type, shape))
+  }
+
+  /// `build` gets the indices of the result's axes, then those of the inner ones. Positions (argmax) are i64.
+  public mutating func reduce(
+    _ combine: Combine, _ shape: [Dim], over inner: [Dim], _ build: (BodyBuilder, [Expr], [Expr]) throws -> Expr
+  ) throws -> Operand {
+    var type = ElementType.f32
+    let body = try makeBody(axes: shape.count + inner.count) { builder, axes in
+      let result = try build(builder, Array(axes.prefix(shape.count)), Array(axes.dropFirst(shape.count)))
+      type = result.type
+      return [result]
+    }
+    let form = ReduceForm(inner: inner, combine: combine, body: body)
+    return add(.reduce(form), TensorType(combine.isIndex ? .i64 : type, shape))
+  }
+
+  /// See `ContractForm`. `lhs` gets (batch, m, k) indices, `rhs` (batch, n, k). The result has the type of `accumulate`.
+  public mutating func contract(
+    batch: [Dim], m: [Dim], n: [Dim], k: [Dim], accumulate: ElementType,
+    lhs: (BodyBuilder, [Expr], [Expr], [Expr]) throws -> Expr,
+    rhs: (BodyBuilder, [Expr], [Expr], [Expr]) throws -> Expr
+  ) throws -> Operand {
+    func side(_ own: Int, _ build: (BodyBuilder, [Expr], [Expr], [Expr]) throws -> Expr) throws -> Body {
+      try makeBody(axes: batch.count + own + k.count) { builder, axes in
+        [
+          try build(
+            builder, Array(axes[..<batch.count]), Array(axes[batch.count..<(batch.count + own)]),
+            Array(axes[(batch.count + own)...])
+          ).cast(to: accumulate)
+        ]
+      }
+    }
+    let form = ContractForm(
+      batch: batch, m: m, n: n, k: k, lhs: try side(m.count, lhs), rhs: try side(n.count, rhs), accumulate: accumulate)
+    return add(.contract(form), TensorType(accumulate, batch + m + n))
+  }
+
+  public mutating func scan(
+    _ combine: Combine, _ shape: [Dim], axis: Int, exclusive: Bool, reversed: Bool,
+    _ build: (BodyBuilder, [Expr]) throws -> Expr
+  ) throws -> Operand {
+    var type = ElementType.f32
+    let body = try makeBody(axes: shape.count) { builder, axes in
+      let result = try build(builder, axes)
+      type = result.type
+      return [result]
+    }
+    let form = ScanForm(axis: axis, combine: combine, isExclusive: exclusive, isReversed: reversed, body: body)
+    return add(.scan(form), TensorType(type, shape))
+  }
+
+  /// `update` gets indices of `domain` and gives an index an axis of the result, and the value.
+  public mutating func scatter(
+    _ type: TensorType, domain: [Dim], combine: Combine?, base: (BodyBuilder, [Expr]) throws -> Expr,
+    update: (BodyBuilder, [Expr]) throws -> (indices: [Expr], value: Expr)
+  ) throws -> Operand {
+    let baseBody = try makeBody(axes: type.rank) { [try base($0, $1)] }
+    let updateBody = try makeBody(axes: domain.count) { builder, axes in
+      let (indices, value) = try update(builder, axes)
+      return indices + [value]
+    }
+    return add(.scatter(ScatterForm(base: baseBody, domain: domain, update: updateBody, combine: combine)), type)
+  }
+
+  /// The sorting order along an axis, of the first `count` places; see `SortForm`.
+  public mutating func sort(
+    _ shape: [Dim], axis: Int, count: Dim, descending: Bool, _ build: (BodyBuilder, [Expr]) throws -> Expr
+  ) throws -> Operand {
+    let body = try makeBody(axes: shape.count) { [try build($0, $1)] }
+    var result = shape
+    result[axis] = count
+    let form = SortForm(axis: axis, extent: shape[axis], isDescending: descending, body: body)
+    return add(.sort(form), TensorType(.i64, result))
+  }
+}
