@@ -59,10 +59,10 @@ public struct ContractForm: Hashable, Sendable {
   }
 }
 
-/// A windowed contraction: ONNX's Conv (a cross-correlation) and, with `isTransposed`, its adjoint in the input.
+/// A windowed contraction, ONNX's Conv (a cross-correlation).
 ///
 /// Layouts: with `channelsLast` the input and the result are [n, spatial…, channels], otherwise [n, channels, spatial…]. Weights
-/// are [m, c / groups, kernel…] (transposed: [c, m / groups, kernel…]) in either case.
+/// are [m, c / groups, kernel…] in either case. Elements outside the input count as zero.
 public struct ConvolveForm: Hashable, Sendable {
   public var input: FormValueID
   public var weight: FormValueID
@@ -70,14 +70,13 @@ public struct ConvolveForm: Hashable, Sendable {
   /// Zeros added before the first element of each spatial axis. What lies behind the last follows from the result's size.
   public var padsBegin: [Dim]
   public var groups: Int
-  public var isTransposed: Bool
   public var channelsLast: Bool
   public var accumulate: ElementType
   public var epilogue: Body?
 
   public init(
     input: FormValueID, weight: FormValueID, kernel: [Int], strides: [Int], dilations: [Int], padsBegin: [Dim],
-    groups: Int, isTransposed: Bool, channelsLast: Bool, accumulate: ElementType, epilogue: Body? = nil
+    groups: Int, channelsLast: Bool, accumulate: ElementType, epilogue: Body? = nil
   ) {
     self.input = input
     self.weight = weight
@@ -86,7 +85,6 @@ public struct ConvolveForm: Hashable, Sendable {
     self.dilations = dilations
     self.padsBegin = padsBegin
     self.groups = groups
-    self.isTransposed = isTransposed
     self.channelsLast = channelsLast
     self.accumulate = accumulate
     self.epilogue = epilogue

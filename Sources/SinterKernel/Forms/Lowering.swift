@@ -162,4 +162,46 @@ public struct Lowering {
     let form = SortForm(axis: axis, extent: shape[axis], isDescending: descending, body: body)
     return add(.sort(form), TensorType(.i64, result))
   }
+
+  /// Runs `build` once to describe what each of `count` turns does. `carried` holds the initial values, `sliced` values whose first axis is
+  /// the turns'. `build` gets the current values and this turn's slices, and gives the next values (of the same types) and what to
+  /// collect. With `reversed` turn 0 sees the last slice and collects into the last place.
+  ///
+  /// - Returns: the carried values after the last turn, and what was collected, with the turns as first axis.
+  public mutating func repetition(
+    count: Dim, carried initial: [Operand], sliced: [Operand], reversed: Bool = false,
+    _ build: (inout Lowering, [Operand], [Operand]) throws -> (next: [Operand], collected: [Operand])
+  ) throws -> (final: [Operand], collected: [Operand]) {
+    let outer = program.steps
+    program.steps = []
+    let current = initial.map { declare($0.type) }
+    let slices = sliced.map { declare(TensorType($0.element, Array($0.shape.dropFirst()))) }
+    let (next, collected) = try build(&self, current, slices)
+    let body = program.steps
+    program.steps = outer
+    let final = initial.map { declare($0.type) }
+    let wholes = collected.map { declare(TensorType($0.element, [count] + $0.shape)) }
+    program.steps.append(
+      .repetition(
+        .init(
+          count: count,
+          carried: initial.indices.map {
+            .init(initial: initial[$0].id, current: current[$0].id, next: next[$0].id, final: final[$0].id)
+          },
+          inputs: sliced.indices.map { .init(whole: sliced[$0].id, slice: slices[$0].id, isReversed: reversed) },
+          outputs: collected.indices.map { .init(whole: wholes[$0].id, slice: collected[$0].id, isReversed: reversed) },
+          body: body)))
+    return (final, wholes)
+  }
+
+  /// A windowed contraction; see `ConvolveForm`. The result has the type of `accumulate`.
+  public mutating func convolve(
+    _ input: Operand, _ weight: Operand, result: [Dim], kernel: [Int], strides: [Int], dilations: [Int],
+    padsBegin: [Dim], groups: Int, channelsLast: Bool, accumulate: ElementType
+  ) -> Operand {
+    let form = ConvolveForm(
+      input: input.id, weight: weight.id, kernel: kernel, strides: strides, dilations: dilations, padsBegin: padsBegin,
+      groups: groups, channelsLast: channelsLast, accumulate: accumulate)
+    return add(.convolve(form), TensorType(accumulate, result))
+  }
 }
