@@ -54,21 +54,8 @@ extension Operator {
 extension Composite {
   /// The types that the expansion has.
   public func infer(_ inputs: NodeInputs) throws -> [Fact] {
-    var builder = GraphBuilder(name: Self.name)
-    var ids: [ValueID?] = []
-    for (index, fact) in inputs.facts.enumerated() {
-      guard let fact else {
-        ids.append(nil)
-        continue
-      }
-      if let tensor = inputs.constants[index] {
-        ids.append(builder.constant(tensor))
-      } else {
-        ids.append(builder.input(fact, named: "input\(index)"))
-      }
-    }
-    let inner = NodeInputs(ids: ids, facts: inputs.facts, constants: inputs.constants, outputCount: inputs.outputCount)
-    return try expand(inner, into: &builder).map { builder.graph.values[$0].fact }
+    let graph = try expansion(inputs).graph
+    return graph.outputs.map { graph.values[$0.value].fact }
   }
 }
 

@@ -1,0 +1,181 @@
+import SinterCore
+import SinterKernel
+
+extension Graph {
+  /// The graph as loop forms: ports keep their names and order, and nothing of an operator is left.
+  ///
+  /// An operator that is `Primitive` lowers itself; one that is only `Composite` is expanded and its expansion lowered. All operators that
+  /// can do neither, and all nodes whose lowering fails, are reported together.
+  public func lowered() throws -> FormProgram {
+    var lowering = Lowering(name: name)
+    var operands: [Operand] = []
+    for port in inputs {
+      guard let type = type(of: port.value).tensor else {
+        throw DiagnosticError(
+          .limit, "lower.port", "input \(port.name) is \(type(of: port.value)); only tensors cross a compiled library's border")
+      }
+      operands.append(lowering.input(type, named: port.name))
+    }
+    for (symbol, range) in ranges { lowering.setRange(range, of: symbol) }
+    let results = try lower(into: &lowering, inputs: operands)
+    for (port, operand) in zip(outputs, results) { lowering.output(operand, named: port.name) }
+    return lowering.program
+  }
+
+  /// Adds this graph's forms to a program, its inputs being values of that program; gives its outputs. Control flow lowers its bodies
+  /// so.
+  public func lower(into lowering: inout Lowering, inputs operands: [Operand]) throws -> [Operand] {
+    guard operands.count == inputs.count else {
+      throw DiagnosticError(
+        .bug, "lower.inputs", "graph \(name) has \(inputs.count) inputs, but \(operands.count) values are given")
+    }
+    let bound = Dictionary(zip(inputs.map(\.value), operands), uniquingKeysWith: { first, _ in first })
+    return try lower(into: &lowering, bound: bound)
+  }
+
+  func lower(into lowering: inout Lowering, bound: [ValueID: Operand]) throws -> [Operand] {
+    var pass = GraphLowering(graph: self, lowering: lowering, bound: bound)
+    lowering = Lowering(name: "")
+    let results = pass.run()
+    lowering = pass.lowering
+    if !pass.diagnostics.isEmpty { throw DiagnosticError(pass.diagnostics) }
+    return results
+  }
+}
+
+/// One walk over a graph that lowers its nodes in order.
+private struct GraphLowering {
+  let graph: Graph
+  var lowering: Lowering
+  /// The operand of each value so far; nil also where a node failed, so that its users stay silent.
+  var operands: [Operand?]
+  var diagnostics: [Diagnostic] = []
+  /// Operators without a meaning, each with the first node that has it.
+  var unknown: [String: [String]] = [:]
+
+  init(graph: Graph, lowering: Lowering, bound: [ValueID: Operand]) {
+    self.graph = graph
+    self.lowering = lowering
+    operands = [Operand?](repeating: nil, count: graph.values.count)
+    for (value, operand) in bound { operands[value.position] = operand }
+  }
+
+  mutating func run() -> [Operand] {
+    let outerOrigin = lowering.origin
+    for id in graph.order {
+      let node = graph.nodes[id]
+      if !node.origin.isEmpty { lowering.origin = node.origin.map(\.description) }
+      do {
+        guard let results = try lower(id, node) else { continue }
+        for (output, operand) in zip(node.outputs, results) { operands[output.position] = operand }
+      } catch let error as DiagnosticError {
+        diagnostics += error.located(op: type(of: node.op).name, origin: node.origin).diagnostics
+      } catch {
+        diagnostics.append(
+          Diagnostic(.bug, "lower.error", "\(type(of: node.op).name): \(error)", at: node.origin.map(\.description)))
+      }
+    }
+    lowering.origin = outerOrigin
+    for name in unknown.keys.sorted() {
+      let places = unknown[name] ?? []
+      let count = places.count > 1 ? " (\(places.count) nodes)" : ""
+      diagnostics.append(
+        Diagnostic(
+          .limit, "lower.operator", "operator \(name) has no lowering\(count)", at: places.prefix(1).filter { !$0.isEmpty }))
+    }
+    let results = graph.outputs.map { operand(of: $0.value) }
+    if diagnostics.isEmpty, let missing = results.firstIndex(where: { $0 == nil }) {
+      diagnostics.append(
+        Diagnostic(.bug, "lower.output", "output \(graph.outputs[missing].name) of graph \(graph.name) is never computed"))
+    }
+    return results.compactMap { $0 }
+  }
+
+  /// The operand of a value; constants enter the program where they are first used.
+  private mutating func operand(of value: ValueID) -> Operand? {
+    if let operand = operands[value.position] { return operand }
+    guard let tensor = graph.constant(value) else { return nil }
+    let operand = lowering.constant(tensor, named: graph.values[value].name)
+    operands[value.position] = operand
+    return operand
+  }
+
+  /// Nil where an input failed before.
+  private mutating func lower(_ id: NodeID, _ node: Graph.Node) throws -> [Operand]? {
+    var inputs: [Operand?] = []
+    inputs.reserveCapacity(node.inputs.count)
+    for input in node.inputs {
+      guard let input else {
+        inputs.append(nil)
+        continue
+      }
+      guard let operand = operand(of: input) else { return nil }
+      inputs.append(operand)
+    }
+    let facts = graph.inputs(of: id)
+    let outputs = node.outputs.map { graph.values[$0].fact }
+    let results: [Operand]
+    if let primitive = node.op as? any Primitive {
+      results = try primitive.lower(LoweringNode(inputs: inputs, facts: facts, outputs: outputs), into: &lowering)
+    } else if let composite = node.op as? any Composite {
+      let expansion = try composite.expansion(facts, origin: node.origin)
+      var bound: [ValueID: Operand] = [:]
+      for (inner, operand) in zip(expansion.inputs, inputs) {
+        if let inner, let operand { bound[inner] = operand }
+      }
+      results = try expansion.graph.lower(into: &lowering, bound: bound)
+    } else {
+      unknown[type(of: node.op).name, default: []].append(node.origin.first?.description ?? "")
+      return nil
+    }
+    try check(results, against: outputs)
+    return results
+  }
+
+  private func check(_ results: [Operand], against facts: [Fact]) throws {
+    guard results.count >= facts.count else {
+      throw DiagnosticError(
+        .bug, "lower.results", "lowering gives \(results.count) results, but the node has \(facts.count)")
+    }
+    for (index, (operand, fact)) in zip(results, facts).enumerated() {
+      guard let type = fact.type.tensor else { continue }
+      let agrees =
+        operand.element == type.element && operand.rank == type.rank
+        && zip(operand.shape, type.shape).allSatisfy { a, b in a.value == nil || b.value == nil || a == b }
+      if !agrees {
+        throw DiagnosticError(
+          .bug, "lower.type", "result \(index) is inferred as \(type), but lowered as \(operand.type)")
+      }
+    }
+  }
+}
+
+/// The meaning of one composite node as a graph of its own.
+public struct Expansion: Sendable {
+  public var graph: Graph
+  /// The inner value of each of the node's inputs; constants are constants inside, too.
+  public var inputs: [ValueID?]
+}
+
+extension Composite {
+  /// The operators that this one stands for, for given inputs.
+  public func expansion(_ inputs: NodeInputs, origin: [Origin] = []) throws -> Expansion {
+    var builder = GraphBuilder(name: Self.name)
+    builder.origin = origin
+    var ids: [ValueID?] = []
+    for (index, fact) in inputs.facts.enumerated() {
+      if let fact {
+        ids.append(
+          inputs.constant(index).map { builder.constant($0) } ?? builder.input(fact, named: "input\(index)"))
+      } else {
+        ids.append(nil)
+      }
+    }
+    var inner = NodeInputs(
+      ids: ids, facts: inputs.facts, constants: inputs.constants, outputCount: inputs.outputCount)
+    inner.bodies = inputs.bodies
+    let results = try expand(inner, into: &builder)
+    for (index, result) in results.enumerated() { builder.output(result, named: "output\(index)") }
+    return Expansion(graph: builder.graph, inputs: ids)
+  }
+}
