@@ -1,0 +1,90 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// alpha · A' · B' + beta · C, where A' and B' may be transposed and C broadcasts to the product.
+public struct Gemm: Primitive {
+  public static let name = "Gemm"
+  public static let summary = "alpha·A·B + beta·C for matrices, either side transposed on request."
+
+  public var alpha = 1.0, beta = 1.0
+  public var transA = false, transB = false
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.float("alpha", &alpha, default: 1)
+    list.float("beta", &beta, default: 1)
+    list.bool("transA", &transA, default: false)
+    list.bool("transB", &transB, default: false)
+  }
+
+  public static var onnx: [OnnxRule] { [.direct(Gemm.self)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
+
+  private func sizes(_ a: TensorType, _ b: TensorType) throws -> (m: Dim, n: Dim, k: Dim) {
+    guard a.rank == 2, b.rank == 2 else {
+      throw DiagnosticError(.user, "gemm.rank", "A and B must be matrices, but are \(a) and \(b)")
+    }
+    guard a.element == b.element else {
+      throw DiagnosticError(.user, "gemm.type", "A and B must have one element type, but are \(a) and \(b)")
+    }
+    let (m, k) = transA ? (a.shape[1], a.shape[0]) : (a.shape[0], a.shape[1])
+    let (inner, n) = transB ? (b.shape[1], b.shape[0]) : (b.shape[0], b.shape[1])
+    if let x = k.value, let y = inner.value, x != y {
+      throw DiagnosticError(.user, "gemm.inner", "inner sizes differ: \(x) and \(y), of \(a) and \(b)")
+    }
+    return (m, n, k.isConstant ? k : inner)
+  }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let a = try inputs.tensor(0)
+    let (m, n, _) = try sizes(a, try inputs.tensor(1))
+    if inputs.has(2) {
+      let c = try inputs.tensor(2)
+      let joined = try Broadcast.shape(c.shape, [m, n])
+      guard joined.count == 2, joined[0] == m || m.value == nil, joined[1] == n || n.value == nil else {
+        throw DiagnosticError(.user, "gemm.bias", "C must broadcast to [\(m), \(n)], but is \(c)")
+      }
+    }
+    return [Fact(a.element, [m, n])]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let (a, b) = (try node.input(0), try node.input(1))
+    let (m, n, k) = try sizes(a.type, b.type)
+    let compute = a.element.computeType
+    let (transA, transB, alpha, beta) = (transA, transB, alpha, beta)
+    var result = try lowering.contract(
+      batch: [], m: [m], n: [n], k: [k], accumulate: compute,
+      lhs: { builder, _, m, k in builder.load(a.id, transA ? k + m : m + k) },
+      rhs: { builder, _, n, k in builder.load(b.id, transB ? n + k : k + n) })
+    let product = result
+    if alpha != 1 || node.has(2) {
+      result = try lowering.element([m, n]) { builder, index in
+        var value = builder.load(product.id, index)
+        if alpha != 1 { value = value.scaled(by: alpha) }
+        guard node.has(2), beta != 0 else { return value }
+        let c = try node.input(2)
+        var bias = builder.load(c.id, Broadcast.index(builder, index, of: [m, n], into: c.shape)).cast(to: compute)
+        if beta != 1 { bias = bias.scaled(by: beta) }
+        return value + bias
+      }
+    }
+    return [try lowering.cast(result, to: a.element)]
+  }
+
+  public static var examples: [OperatorExample] {
+    var scaled = Gemm()
+    scaled.alpha = 0.5
+    scaled.beta = 2
+    scaled.transA = true
+    scaled.transB = true
+    func random(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.f32, shape), -1...1) }
+    return [
+      OperatorExample(Gemm(), [random([3, 5]), random([5, 4]), random([4])]),
+      OperatorExample(scaled, [random([5, 3]), random([4, 5]), random([3, 1])]),
+      OperatorExample(Gemm(), [random(["batch", 5]), random([5, 17])], sizes: [Symbol("batch"): 2]),
+    ]
+  }
+}

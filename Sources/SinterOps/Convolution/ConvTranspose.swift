@@ -1,0 +1,160 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// The adjoint of a convolution in its input: each element of the input adds the weights, times itself, to a window of the result.
+/// Input [n, c, spatial…], weights [c, m / group, kernel…], bias [m].
+///
+/// Computed as one matrix product per group that gives every element's window, and a sum that gathers the windows which reach a place.
+public struct ConvTranspose: Primitive {
+  public static let name = "ConvTranspose"
+  public static let summary = "Transposed convolution, the adjoint of Conv in its input."
+
+  var window = Window()
+  public var group = 1
+  public var outputPadding: [Int] = []
+  public var outputShape: [Int] = []
+  public var channelsLast = false
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    window.attributes(&list)
+    list.int("group", &group, default: 1)
+    list.ints("output_padding", &outputPadding, default: [])
+    list.ints("output_shape", &outputShape, default: [])
+    list.bool("channels_last", &channelsLast, default: false)
+  }
+
+  public static var onnx: [OnnxRule] { [.direct(ConvTranspose.self)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { channelsLast ? nil : OnnxForm(of: self) }
+
+  private struct Geometry {
+    var kernel: [Int], strides: [Int], dilations: [Int]
+    var padsBegin: [Dim]
+    var output: [Dim]
+  }
+
+  private func geometry(_ x: TensorType, _ w: TensorType) throws -> Geometry {
+    guard x.rank >= 3, w.rank == x.rank else {
+      throw DiagnosticError(
+        .user, "conv.rank", "input and weights must have the same number of axes, at least 3, but are \(x) and \(w)")
+    }
+    let rank = x.rank - 2
+    let kernel = w.shape.dropFirst(2).compactMap(\.value)
+    guard kernel.count == rank else {
+      throw DiagnosticError(.limit, "conv.kernel", "the kernel's size must be known ahead of time, but the weights are \(w)")
+    }
+    let spatial = ImageLayout(channelsLast: channelsLast).spatial(x.shape)
+    func list(_ values: [Int], _ count: Int, or value: Int, _ name: String) throws -> [Int] {
+      if values.isEmpty { return [Int](repeating: value, count: count) }
+      guard values.count == count else {
+        throw DiagnosticError(.user, "window.\(name)", "\(name) must have \(count) entries, but is \(values)")
+      }
+      return values
+    }
+    var result = Geometry(
+      kernel: kernel, strides: try list(window.strides, rank, or: 1, "strides"),
+      dilations: try list(window.dilations, rank, or: 1, "dilations"), padsBegin: [], output: [])
+    let pads = try list(window.pads, 2 * rank, or: 0, "pads")
+    let extra = try list(outputPadding, rank, or: 0, "output_padding")
+    // Some exporters list the batch and the channels too.
+    let wanted = outputShape.count == rank + 2 ? Array(outputShape.dropFirst(2)) : outputShape
+    for axis in 0..<rank {
+      let reach = Dim(result.dilations[axis] * (kernel[axis] - 1) + 1)
+      let full = Dim(result.strides[axis]) * (spatial[axis] - 1) + Dim(extra[axis]) + reach
+      var begin = Dim(pads[axis])
+      var size = full - begin - Dim(pads[axis + rank])
+      let same = window.autoPad == .sameUpper || window.autoPad == .sameLower
+      if !wanted.isEmpty || same {
+        size = wanted.isEmpty ? spatial[axis] * Dim(result.strides[axis]) : Dim(wanted[axis])
+        let total = Dim.max(full - size, 0)
+        begin = window.autoPad == .sameUpper ? total / 2 : total - total / 2
+      }
+      result.padsBegin.append(begin)
+      result.output.append(size)
+    }
+    return result
+  }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let (x, w) = (try inputs.tensor(0), try inputs.tensor(1))
+    let geometry = try geometry(x, w)
+    let layout = ImageLayout(channelsLast: channelsLast)
+    let channels = x.shape[layout.channelAxis(rank: x.rank)]
+    if let c = channels.value, let own = w.shape[0].value, c != own {
+      throw DiagnosticError(.user, "conv.channels", "weights \(w) need \(own) channels, but the input is \(x)")
+    }
+    return [Fact(x.element, layout.shape(x.shape[0], w.shape[1] * Dim(group), geometry.output))]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let (x, w) = (try node.input(0), try node.input(1))
+    let geometry = try geometry(x.type, w.type)
+    let result = try node.output()
+    let layout = ImageLayout(channelsLast: channelsLast)
+    let compute = x.element.computeType
+    let spatial = layout.spatial(x.shape)
+    let rank = spatial.count
+    let groups = Dim(group)
+    let perGroup = (in: w.shape[0] / groups, out: w.shape[1])
+    // windows[g, n, spatial…, kernel…, m / group]
+    let windows = try lowering.contract(
+      batch: [groups], m: [x.shape[0]] + spatial, n: geometry.kernel.map { Dim($0) } + [perGroup.out], k: [perGroup.in],
+      accumulate: compute,
+      lhs: { builder, g, m, k in
+        let channel = g[0] * builder.size(perGroup.in) + k[0]
+        return builder.load(x.id, layout.index(m[0], channel, Array(m.dropFirst())))
+      },
+      rhs: { builder, g, n, k in
+        let channel = g[0] * builder.size(perGroup.in) + k[0]
+        return builder.load(w.id, [channel, n[rank]] + n[..<rank])
+      })
+    var value = try lowering.reduce(.sum, result.shape, over: geometry.kernel.map { Dim($0) }) { builder, index, tap in
+      let (batch, channel, place) = layout.parts(index)
+      var inside = builder.bool(true)
+      var source: [Expr] = []
+      for axis in 0..<rank {
+        let stride = builder.constant(geometry.strides[axis], .i64)
+        let reached =
+          place[axis] + builder.size(geometry.padsBegin[axis]) - tap[axis]
+          * builder.constant(geometry.dilations[axis], .i64)
+        let at = reached.floorDivided(by: stride)
+        let zero = builder.constant(0, .i64)
+        if geometry.strides[axis] > 1 { inside = inside && (reached.modulo(stride) .== zero) }
+        inside = inside && (at >= zero) && (at < builder.size(spatial[axis]))
+        source.append(at)
+      }
+      let out = builder.size(perGroup.out)
+      let (g, m) = group == 1 ? (builder.constant(0, .i64), channel) : (channel.floorDivided(by: out), channel.modulo(out))
+      return builder.load(windows.id, [g, batch] + source + tap + [m], where: inside)
+    }
+    if node.has(2) {
+      let bias = try node.input(2)
+      let sum = value
+      value = try lowering.element(result.shape) { builder, index in
+        builder.load(sum.id, index) + builder.load(bias.id, [layout.parts(index).channel]).cast(to: compute)
+      }
+    }
+    return [try lowering.cast(value, to: x.element)]
+  }
+
+  public static var examples: [OperatorExample] {
+    func random(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.f32, shape), -1...1) }
+    func conv(_ change: (inout ConvTranspose) -> Void) -> ConvTranspose {
+      var op = ConvTranspose()
+      change(&op)
+      return op
+    }
+    return [
+      OperatorExample(ConvTranspose(), [random([1, 3, 4, 5]), random([3, 2, 3, 3]), random([2])]),
+      OperatorExample(
+        conv {
+          $0.window.strides = [2, 2]
+          $0.window.pads = [1, 1, 1, 1]
+          $0.outputPadding = [1, 0]
+          $0.group = 2
+        }, [random([2, 4, "h", 5]), random([4, 3, 4, 4])], sizes: [Symbol("h"): 3]),
+    ]
+  }
+}
