@@ -15,7 +15,7 @@ let package = Package(
   targets: [
     // C, and C made visible to Swift.
     .target(name: "SinterABI"),
-    .target(name: "SinterRuntime", dependencies: ["SinterABI"]),
+    .target(name: "SinterRuntime", dependencies: ["SinterABI"], exclude: ["runtime"]),
     .target(name: "CLLVM", linkerSettings: [.linkedLibrary("LLVM-19")]),
     .target(name: "COnnx", linkerSettings: [.linkedLibrary("protobuf-c")]),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),

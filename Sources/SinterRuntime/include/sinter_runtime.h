@@ -16,6 +16,8 @@
 
 #include "sinter.h"
 
+#pragma GCC visibility push(hidden)
+
 typedef struct SinterFrame {
   void **buffers;       /* one pointer a buffer of the program */
   int64_t *sizes;       /* one value a slot */
@@ -105,5 +107,7 @@ int32_t sinter_reserve(SinterFrame *frame, int32_t buffer, int64_t bytes);
 
 /* Notes an error: error `index` of the program, with up to four values that its text refers to as %0 to %3. */
 int32_t sinter_fail(SinterFrame *frame, int32_t status, int32_t index, const int64_t *values, int32_t count);
+
+#pragma GCC visibility pop
 
 #endif

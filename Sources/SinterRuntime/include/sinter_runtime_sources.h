@@ -1,0 +1,19 @@
+/* sinter_runtime_sources.h: the runtime's C sources, as the compiler carries them to every machine it runs on. */
+#ifndef SINTER_RUNTIME_SOURCES_H
+#define SINTER_RUNTIME_SOURCES_H
+
+#include <stddef.h>
+
+typedef struct {
+  const char *name; /* of the file: all of them belong into one folder */
+  const unsigned char *bytes;
+  size_t length;
+} SinterRuntimeSource;
+
+/* The file to compile; it includes the others. */
+#define SINTER_RUNTIME_MAIN "sinter_runtime_all.c"
+
+/* The sources and headers, `*count` of them. */
+const SinterRuntimeSource *sinter_runtime_sources(size_t *count);
+
+#endif

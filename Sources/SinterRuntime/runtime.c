@@ -1,1 +1,0 @@
-#include "sinter_runtime.h"

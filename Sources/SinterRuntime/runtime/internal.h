@@ -1,0 +1,182 @@
+/* internal.h: what the files of the runtime share. Each file has one concern:
+ *
+ *   memory.c    the host's memory or malloc's          inputs.c   checks inputs, binds symbols, makes them dense
+ *   errors.c    what went wrong, in words              outputs.c  checks, allocates, releases outputs
+ *   cpu.c       does this processor suffice            plan.c     sizes, and where each buffer lies
+ *   pool.c      threads and the ranges they take       weights.c  where constants lie
+ *   library.c   the entry points of sinter.h           tensors.c  elements, bytes, strides
+ */
+#ifndef SINTER_INTERNAL_H
+#define SINTER_INTERNAL_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sinter_runtime.h"
+
+#pragma GCC visibility push(hidden)
+
+#define CACHE_LINE 64
+#define PAGE ((size_t)4096)
+#define HUGE_PAGE ((size_t)2 << 20)
+#define ALIGNMENT 64 /* of everything that kernels touch and the runtime allocates */
+#define MESSAGE_BYTES 1024
+
+static inline size_t round_up(size_t bytes, size_t alignment) { return (bytes + alignment - 1) / alignment * alignment; }
+
+/* ---- memory.c ---- */
+
+/* The three host fields of SinterOptions that concern memory. */
+typedef struct {
+  void *(*allocate)(void *host, size_t bytes, size_t alignment);
+  void (*deallocate)(void *host, void *memory);
+  void *host;
+} Memory;
+
+/* At least one byte; NULL when there is none left. Blocks of several MB come in huge pages where the system has some. */
+void *memory_allocate(const Memory *memory, size_t bytes, size_t alignment);
+void memory_free(const Memory *memory, void *block);
+
+/* A block that only grows, and keeps no contents when it does. */
+typedef struct { void *data; size_t capacity; } Block;
+
+/* Makes the block at least `bytes` large. False when there is no memory left: then it is empty. */
+bool block_reserve(Block *block, const Memory *memory, size_t bytes, size_t alignment);
+void block_free(Block *block, const Memory *memory);
+
+/* ---- errors.c ---- */
+
+/* Notes what went wrong in this session, as printf does; returns `status`. */
+int32_t fail(SinterSession *session, int32_t status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same for open(), kept per thread. */
+int32_t fail_open(int32_t status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* run() found the session running. Its message is not touched: another thread may be writing it. */
+int32_t fail_busy(const SinterSession *session);
+int32_t fail_kernel(SinterSession *session, int32_t error);
+const char *error_message(const SinterSession *session);
+
+typedef struct { char text[24]; } TypeName;
+TypeName type_name(SinterDataType type); /* "float32" */
+const char *kind_name(int32_t kind);     /* "a tensor" */
+
+/* ---- cpu.c ---- */
+
+/* Writes the names of the features that this processor or its system lacks, with commas between; true when there is none. */
+bool cpu_has(const char *const *features, char *missing, size_t bytes);
+
+/* Rounding to nearest, subnormal numbers kept, whatever the host's threads are set to. */
+typedef uint64_t FloatMode;
+FloatMode float_mode_enter(void);
+void float_mode_leave(FloatMode mode);
+
+/* ---- pool.c ---- */
+
+typedef struct Pool Pool;
+
+/* Starts threads - 1 workers; NULL where there is no memory. Fewer workers than asked for are no error. */
+Pool *pool_open(const Memory *memory, int32_t threads);
+void pool_close(Pool *pool, const Memory *memory);
+/* How many processors this process may run on. */
+int32_t processor_count(void);
+
+/* ---- plan.c ---- */
+
+/* Sizes and buffer offsets for one set of symbols. */
+typedef struct {
+  bool valid;
+  int64_t *sizes;   /* slot_count */
+  int64_t *offsets; /* buffer_count; of arena buffers only */
+  int64_t bytes;    /* of the arena */
+} Plan;
+
+/* Hosts that go back and forth between a few shapes plan each of them once. */
+#define PLAN_COUNT 8
+
+/* Makes the plan for session->symbols the current one, and its arena exist. */
+int32_t plan_prepare(SinterSession *session);
+
+/* ---- tensors.c ---- */
+
+/* Bytes of `count` elements; false where that overflows. */
+bool element_bytes(SinterDataType type, int64_t count, int64_t *bytes);
+/* Elements of a shape; false where one is negative or the count overflows. */
+bool element_count(const int64_t *shape, int32_t ndim, int64_t *count);
+bool is_dense(const SinterTensor *tensor);
+/* The memory that a tensor touches: first byte, and past the last. */
+typedef struct { uintptr_t begin, end; } Span;
+Span tensor_span(const SinterTensor *tensor);
+
+/* ---- inputs.c, outputs.c ---- */
+
+/* Checks all that can be checked before sizes are planned; sets session->symbols and the buffers of inputs. */
+int32_t inputs_bind(SinterSession *session, const SinterValue *inputs);
+/* Holds the dimensions that follow from others against the plan. */
+int32_t inputs_check_derived(SinterSession *session, const SinterValue *inputs);
+
+/* Checks the outputs that the caller brought, before anything runs. */
+int32_t outputs_bind(SinterSession *session, const SinterValue *inputs, SinterValue *outputs);
+/* After run(): every output is there, and its text is its own. */
+int32_t outputs_finish(SinterSession *session);
+/* After an error: frees what this run allocated and leaves the values as the caller passed them. */
+void outputs_undo(SinterSession *session);
+
+/* ---- weights.c ---- */
+
+/* Finds the constants: in the library, or in a file that is mapped now. `path` is the host's; NULL: beside the library. */
+int32_t weights_open(SinterSession *session, const char *path);
+void weights_close(SinterSession *session);
+
+/* ---- A session ---- */
+
+/* What became of an output in the current run, in this order. */
+typedef enum {
+  OUTPUT_PENDING,    /* zeroed, and not made yet */
+  OUTPUT_BOUND,      /* in the caller's memory, and not made yet */
+  OUTPUT_READY,      /* made in the caller's memory */
+  OUTPUT_READY_TEXT, /* the same, with strings that the library allocated */
+  OUTPUT_ALLOCATED,  /* made in memory that the library allocated */
+} OutputState;
+
+struct SinterSession {
+  const SinterProgram *program;
+  SinterFrame frame;
+  atomic_int running;
+
+  Memory memory;
+  Pool *pool; /* NULL: everything on the caller's thread, or on the host's threads where it brought some */
+  void (*parallel)(void *host, void (*body)(void *argument, size_t index), void *argument, size_t count);
+  void *host;
+  int32_t threads;
+
+  const char *weights;
+  size_t mapped_bytes; /* 0 where the weights are part of the library */
+
+  int64_t *symbols; /* of the current run; -1: not bound yet */
+  Plan plans[PLAN_COUNT];
+  int32_t plan, oldest_plan; /* -1: none yet */
+  int32_t *order, *placed;     /* the planner's scratch, one entry a buffer each */
+  int64_t *padded;
+  Block arena;
+
+  /* Buffers of one port form a list: head by port, next by buffer; -1 ends it. */
+  int32_t *input_head, *output_head, *next;
+  Block *staging; /* one an input: its dense copy */
+  Block *dynamic; /* one a buffer */
+
+  SinterValue *outputs; /* of the current run */
+  uint8_t *output_state; /* an OutputState each */
+  Span *output_spans;
+
+  char message[MESSAGE_BYTES];
+};
+
+#pragma GCC visibility pop
+#endif

@@ -1,0 +1,39 @@
+/* memory.c: the host's memory, or malloc's. */
+#include "internal.h"
+
+#include <sys/mman.h>
+
+void *memory_allocate(const Memory *memory, size_t bytes, size_t alignment) {
+  if (bytes > PTRDIFF_MAX - HUGE_PAGE) return NULL;
+  if (bytes == 0) bytes = 1;
+  if (memory->allocate) return memory->allocate(memory->host, bytes, alignment);
+  bool huge = bytes >= 2 * HUGE_PAGE;
+  if (huge) alignment = HUGE_PAGE;
+  void *block = aligned_alloc(alignment, round_up(bytes, huge ? PAGE : alignment));
+#ifdef MADV_HUGEPAGE
+  if (block && huge) madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+#endif
+  return block;
+}
+
+void memory_free(const Memory *memory, void *block) {
+  if (!block) return;
+  if (memory->deallocate) memory->deallocate(memory->host, block);
+  else free(block);
+}
+
+bool block_reserve(Block *block, const Memory *memory, size_t bytes, size_t alignment) {
+  if (block->data && bytes <= block->capacity) return true;
+  size_t grown = block->capacity + block->capacity / 4;
+  block_free(block, memory);
+  if (bytes < grown) bytes = grown;
+  if (bytes == 0) bytes = 1;
+  block->data = memory_allocate(memory, bytes, alignment);
+  block->capacity = block->data ? bytes : 0;
+  return block->data != NULL;
+}
+
+void block_free(Block *block, const Memory *memory) {
+  memory_free(memory, block->data);
+  *block = (Block){0};
+}

@@ -1,0 +1,227 @@
+/* outputs.c: checks the outputs that the caller brought, allocates the others, and releases those. */
+#include "internal.h"
+
+/* What stands behind an output's `owner`; shape, strides and elements follow in the same block. */
+typedef struct {
+  Memory memory;
+  void *text; /* all strings of a tensor of text */
+} Owner;
+
+static void release_output(SinterValue *value) {
+  Owner *owner = value->owner;
+  memset(value, 0, sizeof *value);
+  if (!owner) return;
+  Memory memory = owner->memory;
+  memory_free(&memory, owner->text);
+  memory_free(&memory, owner);
+}
+
+/* ---- Before the run ---- */
+
+static int32_t check_bound(SinterSession *session, int32_t index) {
+  const SinterPort *port = &session->program->outputs[index];
+  const SinterValue *value = &session->outputs[index];
+  const SinterTensor *tensor = &value->tensor;
+  const char *name = port->name;
+  if (value->kind != SINTER_TENSOR)
+    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' is %s, expected a tensor or a zeroed value", name,
+                kind_name(value->kind));
+  if (memcmp(&tensor->dtype, &port->dtype, sizeof port->dtype))
+    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' holds %s, expected %s", name, type_name(tensor->dtype).text,
+                type_name(port->dtype).text);
+  if (tensor->device.device_type != 1)
+    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' is on device type %d, expected 1, the CPU", name,
+                tensor->device.device_type);
+  if (tensor->ndim != port->ndim)
+    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' has %d dimensions, expected %d", name, tensor->ndim,
+                port->ndim);
+  if (tensor->ndim > 0 && !tensor->shape)
+    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' has no shape: the pointer is null", name);
+  int64_t count, bytes;
+  if (!element_count(tensor->shape, tensor->ndim, &count) || !element_bytes(tensor->dtype, count, &bytes))
+    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' has a negative or too large dimension", name);
+  if (count > 0 && !tensor->data)
+    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' has no data: the pointer is null", name);
+  if (!is_dense(tensor))
+    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' has strides that are not dense", name);
+  uintptr_t width = (uintptr_t)tensor->dtype.bits / 8;
+  if (width > 1 && ((uintptr_t)tensor->data + tensor->byte_offset) % (width > 8 ? 8 : width))
+    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' is not aligned for %s", name, type_name(tensor->dtype).text);
+  if (tensor->dtype.code == SINTER_STRING && value->release)
+    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' still holds the text of an earlier run; release it first",
+                name);
+  return SINTER_OK;
+}
+
+static bool overlaps(Span a, Span b) { return a.begin < b.end && b.begin < a.end; }
+
+static int32_t check_overlap(SinterSession *session, const SinterValue *inputs, int32_t index) {
+  const SinterProgram *program = session->program;
+  Span span = session->output_spans[index];
+  for (size_t i = 0; i < program->input_count; i++)
+    if (inputs[i].kind == SINTER_TENSOR && overlaps(span, tensor_span(&inputs[i].tensor)))
+      return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' overlaps input '%s' in memory",
+                  program->outputs[index].name, program->inputs[i].name);
+  for (int32_t i = 0; i < index; i++)
+    if (session->output_state[i] == OUTPUT_BOUND && overlaps(span, session->output_spans[i]))
+      return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' overlaps output '%s' in memory",
+                  program->outputs[index].name, program->outputs[i].name);
+  return SINTER_OK;
+}
+
+int32_t outputs_bind(SinterSession *session, const SinterValue *inputs, SinterValue *outputs) {
+  const SinterProgram *program = session->program;
+  int32_t count = (int32_t)program->output_count;
+  session->outputs = outputs;
+  memset(session->output_state, OUTPUT_PENDING, (size_t)count);
+  if (count > 0 && !outputs)
+    return fail(session, SINTER_INVALID_ARGUMENT, "no outputs: the pointer is null, expected %d values", count);
+  for (int32_t i = 0; i < count; i++) {
+    const SinterPort *port = &program->outputs[i];
+    if (port->kind != SINTER_TENSOR || port->ndim < 0)
+      return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' is %s, which this library cannot make; only tensors are supported",
+                  port->name, port->ndim < 0 ? "of no fixed rank" : kind_name(port->kind));
+    if (outputs[i].kind == SINTER_NONE) continue;
+    int32_t status = check_bound(session, i);
+    if (status) return status;
+    session->output_spans[i] = tensor_span(&outputs[i].tensor);
+    status = check_overlap(session, inputs, i);
+    if (status) return status;
+    session->output_state[i] = OUTPUT_BOUND;
+  }
+  return SINTER_OK;
+}
+
+/* ---- During the run ---- */
+
+/* Everything of an output in one block: owner, shape, strides, elements. */
+static int32_t allocate_output(SinterSession *session, int32_t index, const int32_t *slots) {
+  const SinterPort *port = &session->program->outputs[index];
+  SinterValue *value = &session->outputs[index];
+  size_t header = round_up(sizeof(Owner) + 2 * (size_t)port->ndim * sizeof(int64_t), ALIGNMENT);
+  int64_t count = 1, bytes = 0;
+  bool fits = true;
+  for (int32_t i = 0; i < port->ndim; i++) fits &= !__builtin_mul_overflow(count, session->frame.sizes[slots[i]], &count);
+  fits = fits && element_bytes(port->dtype, count, &bytes);
+  Owner *owner = fits && bytes >= 0 ? memory_allocate(&session->memory, header + (size_t)bytes, ALIGNMENT) : NULL;
+  if (!owner)
+    return fail(session, SINTER_OUT_OF_MEMORY, "no memory for output '%s': %lld elements of %s", port->name,
+                (long long)count, type_name(port->dtype).text);
+  *owner = (Owner){.memory = session->memory};
+  int64_t *shape = (int64_t *)(owner + 1), *strides = shape + port->ndim, stride = 1;
+  for (int32_t i = port->ndim - 1; i >= 0; i--) {
+    shape[i] = session->frame.sizes[slots[i]];
+    strides[i] = stride;
+    stride *= shape[i] > 0 ? shape[i] : 1;
+  }
+  value->kind = SINTER_TENSOR;
+  value->tensor = (SinterTensor){
+    .data = (char *)owner + header, .device = {1, 0}, .ndim = port->ndim, .dtype = port->dtype, .shape = shape,
+    .strides = strides,
+  };
+  value->release = release_output;
+  value->owner = owner;
+  if (port->dtype.code == SINTER_STRING) memset(value->tensor.data, 0, (size_t)bytes);
+  session->output_state[index] = OUTPUT_ALLOCATED;
+  return SINTER_OK;
+}
+
+static int32_t check_shape(SinterSession *session, int32_t index, const int32_t *slots) {
+  const SinterPort *port = &session->program->outputs[index];
+  const SinterTensor *tensor = &session->outputs[index].tensor;
+  for (int32_t i = 0; i < port->ndim; i++) {
+    int64_t expected = session->frame.sizes[slots[i]];
+    if (tensor->shape[i] == expected) continue;
+    const char *symbol = port->dimension ? port->dimension[i] : NULL;
+    return fail(session, SINTER_SHAPE_MISMATCH, "output '%s': dimension %d%s%s%s is %lld, expected %lld", port->name, i,
+                symbol ? " ('" : "", symbol ? symbol : "", symbol ? "')" : "", (long long)tensor->shape[i],
+                (long long)expected);
+  }
+  return SINTER_OK;
+}
+
+int32_t sinter_output(SinterFrame *frame, int32_t port) {
+  SinterSession *session = frame->session;
+  const int32_t *slots = session->program->output_dims[port];
+  SinterValue *value = &session->outputs[port];
+  int32_t status = value->kind == SINTER_TENSOR ? check_shape(session, port, slots) : allocate_output(session, port, slots);
+  if (status) return status;
+  if (session->output_state[port] == OUTPUT_BOUND) session->output_state[port] = OUTPUT_READY;
+  void *data = (char *)value->tensor.data + value->tensor.byte_offset;
+  for (int32_t i = session->output_head[port]; i >= 0; i = session->next[i]) frame->buffers[i] = data;
+  return SINTER_OK;
+}
+
+int32_t sinter_reserve(SinterFrame *frame, int32_t buffer, int64_t bytes) {
+  SinterSession *session = frame->session;
+  Block *block = &session->dynamic[buffer];
+  if (bytes < 0 || !block_reserve(block, &session->memory, (size_t)bytes, ALIGNMENT)) {
+    frame->buffers[buffer] = NULL;
+    return fail(session, SINTER_OUT_OF_MEMORY, "no memory for an intermediate value: %lld bytes", (long long)bytes);
+  }
+  frame->buffers[buffer] = block->data;
+  return SINTER_OK;
+}
+
+/* ---- After the run ---- */
+
+/* Gives an output its own copy of its strings, which may still be those of inputs or constants. */
+static int32_t own_text(SinterSession *session, int32_t index) {
+  SinterValue *value = &session->outputs[index];
+  SinterString *strings = (SinterString *)((char *)value->tensor.data + value->tensor.byte_offset);
+  Owner *owner = value->owner;
+  int64_t count;
+  element_count(value->tensor.shape, value->tensor.ndim, &count);
+  size_t bytes = 0;
+  for (int64_t i = 0; i < count; i++) bytes += strings[i].length;
+  if (!value->release) {
+    owner = memory_allocate(&session->memory, sizeof *owner, ALIGNMENT);
+    if (!owner) goto failed;
+    *owner = (Owner){.memory = session->memory};
+  }
+  owner->text = memory_allocate(&session->memory, bytes, ALIGNMENT);
+  if (!owner->text) {
+    if (!value->release) memory_free(&session->memory, owner);
+    goto failed;
+  }
+  char *to = owner->text;
+  for (int64_t i = 0; i < count; i++) {
+    if (strings[i].length) memcpy(to, strings[i].bytes, strings[i].length);
+    strings[i].bytes = to;
+    to += strings[i].length;
+  }
+  value->owner = owner;
+  value->release = release_output;
+  return SINTER_OK;
+failed:
+  return fail(session, SINTER_OUT_OF_MEMORY, "no memory for the text of output '%s': %zu bytes",
+              session->program->outputs[index].name, bytes);
+}
+
+int32_t outputs_finish(SinterSession *session) {
+  const SinterProgram *program = session->program;
+  for (int32_t i = 0; i < (int32_t)program->output_count; i++) {
+    const SinterPort *port = &program->outputs[i];
+    if (session->output_state[i] == OUTPUT_PENDING && port->optional) continue;
+    if (session->output_state[i] < OUTPUT_READY)
+      return fail(session, SINTER_RUNTIME_ERROR, "internal error: the program did not make output '%s'", port->name);
+    if (port->dtype.code != SINTER_STRING) continue;
+    int32_t status = own_text(session, i);
+    if (status) return status;
+    if (session->output_state[i] == OUTPUT_READY) session->output_state[i] = OUTPUT_READY_TEXT;
+  }
+  return SINTER_OK;
+}
+
+void outputs_undo(SinterSession *session) {
+  if (!session->outputs) return;
+  for (size_t i = 0; i < session->program->output_count; i++) {
+    SinterValue *value = &session->outputs[i];
+    if (session->output_state[i] == OUTPUT_ALLOCATED) release_output(value);
+    if (session->output_state[i] != OUTPUT_READY_TEXT) continue;
+    SinterTensor tensor = value->tensor;
+    release_output(value);
+    value->kind = SINTER_TENSOR;
+    value->tensor = tensor;
+  }
+}

@@ -1,0 +1,13 @@
+/* sinter_runtime_all.c: the whole runtime as one translation unit, as it is linked into libraries. */
+#include "internal.h"
+
+#include "cpu.c"
+#include "errors.c"
+#include "inputs.c"
+#include "library.c"
+#include "memory.c"
+#include "outputs.c"
+#include "plan.c"
+#include "pool.c"
+#include "tensors.c"
+#include "weights.c"

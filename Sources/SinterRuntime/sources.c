@@ -1,0 +1,69 @@
+/* sources.c: the files of the runtime, as bytes. What they say is compiled only into libraries, by RuntimeObject. */
+#include "sinter_runtime_sources.h"
+
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
+static const unsigned char sinter_h[] = {
+#embed "../SinterABI/include/sinter.h"
+};
+static const unsigned char sinter_runtime_h[] = {
+#embed "include/sinter_runtime.h"
+};
+static const unsigned char internal_h[] = {
+#embed "runtime/internal.h"
+};
+static const unsigned char all_c[] = {
+#embed "runtime/sinter_runtime_all.c"
+};
+static const unsigned char cpu_c[] = {
+#embed "runtime/cpu.c"
+};
+static const unsigned char errors_c[] = {
+#embed "runtime/errors.c"
+};
+static const unsigned char inputs_c[] = {
+#embed "runtime/inputs.c"
+};
+static const unsigned char library_c[] = {
+#embed "runtime/library.c"
+};
+static const unsigned char memory_c[] = {
+#embed "runtime/memory.c"
+};
+static const unsigned char outputs_c[] = {
+#embed "runtime/outputs.c"
+};
+static const unsigned char plan_c[] = {
+#embed "runtime/plan.c"
+};
+static const unsigned char pool_c[] = {
+#embed "runtime/pool.c"
+};
+static const unsigned char tensors_c[] = {
+#embed "runtime/tensors.c"
+};
+static const unsigned char weights_c[] = {
+#embed "runtime/weights.c"
+};
+
+static const SinterRuntimeSource sources[] = {
+  {"sinter.h", sinter_h, sizeof sinter_h},
+  {"sinter_runtime.h", sinter_runtime_h, sizeof sinter_runtime_h},
+  {"internal.h", internal_h, sizeof internal_h},
+  {SINTER_RUNTIME_MAIN, all_c, sizeof all_c},
+  {"cpu.c", cpu_c, sizeof cpu_c},
+  {"errors.c", errors_c, sizeof errors_c},
+  {"inputs.c", inputs_c, sizeof inputs_c},
+  {"library.c", library_c, sizeof library_c},
+  {"memory.c", memory_c, sizeof memory_c},
+  {"outputs.c", outputs_c, sizeof outputs_c},
+  {"plan.c", plan_c, sizeof plan_c},
+  {"pool.c", pool_c, sizeof pool_c},
+  {"tensors.c", tensors_c, sizeof tensors_c},
+  {"weights.c", weights_c, sizeof weights_c},
+};
+
+const SinterRuntimeSource *sinter_runtime_sources(size_t *count) {
+  *count = sizeof sources / sizeof *sources;
+  return sources;
+}
