@@ -1,0 +1,77 @@
+import Glibc
+
+/// Files and folders, for the few places that write them.
+package enum Files {
+  /// Writes a new file, or over an old one.
+  package static func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws(DiagnosticError) {
+    let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+    guard file >= 0 else { throw failure("write", path) }
+    var written = 0
+    while written < bytes.count {
+      let count = Glibc.write(file, bytes.baseAddress! + written, bytes.count - written)
+      if count > 0 {
+        written += count
+      } else if errno != EINTR {
+        let error = failure("write", path)
+        close(file)
+        throw error
+      }
+    }
+    guard close(file) == 0 else { throw failure("write", path) }
+  }
+
+  package static func write(_ text: String, to path: String) throws(DiagnosticError) {
+    let bytes = Array(text.utf8)
+    let result = bytes.withUnsafeBytes { buffer in
+      Result { () throws(DiagnosticError) in try write(buffer, to: path) }
+    }
+    try result.get()
+  }
+
+  package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+  /// Makes a folder, and those that it lies in.
+  package static func createFolder(_ path: String) throws(DiagnosticError) {
+    if mkdir(path, 0o777) == 0 || errno == EEXIST { return }
+    guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
+      throw failure("create", path)
+    }
+    try createFolder(String(path[..<slash]))
+    guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw failure("create", path) }
+  }
+
+  /// Gives a file another name, over one that has it; readers see the old file or the new one, never a part.
+  package static func rename(_ path: String, to target: String) throws(DiagnosticError) {
+    guard Glibc.rename(path, target) == 0 else { throw failure("create", target) }
+  }
+
+  /// Removes a file, or a folder and all in it. What is not there is no error.
+  package static func remove(_ path: String) {
+    if unlink(path) == 0 || errno == ENOENT { return }
+    guard let folder = opendir(path) else { return }
+    while let entry = readdir(folder) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != "." && name != ".." { remove(path + "/" + name) }
+    }
+    closedir(folder)
+    rmdir(path)
+  }
+
+  /// Calls `body` with a new folder under `TMPDIR`, and removes it afterwards.
+  package static func withTemporaryFolder<T>(
+    _ body: (_ path: String) throws(DiagnosticError) -> T
+  ) throws(DiagnosticError) -> T {
+    let parent = Environment.value("TMPDIR") ?? "/tmp"
+    var template = Array((parent + "/sinter-XXXXXX").utf8CString)
+    guard mkdtemp(&template) != nil else { throw failure("create a folder in", parent) }
+    let path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    defer { remove(path) }
+    return try body(path)
+  }
+
+  private static func failure(_ action: String, _ path: String) -> DiagnosticError {
+    DiagnosticError(.user, "file.\(action.prefix { $0 != " " })", "cannot \(action) \(path): \(String(cString: strerror(errno)))")
+  }
+}

@@ -1,0 +1,90 @@
+import Glibc
+import SinterCore
+internal import SinterRuntime
+
+/// The C runtime as an object file, which every compiled library links.
+///
+/// Sinter carries the runtime's sources, not an object: the machine that compiles models has a C compiler, and the object then
+/// fits its C library. It is compiled once and kept in the user's cache.
+package struct RuntimeObject {
+  /// What the C compiler is called with, besides the files.
+  package static let flags = [
+    "-std=c11", "-O2", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections", "-w",
+  ]
+
+  /// The C compiler: `CC`, else `cc`. May hold arguments after spaces, as in make.
+  package var compiler: [String]
+
+  /// Where objects are kept.
+  package var cacheFolder: String
+
+  package init(compiler: String? = nil, cacheFolder: String? = nil) {
+    let command = (compiler ?? Environment.value("CC") ?? "cc").split(separator: " ").map(String.init)
+    self.compiler = command.isEmpty ? ["cc"] : command
+    self.cacheFolder = cacheFolder ?? Self.defaultCacheFolder
+  }
+
+  /// `XDG_CACHE_HOME/sinter`, else `~/.cache/sinter`.
+  private static var defaultCacheFolder: String {
+    if let cache = Environment.value("XDG_CACHE_HOME") { return cache + "/sinter" }
+    return (Environment.value("HOME") ?? "/tmp") + "/.cache/sinter"
+  }
+
+  /// The path of the object file, compiled now if the cache does not have it.
+  package func path() throws(DiagnosticError) -> String {
+    let object = "\(cacheFolder)/runtime-\(try key()).o"
+    if Files.exists(object) { return object }
+    try Files.createFolder(cacheFolder)
+    try Files.withTemporaryFolder { folder throws(DiagnosticError) in try compile(in: folder, to: object) }
+    return object
+  }
+
+  /// Compiles to a name of this process's own and renames it, so that concurrent compilers never see half an object.
+  private func compile(in folder: String, to object: String) throws(DiagnosticError) {
+    for source in Self.sources() { try Files.write(source.bytes, to: "\(folder)/\(source.name)") }
+    let partial = "\(object).\(getpid())"
+    let arguments =
+      compiler.dropFirst() + Self.flags + ["-I", folder, "-c", "\(folder)/\(SINTER_RUNTIME_MAIN)", "-o", partial]
+    let result = try runCompiler(Array(arguments))
+    guard result.succeeded else {
+      Files.remove(partial)
+      throw DiagnosticError(
+        .user, "runtime.compile", "the C compiler \(compiler[0]) could not compile the runtime:\n\(result.output)",
+        hint: "set CC to a C11 compiler, gcc or clang")
+    }
+    try Files.rename(partial, to: object)
+  }
+
+  private func runCompiler(_ arguments: [String]) throws(DiagnosticError) -> Subprocess.Result {
+    do {
+      return try Subprocess.run(compiler[0], arguments)
+    } catch {
+      throw DiagnosticError(
+        .user, "runtime.compiler", error.diagnostics[0].message, hint: "install a C compiler, or set CC to one")
+    }
+  }
+
+  /// What the object depends on: sources, flags, and the compiler's version, which names its target, too.
+  private func key() throws(DiagnosticError) -> String {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    func combine(_ bytes: some Sequence<UInt8>) {
+      for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    }
+    let version = try runCompiler(compiler.dropFirst() + ["-v"])
+    for text in compiler + Self.flags + [version.output] {
+      combine(text.utf8)
+      combine([0])
+    }
+    for source in Self.sources() { combine(source.bytes) }
+    let digits = String(hash, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+
+  private static func sources() -> [(name: String, bytes: UnsafeRawBufferPointer)] {
+    var count = 0
+    guard let first = sinter_runtime_sources(&count) else { return [] }
+    return UnsafeBufferPointer(start: first, count: count).map { source in
+      (String(cString: source.name), UnsafeRawBufferPointer(start: source.bytes, count: source.length))
+    }
+  }
+}
