@@ -42,6 +42,8 @@ let package = Package(
       name: "SinterCLI",
       dependencies: ["Sinter", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
+    .testTarget(
+      name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),
     .testTarget(name: "StructureTests"),
   ],
   swiftLanguageModes: [.v6],
