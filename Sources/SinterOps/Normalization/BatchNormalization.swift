@@ -1,0 +1,132 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// (x - mean) / sqrt(variance + epsilon) · scale + bias, with given statistics, one a channel.
+///
+/// In training mode the statistics are the batch's own (the variance divided by n), and the results after the first are running statistics:
+/// running · momentum + own · (1 - momentum).
+public struct BatchNormalization: Primitive {
+  public static let name = "BatchNormalization"
+  public static let summary = "Normalizes each channel by given or by the batch's own statistics."
+
+  public var epsilon = 1e-5, momentum = 0.9
+  public var trainingMode = false
+  public var channelsLast = false
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.float("epsilon", &epsilon, default: 1e-5)
+    list.float("momentum", &momentum, default: 0.9)
+    list.bool("training_mode", &trainingMode, default: false)
+    list.bool("channels_last", &channelsLast, default: false)
+  }
+
+  public static var onnx: [OnnxRule] {
+    [
+      .direct(BatchNormalization.self, since: 14),
+      OnnxRule(name, since: 7) { node, builder in
+        // Versions 7 and 9 have further results for training only, and `spatial`, which must be 1.
+        if node.int("spatial") == 0 {
+          throw DiagnosticError(.limit, "batchnorm.spatial", "spatial = 0 is not supported")
+        }
+        var op = BatchNormalization()
+        op.epsilon = node.float("epsilon") ?? 1e-5
+        return try builder.add(op, node.inputs, outputs: 1)
+      },
+      OnnxRule(name, since: 1) { node, builder in
+        guard node.int("is_test") == 1 || node.outputCount == 1 else {
+          throw DiagnosticError(.limit, "batchnorm.training", "training mode needs opset 14 or later")
+        }
+        var op = BatchNormalization()
+        op.epsilon = node.float("epsilon") ?? 1e-5
+        return try builder.add(op, node.inputs, outputs: 1)
+      },
+    ]
+  }
+
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { channelsLast ? nil : OnnxForm(of: self, since: 15) }
+
+  private func channelAxis(_ x: TensorType) -> Int { channelsLast ? x.rank - 1 : Swift.min(1, x.rank - 1) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let x = try inputs.tensor(0)
+    guard x.rank >= 1 else {
+      throw DiagnosticError(.user, "batchnorm.rank", "the input must have at least one axis, but is \(x)")
+    }
+    let channels = x.rank == 1 ? Dim(1) : x.shape[channelAxis(x)]
+    for index in 1..<5 {
+      let type = try inputs.tensor(index)
+      guard type.rank == 1, type.shape[0] == channels || !type.shape[0].isConstant || !channels.isConstant else {
+        throw DiagnosticError(
+          .user, "batchnorm.shape", "input \(index) must have \(channels) elements, one a channel, but is \(type)")
+      }
+    }
+    let statistics = Fact(try inputs.tensor(3).element, [channels])
+    return [Fact(.tensor(x)), statistics, statistics]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let x = try node.input(0)
+    let (scale, bias) = (try node.input(1), try node.input(2))
+    var (mean, variance) = (try node.input(3), try node.input(4))
+    let compute = x.element.computeType
+    let axis = channelAxis(x.type)
+    let isVector = x.rank == 1
+    var running: [Operand] = []
+    if trainingMode {
+      let channels = x.shape[axis]
+      let inner = x.shape.indices.filter { $0 != axis }.map { x.shape[$0] }
+      func place(_ channel: Expr, _ rest: [Expr]) -> [Expr] {
+        var index = rest
+        index.insert(channel, at: axis)
+        return index
+      }
+      func average(_ value: (BodyBuilder, Expr, [Expr]) throws -> Expr) throws -> Operand {
+        let sum = try lowering.reduce(.sum, [channels], over: inner) { try value($0, $1[0], $2) }
+        return try lowering.element([channels]) { builder, index in
+          builder.load(sum.id, index) / builder.size(inner.reduce(1, *)).cast(to: compute)
+        }
+      }
+      let ownMean = try average { builder, channel, rest in
+        builder.load(x.id, place(channel, rest)).cast(to: compute)
+      }
+      let ownVariance = try average { builder, channel, rest in
+        let d = builder.load(x.id, place(channel, rest)).cast(to: compute) - builder.load(ownMean.id, [channel])
+        return d * d
+      }
+      let momentum = momentum
+      for (old, own) in [(mean, ownMean), (variance, ownVariance)] {
+        running.append(
+          try lowering.element([channels]) { builder, index in
+            let before = builder.load(old.id, index).cast(to: compute)
+            return (before * momentum + builder.load(own.id, index) * (1 - momentum)).cast(to: old.element)
+          })
+      }
+      (mean, variance) = (ownMean, ownVariance)
+    }
+    let epsilon = epsilon
+    let (m, v) = (mean, variance)
+    let result = try lowering.element(x.shape) { builder, index in
+      let channel = isVector ? [builder.constant(0, .i64)] : [index[axis]]
+      func load(_ operand: Operand, _ at: [Expr]) -> Expr { builder.load(operand.id, at).cast(to: compute) }
+      let factor = load(scale, channel) / (load(v, channel) + epsilon).unary(.sqrt)
+      return ((load(x, index) - load(m, channel)) * factor + load(bias, channel)).cast(to: x.element)
+    }
+    return [result] + running
+  }
+
+  public static var examples: [OperatorExample] {
+    let channel = OperatorExample.Input.random(TensorType(.f32, [5]), 0.5...2)
+    var training = BatchNormalization()
+    training.trainingMode = true
+    return [
+      OperatorExample(
+        BatchNormalization(), [.random(TensorType(.f32, ["n", 5, 3, 4]), -1...1), channel, channel, channel, channel],
+        sizes: [Symbol("n"): 2]),
+      OperatorExample(
+        training, [.random(TensorType(.f32, [4, 5, 3]), -1...1), channel, channel, channel, channel], outputs: 3),
+    ]
+  }
+}

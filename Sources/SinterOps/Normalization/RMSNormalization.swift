@@ -1,0 +1,53 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// Each row, which is all axes from `axis` on, divided by the root of its mean square, then times a scale.
+public struct RMSNormalization: Primitive {
+  public static let name = "RMSNormalization"
+  public static let summary = "Divides rows by the root of their mean square, with a scale."
+
+  public var axis = -1
+  public var epsilon = 1e-5
+  public var stashType = ElementType.f32
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.int("axis", &axis, default: -1)
+    list.float("epsilon", &epsilon, default: 1e-5)
+    list.elementType("stash_type", &stashType)
+  }
+
+  public static var onnx: [OnnxRule] { [.direct(RMSNormalization.self)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 23) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let x = try inputs.tensor(0)
+    _ = try normalizedAxis(axis, rank: x.rank)
+    _ = try Broadcast.shape(x.shape, try inputs.tensor(1).shape)
+    return [Fact(.tensor(x))]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let (x, scale) = (try node.input(0), try node.input(1))
+    let axis = try normalizedAxis(axis, rank: x.rank)
+    let compute = x.element == .f64 ? ElementType.f64 : .f32
+    let row = RowNormalization(x: x, rows: Array(x.shape[..<axis]), inner: Array(x.shape[axis...]), compute: compute)
+    let inverse = try row.inverseDeviation(&lowering, mean: nil, epsilon: epsilon)
+    let result = try lowering.element(x.shape) { builder, index in
+      let factor = builder.load(scale.id, Broadcast.index(builder, index, of: x.shape, into: scale.shape))
+      let value = builder.load(x.id, index).cast(to: compute) * builder.load(inverse.id, Array(index[..<axis]))
+      return (value * factor.cast(to: compute)).cast(to: x.element)
+    }
+    return [result]
+  }
+
+  public static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        RMSNormalization(), [.random(TensorType(.f32, ["n", 20]), -1...1), .random(TensorType(.f32, [20]), 0.5...2)],
+        sizes: [Symbol("n"): 3])
+    ]
+  }
+}

@@ -1,0 +1,83 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// One number a channel: the mean, the maximum or the p-norm over all spatial axes, which stay with size 1.
+public struct GlobalPool: Primitive {
+  public static let name = "GlobalPool"
+  public static let summary = "Mean, maximum or p-norm over all spatial axes."
+
+  public enum Kind: String, CaseIterable, Sendable {
+    case average, maximum, lp
+    var onnxName: String {
+      switch self {
+      case .average: "GlobalAveragePool"
+      case .maximum: "GlobalMaxPool"
+      case .lp: "GlobalLpPool"
+      }
+    }
+  }
+
+  public var kind = Kind.average
+  public var p = 2
+  public var channelsLast = false
+
+  public init() {}
+  public init(_ kind: Kind) { self.kind = kind }
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.choice("kind", &kind, default: .average)
+    list.int("p", &p, default: 2)
+    list.bool("channels_last", &channelsLast, default: false)
+  }
+
+  public static var onnx: [OnnxRule] {
+    Kind.allCases.map { kind in .direct(GlobalPool.self, as: kind.onnxName) { op, _ in op.kind = kind } }
+  }
+
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+    if channelsLast { return nil }
+    return OnnxForm(kind.onnxName, attributes: kind == .lp ? [("p", .int(p))] : [])
+  }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let x = try inputs.tensor(0)
+    guard x.rank >= 3 else {
+      throw DiagnosticError(.user, "pool.rank", "the input must have a batch, a channel and spatial axes, but is \(x)")
+    }
+    let layout = ImageLayout(channelsLast: channelsLast)
+    let ones = [Dim](repeating: 1, count: x.rank - 2)
+    return [Fact(x.element, layout.shape(x.shape[0], x.shape[layout.channelAxis(rank: x.rank)], ones))]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let x = try node.input(0)
+    let shape = try node.output().shape
+    let compute = x.element.computeType
+    let layout = ImageLayout(channelsLast: channelsLast)
+    let spatial = layout.spatial(x.shape)
+    let (kind, p) = (kind, Double(p))
+    let combined = try lowering.reduce(kind == .maximum ? .maximum : .sum, shape, over: spatial) { builder, index, inner in
+      let (batch, channel, _) = layout.parts(index)
+      let value = builder.load(x.id, layout.index(batch, channel, inner)).cast(to: compute)
+      return kind == .lp ? value.unary(.abs).power(builder.constant(p, compute)) : value
+    }
+    let result = try lowering.element(shape) { builder, index in
+      let value = builder.load(combined.id, index)
+      switch kind {
+      case .average: return value / builder.size(spatial.reduce(1, *)).cast(to: compute)
+      case .maximum: return value
+      case .lp: return value.power(builder.constant(1 / p, compute))
+      }
+    }
+    return [try lowering.cast(result, to: x.element)]
+  }
+
+  public static var examples: [OperatorExample] {
+    Kind.allCases.map { kind in
+      OperatorExample(
+        GlobalPool(kind), [.random(TensorType(.f32, ["n", 5, "h", 7]), -1...1)],
+        sizes: [Symbol("n"): 2, Symbol("h"): 6])
+    }
+  }
+}
