@@ -23,6 +23,8 @@ public struct FormProgram: Sendable {
   public indirect enum Step: Sendable {
     /// Computes one value.
     case compute(FormValueID, Form)
+    /// Computes several values, row by row. Fusion makes these; lowering does not.
+    case rows(RowGroup)
     case repetition(Repetition)
   }
 

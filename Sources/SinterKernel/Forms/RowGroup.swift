@@ -1,0 +1,29 @@
+import SinterCore
+
+/// Forms over the same rows, computed together row by row, so that a row stays in cache between them: softmax, layer norm.
+///
+/// The shape of each member begins with the axes `rows`. A member is an element form, or a reduce form whose shape holds one
+/// element a row (`rows`, then ones) and whose body runs over the rest of the row. A member reads an earlier one at its own row only:
+/// the first `rows.count` indices of such a load are the axes themselves. Values that are not listed in `stored` are read by
+/// members alone and need no memory beyond one row.
+public struct RowGroup: Sendable {
+  public struct Member: Sendable {
+    public var value: FormValueID
+    public var form: Form
+    public init(value: FormValueID, form: Form) {
+      self.value = value
+      self.form = form
+    }
+  }
+  public var rows: [Dim]
+  /// In the order of computation.
+  public var members: [Member]
+  /// The members that others read, or that are outputs of the program.
+  public var stored: [FormValueID]
+
+  public init(rows: [Dim], members: [Member], stored: [FormValueID]) {
+    self.rows = rows
+    self.members = members
+    self.stored = stored
+  }
+}
