@@ -1,0 +1,77 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// A long short-term memory over a sequence. Gates in ONNX's order: input, output, forget, cell.
+public struct LSTM: Primitive {
+  public static let name = "LSTM"
+  public static let summary = "Long short-term memory over a sequence, in one or both directions."
+
+  var recurrence = Recurrence()
+  public var inputForget = false
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    recurrence.attributes(&list)
+    list.bool("input_forget", &inputForget, default: false)
+  }
+
+  public static var onnx: [OnnxRule] { [.direct(LSTM.self)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 14) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let x = try inputs.tensor(0)
+    let sizes = try recurrence.sizes(x, try inputs.tensor(1), try inputs.tensor(2), gates: 4)
+    return recurrence.facts(x, sizes, states: 2)
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let peephole = node.has(7) ? try node.input(7) : nil
+    let (recurrence, inputForget) = (recurrence, inputForget)
+    return try recurrence.lower(node, into: &lowering, gates: 4, states: 2, addRecurrentBias: { _, _, bias in bias }) {
+      lowering, cell in
+      let functions = try recurrence.functions([.sigmoid, .tanh, .tanh], direction: cell.direction)
+      let hidden = cell.sizes.hidden
+      let product = try recurrence.recurrentProduct(&lowering, cell, state: cell.states[0], firstGate: 0, count: 4)
+      let gates = try lowering.element([cell.sizes.batch, hidden * 4]) { builder, index in
+        builder.load(cell.projected.id, index) + builder.load(product.id, index)
+      }
+      func gate(_ builder: BodyBuilder, _ index: [Expr], _ number: Int) -> Expr {
+        builder.load(gates.id, [index[0], index[1] + builder.size(hidden * Dim(number))])
+      }
+      func peep(_ builder: BodyBuilder, _ index: [Expr], _ number: Int, _ state: Expr) -> Expr? {
+        guard let peephole else { return nil }
+        let at = [builder.constant(cell.direction, .i64), index[1] + builder.size(hidden * Dim(number))]
+        return builder.load(peephole.id, at).cast(to: state.type) * state
+      }
+      let next = try lowering.element([cell.sizes.batch, hidden]) { builder, index in
+        let old = builder.load(cell.states[1].id, index)
+        var (i, f) = (gate(builder, index, 0), gate(builder, index, 2))
+        if let p = peep(builder, index, 0, old) { i = i + p }
+        if let p = peep(builder, index, 2, old) { f = f + p }
+        let input = functions[0](recurrence.clipped(i))
+        let forget = inputForget ? 1 - input : functions[0](recurrence.clipped(f))
+        return forget * old + input * functions[1](recurrence.clipped(gate(builder, index, 3)))
+      }
+      let output = try lowering.element([cell.sizes.batch, hidden]) { builder, index in
+        let state = builder.load(next.id, index)
+        var o = gate(builder, index, 1)
+        if let p = peep(builder, index, 1, state) { o = o + p }
+        return functions[0](recurrence.clipped(o)) * functions[2](state)
+      }
+      return [output, next]
+    }
+  }
+
+  public static var examples: [OperatorExample] {
+    var both = LSTM()
+    both.recurrence.direction = .bidirectional
+    return [
+      OperatorExample(LSTM(), Recurrence.exampleInputs(gates: 4, directions: 1, bias: true), outputs: 3),
+      OperatorExample(
+        both, Recurrence.exampleInputs(gates: 4, directions: 2, steps: "t", bias: false), outputs: 3,
+        sizes: [Symbol("t"): 3]),
+    ]
+  }
+}
