@@ -43,7 +43,7 @@ public struct Dim: Hashable, Sendable {
 
   public init(symbol name: String) { self.init(Symbol(name)) }
 
-  init(atom: Atom) {
+  public init(atom: Atom) {
     terms = [Term(coefficient: 1, factors: [atom])]
     constant = 0
   }

@@ -31,6 +31,12 @@ public final class KernelBuilder {
     return .parameter(kernel.parameters.count - 1)
   }
 
+  /// Makes a parameter allow another access as well.
+  public func widen(_ memory: Memory, _ access: Kernel.Parameter.Access) {
+    guard case .parameter(let n) = memory, kernel.parameters[n].access != access else { return }
+    kernel.parameters[n].access = .readWrite
+  }
+
   public func local(_ name: String, _ element: ElementType, count: Int) -> Memory {
     kernel.locals.append(.init(name: name, element: element, count: count))
     return .local(kernel.locals.count - 1)

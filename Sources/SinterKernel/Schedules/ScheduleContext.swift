@@ -1,0 +1,126 @@
+import SinterCore
+
+/// What a schedule sees and adds to while it turns one form into kernels and calls.
+///
+/// A schedule asks for a `kernel(named:)` scope, writes the kernel through it, and hands it back with `append`. Values are dense and
+/// row-major wherever they are stored.
+public struct ScheduleContext {
+  /// Where a value is stored.
+  public struct Place: Hashable, Sendable {
+    public var buffer: BufferID
+    /// Elements before the value's first one.
+    public var offset: Dim
+
+    public init(buffer: BufferID, offset: Dim = 0) {
+      self.buffer = buffer
+      self.offset = offset
+    }
+  }
+
+  public let machine: Machine
+  public let values: EntityMap<FormValueID, FormProgram.Value>
+  /// The value that the form at hand computes.
+  public internal(set) var result: FormValueID
+  public internal(set) var program: KernelProgram
+  /// Values that have a buffer by now. Constants get one when a kernel first reads them as they are.
+  var places: [FormValueID: Place] = [:]
+  /// Equal kernels exist once.
+  private var kernels: [Kernel: KernelID] = [:]
+  private var kernelNames: [String: Int] = [:]
+  /// The calls of the innermost list of steps.
+  var steps: [KernelProgram.Step] = []
+
+  init(program: FormProgram, machine: Machine) {
+    self.machine = machine
+    values = program.values
+    result = FormValueID(0)
+    self.program = KernelProgram(name: program.name)
+  }
+
+  // MARK: Values
+
+  public func type(_ value: FormValueID) -> TensorType { values[value].type }
+  public func shape(_ value: FormValueID) -> [Dim] { values[value].type.shape }
+  public func element(_ value: FormValueID) -> ElementType { values[value].type.element }
+  /// The contents, where they are known at compile time.
+  public func constant(_ value: FormValueID) -> HostTensor? { values[value].constant }
+
+  /// Elements between neighbours along each axis.
+  public static func strides(_ shape: [Dim]) -> [Dim] {
+    var strides = [Dim](repeating: 1, count: shape.count)
+    for axis in shape.indices.dropLast().reversed() { strides[axis] = strides[axis + 1] * shape[axis + 1] }
+    return strides
+  }
+
+  /// Where a value lies; a constant gets its buffer by this.
+  public mutating func place(_ value: FormValueID) throws -> Place {
+    if let place = places[value] { return place }
+    guard let tensor = values[value].constant else {
+      throw DiagnosticError(
+        .bug, "schedule.order", "value \(value) is read before it is computed", at: values[value].origin)
+    }
+    let place = Place(buffer: addConstant(tensor, named: values[value].name, origin: values[value].origin))
+    places[value] = place
+    return place
+  }
+
+  // MARK: Buffers
+
+  /// A constant that kernels read; packed by the caller as they want it.
+  public mutating func addConstant(_ tensor: HostTensor, named name: String, origin: [String] = []) -> BufferID {
+    program.buffers.append(
+      .init(name: name, element: tensor.element, count: Dim(tensor.count), storage: .constant(tensor), origin: origin))
+  }
+
+  /// Memory between the kernels of one form (or for a value that the scheduler stores).
+  public mutating func addScratch(_ element: ElementType, count: Dim, named name: String, origin: [String] = [])
+    -> BufferID
+  {
+    program.buffers.append(.init(name: name, element: element, count: count, storage: .arena, origin: origin))
+  }
+
+  // MARK: Kernels
+
+  /// A new kernel to write. Give it back with `append`.
+  public func kernel(named name: String) -> KernelScope {
+    KernelScope(name: name, machine: machine, values: values, places: places)
+  }
+
+  /// Ends a kernel and calls it.
+  ///
+  /// - Parameters:
+  ///   - tasks: how often the kernel runs, with `task` 0, 1 and so on.
+  ///   - grain: the tasks that one thread should have at least, so that a second one pays.
+  public mutating func append(
+    _ scope: KernelScope, tasks: Dim = 1, grain: Int = 1, flops: Dim = 0, bytes: Dim = 0, name: String? = nil
+  ) throws {
+    var arguments: [KernelProgram.Call.Argument] = []
+    for argument in scope.arguments {
+      switch argument {
+      case .value(let value):
+        let place = try place(value)
+        arguments.append(.init(place.buffer, offset: place.offset))
+      case .place(let place):
+        arguments.append(.init(place.buffer, offset: place.offset))
+      }
+    }
+    let id = add(scope.builder.finish(named: name))
+    steps.append(
+      .call(
+        KernelProgram.Call(
+          kernel: id, buffers: arguments, sizes: scope.sizes, tasks: tasks, grain: Swift.max(1, grain),
+          origin: values[result].origin, flops: flops, bytes: bytes)))
+  }
+
+  /// The number of a kernel: that of an equal one, where there is one. Names are made distinct.
+  private mutating func add(_ kernel: Kernel) -> KernelID {
+    if let known = kernels[kernel] { return known }
+    var named = kernel
+    let same = kernelNames[kernel.name, default: 0] + 1
+    kernelNames[kernel.name] = same
+    if same > 1 { named.name += "_v\(same)" }
+    let id = program.kernels.append(named)
+    kernels[kernel] = id
+    return id
+  }
+}
