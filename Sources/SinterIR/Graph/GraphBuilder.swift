@@ -18,12 +18,7 @@ public struct GraphBuilder {
   }
 
   public mutating func constant(_ tensor: HostTensor, named name: String = "") -> ValueID {
-    var contents: [Dim]?
-    if tensor.rank <= 1, tensor.count <= Fact.contentsLimit, let integers = tensor.integers {
-      contents = integers.map { Dim($0) }
-    }
-    let fact = Fact(.tensor(tensor.type), contents: contents)
-    return graph.values.append(.init(fact: fact, definition: .constant(tensor), name: name))
+    graph.values.append(.init(fact: Fact(constant: tensor), definition: .constant(tensor), name: name))
   }
 
   public mutating func output(_ value: ValueID, named name: String) {

@@ -1,0 +1,57 @@
+import Glibc
+
+/// What the environment tells Sinter. Every variable that it reads is here; `docs/flags.md` is made from this list.
+public struct Flags: Hashable, Sendable {
+  public struct Variable: Hashable, Sendable {
+    public var name: String
+    public var summary: String
+  }
+
+  /// `SINTER_VERIFY`: hold the graph and the programs below it against their invariants after every pass.
+  public var verify = false
+  /// `SINTER_DUMP`: a directory that gets one file for each stage that changed something.
+  public var dumpDirectory: String?
+  /// `SINTER_STOP_AFTER`: apply that many rewrites and no more, to find the one that breaks a model.
+  public var stopAfter: Int?
+  /// `SINTER_TIME`: print how long each stage took.
+  public var time = false
+  /// `SINTER_BLESS`: tests rewrite their golden files instead of comparing with them.
+  public var bless = false
+
+  public static let variables: [Variable] = [
+    Variable(
+      name: "SINTER_VERIFY", summary: "Any value but 0 checks all invariants after every pass; a failure names the pass."),
+    Variable(
+      name: "SINTER_DUMP",
+      summary: "A directory that gets a text file, such as 007-fold.sinter, after each stage that changed something."),
+    Variable(
+      name: "SINTER_STOP_AFTER",
+      summary: "Stops rewriting after this many rewrites: halving the number finds the one that breaks a model."),
+    Variable(name: "SINTER_TIME", summary: "Any value but 0 prints the time of each stage to standard error."),
+    Variable(name: "SINTER_BLESS", summary: "Any value but 0 makes tests rewrite their golden files."),
+  ]
+
+  public init() {}
+
+  /// Reads variables; the process's environment unless told otherwise.
+  public init(reading variable: (String) -> String?) {
+    func isOn(_ name: String) -> Bool { variable(name).map { !$0.isEmpty && $0 != "0" } ?? false }
+    verify = isOn("SINTER_VERIFY")
+    dumpDirectory = variable("SINTER_DUMP").flatMap { $0.isEmpty ? nil : $0 }
+    stopAfter = variable("SINTER_STOP_AFTER").flatMap { Int($0) }
+    time = isOn("SINTER_TIME")
+    bless = isOn("SINTER_BLESS")
+  }
+
+  /// The flags of this process.
+  public static func fromEnvironment() -> Flags {
+    Flags { name in getenv(name).map { String(cString: $0) } }
+  }
+
+  /// The page `docs/flags.md`.
+  public static var documentation: String {
+    var page = "# Environment variables\n\n| variable | what it does |\n|---|---|\n"
+    for variable in variables { page += "| `\(variable.name)` | \(variable.summary) |\n" }
+    return page
+  }
+}

@@ -1,0 +1,133 @@
+import SinterCore
+
+/// The text form of a graph, which `Graph(parsing:)` reads back:
+///
+///     graph "mlp" {
+///       opset "" 17
+///       range batch 1...64
+///       input %0 "x": f32[batch, 784]
+///       constant %1 "fc.weight": f32[10, 784] = #4be1f7aa03c5d210
+///       constant %2 "fc.bias": f32[10] = {0.0, 0.1, …}
+///       %3 "y": f32[batch, 10] = Gemm(%0, %1, %2) {transB: true} from "" "/fc/Gemm" ""
+///       output "y" %3
+///     }
+///
+/// An absent input is `_`. `from` gives layer path, ONNX node and source line, once an origin. The bodies of control flow follow their
+/// node, indented. Numbers of values are those of the graph; printing and parsing a compact graph changes nothing.
+extension Graph: CustomStringConvertible {
+  public var description: String {
+    var printer = GraphPrinter()
+    printer.print(self)
+    return printer.text
+  }
+
+  /// One node as its line in the text form.
+  public func describe(_ node: NodeID) -> String {
+    var printer = GraphPrinter()
+    printer.print(node, of: self)
+    return printer.text.trimmingNewlines
+  }
+}
+
+extension String {
+  fileprivate var trimmingNewlines: String {
+    var copy = self
+    while copy.hasSuffix("\n") { copy.removeLast() }
+    return copy
+  }
+}
+
+private struct GraphPrinter {
+  var text = ""
+  var indent = ""
+
+  mutating func line(_ content: String) {
+    text += indent
+    text += content
+    text += "\n"
+  }
+
+  func named(_ id: ValueID, _ graph: Graph) -> String {
+    let value = graph.values[id]
+    return value.name.isEmpty ? "\(id)" : "\(id) " + TensorText.quoted(value.name)
+  }
+
+  mutating func print(_ graph: Graph) {
+    line("graph \(TensorText.quoted(graph.name)) {")
+    indent += "  "
+    for domain in graph.opsets.keys.sorted() { line("opset \(TensorText.quoted(domain)) \(graph.opsets[domain] ?? 0)") }
+    for symbol in graph.ranges.keys.sorted() {
+      guard let range = graph.ranges[symbol] else { continue }
+      line("range \(symbol.name) \(range.lowerBound)...\(range.upperBound)")
+    }
+    for port in graph.inputs {
+      var entry = "input \(port.value) \(TensorText.quoted(port.name)): \(graph.type(of: port.value))"
+      if let contents = graph.values[port.value].fact.contents { entry += " holds " + sizes(contents) }
+      if !port.note.isEmpty { entry += " note " + TensorText.quoted(port.note) }
+      line(entry)
+    }
+    for id in graph.usedConstants {
+      guard let tensor = graph.constant(id) else { continue }
+      line("constant \(named(id, graph)): \(graph.type(of: id)) = \(TensorText.describe(tensor))")
+    }
+    for id in graph.order { print(id, of: graph) }
+    for port in graph.outputs {
+      let note = port.note.isEmpty ? "" : " note " + TensorText.quoted(port.note)
+      line("output \(TensorText.quoted(port.name)) \(port.value)\(note)")
+    }
+    indent.removeLast(2)
+    line("}")
+  }
+
+  mutating func print(_ id: NodeID, of graph: Graph) {
+    let node = graph.nodes[id]
+    let results = node.outputs.map { "\(named($0, graph)): \(graph.type(of: $0))" }.joined(separator: ", ")
+    let inputs = node.inputs.map { $0.map { "\($0)" } ?? "_" }.joined(separator: ", ")
+    var entry = "\(results) = \(type(of: node.op).name)(\(inputs))"
+    let attributes = node.op.attributeValues
+    if !attributes.isEmpty {
+      entry += " {" + attributes.map { "\($0.name): \(describe($0.value))" }.joined(separator: ", ") + "}"
+    }
+    for origin in node.origin {
+      entry += " from " + [origin.path, origin.node, origin.source].map(TensorText.quoted).joined(separator: " ")
+    }
+    line(entry)
+    indent += "  "
+    for body in node.bodies { print(body) }
+    indent.removeLast(2)
+  }
+
+  private func sizes(_ dims: [Dim]) -> String { "sizes[" + dims.map(\.description).joined(separator: ", ") + "]" }
+
+  private func describe(_ value: AttributeValue) -> String {
+    switch value {
+    case .int(let value): "\(value)"
+    case .float(let value): "\(value)"
+    case .bool(let value): "\(value)"
+    case .string(let value): TensorText.quoted(value)
+    case .ints(let values): "[" + values.map(\.description).joined(separator: ", ") + "]"
+    case .floats(let values): "[" + values.map(\.description).joined(separator: ", ") + "]"
+    case .strings(let values): "[" + values.map(TensorText.quoted).joined(separator: ", ") + "]"
+    case .element(let value): value.name
+    case .dims(let values): sizes(values)
+    case .tensor(let value): "tensor \(value.type) = " + TensorText.describe(value)
+    case .choice(let value): TensorText.quoted(value)
+    }
+  }
+}
+
+extension Graph {
+  /// The constants that nodes or outputs use, by number.
+  var usedConstants: [ValueID] {
+    var used: Set<ValueID> = []
+    for id in order {
+      for input in nodes[id].inputs {
+        if let input, case .constant = values[input].definition { used.insert(input) }
+      }
+    }
+    for port in outputs {
+      if case .constant = values[port.value].definition { used.insert(port.value) }
+    }
+    return used.sorted()
+  }
+}
