@@ -4,7 +4,7 @@ SWIFT_BUILD = swift build
 PYTHON = .venv/bin/python
 JOBS ?= 2
 
-.PHONY: help setup build test test-python demo bench conformance fuzz format clean
+.PHONY: help setup build test test-python demo bench conformance fuzz format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -34,6 +34,10 @@ conformance: build .venv/stamp ## the official ONNX backend suite: make conforma
 
 format: setup ## formats all Swift sources in place
 	swift format --in-place --parallel --recursive Package.swift Sources Tests models
+
+onnx-proto: ## writes the C files of the ONNX format again (needs protobuf-c-compiler)
+	protoc-c --proto_path=Sources/COnnx --c_out=Sources/COnnx Sources/COnnx/onnx.proto
+	mv Sources/COnnx/onnx.pb-c.h Sources/COnnx/include/
 
 clean: ## removes all that these targets made
 	rm -rf .build .venv

@@ -17,7 +17,7 @@ let package = Package(
     .target(name: "SinterABI"),
     .target(name: "SinterRuntime", dependencies: ["SinterABI"], exclude: ["runtime"]),
     .target(name: "CLLVM", linkerSettings: [.linkedLibrary("LLVM-19")]),
-    .target(name: "COnnx", linkerSettings: [.linkedLibrary("protobuf-c")]),
+    .target(name: "COnnx", exclude: ["onnx.proto"], linkerSettings: [.linkedLibrary("protobuf-c")]),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
 
     // The straight line, from the bottom up.
@@ -45,6 +45,7 @@ let package = Package(
     .testTarget(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),
     .testTarget(name: "StructureTests"),
+    .testTarget(name: "SinterONNXTests", dependencies: ["SinterONNX", "SinterCore", "SinterIR", "SinterOps"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11

@@ -1,0 +1,57 @@
+internal import COnnx
+import SinterCore
+
+extension OnnxFile {
+  /// The newest version of the file format (IR version) that Sinter knows.
+  package static let newestIRVersion: Int64 = 14
+
+  /// Reads a file. Contents of tensors stay ranges of the mapped file, or of the files beside it that the model names.
+  ///
+  /// Throws `DiagnosticError` with everything that is wrong with the file itself; what the model means is not looked
+  /// at.
+  package init(reading path: String) throws {
+    let file = try MappedFile(path)
+    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+    do {
+      try self.init(bytes: file.bytes(0..<file.count), folder: folder)
+    } catch let error as DiagnosticError {
+      throw error.located(at: path)
+    }
+  }
+
+  /// Reads a file's bytes. `folder` is where data outside of the file may lie; nil forbids them.
+  package init(bytes: TensorBytes, folder: String?) throws {
+    try bytes.withBytes { try FileSignature.check($0) }
+    let structure = try bytes.withBytes { try WireScan($0).structure }
+    guard let model = onnx__model_proto__unpack(nil, structure.count, structure) else {
+      throw DiagnosticError(
+        .user, "onnx.malformed", "the file is damaged or no ONNX model: protobuf-c cannot read it",
+        hint: "fetch or export the file again")
+    }
+    defer { onnx__model_proto__free_unpacked(model, nil) }
+    var reader = ProtoReader(bytes: bytes, folder: folder)
+    self = try reader.model(model.pointee)
+  }
+}
+
+/// Files that are often taken for ONNX models, told by their first bytes.
+enum FileSignature {
+  static func check(_ bytes: UnsafeRawBufferPointer) throws {
+    guard !bytes.isEmpty else {
+      throw DiagnosticError(
+        .user, "onnx.empty", "the file is empty, where an ONNX model was expected",
+        hint: "fetch or export the file again")
+    }
+    for (start, kind, hint) in known where bytes.prefix(start.utf8.count).elementsEqual(start.utf8) {
+      throw DiagnosticError(.user, "onnx.not-onnx", "the file is \(kind), not an ONNX model", hint: hint)
+    }
+  }
+
+  private static let known: [(start: String, kind: String, hint: String)] = [
+    ("version https://git-lfs", "a Git LFS pointer", "run `git lfs pull` to fetch the model itself"),
+    ("PK\u{3}\u{4}", "a ZIP archive, such as a PyTorch checkpoint", "export the model with torch.onnx.export"),
+    ("\u{1F}", "compressed", "unpack it first"),
+    ("<", "a web page or XML", "fetch the model itself"),
+    ("{", "JSON", "give the .onnx file"),
+  ]
+}
