@@ -5,6 +5,10 @@
  * of others. The caller takes part, and waits only for ranges that a worker has begun: a worker that the system does
  * not let run costs nothing. The cut depends on nothing but the counts, and a kernel's result does not depend on the cut.
  *
+ * Systems like to wake a thread on the processor of the one that woke it, where it stands in its way. So a worker that finds
+ * itself there moves to any other processor. If another program then keeps it from running in the middle of a range, the
+ * caller, which waits for it, takes it to its own processor.
+ *
  * `state` is the door to the job. The caller opens it when the job is written, workers count themselves in and out, and
  * the caller shuts it when no range is left and waits until all who are in are out. Thus the job never changes while
  * anybody looks at it.
@@ -28,6 +32,12 @@
 /* How long a thread looks for work, or for the end of it, before it sleeps. */
 #define WORKER_SPIN_NS 40000
 #define CALLER_SPIN_NS 20000
+/* How long the caller sleeps before it looks whether a worker is stuck behind another program. */
+#define STUCK_NS 80000
+
+/* A sleeping worker comes late: it is woken for so many grains of work, in launches that follow each other closely. */
+#define WAKE_GRAINS 8
+#define CLOSELY_NS 200000
 
 typedef struct {
   SinterKernel kernel;
@@ -48,16 +58,27 @@ typedef struct { _Alignas(CACHE_LINE) _Atomic int64_t next; int64_t end; } Share
 #define STATE_EPOCH 0x1000u /* counts jobs */
 #define MAX_THREADS 1023
 
-typedef struct { Pool *pool; int32_t index; pthread_t thread; } Worker;
+typedef struct {
+  _Alignas(CACHE_LINE) _Atomic uint32_t asleep; /* who sets this to 0 wakes the worker */
+  Pool *pool;
+  int32_t index;
+  atomic_bool inside;   /* it is at work */
+  atomic_bool moved;    /* the caller took it to its own processor */
+  _Atomic pid_t id;     /* the system's */
+  int64_t processor_ns; /* that it has run for, when the caller last looked */
+  pthread_t thread;
+} Worker;
 
 struct Pool {
   _Alignas(CACHE_LINE) _Atomic uint32_t state;
   _Alignas(CACHE_LINE) _Atomic uint32_t bell; /* rings for each job, and at the end */
-  _Atomic int32_t sleepers;
   atomic_bool closing;
+  _Atomic int32_t caller; /* the processor that the caller launches from */
   _Alignas(CACHE_LINE) Job job;
+  int64_t unwoken_grains, last_launch; /* work done alone since the workers sleep, and when */
   int32_t threads; /* with the caller's */
   bool spin;
+  cpu_set_t processors; /* that this process may run on */
   Worker *workers;
   Share shares[]; /* one a thread */
 };
@@ -78,13 +99,12 @@ static int64_t clock_now(void) {
   return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-static void futex_wait(_Atomic uint32_t *word, uint32_t value) {
-  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+static void futex_wait(_Atomic uint32_t *word, uint32_t value, int64_t nanoseconds) {
+  struct timespec time = {nanoseconds / 1000000000, nanoseconds % 1000000000};
+  syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, nanoseconds > 0 ? &time : NULL, NULL, 0);
 }
 
-static void futex_wake(_Atomic uint32_t *word, int32_t count) {
-  syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
-}
+static void futex_wake(_Atomic uint32_t *word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0); }
 
 /* ---- Ranges ---- */
 
@@ -147,12 +167,54 @@ static bool come_in(Pool *pool, uint32_t *epoch) {
 
 static void go_out(Pool *pool) {
   uint32_t state = atomic_fetch_sub_explicit(&pool->state, STATE_ONE_IN, memory_order_release) - STATE_ONE_IN;
-  if ((state & STATE_WAITING) && !(state & STATE_INSIDE)) futex_wake(&pool->state, 1);
+  if ((state & STATE_WAITING) && !(state & STATE_INSIDE)) futex_wake(&pool->state);
+}
+
+/* Moves this worker off the caller's processor if it is there. False where there is no other. */
+static bool get_out_of_the_way(Worker *worker) {
+  Pool *pool = worker->pool;
+  int32_t caller = atomic_load_explicit(&pool->caller, memory_order_relaxed);
+  if (caller < 0 || caller >= CPU_SETSIZE) return true;
+  bool moved = atomic_exchange_explicit(&worker->moved, false, memory_order_relaxed);
+  if (!moved && sched_getcpu() != caller) return true;
+  cpu_set_t others = pool->processors;
+  CPU_CLR((size_t)caller, &others);
+  return CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0;
+}
+
+static int64_t processor_time(const Worker *worker) {
+  clockid_t clock;
+  struct timespec time;
+  if (pthread_getcpuclockid(worker->thread, &clock) || clock_gettime(clock, &time)) return 0;
+  return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
+/* Sleeps until a worker goes out, or STUCK_NS have passed. Then a worker that ran for less than half of that time is taken to
+ * this processor, which has nothing else to do. */
+static void await_workers(Pool *pool, uint32_t state) {
+  for (int32_t i = 1; i < pool->threads; i++) {
+    Worker *worker = &pool->workers[i];
+    if (atomic_load_explicit(&worker->inside, memory_order_relaxed)) worker->processor_ns = processor_time(worker);
+  }
+  futex_wait(&pool->state, state, STUCK_NS);
+  if (atomic_load_explicit(&pool->state, memory_order_relaxed) != state) return;
+  cpu_set_t here;
+  CPU_ZERO(&here);
+  CPU_SET((size_t)sched_getcpu(), &here);
+  for (int32_t i = 1; i < pool->threads; i++) {
+    Worker *worker = &pool->workers[i];
+    if (!atomic_load_explicit(&worker->inside, memory_order_relaxed)) continue;
+    if (processor_time(worker) - worker->processor_ns > STUCK_NS / 2) continue;
+    atomic_store_explicit(&worker->moved, true, memory_order_relaxed);
+    sched_setaffinity(atomic_load_explicit(&worker->id, memory_order_relaxed), sizeof here, &here);
+    return;
+  }
 }
 
 /* Returns when the bell has rung since it showed `seen`. */
-static void await_bell(Pool *pool, uint32_t seen) {
-  if (pool->spin) {
+static void await_bell(Worker *worker, uint32_t seen, bool spin) {
+  Pool *pool = worker->pool;
+  if (spin) {
     int64_t until = clock_now() + WORKER_SPIN_NS;
     do {
       for (int i = 0; i < 16; i++) {
@@ -161,41 +223,53 @@ static void await_bell(Pool *pool, uint32_t seen) {
       }
     } while (clock_now() < until);
   }
-  atomic_fetch_add(&pool->sleepers, 1);
-  while (atomic_load(&pool->bell) == seen) futex_wait(&pool->bell, seen);
-  atomic_fetch_sub(&pool->sleepers, 1);
+  atomic_store(&worker->asleep, 1);
+  if (atomic_load(&pool->bell) != seen) atomic_store(&worker->asleep, 0);
+  while (atomic_load(&worker->asleep)) futex_wait(&worker->asleep, 1, 0);
 }
 
 static void *work_forever(void *argument) {
   Worker *worker = argument;
   Pool *pool = worker->pool;
   uint32_t epoch = UINT32_MAX;
+  atomic_store_explicit(&worker->id, (pid_t)syscall(SYS_gettid), memory_order_relaxed);
   float_mode_enter();
   for (;;) {
     uint32_t seen = atomic_load(&pool->bell);
     if (atomic_load_explicit(&pool->closing, memory_order_acquire)) return NULL;
-    if (come_in(pool, &epoch)) {
+    bool apart = get_out_of_the_way(worker);
+    if (apart && come_in(pool, &epoch)) {
+      atomic_store_explicit(&worker->inside, true, memory_order_relaxed);
       work(pool, worker->index);
+      atomic_store_explicit(&worker->inside, false, memory_order_relaxed);
       go_out(pool);
     } else {
-      await_bell(pool, seen);
+      await_bell(worker, seen, pool->spin && apart);
     }
   }
 }
 
-static void ring(Pool *pool, int32_t wanted) {
+static bool is_asleep(const Worker *worker) { return atomic_load(&worker->asleep); }
+
+/* Tells the first `count` threads, the caller's included, that there is something new. */
+static void ring(Pool *pool, int32_t count) {
   atomic_fetch_add(&pool->bell, 1);
-  if (atomic_load(&pool->sleepers) > 0) futex_wake(&pool->bell, wanted);
+  for (int32_t i = 1; i < count; i++) {
+    Worker *worker = &pool->workers[i];
+    if (is_asleep(worker) && atomic_exchange(&worker->asleep, 0)) futex_wake(&worker->asleep);
+  }
 }
 
 Pool *pool_open(const Memory *memory, int32_t threads) {
   if (threads > MAX_THREADS) threads = MAX_THREADS;
-  size_t shares = sizeof(Pool) + (size_t)threads * sizeof(Share);
-  Pool *pool = memory_allocate(memory, shares + (size_t)threads * sizeof(Worker), CACHE_LINE);
+  size_t shares = sizeof(Pool) + (size_t)threads * sizeof(Share), bytes = shares + (size_t)threads * sizeof(Worker);
+  Pool *pool = memory_allocate(memory, bytes, CACHE_LINE);
   if (!pool) return NULL;
-  memset(pool, 0, shares);
+  memset(pool, 0, bytes);
   pool->workers = (Worker *)((char *)pool + shares);
   pool->spin = threads <= processor_count();
+  if (sched_getaffinity(0, sizeof pool->processors, &pool->processors)) CPU_ZERO(&pool->processors);
+  atomic_store_explicit(&pool->caller, sched_getcpu(), memory_order_relaxed);
   pool->threads = 1;
 
   pthread_attr_t attributes;
@@ -218,7 +292,7 @@ Pool *pool_open(const Memory *memory, int32_t threads) {
 void pool_close(Pool *pool, const Memory *memory) {
   if (!pool) return;
   atomic_store_explicit(&pool->closing, true, memory_order_release);
-  ring(pool, INT_MAX);
+  ring(pool, pool->threads);
   for (int32_t i = 1; i < pool->threads; i++) pthread_join(pool->workers[i].thread, NULL);
   memory_free(memory, pool);
 }
@@ -247,22 +321,41 @@ static void shut(Pool *pool) {
   }
   state = atomic_fetch_or_explicit(&pool->state, STATE_WAITING, memory_order_acquire) | STATE_WAITING;
   while (state & STATE_INSIDE) {
-    futex_wait(&pool->state, state);
+    await_workers(pool, state);
     state = atomic_load_explicit(&pool->state, memory_order_acquire);
   }
   atomic_fetch_and_explicit(&pool->state, ~STATE_WAITING, memory_order_relaxed);
 }
 
-static void launch_on_pool(Pool *pool) {
+/* Whether it pays to have the workers, of whom some may be asleep, for a launch of so many grains. */
+static bool is_worth_waking(Pool *pool, int32_t threads, int64_t grains) {
+  bool asleep = false;
+  for (int32_t i = 1; i < threads && i < pool->threads; i++) asleep |= is_asleep(&pool->workers[i]);
+  if (!asleep) return true;
+  int64_t now = clock_now();
+  if (now - pool->last_launch > CLOSELY_NS) pool->unwoken_grains = 0;
+  pool->last_launch = now;
+  pool->unwoken_grains += grains;
+  if (pool->unwoken_grains < WAKE_GRAINS) return false;
+  pool->unwoken_grains = 0;
+  return true;
+}
+
+static int32_t launch_on_pool(Pool *pool, SinterKernel kernel, void *const *buffers, const int64_t *sizes, int64_t count,
+                              int64_t grain, int32_t threads) {
+  if (!is_worth_waking(pool, threads, count / grain)) return kernel(buffers, sizes, 0, count);
   Job *job = &pool->job;
+  cut(job, kernel, buffers, sizes, count, grain, threads);
   for (int32_t i = 0; i < job->shares; i++) {
     atomic_store_explicit(&pool->shares[i].next, job->ranges * i / job->shares, memory_order_relaxed);
     pool->shares[i].end = job->ranges * (i + 1) / job->shares;
   }
+  atomic_store_explicit(&pool->caller, sched_getcpu(), memory_order_relaxed);
   atomic_fetch_add_explicit(&pool->state, STATE_EPOCH | STATE_OPEN, memory_order_release);
-  ring(pool, job->shares - 1);
+  ring(pool, job->shares < pool->threads ? job->shares : pool->threads);
   work(pool, 0);
   shut(pool);
+  return job_error(job);
 }
 
 static void run_host_range(void *argument, size_t index) {
@@ -286,9 +379,7 @@ int32_t sinter_launch(SinterFrame *frame, SinterKernel kernel, void *const *buff
     session->parallel(session->host, run_host_range, &job, (size_t)job.ranges);
     error = job_error(&job);
   } else {
-    cut(&session->pool->job, kernel, buffers, sizes, count, grain, threads);
-    launch_on_pool(session->pool);
-    error = job_error(&session->pool->job);
+    error = launch_on_pool(session->pool, kernel, buffers, sizes, count, grain, threads);
   }
   return error ? fail_kernel(session, error) : SINTER_OK;
 }
