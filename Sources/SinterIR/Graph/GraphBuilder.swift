@@ -2,7 +2,7 @@ import SinterCore
 
 /// Adds values and nodes to a graph in order, inferring the type of each as it comes.
 public struct GraphBuilder {
-  public private(set) var graph: Graph
+  public internal(set) var graph: Graph
   /// Where the nodes added next come from.
   public var origin: [Origin] = []
 

@@ -1,0 +1,122 @@
+import SinterCore
+
+extension Graph {
+  /// The symbols in the types of inputs, sorted: the sizes that a caller chooses.
+  public var inputSymbols: [Symbol] {
+    var found: Set<Symbol> = []
+    for port in inputs { found.formUnion(type(of: port.value).symbols) }
+    return found.sorted()
+  }
+
+  /// Fixes symbols of the inputs' types to numbers, in the whole graph, and infers everything anew.
+  public mutating func bind(_ sizes: [Symbol: Int]) throws {
+    let known = inputSymbols
+    var diagnostics: [Diagnostic] = []
+    for (symbol, size) in sizes.sorted(by: { $0.key < $1.key }) {
+      if !known.contains(symbol) {
+        let all = known.isEmpty ? "all sizes are fixed" : "the symbols are \(known.map(\.name).joined(separator: ", "))"
+        diagnostics.append(Diagnostic(.user, "bind.symbol", "no input has a size named \(symbol.name); \(all)"))
+      } else if let range = ranges[symbol], !range.contains(size) {
+        diagnostics.append(
+          Diagnostic(
+            .user, "bind.range",
+            "\(symbol.name) lies in \(range.lowerBound)...\(range.upperBound), but is bound to \(size)"))
+      } else if size < 0 {
+        diagnostics.append(Diagnostic(.user, "bind.range", "\(symbol.name) is bound to \(size), but a size is at least 0"))
+      }
+    }
+    if !diagnostics.isEmpty { throw DiagnosticError(diagnostics) }
+    try substitute { sizes[$0].map { Dim($0) } }
+    for symbol in sizes.keys { ranges[symbol] = nil }
+    try inferAnew()
+  }
+
+  /// Replaces symbols in all facts and attributes.
+  private mutating func substitute(_ replacement: (Symbol) -> Dim?) throws {
+    for id in values.indices {
+      values[id].fact.type = values[id].fact.type.mapDims { $0.substituting(replacement) }
+      if let contents = values[id].fact.contents {
+        values[id].fact.contents = contents.map { $0.substituting(replacement) }
+      }
+    }
+    for id in order {
+      nodes[id].op = try nodes[id].op.substituting(replacement)
+      for index in nodes[id].bodies.indices { try nodes[id].bodies[index].substitute(replacement) }
+    }
+  }
+
+  /// Infers each node's results again from what is known of its inputs now. A fact never gets worse: sizes and contents that were
+  /// known stay so, and a size that inference would name afresh keeps its old name.
+  public mutating func inferAnew() throws {
+    var known: Set<Symbol> = []
+    for id in values.indices { known.formUnion(values[id].fact.type.symbols) }
+    for id in order {
+      let node = nodes[id]
+      let facts: [Fact]
+      do {
+        facts = try node.op.inferWithContents(inputs(of: id))
+      } catch let error as DiagnosticError {
+        throw error.located(op: Swift.type(of: node.op).name, origin: node.origin)
+      }
+      for (output, fact) in zip(node.outputs, facts) where fact.type.agrees(with: values[output].fact.type) {
+        values[output].fact = values[output].fact.refined(by: fact, symbols: known)
+      }
+    }
+  }
+}
+
+extension Fact {
+  func refined(by other: Fact, symbols known: Set<Symbol>) -> Fact {
+    var result = self
+    func isKnown(_ dim: Dim) -> Bool { dim.isConstant || dim.symbols.allSatisfy { known.contains($0) } }
+    if case .tensor(var type) = type, case .tensor(let newer) = other.type {
+      for axis in type.shape.indices where !type.shape[axis].isConstant && isKnown(newer.shape[axis]) {
+        type.shape[axis] = newer.shape[axis]
+      }
+      result.type = .tensor(type)
+    }
+    if let newer = other.contents, newer.allSatisfy(isKnown) {
+      let isBetter = contents.map { old in !old.allSatisfy(\.isConstant) } ?? true
+      if isBetter { result.contents = newer }
+    }
+    return result
+  }
+}
+
+extension Operator {
+  /// The same operator with symbols in its attributes replaced.
+  func substituting(_ replacement: (Symbol) -> Dim?) throws -> Self {
+    let values = attributeValues
+    var hasSymbols = false
+    for case .dims(let dims) in values.map(\.value) where dims.contains(where: { !$0.isConstant }) { hasSymbols = true }
+    if !hasSymbols { return self }
+    var map: [String: AttributeValue] = [:]
+    for (name, value) in values {
+      if case .dims(let dims) = value {
+        map[name] = .dims(dims.map { $0.substituting(replacement) })
+      } else {
+        map[name] = value
+      }
+    }
+    return try Self(attributeValues: map)
+  }
+}
+
+extension ValueType {
+  /// The symbols in it, sorted.
+  public var symbols: [Symbol] {
+    switch self {
+    case .tensor(let type): Set(type.shape.flatMap { $0.isConstant ? [] : $0.symbols }).sorted()
+    case .sequence(let element), .optional(let element), .map(_, let element): element.symbols
+    }
+  }
+
+  func mapDims(_ map: (Dim) -> Dim) -> ValueType {
+    switch self {
+    case .tensor(let type): .tensor(TensorType(type.element, type.shape.map(map)))
+    case .sequence(let element): .sequence(element.mapDims(map))
+    case .optional(let element): .optional(element.mapDims(map))
+    case .map(let key, let value): .map(key: key, value: value.mapDims(map))
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import SinterCore
+
+/// A function from graphs to graphs that compute the same.
+public struct Pass: Sendable {
+  /// Short, in words joined by hyphens: the name on the command line and in dumps.
+  public let name: String
+  /// What it does, in one sentence.
+  public let summary: String
+  /// Changes the graph, and tells the log of each change.
+  public let run: @Sendable (inout Graph, inout RewriteLog) throws -> Void
+
+  public init(
+    _ name: String, _ summary: String, run: @escaping @Sendable (inout Graph, inout RewriteLog) throws -> Void
+  ) {
+    self.name = name
+    self.summary = summary
+    self.run = run
+  }
+}
+
+/// Runs passes one after another, with what the flags ask for around each.
+public struct PassManager {
+  public let flags: Flags
+  public private(set) var log: RewriteLog
+  /// The number of the next dump.
+  public private(set) var stage = 0
+  /// Milliseconds each pass took, in the order of running.
+  public private(set) var times: [(name: String, milliseconds: Double)] = []
+
+  public init(flags: Flags) {
+    self.flags = flags
+    log = RewriteLog(limit: flags.stopAfter)
+  }
+
+  public mutating func run(_ passes: [Pass], on graph: inout Graph) throws {
+    for pass in passes { try run(pass, on: &graph) }
+  }
+
+  public mutating func run(_ pass: Pass, on graph: inout Graph) throws {
+    guard log.isOpen else { return }
+    let before = log.count
+    let clock = ContinuousClock()
+    let start = clock.now
+    do {
+      try pass.run(&graph, &log)
+    } catch let error as DiagnosticError {
+      throw error.located(at: "pass \(pass.name)")
+    }
+    times.append((pass.name, (clock.now - start).milliseconds))
+    let hasChanged = log.count > before
+    if hasChanged { try dump(graph.description, as: pass.name, suffix: "sinter") }
+    guard flags.verify, hasChanged else { return }
+    let problems = GraphVerifier.problems(of: graph)
+    if !problems.isEmpty {
+      throw DiagnosticError(problems).located(at: "after pass \(pass.name)")
+    }
+  }
+
+  /// Writes a stage's text where dumps are asked for: `007-fuse.sinter`.
+  public mutating func dump(_ text: @autoclosure () -> String, as name: String, suffix: String) throws {
+    defer { stage += 1 }
+    guard let directory = flags.dumpDirectory else { return }
+    let number = "\(stage)"
+    let path = directory + "/" + String(repeating: "0", count: max(0, 3 - number.count)) + number + "-\(name).\(suffix)"
+    try Files.write(text(), to: path)
+  }
+}
+
+extension Duration {
+  /// As a number, for reports.
+  package var milliseconds: Double {
+    let (seconds, attoseconds) = components
+    return Double(seconds) * 1e3 + Double(attoseconds) * 1e-15
+  }
+}

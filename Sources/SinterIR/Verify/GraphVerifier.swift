@@ -1,0 +1,169 @@
+import SinterCore
+
+/// Holds a graph against its invariants.
+///
+/// Structure:
+/// 1. The order lists nodes of the graph, each at most once.
+/// 2. A node's inputs are inputs of the graph, constants, or results of nodes earlier in the order.
+/// 3. A node's results say of themselves that they are its, at their place; no value is the result of two nodes.
+/// 4. Ports: input n is a value defined as input n; an output is defined; names are not empty, and differ among inputs and among outputs.
+/// 5. A constant's type is that of its contents, and it has as many bytes as that type needs.
+/// 6. Contents that are followed ahead of time belong to a tensor of rank 0 or 1 with that many elements.
+/// 7. Bodies of control flow are graphs of which all this holds.
+///
+/// Meaning:
+/// 8. Inference accepts each node, and agrees with the recorded types in element type, rank and known sizes.
+public struct GraphVerifier {
+  private let graph: Graph
+  private var diagnostics: [Diagnostic] = []
+
+  /// All violations; empty where the graph is sound. Inference is not asked about a graph whose structure is broken.
+  public static func problems(of graph: Graph) -> [Diagnostic] {
+    var verifier = GraphVerifier(graph: graph)
+    verifier.checkOrder()
+    verifier.checkPorts()
+    verifier.checkValues()
+    if verifier.diagnostics.isEmpty { verifier.checkTypes() }
+    verifier.checkBodies()
+    return verifier.diagnostics
+  }
+
+  /// Throws all violations.
+  public static func verify(_ graph: Graph) throws {
+    let problems = problems(of: graph)
+    if !problems.isEmpty { throw DiagnosticError(problems) }
+  }
+
+  private init(graph: Graph) { self.graph = graph }
+
+  private mutating func report(_ id: String, _ message: String, at node: NodeID? = nil) {
+    var places = ["graph \(graph.name)"]
+    if let node, graph.nodes.contains(node) { places.insert(graph.describe(safely: node), at: 0) }
+    diagnostics.append(Diagnostic(.bug, "verify.\(id)", message, at: places))
+  }
+
+  // 1, 2, 3
+  private mutating func checkOrder() {
+    var listed: Set<NodeID> = []
+    var defined = [Bool](repeating: false, count: graph.values.count)
+    for id in graph.values.indices {
+      switch graph.values[id].definition {
+      case .input, .constant: defined[id.position] = true
+      case .node: break
+      }
+    }
+    for id in graph.order {
+      guard graph.nodes.contains(id) else {
+        report("order", "the order lists \(id), but there are \(graph.nodes.count) nodes")
+        continue
+      }
+      guard listed.insert(id).inserted else {
+        report("order", "the order lists \(id) twice", at: id)
+        continue
+      }
+      for case let input? in graph.nodes[id].inputs {
+        guard graph.values.contains(input) else {
+          report("input", "\(id) uses \(input), but there are \(graph.values.count) values")
+          continue
+        }
+        if !defined[input.position] { report("input", "\(id) uses \(input), which is not defined before it", at: id) }
+      }
+      for (index, output) in graph.nodes[id].outputs.enumerated() {
+        guard graph.values.contains(output) else {
+          report("result", "\(id) defines \(output), but there are \(graph.values.count) values")
+          continue
+        }
+        guard case .node(id, result: index) = graph.values[output].definition else {
+          report("result", "result \(index) of \(id) is \(output), which is defined otherwise")
+          continue
+        }
+        if defined[output.position] { report("result", "\(output) is defined twice", at: id) }
+        defined[output.position] = true
+      }
+    }
+    for port in graph.outputs where !graph.values.contains(port.value) || !defined[port.value.position] {
+      report("port", "output \(port.name) is \(port.value), which is not defined")
+    }
+  }
+
+  // 4
+  private mutating func checkPorts() {
+    var names: Set<String> = []
+    for (index, port) in graph.inputs.enumerated() {
+      if port.name.isEmpty { report("port", "input \(index) has no name") }
+      if !names.insert(port.name).inserted { report("port", "two inputs are named \(port.name)") }
+      guard graph.values.contains(port.value), case .input(index) = graph.values[port.value].definition else {
+        report("port", "input \(port.name) is \(port.value), which is not defined as input \(index)")
+        continue
+      }
+    }
+    names = []
+    for (index, port) in graph.outputs.enumerated() {
+      if port.name.isEmpty { report("port", "output \(index) has no name") }
+      if !names.insert(port.name).inserted { report("port", "two outputs are named \(port.name)") }
+    }
+  }
+
+  // 5, 6
+  private mutating func checkValues() {
+    for id in graph.values.indices {
+      let value = graph.values[id]
+      if case .constant(let tensor) = value.definition {
+        if value.fact.type != .tensor(tensor.type) {
+          report("constant", "\(id) has the type \(value.fact.type), but its contents are \(tensor.type)")
+        }
+        let bytes = tensor.element == .string ? 0 : tensor.element.byteCount(tensor.count)
+        if tensor.bytes.count != bytes || (tensor.element == .string && tensor.strings.count != tensor.count) {
+          report("constant", "\(id) of type \(tensor.type) needs \(bytes) bytes, but has \(tensor.bytes.count)")
+        }
+      }
+      guard let contents = value.fact.contents else { continue }
+      guard let type = value.fact.type.tensor, type.rank <= 1 else {
+        report("contents", "\(id) has contents, but is \(value.fact.type)")
+        continue
+      }
+      if let count = type.count.value, count != contents.count {
+        report("contents", "\(id) has \(contents.count) contents, but is \(type)")
+      }
+    }
+  }
+
+  // 7
+  private mutating func checkBodies() {
+    for id in graph.order where graph.nodes.contains(id) {
+      for body in graph.nodes[id].bodies {
+        diagnostics += DiagnosticError(Self.problems(of: body)).located(at: "body of \(id)").diagnostics
+      }
+    }
+  }
+
+  // 8
+  private mutating func checkTypes() {
+    for id in graph.order {
+      let node = graph.nodes[id]
+      let facts: [Fact]
+      do {
+        facts = try node.op.infer(graph.inputs(of: id))
+      } catch {
+        report("infer", "inference refuses \(id): \(error)", at: id)
+        continue
+      }
+      guard facts.count >= node.outputs.count else {
+        report("infer", "\(id) has \(node.outputs.count) results, but inference gives \(facts.count)", at: id)
+        continue
+      }
+      for (output, fact) in zip(node.outputs, facts) where !fact.type.agrees(with: graph.type(of: output)) {
+        report("type", "\(output) is recorded as \(graph.type(of: output)), but inferred as \(fact.type)", at: id)
+      }
+    }
+  }
+}
+
+extension Graph {
+  /// A node's line, or less where it refers to values that do not exist.
+  fileprivate func describe(safely id: NodeID) -> String {
+    let node = nodes[id]
+    let isSound = (node.inputs.compactMap { $0 } + node.outputs).allSatisfy { values.contains($0) }
+    return isSound ? describe(id) : "\(id): \(Swift.type(of: node.op).name)"
+  }
+}
