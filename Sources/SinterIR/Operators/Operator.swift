@@ -29,6 +29,10 @@ public protocol Operator: Sendable {
   /// This operator as an ONNX node; nil where ONNX has no such operator and the expansion is exported instead.
   func onnxNode(_ inputs: NodeInputs) -> OnnxForm?
 
+  /// Whether equal inputs always give equal results. Operators that draw random numbers afresh say no: they are neither merged nor computed
+  /// ahead of time.
+  var isDeterministic: Bool { get }
+
   /// Small cases that the generic tests run: inferred type = computed type, text and ONNX round trips, compiled = interpreted.
   static var examples: [OperatorExample] { get }
 }
@@ -49,7 +53,12 @@ extension Operator {
   public mutating func attributes(_ list: inout some AttributeList) {}
   public static var onnx: [OnnxRule] { [] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { nil }
+  public var isDeterministic: Bool { true }
 }
+
+/// Marks operators whose one result holds, at each place, a function of the inputs' elements at that place, broadcast as NumPy does. Layout
+/// passes move axes through them.
+public protocol Elementwise: Operator {}
 
 extension Composite {
   /// The types that the expansion has.
@@ -180,6 +189,24 @@ public struct OperatorExample: Sendable {
 }
 
 extension HostTensor {
+  /// An integer or boolean tensor with the given elements, cut to the type's width; nil for other types.
+  public init?(_ element: ElementType, _ shape: [Int], integers: [Int]) {
+    switch element {
+    case .i64: self.init(element, shape, values: integers.map { Int64($0) })
+    case .i32: self.init(element, shape, values: integers.map { Int32(truncatingIfNeeded: $0) })
+    case .i16: self.init(element, shape, values: integers.map { Int16(truncatingIfNeeded: $0) })
+    case .i8: self.init(element, shape, values: integers.map { Int8(truncatingIfNeeded: $0) })
+    case .u8: self.init(element, shape, values: integers.map { UInt8(truncatingIfNeeded: $0) })
+    case .bool: self.init(element, shape, values: integers.map { UInt8($0 == 0 ? 0 : 1) })
+    case .u16: self.init(element, shape, values: integers.map { UInt16(truncatingIfNeeded: $0) })
+    case .u32: self.init(element, shape, values: integers.map { UInt32(truncatingIfNeeded: $0) })
+    case .u64: self.init(element, shape, values: integers.map { UInt64(truncatingIfNeeded: $0) })
+    case .f32, .f64, .f16, .bf16, .string, .c64, .c128, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1,
+      .i4, .u4, .i2, .u2:
+      return nil
+    }
+  }
+
   /// The elements of an integer or boolean tensor as numbers; nil for other types.
   public var integers: [Int]? {
     switch element {
