@@ -40,7 +40,8 @@ public struct Graph: Sendable {
     public var inputs: [ValueID?]
     public var outputs: [ValueID]
     public var origin: [Origin]
-    /// Closed subgraphs of control flow, in the order of the operator's attributes. What they capture is an explicit input.
+    /// Closed subgraphs of control flow, in the order of the operator's attributes. What they capture is an explicit input: the last
+    /// inputs of the body, and the last inputs of the node, body after body.
     public var bodies: [Graph]
   }
 

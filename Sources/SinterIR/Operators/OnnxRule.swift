@@ -11,6 +11,8 @@ public enum OnnxAttribute: Sendable {
   case strings([String])
   /// An element type, where a list of attributes tells that an integer means one.
   case elementType(ElementType)
+  /// A type as such, which empty sequences and optionals give.
+  case type(ValueType)
   /// Anything else, by the name of its kind.
   case other(String)
 }
@@ -131,6 +133,10 @@ public struct OnnxForm: Sendable {
   public var attributes: [(name: String, value: OnnxAttribute)]
   /// The inputs, where they are not the operator's own in their order: attributes that ONNX wants as inputs become constants here.
   public var inputs: [Input]?
+
+  /// The attributes that hold the node's bodies, in their order, and the number of inputs that each body has before what it captures.
+  /// The node's last inputs are those captures, body after body; in ONNX they are not inputs.
+  public var bodies: [(attribute: String, inputCount: Int)] = []
 
   public enum Input: Sendable {
     case operand(Int)
