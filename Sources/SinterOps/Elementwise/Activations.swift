@@ -1,0 +1,233 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// x where positive, alpha · x elsewhere.
+public struct LeakyRelu: ElementwiseUnary {
+  public static let name = "LeakyRelu"
+  public static let summary = "x where positive, alpha·x elsewhere."
+
+  public var alpha = 0.01
+
+  public init() {}
+  public mutating func attributes(_ list: inout some AttributeList) { list.float("alpha", &alpha, default: 0.01) }
+  public static var onnx: [OnnxRule] { [.direct(LeakyRelu.self)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 6) }
+  public func apply(_ x: Expr) -> Expr { x.builder.select(x < 0, x * alpha, x) }
+  public static var examples: [OperatorExample] { activationExamples(LeakyRelu()) }
+}
+
+/// x where positive, alpha · (exp(x) - 1) elsewhere.
+public struct Elu: ElementwiseUnary {
+  public static let name = "Elu"
+  public static let summary = "x where positive, alpha·(exp(x) - 1) elsewhere."
+
+  public var alpha = 1.0
+
+  public init() {}
+  public mutating func attributes(_ list: inout some AttributeList) { list.float("alpha", &alpha, default: 1) }
+  public static var onnx: [OnnxRule] { [.direct(Elu.self)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 6) }
+  public func apply(_ x: Expr) -> Expr { x.builder.select(x < 0, (x.unary(.exp) - 1) * alpha, x) }
+  public static var examples: [OperatorExample] { activationExamples(Elu()) }
+}
+
+/// gamma · (x where positive, alpha · (exp(x) - 1) elsewhere).
+public struct Selu: ElementwiseUnary {
+  public static let name = "Selu"
+  public static let summary = "gamma·x where positive, gamma·alpha·(exp(x) - 1) elsewhere."
+
+  public static let standardAlpha = 1.67326319217681884765625
+  public static let standardGamma = 1.05070102214813232421875
+  public var alpha = Selu.standardAlpha
+  public var gamma = Selu.standardGamma
+
+  public init() {}
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.float("alpha", &alpha, default: Selu.standardAlpha)
+    list.float("gamma", &gamma, default: Selu.standardGamma)
+  }
+  public static var onnx: [OnnxRule] { [.direct(Selu.self)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 6) }
+  public func apply(_ x: Expr) -> Expr {
+    x.builder.select(x > 0, x * gamma, (x.unary(.exp) - 1) * (alpha * gamma))
+  }
+  public static var examples: [OperatorExample] { activationExamples(Selu()) }
+}
+
+/// max(0, x) + min(0, alpha · (exp(x / alpha) - 1)).
+public struct Celu: ElementwiseUnary {
+  public static let name = "Celu"
+  public static let summary = "max(0, x) + min(0, alpha·(exp(x / alpha) - 1))."
+
+  public var alpha = 1.0
+
+  public init() {}
+  public mutating func attributes(_ list: inout some AttributeList) { list.float("alpha", &alpha, default: 1) }
+  public static var onnx: [OnnxRule] { [.direct(Celu.self)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 12) }
+  public func apply(_ x: Expr) -> Expr {
+    x.builder.select(x < 0, ((x / alpha).unary(.exp) - 1) * alpha, x)
+  }
+  public static var examples: [OperatorExample] { activationExamples(Celu()) }
+}
+
+/// alpha · x + beta, held between 0 and 1.
+public struct HardSigmoid: ElementwiseUnary {
+  public static let name = "HardSigmoid"
+  public static let summary = "alpha·x + beta, held between 0 and 1."
+
+  public var alpha = 0.2
+  public var beta = 0.5
+
+  public init() {}
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.float("alpha", &alpha, default: 0.2)
+    list.float("beta", &beta, default: 0.5)
+  }
+  public static var onnx: [OnnxRule] { [.direct(HardSigmoid.self)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 6) }
+  public func apply(_ x: Expr) -> Expr {
+    (x * alpha + beta).clamped(x.builder.constant(0, x.type), x.builder.constant(1, x.type))
+  }
+  public static var examples: [OperatorExample] { activationExamples(HardSigmoid()) }
+}
+
+/// x where above alpha, 0 elsewhere.
+public struct ThresholdedRelu: ElementwiseUnary {
+  public static let name = "ThresholdedRelu"
+  public static let summary = "x where above alpha, 0 elsewhere."
+
+  public var alpha = 1.0
+
+  public init() {}
+  public mutating func attributes(_ list: inout some AttributeList) { list.float("alpha", &alpha, default: 1) }
+  public static var onnx: [OnnxRule] { [.direct(ThresholdedRelu.self)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 10) }
+  public func apply(_ x: Expr) -> Expr { x.builder.select(x > alpha, x, x.builder.constant(0, x.type)) }
+  public static var examples: [OperatorExample] { activationExamples(ThresholdedRelu()) }
+}
+
+/// x + bias below -lambd, x - bias above lambd, 0 between.
+public struct Shrink: ElementwiseUnary {
+  public static let name = "Shrink"
+  public static let summary = "x + bias below -lambd, x - bias above lambd, 0 between."
+
+  public var bias = 0.0
+  public var lambda = 0.5
+
+  public init() {}
+  public static func accepts(_ type: ElementType) -> Bool { type.isFloat || type.isInteger }
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.float("bias", &bias, default: 0)
+    list.float("lambd", &lambda, default: 0.5)
+  }
+  public static var onnx: [OnnxRule] { [.direct(Shrink.self)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 9) }
+  public func apply(_ x: Expr) -> Expr {
+    let wide = x.type.isFloat ? x : x.cast(to: .f64)
+    let zero = x.builder.constant(0, wide.type)
+    return x.builder.select(wide < -lambda, wide + bias, x.builder.select(wide > lambda, wide - bias, zero)).cast(to: x.type)
+  }
+  public static var examples: [OperatorExample] { activationExamples(Shrink()) }
+}
+
+/// x times the normal distribution's cumulative function at x, exact or by tanh.
+public struct Gelu: ElementwiseUnary {
+  public static let name = "Gelu"
+  public static let summary = "x·Φ(x), with erf or with the tanh approximation."
+
+  public enum Approximation: String, CaseIterable, Sendable { case none, tanh }
+
+  public var approximate = Approximation.none
+
+  public init() {}
+  public init(_ approximate: Approximation) { self.approximate = approximate }
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.choice("approximate", &approximate, default: .none)
+  }
+  public static var onnx: [OnnxRule] { [.direct(Gelu.self, since: 20)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 20) }
+  public func apply(_ x: Expr) -> Expr {
+    switch approximate {
+    case .none: x * 0.5 * ((x * 0.70710678118654752440).unary(.erf) + 1)
+    case .tanh: x * 0.5 * (((x * x * x * 0.044715 + x) * 0.79788456080286535588).unary(.tanh) + 1)
+    }
+  }
+  public static var examples: [OperatorExample] { activationExamples(Gelu()) + activationExamples(Gelu(.tanh)) }
+}
+
+/// x · sigmoid(alpha · x).
+public struct Swish: ElementwiseUnary {
+  public static let name = "Swish"
+  public static let summary = "x·sigmoid(alpha·x); SiLU with alpha 1."
+
+  public var alpha = 1.0
+
+  public init() {}
+  public mutating func attributes(_ list: inout some AttributeList) { list.float("alpha", &alpha, default: 1) }
+  public static var onnx: [OnnxRule] { [.direct(Swish.self, since: 24)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 24) }
+  public func apply(_ x: Expr) -> Expr { x / ((x * -alpha).unary(.exp) + 1) }
+  public static var examples: [OperatorExample] { activationExamples(Swish()) }
+}
+
+/// x where positive, slope · x elsewhere; the slope broadcasts to x.
+public struct PRelu: Primitive {
+  public static let name = "PRelu"
+  public static let summary = "x where positive, slope·x elsewhere, with the slope as second input."
+
+  public init() {}
+
+  public static var onnx: [OnnxRule] {
+    [
+      .direct(PRelu.self, since: 7),
+      OnnxRule("PRelu", since: 1) { node, builder in
+        // A slope per channel lies along axis 1 of the input.
+        var inputs = node.inputs
+        if let x = node.input(0), let slope = node.input(1) {
+          let (type, own) = (try builder.type(x), try builder.type(slope))
+          if own.rank == 1, own.shape[0] != 1, type.rank > 2 {
+            inputs[1] = try builder.alignLeft(slope, at: 1, rank: type.rank)
+          }
+        }
+        return try builder.add(PRelu(), inputs)
+      },
+    ]
+  }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 9) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let (x, slope) = (try inputs.tensor(0), try inputs.tensor(1))
+    try requireElement(x) { $0.isFloat || $0.isInteger }
+    guard slope.element == x.element else {
+      throw DiagnosticError(.user, "operator.type", "the slope must have elements of \(x.element), but is \(slope)")
+    }
+    return [Fact(x.element, try Broadcast.shape(x.shape, slope.shape))]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let (x, slope) = (try node.input(0), try node.input(1))
+    let shape = try node.output().shape
+    return [
+      try lowering.element(shape) { builder, index in
+        let value = builder.load(x, at: index, of: shape)
+        return builder.select(value < 0, value * builder.load(slope, at: index, of: shape), value).cast(to: x.element)
+      }
+    ]
+  }
+
+  public static var examples: [OperatorExample] {
+    [
+      OperatorExample(PRelu(), [.random(TensorType(.f32, ["n", 4]), -2...2), .random(TensorType(.f32, [4]), 0...1)],
+        sizes: [Symbol("n"): 3])
+    ]
+  }
+}
+
+private func activationExamples(_ op: any Operator) -> [OperatorExample] {
+  [
+    OperatorExample(op, [.random(TensorType(.f32, ["n", 9]), -4...4)], sizes: [Symbol("n"): 3]),
+    OperatorExample(op, [.random(TensorType(.f16, [8]), -4...4)]),
+  ]
+}

@@ -1,0 +1,124 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// Elements converted to another type by value.
+public struct Cast: Primitive {
+  public static let name = "Cast"
+  public static let summary = "Elements converted to another type."
+
+  public enum RoundMode: String, CaseIterable, Sendable { case up, down, nearest }
+
+  public var to = ElementType.f32
+  /// Whether values beyond the greatest of an 8-bit float become that, not infinity or NaN.
+  public var saturate = true
+  /// How values are rounded to f8e8m0.
+  public var roundMode = RoundMode.up
+
+  public init() {}
+  public init(to type: ElementType) { to = type }
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.elementType("to", &to)
+    list.bool("saturate", &saturate, default: true)
+    list.choice("round_mode", &roundMode, default: .up)
+  }
+
+  public static var onnx: [OnnxRule] {
+    [
+      .direct(Cast.self, since: 6),
+      .direct(Cast.self, since: 1) { op, node in
+        // The first version names the type in capitals.
+        let names: [String: ElementType] = [
+          "FLOAT": .f32, "DOUBLE": .f64, "FLOAT16": .f16, "INT8": .i8, "INT16": .i16, "INT32": .i32, "INT64": .i64,
+          "UINT8": .u8, "UINT16": .u16, "UINT32": .u32, "UINT64": .u64, "BOOL": .bool, "STRING": .string,
+        ]
+        if let name = node.string("to") {
+          guard let type = names[name.uppercased()] else {
+            throw DiagnosticError(.user, "onnx.attribute", "attribute to must be an element type, but is \"\(name)\"")
+          }
+          op.to = type
+        }
+      },
+    ]
+  }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: saturate ? 9 : 19) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let fact = try inputs.fact(0)
+    let x = try inputs.tensor(0)
+    for type in [x.element, to] where type.kind == .string || type.kind == .complex {
+      if x.element != to { throw DiagnosticError(.limit, "cast.type", "casts from \(x.element) to \(to) are not supported") }
+    }
+    return [Fact(to, x.shape, contents: to == .i64 || to == .i32 ? fact.contents : nil)]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let x = try node.input(0)
+    if x.element == to { return [x] }
+    return [try lowering.element(x.shape) { builder, index in convert(builder.load(x.id, index)) }]
+  }
+
+  private func convert(_ x: Expr) -> Expr {
+    if let limit = to.unsaturatedLimit, !saturate, x.type.isFloat {
+      let wide = x.cast(to: x.type == .f64 ? .f64 : .f32)
+      let magnitude = wide.unary(.abs)
+      let beyond = to == .f8e5m2 ? x.builder.constant(.infinity, wide.type) : x.builder.constant(.nan, wide.type)
+      let signed = x.builder.select(wide < 0, -beyond, beyond)
+      return x.builder.select(magnitude > limit, signed, wide).cast(to: to)
+    }
+    return x.cast(to: to)
+  }
+
+  public static var examples: [OperatorExample] {
+    func example(_ from: ElementType, _ to: ElementType, _ range: ClosedRange<Double>) -> OperatorExample {
+      OperatorExample(Cast(to: to), [.random(TensorType(from, ["n", 5]), range)], sizes: [Symbol("n"): 2])
+    }
+    return [
+      example(.f32, .i32, -9...9), example(.i64, .f32, -9...9), example(.f32, .f16, -9...9), example(.f16, .f64, -9...9),
+      example(.f32, .bool, -1...1), example(.bool, .i64, 0...2), example(.f32, .bf16, -9...9), example(.i32, .u8, 0...255),
+    ]
+  }
+}
+
+/// Elements converted to the type of a second input.
+public struct CastLike: Composite {
+  public static let name = "CastLike"
+  public static let summary = "Elements converted to the type of a second input."
+
+  public var saturate = true
+  public var roundMode = Cast.RoundMode.up
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.bool("saturate", &saturate, default: true)
+    list.choice("round_mode", &roundMode, default: .up)
+  }
+
+  public static var onnx: [OnnxRule] { [.direct(CastLike.self, since: 15)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 15) }
+
+  public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    var cast = Cast(to: try inputs.tensor(1).element)
+    cast.saturate = saturate
+    cast.roundMode = roundMode
+    return [try builder.add1(cast, [try inputs.value(0)])]
+  }
+
+  public static var examples: [OperatorExample] {
+    [OperatorExample(CastLike(), [.random(TensorType(.f32, [4]), -9...9), .random(TensorType(.i32, [1]), 0...1)])]
+  }
+}
+
+extension ElementType {
+  /// The largest magnitude that rounds to a finite value, for 8-bit floats.
+  fileprivate var unsaturatedLimit: Double? {
+    switch self {
+    case .f8e4m3fn: 464
+    case .f8e4m3fnuz: 248
+    case .f8e5m2, .f8e5m2fnuz: 61440
+    default: nil
+    }
+  }
+}

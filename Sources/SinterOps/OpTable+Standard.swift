@@ -1,0 +1,58 @@
+import SinterIR
+
+extension OpTable {
+  /// All operators that Sinter has, sorted within their groups.
+  public static let standard = OpTable([
+    // Elementwise
+    Binary.self,
+    Cast.self,
+    CastLike.self,
+    Celu.self,
+    Clip.self,
+    Compare.self,
+    Dropout.self,
+    Elu.self,
+    Gelu.self,
+    HardSigmoid.self,
+    Identity.self,
+    IsInf.self,
+    IsNaN.self,
+    LeakyRelu.self,
+    PRelu.self,
+    Selu.self,
+    Shrink.self,
+    Swish.self,
+    ThresholdedRelu.self,
+    Unary.self,
+    Variadic.self,
+    Where.self,
+
+    // Shape
+    Unsqueeze.self,
+
+    // Contraction
+    Gemm.self,
+    MatMul.self,
+
+    // Convolution
+    Conv.self,
+    ConvTranspose.self,
+
+    // Normalization
+    BatchNormalization.self,
+    GroupNormalization.self,
+    LayerNormalization.self,
+    RMSNormalization.self,
+
+    // Pooling
+    AveragePool.self,
+    GlobalPool.self,
+    LpPool.self,
+    MaxPool.self,
+
+    // Recurrent
+    GRU.self,
+    LSTM.self,
+    RNN.self,
+  ])
+}

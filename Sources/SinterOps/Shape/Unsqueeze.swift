@@ -1,0 +1,47 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// Axes of size 1 added at the places, in the result, that the second input names.
+public struct Unsqueeze: Primitive {
+  public static let name = "Unsqueeze"
+  public static let summary = "Axes of size 1 added."
+
+  public init() {}
+
+  public static var onnx: [OnnxRule] { [.direct(Unsqueeze.self, since: 13), .axesAttribute(Unsqueeze())] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 13) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let fact = try inputs.fact(0)
+    let x = try inputs.tensor(0)
+    let added = try inputs.knownIntegers(1, "axes")
+    let rank = x.rank + added.count
+    let axes = Set(try added.map { try normalizedAxis($0, rank: rank, name: "axes") })
+    guard axes.count == added.count else {
+      throw DiagnosticError(.user, "unsqueeze.axes", "axes must name each axis once, but is \(added)")
+    }
+    var own = x.shape.makeIterator()
+    let shape = (0..<rank).map { axes.contains($0) ? Dim(1) : own.next() ?? 1 }
+    return [Fact(x.element, shape, contents: fact.contents)]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let x = try node.input(0)
+    let shape = try node.output().shape
+    let axes = Set(try node.facts.knownIntegers(1, "axes").map { try normalizedAxis($0, rank: shape.count) })
+    return [
+      try lowering.element(shape) { builder, index in
+        builder.load(x.id, index.indices.filter { !axes.contains($0) }.map { index[$0] })
+      }
+    ]
+  }
+
+  public static var examples: [OperatorExample] {
+    let x = OperatorExample.Input.random(TensorType(.f32, ["n", 3]), -1...1)
+    return [
+      OperatorExample(Unsqueeze(), [x, .constant(.i64([1], [1]))], sizes: [Symbol("n"): 2]),
+      OperatorExample(Unsqueeze(), [x, .constant(.i64([2], [0, -1]))], sizes: [Symbol("n"): 2]),
+    ]
+  }
+}

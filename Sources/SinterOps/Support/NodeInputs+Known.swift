@@ -1,0 +1,54 @@
+import SinterCore
+import SinterIR
+
+extension NodeInputs {
+  /// The fact of an input that must be there.
+  func fact(_ index: Int) throws -> Fact {
+    guard index < facts.count, let fact = facts[index] else {
+      throw DiagnosticError(.user, "operator.input", "input \(index) is missing", hint: "connect it")
+    }
+    return fact
+  }
+
+  /// The numbers in an integer input that must be known ahead of time.
+  func knownIntegers(_ index: Int, _ name: String) throws -> [Int] {
+    guard let values = integers(index) else {
+      _ = try tensor(index)
+      throw DiagnosticError(
+        .limit, "operator.dynamic", "\(name) (input \(index)) must be known ahead of time, but is computed at run time",
+        hint: "make it a constant")
+    }
+    return values
+  }
+
+  /// The sizes in an integer input that must be known ahead of time, up to symbols.
+  func knownSizes(_ index: Int, _ name: String) throws -> [Dim] {
+    guard let values = contents(index) else {
+      _ = try tensor(index)
+      throw DiagnosticError(
+        .limit, "operator.dynamic",
+        "\(name) (input \(index)) must follow from constants and input sizes, but is computed at run time",
+        hint: "make it a constant")
+    }
+    return values
+  }
+
+  /// The same, nil where the input is absent.
+  func optionalIntegers(_ index: Int, _ name: String) throws -> [Int]? {
+    has(index) ? try knownIntegers(index, name) : nil
+  }
+}
+
+extension OnnxRule {
+  /// The reading of opsets before 13 for operators whose second input, `axes`, was an attribute.
+  static func axesAttribute<Op: Operator>(_ op: Op, as opType: String? = nil, since: Int = 1) -> OnnxRule {
+    OnnxRule(opType ?? Op.name, since: since) { node, builder in
+      var op = op
+      var reader = OnnxAttributeReader(node)
+      op.attributes(&reader)
+      try reader.finish()
+      let axes = node.ints("axes").map { builder.integers($0) }
+      return try builder.add(op, [node.input(0)] + (axes.map { [$0] } ?? []))
+    }
+  }
+}
