@@ -1,0 +1,110 @@
+import SinterCore
+
+/// What a run of the interpreter knows: the contents of values, the sizes, the texts.
+final class FormMemory {
+  /// A value as bodies load it. Text is kept as numbers of entries in `texts`.
+  struct Stored {
+    let element: ElementType
+    let shape: [Int]
+    let bytes: TensorBytes
+
+    /// What the bytes hold: for text, i64.
+    var codec: ElementType { element == .string ? .i64 : element }
+    var count: Int { shape.reduce(1, *) }
+    /// Valid as long as this value is held.
+    var base: UnsafeRawPointer { bytes.withBytes { $0.baseAddress ?? UnsafeRawPointer(bitPattern: 64)! } }
+
+    func reshaped(_ shape: [Int]) -> Stored { Stored(element: element, shape: shape, bytes: bytes) }
+  }
+
+  let program: FormProgram
+  var symbols: [Symbol: Int] = [:]
+  private var stored: [Stored?]
+  private var texts: [String] = []
+  private var numbers: [String: Int64] = [:]
+
+  init(_ program: FormProgram) {
+    self.program = program
+    stored = Array(repeating: nil, count: program.values.count)
+  }
+
+  subscript(value: FormValueID) -> Stored? {
+    get { stored[value.position] }
+    set { stored[value.position] = newValue }
+  }
+
+  /// The contents of a value that must have been computed.
+  func value(_ id: FormValueID) throws -> Stored {
+    if let value = stored[id.position] { return value }
+    if let constant = program.values[id].constant {
+      let value = number(constant)
+      stored[id.position] = value
+      return value
+    }
+    throw DiagnosticError(.bug, "form.order", "\(id) is read before it is computed", at: program.values[id].origin)
+  }
+
+  func number(_ tensor: HostTensor) -> Stored {
+    guard tensor.element == .string else {
+      return Stored(element: tensor.element, shape: tensor.shape, bytes: tensor.bytes)
+    }
+    let ids = tensor.strings.map { text in
+      if let number = numbers[text] { return number }
+      texts.append(text)
+      numbers[text] = Int64(texts.count - 1)
+      return Int64(texts.count - 1)
+    }
+    return Stored(element: .string, shape: tensor.shape, bytes: HostTensor(.i64, tensor.shape, values: ids).bytes)
+  }
+
+  func tensor(_ stored: Stored) -> HostTensor {
+    guard stored.element == .string else { return HostTensor(stored.element, stored.shape, bytes: stored.bytes) }
+    let numbers = HostTensor(.i64, stored.shape, bytes: stored.bytes).array(of: Int64.self)
+    return HostTensor(
+      strings: numbers.map { texts.indices.contains(Int($0)) ? texts[Int($0)] : "" }, shape: stored.shape)
+  }
+
+  func size(_ dim: Dim) throws -> Int {
+    if let value = dim.evaluated({ symbols[$0] }) { return value }
+    throw DiagnosticError(.bug, "form.size", "the size \(dim) is not known when it is needed")
+  }
+
+  /// Sizes that a space can have: none is negative, and the count fits.
+  func sizes(_ dims: [Dim]) throws -> [Int] {
+    let sizes = try dims.map { try size($0) }
+    var count = 1
+    for (index, size) in sizes.enumerated() {
+      guard size >= 0 else {
+        throw DiagnosticError(.user, "form.size", "axis \(index) would have the size \(size), from \(dims[index])")
+      }
+      let (product, overflow) = count.multipliedReportingOverflow(by: size)
+      guard !overflow, product < 1 << 40 else {
+        throw DiagnosticError(.limit, "form.size", "a tensor of the shape \(sizes) is too large")
+      }
+      count = product
+    }
+    return sizes
+  }
+
+  func release(_ value: FormValueID) { stored[value.position] = nil }
+
+  /// What a failed check reports, with the value and the bound in place.
+  func error(_ number: Int, value: Int64, bound: Int64) -> DiagnosticError {
+    let text = program.errors.indices.contains(number) ? program.errors[number] : "%0 lies outside 0 ..< %1"
+    var message = ""
+    var rest = text[...]
+    while let percent = rest.firstIndex(of: "%") {
+      message += rest[..<percent]
+      rest = rest[rest.index(after: percent)...]
+      switch rest.first {
+      case "0": message += "\(value)"
+      case "1": message += "\(bound)"
+      default:
+        message += "%"
+        continue
+      }
+      rest = rest.dropFirst()
+    }
+    return DiagnosticError(.user, "run.check", message + rest)
+  }
+}
