@@ -45,6 +45,8 @@ let package = Package(
     .testTarget(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),
     .testTarget(name: "StructureTests"),
+    .testTarget(name: "SinterCoreTests", dependencies: ["SinterCore"]),
+    .testTarget(name: "SinterKernelTests", dependencies: ["SinterKernel", "SinterCore"]),
     .testTarget(name: "SinterONNXTests", dependencies: ["SinterONNX", "SinterCore", "SinterIR", "SinterOps"]),
   ],
   swiftLanguageModes: [.v6],
