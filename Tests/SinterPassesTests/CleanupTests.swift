@@ -1,0 +1,36 @@
+import SinterCore
+import SinterIR
+import SinterOps
+import SinterPasses
+import Testing
+
+@Suite struct CleanupTests {
+  @Test func equalNodesAndConstantsAreMerged() throws {
+    var builder = GraphBuilder(name: "twins")
+    let x = builder.input(Fact(.f32, ["n", 2]), named: "x")
+    let w1 = builder.constant(.f32([2, 2], [1, 2, 3, 4]))
+    let w2 = builder.constant(.f32([2, 2], [1, 2, 3, 4]))
+    let y1 = try builder.add1(MatMul(), [x, w1])
+    let y2 = try builder.add1(MatMul(), [x, w2])
+    builder.output(try builder.add1(MatMul(), [y1, w1]), named: "a")
+    builder.output(try builder.add1(MatMul(), [y2, w2]), named: "b")
+    var graph = builder.graph
+    var log = RewriteLog()
+    try Pass.commonSubexpressions.run(&graph, &log)
+    try Pass.deadCode.run(&graph, &log)
+    #expect(graph.order.count == 2)
+    #expect(log.countByRule["equal nodes are one"] == 2)
+    #expect(graph.outputs[0].value == graph.outputs[1].value)
+    #expect(GraphVerifier.problems(of: graph) == [])
+  }
+
+  @Test func stopsAfterTheGivenNumberOfRewrites() throws {
+    var builder = GraphBuilder(name: "many")
+    let x = builder.input(Fact(.f32, [2, 2]), named: "x")
+    for index in 0..<4 { builder.output(try builder.add1(MatMul(), [x, x]), named: "y\(index)") }
+    var graph = builder.graph
+    var log = RewriteLog(limit: 2)
+    try Pass.commonSubexpressions.run(&graph, &log)
+    #expect(graph.order.count == 2)
+  }
+}
