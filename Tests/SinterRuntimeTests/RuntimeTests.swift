@@ -3,23 +3,28 @@ import Testing
 
 /// Compiles the C tests with the machine's C compiler and runs them.
 struct RuntimeTests {
+  static let addresses = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+  static let threads = ["-fsanitize=thread"]
+
+  /// `files` are beside this test, `all` is the runtime; what runs gets the folder that it lies in.
   @Test(
     arguments: [
-      ("sessions.c", ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]),
-      ("sessions.c", ["-fsanitize=thread"]),
-      ("beside.c", ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]),
+      (["sessions.c", "program.c", "all"], addresses),
+      (["sessions.c", "program.c", "all"], threads),
+      (["beside.c", "all"], addresses),
+      (["plans.c"], addresses),
     ])
-  func passes(_ file: String, _ sanitizer: [String]) throws {
+  func passes(_ files: [String], _ sanitizer: [String]) throws {
     try Files.withTemporaryFolder { folder throws(DiagnosticError) in
       let executable = "\(folder)/test"
-      let program = file == "sessions.c" ? [Folders.programs + "/program.c"] : []
+      let sources = files.map { $0 == "all" ? Folders.runtime + "/sinter_runtime_all.c" : "\(Folders.programs)/\($0)" }
       let compiled = try Subprocess.run(
         "cc",
-        ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror"] + sanitizer + Folders.includes + program
-          + [Folders.runtime + "/sinter_runtime_all.c", "\(Folders.programs)/\(file)", "-o", executable, "-lpthread"])
+        ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-I", Folders.runtime] + sanitizer + Folders.includes
+          + sources + ["-o", executable, "-lpthread"])
       #expect(compiled.succeeded, "\(compiled.output)")
       guard compiled.succeeded else { return }
-      let run = try Subprocess.run(executable, file == "beside.c" ? [folder] : [])
+      let run = try Subprocess.run(executable, [folder])
       #expect(run.succeeded, "\(run.output)")
     }
   }

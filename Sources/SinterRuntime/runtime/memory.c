@@ -9,9 +9,10 @@ void *memory_allocate(const Memory *memory, size_t bytes, size_t alignment) {
   if (memory->allocate) return memory->allocate(memory->host, bytes, alignment);
   bool huge = bytes >= 2 * HUGE_PAGE;
   if (huge) alignment = HUGE_PAGE;
-  void *block = aligned_alloc(alignment, round_up(bytes, huge ? PAGE : alignment));
+  void *block;
+  if (posix_memalign(&block, alignment, bytes)) return NULL;
 #ifdef MADV_HUGEPAGE
-  if (block && huge) madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+  if (huge) madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
 #endif
   return block;
 }
