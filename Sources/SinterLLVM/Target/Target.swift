@@ -1,0 +1,99 @@
+internal import CLLVM
+import SinterCore
+import SinterKernel
+
+/// A processor to write code for: what LLVM must know of it, what schedules must, and what a library checks before it runs.
+public struct Target: Hashable, Sendable {
+  /// As `--cpu` has it: `x86-64-v3`, `znver4`, or `host`.
+  public var name: String
+  public var triple: String
+  /// The instruction set, as an LLVM processor name.
+  var instructionSet: String
+  /// Further LLVM features, without the plus.
+  var extensions: [String]
+  /// The processor whose latencies LLVM schedules for.
+  var tuning: String
+  /// The numbers that schedules work with.
+  public var machine: Machine
+  /// What the processor must have, in the spelling of /proc/cpuinfo.
+  public var requiredFeatures: [String]
+
+  init(name: String, level: Level, tuning: String, extensions: [Extension] = [], machine: Machine? = nil) {
+    self.name = name
+    self.triple = Self.linuxTriple
+    self.tuning = tuning
+    instructionSet = level.rawValue
+    self.extensions = extensions.map(\.llvm)
+    self.machine = machine ?? level.machine
+    requiredFeatures = level.features + extensions.map(\.cpuinfo)
+  }
+
+  static let linuxTriple = "x86_64-unknown-linux-gnu"
+
+  /// LLVM's spelling of `extensions`: `+avx512vnni,+gfni`.
+  var featureString: String { extensions.map { "+" + $0 }.joined(separator: ",") }
+
+  /// What a library says it was built for.
+  public var description: String { "\(triple) \(name == "host" ? tuning : name)" }
+
+  /// Half-precision conversion is an instruction.
+  var hasHalfConversion: Bool { requiredFeatures.contains("f16c") }
+  var hasMultiplyAdd: Bool { requiredFeatures.contains("fma") }
+
+  /// The target that a name of `--cpu` stands for; nil where it is not known.
+  public init?(named name: String) {
+    if name == "host" || name == "native" {
+      self = .host
+    } else if let level = Level(rawValue: name) {
+      self.init(name: name, level: level, tuning: level.rawValue)
+    } else if let level = Level.ofProcessor[name] {
+      self.init(name: name, level: level, tuning: name)
+    } else {
+      return nil
+    }
+  }
+
+  /// All names that `init(named:)` knows, for help and messages.
+  public static var names: [String] {
+    ["host"] + Level.allCases.map(\.rawValue) + Level.ofProcessor.keys.sorted()
+  }
+
+  /// The target that a name stands for, or an error that lists the names.
+  public static func named(_ name: String) throws -> Target {
+    guard let target = Target(named: name) else {
+      throw DiagnosticError(
+        .user, "target.unknown", "no processor is named \"\(name)\"",
+        hint: "known are " + names.joined(separator: ", "))
+    }
+    return target
+  }
+
+  /// The processor that this process runs on.
+  public static var host: Target {
+    let features = hostFeatures()
+    let level = Level.allCases.last { $0.llvmFeatures.isSubset(of: features) } ?? .v1
+    let extensions = Extension.all.filter { features.contains($0.llvm) && $0.least <= level }
+    var machine = level.machine
+    machine.name = "host"
+    for (cache, bytes) in hostCaches() {
+      switch cache {
+      case 1: machine.level1 = bytes
+      case 2: machine.level2 = bytes
+      default: machine.level3 = bytes
+      }
+    }
+    return Target(name: "host", level: level, tuning: hostName(), extensions: extensions, machine: machine)
+  }
+
+  private static func hostName() -> String {
+    guard let name = LLVMGetHostCPUName() else { return Level.v1.rawValue }
+    defer { LLVMDisposeMessage(name) }
+    return String(cString: name)
+  }
+
+  private static func hostFeatures() -> Set<String> {
+    guard let text = LLVMGetHostCPUFeatures() else { return [] }
+    defer { LLVMDisposeMessage(text) }
+    return Set(String(cString: text).split(separator: ",").filter { $0.hasPrefix("+") }.map { String($0.dropFirst()) })
+  }
+}
