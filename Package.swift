@@ -45,14 +45,4 @@ let package = Package(
     .testTarget(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),
     .testTarget(name: "StructureTests"),
-    .testTarget(name: "SinterCoreTests", dependencies: ["SinterCore"]),
-    .testTarget(name: "SinterKernelTests", dependencies: ["SinterKernel", "SinterCore"]),
-    .testTarget(
-      name: "SinterPassesTests",
-      dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses"]),
-    .testTarget(name: "SinterIRTests", dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps"]),
-    .testTarget(name: "SinterONNXTests", dependencies: ["SinterONNX", "SinterCore", "SinterIR", "SinterOps"]),
-  ],
-  swiftLanguageModes: [.v6],
-  cLanguageStandard: .c11
-)
+    .testTarget(name: "SinterLLVMTests", dependencies: ["SinterLLVM", "SinterKernel", "SinterCore"]),

@@ -1,0 +1,80 @@
+internal import CLLVM
+import SinterCore
+
+/// Turns modules into machine code for one target. One thread uses one at a time.
+final class CodeGenerator {
+  private let machine: LLVMTargetMachineRef
+
+  /// What is done to kernels before instructions are selected. They are vectorized and unrolled already, so that a short list does: it
+  /// removes what emission writes twice, moves what does not change out of loops, and makes indices plain.
+  static let passes = "function(early-cse,simplifycfg,loop-mssa(licm),instcombine<no-verify-fixpoint>,early-cse,simplifycfg)"
+
+  private static let targetsAreReady: Void = {
+    LLVMInitializeX86TargetInfo()
+    LLVMInitializeX86Target()
+    LLVMInitializeX86TargetMC()
+    LLVMInitializeX86AsmPrinter()
+  }()
+
+  init(target: Target) throws {
+    _ = Self.targetsAreReady
+    var llvmTarget: LLVMTargetRef?
+    var message: UnsafeMutablePointer<CChar>?
+    guard LLVMGetTargetFromTriple(target.triple, &llvmTarget, &message) == 0 else {
+      throw DiagnosticError(.limit, "llvm.target", "LLVM has no target \(target.triple): \(Self.taken(message))")
+    }
+    guard
+      let machine = LLVMCreateTargetMachine(
+        llvmTarget, target.triple, target.instructionSet, target.featureString, LLVMCodeGenLevelDefault, LLVMRelocPIC,
+        LLVMCodeModelDefault)
+    else {
+      throw DiagnosticError(.limit, "llvm.target", "LLVM cannot write code for \(target.name)")
+    }
+    self.machine = machine
+  }
+
+  deinit { LLVMDisposeTargetMachine(machine) }
+
+  private static func taken(_ message: UnsafeMutablePointer<CChar>?) -> String {
+    guard let message else { return "" }
+    defer { LLVMDisposeMessage(message) }
+    return String(cString: message)
+  }
+
+  /// Checks the module, which is a bug of Sinter where it fails.
+  func verify(_ ir: IRModule) throws {
+    var message: UnsafeMutablePointer<CChar>?
+    let isBroken = LLVMVerifyModule(ir.module, LLVMReturnStatusAction, &message) != 0
+    let text = Self.taken(message)
+    if isBroken { throw DiagnosticError(.bug, "llvm.verify", "the generated LLVM module is not valid: \(text)") }
+  }
+
+  func optimize(_ ir: IRModule, passes: String = CodeGenerator.passes) throws {
+    LLVMSetTarget(ir.module, LLVMGetTargetMachineTriple(machine))
+    let layout = LLVMCreateTargetDataLayout(machine)
+    LLVMSetModuleDataLayout(ir.module, layout)
+    LLVMDisposeTargetData(layout)
+    let options = LLVMCreatePassBuilderOptions()
+    defer { LLVMDisposePassBuilderOptions(options) }
+    if let error = LLVMRunPasses(ir.module, passes, machine, options) {
+      let message = LLVMGetErrorMessage(error)
+      defer { LLVMDisposeErrorMessage(message) }
+      throw DiagnosticError(.bug, "llvm.passes", message.map { String(cString: $0) } ?? "LLVM's passes failed")
+    }
+  }
+
+  /// The module as a relocatable object.
+  func object(_ ir: IRModule) throws -> [UInt8] { try emitted(ir, LLVMObjectFile) }
+
+  func assembly(_ ir: IRModule) throws -> String { String(decoding: try emitted(ir, LLVMAssemblyFile), as: UTF8.self) }
+
+  private func emitted(_ ir: IRModule, _ kind: LLVMCodeGenFileType) throws -> [UInt8] {
+    var buffer: LLVMMemoryBufferRef?
+    var message: UnsafeMutablePointer<CChar>?
+    guard LLVMTargetMachineEmitToMemoryBuffer(machine, ir.module, kind, &message, &buffer) == 0, let buffer else {
+      throw DiagnosticError(.bug, "llvm.emit", "LLVM could not write code: \(Self.taken(message))")
+    }
+    defer { LLVMDisposeMemoryBuffer(buffer) }
+    return Array(UnsafeRawBufferPointer(start: LLVMGetBufferStart(buffer), count: LLVMGetBufferSize(buffer)))
+  }
+}

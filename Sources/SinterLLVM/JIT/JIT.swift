@@ -1,0 +1,42 @@
+internal import CLLVM
+import SinterCore
+
+/// Machine code in the memory of this process.
+final class JIT: @unchecked Sendable {
+  // Immutable after init, which is the only place that adds code; LLJIT itself may be used from any thread.
+  private let jit: LLVMOrcLLJITRef
+
+  /// Loads objects that the host can run. What they do not define is looked for in this process.
+  init(objects: [[UInt8]]) throws {
+    var jit: LLVMOrcLLJITRef?
+    try Self.check(LLVMOrcCreateLLJIT(&jit, LLVMOrcCreateLLJITBuilder()))
+    guard let jit else { throw DiagnosticError(.bug, "llvm.jit", "LLVM made no JIT") }
+    self.jit = jit
+    let library = LLVMOrcLLJITGetMainJITDylib(jit)
+    var generator: LLVMOrcDefinitionGeneratorRef?
+    try Self.check(
+      LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&generator, LLVMOrcLLJITGetGlobalPrefix(jit), nil, nil))
+    LLVMOrcJITDylibAddGenerator(library, generator)
+    for object in objects {
+      let buffer = object.withUnsafeBytes { bytes in
+        LLVMCreateMemoryBufferWithMemoryRangeCopy(bytes.baseAddress, bytes.count, "kernels")
+      }
+      try Self.check(LLVMOrcLLJITAddObjectFile(jit, library, buffer))
+    }
+  }
+
+  deinit { LLVMConsumeError(LLVMOrcDisposeLLJIT(jit)) }
+
+  func address(of symbol: String) throws -> UInt {
+    var address: LLVMOrcExecutorAddress = 0
+    try Self.check(LLVMOrcLLJITLookup(jit, &address, symbol))
+    return UInt(address)
+  }
+
+  private static func check(_ error: LLVMErrorRef?) throws {
+    guard let error else { return }
+    let message = LLVMGetErrorMessage(error)
+    defer { LLVMDisposeErrorMessage(message) }
+    throw DiagnosticError(.bug, "llvm.jit", message.map { String(cString: $0) } ?? "LLVM's JIT failed")
+  }
+}

@@ -1,0 +1,113 @@
+import SinterCore
+import SinterKernel
+
+/// Runs a kernel program in this process, without a linker: for tests, for tuning, for folding constants.
+///
+/// Calls run on the caller's thread, each kernel with all its tasks at once.
+package final class KernelRunner {
+  private typealias Function =
+    @convention(c) (UnsafePointer<UnsafeMutableRawPointer?>, UnsafePointer<Int64>, Int64, Int64) -> Int32
+
+  private let program: KernelProgram
+  private let jit: JIT
+  private var functions: [Function] = []
+
+  package init(_ program: KernelProgram, target: Target = .host, threads: Int = 1) throws {
+    self.program = program
+    jit = try JIT(objects: KernelCompiler(target: target, threads: threads).objects(program))
+    for id in program.kernels.indices {
+      let address = try jit.address(of: KernelCompiler.symbol(id, program.kernels[id]))
+      functions.append(unsafeBitCast(address, to: Function.self))
+    }
+  }
+
+  /// The outputs for given inputs. Symbols are bound from the inputs' sizes.
+  package func run(_ inputs: [HostTensor]) throws -> [HostTensor] {
+    var symbols: [Symbol: Int] = [:]
+    for (port, tensor) in zip(program.inputs, inputs) {
+      for (dim, size) in zip(port.type.shape, tensor.shape) {
+        if let symbol = dim.symbol { symbols[symbol] = size }
+      }
+    }
+    let memory = try Memory(program: program, inputs: inputs, symbols: symbols)
+    try run(program.steps, memory, symbols)
+    return try program.outputs.indices.map { port in
+      let type = program.outputs[port].type
+      let shape = try type.shape.map { try size($0, symbols) }
+      let bytes = type.element.byteCount(shape.reduce(1, *))
+      let source = memory.outputs[port]
+      return HostTensor(
+        type.element, shape,
+        bytes: TensorBytes(count: bytes) { target in
+          if let source { target.copyMemory(from: UnsafeRawBufferPointer(start: source, count: bytes)) }
+        })
+    }
+  }
+
+  private func run(_ steps: [KernelProgram.Step], _ memory: Memory, _ symbols: [Symbol: Int]) throws {
+    for step in steps {
+      switch step {
+      case .call(let call):
+        var pointers: [UnsafeMutableRawPointer?] = try call.buffers.map { argument in
+          let offset = try size(argument.offset, symbols)
+          return memory.base(argument.buffer) + program.buffers[argument.buffer].element.byteCount(offset)
+        }
+        var sizes = try call.sizes.map { Int64(try size($0, symbols)) }
+        pointers.append(nil)
+        sizes.append(0)
+        let status = functions[call.kernel.position](pointers, sizes, 0, Int64(try size(call.tasks, symbols)))
+        if status != 0 {
+          let text = program.errors.indices.contains(Int(status) - 1) ? program.errors[Int(status) - 1] : "error \(status)"
+          throw DiagnosticError(.user, "run.check", text, at: call.origin)
+        }
+      case .loop(let turn, let count, let body):
+        var inner = symbols
+        for number in 0..<max(0, try size(count, symbols)) {
+          inner[turn] = number
+          try run(body, memory, inner)
+        }
+      }
+    }
+  }
+
+  private func size(_ dim: Dim, _ symbols: [Symbol: Int]) throws -> Int { try KernelRunner.size(dim, symbols) }
+
+  private static func size(_ dim: Dim, _ symbols: [Symbol: Int]) throws -> Int {
+    guard let value = dim.evaluated({ symbols[$0] }) else {
+      throw DiagnosticError(.bug, "run.size", "size \(dim) cannot be computed")
+    }
+    return value
+  }
+
+  /// One block a buffer; inputs and constants are copied, so that kernels may expect alignment.
+  private final class Memory {
+    private var bases: [UnsafeMutableRawPointer] = []
+    var outputs: [Int: UnsafeMutableRawPointer] = [:]
+
+    init(program: KernelProgram, inputs: [HostTensor], symbols: [Symbol: Int]) throws {
+      for buffer in program.buffers.elements {
+        let count = try KernelRunner.size(buffer.count, symbols)
+        let bytes = buffer.element.byteCount(count)
+        let base = UnsafeMutableRawPointer.allocate(byteCount: max(bytes, 64), alignment: 64)
+        base.initializeMemory(as: UInt8.self, repeating: 0, count: max(bytes, 64))
+        bases.append(base)
+        switch buffer.storage {
+        case .input(let port): Self.copy(inputs[port], to: base, bytes)
+        case .constant(let tensor): Self.copy(tensor, to: base, bytes)
+        case .output(let port): outputs[port] = base
+        case .arena: break
+        }
+      }
+    }
+
+    deinit { for base in bases { base.deallocate() } }
+
+    func base(_ buffer: BufferID) -> UnsafeMutableRawPointer { bases[buffer.position] }
+
+    private static func copy(_ tensor: HostTensor, to base: UnsafeMutableRawPointer, _ bytes: Int) {
+      tensor.bytes.withBytes { source in
+        if let start = source.baseAddress { base.copyMemory(from: start, byteCount: min(bytes, source.count)) }
+      }
+    }
+  }
+}
