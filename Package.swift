@@ -46,3 +46,14 @@ let package = Package(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),
     .testTarget(name: "StructureTests"),
     .testTarget(name: "SinterLLVMTests", dependencies: ["SinterLLVM", "SinterKernel", "SinterCore"]),
+    .testTarget(name: "SinterCoreTests", dependencies: ["SinterCore"]),
+    .testTarget(name: "SinterKernelTests", dependencies: ["SinterKernel", "SinterCore"]),
+    .testTarget(
+      name: "SinterPassesTests",
+      dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses"]),
+    .testTarget(name: "SinterIRTests", dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps"]),
+    .testTarget(name: "SinterONNXTests", dependencies: ["SinterONNX", "SinterCore", "SinterIR", "SinterOps"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c11
+)
