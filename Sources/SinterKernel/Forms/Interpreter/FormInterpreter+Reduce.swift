@@ -155,6 +155,9 @@ struct Accumulator {
     }
   }
 
+  /// The position that a search for an extremum has found.
+  var place: Int { Int(position) }
+
   func write(to base: UnsafeMutableRawPointer, _ type: ElementType, at place: Int) {
     if combine.isIndex {
       var value = position
