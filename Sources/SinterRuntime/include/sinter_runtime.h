@@ -25,7 +25,8 @@ typedef struct SinterFrame {
 } SinterFrame;
 
 /* One kernel: does tasks begin ..< end of its grid. `buffers` and `sizes` are the call's own arguments. Different tasks
- * write different memory. Returns 0, or an error number that indexes the program's `errors`, plus one. */
+ * write different memory. Returns 0, or an error number that indexes the program's `errors`, plus one; or what
+ * sinter_report makes of that. */
 typedef int32_t (*SinterKernel)(void *const *buffers, const int64_t *sizes, int64_t begin, int64_t end);
 
 typedef enum {
@@ -107,6 +108,10 @@ int32_t sinter_reserve(SinterFrame *frame, int32_t buffer, int64_t bytes);
 
 /* Notes an error: error `index` of the program, with up to four values that its text refers to as %0 to %3. */
 int32_t sinter_fail(SinterFrame *frame, int32_t status, int32_t index, const int64_t *values, int32_t count);
+
+/* For kernels: `return sinter_report(error, value)` fails with that error number and a value that its text refers to as %0;
+ * a text that does not is followed by the value. */
+int32_t sinter_report(int32_t error, int64_t value);
 
 #pragma GCC visibility pop
 

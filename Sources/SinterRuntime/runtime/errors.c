@@ -3,6 +3,7 @@
 
 static _Thread_local char open_message[MESSAGE_BYTES];
 static _Thread_local const SinterSession *busy_session;
+static _Thread_local KernelError report;
 
 int32_t fail(SinterSession *session, int32_t status, const char *format, ...) {
   va_list arguments;
@@ -56,8 +57,25 @@ int32_t sinter_fail(SinterFrame *frame, int32_t status, int32_t index, const int
   return status;
 }
 
-int32_t fail_kernel(SinterSession *session, int32_t error) {
-  return sinter_fail(&session->frame, SINTER_RUNTIME_ERROR, error - 1, NULL, 0);
+int32_t sinter_report(int32_t error, int64_t value) {
+  report = (KernelError){error, true, value};
+  return error;
+}
+
+KernelError take_report(int32_t error) {
+  KernelError taken = report.error == error ? report : (KernelError){error, false, 0};
+  report = (KernelError){0};
+  return taken;
+}
+
+int32_t fail_kernel(SinterSession *session, KernelError error) {
+  int32_t index = error.error - 1, status;
+  status = sinter_fail(&session->frame, SINTER_RUNTIME_ERROR, index, &error.value, error.has_value);
+  if (!error.has_value || index < 0 || (size_t)index >= session->program->error_count) return status;
+  if (strstr(session->program->errors[index], "%0")) return status;
+  size_t used = strlen(session->message);
+  snprintf(session->message + used, sizeof session->message - used, ": %lld", (long long)error.value);
+  return status;
 }
 
 TypeName type_name(SinterDataType type) {

@@ -60,7 +60,11 @@ int32_t fail(SinterSession *session, int32_t status, const char *format, ...) __
 int32_t fail_open(int32_t status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* run() found the session running. Its message is not touched: another thread may be writing it. */
 int32_t fail_busy(const SinterSession *session);
-int32_t fail_kernel(SinterSession *session, int32_t error);
+/* A kernel's error number, and the value that it reported, if it did. */
+typedef struct { int32_t error; bool has_value; int64_t value; } KernelError;
+/* What the kernel that just returned `error` on this thread reported. */
+KernelError take_report(int32_t error);
+int32_t fail_kernel(SinterSession *session, KernelError error);
 const char *error_message(const SinterSession *session);
 
 typedef struct { char text[24]; } TypeName;

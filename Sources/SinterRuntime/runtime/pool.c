@@ -45,7 +45,9 @@ typedef struct {
   const int64_t *sizes;
   int64_t count, range, ranges; /* tasks, tasks a range, ranges */
   int32_t shares;
-  _Atomic uint64_t error; /* the first range that failed << 32 | its error; UINT64_MAX for none */
+  atomic_flag failing;   /* held by who writes the next two */
+  int64_t failed;        /* the first range that failed; INT64_MAX for none */
+  KernelError error;     /* its error */
 } Job;
 
 /* The ranges next ..< end are still to be taken. */
@@ -119,21 +121,22 @@ static void cut(Job *job, SinterKernel kernel, void *const *buffers, const int64
   job->range = range;
   job->ranges = (count + range - 1) / range;
   job->shares = (int32_t)(job->ranges < threads ? job->ranges : threads);
-  atomic_store_explicit(&job->error, UINT64_MAX, memory_order_relaxed);
+  atomic_flag_clear_explicit(&job->failing, memory_order_relaxed);
+  job->failed = INT64_MAX;
+  job->error = (KernelError){0};
 }
 
 static void run_range(Job *job, int64_t index) {
   int64_t begin = index * job->range, end = begin + job->range;
   int32_t error = job->kernel(job->buffers, job->sizes, begin, end < job->count ? end : job->count);
   if (!error) return;
-  uint64_t mine = (uint64_t)index << 32 | (uint32_t)error;
-  uint64_t first = atomic_load_explicit(&job->error, memory_order_relaxed);
-  while (mine < first && !atomic_compare_exchange_weak(&job->error, &first, mine)) {}
-}
-
-static int32_t job_error(Job *job) {
-  uint64_t error = atomic_load_explicit(&job->error, memory_order_relaxed);
-  return error == UINT64_MAX ? 0 : (int32_t)(uint32_t)error;
+  KernelError reported = take_report(error);
+  while (atomic_flag_test_and_set_explicit(&job->failing, memory_order_acquire)) relax();
+  if (index < job->failed) {
+    job->failed = index;
+    job->error = reported;
+  }
+  atomic_flag_clear_explicit(&job->failing, memory_order_release);
 }
 
 /* Takes ranges until none is left: first of the thread's own share, then of the others'. */
@@ -341,9 +344,14 @@ static bool is_worth_waking(Pool *pool, int32_t threads, int64_t grains) {
   return true;
 }
 
-static int32_t launch_on_pool(Pool *pool, SinterKernel kernel, void *const *buffers, const int64_t *sizes, int64_t count,
-                              int64_t grain, int32_t threads) {
-  if (!is_worth_waking(pool, threads, count / grain)) return kernel(buffers, sizes, 0, count);
+static KernelError run_alone(SinterKernel kernel, void *const *buffers, const int64_t *sizes, int64_t count) {
+  int32_t error = kernel(buffers, sizes, 0, count);
+  return error ? take_report(error) : (KernelError){0};
+}
+
+static KernelError launch_on_pool(Pool *pool, SinterKernel kernel, void *const *buffers, const int64_t *sizes, int64_t count,
+                                  int64_t grain, int32_t threads) {
+  if (!is_worth_waking(pool, threads, count / grain)) return run_alone(kernel, buffers, sizes, count);
   Job *job = &pool->job;
   cut(job, kernel, buffers, sizes, count, grain, threads);
   for (int32_t i = 0; i < job->shares; i++) {
@@ -355,7 +363,7 @@ static int32_t launch_on_pool(Pool *pool, SinterKernel kernel, void *const *buff
   ring(pool, job->shares < pool->threads ? job->shares : pool->threads);
   work(pool, 0);
   shut(pool);
-  return job_error(job);
+  return job->error;
 }
 
 static void run_host_range(void *argument, size_t index) {
@@ -368,18 +376,19 @@ int32_t sinter_launch(SinterFrame *frame, SinterKernel kernel, void *const *buff
                       int64_t grain) {
   if (count <= 0) return SINTER_OK;
   SinterSession *session = frame->session;
-  int32_t threads = session->threads, error;
+  int32_t threads = session->threads;
+  KernelError error;
   if (grain < 1) grain = 1;
   if (threads > 1 && count / grain < threads) threads = (int32_t)(count / grain);
   if (threads <= 1) {
-    error = kernel(buffers, sizes, 0, count);
+    error = run_alone(kernel, buffers, sizes, count);
   } else if (session->parallel) {
     Job job;
     cut(&job, kernel, buffers, sizes, count, grain, threads);
     session->parallel(session->host, run_host_range, &job, (size_t)job.ranges);
-    error = job_error(&job);
+    error = job.error;
   } else {
     error = launch_on_pool(session->pool, kernel, buffers, sizes, count, grain, threads);
   }
-  return error ? fail_kernel(session, error) : SINTER_OK;
+  return error.error ? fail_kernel(session, error) : SINTER_OK;
 }

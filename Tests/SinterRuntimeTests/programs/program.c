@@ -13,7 +13,7 @@ atomic_int plan_calls;
 enum { SLOT_N, SLOT_N_PLUS_1, SLOT_BYTES, SLOT_COLUMNS, SLOT_TWO, SLOT_POSITIVE, SLOT_COUNT };
 enum { BUF_X, BUF_Y, BUF_BIAS, BUF_MODE, BUF_MASK, BUF_NAMES, BUF_SUM, BUF_POSITIVE, BUF_PACKED, BUF_TEXTS,
        BUF_FIRST, BUF_SECOND, BUF_INDICES, BUF_TWOS, BUF_COUNT };
-enum { ERROR_ROW, ERROR_VALUES, ERROR_PLAN, ERROR_COUNT };
+enum { ERROR_ROW, ERROR_VALUES, ERROR_PLAN, ERROR_INSIDE, ERROR_COUNT };
 
 static const char *const rows_symbols[] = {"n", NULL}, *const n_symbol[] = {"n"}, *const next_symbol[] = {"n + 1"};
 static const int64_t rows_shape[] = {-1, COLUMNS}, one_open[] = {-1}, two_shape[] = {2};
@@ -51,6 +51,7 @@ static const SinterBufferInfo buffers[] = {
 };
 static const char *const errors[] = {
   "Check: a row is not allowed (node /check)", "Gather: index %0 is outside 0 ..< %1 (node /gather)", "n may not be 13",
+  "row %0 fails",
 };
 static const struct { _Alignas(64) float unused[16]; float twos[COLUMNS]; } weights = {{0}, {2, 2, 2, 2}};
 
@@ -97,6 +98,12 @@ static int32_t failing_kernel(void *const *buffers, const int64_t *sizes, int64_
   return end > 5 ? 1 + ERROR_ROW : 0;
 }
 
+/* Reports the row at which it fails, once at the end of the text and once inside it. */
+static int32_t reporting_kernel(void *const *buffers, const int64_t *sizes, int64_t begin, int64_t end) {
+  (void)sizes;
+  return end > 5 ? sinter_report(1 + (buffers ? ERROR_INSIDE : ERROR_ROW), begin > 6 ? begin : 6) : 0;
+}
+
 /* Takes long enough for another thread to find the session busy. */
 static int32_t slow_kernel(void *const *buffers, const int64_t *sizes, int64_t begin, int64_t end) {
   (void)buffers, (void)sizes, (void)begin, (void)end;
@@ -119,6 +126,8 @@ static int32_t run(SinterFrame *frame) {
   void *bias[] = {all[BUF_SECOND], all[BUF_BIAS], all[BUF_SUM]};
   CHECKED(sinter_launch(frame, bias_kernel, bias, sizes, rows, GRAIN));
   if (mode == MODE_FAIL) CHECKED(sinter_launch(frame, failing_kernel, NULL, NULL, rows, 1));
+  if (mode == MODE_REPORT) CHECKED(sinter_launch(frame, reporting_kernel, NULL, NULL, rows, 1));
+  if (mode == MODE_REPORT_INSIDE) CHECKED(sinter_launch(frame, reporting_kernel, all, NULL, rows, 1));
   if (mode == MODE_FAIL_WITH_VALUES) {
     int64_t values[] = {-7, rows};
     return sinter_fail(frame, SINTER_RUNTIME_ERROR, ERROR_VALUES, values, 2);
