@@ -28,6 +28,14 @@ extension OpTable {
     Where.self,
 
     // Shape
+    Concat.self,
+    Flatten.self,
+    Reshape.self,
+    Shape.self,
+    Size.self,
+    Split.self,
+    Squeeze.self,
+    Transpose.self,
     Unsqueeze.self,
 
     // Contraction

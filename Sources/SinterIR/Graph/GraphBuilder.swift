@@ -5,6 +5,8 @@ public struct GraphBuilder {
   public internal(set) var graph: Graph
   /// Where the nodes added next come from.
   public var origin: [Origin] = []
+  /// What the results of the node added next are declared to be; see `NodeInputs.declared`.
+  public var declared: [Fact?] = []
 
   public init(name: String) { graph = Graph(name: name) }
 
@@ -48,6 +50,7 @@ public struct GraphBuilder {
   ) throws -> [ValueID] {
     var node = graph.inputs(inputs, outputs: outputs)
     node.bodies = bodies
+    if declared.count == outputs { node.declared = declared }
     let facts: [Fact]
     do {
       facts = try op.infer(node)
@@ -91,6 +94,7 @@ extension Graph {
   public func inputs(of node: NodeID) -> NodeInputs {
     var result = inputs(nodes[node].inputs, outputs: nodes[node].outputs.count)
     result.bodies = nodes[node].bodies
+    result.declared = nodes[node].outputs.map { values[$0].fact }
     return result
   }
 }

@@ -78,6 +78,9 @@ public struct NodeInputs: Sendable {
   public var outputCount: Int
   /// Closed subgraphs of control flow.
   public var bodies: [Graph] = []
+  /// What the results are declared to be, where a file or an earlier inference says so. Operators whose result's sizes depend on the elements
+  /// of an input take them from here when those elements are not known ahead of time.
+  public var declared: [Fact?] = []
 
   public init(ids: [ValueID?], facts: [Fact?], constants: [HostTensor?], outputCount: Int) {
     self.ids = ids

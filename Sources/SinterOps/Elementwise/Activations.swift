@@ -173,7 +173,7 @@ public struct Swish: ElementwiseUnary {
 }
 
 /// x where positive, slope · x elsewhere; the slope broadcasts to x.
-public struct PRelu: Primitive {
+public struct PRelu: Primitive, Elementwise {
   public static let name = "PRelu"
   public static let summary = "x where positive, slope·x elsewhere, with the slope as second input."
 

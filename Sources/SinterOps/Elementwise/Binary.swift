@@ -3,7 +3,7 @@ import SinterIR
 import SinterKernel
 
 /// Functions of two elements of one type, with NumPy's broadcasting.
-public struct Binary: Primitive {
+public struct Binary: Primitive, Elementwise {
   public static let name = "Binary"
   public static let summary = "Functions of two elements with broadcasting: arithmetic, logic, bits."
 

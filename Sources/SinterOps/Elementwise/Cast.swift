@@ -3,7 +3,7 @@ import SinterIR
 import SinterKernel
 
 /// Elements converted to another type by value.
-public struct Cast: Primitive {
+public struct Cast: Primitive, Elementwise {
   public static let name = "Cast"
   public static let summary = "Elements converted to another type."
 

@@ -3,7 +3,7 @@ import SinterIR
 import SinterKernel
 
 /// Elements held between a least and a greatest value, which are scalar inputs and may be absent. Where they cross, the greatest wins.
-public struct Clip: Primitive {
+public struct Clip: Primitive, Elementwise {
   public static let name = "Clip"
   public static let summary = "Elements held between two bounds, either of which may be absent."
 

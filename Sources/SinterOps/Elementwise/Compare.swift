@@ -3,7 +3,7 @@ import SinterIR
 import SinterKernel
 
 /// Comparisons of two elements, with NumPy's broadcasting. The result is a truth value.
-public struct Compare: Primitive {
+public struct Compare: Primitive, Elementwise {
   public static let name = "Compare"
   public static let summary = "Comparisons of two elements with broadcasting."
 

@@ -3,7 +3,7 @@ import SinterIR
 import SinterKernel
 
 /// An operator that computes each element of its result from the same element of its one input, in the same type.
-public protocol ElementwiseUnary: Primitive {
+public protocol ElementwiseUnary: Primitive, Elementwise {
   /// What element types it takes.
   static func accepts(_ type: ElementType) -> Bool
 

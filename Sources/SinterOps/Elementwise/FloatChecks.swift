@@ -3,7 +3,7 @@ import SinterIR
 import SinterKernel
 
 /// Whether each element is not a number.
-public struct IsNaN: Primitive {
+public struct IsNaN: Primitive, Elementwise {
   public static let name = "IsNaN"
   public static let summary = "Whether each element is not a number."
 
@@ -33,7 +33,7 @@ public struct IsNaN: Primitive {
 }
 
 /// Whether each element is infinite, of the signs that are asked for.
-public struct IsInf: Primitive {
+public struct IsInf: Primitive, Elementwise {
   public static let name = "IsInf"
   public static let summary = "Whether each element is infinite."
 

@@ -3,7 +3,7 @@ import SinterIR
 import SinterKernel
 
 /// One element of each of any number of inputs joined into one, with broadcasting.
-public struct Variadic: Primitive {
+public struct Variadic: Primitive, Elementwise {
   public static let name = "Variadic"
   public static let summary = "Sum, mean, minimum or maximum of any number of inputs, with broadcasting."
 

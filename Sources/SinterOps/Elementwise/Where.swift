@@ -3,7 +3,7 @@ import SinterIR
 import SinterKernel
 
 /// An element of one input where a condition holds, of another elsewhere; all three broadcast.
-public struct Where: Primitive {
+public struct Where: Primitive, Elementwise {
   public static let name = "Where"
   public static let summary = "Elements of one input where a condition holds, of another elsewhere."
 

@@ -52,3 +52,11 @@ extension OnnxRule {
     }
   }
 }
+
+extension NodeInputs {
+  /// The shape that a result is declared to have, for operators whose result's sizes come from a tensor's elements that are not known
+  /// ahead of time.
+  func declaredShape(_ index: Int = 0) -> [Dim]? {
+    index < declared.count ? declared[index]?.type.tensor?.shape : nil
+  }
+}
