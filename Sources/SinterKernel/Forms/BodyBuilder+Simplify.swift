@@ -118,7 +118,7 @@ extension Comparison {
 
 extension ElementType {
   /// Whether each value of another type survives a conversion to this one and back.
-  func holdsAll(of other: ElementType) -> Bool {
+  package func holdsAll(of other: ElementType) -> Bool {
     if self == other { return true }
     switch (self, other) {
     case (.f64, .f32), (.f64, .f16), (.f64, .bf16), (.f32, .f16), (.f32, .bf16): return true

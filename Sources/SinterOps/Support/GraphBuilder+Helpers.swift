@@ -21,7 +21,7 @@ extension GraphBuilder {
 
 extension HostTensor {
   /// A number as a tensor of no axes. Throws for types that Sinter does not compute in.
-  init(scalar value: Double, _ type: ElementType) throws {
+  package init(scalar value: Double, _ type: ElementType) throws {
     switch type {
     case .f32: self.init(type, [], values: [Float(value)])
     case .f64: self.init(type, [], values: [value])

@@ -1,0 +1,106 @@
+import SinterCore
+import SinterIR
+import SinterOps
+import SinterPasses
+import Testing
+
+@Suite struct FoldTests {
+  private static func conv(_ builder: inout GraphBuilder, bias: Bool) throws -> ValueID {
+    let x = builder.input(Fact(.f32, ["n", 3, 6, 5]), named: "x")
+    let w = builder.constant(.random([4, 3, 3, 2], seed: 2))
+    return try builder.add1(Conv(), [x, w] + (bias ? [builder.constant(.random([4], seed: 3))] : []))
+  }
+
+  private static func positive(_ count: Int, seed: UInt64) -> HostTensor {
+    .f32([count], HostTensor.random([count], seed: seed).array(of: Float.self).map { abs($0) + 0.5 })
+  }
+
+  @Test(arguments: [false, true]) func batchNormalizationGoesIntoTheConvolution(bias: Bool) throws {
+    var builder = GraphBuilder(name: "conv-bn")
+    let y = try Self.conv(&builder, bias: bias)
+    let parameters = (0..<4).map { builder.constant(Self.positive(4, seed: UInt64($0))) }
+    builder.output(try builder.add1(BatchNormalization(), [y] + parameters), named: "y")
+    let graph = try expectSameMeaning(builder.graph, after: [.foldIntoWeights, .deadCode], sizes: [Symbol("n"): 2])
+    #expect(graph.operatorNames == ["Conv"])
+  }
+
+  @Test func batchNormalizationAloneBecomesScaleAndShift() throws {
+    var builder = GraphBuilder(name: "bn")
+    let x = builder.input(Fact(.f32, ["n", 4, 5]), named: "x")
+    let parameters = (0..<4).map { builder.constant(Self.positive(4, seed: UInt64($0))) }
+    builder.output(try builder.add1(BatchNormalization(), [x] + parameters), named: "y")
+    let graph = try expectSameMeaning(builder.graph, after: [.foldIntoWeights, .deadCode], sizes: [Symbol("n"): 3])
+    #expect(graph.operatorNames == ["Binary", "Binary"])
+  }
+
+  @Test(arguments: [Binary.Kind.multiply, .divide, .add, .subtract], [[4, 1, 1], [], [1, 4, 1, 1]])
+  func constantsAChannelGoIntoTheConvolution(_ kind: Binary.Kind, _ shape: [Int]) throws {
+    for isFirst in [true, false] {
+      var builder = GraphBuilder(name: "conv-scale")
+      let y = try Self.conv(&builder, bias: true)
+      let c = builder.constant(Self.positive(shape.reduce(1, *), seed: 5).reshaped(shape))
+      builder.output(try builder.add1(Binary(kind), isFirst ? [y, c] : [c, y]), named: "y")
+      let graph = try expectSameMeaning(builder.graph, after: [.foldIntoWeights, .deadCode], sizes: [Symbol("n"): 2])
+      let isFolded = isFirst || kind == .add || kind == .multiply
+      #expect(graph.operatorNames == (isFolded ? ["Conv"] : ["Conv", "Binary"]))
+    }
+  }
+
+  @Test func constantsOfOtherShapesStay() throws {
+    var builder = GraphBuilder(name: "conv-row")
+    let y = try Self.conv(&builder, bias: false)
+    builder.output(try builder.add1(Binary(.multiply), [y, builder.constant(.random([4], seed: 5))]), named: "y")
+    let graph = try expectSameMeaning(builder.graph, after: [.foldIntoWeights, .deadCode], sizes: [Symbol("n"): 2])
+    #expect(graph.operatorNames == ["Conv", "Binary"])
+  }
+
+  @Test func aResultThatOthersUseKeepsItsConvolution() throws {
+    var builder = GraphBuilder(name: "shared")
+    let y = try Self.conv(&builder, bias: false)
+    builder.output(try builder.add1(Binary(.multiply), [y, builder.constant(.f32([], [2]))]), named: "y")
+    builder.output(y, named: "z")
+    let graph = try expectSameMeaning(builder.graph, after: [.foldIntoWeights, .deadCode], sizes: [Symbol("n"): 2])
+    #expect(graph.operatorNames == ["Conv", "Binary"])
+  }
+
+  @Test func scalesGoIntoTheProduct() throws {
+    var builder = GraphBuilder(name: "matmul")
+    let x = builder.input(Fact(.f32, ["n", 3]), named: "x")
+    let y = try builder.add1(MatMul(), [x, builder.constant(.random([3, 5], seed: 1))])
+    builder.output(try builder.add1(Binary(.multiply), [builder.constant(.f32([], [0.25])), y]), named: "y")
+    let graph = try expectSameMeaning(builder.graph, after: [.foldIntoWeights, .deadCode], sizes: [Symbol("n"): 2])
+    #expect(graph.operatorNames == ["MatMul"])
+  }
+
+  @Test func nodesOverConstantsAreComputedUnlessTheyGrow() throws {
+    var builder = GraphBuilder(name: "constants")
+    let a = builder.constant(.random([2, 3], seed: 1))
+    let b = try builder.add1(Unary(.exp), [a])
+    builder.output(try builder.add1(Binary(.add), [b, builder.input(Fact(.f32, [3]), named: "x")]), named: "y")
+    let wide = builder.constant(.random([300, 1], seed: 1))
+    let tall = builder.constant(.random([1, 300], seed: 1))
+    builder.output(try builder.add1(Binary(.add), [wide, tall]), named: "z")
+    let graph = try expectSameMeaning(builder.graph, after: [.constantFolding, .deadCode])
+    #expect(graph.operatorNames == ["Binary", "Binary"])
+  }
+
+  @Test func nothingOfWhatChangesNothingStays() throws {
+    var builder = GraphBuilder(name: "nothing")
+    let x = builder.input(Fact(.f32, ["n", 3]), named: "x")
+    let zero = builder.constant(.f32([3], [0, 0, 0]))
+    let one = builder.constant(.f32([], [1]))
+    var y = try builder.add1(Binary(.add), [zero, x])
+    y = try builder.add1(Binary(.multiply), [y, one])
+    y = try builder.add1(Binary(.divide), [y, one])
+    y = try builder.add1(Identity(), [y])
+    y = try builder.add1(Unary(.negate), [try builder.add1(Unary(.negate), [y])])
+    y = try builder.add1(Cast(to: .f32), [try builder.add1(Cast(to: .f64), [y])])
+    y = try builder.add(Dropout(), [y], outputs: 2)[0]
+    y = try builder.add1(Unary(.relu), [try builder.add1(Unary(.relu), [y])])
+    builder.output(y, named: "y")
+    // Broadcasting is a change.
+    builder.output(try builder.add1(Binary(.add), [x, builder.constant(.f32([2, 1, 1], [0, 0]))]), named: "z")
+    let graph = try expectSameMeaning(builder.graph, after: [.identities, .deadCode], sizes: [Symbol("n"): 2])
+    #expect(graph.operatorNames == ["Unary", "Binary"])
+  }
+}
