@@ -1,0 +1,219 @@
+import SinterCore
+import SinterIR
+
+/// Exports one graph and, with the same table of names, the bodies inside it: ONNX lets a body see all names around it,
+/// so that none may occur twice.
+struct GraphExporter {
+  /// The operator of a domain that needs the newest opset.
+  struct Need {
+    var since: Int
+    var operatorType: String
+    var node: String
+  }
+
+  var names: NameTable
+  private var nodeNames = NameTable()
+  private(set) var needed: [String: Need] = [:]
+  private var diagnostics: [Diagnostic] = []
+
+  init(names: NameTable) { self.names = names }
+
+  func finish() throws {
+    if !diagnostics.isEmpty { throw DiagnosticError(diagnostics) }
+  }
+
+  /// The graph being written, and the names of its values so far.
+  private struct Scope {
+    var result: OnnxFile.Graph
+    var names: [ValueID: String] = [:]
+  }
+
+  /// A whole graph.
+  mutating func graph(_ graph: Graph) -> OnnxFile.Graph {
+    var scope = Scope(result: OnnxFile.Graph(name: graph.name.isEmpty ? "graph" : graph.name))
+    // Ports keep their names whatever else has them.
+    for port in graph.inputs {
+      let name = names.unique(port.name, or: "input")
+      scope.names[port.value] = name
+      scope.result.inputs.append(.init(name, DeclaredType(graph.type(of: port.value))))
+    }
+    fill(&scope, graph)
+    return scope.result
+  }
+
+  /// A body of control flow: its first `inputCount` inputs are its own, the others stand for `captures`, names of
+  /// values around it.
+  private mutating func body(_ graph: Graph, inputCount: Int, captures: ArraySlice<String>) -> OnnxFile.Graph {
+    var scope = Scope(result: OnnxFile.Graph(name: graph.name.isEmpty ? "body" : graph.name))
+    for port in graph.inputs.prefix(inputCount) {
+      let name = names.unique(port.name, or: "input")
+      scope.names[port.value] = name
+      scope.result.inputs.append(.init(name, DeclaredType(graph.type(of: port.value))))
+    }
+    for (port, name) in zip(graph.inputs.dropFirst(inputCount), captures) { scope.names[port.value] = name }
+    fill(&scope, graph)
+    return scope.result
+  }
+
+  private mutating func fill(_ scope: inout Scope, _ graph: Graph) {
+    // An output port names the value that it shows, if nothing has named it and no other port shows it.
+    var extraOutputs: [(value: ValueID, name: String)] = []
+    for port in graph.outputs {
+      let name = names.unique(port.name, or: "output")
+      if scope.names[port.value] == nil, graph.producer(of: port.value) != nil {
+        scope.names[port.value] = name
+      } else {
+        extraOutputs.append((port.value, name))
+      }
+      scope.result.outputs.append(.init(name, DeclaredType(graph.type(of: port.value))))
+    }
+    for id in graph.order { add(id, of: graph, to: &scope) }
+    for (value, name) in extraOutputs {
+      let source = self.name(of: value, in: graph, &scope)
+      scope.result.nodes.append(
+        .init("Identity", name: nodeNames.unique(name, or: name), inputs: [source], outputs: [name]))
+    }
+  }
+
+  /// The name of a value, which a constant gets with its initializer on its first use.
+  private mutating func name(of value: ValueID, in graph: Graph, _ scope: inout Scope) -> String {
+    if let known = scope.names[value] { return known }
+    let name = names.unique(graph.values[value].name, or: "value_\(value.rawValue)")
+    scope.names[value] = name
+    if let tensor = graph.constant(value) { scope.result.initializers.append(.init(name, tensor)) }
+    return name
+  }
+
+  private mutating func add(_ id: NodeID, of graph: Graph, to scope: inout Scope) {
+    let node = graph.nodes[id]
+    let inputs = graph.inputs(of: id)
+    let inputNames = node.inputs.map { input in input.map { name(of: $0, in: graph, &scope) } ?? "" }
+    if let form = node.op.onnxNode(inputs) {
+      let outputs = node.outputs.map { name(of: $0, in: graph, &scope) }
+      scope.result.nodes.append(self.node(form, node, inputs: inputNames, outputs: outputs, &scope))
+    } else if let composite = node.op as? any Composite {
+      expand(composite, node, inputs, inputNames, of: graph, to: &scope)
+    } else {
+      diagnostics.append(
+        Diagnostic(
+          .limit, "onnx.export", "\(type(of: node.op).name) has no form in ONNX", at: node.origin.map(\.description),
+          hint: "replace it, or give the operator an expansion"))
+    }
+  }
+
+  private mutating func node(
+    _ form: OnnxForm, _ node: Graph.Node, inputs: [String], outputs: [String], _ scope: inout Scope
+  ) -> OnnxFile.Node {
+    // The last inputs are what bodies capture.
+    let captureCounts = zip(form.bodies, node.bodies).map { max($1.inputs.count - $0.inputCount, 0) }
+    let operandCount = inputs.count - captureCounts.reduce(0, +)
+    var operands = Array(inputs.prefix(max(operandCount, 0)))
+    if let given = form.inputs {
+      operands = given.map { input in
+        switch input {
+        case .operand(let index): return index < inputs.count ? inputs[index] : ""
+        case .absent: return ""
+        case .constant(let tensor):
+          let name = names.unique((outputs.first ?? "") + "_constant", or: "constant")
+          scope.result.initializers.append(.init(name, tensor))
+          return name
+        }
+      }
+    }
+    while operands.last?.isEmpty == true { operands.removeLast() }
+    let origin = node.origin.first
+    let label = nodeNames.unique(
+      origin.map { $0.node.isEmpty ? $0.path : $0.node } ?? "", or: (outputs.first ?? "") + "_" + form.opType)
+    var attributes = form.attributes.compactMap { attribute in
+      attributeValue(attribute.value, attribute.name, label).map { OnnxFile.Attribute(attribute.name, $0) }
+    }
+    var next = max(operandCount, 0)
+    for ((description, body), captures) in zip(zip(form.bodies, node.bodies), captureCounts) {
+      let captured = inputs[min(next, inputs.count)..<min(next + captures, inputs.count)]
+      next += captures
+      attributes.append(
+        .init(description.attribute, .graph(self.body(body, inputCount: description.inputCount, captures: captured))))
+    }
+    if form.since > (needed[form.domain]?.since ?? 0) {
+      needed[form.domain] = Need(since: form.since, operatorType: form.opType, node: label)
+    }
+    var result = OnnxFile.Node(
+      form.opType, domain: form.domain, name: label, inputs: operands, outputs: outputs, attributes: attributes)
+    result.doc = node.origin.map(\.description).filter { !$0.isEmpty && $0 != "node \(label)" }.joined(separator: "; ")
+    if let origin {
+      if !origin.path.isEmpty { result.metadata.append(.init(OnnxMetadata.path, origin.path)) }
+      if !origin.source.isEmpty { result.metadata.append(.init(OnnxMetadata.source, origin.source)) }
+    }
+    return result
+  }
+
+  /// The nodes of a composite's expansion in the place of the node.
+  private mutating func expand(
+    _ composite: any Composite, _ node: Graph.Node, _ inputs: NodeInputs, _ inputNames: [String], of graph: Graph,
+    to scope: inout Scope
+  ) {
+    do {
+      var builder = GraphBuilder(name: graph.name)
+      builder.origin = node.origin
+      var inner = inputs
+      var innerNames: [ValueID: String] = [:]
+      for index in inputs.ids.indices {
+        guard let fact = inputs.facts[index] else { continue }
+        let id = inputs.constants[index].map { builder.constant($0) } ?? builder.input(fact, named: inputNames[index])
+        inner.ids[index] = id
+        innerNames[id] = inputNames[index]
+      }
+      let results = try composite.expand(inner, into: &builder)
+      guard results.count >= node.outputs.count else {
+        throw DiagnosticError(
+          .bug, "onnx.export", "the expansion has \(results.count) results, not \(node.outputs.count)")
+      }
+      let outer = scope.names
+      // Results take the names that the node's own have around it, unless they are inputs handed through.
+      var copies: [(from: ValueID, to: String)] = []
+      for (output, result) in zip(node.outputs, results) {
+        let name = name(of: output, in: graph, &scope)
+        if innerNames[result] == nil, builder.graph.producer(of: result) != nil {
+          innerNames[result] = name
+        } else {
+          copies.append((result, name))
+        }
+      }
+      let named = scope.names
+      scope.names = innerNames
+      for id in builder.graph.order { add(id, of: builder.graph, to: &scope) }
+      for (from, to) in copies {
+        let source = name(of: from, in: builder.graph, &scope)
+        scope.result.nodes.append(
+          .init("Identity", name: nodeNames.unique(to, or: to), inputs: [source], outputs: [to]))
+      }
+      scope.names = named.merging(outer) { new, _ in new }
+    } catch {
+      let located = ((error as? DiagnosticError) ?? DiagnosticError(.bug, "onnx.export", "\(error)"))
+        .located(op: type(of: node.op).name, origin: node.origin)
+      diagnostics += located.diagnostics
+    }
+  }
+
+  /// Nil where it was reported.
+  private mutating func attributeValue(
+    _ value: OnnxAttribute, _ name: String, _ node: String
+  ) -> OnnxFile.Attribute.Value? {
+    switch value {
+    case .int(let value): return .int(Int64(value))
+    case .float(let value): return .float(Float(value))
+    case .string(let value): return .string(value)
+    case .tensor(let tensor): return .tensor(.init("", tensor))
+    case .ints(let values): return .ints(values.map { Int64($0) })
+    case .floats(let values): return .floats(values.map { Float($0) })
+    case .strings(let values): return .strings(values)
+    case .elementType(let element): return .int(Int64(element.onnx))
+    case .type(let type): return .type(DeclaredType(type))
+    case .other(let kind):
+      diagnostics.append(
+        Diagnostic(
+          .bug, "onnx.export", "attribute \(name) is of a kind that cannot be written: \(kind)", at: ["node \(node)"]))
+      return nil
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import SinterCore
+import SinterIR
+
+extension GraphImporter {
+  /// Adds the graph's inputs, except those that have an initializer as their default.
+  mutating func declareInputs(of graph: OnnxFile.Graph, shapes: [String: [Dim]]) {
+    let defaults = Set(graph.initializers.map(\.name) + graph.sparseInitializers.map(\.values.name))
+    let inputs = graph.inputs.filter { !defaults.contains($0.name) }
+    var dims = DimReader(inputs.map(\.type))
+    for input in inputs {
+      do {
+        var note = ""
+        let type = try valueType(of: input, &dims, shape: shapes[input.name], note: &note)
+        names[input.name] = .value(builder.input(Fact(type), named: input.name, note: note))
+      } catch {
+        names[input.name] = .failed
+        for diagnostic in (error as? DiagnosticError)?.located(at: "input \(input.name)").diagnostics ?? [] {
+          report(diagnostic)
+        }
+      }
+    }
+    let unknown = shapes.keys.filter { name in !inputs.contains { $0.name == name } }.sorted()
+    for name in unknown {
+      let known = inputs.map(\.name).joined(separator: ", ")
+      report(
+        Diagnostic(
+          .user, "onnx.shape", "a shape is given for \(name), but the model has no such input",
+          hint: "its inputs are \(known)"))
+    }
+  }
+
+  private func valueType(
+    of input: OnnxFile.ValueInfo, _ dims: inout DimReader, shape: [Dim]?, note: inout String
+  ) throws -> ValueType {
+    guard let declared = input.type else {
+      throw DiagnosticError(.user, "onnx.type", "the input has no type", hint: "export the model again")
+    }
+    if let shape, case .tensor(let element?, let old) = declared {
+      guard old == nil || old?.count == shape.count else {
+        throw DiagnosticError(
+          .user, "onnx.shape", "the given shape has \(shape.count) axes, but the model's has \(old?.count ?? 0)",
+          hint: "give one size for each axis")
+      }
+      return .tensor(TensorType(element, shape))
+    }
+    if case .tensor(.some, nil) = declared {
+      throw DiagnosticError(
+        .limit, "onnx.rank", "the number of axes of the input is not known", hint: "give its shape")
+    }
+    guard let type = try dims.valueType(declared, port: input.name) else {
+      throw DiagnosticError(
+        .limit, "onnx.type", "the type of the input is left open in part", hint: "export the model with full types")
+    }
+    if dims.isChanged, case .tensor(_, let old?) = declared {
+      note = "[" + old.map(\.description).joined(separator: ", ") + "]"
+    }
+    return type
+  }
+}
+
+extension DeclaredDim: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .value(let value): "\(value)"
+    case .symbol(let name): name
+    case .unknown: "?"
+    }
+  }
+}

@@ -1,0 +1,263 @@
+import SinterCore
+import SinterIR
+
+/// Imports one graph, or the body of one node of control flow: the names of its values and the nodes so far.
+struct GraphImporter {
+  /// What a name stands for.
+  enum Binding {
+    case value(ValueID)
+    /// A constant that nothing has used yet.
+    case constant(HostTensor)
+    /// What computes it was reported; what uses it is left out in silence.
+    case failed
+  }
+
+  var context: ImportContext
+  var builder: GraphBuilder
+  var names: [String: Binding] = [:]
+  var diagnostics: [Diagnostic] = []
+  /// The calls of functions that the importer is inside of, before the names of nodes: `block1/`.
+  var callPath = ""
+  /// The functions called on the way here, with what their attributes are.
+  var functionAttributes: [String: OnnxFile.Attribute.Value]?
+
+  init(_ context: ImportContext, name: String) {
+    self.context = context
+    builder = GraphBuilder(name: name)
+  }
+
+  func finish() throws -> Graph {
+    if !diagnostics.isEmpty { throw DiagnosticError(diagnostics) }
+    return builder.graph
+  }
+
+  mutating func report(_ diagnostic: Diagnostic) {
+    if !diagnostics.contains(diagnostic) { diagnostics.append(diagnostic) }
+  }
+
+  mutating func report(_ error: any Error, at node: OnnxFile.Node) {
+    let located = ((error as? DiagnosticError) ?? DiagnosticError(.bug, "onnx.import", "\(error)"))
+      .located(op: node.operatorType, origin: builder.origin)
+    located.diagnostics.forEach { report($0) }
+  }
+
+  // MARK: Graphs
+
+  /// Initializers and nodes.
+  mutating func addContents(of graph: OnnxFile.Graph) {
+    for tensor in graph.initializers { names[tensor.name] = .constant(tensor.value) }
+    for tensor in graph.sparseInitializers {
+      do {
+        names[tensor.values.name] = .constant(try tensor.dense())
+      } catch {
+        names[tensor.values.name] = .failed
+        for diagnostic in ((error as? DiagnosticError)?.diagnostics ?? []) { report(diagnostic) }
+      }
+    }
+    add(graph.nodes)
+  }
+
+  mutating func add(_ nodes: [OnnxFile.Node]) {
+    do {
+      for index in try NodeOrder.sorted(nodes) { add(nodes[index]) }
+    } catch {
+      for diagnostic in ((error as? DiagnosticError)?.diagnostics ?? []) { report(diagnostic) }
+    }
+  }
+
+  mutating func addOutputs(_ outputs: [OnnxFile.ValueInfo]) {
+    // After a cycle nothing is known of what outputs lack.
+    if diagnostics.contains(where: { $0.id == "onnx.cycle" }) { return }
+    var seen: Set<String> = []
+    for output in outputs {
+      guard seen.insert(output.name).inserted else {
+        report(
+          Diagnostic(
+            .user, "onnx.duplicate-name", "the graph has two outputs named \(output.name)",
+            at: ["graph \(builder.graph.name)"],
+            hint: "list each output once"))
+        continue
+      }
+      guard names[output.name] != nil else {
+        report(
+          Diagnostic(
+            .user, "onnx.dangling", "the output \(output.name) is computed by no node",
+            at: ["graph \(builder.graph.name)"],
+            hint: "fetch or export the model again"))
+        continue
+      }
+      if let value = value(output.name) { builder.output(value, named: output.name) }
+    }
+  }
+
+  /// The value that a name stands for, which constants become on their first use; nil where it is unknown or failed.
+  mutating func value(_ name: String) -> ValueID? {
+    switch names[name] {
+    case .value(let id): return id
+    case .constant(let tensor):
+      let id = builder.constant(tensor, named: callPath + name)
+      names[name] = .value(id)
+      return id
+    case .failed, nil: return nil
+    }
+  }
+
+  // MARK: Nodes
+
+  mutating func add(_ node: OnnxFile.Node) {
+    guard context.budget.spend() else {
+      report(
+        Diagnostic(
+          .limit, "onnx.size",
+          "with functions inlined and subgraphs built, the model has more than \(ImportBudget.limit) nodes",
+          hint: "call functions less often, or use a Loop"))
+      bind(node.outputs, to: nil)
+      return
+    }
+    builder.origin = [origin(of: node)]
+    var isWhole = true
+    for (index, name) in node.inputs.enumerated() where !name.isEmpty {
+      isWhole = check(name, "input \(index)", of: node) && isWhole
+    }
+    for body in node.bodies {
+      for name in body.freeNames { isWhole = check(name, "subgraph \(body.name)", of: node) && isWhole }
+    }
+    guard isWhole else {
+      bind(node.outputs, to: nil)
+      return
+    }
+    do {
+      let results: [ValueID?]
+      if let function = context.function(node) {
+        results = try inline(function, node)
+      } else if node.domain.isEmpty, node.operatorType == "Constant" {
+        names[node.outputs.first ?? ""] = .constant(try constant(node))
+        return
+      } else {
+        results = try build(node)
+      }
+      bind(node.outputs, to: results)
+    } catch {
+      report(error, at: node)
+      bind(node.outputs, to: nil)
+    }
+  }
+
+  /// Whether the node can be built as far as this name goes. Unknown names are reported, failed ones were.
+  private mutating func check(_ name: String, _ role: String, of node: OnnxFile.Node) -> Bool {
+    switch names[name] {
+    case .value, .constant: return true
+    case .failed: return false
+    case nil:
+      report(
+        Diagnostic(
+          .user, "onnx.dangling",
+          "\(node.operatorType): \(role) is \(name), which is no input, no initializer and no node's result",
+          at: builder.origin.map(\.description), hint: "fetch or export the model again; a weight may be missing"))
+      return false
+    }
+  }
+
+  private mutating func bind(_ outputs: [String], to results: [ValueID?]?) {
+    for (index, name) in outputs.enumerated() where !name.isEmpty {
+      guard let results, let id = results[index] else {
+        names[name] = .failed
+        continue
+      }
+      names[name] = .value(id)
+      if builder.graph.values[id].name.isEmpty { builder.setName(callPath + name, of: id) }
+    }
+  }
+
+  private func origin(of node: OnnxFile.Node) -> Origin {
+    let name = node.name.isEmpty ? node.outputs.first { !$0.isEmpty } ?? node.operatorType : node.name
+    var origin = Origin(node: callPath + name)
+    for entry in node.metadata {
+      switch entry.key {
+      case OnnxMetadata.path: origin.path = entry.value
+      case OnnxMetadata.source: origin.source = entry.value
+      default: break
+      }
+    }
+    return origin
+  }
+
+  private mutating func build(_ node: OnnxFile.Node) throws -> [ValueID?] {
+    guard let opset = context.opsets[node.domain],
+      let rule = context.operators.rule(domain: node.domain, opType: node.operatorType, opset: opset)
+    else { throw DiagnosticError(.bug, "onnx.import", "the node was not checked") }
+    var inputs = node.inputs.map { $0.isEmpty ? nil : value($0) }
+    while let last = inputs.last, last == nil { inputs.removeLast() }
+    // Trailing results that have no name are not asked for.
+    let outputCount = max((node.outputs.lastIndex { !$0.isEmpty } ?? 0) + 1, 1)
+    var attributes: [String: OnnxAttribute] = [:]
+    var bodies: [String: OnnxBody] = [:]
+    for attribute in node.attributes {
+      guard let value = resolved(attribute.value) else { continue }
+      if case .graph(let graph) = value {
+        bodies[attribute.name] = body(graph)
+      } else {
+        attributes[attribute.name] = try OnnxAttribute(value)
+      }
+    }
+    let results = try rule.build(
+      SinterIR.OnnxNode(
+        domain: node.domain, opType: node.operatorType, opset: opset, name: builder.origin.first?.node ?? "",
+        inputs: inputs, outputCount: outputCount, attributes: attributes, bodies: bodies),
+      &builder)
+    guard results.count >= outputCount else {
+      throw DiagnosticError(
+        .user, "onnx.outputs", "the node names \(outputCount) results, but has \(results.count)",
+        hint: "export the model again")
+    }
+    return results
+  }
+
+  // MARK: Subgraphs
+
+  /// A subgraph whose types are not known yet. Constants that it captures become its own.
+  private mutating func body(_ graph: OnnxFile.Graph) -> OnnxBody {
+    var captures: [(name: String, id: ValueID)] = []
+    var constants: [String: HostTensor] = [:]
+    for name in graph.freeNames {
+      switch names[name] {
+      case .constant(let tensor): constants[name] = tensor
+      case .value(let id):
+        if let tensor = builder.graph.constant(id) {
+          constants[name] = tensor
+        } else {
+          captures.append((name, id))
+        }
+      case .failed, nil: break
+      }
+    }
+    let (context, attributes, path) = (self.context, functionAttributes, callPath)
+    let (captured, known) = (captures.map(\.name), constants)
+    let inputNames = graph.inputs.map(\.name)
+    return OnnxBody(
+      inputNames: inputNames, outputCount: graph.outputs.count, captures: captures.map(\.id)
+    ) { facts in
+      var inner = GraphImporter(context, name: graph.name)
+      inner.functionAttributes = attributes
+      inner.callPath = path
+      let all = inputNames + captured
+      guard facts.count == all.count else {
+        throw DiagnosticError(
+          .user, "onnx.body-inputs",
+          "the subgraph \(graph.name) has \(inputNames.count) inputs, but \(facts.count - captured.count) are given",
+          hint: "export the model again")
+      }
+      for (name, fact) in zip(all, facts) { inner.names[name] = .value(inner.builder.input(fact, named: name)) }
+      for (name, tensor) in known { inner.names[name] = .constant(tensor) }
+      inner.addContents(of: graph)
+      inner.addOutputs(graph.outputs)
+      return try inner.finish()
+    }
+  }
+}
+
+/// Keys under which nodes keep where they come from.
+enum OnnxMetadata {
+  static let path = "sinter.path"
+  static let source = "sinter.source"
+}

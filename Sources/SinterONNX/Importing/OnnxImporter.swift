@@ -1,0 +1,94 @@
+import SinterCore
+import SinterIR
+import Synchronization
+
+/// Makes a graph of an ONNX file.
+///
+/// Nothing here knows any operator but `Constant`: how a node is read is told by the table of operators. Functions that
+/// the file carries are inlined, opsets are resolved by domain, and everything that is wrong is reported at once.
+package struct OnnxImporter: Sendable {
+  package var operators: OpTable
+  /// Types for graph inputs that replace what the file says: a fixed batch, a rank that the file leaves open.
+  package var shapes: [String: [Dim]] = [:]
+
+  package init(operators: OpTable) { self.operators = operators }
+
+  /// The newest opsets that are known, by domain. Domains that are not here belong to users' own operators.
+  package static let newestOpsets: [String: Int] = [
+    "": 28, "ai.onnx.ml": 5, "ai.onnx.preview": 1, "ai.onnx.preview.training": 1,
+  ]
+
+  /// The graph of the file at `path`. Throws `DiagnosticError`.
+  package func graph(reading path: String) throws -> Graph {
+    let file = try OnnxFile(reading: path)
+    do {
+      return try graph(of: file)
+    } catch let error as DiagnosticError {
+      throw error.located(at: path)
+    }
+  }
+
+  package func graph(of file: OnnxFile) throws -> Graph {
+    let context = ImportContext(file, operators: operators)
+    let problems = ImportCheck.problems(of: file, in: context)
+    if !problems.isEmpty { throw DiagnosticError(problems) }
+    var importer = GraphImporter(context, name: file.graph.name)
+    for (domain, version) in context.opsets { importer.builder.setOpset(version, of: domain) }
+    importer.declareInputs(of: file.graph, shapes: shapes)
+    importer.addContents(of: file.graph)
+    importer.addOutputs(file.graph.outputs)
+    return try importer.finish()
+  }
+}
+
+/// What holds for all nodes of a scope: how operators are read.
+struct ImportContext: Sendable {
+  let operators: OpTable
+  let functions: [FunctionKey: OnnxFile.Function]
+  /// Versions by domain.
+  var opsets: [String: Int]
+  let budget = ImportBudget()
+
+  init(_ file: OnnxFile, operators: OpTable) {
+    self.operators = operators
+    functions = Dictionary(file.functions.map { (FunctionKey($0), $0) }) { first, _ in first }
+    opsets = Self.versions(file.operatorSets)
+  }
+
+  /// The same for the body of a function, which may import other versions.
+  func inside(_ function: OnnxFile.Function) -> ImportContext {
+    var copy = self
+    copy.opsets.merge(Self.versions(function.operatorSets)) { _, own in own }
+    return copy
+  }
+
+  func function(_ node: OnnxFile.Node) -> OnnxFile.Function? { functions[FunctionKey(node)] }
+
+  private static func versions(_ sets: [OnnxFile.OperatorSet]) -> [String: Int] {
+    Dictionary(sets.map { ($0.domain, Int($0.version)) }) { first, _ in first }
+  }
+}
+
+/// How many nodes an import may still make, functions inlined and bodies built. A small file can ask for any number.
+final class ImportBudget: Sendable {
+  static let limit = 250_000
+  private let spent = Atomic<Int>(0)
+
+  /// Whether another node may be made.
+  func spend() -> Bool { spent.add(1, ordering: .relaxed).newValue <= Self.limit }
+}
+
+/// What tells functions apart, and which node calls which.
+struct FunctionKey: Hashable {
+  let domain: String
+  let name: String
+  let overload: String
+
+  init(_ function: OnnxFile.Function) {
+    (domain, name, overload) = (function.domain, function.name, function.overload)
+  }
+
+  init(_ node: OnnxFile.Node) {
+    (domain, name, overload) = (node.domain, node.operatorType, node.overload)
+  }
+}
