@@ -50,7 +50,7 @@ import Testing
     Mutation(testDescription: "a constant with too few bytes", id: "verify.constant") {
       $0.values[ValueID(1)].definition = .constant(HostTensor(.f32, [4, 4], values: [Float(1)]))
     },
-    Mutation(testDescription: "contents of a matrix", id: "verify.contents") { $0.values[ValueID(0)].fact.contents = [1] },
+    Mutation(testDescription: "too few contents", id: "verify.contents") { $0.values[ValueID(1)].fact.contents = [1] },
     Mutation(testDescription: "a result of another type", id: "verify.type") {
       $0.values[$0.outputs[1].value].fact.type = .tensor(TensorType(.f32, ["n", 5]))
     },

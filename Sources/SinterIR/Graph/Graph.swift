@@ -119,7 +119,8 @@ extension Origin: CustomStringConvertible {
 /// What is known of a value ahead of time.
 public struct Fact: Hashable, Sendable {
   public var type: ValueType
-  /// The elements of a small integer tensor, row-major, as far as shapes determine them: what Shape, Gather and Concat of sizes give.
+  /// The elements of a small tensor of integers (or truth values, or floats that are whole), row-major, as far as shapes determine them:
+  /// what Shape, Gather and Concat of sizes give.
   public var contents: [Dim]?
 
   public init(_ type: ValueType, contents: [Dim]? = nil) {

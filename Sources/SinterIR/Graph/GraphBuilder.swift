@@ -53,7 +53,7 @@ public struct GraphBuilder {
     if declared.count == outputs { node.declared = declared }
     let facts: [Fact]
     do {
-      facts = try op.infer(node)
+      facts = try op.inferWithContents(node)
     } catch let error as DiagnosticError {
       throw error.located(op: Swift.type(of: op).name, origin: origin)
     }

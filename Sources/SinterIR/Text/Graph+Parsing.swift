@@ -144,9 +144,10 @@ private struct GraphParser {
 
     var facts = graph.inputs(inputs, outputs: results.count)
     facts.bodies = bodies
+    facts.declared = results.map { Fact($0.type) }
     let inferred: [Fact]
     do {
-      inferred = try op.infer(facts)
+      inferred = try op.inferWithContents(facts)
     } catch let error as DiagnosticError {
       throw error.located(op: opName, origin: origin).located(at: scanner.error("").diagnostics[0].places[0])
     }
@@ -299,7 +300,7 @@ extension Fact {
   /// What is known of a constant.
   public init(constant tensor: HostTensor) {
     var contents: [Dim]?
-    if tensor.rank <= 1, tensor.count <= Fact.contentsLimit, let integers = tensor.integers {
+    if tensor.count <= Fact.contentsLimit, let integers = tensor.integers {
       contents = integers.map { Dim($0) }
     }
     self.init(.tensor(tensor.type), contents: contents)

@@ -8,7 +8,7 @@ import SinterCore
 /// 3. A node's results say of themselves that they are its, at their place; no value is the result of two nodes.
 /// 4. Ports: input n is a value defined as input n; an output is defined; names are not empty, and differ among inputs and among outputs.
 /// 5. A constant's type is that of its contents, and it has as many bytes as that type needs.
-/// 6. Contents that are followed ahead of time belong to a tensor of rank 0 or 1 with that many elements.
+/// 6. Contents that are followed ahead of time belong to a tensor with that many elements.
 /// 7. Bodies of control flow are graphs of which all this holds.
 ///
 /// Meaning:
@@ -118,7 +118,7 @@ public struct GraphVerifier {
         }
       }
       guard let contents = value.fact.contents else { continue }
-      guard let type = value.fact.type.tensor, type.rank <= 1 else {
+      guard let type = value.fact.type.tensor else {
         report("contents", "\(id) has contents, but is \(value.fact.type)")
         continue
       }
