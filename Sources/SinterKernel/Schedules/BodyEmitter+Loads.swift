@@ -111,8 +111,23 @@ extension BodyEmitter {
       if !known { return .uniform(builder.constant(otherwise, type)) }
       condition = nil
     }
-    let flat = indices.flats[id] ?? 0
-    let memory = scope.memory(value)
+    var flat = indices.flats[id] ?? 0
+    let memory: Memory
+    switch scope.sources[value] {
+    case .register(let register):
+      guard let condition else { return .uniform(register) }
+      let truth = vector(condition)
+      let lanes = builder.type(truth).lanes
+      let chosen = builder.select(
+        truth, builder.broadcast(register, lanes: lanes), builder.constant(otherwise, type, lanes: lanes))
+      return lanes == laneCount && lanes > 1 ? .lanes(chosen) : .uniform(chosen)
+    case .memory(let other, let base):
+      memory = other
+      builder.widen(other, .read)
+      flat = indices.simplifier.simplified(flat - base)
+    case nil:
+      memory = scope.memory(value)
+    }
 
     guard let condition else { return read(memory, flat, id: id, mask: lanes?.mask) }
     if isUniform(condition) {

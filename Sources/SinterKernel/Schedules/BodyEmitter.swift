@@ -226,6 +226,7 @@ public final class BodyEmitter {
   public func store(_ value: Register, to memory: Memory, at flat: Dim, lanes: Lanes?) {
     scoped {
       self.lanes = lanes
+      prepare(flat)
       guard let lanes else {
         builder.store(value, memory, at: scope.index(flat))
         return

@@ -15,11 +15,16 @@ struct LoopSpace {
   private(set) var given: [Dim]
   /// All indices that matter, over the symbols of `axes`.
   private(set) var roots: [Dim] = []
+  /// Indices of loops further out, which stay as they are.
+  private let fixed: [Symbol: Dim]
   private let newSymbol: () -> Symbol
 
-  /// - Parameter groups: the extents as given, group after group.
-  init(groups: [[Dim]], newSymbol: @escaping () -> Symbol) {
+  /// - Parameters:
+  ///   - groups: the extents as given, group after group.
+  ///   - fixed: the extents of indices that are bound already.
+  init(groups: [[Dim]], fixed: [Symbol: Dim] = [:], newSymbol: @escaping () -> Symbol) {
     self.newSymbol = newSymbol
+    self.fixed = fixed
     axes = []
     given = []
     for (number, group) in groups.enumerated() {
@@ -31,7 +36,9 @@ struct LoopSpace {
     }
   }
 
-  var extents: [Symbol: Dim] { Dictionary(uniqueKeysWithValues: axes.map { ($0.symbol, $0.extent) }) }
+  var extents: [Symbol: Dim] {
+    axes.reduce(into: fixed) { $0[$1.symbol] = $1.extent }
+  }
   var simplifier: IndexSimplifier { IndexSimplifier(extents: extents) }
 
   func axes(inGroup group: Int) -> [Axis] { axes.filter { $0.group == group } }
