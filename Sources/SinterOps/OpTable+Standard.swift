@@ -29,13 +29,25 @@ extension OpTable {
 
     // Shape
     Concat.self,
+    Constant.self,
+    ConstantOfShape.self,
+    DepthToSpace.self,
+    Expand.self,
+    EyeLike.self,
     Flatten.self,
+    Pad.self,
+    Range.self,
     Reshape.self,
+    ReverseSequence.self,
     Shape.self,
     Size.self,
+    Slice.self,
+    SpaceToDepth.self,
     Split.self,
     Squeeze.self,
+    Tile.self,
     Transpose.self,
+    Trilu.self,
     Unsqueeze.self,
 
     // Contraction

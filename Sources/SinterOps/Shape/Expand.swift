@@ -1,0 +1,96 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// The input broadcast against a shape that the second input gives.
+public struct Expand: Primitive {
+  public static let name = "Expand"
+  public static let summary = "A tensor broadcast to a shape."
+
+  public init() {}
+
+  public static var onnx: [OnnxRule] { [.direct(Expand.self, since: 8)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 8) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let x = try inputs.tensor(0)
+    if inputs.contents(1) == nil, let declared = inputs.declaredShape() { return [Fact(x.element, declared)] }
+    return [Fact(x.element, try Broadcast.shape(x.shape, try inputs.knownSizes(1, "shape")))]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let x = try node.input(0)
+    let shape = try node.output().shape
+    if x.shape == shape { return [x] }
+    return [
+      try lowering.element(shape) { builder, index in
+        builder.load(x.id, Broadcast.index(builder, index, of: shape, into: x.shape))
+      }
+    ]
+  }
+
+  public static var examples: [OperatorExample] {
+    [
+      OperatorExample(Expand(), [.random(TensorType(.f32, [3, 1]), -1...1), .constant(.i64([3], [2, 1, 4]))]),
+      OperatorExample(
+        Expand(), [.random(TensorType(.f32, ["n", 1]), -1...1), .constant(.i64([2], [1, 4]))], sizes: [Symbol("n"): 3]),
+    ]
+  }
+}
+
+/// The input repeated along each axis, as often as the second input says.
+public struct Tile: Primitive {
+  public static let name = "Tile"
+  public static let summary = "A tensor repeated along its axes."
+
+  public init() {}
+
+  public static var onnx: [OnnxRule] {
+    [
+      .direct(Tile.self, since: 6),
+      OnnxRule("Tile", since: 1) { node, builder in
+        // The first version repeats along one axis: inputs are data, count, axis.
+        let inputs = builder.inputs(node.inputs, outputs: 1)
+        let rank = try inputs.tensor(0).rank
+        let count = try inputs.knownIntegers(1, "tiles").first ?? 1
+        let axis = try normalizedAxis(try inputs.knownIntegers(2, "axis").first ?? 0, rank: rank)
+        return try builder.add(
+          Tile(), [node.input(0), builder.integers((0..<rank).map { $0 == axis ? count : 1 })])
+      },
+    ]
+  }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 6) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let x = try inputs.tensor(0)
+    if inputs.contents(1) == nil, let declared = inputs.declaredShape(), declared.count == x.rank {
+      return [Fact(x.element, declared)]
+    }
+    let repeats = try inputs.knownSizes(1, "repeats")
+    guard repeats.count == x.rank else {
+      throw DiagnosticError(.user, "tile.count", "repeats must have \(x.rank) entries for \(x), but is \(repeats)")
+    }
+    return [Fact(x.element, zip(x.shape, repeats).map { $0 * $1 })]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let x = try node.input(0)
+    let shape = try node.output().shape
+    return [
+      try lowering.element(shape) { builder, index in
+        builder.load(
+          x.id,
+          index.indices.map { axis in
+            shape[axis] == x.shape[axis] ? index[axis] : index[axis].modulo(builder.size(x.shape[axis]))
+          })
+      }
+    ]
+  }
+
+  public static var examples: [OperatorExample] {
+    [
+      OperatorExample(
+        Tile(), [.random(TensorType(.f32, ["n", 2, 3]), -1...1), .constant(.i64([3], [2, 1, 3]))], sizes: [Symbol("n"): 2])
+    ]
+  }
+}

@@ -1,0 +1,157 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// One value everywhere, in the shape that the input gives.
+public struct ConstantOfShape: Primitive {
+  public static let name = "ConstantOfShape"
+  public static let summary = "One value everywhere, in a given shape."
+
+  /// The value as a tensor of one element; absent it is 0 as f32.
+  public var value: HostTensor?
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) { list.tensor("value", &value) }
+  public static var onnx: [OnnxRule] { [.direct(ConstantOfShape.self, since: 9)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 9) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let element = value?.element ?? .f32
+    if let value, value.count != 1 {
+      throw DiagnosticError(.user, "constantofshape.value", "value must have one element, but is \(value.type)")
+    }
+    if inputs.contents(0) == nil, let declared = inputs.declaredShape() { return [Fact(element, declared)] }
+    return [Fact(element, try inputs.knownSizes(0, "shape"))]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let shape = try node.output().shape
+    guard let value else { return [try lowering.element(shape) { builder, _ in builder.constant(0, .f32) }] }
+    let operand = lowering.constant(value)
+    return [
+      try lowering.element(shape) { builder, _ in
+        builder.load(operand.id, value.shape.map { _ in builder.constant(0, .i64) })
+      }
+    ]
+  }
+
+  public static var examples: [OperatorExample] {
+    var ones = ConstantOfShape()
+    ones.value = .i64([1], [1])
+    return [
+      OperatorExample(ConstantOfShape(), [.constant(.i64([2], [2, 3]))]),
+      OperatorExample(ones, [.constant(.i64([1], [4]))]), OperatorExample(ones, [.constant(.i64([0], []))]),
+    ]
+  }
+}
+
+/// start, start + delta, … to before limit.
+public struct Range: Primitive {
+  public static let name = "Range"
+  public static let summary = "Numbers from a start to before a limit."
+
+  public init() {}
+
+  public static var onnx: [OnnxRule] { [.direct(Range.self, since: 11)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let type = try inputs.tensor(0)
+    try requireElement(type, { $0.isFloat || $0.isInteger }, name: "start")
+    for (index, name) in [(1, "limit"), (2, "delta")] {
+      let other = try inputs.tensor(index)
+      guard other.element == type.element else {
+        throw DiagnosticError(.user, "range.type", "start is \(type), but \(name) is \(other)")
+      }
+    }
+    if let numbers = try numbers(inputs) {
+      let (start, limit, delta) = (numbers[0], numbers[1], numbers[2])
+      guard delta != 0 else { throw DiagnosticError(.user, "range.delta", "delta must not be 0") }
+      return [Fact(type.element, [Dim(max(0, Int(((limit - start) / delta).rounded(.up))))])]
+    }
+    if let start = inputs.contents(0)?.first, let limit = inputs.contents(1)?.first, let delta = inputs.integers(2)?.first,
+      delta != 0
+    {
+      let span = delta > 0 ? limit - start : start - limit
+      return [Fact(type.element, [span.ceilDivided(by: Dim(abs(delta))).clampedToZero])]
+    }
+    if let declared = inputs.declaredShape(), declared.count == 1 { return [Fact(type.element, declared)] }
+    throw DiagnosticError(
+      .limit, "operator.dynamic", "start, limit and delta must follow from constants and input sizes, but are computed at run time",
+      hint: "make them constants")
+  }
+
+  private func numbers(_ inputs: NodeInputs) throws -> [Double]? {
+    let values = (0..<3).compactMap { index in
+      inputs.constant(index)?.uniformNumber ?? inputs.integers(index)?.first.map { Double($0) }
+    }
+    return values.count == 3 ? values : nil
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let (start, delta) = (try node.input(0), try node.input(2))
+    let type = try node.output()
+    return [
+      try lowering.element(type.shape) { builder, index in
+        func scalar(_ operand: Operand) -> Expr {
+          builder.load(operand.id, operand.shape.map { _ in builder.constant(0, .i64) }).cast(to: type.element.computeType)
+        }
+        return (scalar(start) + index[0].cast(to: type.element.computeType) * scalar(delta)).cast(to: type.element)
+      }
+    ]
+  }
+
+  public static var examples: [OperatorExample] {
+    [
+      OperatorExample(Range(), [.constant(.f32([], [1])), .constant(.f32([], [9])), .constant(.f32([], [2.5]))]),
+      OperatorExample(Range(), [.constant(.i64([], [10])), .constant(.i64([], [4])), .constant(.i64([], [-2]))]),
+    ]
+  }
+}
+
+/// Ones on a diagonal, zeros elsewhere, in the input's shape.
+public struct EyeLike: Primitive {
+  public static let name = "EyeLike"
+  public static let summary = "Ones on a diagonal, zeros elsewhere."
+
+  public var k = 0
+  /// The number of the element type as ONNX counts them; absent it is the input's type.
+  public var dtype: Int?
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.int("k", &k, default: 0)
+    list.optionalInt("dtype", &dtype)
+  }
+
+  public static var onnx: [OnnxRule] { [.direct(EyeLike.self, since: 9)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 9) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let x = try inputs.tensor(0)
+    guard x.rank == 2 else { throw DiagnosticError(.user, "eyelike.rank", "the input must be a matrix, but is \(x)") }
+    guard let type = dtype.map({ ElementType(onnx: $0) }) ?? x.element else {
+      throw DiagnosticError(.user, "eyelike.type", "dtype \(dtype ?? 0) is no element type")
+    }
+    return [Fact(type, x.shape)]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let type = try node.output()
+    return [
+      try lowering.element(type.shape) { builder, index in
+        (index[1] - index[0] .== builder.constant(k, .i64)).cast(to: type.element)
+      }
+    ]
+  }
+
+  public static var examples: [OperatorExample] {
+    var above = EyeLike()
+    above.k = 1
+    above.dtype = ElementType.i64.onnx
+    let x = OperatorExample.Input.random(TensorType(.f32, ["n", 4]), -1...1)
+    return [OperatorExample(EyeLike(), [x], sizes: [Symbol("n"): 3]), OperatorExample(above, [x], sizes: [Symbol("n"): 5])]
+  }
+}
