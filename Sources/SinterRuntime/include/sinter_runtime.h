@@ -95,8 +95,8 @@ extern const SinterProgram sinter_program;
 
 /* ---- What `run` calls. All return a SinterStatus. ---- */
 
-/* Runs the tasks 0 ..< count of a kernel. `grain` is the number of tasks below which another thread does not pay; the tasks
- * are split into at most `threads` contiguous ranges. */
+/* Runs the tasks 0 ..< count of a kernel, cut into contiguous ranges that threads take one after another. `grain` is the number
+ * of tasks, worth some ten microseconds, below which another thread does not pay. */
 int32_t sinter_launch(SinterFrame *frame, SinterKernel kernel, void *const *buffers, const int64_t *sizes, int64_t count,
                       int64_t grain);
 
@@ -108,6 +108,9 @@ int32_t sinter_reserve(SinterFrame *frame, int32_t buffer, int64_t bytes);
 
 /* Notes an error: error `index` of the program, with up to four values that its text refers to as %0 to %3. */
 int32_t sinter_fail(SinterFrame *frame, int32_t status, int32_t index, const int64_t *values, int32_t count);
+
+/* Notes the error that a kernel returned which `run` called itself, without sinter_launch. */
+int32_t sinter_fail_kernel(SinterFrame *frame, int32_t error);
 
 /* For kernels: `return sinter_report(error, value)` fails with that error number and a value that its text refers to as %0;
  * a text that does not is followed by the value. */

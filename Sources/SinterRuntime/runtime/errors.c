@@ -68,6 +68,8 @@ KernelError take_report(int32_t error) {
   return taken;
 }
 
+int32_t sinter_fail_kernel(SinterFrame *frame, int32_t error) { return fail_kernel(frame->session, take_report(error)); }
+
 int32_t fail_kernel(SinterSession *session, KernelError error) {
   int32_t index = error.error - 1, status;
   status = sinter_fail(&session->frame, SINTER_RUNTIME_ERROR, index, &error.value, error.has_value);

@@ -127,6 +127,7 @@ static int32_t run(SinterFrame *frame) {
   CHECKED(sinter_launch(frame, bias_kernel, bias, sizes, rows, GRAIN));
   if (mode == MODE_FAIL) CHECKED(sinter_launch(frame, failing_kernel, NULL, NULL, rows, 1));
   if (mode == MODE_REPORT) CHECKED(sinter_launch(frame, reporting_kernel, NULL, NULL, rows, 1));
+  if (mode == MODE_REPORT_DIRECTLY) return sinter_fail_kernel(frame, reporting_kernel(NULL, NULL, 0, rows));
   if (mode == MODE_REPORT_INSIDE) CHECKED(sinter_launch(frame, reporting_kernel, all, NULL, rows, 1));
   if (mode == MODE_FAIL_WITH_VALUES) {
     int64_t values[] = {-7, rows};
