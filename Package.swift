@@ -44,6 +44,7 @@ let package = Package(
 
     .testTarget(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),
+    .testTarget(name: "SinterModelTests", dependencies: ["SinterCore", "SinterLLVM", "SinterModel"]),
     .testTarget(name: "StructureTests"),
     .testTarget(name: "SinterLLVMTests", dependencies: ["SinterLLVM", "SinterKernel", "SinterCore"]),
     .testTarget(name: "SinterCoreTests", dependencies: ["SinterCore"]),

@@ -23,6 +23,16 @@ public final class KernelScope {
   /// Loop indices by symbol.
   private var bound: [Symbol: Register] = [:]
   private var fresh = 0
+  /// Values that loads find elsewhere than in their buffers.
+  private(set) var sources: [FormValueID: Source] = [:]
+
+  /// Where loads of a value go.
+  enum Source {
+    /// The one element that is loaded in the current turn of the loops.
+    case register(Register)
+    /// Memory whose element 0 is the value's element `base`.
+    case memory(Memory, base: Dim)
+  }
 
   init(
     name: String, machine: Machine, values: EntityMap<FormValueID, FormProgram.Value>,
@@ -69,6 +79,9 @@ public final class KernelScope {
   public func memory(_ buffer: BufferID, element: ElementType, _ access: Kernel.Parameter.Access) -> Memory {
     memory(ScheduleContext.Place(buffer: buffer), element: element, access)
   }
+
+  /// Sends later loads of a value elsewhere.
+  func redirect(_ value: FormValueID, to source: Source) { sources[value] = source }
 
   private func name(_ access: Kernel.Parameter.Access) -> String {
     (access == .read ? "x" : "y") + "\(arguments.count)"

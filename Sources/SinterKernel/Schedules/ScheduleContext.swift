@@ -124,3 +124,13 @@ public struct ScheduleContext {
     return id
   }
 }
+
+extension ScheduleContext {
+  /// Bytes that a call moves at least: its operands and its result, each once.
+  func bytes(reading operands: [FormValueID], writing result: FormValueID) -> Dim {
+    (operands + [result]).reduce(Dim(0)) { sum, value in
+      let type = type(value)
+      return sum + (type.element.bits >= 8 ? type.count * Dim(type.element.bits / 8) : type.count / Dim(8 / type.element.bits))
+    }
+  }
+}

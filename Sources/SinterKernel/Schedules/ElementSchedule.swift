@@ -1,0 +1,116 @@
+import SinterCore
+
+/// Each element by itself: loops over the result, merged as far as all loads allow, the innermost one vectorised.
+enum ElementSchedule {
+  static func schedule(_ form: ElementForm, context: inout ScheduleContext) throws {
+    let result = context.result
+    let type = context.type(result)
+    if type.count.value == 0 { return }
+    let scope = context.kernel(named: "element")
+    let plan = ElementPlan(form.body, shape: type.shape, scope: scope)
+    let output = scope.memory(result, .write)
+    let tasks = plan.write(name: "element", element: type.element, isPacked: type.element.bits < 8) { emitter, lanes in
+      emitter.store(emitter.emit(lanes: lanes)[0], to: output, at: plan.flat, lanes: lanes)
+    }
+    let count = type.count
+    try context.append(
+      scope, tasks: tasks.count, grain: tasks.grain, flops: count * Dim(form.body.flops),
+      bytes: context.bytes(reading: form.body.operands, writing: result), name: plan.name("element", type))
+  }
+}
+
+/// Loops over a dense result whose elements a body computes: used where the base of a scatter or a result is filled.
+struct ElementPlan {
+  let scope: KernelScope
+  let body: Body
+  let space: LoopSpace
+  /// Where an element of the result lies.
+  let flat: Dim
+  private let axes: [LoopSpace.Axis]
+
+  init(_ body: Body, shape: [Dim], scope: KernelScope) {
+    self.scope = scope
+    self.body = body
+    var space = LoopSpace(groups: [shape], newSymbol: scope.newSymbol)
+    let store = zip(space.given, ScheduleContext.strides(shape)).reduce(Dim(0)) { $0 + $1.0 * $1.1 }
+    let indices = BodyIndices(
+      body, axes: space.given, values: scope.values, simplifier: space.simplifier, newSymbol: scope.newSymbol)
+    space.rearrange(for: indices.roots + [store])
+    self.space = space
+    axes = space.axes
+    flat = space.roots.last ?? 0
+  }
+
+  func name(_ kind: String, _ type: TensorType) -> String {
+    "\(kind)_\(type.element)_" + (axes.isEmpty ? "1" : axes.map { Symbol.sanitizedName("\($0.extent)") }.joined(separator: "x"))
+  }
+
+  /// Writes the loops; `work` emits and stores one element or vector.
+  func write(
+    name: String, element: ElementType, isPacked: Bool, _ work: (BodyEmitter, BodyEmitter.Lanes?) -> Void
+  ) -> (count: Dim, grain: Int) {
+    let builder = scope.builder
+    let emitter = BodyEmitter(body, scope: scope, axes: space.given, extents: space.extents)
+    let cost = Swift.max(1, body.cost)
+    guard let inner = axes.last else {
+      work(emitter, nil)
+      return (1, 1)
+    }
+    // Packed results share bytes between elements: one task writes them all.
+    var outerCount = isPacked ? 0 : axes.count - 1
+    var perTask = TaskSplit.estimate(inner.extent)
+    if !isPacked {
+      while outerCount > 0, perTask * TaskSplit.estimate(axes[outerCount - 1].extent) <= 1024 {
+        outerCount -= 1
+        perTask *= TaskSplit.estimate(axes[outerCount].extent)
+      }
+    }
+    let isCut = !isPacked && outerCount == axes.count - 1
+      && (inner.extent.value.map { $0 > 2 * TaskSplit.part } ?? (axes.count == 1))
+    let parts = isCut ? inner.extent.ceilDivided(by: Dim(TaskSplit.part)) : Dim(1)
+    let outer = axes[..<outerCount]
+    let tasks = outer.reduce(parts) { $0 * $1.extent }
+
+    let numbers = scope.unflatten(builder.task, outer.map(\.extent) + (isCut ? [parts] : []))
+    for (axis, register) in zip(outer, numbers) { scope.bind(axis.symbol, to: register) }
+    var open = Set(outer.map(\.symbol))
+    emitter.hoist(open, loads: true)
+    let stretch =
+      isCut
+      ? scope.stretch(inner.extent, part: numbers[numbers.count - 1], size: TaskSplit.part) : scope.stretch(inner.extent)
+    let lanes = vectorWidth(element)
+    let unroll = cost <= 4 ? 4 : cost <= 12 ? 2 : 1
+
+    func nest(_ position: Int) {
+      guard position < axes.count - 1 else {
+        scope.vectorLoop(name, over: stretch, lanes: lanes, unroll: unroll) { index, width, mask in
+          scope.bind(inner.symbol, to: index)
+          work(emitter, width == 1 && mask == nil ? nil : .init(inner.symbol, count: width, mask: mask))
+        }
+        return
+      }
+      let axis = axes[position]
+      builder.loop("\(name)\(position)", from: builder.index(0), to: scope.dim(axis.extent)) { index in
+        emitter.scoped {
+          scope.bind(axis.symbol, to: index)
+          open.insert(axis.symbol)
+          emitter.hoist(open, loads: true)
+          nest(position + 1)
+          open.remove(axis.symbol)
+        }
+      }
+    }
+    nest(outerCount)
+    return (tasks, TaskSplit.grain(elementsPerTask: isCut ? TaskSplit.part : perTask, cost: cost))
+  }
+
+  /// Lanes: a whole vector, or the next power of two above a short axis.
+  private func vectorWidth(_ element: ElementType) -> Int {
+    let most = body.lanes(scope.machine, result: element)
+    guard let extent = axes.last?.extent.value else { return most }
+    var width = 1
+    while width < extent && width < most { width *= 2 }
+    if width > extent && !scope.machine.hasMasks { width /= 2 }
+    return width
+  }
+}

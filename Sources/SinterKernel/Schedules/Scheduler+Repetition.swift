@@ -1,0 +1,130 @@
+import SinterCore
+
+extension Scheduler {
+  /// A loop of calls. Slices are offsets into their wholes; a carried value lives in the memory of its final one, and each turn leaves
+  /// the next one there: straight away where nothing reads the old one any more, else by a copy at the end of the turn.
+  mutating func `repeat`(_ repetition: FormProgram.Repetition) {
+    let outer = context.steps
+    context.steps = []
+    for carried in repetition.carried {
+      store(carried.final)
+      guard let place = context.places[carried.final] else { continue }
+      context.places[carried.current] = place
+      attempt(carried.final) { scheduler in try scheduler.copy(carried.initial, to: place) }
+    }
+    let before = context.steps
+    context.steps = []
+
+    let turn = newTurn()
+    let values = context.values
+    func offset(_ sliced: FormProgram.Repetition.Sliced, _ whole: ScheduleContext.Place) -> ScheduleContext.Place {
+      let number = sliced.isReversed ? repetition.count - 1 - Dim(turn) : Dim(turn)
+      return .init(buffer: whole.buffer, offset: whole.offset + number * values[sliced.slice].type.count)
+    }
+    for input in repetition.inputs {
+      attempt(input.whole) { scheduler in
+        scheduler.context.places[input.slice] = offset(input, try scheduler.context.place(input.whole))
+      }
+    }
+    let computed = Self.definitions(repetition.body)
+    var copies: [(FormValueID, ScheduleContext.Place)] = []
+    for output in repetition.outputs {
+      store(output.whole)
+      guard let whole = context.places[output.whole] else { continue }
+      if context.places[output.slice] == nil, computed.contains(output.slice) {
+        context.places[output.slice] = offset(output, whole)
+      } else {
+        copies.append((output.slice, offset(output, whole)))
+      }
+    }
+    for carried in repetition.carried
+    where context.places[carried.next] == nil && computed.contains(carried.next)
+      && isFree(carried.current, before: carried.next, in: repetition)
+    {
+      context.places[carried.next] = context.places[carried.current]
+    }
+
+    run(repetition.body)
+    for (value, place) in copies {
+      attempt(value) { scheduler in try scheduler.copy(value, to: place) }
+    }
+    advance(repetition.carried)
+
+    let body = context.steps
+    context.steps = outer + before + [.loop(turn: turn, count: repetition.count, body: body)]
+  }
+
+  /// Moves what a turn leaves to where the next one reads it. A value that is itself carried is saved first, since its memory may be
+  /// overwritten on the way.
+  private mutating func advance(_ carried: [FormProgram.Repetition.Carried]) {
+    let current = Set(carried.map(\.current))
+    var moves: [(value: FormValueID, from: ScheduleContext.Place, to: ScheduleContext.Place)] = []
+    for item in carried {
+      attempt(item.next) { scheduler in
+        guard let to = scheduler.context.places[item.current] else { return }
+        var from = try scheduler.context.place(item.next)
+        if from == to { return }
+        if current.contains(item.next) {
+          let type = scheduler.context.type(item.next)
+          let saved = ScheduleContext.Place(
+            buffer: scheduler.context.addScratch(type.element, count: type.count, named: "saved"))
+          try scheduler.copy(item.next, to: saved)
+          from = saved
+        }
+        moves.append((item.next, from, to))
+      }
+    }
+    for move in moves {
+      attempt(move.value) { scheduler in
+        scheduler.context.result = move.value
+        try CopySchedule.schedule(
+          scheduler.context.type(move.value), from: move.from, to: move.to, context: &scheduler.context)
+      }
+    }
+  }
+
+  /// Whether the step that computes `next` may write it over `current`: later steps do not read that, and this one reads it, if at all,
+  /// element by element.
+  private func isFree(
+    _ current: FormValueID, before next: FormValueID, in repetition: FormProgram.Repetition
+  ) -> Bool {
+    if repetition.carried.contains(where: { $0.next == current }) { return false }
+    if repetition.outputs.contains(where: { $0.slice == current || $0.slice == next }) { return false }
+    if repetition.carried.filter({ $0.next == next }).count > 1 { return false }
+    var isPast = false
+    for step in repetition.body {
+      if isPast {
+        if Self.reads(step, current) { return false }
+        continue
+      }
+      switch step {
+      case .compute(next, let form):
+        isPast = true
+        if form.operands.contains(current), !readsInPlace(form, current, rank: context.type(next).rank) { return false }
+      case .compute: break
+      case .rows(let group): if group.stored.contains(next) { return false }
+      case .repetition(let inner): if Self.definitions([.repetition(inner)]).contains(next) { return false }
+      }
+    }
+    return isPast
+  }
+
+  private static func reads(_ step: FormProgram.Step, _ value: FormValueID) -> Bool {
+    switch step {
+    case .compute(_, let form): form.operands.contains(value)
+    case .rows(let group): group.members.contains { $0.form.operands.contains(value) }
+    case .repetition(let inner):
+      inner.carried.contains { $0.initial == value || $0.next == value } || inner.inputs.contains { $0.whole == value }
+        || inner.outputs.contains { $0.slice == value } || inner.body.contains { reads($0, value) }
+    }
+  }
+
+  /// Whether each element of an element form reads no other element of a value than the one it replaces.
+  private func readsInPlace(_ form: Form, _ value: FormValueID, rank: Int) -> Bool {
+    guard case .element(let element) = form, context.type(value).rank == rank else { return false }
+    return element.body.exprs.allSatisfy { expr in
+      guard case .load(value, let indices, _, _) = expr.node else { return true }
+      return indices.enumerated().allSatisfy { element.body[$1].node == .axis($0) }
+    }
+  }
+}

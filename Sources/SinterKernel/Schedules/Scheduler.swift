@@ -1,0 +1,152 @@
+import SinterCore
+
+/// Turns a fused form program into kernels, buffers and calls.
+///
+/// Each stored value gets one buffer: a port's, a constant's, or memory of the arena. Results that are outputs are written into the
+/// output's memory straight away. Equal kernels exist once.
+public struct Scheduler {
+  var context: ScheduleContext
+  let program: FormProgram
+  var problems: [Diagnostic] = []
+  private var turns = 0
+
+  private init(_ program: FormProgram, machine: Machine) {
+    self.program = program
+    context = ScheduleContext(program: program, machine: machine)
+  }
+
+  /// Schedules a program for a processor. Throws all that no schedule serves.
+  public static func schedule(_ program: FormProgram, for machine: Machine) throws -> KernelProgram {
+    var scheduler = Scheduler(program, machine: machine)
+    return try scheduler.run()
+  }
+
+  private mutating func run() throws -> KernelProgram {
+    context.program.errors = program.errors
+    context.program.ranges = program.ranges
+    for (number, input) in program.inputs.enumerated() {
+      let type = context.type(input.value)
+      context.program.inputs.append(.init(name: input.name, type: type))
+      if context.places[input.value] == nil {
+        context.places[input.value] = .init(buffer: addBuffer(input.value, name: input.name, .input(number)))
+      } else {
+        _ = addBuffer(input.value, name: input.name, .input(number))
+      }
+    }
+    let computed = Self.definitions(program.steps)
+    var copies: [(value: FormValueID, buffer: BufferID)] = []
+    for (number, output) in program.outputs.enumerated() {
+      context.program.outputs.append(.init(name: output.name, type: context.type(output.value)))
+      let buffer = addBuffer(output.value, name: output.name, .output(number))
+      if context.places[output.value] == nil, computed.contains(output.value) {
+        context.places[output.value] = .init(buffer: buffer)
+      } else {
+        copies.append((output.value, buffer))
+      }
+    }
+    run(program.steps)
+    for (value, buffer) in copies {
+      attempt(value) { scheduler in try scheduler.copy(value, to: .init(buffer: buffer)) }
+    }
+    if !problems.isEmpty { throw DiagnosticError(problems) }
+    var result = context.program
+    result.steps = context.steps
+    return result
+  }
+
+  /// What a list of steps leaves behind for later ones.
+  static func definitions(_ steps: [FormProgram.Step]) -> Set<FormValueID> {
+    var found: Set<FormValueID> = []
+    for step in steps {
+      switch step {
+      case .compute(let value, _): found.insert(value)
+      case .rows(let group): found.formUnion(group.stored)
+      case .repetition(let repetition):
+        found.formUnion(repetition.carried.map(\.final))
+        found.formUnion(repetition.outputs.map(\.whole))
+      }
+    }
+    return found
+  }
+
+  mutating func run(_ steps: [FormProgram.Step]) {
+    for step in steps {
+      switch step {
+      case .compute(let value, let form):
+        store(value)
+        attempt(value) { scheduler in try scheduler.context.schedule(form, computing: value) }
+      case .rows(let group):
+        group.stored.forEach { store($0) }
+        guard let last = group.members.last?.value else { continue }
+        attempt(last) { scheduler in
+          scheduler.context.result = last
+          try RowsSchedule.schedule(group, context: &scheduler.context)
+        }
+      case .repetition(let repetition): self.repeat(repetition)
+      }
+    }
+  }
+
+  /// Runs a part that may fail, and goes on after noting why.
+  mutating func attempt(_ value: FormValueID, _ work: (inout Scheduler) throws -> Void) {
+    do {
+      try work(&self)
+    } catch let error as DiagnosticError {
+      let origin = context.values[value].origin
+      problems += (origin.first.map { error.located(at: $0) } ?? error).diagnostics
+    } catch {
+      problems.append(Diagnostic(.bug, "schedule.error", "\(error)"))
+    }
+  }
+
+  // MARK: Buffers
+
+  /// Gives a value memory, unless it has some.
+  mutating func store(_ value: FormValueID) {
+    if context.places[value] != nil { return }
+    context.places[value] = .init(buffer: addBuffer(value, name: context.values[value].name, .arena))
+  }
+
+  mutating func addBuffer(
+    _ value: FormValueID, name: String, _ storage: KernelProgram.Buffer.Storage
+  ) -> BufferID {
+    let item = context.values[value]
+    return context.program.buffers.append(
+      .init(
+        name: name, element: item.type.element, count: item.type.count, storage: storage, origin: item.origin))
+  }
+
+  /// Copies a value to another place.
+  mutating func copy(_ value: FormValueID, to place: ScheduleContext.Place) throws {
+    let source = try context.place(value)
+    if source == place { return }
+    context.result = value
+    try CopySchedule.schedule(context.type(value), from: source, to: place, context: &context)
+  }
+
+  mutating func newTurn() -> Symbol {
+    turns += 1
+    return Symbol("turn\(turns).")
+  }
+}
+
+extension ScheduleContext {
+  /// Writes the kernels and calls that compute a value; its place is known already.
+  mutating func schedule(_ form: Form, computing value: FormValueID) throws {
+    result = value
+    for operand in form.operands + [value] where element(operand) == .string {
+      throw DiagnosticError(.limit, "schedule.string", "no kernel works on text (value \(operand))")
+    }
+    switch form {
+    case .element(let form): try ElementSchedule.schedule(form, context: &self)
+    case .reduce(let form): try ReduceSchedule.schedule(form, context: &self)
+    case .contract(let form): try ReduceSchedule.schedule(form.reduction(element), context: &self)
+    case .convolve(let form): try ReduceSchedule.schedule(form.reduction(result: type(value), type), context: &self)
+    case .scan(let form): try ScanSchedule.schedule(form, context: &self)
+    case .scatter(let form): try ScatterSchedule.schedule(form, context: &self)
+    case .sort(let form): try SortSchedule.schedule(form, context: &self)
+    case .call(let form):
+      throw DiagnosticError(.limit, "schedule.call", "no kernel can call \(form.function) of the runtime")
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import Glibc
+public import SinterCore
+internal import SinterABI
+
+/// A library that Sinter compiled, loaded into this process.
+///
+///     let model = try CompiledLibrary("./libdigits.so")
+///     let session = try model.session(threads: 2)
+///     let probabilities = try session.run([image])[0]
+public final class CompiledLibrary: @unchecked Sendable {
+  // The table is constant, and its functions may be called from any thread.
+  let table: UnsafePointer<SinterLibrary>
+  private let handle: UnsafeMutableRawPointer
+
+  public let path: String
+  /// The model's name.
+  public let name: String
+  /// Who compiled it: `sinter 0.1.0`.
+  public let producer: String
+  /// The triple and the processors that it was built for.
+  public let target: String
+  public let inputs: [Port]
+  public let outputs: [Port]
+
+  /// Loads the library at `path`. It stays loaded as long as this object, a session or an output of it lives.
+  public init(_ path: String) throws(DiagnosticError) {
+    // Without a slash, dlopen would look in the system's folders.
+    guard let handle = dlopen(path.contains("/") ? path : "./" + path, RTLD_NOW | RTLD_LOCAL) else {
+      throw DiagnosticError(.user, "library.load", "\(path) cannot be loaded: \(String(cString: dlerror()))")
+    }
+    let table: UnsafePointer<SinterLibrary>
+    let inputs: [Port]
+    let outputs: [Port]
+    do {
+      table = try Self.table(of: handle, path)
+      inputs = try Self.ports(table.pointee.inputs, table.pointee.input_count, path)
+      outputs = try Self.ports(table.pointee.outputs, table.pointee.output_count, path)
+    } catch {
+      dlclose(handle)
+      throw error
+    }
+    self.handle = handle
+    self.table = table
+    self.path = path
+    self.inputs = inputs
+    self.outputs = outputs
+    name = String(cString: table.pointee.name)
+    producer = String(cString: table.pointee.producer)
+    target = String(cString: table.pointee.target)
+  }
+
+  deinit { dlclose(handle) }
+
+  /// A session: what one thread needs to run the model. `threads` 0 takes as many as this process may run on; `weights` is the
+  /// path of the weights file, where the model keeps them outside and not beside the library.
+  public func session(threads: Int = 0, weights: String? = nil) throws(DiagnosticError) -> Session {
+    try Session(self, threads: threads, weights: weights)
+  }
+
+  private static func table(
+    of handle: UnsafeMutableRawPointer, _ path: String
+  ) throws(DiagnosticError) -> UnsafePointer<SinterLibrary> {
+    typealias Entry = @convention(c) () -> UnsafePointer<SinterLibrary>?
+    guard let symbol = dlsym(handle, "sinter_library"), let table = unsafeBitCast(symbol, to: Entry.self)() else {
+      throw DiagnosticError(
+        .user, "library.entry", "\(path) is no library that Sinter compiled: it has no sinter_library()")
+    }
+    guard table.pointee.abi_version == UInt32(SINTER_ABI_VERSION) else {
+      throw DiagnosticError(
+        .user, "library.version",
+        "\(path) has version \(table.pointee.abi_version) of the interface, expected \(SINTER_ABI_VERSION)",
+        hint: "compile the model again")
+    }
+    return table
+  }
+
+  private static func ports(
+    _ first: UnsafePointer<SinterPort>?, _ count: Int, _ path: String
+  ) throws(DiagnosticError) -> [Port] {
+    var ports: [Port] = []
+    for port in UnsafeBufferPointer(start: first, count: count) {
+      guard let described = Port(port) else {
+        throw DiagnosticError(
+          .user, "library.port", "\(path) has a port of a kind or an element type that this version does not know")
+      }
+      ports.append(described)
+    }
+    return ports
+  }
+}
+
+extension Port {
+  /// Nil where the kind or the element type is unknown.
+  fileprivate init?(_ port: SinterPort) {
+    let kind: Kind
+    switch SinterKind(UInt32(bitPattern: port.kind)) {
+    case SINTER_TENSOR: kind = .tensor
+    case SINTER_SEQUENCE: kind = .sequence
+    case SINTER_MAP: kind = .map
+    default: return nil
+    }
+    let element = kind == .map ? nil : ElementType(port.dtype)
+    guard kind == .map || element != nil else { return nil }
+    let sizes = UnsafeBufferPointer(start: port.shape, count: max(Int(port.ndim), 0))
+    let shape = sizes.indices.map { axis -> Dimension in
+      if sizes[axis] >= 0 { return .fixed(Int(sizes[axis])) }
+      return port.dimension?[axis].map { .symbol(String(cString: $0)) } ?? .unknown
+    }
+    self.init(
+      name: port.name.map { String(cString: $0) } ?? "", kind: kind, isOptional: port.optional != 0, element: element,
+      shape: port.ndim < 0 ? nil : shape)
+  }
+}

@@ -1,0 +1,15 @@
+public import SinterCore
+
+/// What goes into a library and comes out of it.
+public indirect enum HostValue: Sendable {
+  /// An optional that holds nothing.
+  case none
+  case tensor(HostTensor)
+  case sequence([HostValue])
+  /// Keys and values, each of rank 1 and of equal length.
+  case map(keys: HostTensor, values: HostTensor)
+
+  public var tensor: HostTensor? {
+    if case .tensor(let tensor) = self { tensor } else { nil }
+  }
+}

@@ -1,0 +1,42 @@
+public import SinterCore
+
+/// What a library takes or gives at one place.
+public struct Port: Hashable, Sendable {
+  public enum Kind: Hashable, Sendable { case tensor, sequence, map }
+
+  public enum Dimension: Hashable, Sendable {
+    case fixed(Int)
+    /// The same symbol stands for the same size wherever it appears: `batch`.
+    case symbol(String)
+    /// Known only at run time.
+    case unknown
+  }
+
+  public var name: String
+  public var kind: Kind
+  /// Whether it may be empty.
+  public var isOptional: Bool
+  /// Of a tensor, or of a sequence's tensors.
+  public var element: ElementType?
+  /// Of a tensor, or of a sequence's tensors; nil where not even the rank is known ahead of time.
+  public var shape: [Dimension]?
+}
+
+extension Port.Dimension: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .fixed(let size): "\(size)"
+    case .symbol(let name): name
+    case .unknown: "?"
+    }
+  }
+}
+
+extension Port: CustomStringConvertible {
+  /// `images: f32[batch, 3, 224, 224]`.
+  public var description: String {
+    let type = element.map { "\($0)" } ?? "map"
+    let sizes = shape.map { "[" + $0.map(\.description).joined(separator: ", ") + "]" } ?? ""
+    return "\(name): " + (kind == .sequence ? "seq(\(type)\(sizes))" : type + sizes) + (isOptional ? "?" : "")
+  }
+}

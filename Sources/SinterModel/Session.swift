@@ -1,0 +1,82 @@
+public import SinterCore
+internal import SinterABI
+
+/// One model, ready to run. Sessions of a library are independent of each other; one session runs one call at a time, and
+/// throws `run.busy` where another thread is inside it.
+public final class Session: @unchecked Sendable {
+  // The C session guards itself against concurrent runs.
+  private let session: OpaquePointer
+  public let library: CompiledLibrary
+
+  init(_ library: CompiledLibrary, threads: Int, weights: String?) throws(DiagnosticError) {
+    var options = SinterOptions()
+    options.size = MemoryLayout<SinterOptions>.size
+    options.threads = Int32(clamping: threads)
+    var session: OpaquePointer?
+    let status: Int32
+    if let weights {
+      status = weights.withCString { path in
+        options.weights = path
+        return library.table.pointee.open(&options, &session)
+      }
+    } else {
+      status = library.table.pointee.open(&options, &session)
+    }
+    guard status == 0, let session else {
+      throw DiagnosticError(status: status, library.table.pointee.message(nil), library)
+    }
+    self.session = session
+    self.library = library
+  }
+
+  deinit { library.table.pointee.close(session) }
+
+  /// Runs the model on one tensor a port, in port order, and gives one an output.
+  public func run(_ inputs: [HostTensor]) throws(DiagnosticError) -> [HostTensor] {
+    let outputs = try run(values: inputs.map { .tensor($0) })
+    var tensors: [HostTensor] = []
+    for (output, port) in zip(outputs, library.outputs) {
+      guard let tensor = output.tensor else {
+        throw DiagnosticError(
+          .user, "run.kind", "output '\(port.name)' of \(library.path) is no tensor", hint: "call run(values:)")
+      }
+      tensors.append(tensor)
+    }
+    return tensors
+  }
+
+  /// Runs the model on one value a port, in port order, and gives one an output. Outputs are not copied: they hold the library's memory.
+  public func run(values: [HostValue]) throws(DiagnosticError) -> [HostValue] {
+    let table = library.table.pointee
+    guard values.count == library.inputs.count else {
+      let names = library.inputs.map(\.description).joined(separator: ", ")
+      throw DiagnosticError(
+        .user, "run.count",
+        "\(library.name) takes \(library.inputs.count) inputs, given \(values.count)", hint: "it takes \(names)")
+    }
+    let arguments = ValueArguments(values)
+    var outputs = [SinterValue](repeating: SinterValue(), count: library.outputs.count)
+    let status = withExtendedLifetime(arguments) { table.run(session, arguments.values, &outputs) }
+    guard status == 0 else {
+      throw DiagnosticError(status: status, table.message(session), library)
+    }
+    return outputs.map { OutputMemory($0, library).value }
+  }
+}
+
+extension DiagnosticError {
+  /// A SinterStatus with the sentence that came with it.
+  fileprivate init(status: Int32, _ message: UnsafePointer<CChar>?, _ library: CompiledLibrary) {
+    let (kind, id): (Diagnostic.Kind, String) =
+      switch SinterStatus(UInt32(bitPattern: status)) {
+      case SINTER_INVALID_ARGUMENT: (.user, "run.argument")
+      case SINTER_SHAPE_MISMATCH: (.user, "run.shape")
+      case SINTER_OUT_OF_MEMORY: (.limit, "run.memory")
+      case SINTER_BUSY: (.user, "run.busy")
+      case SINTER_UNSUPPORTED_CPU: (.limit, "run.processor")
+      case SINTER_RUNTIME_ERROR: (.user, "run.data")
+      default: (.bug, "run.status")
+      }
+    self.init(kind, id, message.map { String(cString: $0) } ?? "status \(status)", at: [library.path])
+  }
+}
