@@ -50,6 +50,21 @@ extension OpTable {
     Trilu.self,
     Unsqueeze.self,
 
+    // Indexing
+    ArgReduce.self,
+    Gather.self,
+    GatherElements.self,
+    GatherND.self,
+    OneHot.self,
+    ScatterElements.self,
+    ScatterND.self,
+    TopK.self,
+
+    // Reduction
+    Cumulative.self,
+    Reduce.self,
+    Softmax.self,
+
     // Contraction
     Gemm.self,
     MatMul.self,

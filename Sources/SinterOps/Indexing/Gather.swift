@@ -1,0 +1,159 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// Slices of the first input along an axis, picked by the elements of the second.
+public struct Gather: Primitive {
+  public static let name = "Gather"
+  public static let summary = "Slices along an axis, picked by index."
+
+  public var axis = 0
+
+  public init() {}
+  public init(axis: Int) { self.axis = axis }
+
+  public mutating func attributes(_ list: inout some AttributeList) { list.int("axis", &axis, default: 0) }
+  public static var onnx: [OnnxRule] { [.direct(Gather.self)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let (x, indices) = (try inputs.tensor(0), try inputs.indices(1))
+    let axis = try normalizedAxis(axis, rank: x.rank)
+    return [Fact(x.element, x.shape[..<axis] + indices.shape + x.shape[(axis + 1)...])]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let (x, indices) = (try node.input(0), try node.input(1))
+    let axis = try normalizedAxis(axis, rank: x.rank)
+    let wrapped = WrappedIndex(node, input: 1, sizes: [x.shape[axis]], name: Gather.name, into: &lowering)
+    return [
+      try lowering.element(try node.output().shape) { builder, index in
+        let middle = Array(index[axis..<(axis + indices.rank)])
+        let place = wrapped.place(builder.load(indices.id, middle), size: x.shape[axis])
+        return builder.load(x.id, index[..<axis] + [place] + index[(axis + indices.rank)...])
+      }
+    ]
+  }
+
+  public static var examples: [OperatorExample] {
+    let x = OperatorExample.Input.random(TensorType(.f32, ["n", 4]), -1...1)
+    let sizes = [Symbol("n"): 5]
+    return [
+      OperatorExample(Gather(), [x, .given(.i64([2, 2], [0, -1, 4, 2]))], sizes: sizes),
+      OperatorExample(Gather(axis: 1), [x, .constant(.i64([3], [1, -1, 0]))], sizes: sizes),
+      OperatorExample(Gather(axis: -1), [x, .given(HostTensor(.i32, [], values: [Int32(2)]))], sizes: sizes),
+    ]
+  }
+}
+
+/// For each element of the second input, the element of the first that it names along an axis, at its own place along the others.
+public struct GatherElements: Primitive {
+  public static let name = "GatherElements"
+  public static let summary = "One element along an axis for each index."
+
+  public var axis = 0
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) { list.int("axis", &axis, default: 0) }
+  public static var onnx: [OnnxRule] { [.direct(GatherElements.self, since: 11)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let (x, indices) = (try inputs.tensor(0), try inputs.indices(1))
+    _ = try normalizedAxis(axis, rank: x.rank)
+    guard indices.rank == x.rank else {
+      throw DiagnosticError(.user, "gather.rank", "indices must have as many axes as the data, but are \(indices) for \(x)")
+    }
+    return [Fact(x.element, indices.shape)]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let (x, indices) = (try node.input(0), try node.input(1))
+    let axis = try normalizedAxis(axis, rank: x.rank)
+    let wrapped = WrappedIndex(node, input: 1, sizes: [x.shape[axis]], name: GatherElements.name, into: &lowering)
+    return [
+      try lowering.element(indices.shape) { builder, index in
+        var own = index
+        own[axis] = wrapped.place(builder.load(indices.id, index), size: x.shape[axis])
+        return builder.load(x.id, own)
+      }
+    ]
+  }
+
+  public static var examples: [OperatorExample] {
+    var second = GatherElements()
+    second.axis = 1
+    let x = OperatorExample.Input.random(TensorType(.f32, ["n", 3]), -1...1)
+    let indices = OperatorExample.Input.given(.i64([2, 3], [0, 1, -1, 1, 0, 0]))
+    return [GatherElements(), second].map { OperatorExample($0, [x, indices], sizes: [Symbol("n"): 2]) }
+  }
+}
+
+/// Slices picked by index tuples, which lie along the last axis of the second input.
+public struct GatherND: Primitive {
+  public static let name = "GatherND"
+  public static let summary = "Slices picked by tuples of indices."
+
+  public var batchDims = 0
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) { list.int("batch_dims", &batchDims, default: 0) }
+  public static var onnx: [OnnxRule] { [.direct(GatherND.self, since: 11)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: batchDims == 0 ? 11 : 12) }
+
+  /// The length of the tuples.
+  private func depth(_ x: TensorType, _ indices: TensorType) throws -> Int {
+    guard let depth = indices.shape.last?.value, batchDims >= 0, batchDims < indices.rank, batchDims + depth <= x.rank else {
+      throw DiagnosticError(
+        .user, "gathernd.depth",
+        "the last axis of the indices must have a known size of at most \(x.rank - batchDims) for \(x), but they are \(indices)")
+    }
+    return depth
+  }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let (x, indices) = (try inputs.tensor(0), try inputs.indices(1))
+    let depth = try depth(x, indices)
+    return [Fact(x.element, indices.shape.dropLast() + x.shape[(batchDims + depth)...])]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let (x, indices) = (try node.input(0), try node.input(1))
+    let depth = try depth(x.type, indices.type)
+    let sizes = Array(x.shape[batchDims..<(batchDims + depth)])
+    let wrapped = WrappedIndex(node, input: 1, sizes: sizes, name: GatherND.name, into: &lowering)
+    return [
+      try lowering.element(try node.output().shape) { builder, index in
+        let tuple = (0..<depth).map { k in
+          wrapped.place(
+            builder.load(indices.id, index[..<(indices.rank - 1)] + [builder.constant(k, .i64)]), size: sizes[k])
+        }
+        return builder.load(x.id, index[..<batchDims] + tuple + index[(indices.rank - 1)...])
+      }
+    ]
+  }
+
+  public static var examples: [OperatorExample] {
+    var batched = GatherND()
+    batched.batchDims = 1
+    let x = OperatorExample.Input.random(TensorType(.f32, ["n", 3, 2]), -1...1)
+    return [
+      OperatorExample(GatherND(), [x, .given(.i64([2, 2], [0, 1, 1, -1]))], sizes: [Symbol("n"): 2]),
+      OperatorExample(GatherND(), [x, .given(.i64([2, 1], [1, 0]))], sizes: [Symbol("n"): 2]),
+      OperatorExample(batched, [x, .given(.i64([2, 1], [1, 2]))], sizes: [Symbol("n"): 2]),
+    ]
+  }
+}
+
+extension NodeInputs {
+  /// The type of an input that holds indices.
+  func indices(_ index: Int) throws -> TensorType {
+    let type = try tensor(index)
+    guard type.element.isInteger else {
+      throw DiagnosticError(.user, "operator.type", "input \(index) must hold integers, but is \(type)", hint: "insert a Cast")
+    }
+    return type
+  }
+}

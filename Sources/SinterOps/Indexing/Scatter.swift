@@ -1,0 +1,161 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// What becomes of an element that an update meets.
+public enum ScatterReduction: String, CaseIterable, Sendable {
+  case none, add, mul, max, min
+
+  var combine: Combine? {
+    switch self {
+    case .none: nil
+    case .add: .sum
+    case .mul: .product
+    case .max: .maximum
+    case .min: .minimum
+    }
+  }
+
+  /// The opset that has it.
+  var since: Int {
+    switch self {
+    case .none: 11
+    case .add, .mul: 16
+    case .max, .min: 18
+    }
+  }
+
+  /// The type that updates are combined in.
+  func type(_ element: ElementType) -> ElementType { self == .none ? element : element.computeType }
+}
+
+/// A copy of the data with single elements replaced or combined: each update goes to the place that its index names along an axis, its own
+/// place along the others. Inputs: data, indices, updates.
+public struct ScatterElements: Primitive {
+  public static let name = "ScatterElements"
+  public static let summary = "Elements written at indices along an axis."
+
+  public var axis = 0
+  public var reduction = ScatterReduction.none
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.int("axis", &axis, default: 0)
+    list.choice("reduction", &reduction, default: .none)
+  }
+
+  public static var onnx: [OnnxRule] {
+    [.direct(ScatterElements.self, since: 11), .direct(ScatterElements.self, as: "Scatter", since: 9)]
+  }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: reduction.since) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let (x, indices, updates) = (try inputs.tensor(0), try inputs.indices(1), try inputs.tensor(2))
+    _ = try normalizedAxis(axis, rank: x.rank)
+    guard indices.rank == x.rank, updates.rank == x.rank, updates.element == x.element else {
+      throw DiagnosticError(
+        .user, "scatter.type", "data, indices and updates must have equal ranks, but are \(x), \(indices), \(updates)")
+    }
+    return [Fact(.tensor(x))]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let (x, indices, updates) = (try node.input(0), try node.input(1), try node.input(2))
+    let axis = try normalizedAxis(axis, rank: x.rank)
+    let type = reduction.type(x.element)
+    let wrapped = WrappedIndex(node, input: 1, sizes: [x.shape[axis]], name: ScatterElements.name, into: &lowering)
+    let result = try lowering.scatter(
+      TensorType(type, x.shape), domain: indices.shape, combine: reduction.combine,
+      base: { builder, index in builder.load(x.id, index).cast(to: type) },
+      update: { builder, index in
+        var place = index
+        place[axis] = wrapped.place(builder.load(indices.id, index), size: x.shape[axis])
+        return (place, builder.load(updates.id, index).cast(to: type))
+      })
+    return [try lowering.cast(result, to: x.element)]
+  }
+
+  public static var examples: [OperatorExample] {
+    ScatterReduction.allCases.map { reduction in
+      var op = ScatterElements()
+      op.reduction = reduction
+      op.axis = 1
+      return OperatorExample(
+        op,
+        [
+          .random(TensorType(.f32, ["n", 4]), -1...1), .given(.i64([2, 2], [0, -1, 2, reduction == .none ? 1 : 2])),
+          .random(TensorType(.f32, [2, 2]), -1...1),
+        ], sizes: [Symbol("n"): 2])
+    }
+  }
+}
+
+/// A copy of the data with slices replaced or combined at tuples of indices, which lie along the last axis. Inputs: data, indices,
+/// updates.
+public struct ScatterND: Primitive {
+  public static let name = "ScatterND"
+  public static let summary = "Slices written at tuples of indices."
+
+  public var reduction = ScatterReduction.none
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.choice("reduction", &reduction, default: .none)
+  }
+
+  public static var onnx: [OnnxRule] { [.direct(ScatterND.self, since: 11)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: reduction.since) }
+
+  private func depth(_ x: TensorType, _ indices: TensorType) throws -> Int {
+    guard let depth = indices.shape.last?.value, depth <= x.rank else {
+      throw DiagnosticError(
+        .user, "scatternd.depth",
+        "the last axis of the indices must have a known size of at most \(x.rank) for \(x), but they are \(indices)")
+    }
+    return depth
+  }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let (x, indices, updates) = (try inputs.tensor(0), try inputs.indices(1), try inputs.tensor(2))
+    let depth = try depth(x, indices)
+    guard updates.element == x.element, updates.rank == indices.rank - 1 + x.rank - depth else {
+      let expected = TensorType(x.element, indices.shape.dropLast() + x.shape[depth...])
+      throw DiagnosticError(.user, "scatternd.updates", "updates must be \(expected), but are \(updates)")
+    }
+    return [Fact(.tensor(x))]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let (x, indices, updates) = (try node.input(0), try node.input(1), try node.input(2))
+    let depth = try depth(x.type, indices.type)
+    let type = reduction.type(x.element)
+    let sizes = Array(x.shape[..<depth])
+    let wrapped = WrappedIndex(node, input: 1, sizes: sizes, name: ScatterND.name, into: &lowering)
+    let result = try lowering.scatter(
+      TensorType(type, x.shape), domain: updates.shape, combine: reduction.combine,
+      base: { builder, index in builder.load(x.id, index).cast(to: type) },
+      update: { builder, index in
+        let at = Array(index[..<(indices.rank - 1)])
+        let tuple = (0..<depth).map { k in
+          wrapped.place(builder.load(indices.id, at + [builder.constant(k, .i64)]), size: sizes[k])
+        }
+        return (tuple + index[(indices.rank - 1)...], builder.load(updates.id, index).cast(to: type))
+      })
+    return [try lowering.cast(result, to: x.element)]
+  }
+
+  public static var examples: [OperatorExample] {
+    ScatterReduction.allCases.map { reduction in
+      var op = ScatterND()
+      op.reduction = reduction
+      return OperatorExample(
+        op,
+        [
+          .random(TensorType(.f32, ["n", 3]), -1...1), .given(.i64([2, 1], [0, reduction == .none ? -1 : 0])),
+          .random(TensorType(.f32, [2, 3]), -1...1),
+        ], sizes: [Symbol("n"): 4])
+    }
+  }
+}

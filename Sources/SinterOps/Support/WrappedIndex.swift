@@ -1,0 +1,35 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// Indices that a tensor holds, where negative ones count from the end: how they become indices that a load may use.
+struct WrappedIndex {
+  private let isCertain: Bool
+  private let mayBeNegative: Bool
+  private let error: Int
+
+  /// - Parameters:
+  ///   - input: which input of the node holds the indices.
+  ///   - sizes: the sizes that they index, one for all, or one for each place of the last axis.
+  init(_ node: LoweringNode, input: Int, sizes: [Dim], name: String, into lowering: inout Lowering) {
+    let numbers = node.facts.constant(input)?.integers ?? node.facts.integers(input)
+    let limit = sizes.compactMap(\.value).min()
+    if let numbers, let limit, sizes.allSatisfy(\.isConstant), numbers.allSatisfy({ $0 >= -limit && $0 < limit }) {
+      isCertain = true
+      mayBeNegative = numbers.contains { $0 < 0 }
+      error = 0
+    } else {
+      isCertain = false
+      mayBeNegative = true
+      error = lowering.error("\(name): index %0 lies outside of an axis of %1 elements")
+    }
+  }
+
+  /// The index of an element of an axis, checked at run time where it is not known to be right.
+  func place(_ index: Expr, size: Dim) -> Expr {
+    let builder = index.builder
+    let wide = index.cast(to: .i64)
+    let place = mayBeNegative ? builder.select(wide < 0, wide + builder.size(size), wide) : wide
+    return isCertain ? place : place.checked(below: builder.size(size), error: error)
+  }
+}
