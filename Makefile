@@ -29,6 +29,12 @@ demo: setup ## a digit classifier from Swift to a C library, an ONNX file and dr
 bench: build .venv/stamp ## times compiled models against ONNX Runtime: make bench MODELS="a.onnx b.onnx"
 	$(PYTHON) Tests/Peers/bench.py --sinter .build/release/sinter $(MODELS)
 
+bench-runtime: ## what the C runtime costs a run, a launch, a thread
+	@mkdir -p .build
+	$(CC) -std=gnu11 -O2 -I Sources/SinterRuntime/include -I Sources/SinterABI/include -o .build/runtime-overhead \
+	  Sources/SinterRuntime/runtime/sinter_runtime_all.c Tests/SinterRuntimeTests/programs/overhead.c -lpthread
+	@.build/runtime-overhead
+
 conformance: build .venv/stamp ## the official ONNX backend suite: make conformance ONLY=conv
 	$(PYTHON) Tests/Conformance/conformance.py --sinter .build/release/sinter --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
 

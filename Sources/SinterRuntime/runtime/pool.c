@@ -36,7 +36,7 @@
 #define STUCK_NS 80000
 
 /* A sleeping worker comes late: it is woken for so many grains of work, in launches that follow each other closely. */
-#define WAKE_GRAINS 8
+#define WAKE_GRAINS 4
 #define CLOSELY_NS 200000
 
 typedef struct {
