@@ -18,13 +18,7 @@ extension Graph {
     }
     for (symbol, range) in ranges { lowering.setRange(range, of: symbol) }
     let results = try lower(into: &lowering, inputs: operands)
-    // Each output is a value of its own, computed by the program: what is an input, a constant or another output already is copied.
-    var taken = Set(operands.map(\.id))
-    for (port, operand) in zip(outputs, results) {
-      let isConstant = lowering.program.values[operand.id].constant != nil
-      let isFree = taken.insert(operand.id).inserted && !isConstant
-      lowering.output(isFree ? operand : try lowering.copy(operand), named: port.name)
-    }
+    for (port, operand) in zip(outputs, results) { lowering.output(operand, named: port.name) }
     return lowering.program
   }
 
@@ -46,12 +40,6 @@ extension Graph {
     lowering = pass.lowering
     if !pass.diagnostics.isEmpty { throw DiagnosticError(pass.diagnostics) }
     return results
-  }
-}
-
-extension Lowering {
-  fileprivate mutating func copy(_ operand: Operand) throws -> Operand {
-    try element(operand.shape) { builder, index in builder.load(operand.id, index) }
   }
 }
 

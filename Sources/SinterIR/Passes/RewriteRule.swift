@@ -100,13 +100,13 @@ final class Rewriter {
     }
   }
 
-  /// The new value of an old one takes over its name, and what the old one knew better.
+  /// The new value of an old one takes over its name, and its sizes as they were written, so that users go on with equal ones.
   private func inherit(_ old: ValueID, by new: ValueID, isNew: Bool) {
     let known = builder.graph.values[old]
     if builder.graph.values[new].name.isEmpty { builder.graph.values[new].name = known.name }
     guard isNew, case .tensor(let was) = known.fact.type, case .tensor(var now) = builder.graph.values[new].fact.type
     else { return }
-    for axis in now.shape.indices where !now.shape[axis].isConstant && was.shape[axis].isConstant {
+    for axis in now.shape.indices where !now.shape[axis].isConstant {
       now.shape[axis] = was.shape[axis]
     }
     builder.graph.values[new].fact.type = .tensor(now)

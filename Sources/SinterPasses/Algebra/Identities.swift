@@ -8,7 +8,7 @@ extension Pass {
   public static let identities = Pass(
     "simplify", "Removes what changes nothing (x + 0, x · 1, casts to the same type) and what undoes itself."
   ) { graph, log in
-    try graph.rewrite(RewriteRule.identities, log: &log)
+    try graph.rewrite(RewriteRule.identities + RewriteRule.shapeIdentities, log: &log)
   }
 }
 

@@ -1,0 +1,57 @@
+import SinterCore
+import SinterIR
+import SinterOps
+
+extension Pass {
+  /// Image operators run with channels last, which makes a 1×1 convolution a plain product and everything else contiguous.
+  ///
+  /// Each convolution is put between two transposes; these sink along the graph until they meet their inverses, so that they remain at its
+  /// edges and around operators that need the written order.
+  public static let channelsLast = Pass(
+    "channels-last", "Has convolutions and pools work on [n, spatial…, channels], and moves transposes to the graph's edges."
+  ) { graph, log in
+    try graph.rewrite(
+      [.constantNode] + RewriteRule.channelsLast + RewriteRule.shapeIdentities + RewriteRule.sinkTransposes, log: &log)
+  }
+}
+
+/// An operator that has a form for channels last.
+private protocol HasChannelsLast: Operator {
+  var channelsLast: Bool { get set }
+}
+
+extension Conv: HasChannelsLast {}
+extension ConvTranspose: HasChannelsLast {}
+extension MaxPool: HasChannelsLast {}
+extension AveragePool: HasChannelsLast {}
+extension GlobalPool: HasChannelsLast {}
+extension BatchNormalization: HasChannelsLast {}
+
+extension RewriteRule {
+  static let channelsLast: [RewriteRule] = [
+    RewriteRule("conv(x) = first(conv'(last(x)))", at: [Conv.self, ConvTranspose.self]) { site in
+      guard let op = site.op as? any HasChannelsLast, !op.channelsLast, let x = site.input(0), let rank = site.type(x)?.rank
+      else { return nil }
+      let inside = try site.transposed(x, .toChannelsLast(rank: rank))
+      return [try site.channelsFirst(op, [inside] + site.inputs.dropFirst(), rank: rank)]
+    },
+    RewriteRule(
+      "pool(first(x)) = first(pool'(x))", at: [MaxPool.self, AveragePool.self, GlobalPool.self, BatchNormalization.self]
+    ) { site in
+      // Further results are positions in the written order, or statistics.
+      guard let op = site.op as? any HasChannelsLast, !op.channelsLast, let x = site.channelsLast(behind: site.input(0)),
+        site.outputs.dropFirst().allSatisfy({ site.useCount($0) == 0 }), let rank = site.type(x)?.rank
+      else { return nil }
+      return [try site.channelsFirst(op, [x] + site.inputs.dropFirst(), rank: rank)] + site.outputs.dropFirst()
+    },
+  ]
+}
+
+extension RewriteSite {
+  /// The operator with channels last, its result brought back.
+  fileprivate func channelsFirst(_ op: some HasChannelsLast, _ inputs: [ValueID?], rank: Int) throws -> ValueID {
+    var copy = op
+    copy.channelsLast = true
+    return try transposed(try add1(copy, inputs), .toChannelsFirst(rank: rank))
+  }
+}

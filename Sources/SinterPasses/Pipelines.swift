@@ -1,0 +1,41 @@
+import SinterIR
+
+/// The orders in which passes run. Each list is read from top to bottom.
+public enum Pipelines {
+  /// What every graph goes through before it is lowered.
+  public static let optimize: [Pass] = [
+    // Sizes first: many operators become simpler once they are known.
+    .shapeArithmetic,
+    .constantFolding,
+    .identities,
+    .deadCode,
+    .commonSubexpressions,
+    // Spelled-out operators are found before anything changes their spelling.
+    .recognize,
+    .foldIntoWeights,
+    // After the weights: a batch normalization that went into them needs no channels-last form.
+    .channelsLast,
+    .expandComposites,
+    // Expansion and layout leave constants to be computed, and twins.
+    .shapeArithmetic,
+    .constantFolding,
+    .identities,
+    .commonSubexpressions,
+    .deadCode,
+  ]
+
+  /// For export to other tools: nothing that their formats have no word for.
+  public static let simplify: [Pass] = [
+    .shapeArithmetic,
+    .constantFolding,
+    .identities,
+    .commonSubexpressions,
+    .deadCode,
+  ]
+
+  /// All passes, for the command line and the documentation.
+  public static var all: [Pass] {
+    var seen: Set<String> = []
+    return (optimize + simplify).filter { seen.insert($0.name).inserted }
+  }
+}

@@ -1,0 +1,10 @@
+import SinterIR
+
+extension Pass {
+  /// Operators that a file spells out in smaller ones become themselves.
+  public static let recognize = Pass(
+    "recognize", "Finds spelled-out operators, such as Gelu, HardSwish and LayerNormalization, and puts them in place of their spelling."
+  ) { graph, log in
+    try graph.rewrite(RewriteRule.activations, log: &log)
+  }
+}

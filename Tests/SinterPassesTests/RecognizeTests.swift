@@ -1,0 +1,87 @@
+import SinterCore
+import SinterIR
+import SinterOps
+import SinterPasses
+import Testing
+
+@Suite struct RecognizeTests {
+  /// Writes formulas as exporters spell them.
+  private struct Speller {
+    var builder = GraphBuilder(name: "spelled")
+    func number(_ value: Float) -> HostTensor { .f32([], [value]) }
+    mutating func binary(_ kind: Binary.Kind, _ a: ValueID, _ b: ValueID) throws -> ValueID {
+      try builder.add1(Binary(kind), [a, b])
+    }
+    mutating func binary(_ kind: Binary.Kind, _ a: ValueID, _ b: Float) throws -> ValueID {
+      try binary(kind, a, builder.constant(number(b)))
+    }
+    mutating func unary(_ kind: Unary.Kind, _ x: ValueID) throws -> ValueID { try builder.add1(Unary(kind), [x]) }
+    mutating func clip(_ x: ValueID, _ low: Float, _ high: Float) throws -> ValueID {
+      try builder.add1(Clip(), [x, builder.constant(number(low)), builder.constant(number(high))])
+    }
+  }
+
+  private struct Spelling: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var expected: any Operator
+    var write: @Sendable (inout Speller, ValueID) throws -> ValueID
+  }
+
+  private static func swish(_ alpha: Double) -> Swish {
+    var op = Swish()
+    op.alpha = alpha
+    return op
+  }
+
+  private static let spellings: [Spelling] = [
+    Spelling(testDescription: "gelu as PyTorch writes it", expected: Gelu()) { s, x in
+      let erf = try s.unary(.erf, try s.binary(.divide, x, Float(2).squareRoot()))
+      return try s.binary(.multiply, try s.binary(.multiply, x, try s.binary(.add, erf, 1)), 0.5)
+    },
+    Spelling(testDescription: "gelu with the half first", expected: Gelu()) { s, x in
+      let erf = try s.unary(.erf, try s.binary(.multiply, x, 0.70710677))
+      return try s.binary(.multiply, try s.binary(.multiply, x, 0.5), try s.binary(.add, erf, 1))
+    },
+    Spelling(testDescription: "gelu by tanh with a power", expected: Gelu(.tanh)) { s, x in
+      let cube = try s.binary(.multiply, try s.binary(.power, x, 3), 0.044715)
+      let tanh = try s.unary(.tanh, try s.binary(.multiply, try s.binary(.add, x, cube), 0.7978846))
+      return try s.binary(.multiply, try s.binary(.multiply, x, 0.5), try s.binary(.add, tanh, 1))
+    },
+    Spelling(testDescription: "gelu by tanh, factored", expected: Gelu(.tanh)) { s, x in
+      let square = try s.binary(.multiply, try s.binary(.multiply, x, x), 0.044715)
+      let inner = try s.binary(.multiply, try s.binary(.multiply, x, 0.7978846), try s.binary(.add, square, 1))
+      return try s.binary(.multiply, x, try s.binary(.multiply, try s.binary(.add, try s.unary(.tanh, inner), 1), 0.5))
+    },
+    Spelling(testDescription: "SiLU", expected: swish(1)) { s, x in
+      try s.binary(.multiply, x, try s.unary(.sigmoid, x))
+    },
+    Spelling(testDescription: "gelu by sigmoid", expected: swish(Double(Float(1.702)))) { s, x in
+      try s.binary(.multiply, try s.unary(.sigmoid, try s.binary(.multiply, x, 1.702)), x)
+    },
+    Spelling(testDescription: "hardswish by clip", expected: Unary(.hardSwish)) { s, x in
+      try s.binary(.divide, try s.binary(.multiply, x, try s.clip(try s.binary(.add, x, 3), 0, 6)), 6)
+    },
+    Spelling(testDescription: "mish", expected: Unary(.mish)) { s, x in
+      try s.binary(.multiply, x, try s.unary(.tanh, try s.unary(.softplus, x)))
+    },
+  ]
+
+  @Test(arguments: spellings) private func findsTheOperator(_ spelling: Spelling) throws {
+    var speller = Speller()
+    let x = speller.builder.input(Fact(.f32, ["n", 6]), named: "x")
+    speller.builder.output(try spelling.write(&speller, x), named: "y")
+    let graph = try expectSameMeaning(speller.builder.graph, after: [.recognize, .deadCode], sizes: [Symbol("n"): 3])
+    #expect(graph.order.count == 1, "\(graph)")
+    #expect(graph.order.last.map { graph.nodes[$0].op.isEqual(to: spelling.expected) } == true, "\(graph)")
+  }
+
+  @Test func otherNumbersAreSomethingElse() throws {
+    var speller = Speller()
+    let x = speller.builder.input(Fact(.f32, [4, 6]), named: "x")
+    let erf = try speller.unary(.erf, try speller.binary(.divide, x, 1.5))
+    let product = try speller.binary(.multiply, x, try speller.binary(.add, erf, 1))
+    speller.builder.output(try speller.binary(.multiply, product, 0.5), named: "y")
+    let graph = try expectSameMeaning(speller.builder.graph, after: [.recognize, .deadCode])
+    #expect(graph.order.count == 5)
+  }
+}
