@@ -59,11 +59,11 @@ package enum Files {
     rmdir(path)
   }
 
-  /// Calls `body` with a new folder under `TMPDIR`, and removes it afterwards.
+  /// Calls `body` with a new folder in `parent` (else under `TMPDIR`), and removes it afterwards.
   package static func withTemporaryFolder<T>(
-    _ body: (_ path: String) throws(DiagnosticError) -> T
+    in parent: String? = nil, _ body: (_ path: String) throws(DiagnosticError) -> T
   ) throws(DiagnosticError) -> T {
-    let parent = Environment.value("TMPDIR") ?? "/tmp"
+    let parent = parent ?? Environment.value("TMPDIR") ?? "/tmp"
     var template = Array((parent + "/sinter-XXXXXX").utf8CString)
     guard mkdtemp(&template) != nil else { throw failure("create a folder in", parent) }
     let path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }

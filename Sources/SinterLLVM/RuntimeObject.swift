@@ -80,6 +80,11 @@ package struct RuntimeObject {
     return String(repeating: "0", count: 16 - digits.count) + digits
   }
 
+  /// The text of sinter.h.
+  static var interfaceHeader: String {
+    sources().first { $0.name == "sinter.h" }.map { String(decoding: $0.bytes, as: UTF8.self) } ?? ""
+  }
+
   private static func sources() -> [(name: String, bytes: UnsafeRawBufferPointer)] {
     var count = 0
     guard let first = sinter_runtime_sources(&count) else { return [] }

@@ -1,0 +1,243 @@
+import SinterCore
+import SinterKernel
+
+/// The C header of one library: what goes in and comes out, and a typed function that runs it.
+struct LibraryHeader {
+  let program: KernelProgram
+  let target: Target
+  /// The entry point is `sinter_library`, not `<name>_library`.
+  let isShared: Bool
+  let weightsBeside: Bool
+
+  private let prefix: String
+  private let symbols: [Symbol]
+  private let symbolNames: [String]
+  private let inputNames: [String]
+  private let outputNames: [String]
+
+  init(program: KernelProgram, target: Target, isShared: Bool, weightsBeside: Bool) {
+    self.program = program
+    self.target = target
+    self.isShared = isShared
+    self.weightsBeside = weightsBeside
+    prefix = CIdentifier.make(program.name)
+    var found: [Symbol] = []
+    for dim in program.inputs.flatMap(\.type.shape) {
+      if let symbol = dim.symbol, !found.contains(symbol) { found.append(symbol) }
+    }
+    symbols = found
+    // One list, so that no parameter has the name of another.
+    let all = CIdentifier.makeAll(
+      found.map(\.name) + program.inputs.map(\.name) + program.outputs.map(\.name),
+      taken: ["library", "session", "inputs", "outputs", "memset"])
+    symbolNames = Array(all[..<found.count])
+    inputNames = Array(all[found.count..<(found.count + program.inputs.count)])
+    outputNames = Array(all[(found.count + program.inputs.count)...])
+  }
+
+  var text: String {
+    let guardName = "SINTER_MODEL_\(prefix.uppercased())_H"
+    var lines: [String] = []
+    lines += description
+    lines += ["#ifndef \(guardName)", "#define \(guardName)", ""]
+    lines += ["#include <string.h>", "", "#include \"sinter.h\"", ""]
+    lines += ["#ifdef __cplusplus", "extern \"C\" {", "#endif", ""]
+    if !isShared { lines += ["const SinterLibrary *\(prefix)_library(void);", ""] }
+    lines += portNumbers("INPUT", program.inputs, inputNames)
+    lines += portNumbers("OUTPUT", program.outputs, outputNames)
+    if needsArithmetic { lines += arithmetic }
+    lines += counts
+    lines += runFunction
+    lines += ["#ifdef __cplusplus", "}", "#endif", "#endif", ""]
+    return lines.joined(separator: "\n")
+  }
+
+  // MARK: Comments
+
+  private var description: [String] {
+    func rows(_ ports: [KernelProgram.Port]) -> [String] {
+      let width = ports.map(\.name.count).max() ?? 0
+      return ports.map { port in
+        let padding = String(repeating: " ", count: width - port.name.count)
+        return " *   \(Self.comment(port.name))\(padding)  \(Self.comment("\(port.type)"))"
+      }
+    }
+    var lines = [
+      "/* \(program.name).h: the model \(Self.comment(program.name)), compiled by sinter \(SinterVersion.current) for \(target.description).",
+      " *", " * Inputs:",
+    ]
+    lines += rows(program.inputs) + [" * Outputs:"] + rows(program.outputs) + [" *"]
+    for symbol in symbols {
+      let range = program.ranges[symbol] ?? 0...Int.max
+      let most = range.upperBound == Int.max ? "up" : "to \(range.upperBound)"
+      lines.append(" * \(Self.comment(symbol.name)) is a size known at run time, from \(range.lowerBound) \(most).")
+    }
+    if weightsBeside { lines.append(" * The weights are in \(program.name).weights, which must lie beside the library.") }
+    lines.append(
+      isShared
+        ? " * Get the library by sinter_library(), from dlsym() or by linking; see sinter.h."
+        : " * Get the library by \(prefix)_library(); see sinter.h.")
+    lines.append(" * Tensors are dense and row-major; elements narrower than a byte are packed, the first in the low bits. */")
+    return lines
+  }
+
+  /// Text that cannot end a comment.
+  private static func comment(_ text: String) -> String {
+    var result = ""
+    for character in text { result += character == "/" && result.last == "*" ? " /" : String(character) }
+    return result.replacingNewlines
+  }
+
+  // MARK: Declarations
+
+  private func portNumbers(_ kind: String, _ ports: [KernelProgram.Port], _ names: [String]) -> [String] {
+    let upper = prefix.uppercased()
+    var lines = ports.indices.map { "#define \(upper)_\(kind)_\(names[$0].uppercased()) \($0)" }
+    lines.append("#define \(upper)_\(kind)_COUNT \(ports.count)")
+    return lines + [""]
+  }
+
+  /// The numbers of elements of the outputs, for a caller that allocates them.
+  private var counts: [String] {
+    let parameters = symbolNames.isEmpty ? "void" : symbolNames.map { "int64_t " + $0 }.joined(separator: ", ")
+    var lines: [String] = []
+    for (index, port) in program.outputs.enumerated() where isTyped(port) {
+      let dim = port.type.count
+      lines.append("/* Elements of \(Self.comment(port.name)). */")
+      lines.append("static inline int64_t \(prefix)_\(outputNames[index])_count(\(parameters)) {")
+      for name in unusedSymbols(dim) { lines.append("  (void)\(name);") }
+      lines += ["  return \(expression(dim));", "}", ""]
+    }
+    return lines
+  }
+
+  private func unusedSymbols(_ dim: Dim) -> [String] {
+    let used = Set(dim.symbols)
+    return zip(symbols, symbolNames).filter { !used.contains($0.0) }.map(\.1)
+  }
+
+  /// Sizes that are known before the run.
+  private func isTyped(_ port: KernelProgram.Port) -> Bool {
+    port.type.shape.allSatisfy { Set($0.symbols).isSubset(of: Set(symbols)) }
+  }
+
+  private var runFunction: [String] {
+    guard (program.inputs + program.outputs).allSatisfy(isTyped) else { return [] }
+    var parameters = ["const SinterLibrary *library", "SinterSession *session"]
+    parameters += symbolNames.map { "int64_t " + $0 }
+    for (port, name) in zip(program.inputs, inputNames) { parameters.append("const \(port.type.element.cName) *\(name)") }
+    for (port, name) in zip(program.outputs, outputNames) { parameters.append("\(port.type.element.cName) *\(name)") }
+
+    var lines = [
+      "/* Runs once, from the caller's memory into the caller's memory. Returns a SinterStatus; library->message(session) says",
+      " * what went wrong. */",
+      "static inline int32_t \(prefix)_run(\(parameters.joined(separator: ", "))) {",
+      "  SinterValue inputs[\(max(1, program.inputs.count))], outputs[\(max(1, program.outputs.count))];",
+    ]
+    for (kind, ports) in [("inputs", program.inputs), ("outputs", program.outputs)] {
+      for (index, port) in ports.enumerated() where port.type.rank > 0 {
+        let name = shapeName(kind, index)
+        lines.append("  int64_t \(name)[\(port.type.rank)];")
+        for (axis, size) in port.type.shape.enumerated() { lines.append("  \(name)[\(axis)] = \(expression(size));") }
+      }
+    }
+    lines += ["  memset(inputs, 0, sizeof inputs);", "  memset(outputs, 0, sizeof outputs);"]
+    for (kind, ports, names) in [
+      ("inputs", program.inputs, inputNames), ("outputs", program.outputs, outputNames),
+    ] {
+      for (index, port) in ports.enumerated() {
+        let value = "\(kind)[\(index)]"
+        lines += [
+          "  \(value).kind = SINTER_TENSOR;",
+          "  \(value).tensor.data = (void *)(uintptr_t)\(names[index]);",
+          "  \(value).tensor.device.device_type = 1;",
+          "  \(value).tensor.ndim = \(port.type.rank);",
+          "  \(value).tensor.dtype.code = \(port.type.element.dlpackCode);",
+          "  \(value).tensor.dtype.bits = \(port.type.element.bits);",
+          "  \(value).tensor.dtype.lanes = 1;",
+        ]
+        if port.type.rank > 0 { lines.append("  \(value).tensor.shape = \(shapeName(kind, index));") }
+      }
+    }
+    lines += ["  return library->run(session, inputs, outputs);", "}", ""]
+    return lines
+  }
+
+  /// A variable of the function; ports have no names that start so.
+  private func shapeName(_ kind: String, _ index: Int) -> String { "sinter_\(kind)_shape_\(index)" }
+
+  // MARK: Sizes
+
+  private var needsArithmetic: Bool {
+    (program.inputs + program.outputs).contains { $0.type.shape.contains { $0.hasFunctions } }
+  }
+
+  private var arithmetic: [String] {
+    let pair = "(int64_t a, int64_t b)"
+    return [
+      "static inline int64_t \(prefix)_floor_divide\(pair) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }",
+      "static inline int64_t \(prefix)_modulo\(pair) { return a - \(prefix)_floor_divide(a, b) * b; }",
+      "static inline int64_t \(prefix)_minimum\(pair) { return a < b ? a : b; }",
+      "static inline int64_t \(prefix)_maximum\(pair) { return a > b ? a : b; }", "",
+    ]
+  }
+
+  /// A size as a C expression.
+  private func expression(_ dim: Dim) -> String {
+    if let value = dim.value { return "\(value)" }
+    var parts = dim.terms.map { term in
+      let factors = term.factors.map { expression($0) }
+      return ((term.coefficient == 1 ? [] : ["(\(term.coefficient))"]) + factors).joined(separator: " * ")
+    }
+    if dim.constant != 0 { parts.append("(\(dim.constant))") }
+    return parts.count == 1 ? parts[0] : "(" + parts.joined(separator: " + ") + ")"
+  }
+
+  private func expression(_ atom: Dim.Atom) -> String {
+    func call(_ name: String, _ a: Dim, _ b: Dim) -> String { "\(prefix)_\(name)(\(expression(a)), \(expression(b)))" }
+    switch atom {
+    case .symbol(let symbol): return symbols.firstIndex(of: symbol).map { symbolNames[$0] } ?? "0"
+    case .quotient(let a, let b): return call("floor_divide", a, b)
+    case .remainder(let a, let b): return call("modulo", a, b)
+    case .minimum(let a, let b): return call("minimum", a, b)
+    case .maximum(let a, let b): return call("maximum", a, b)
+    }
+  }
+}
+
+extension Dim {
+  /// Whether more than products and sums of symbols stand in it.
+  fileprivate var hasFunctions: Bool {
+    terms.contains { term in
+      term.factors.contains { factor in
+        switch factor {
+        case .symbol: false
+        case .quotient, .remainder, .minimum, .maximum: true
+        }
+      }
+    }
+  }
+}
+
+extension String {
+  fileprivate var replacingNewlines: String { String(map { $0.isNewline ? " " : $0 }) }
+}
+
+extension ElementType {
+  /// The C type that memory of this type is declared with.
+  fileprivate var cName: String {
+    switch self {
+    case .f32, .c64: "float"
+    case .f64, .c128: "double"
+    case .i8: "int8_t"
+    case .i16: "int16_t"
+    case .i32: "int32_t"
+    case .i64: "int64_t"
+    case .u16, .f16, .bf16: "uint16_t"
+    case .u32: "uint32_t"
+    case .u64: "uint64_t"
+    case .u8, .bool, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1, .i4, .u4, .i2, .u2: "uint8_t"
+    case .string: "SinterString"
+    }
+  }
+}

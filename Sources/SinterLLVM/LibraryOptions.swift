@@ -1,0 +1,59 @@
+import SinterCore
+
+/// What becomes of a program.
+public struct LibraryOptions: Sendable {
+  public enum Emission: String, Sendable, CaseIterable {
+    /// A shared library, the default.
+    case library = "so"
+    /// A static archive and a relocatable object, which export `<name>_library`.
+    case archive = "a"
+    case object = "o"
+    /// The kernels as assembly, and as LLVM's text after its passes.
+    case assembly = "s"
+    case llvm = "ll"
+
+    /// What a path's ending asks for.
+    public init?(path: String) {
+      guard let dot = path.lastIndex(of: ".") else { return nil }
+      self.init(rawValue: String(path[path.index(after: dot)...]))
+    }
+  }
+
+  public var target: Target
+  public var emission: Emission
+  /// Keeps the weights in a file `<name>.weights` beside the library.
+  public var weightsBeside: Bool
+  /// Writes `<name>.h` and `sinter.h` beside a library, an archive or an object.
+  public var writesHeaders: Bool
+  /// Threads that compile kernels.
+  public var threads: Int
+  /// The linker; nil: `LD`, else `ld`.
+  public var linker: String?
+
+  public init(
+    target: Target = .host, emission: Emission = .library, weightsBeside: Bool = false, writesHeaders: Bool = true,
+    threads: Int = 2, linker: String? = nil
+  ) {
+    self.target = target
+    self.emission = emission
+    self.weightsBeside = weightsBeside
+    self.writesHeaders = writesHeaders
+    self.threads = threads
+    self.linker = linker
+  }
+}
+
+/// The files that a compilation made, and what it took.
+public struct LibraryArtifacts: Sendable {
+  /// The library, archive, object or listing.
+  public var path: String
+  /// `<name>.h` and `sinter.h`; empty where none were asked for.
+  public var headers: [String] = []
+  public var weightsPath: String?
+  public var weightBytes = 0
+  public var kernelCount = 0
+  /// Seconds: LLVM on the kernels, on the program itself, and the linker with the weights.
+  public var kernelSeconds = 0.0
+  public var programSeconds = 0.0
+  public var linkSeconds = 0.0
+}

@@ -1,0 +1,73 @@
+import Glibc
+import SinterCore
+
+/// Puts objects together with the system's tools.
+///
+/// The same objects give the same bytes. Nothing is seen at the destination before all of it is there.
+package struct Linker {
+  /// `LD`, else `ld`; may hold arguments after spaces, as in make.
+  package var command: [String]
+  /// `OBJCOPY`, else `objcopy`, and `AR`, else `ar`: for archives and objects.
+  package var copier: [String]
+  package var archiver: [String]
+
+  package init(command: String? = nil) {
+    func tool(_ variable: String, _ name: String) -> [String] {
+      let words = (Environment.value(variable) ?? name).split(separator: " ").map(String.init)
+      return words.isEmpty ? [name] : words
+    }
+    self.command = command.map { $0.split(separator: " ").map(String.init) } ?? tool("LD", "ld")
+    copier = tool("OBJCOPY", "objcopy")
+    archiver = tool("AR", "ar")
+  }
+
+  /// A shared library that exports `sinter_library` alone and needs the C library, its mathematics and nothing else.
+  func sharedLibrary(_ objects: [String], name: String, in folder: String, to path: String) throws(DiagnosticError) {
+    let exports = folder + "/exports.map"
+    try Files.write("{ global: sinter_library; local: *; };\n", to: exports)
+    let output = folder + "/library.so"
+    let arguments = [
+      "-shared", "-o", output, "-soname", name, "--version-script=" + exports, "--gc-sections", "--strip-debug",
+      "--build-id=none", "--hash-style=gnu", "--no-undefined", "-z", "relro", "-z", "now", "-z", "noexecstack",
+    ]
+    try run(command, arguments + objects + ["--as-needed", "-l:libm.so.6", "-l:libc.so.6"], "ld", "LD", "library \(path)")
+    try Files.rename(output, to: path)
+  }
+
+  /// One object that defines `entry` and keeps everything else to itself.
+  func object(_ objects: [String], entry: String, in folder: String, to path: String) throws(DiagnosticError) {
+    let joined = folder + "/joined.o"
+    try run(command, ["-r", "-o", joined, "--build-id=none"] + objects, "ld", "LD", "object \(path)")
+    let arguments = [
+      "--strip-debug", "--redefine-sym", "sinter_library=" + entry, "--keep-global-symbol", entry, joined,
+    ]
+    try run(copier, arguments, "objcopy", "OBJCOPY", "object \(path)")
+    try Files.rename(joined, to: path)
+  }
+
+  /// A static archive with one such object.
+  func archive(_ objects: [String], entry: String, in folder: String, to path: String) throws(DiagnosticError) {
+    let member = folder + "/model.o"
+    try object(objects, entry: entry, in: folder, to: member)
+    let output = folder + "/library.a"
+    try run(archiver, ["rcsD", output, member], "ar", "AR", "archive \(path)")
+    try Files.rename(output, to: path)
+  }
+
+  private func run(
+    _ command: [String], _ arguments: [String], _ tool: String, _ variable: String, _ what: String
+  ) throws(DiagnosticError) {
+    let result: Subprocess.Result
+    do {
+      result = try Subprocess.run(command[0], command.dropFirst() + arguments)
+    } catch {
+      throw DiagnosticError(
+        .user, "link.tool", "the \(what) cannot be made: \(error.diagnostics[0].message)",
+        hint: "install binutils, or set \(variable) to a program that works as \(tool) does")
+    }
+    guard result.succeeded else {
+      throw DiagnosticError(
+        .user, "link.failed", "the \(what) cannot be made: \(command[0]) failed with status \(result.status):\n\(result.output)")
+    }
+  }
+}

@@ -1,0 +1,76 @@
+internal import CLLVM
+import SinterCore
+
+/// Writes the computation of sizes, and notes whether anything in it overflows or divides by zero.
+struct DimEmitter {
+  let ir: IRModule
+  /// The value of a symbol, an i64.
+  let symbol: (Symbol) -> IRValue?
+  /// True where some step could not be computed; nil as long as nothing can fail.
+  private(set) var failed: IRValue?
+
+  init(ir: IRModule, symbol: @escaping (Symbol) -> IRValue?) {
+    self.ir = ir
+    self.symbol = symbol
+  }
+
+  private mutating func fails(_ condition: IRValue) {
+    if ir.knownInt(condition) == 0 { return }
+    failed = failed.map { ir.or($0, condition) } ?? condition
+  }
+
+  private mutating func checked(_ intrinsic: String, _ a: IRValue, _ b: IRValue) -> IRValue {
+    let pair = ir.intrinsic(intrinsic, [ir.i64], [a, b])
+    fails(LLVMBuildExtractValue(ir.builder, pair, 1, ""))
+    return LLVMBuildExtractValue(ir.builder, pair, 0, "")
+  }
+
+  mutating func emit(_ dim: Dim) throws -> IRValue {
+    var sum: IRValue? = dim.constant == 0 && !dim.isConstant ? nil : ir.index(dim.constant)
+    for term in dim.terms {
+      var product: IRValue?
+      for factor in term.factors {
+        let value = try emit(factor)
+        product = product.map { checked("llvm.smul.with.overflow", $0, value) } ?? value
+      }
+      let factors = product ?? ir.index(1)
+      let scaled = term.coefficient == 1 ? factors : checked("llvm.smul.with.overflow", factors, ir.index(term.coefficient))
+      sum = sum.map { checked("llvm.sadd.with.overflow", $0, scaled) } ?? scaled
+    }
+    return sum ?? ir.index(0)
+  }
+
+  private mutating func emit(_ atom: Dim.Atom) throws -> IRValue {
+    switch atom {
+    case .symbol(let name):
+      guard let value = symbol(name) else {
+        throw DiagnosticError(.bug, "library.symbol", "the size \(name.name) has no value")
+      }
+      return value
+    case .quotient(let a, let b): return try division(a, b).quotient
+    case .remainder(let a, let b): return try division(a, b).remainder
+    case .minimum(let a, let b):
+      let (x, y) = (try emit(a), try emit(b))
+      return ir.select(ir.icmp(LLVMIntSLT, x, y), x, y)
+    case .maximum(let a, let b):
+      let (x, y) = (try emit(a), try emit(b))
+      return ir.select(ir.icmp(LLVMIntSGT, x, y), x, y)
+    }
+  }
+
+  /// Toward minus infinity.
+  private mutating func division(_ a: Dim, _ b: Dim) throws -> (quotient: IRValue, remainder: IRValue) {
+    let (x, y) = (try emit(a), try emit(b))
+    let isZero = ir.icmp(LLVMIntEQ, y, 0)
+    fails(isZero)
+    // The least number by -1 cannot be told from overflow, and is not a size anyway.
+    let isMinusOne = ir.icmp(LLVMIntEQ, y, -1)
+    let divisor = ir.select(ir.or(isZero, isMinusOne), ir.index(1), y)
+    let towardZero = ir.sdiv(x, divisor)
+    let rest = ir.sub(x, ir.mul(towardZero, divisor))
+    let isUp = ir.and(ir.icmp(LLVMIntNE, rest, 0), ir.icmp(LLVMIntSLT, ir.xor(rest, divisor), 0))
+    let quotient = ir.select(isUp, ir.sub(towardZero, 1), towardZero)
+    let remainder = ir.select(isUp, ir.add(rest, divisor), rest)
+    return (ir.select(isMinusOne, ir.sub(ir.index(0), x), quotient), remainder)
+  }
+}

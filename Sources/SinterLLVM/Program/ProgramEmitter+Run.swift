@@ -1,0 +1,197 @@
+internal import CLLVM
+import SinterCore
+import SinterKernel
+
+extension ProgramEmitter {
+  /// What calls of the runtime return.
+  private static let runtimeErrorStatus: Int64 = 6
+  /// Steps that share a function; one function of thousands would cost LLVM more than their sum.
+  private static let stepsPerFunction = 64
+
+  /// What the code of one part of `run` refers to.
+  private struct Part {
+    var frame, buffers, sizes: IRValue
+    /// Arrays for the arguments of calls.
+    var bufferArguments, sizeArguments: IRValue
+    /// Returns the status that comes into it.
+    var leave: IRBlock
+    var status: IRValue
+    var turns: [Symbol: IRValue] = [:]
+  }
+
+  /// `int32_t run(SinterFrame *frame)`: makes the outputs, then all steps in order.
+  func emitRun() throws -> IRValue {
+    let type = ir.functionType(ir.i32, [ir.pointer])
+    var parts: [IRValue] = []
+    for start in stride(from: 0, to: program.steps.count, by: Self.stepsPerFunction) {
+      let steps = program.steps[start..<min(start + Self.stepsPerFunction, program.steps.count)]
+      let function = ir.function("sinter_run.\(start)", type, linkage: LLVMInternalLinkage)
+      try emitPart(Array(steps), function)
+      parts.append(function)
+    }
+    let run = ir.function("sinter_run", type, linkage: LLVMInternalLinkage)
+    ir.position(at: ir.block("entry", in: run))
+    let frame = ir.parameter(run, 0)
+    let (leave, status) = emitLeave(run)
+    let output = ir.external("sinter_output", ir.functionType(ir.i32, [ir.pointer, ir.i32]), isHidden: true)
+    for port in program.outputs.indices {
+      leaveUnlessOK(ir.call(output, [frame, ir.int(ir.i32, Int64(port))]), leave, status)
+    }
+    for part in parts { leaveUnlessOK(ir.call(part, [frame]), leave, status) }
+    ir.giveBack(ir.int(ir.i32, 0))
+    finishLeave(leave, status)
+    return run
+  }
+
+  /// A block that returns a status, entered from many places.
+  private func emitLeave(_ function: IRValue) -> (IRBlock, IRValue) {
+    let here = ir.currentBlock
+    let leave = ir.block("leave", in: function)
+    ir.position(at: leave)
+    let status = ir.phi(ir.i32)
+    ir.giveBack(status)
+    ir.position(at: here)
+    return (leave, status)
+  }
+
+  private func leaveUnlessOK(_ result: IRValue, _ leave: IRBlock, _ status: IRValue) {
+    let next = ir.block("next", in: ir.currentFunction)
+    ir.addIncoming(status, result, ir.currentBlock)
+    ir.jump(if: ir.icmp(LLVMIntEQ, result, 0), next, else: leave)
+    ir.position(at: next)
+  }
+
+  /// A block that nothing enters must not be there.
+  private func finishLeave(_ leave: IRBlock, _ status: IRValue) {
+    if LLVMCountIncoming(status) == 0 { LLVMDeleteBasicBlock(leave) }
+  }
+
+  private func emitPart(_ steps: [KernelProgram.Step], _ function: IRValue) throws {
+    ir.position(at: ir.block("entry", in: function))
+    let frame = ir.parameter(function, 0)
+    let calls = steps.flatMap(\.calls)
+    let bufferArguments = ir.stackArray(ir.pointer, max(1, calls.map(\.buffers.count).max() ?? 0), alignment: 8)
+    let sizeArguments = ir.stackArray(ir.i64, max(1, calls.map(\.sizes.count).max() ?? 0), alignment: 8)
+    let buffers = ir.load(ir.pointer, frame, alignment: 8)
+    let sizes = ir.load(ir.pointer, ir.address(ir.pointer, frame, ir.index(1)), alignment: 8)
+    let (leave, status) = emitLeave(function)
+    let part = Part(
+      frame: frame, buffers: buffers, sizes: sizes, bufferArguments: bufferArguments, sizeArguments: sizeArguments,
+      leave: leave, status: status)
+    for step in steps { try emit(step, part) }
+    ir.giveBack(ir.int(ir.i32, 0))
+    finishLeave(leave, status)
+  }
+
+  private func emit(_ step: KernelProgram.Step, _ part: Part) throws {
+    switch step {
+    case .call(let call): try emit(call, part)
+    case .loop(let turn, let count, let body):
+      let function = ir.currentFunction
+      let end = try size(count, part)
+      let before = ir.currentBlock
+      let inner = ir.block("turn", in: function)
+      let after = ir.block("turned", in: function)
+      ir.jump(if: ir.icmp(LLVMIntSGT, end, 0), inner, else: after)
+      ir.position(at: inner)
+      let number = ir.phi(ir.i64, [(ir.index(0), before)])
+      var nested = part
+      nested.turns[turn] = number
+      for step in body { try emit(step, nested) }
+      let next = ir.add(number, 1)
+      ir.addIncoming(number, next, ir.currentBlock)
+      ir.jump(if: ir.icmp(LLVMIntSLT, next, end), inner, else: after)
+      ir.position(at: after)
+    }
+  }
+
+  private func emit(_ call: KernelProgram.Call, _ part: Part) throws {
+    let kernel = program.kernels[call.kernel]
+    guard kernel.parameters.count == call.buffers.count, kernel.sizeCount == call.sizes.count else {
+      throw DiagnosticError(
+        .bug, "library.call",
+        "kernel \(kernel.name) takes \(kernel.parameters.count) buffers and \(kernel.sizeCount) sizes, not \(call.buffers.count) and \(call.sizes.count)",
+        at: call.origin)
+    }
+    for (index, argument) in call.buffers.enumerated() {
+      ir.store(
+        try address(argument, part), ir.address(ir.pointer, part.bufferArguments, ir.index(index)), alignment: 8)
+    }
+    let sizes = try sizeArguments(call, part)
+    let tasks = try size(call.tasks, part)
+    let function = ir.external(
+      KernelCompiler.symbol(call.kernel, kernel), ir.functionType(ir.i32, [ir.pointer, ir.pointer, ir.i64, ir.i64]),
+      isHidden: true)
+    if let count = call.tasks.value, count < 2 * max(1, call.grain) {
+      if count <= 0 { return }
+      let error = ir.call(function, [part.bufferArguments, sizes, ir.index(0), tasks])
+      return report(error, part)
+    }
+    let launch = ir.external(
+      "sinter_launch",
+      ir.functionType(ir.i32, [ir.pointer, ir.pointer, ir.pointer, ir.pointer, ir.i64, ir.i64]), isHidden: true)
+    let status = ir.call(
+      launch, [part.frame, function, part.bufferArguments, sizes, tasks, ir.index(max(1, call.grain))])
+    leaveUnlessOK(status, part.leave, part.status)
+  }
+
+  /// Leaves with the error that a kernel returned, unless it is zero.
+  private func report(_ error: IRValue, _ part: Part) {
+    let function = ir.currentFunction
+    let fails = ir.block("fails", in: function)
+    let next = ir.block("next", in: function)
+    ir.jump(if: ir.icmp(LLVMIntEQ, error, 0), next, else: fails)
+    ir.position(at: fails)
+    let fail = ir.external(
+      "sinter_fail", ir.functionType(ir.i32, [ir.pointer, ir.i32, ir.i32, ir.pointer, ir.i32]), isHidden: true)
+    let status = ir.call(
+      fail,
+      [part.frame, ir.int(ir.i32, Self.runtimeErrorStatus), ir.sub(error, 1), ir.zero(ir.pointer), ir.int(ir.i32, 0)])
+    ir.addIncoming(part.status, status, ir.currentBlock)
+    ir.jump(part.leave)
+    ir.position(at: next)
+  }
+
+  // MARK: Arguments
+
+  private func address(_ argument: KernelProgram.Call.Argument, _ part: Part) throws -> IRValue {
+    let base = ir.load(
+      ir.pointer, ir.address(ir.pointer, part.buffers, ir.index(argument.buffer.position)), alignment: 8)
+    if argument.offset.value == 0 { return base }
+    let bits = program.buffers[argument.buffer].element.bits
+    let elements = try size(argument.offset, part)
+    let bytes = bits >= 8 ? ir.mul(elements, ir.index(bits / 8)) : ir.lshr(elements, bits == 4 ? 1 : 2)
+    return ir.address(ir.i8, base, bytes)
+  }
+
+  private func sizeArguments(_ call: KernelProgram.Call, _ part: Part) throws -> IRValue {
+    let known = call.sizes.compactMap(\.value)
+    if known.count == call.sizes.count { return table(ir.i64, known.map { ir.index($0) }) }
+    for (index, dim) in call.sizes.enumerated() {
+      ir.store(try size(dim, part), ir.address(ir.i64, part.sizeArguments, ir.index(index)), alignment: 8)
+    }
+    return part.sizeArguments
+  }
+
+  /// A size: a number, what `plan` computed, or what is computed here since it changes with the turn of a loop.
+  private func size(_ dim: Dim, _ part: Part) throws -> IRValue {
+    if let value = dim.value { return ir.index(value) }
+    if let slot = layout.knownSlot(dim) { return loadSlot(slot, of: part.sizes) }
+    var emitter = DimEmitter(ir: ir) { [layout, ir] symbol in
+      part.turns[symbol] ?? layout.knownSlot(Dim(symbol)).map { slot in
+        ir.load(ir.i64, ir.address(ir.i64, part.sizes, ir.index(slot)), alignment: 8)
+      }
+    }
+    return try emitter.emit(dim)
+  }
+}
+
+extension KernelProgram.Step {
+  /// All calls in it.
+  var calls: [KernelProgram.Call] {
+    switch self {
+    case .call(let call): [call]
+    case .loop(_, _, let body): body.flatMap(\.calls)
+    }
+  }
+}

@@ -1,0 +1,158 @@
+internal import CLLVM
+import SinterCore
+import SinterKernel
+
+extension ProgramEmitter {
+  func emitTables(plan: IRValue, run: IRValue, weights: Weights) {
+    let features = ir.target.requiredFeatures.map { string($0) } + [ir.zero(ir.pointer)]
+    let isPlanned = program.arenaBytes != nil && program.buffers.elements.allSatisfy { $0.isPlanned }
+    let fields: [IRValue] = [
+      ir.int(ir.i32, 1), string(program.name), string("sinter \(SinterVersion.current)"), string(ir.target.description),
+      table(ir.pointer, features),
+      count(program.inputs.count), count(program.outputs.count),
+      table(types.port, program.inputs.map { port($0) }), table(types.port, program.outputs.map { port($0) }),
+      table(ir.pointer, program.inputs.map { inputDimensions($0) }),
+      table(ir.pointer, layout.outputSlots.map { slots in table(ir.i32, slots.map { ir.int(ir.i32, Int64($0)) }) }),
+      count(layout.symbols.count), table(types.symbol, layout.symbols.map { symbol($0) }), count(layout.slots.count),
+      count(program.buffers.count), table(types.buffer, program.buffers.indices.map { buffer($0, isPlanned: isPlanned) }),
+      count(isPlanned ? program.arenaBytes ?? 0 : -1),
+      weights == .inside && layout.weights.byteCount > 0 ? weightsAddress() : ir.zero(ir.pointer),
+      count(layout.weights.byteCount),
+      table(ir.pointer, layout.errors.map { string($0) }), count(layout.errors.count),
+      plan, run,
+    ]
+    let definition = define(types.program, structure(fields, types.program), name: Self.programSymbol)
+    LLVMSetLinkage(definition, LLVMExternalLinkage)
+    LLVMSetVisibility(definition, LLVMHiddenVisibility)
+  }
+
+  private func count(_ value: Int) -> IRValue { ir.int(ir.i64, Int64(value)) }
+
+  private func weightsAddress() -> IRValue {
+    let weights = LLVMAddGlobal(ir.module, ir.i8, Self.weightsSymbol)!
+    LLVMSetVisibility(weights, LLVMHiddenVisibility)
+    return weights
+  }
+
+  // MARK: Ports
+
+  private func port(_ port: KernelProgram.Port) -> IRValue {
+    let shape = port.type.shape
+    return structure(
+      [
+        string(port.name), ir.int(ir.i32, 1), ir.int(ir.i32, 0), dataType(port.type.element),
+        ir.int(ir.i32, Int64(shape.count)), table(ir.i64, shape.map { ir.int(ir.i64, Int64($0.value ?? -1)) }),
+        table(ir.pointer, shape.map { $0.isConstant ? ir.zero(ir.pointer) : string("\($0)") }), ir.zero(ir.pointer),
+      ], types.port)
+  }
+
+  private func dataType(_ element: ElementType) -> IRValue {
+    structure(
+      [ir.int(ir.i8, Int64(element.dlpackCode)), ir.int(ir.i8, Int64(element.bits)), ir.int(ir.i16, 1)], types.dataType)
+  }
+
+  private func inputDimensions(_ port: KernelProgram.Port) -> IRValue {
+    table(
+      types.dimension,
+      port.type.shape.map { dim in
+        let (kind, value): (Int64, Int) =
+          if let value = dim.value {
+            (0, value)
+          } else {
+            (dim.symbol == nil ? 2 : 1, layout.knownSlot(dim) ?? 0)
+          }
+        return structure(
+          [ir.int(ir.i32, kind), ir.int(ir.i64, Int64(value)), dim.isConstant ? ir.zero(ir.pointer) : string("\(dim)")],
+          types.dimension)
+      })
+  }
+
+  private func symbol(_ symbol: Symbol) -> IRValue {
+    let range = program.ranges[symbol] ?? 0...Int.max
+    let most = range.upperBound == Int.max ? -1 : range.upperBound
+    return structure(
+      [string(symbol.name), ir.int(ir.i64, Int64(range.lowerBound)), ir.int(ir.i64, Int64(most))], types.symbol)
+  }
+
+  // MARK: Buffers
+
+  private func buffer(_ id: BufferID, isPlanned: Bool) -> IRValue {
+    let buffer = program.buffers[id]
+    let place = layout.buffers[id.position]
+    let (kind, port, offset): (Int64, Int, Int) =
+      switch buffer.storage {
+      case .input(let port): (0, port, 0)
+      case .output(let port): (1, port, 0)
+      case .constant: (2, -1, place.weightOffset)
+      case .arena: (3, -1, isPlanned ? buffer.offset ?? -1 : -1)
+      }
+    return structure(
+      [
+        ir.int(ir.i32, kind), ir.int(ir.i32, Int64(port)), ir.int(ir.i32, Int64(place.first)),
+        ir.int(ir.i32, Int64(place.last)), ir.int(ir.i64, Int64(offset)), ir.int(ir.i32, Int64(place.bytesSlot)),
+      ], types.buffer)
+  }
+
+  // MARK: Constants
+
+  private func structure(_ fields: [IRValue], _ type: IRType) -> IRValue {
+    var fields: [IRValue?] = fields
+    return LLVMConstNamedStruct(type, &fields, UInt32(fields.count))
+  }
+
+  /// The address of an array of constants; null where there are none.
+  func table(_ element: IRType, _ elements: [IRValue]) -> IRValue {
+    if elements.isEmpty { return ir.zero(ir.pointer) }
+    var elements: [IRValue?] = elements
+    let array = LLVMConstArray2(element, &elements, UInt64(elements.count))!
+    return define(ir.array(element, elements.count), array, name: "table")
+  }
+
+  private func string(_ text: String) -> IRValue {
+    let bytes = Array(text.utf8).map { CChar(bitPattern: $0) }
+    let value = LLVMConstStringInContext2(ir.context, bytes, bytes.count, 0)!
+    let global = define(LLVMTypeOf(value), value, name: "text")
+    LLVMSetUnnamedAddress(global, LLVMGlobalUnnamedAddr)
+    LLVMSetAlignment(global, 1)
+    return global
+  }
+
+  private func define(_ type: IRType, _ value: IRValue, name: String) -> IRValue {
+    let global = LLVMAddGlobal(ir.module, type, name)!
+    LLVMSetInitializer(global, value)
+    LLVMSetGlobalConstant(global, 1)
+    LLVMSetLinkage(global, LLVMPrivateLinkage)
+    return global
+  }
+}
+
+extension KernelProgram.Buffer {
+  /// Whether its place is known ahead of time.
+  fileprivate var isPlanned: Bool {
+    switch storage {
+    case .arena: offset != nil
+    case .input, .output, .constant: true
+    }
+  }
+}
+
+extension ElementType {
+  /// `SinterDataType.code`.
+  var dlpackCode: Int {
+    switch self {
+    case .i8, .i16, .i32, .i64, .i4, .i2: 0
+    case .u8, .u16, .u32, .u64, .u4, .u2: 1
+    case .f32, .f64, .f16: 2
+    case .bf16: 4
+    case .c64, .c128: 5
+    case .bool: 6
+    case .f8e4m3fn: 10
+    case .f8e4m3fnuz: 11
+    case .f8e5m2: 12
+    case .f8e5m2fnuz: 13
+    case .f8e8m0: 14
+    case .f4e2m1: 17
+    case .string: 200
+    }
+  }
+}

@@ -1,0 +1,89 @@
+internal import CLLVM
+import SinterCore
+import SinterKernel
+
+/// Writes the generated part of a library but for its kernels: the `sinter_program` of sinter_runtime.h, its tables, `plan` and `run`.
+final class ProgramEmitter {
+  let ir: IRModule
+  let program: KernelProgram
+  let layout: ProgramLayout
+  let types: ProgramTypes
+
+  /// Where the weights are.
+  enum Weights: Hashable, Sendable {
+    /// In the library.
+    case inside
+    /// In a file beside it.
+    case beside
+  }
+
+  /// The name under which the weights object defines the first byte of all constants.
+  static let weightsSymbol = "sinter_weights"
+  static let programSymbol = "sinter_program"
+
+  private init(ir: IRModule, program: KernelProgram, layout: ProgramLayout) {
+    self.ir = ir
+    self.program = program
+    self.layout = layout
+    types = ProgramTypes(ir: ir)
+  }
+
+  static func emit(_ program: KernelProgram, layout: ProgramLayout, weights: Weights, into ir: IRModule) throws {
+    let emitter = ProgramEmitter(ir: ir, program: program, layout: layout)
+    let plan = try emitter.emitPlan()
+    let run = try emitter.emitRun()
+    emitter.emitTables(plan: plan, run: run, weights: weights)
+  }
+
+  // MARK: plan
+
+  /// `int32_t plan(int64_t *sizes)`: fills all slots behind the symbols'. One straight line; the first thing that does not hold is reported.
+  private func emitPlan() throws -> IRValue {
+    let function = ir.function("sinter_plan", ir.functionType(ir.i32, [ir.pointer]), linkage: LLVMInternalLinkage)
+    ir.position(at: ir.block("entry", in: function))
+    let sizes = ir.parameter(function, 0)
+    var values: [Symbol: IRValue] = [:]
+    for (index, symbol) in layout.symbols.enumerated() { values[symbol] = loadSlot(index, of: sizes) }
+    var emitter = DimEmitter(ir: ir) { values[$0] }
+    var result = ir.int(ir.i32, 0)
+    for (index, dim) in layout.slots.enumerated().dropFirst(layout.symbols.count) {
+      ir.store(try emitter.emit(dim), ir.address(ir.i64, sizes, ir.index(index)), alignment: 8)
+    }
+    for requirement in layout.requirements.reversed() {
+      let holds = ir.icmp(LLVMIntSGE, try emitter.emit(requirement.size), 0)
+      result = ir.select(holds, result, ir.int(ir.i32, Int64(requirement.error + 1)))
+    }
+    if let failed = emitter.failed {
+      result = ir.select(failed, ir.int(ir.i32, Int64(layout.overflowError + 1)), result)
+    }
+    ir.giveBack(result)
+    return function
+  }
+
+  func loadSlot(_ slot: Int, of sizes: IRValue) -> IRValue {
+    ir.load(ir.i64, ir.address(ir.i64, sizes, ir.index(slot)), alignment: 8)
+  }
+}
+
+/// The structures of sinter.h and sinter_runtime.h.
+struct ProgramTypes {
+  let dataType, port, dimension, symbol, buffer, program: IRType
+
+  init(ir: IRModule) {
+    dataType = ir.structure([ir.i8, ir.i8, ir.i16])
+    port = ir.structure([ir.pointer, ir.i32, ir.i32, dataType, ir.i32, ir.pointer, ir.pointer, ir.pointer])
+    dimension = ir.structure([ir.i32, ir.i64, ir.pointer])
+    symbol = ir.structure([ir.pointer, ir.i64, ir.i64])
+    buffer = ir.structure([ir.i32, ir.i32, ir.i32, ir.i32, ir.i64, ir.i32])
+    program = ir.structure([
+      ir.i32, ir.pointer, ir.pointer, ir.pointer,  // ABI version, name, producer, target
+      ir.pointer,  // features
+      ir.i64, ir.i64, ir.pointer, ir.pointer, ir.pointer, ir.pointer,  // inputs, outputs, and their dimensions
+      ir.i64, ir.pointer, ir.i64,  // symbols, slots
+      ir.i64, ir.pointer, ir.i64,  // buffers, bytes of the arena
+      ir.pointer, ir.i64,  // weights
+      ir.pointer, ir.i64,  // errors
+      ir.pointer, ir.pointer,  // plan, run
+    ])
+  }
+}
