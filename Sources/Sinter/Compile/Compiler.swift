@@ -1,0 +1,78 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+import SinterLLVM
+import SinterPasses
+
+/// From a graph to kernels, one stage after another.
+///
+/// Each stage takes a value and gives a value; `kernels(of:)` is all of them in order. The flags say what is checked, written down and
+/// timed on the way.
+public struct Compiler {
+  /// What one stage took.
+  public struct Stage: Sendable {
+    public var name: String
+    public var milliseconds: Double
+  }
+
+  public var target: Target
+  public var flags: Flags
+  public private(set) var stages: [Stage] = []
+  /// What the passes changed, by rule.
+  public private(set) var rewrites = RewriteLog()
+  private var dumps = 0
+
+  public init(for target: Target = .host, flags: Flags = .fromEnvironment()) {
+    self.target = target
+    self.flags = flags
+  }
+
+  /// All stages.
+  public mutating func kernels(of graph: Graph) throws -> KernelProgram {
+    let optimized = try optimize(graph)
+    let forms = try lower(optimized)
+    return try schedule(forms)
+  }
+
+  /// The graph after all passes, or after given ones.
+  public mutating func optimize(_ graph: Graph, with passes: [Pass] = Pipelines.optimize) throws -> Graph {
+    var manager = PassManager(flags: flags)
+    var result = graph
+    if flags.verify { try GraphVerifier.verify(graph) }
+    try manager.run(passes, on: &result)
+    for (name, milliseconds) in manager.times { note(name, milliseconds) }
+    rewrites = manager.log
+    dumps = manager.stage
+    return result
+  }
+
+  /// The graph's loop forms, not fused.
+  public mutating func lower(_ graph: Graph) throws -> FormProgram {
+    try stage("lower") { try graph.lowered() }
+  }
+
+  /// Kernels for the target's machine.
+  public mutating func schedule(_ program: FormProgram) throws -> KernelProgram {
+    let machine = target.machine
+    return try stage("schedule") { try Scheduler.schedule(program, for: machine) }
+  }
+
+  /// Runs and times a stage.
+  private mutating func stage<R>(_ name: String, _ run: () throws -> R) throws -> R {
+    let clock = ContinuousClock()
+    let start = clock.now
+    defer { note(name, (clock.now - start).milliseconds) }
+    do {
+      return try run()
+    } catch let error as DiagnosticError {
+      throw error.diagnostics.contains { $0.kind == .bug } ? error.located(at: "stage \(name)") : error
+    }
+  }
+
+  private mutating func note(_ name: String, _ milliseconds: Double) {
+    stages.append(Stage(name: name, milliseconds: milliseconds))
+    guard flags.time else { return }
+    let tenths = Int((milliseconds * 10).rounded())
+    StandardError.write("\(tenths / 10).\(tenths % 10) ms  \(name)\n")
+  }
+}
