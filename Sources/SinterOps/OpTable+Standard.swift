@@ -85,6 +85,9 @@ extension OpTable {
     LpPool.self,
     MaxPool.self,
 
+    // Resampling
+    Resize.self,
+
     // Recurrent
     GRU.self,
     LSTM.self,

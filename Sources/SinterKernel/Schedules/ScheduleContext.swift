@@ -18,12 +18,14 @@ public struct ScheduleContext {
   }
 
   public let machine: Machine
-  public let values: EntityMap<FormValueID, FormProgram.Value>
+  public internal(set) var values: EntityMap<FormValueID, FormProgram.Value>
   /// The value that the form at hand computes.
   public internal(set) var result: FormValueID
   public internal(set) var program: KernelProgram
   /// Values that have a buffer by now. Constants get one when a kernel first reads them as they are.
   var places: [FormValueID: Place] = [:]
+  /// Constants that are packed already, by what was packed how.
+  private var packings: [PackingKey: BufferID] = [:]
   /// Equal kernels exist once.
   private var kernels: [Kernel: KernelID] = [:]
   private var kernelNames: [String: Int] = [:]
@@ -70,6 +72,42 @@ public struct ScheduleContext {
   public mutating func addConstant(_ tensor: HostTensor, named name: String, origin: [String] = []) -> BufferID {
     program.buffers.append(
       .init(name: name, element: tensor.element, count: Dim(tensor.count), storage: .constant(tensor), origin: origin))
+  }
+
+  /// What identifies a packed copy of a constant.
+  struct PackingKey: Hashable {
+    var value: FormValueID
+    var base: Int
+    var columnStride: Int
+    var depthOffsets: [Int]
+    var layout: PanelLayout
+  }
+
+  /// A packed copy of a constant, made once however often it is used.
+  mutating func packedConstant(_ key: PackingKey, make: () -> HostTensor?) -> BufferID? {
+    if let known = packings[key] { return known }
+    guard let tensor = make() else { return nil }
+    let buffer = addConstant(tensor, named: values[key.value].name, origin: values[key.value].origin)
+    packings[key] = buffer
+    return buffer
+  }
+
+  /// A body computed into memory of its own ahead of the form at hand: a value that only this form reads.
+  mutating func materialize(_ body: Body, shape: [Dim], named name: String) throws -> FormValueID {
+    let type = TensorType(body[body.results[0]].type, shape)
+    let value = values.append(.init(type: type, name: name, origin: values[result].origin))
+    places[value] = Place(buffer: addScratch(type.element, count: type.count, named: name, origin: values[result].origin))
+    let outer = result
+    result = value
+    defer { result = outer }
+    try ElementSchedule.schedule(ElementForm(body: body), context: &self)
+    return value
+  }
+
+  /// A builder of bodies over this program's values.
+  func bodyBuilder() -> BodyBuilder {
+    let values = values
+    return BodyBuilder { values[$0].type.element }
   }
 
   /// Memory between the kernels of one form (or for a value that the scheduler stores).

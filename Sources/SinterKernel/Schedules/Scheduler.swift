@@ -140,8 +140,8 @@ extension ScheduleContext {
     switch form {
     case .element(let form): try ElementSchedule.schedule(form, context: &self)
     case .reduce(let form): try ReduceSchedule.schedule(form, context: &self)
-    case .contract(let form): try ReduceSchedule.schedule(form.reduction(element), context: &self)
-    case .convolve(let form): try ReduceSchedule.schedule(form.reduction(result: type(value), type), context: &self)
+    case .contract(let form): try ContractSchedule.schedule(form, context: &self)
+    case .convolve(let form): try ConvolveSchedule.schedule(form, context: &self)
     case .scan(let form): try ScanSchedule.schedule(form, context: &self)
     case .scatter(let form): try ScatterSchedule.schedule(form, context: &self)
     case .sort(let form): try SortSchedule.schedule(form, context: &self)

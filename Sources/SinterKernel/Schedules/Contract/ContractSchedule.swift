@@ -1,0 +1,221 @@
+import SinterCore
+
+/// Matrix products and all that comes down to them: register tiles over panels of the right side.
+///
+/// A right side that is constant is packed at compile time into panels (`PanelLayout`); one that is computed is read as it lies, where its
+/// columns are neighbours, and copied so that they are, where not. The left side is always read as it lies.
+struct ContractSchedule {
+  let form: ContractForm
+
+  /// The axes of the result that are neither the collapsed rows nor the collapsed columns: batches, and rows or columns that do not collapse.
+  private struct Outer {
+    var axis: Int
+    var extent: Dim
+    var lhsStride: Dim
+    var rhsStride: Dim
+  }
+
+  /// One side as memory.
+  struct Side {
+    enum Source: Hashable {
+      case value(FormValueID)
+      case packed(BufferID, ElementType)
+    }
+    var source: Source
+    var base: Dim
+    /// Over the batch axes, the side's own, then k.
+    var strides: [Dim]
+
+    func memory(_ scope: KernelScope) -> Memory {
+      switch source {
+      case .value(let value): scope.memory(value)
+      case .packed(let buffer, let element): scope.memory(buffer, element: element, .read)
+      }
+    }
+  }
+
+  private var batchCount: Int { form.batch.count }
+
+  static func schedule(_ form: ContractForm, context: inout ScheduleContext) throws {
+    try ContractSchedule(form: form).run(&context)
+  }
+
+  // MARK: Sides
+
+  /// A body as memory, copied to scratch where it is not plain memory already or where `isUsable` refuses its strides.
+  private func side(
+    _ body: Body, own: [Dim], isRight: Bool, context: inout ScheduleContext, isUsable: (Side) -> Bool
+  ) throws -> Side {
+    let axes = form.batch + own + form.k
+    let values = context.values
+    if let access = AffineAccess(body, axes: axes.count, shape: { values[$0].type.shape }) {
+      let side = Side(source: .value(access.value), base: access.base, strides: access.strides)
+      if isUsable(side) { return side }
+    }
+    // Copied with k before the columns, as the tile reads them; for the left side the order of its axes is fine.
+    let order =
+      isRight
+      ? Array(0..<batchCount) + Array((batchCount + own.count)..<axes.count)
+        + Array(batchCount..<(batchCount + own.count)) : Array(axes.indices)
+    let shape = order.map { axes[$0] }
+    let builder = context.bodyBuilder()
+    var index = [Expr](repeating: builder.axis(0), count: axes.count)
+    for (position, axis) in order.enumerated() { index[axis] = builder.axis(position) }
+    let copy = builder.body(builder.inline(body, axes: index))
+    let value = try context.materialize(copy, shape: shape, named: isRight ? "right" : "left")
+    var strides = [Dim](repeating: 0, count: axes.count)
+    for (position, stride) in ScheduleContext.strides(shape).enumerated() { strides[order[position]] = stride }
+    return Side(source: .value(value), base: 0, strides: strides)
+  }
+
+  // MARK: The schedule
+
+  private func run(_ context: inout ScheduleContext) throws {
+    let lanes = context.machine.lanes(form.accumulate)
+    let columns = form.n.reduce(Dim(1), *)
+    let isVectorType = form.accumulate == .f32 || form.accumulate == .f64 || form.accumulate == .i32
+    guard isVectorType, columns.value.map({ $0 > lanes / 4 }) ?? true else {
+      return try ReduceSchedule.schedule(form.reduction { [values = context.values] in values[$0].type.element }, context: &context)
+    }
+    let own = (lhs: batchCount..<(batchCount + form.m.count), rhs: batchCount..<(batchCount + form.n.count))
+    let lhs = try side(form.lhs, own: form.m, isRight: false, context: &context) { _ in true }
+    let packed = packedRight(&context)
+    let rhs =
+      try packed?.side
+      ?? side(form.rhs, own: form.n, isRight: true, context: &context) { side in
+        // The columns have to be neighbours.
+        CollapsedAxes(extents: form.n, strides: [Array(side.strides[own.rhs])]).groups.last?.strides[0] == 1
+      }
+
+    // Everything but the last group of rows and of columns is walked outside.
+    let none = CollapsedAxes.Group(axes: 0..<0, extent: 1, strides: [1])
+    let rows = CollapsedAxes(extents: form.m, strides: [Array(lhs.strides[own.lhs])]).groups.last ?? none
+    let cols =
+      packed != nil
+      ? CollapsedAxes.Group(axes: form.n.indices, extent: columns, strides: [1])
+      : CollapsedAxes(extents: form.n, strides: [Array(rhs.strides[own.rhs])]).groups.last ?? none
+    var outer = form.batch.indices.map {
+      Outer(axis: $0, extent: form.batch[$0], lhsStride: lhs.strides[$0], rhsStride: rhs.strides[$0])
+    }
+    for axis in 0..<rows.axes.lowerBound {
+      outer.append(
+        Outer(axis: batchCount + axis, extent: form.m[axis], lhsStride: lhs.strides[batchCount + axis], rhsStride: 0))
+    }
+    for axis in 0..<cols.axes.lowerBound {
+      outer.append(
+        Outer(
+          axis: batchCount + form.m.count + axis, extent: form.n[axis], lhsStride: 0,
+          rhsStride: rhs.strides[batchCount + axis]))
+    }
+    outer.removeAll { $0.extent == 1 }
+
+    let machine = context.machine
+    let tile =
+      packed.map { RegisterTile.choose(rows: rows.extent.value, vectors: $0.layout.vectors, machine: machine) }
+      ?? .choose(rows: rows.extent.value, columns: cols.extent.value, lanes: lanes, machine: machine)
+    let depth = form.k.reduce(Dim(1), *)
+    let plan = ProductPlan(
+      rows: rows.extent, columns: cols.extent, depth: depth, tile: tile, lanes: lanes,
+      elementBytes: form.accumulate.bits / 8, outer: outer.map(\.extent).reduce(1, *), machine: machine)
+
+    let name = "contract_\(form.accumulate)_m\(rows.extent)_n\(cols.extent)_k\(depth)_\(tile.rows)x\(tile.vectors * lanes)"
+    let scope = context.kernel(named: name)
+    let b = scope.builder
+    var rest = b.task
+    func take(_ extent: Dim) -> Register {
+      let size = scope.dim(extent)
+      let index = b.binary(.modulo, rest, size)
+      rest = b.binary(.floorDivide, rest, size)
+      return index
+    }
+    let columnBlock = take(plan.columnBlocks)
+    let rowBlock = take(plan.rowBlocks)
+    let shape = context.shape(context.result)
+    var store = TileStore(
+      scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
+      axes: [Dim](repeating: 0, count: shape.count), extents: [:])
+    var (lhsBase, rhsBase) = (lhs.base, rhs.base)
+    for item in outer.reversed() {
+      let symbol = scope.bind(take(item.extent))
+      store.extents[symbol] = item.extent
+      store.axes[item.axis] = Dim(symbol)
+      lhsBase = lhsBase + Dim(symbol) * item.lhsStride
+      rhsBase = rhsBase + Dim(symbol) * item.rhsStride
+    }
+    let kernel = TileKernel(
+      scope: scope, lhs: lhs.memory(scope), rhs: rhs.memory(scope), accumulate: form.accumulate, lanes: lanes,
+      reductions: form.k.indices.map { axis in
+        TileKernel.Reduction(
+          extent: form.k[axis], lhsStride: lhs.strides[own.lhs.upperBound + axis],
+          rhsStride: rhs.strides[own.rhs.upperBound + axis])
+      }.collapsed(), isPacked: packed != nil)
+    let first = scope.index(lhsBase)
+    let product = ProductKernel(
+      plan: plan, kernel: kernel, packed: packed?.layout, rhsBase: scope.index(rhsBase),
+      rowOffsets: { row, count in
+        let stride = scope.dim(rows.strides[0])
+        return (b.add(first, b.multiply(row, stride)), (0..<count).map { b.multiply(stride, $0) })
+      })
+    product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
+      store.emit(
+        tile: tile, lanes: lanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rows,
+        rowFirst: batchCount, columnGroup: cols, columnFirst: batchCount + form.m.count)
+    }
+    let elements = shape.reduce(Dim(1), *)
+    let operands = outer.map(\.extent).reduce(1, *) * (rows.extent + cols.extent) * depth
+    try context.append(
+      scope, tasks: plan.tasks, grain: plan.grain, flops: elements * depth * 2,
+      bytes: (elements + operands) * Dim(form.accumulate.bits / 8))
+  }
+
+  /// The right side packed ahead of time, where it is constant and has no batch.
+  private func packedRight(_ context: inout ScheduleContext) -> (side: Side, layout: PanelLayout)? {
+    let values = context.values
+    let axes = form.batch.count + form.n.count + form.k.count
+    guard let access = AffineAccess(form.rhs, axes: axes, shape: { values[$0].type.shape }),
+      let tensor = context.constant(access.value), tensor.element == form.accumulate,
+      let base = access.base.value, let columns = form.n.reduce(Dim(1), *).value
+    else { return nil }
+    let strides = access.strides.compactMap(\.value)
+    let depths = form.k.compactMap(\.value)
+    guard strides.count == axes, depths.count == form.k.count,
+      form.batch.indices.allSatisfy({ strides[$0] == 0 || form.batch[$0] == 1 }),
+      let column = CollapsedAxes(
+        extents: form.n, strides: [Array(access.strides[batchCount..<(batchCount + form.n.count)])]
+      ).single, let columnStride = column.strides[0].value
+    else { return nil }
+    let lanes = context.machine.lanes(form.accumulate)
+    let rowExtent = form.m.reduce(Dim(1), *).value
+    let tile = RegisterTile.choose(rows: rowExtent, columns: columns, lanes: lanes, machine: context.machine)
+    var offsets = [0]
+    for axis in form.k.indices {
+      let stride = strides[batchCount + form.n.count + axis]
+      offsets = offsets.flatMap { offset in (0..<depths[axis]).map { offset + $0 * stride } }
+    }
+    let layout = PanelLayout(columns: columns, depth: offsets.count, lanes: lanes, vectors: tile.vectors)
+    let key = ScheduleContext.PackingKey(
+      value: access.value, base: base, columnStride: columnStride, depthOffsets: offsets, layout: layout)
+    guard
+      let buffer = context.packedConstant(
+        key, make: { layout.pack(tensor, base: base, columnStride: columnStride, depthOffsets: offsets) })
+    else { return nil }
+    let side = Side(
+      source: .packed(buffer, form.accumulate), base: 0,
+      strides: [Dim](repeating: 0, count: batchCount + form.n.count) + ScheduleContext.strides(form.k))
+    return (side, layout)
+  }
+}
+
+extension CollapsedAxes {
+  /// The only group, where there is just one.
+  var single: Group? { groups.isEmpty ? Group(axes: 0..<0, extent: 1, strides: [0]) : groups.count == 1 ? groups[0] : nil }
+}
+
+extension [TileKernel.Reduction] {
+  /// Neighbours joined wherever both sides walk them densely.
+  func collapsed() -> [TileKernel.Reduction] {
+    CollapsedAxes(extents: map(\.extent), strides: [map(\.lhsStride), map(\.rhsStride)]).groups.map {
+      TileKernel.Reduction(extent: $0.extent, lhsStride: $0.strides[0], rhsStride: $0.strides[1])
+    }
+  }
+}

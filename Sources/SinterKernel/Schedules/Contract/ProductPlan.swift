@@ -1,0 +1,161 @@
+import SinterCore
+
+/// How a product is cut into tasks, and tasks into tiles.
+///
+/// A task is a block of rows times some panels of columns. Its rows stay in the second-level cache while one panel after another passes; a
+/// panel stays in the first while the block's tiles pass.
+struct ProductPlan {
+  var rows: Dim
+  var columns: Dim
+  var tile: RegisterTile
+  var lanes: Int
+  /// Rows a task; a multiple of the tile's.
+  var blockRows: Int
+  /// Panels a task.
+  var blockPanels: Int
+  var tasks: Dim
+  var grain: Int
+
+  var width: Int { tile.vectors * lanes }
+  var rowBlocks: Dim { rows.ceilDivided(by: Dim(blockRows)) }
+  var panels: Dim { columns.ceilDivided(by: Dim(width)) }
+  var columnBlocks: Dim { panels.ceilDivided(by: Dim(blockPanels)) }
+
+  /// Work that a second thread must have to be worth waking: about ten microseconds.
+  private static let worthwhileFlops = 2_000_000
+  private static let taskFlops = 4_000_000
+
+  init(
+    rows: Dim, columns: Dim, depth: Dim, tile: RegisterTile, lanes: Int, elementBytes: Int, outer: Dim, machine: Machine
+  ) {
+    self.rows = rows
+    self.columns = columns
+    self.tile = tile
+    self.lanes = lanes
+    let k = Swift.max(1, depth.value ?? 512)
+    let fitting = Swift.max(tile.rows, machine.level2 / 2 / (k * elementBytes))
+    let rowCount = rows.value ?? 128
+    let needed = (rowCount + tile.rows - 1) / tile.rows * tile.rows
+    blockRows = Swift.max(1, Swift.min(fitting / tile.rows * tile.rows, Swift.max(needed, tile.rows)))
+    let width = tile.vectors * lanes
+    let panelCount = Swift.max(1, ((columns.value ?? 768) + width - 1) / width)
+    let panelFlops = Swift.max(1, 2 * Swift.min(blockRows, rowCount) * k * width)
+    // Enough tasks for a handful of threads before tasks grow.
+    let rowTasks = (rowCount + blockRows - 1) / blockRows * (outer.value ?? 1)
+    let most = Swift.max(1, panelCount * rowTasks / 16)
+    blockPanels = Swift.max(1, Swift.min(Self.taskFlops / panelFlops, most, panelCount))
+    grain = Swift.max(1, Self.worthwhileFlops / (panelFlops * blockPanels))
+    tasks = 1
+    // Rows alone make too few tasks: smaller blocks, as long as panels are not read too often.
+    let total = rowTasks * ((panelCount + blockPanels - 1) / blockPanels)
+    if total < 8, blockPanels == 1, rowCount >= 4 * tile.rows {
+      let wanted = Swift.max(tile.rows, (rowCount / (8 / Swift.max(1, total)) + tile.rows - 1) / tile.rows * tile.rows)
+      blockRows = Swift.min(blockRows, wanted)
+      grain = Swift.max(1, Self.worthwhileFlops / (2 * blockRows * k * width))
+    }
+    tasks = rowBlocks * columnBlocks * outer
+  }
+}
+
+/// Writes the loops of one task: panels, then tiles of rows, full ones first, then what is left.
+struct ProductKernel {
+  var plan: ProductPlan
+  var kernel: TileKernel
+  /// Nil: the right side is read as it lies.
+  var packed: PanelLayout?
+  var rhsBase: Register
+  /// The offset of a row on the left: that of the tile's first row, and what each row adds to it.
+  var rowOffsets: (_ first: Register, _ count: Int) -> (base: Register, deltas: [Register])
+
+  private var b: KernelBuilder { kernel.scope.builder }
+  private var scope: KernelScope { kernel.scope }
+
+  /// What is done with a finished tile: its first row, its first column, its size, the lanes that exist in each vector, and the sums.
+  typealias Store = (
+    _ row: Register, _ column: Register, _ tile: RegisterTile, _ masks: [Register?], _ sums: [Register]
+  ) -> Void
+
+  func emit(rowBlock: Register, columnBlock: Register, store: Store) {
+    let panelFrom = b.multiply(columnBlock, plan.blockPanels)
+    let panelTo = b.binary(.minimum, b.add(panelFrom, plan.blockPanels), scope.dim(plan.panels))
+    let rowFrom = b.multiply(rowBlock, plan.blockRows)
+    let rowTo = b.binary(.minimum, b.add(rowFrom, plan.blockRows), scope.dim(plan.rows))
+    let width = plan.width
+    let full = plan.columns / Dim(width)
+    let fullTo = plan.panels == full ? panelTo : b.binary(.minimum, panelTo, scope.dim(full))
+    if full.value != 0 {
+      b.loop("panel", from: panelFrom, to: fullTo) { panel in
+        let masks = [Register?](repeating: nil, count: plan.tile.vectors)
+        rows(
+          from: rowFrom, to: rowTo, column: b.multiply(panel, width), offset: panelOffset(panel),
+          vectors: plan.tile.vectors, loadMasks: masks, storeMasks: masks, store)
+      }
+    }
+    guard plan.panels != full else { return }
+    let from = b.binary(.maximum, panelFrom, scope.dim(full))
+    if let columns = plan.columns.value {
+      b.loop("tail", from: from, to: panelTo) { panel in
+        let vectors = (columns % width + plan.lanes - 1) / plan.lanes
+        var masks = [Register?](repeating: nil, count: vectors)
+        if columns % plan.lanes != 0 { masks[vectors - 1] = mask(columns % plan.lanes) }
+        let none = [Register?](repeating: nil, count: vectors)
+        rows(
+          from: rowFrom, to: rowTo, column: b.multiply(panel, width), offset: panelOffset(panel), vectors: vectors,
+          loadMasks: packed == nil ? masks : none, storeMasks: masks, store)
+      }
+      return
+    }
+    // The number of columns is known only at run time: vector by vector, the last one masked.
+    b.loop("tail", from: from, to: panelTo) { panel in
+      let first = b.multiply(panel, width)
+      b.loop("vector", from: first, to: scope.dim(plan.columns), step: plan.lanes) { column in
+        let left = b.subtract(scope.dim(plan.columns), column)
+        let limit = b.broadcast(b.cast(b.binary(.minimum, left, b.index(plan.lanes)), to: .i32), lanes: plan.lanes)
+        let masks: [Register?] = [b.compare(.less, b.laneNumbers(plan.lanes, .i32), limit)]
+        rows(
+          from: rowFrom, to: rowTo, column: column, offset: b.add(rhsBase, column), vectors: 1, loadMasks: masks,
+          storeMasks: masks, store)
+      }
+    }
+  }
+
+  private func mask(_ count: Int) -> Register {
+    b.compare(
+      .less, b.laneNumbers(plan.lanes, .i32), b.constant(.int(Int64(count)), .i32, lanes: plan.lanes))
+  }
+
+  private func panelOffset(_ panel: Register) -> Register {
+    if let packed { return b.add(rhsBase, b.multiply(panel, packed.width * packed.depth)) }
+    return b.add(rhsBase, b.multiply(panel, plan.width))
+  }
+
+  private func rows(
+    from: Register, to: Register, column: Register, offset: Register, vectors: Int, loadMasks: [Register?],
+    storeMasks: [Register?], _ store: Store
+  ) {
+    func tile(_ count: Int, at row: Register) {
+      let tile = RegisterTile(rows: count, vectors: vectors)
+      let (base, deltas) = rowOffsets(row, count)
+      let sums = kernel.accumulators(tile: tile, lhsBase: base, rows: deltas, column: offset, masks: loadMasks)
+      store(row, column, tile, storeMasks, sums)
+    }
+    let size = plan.tile.rows
+    let whole = b.multiply(b.binary(.floorDivide, b.subtract(to, from), b.index(size)), size)
+    let end = b.add(from, whole)
+    b.loop("row", from: from, to: end, step: size) { row in tile(size, at: row) }
+    if let count = plan.rows.value {
+      let rest = count % size
+      if rest > 0 { b.when(b.compare(.less, end, to)) { tile(rest, at: end) } }
+      return
+    }
+    var at = end
+    for half in plan.tile.halves {
+      at = b.branch(
+        b.compare(.lessOrEqual, b.add(at, half), to),
+        then: {
+          tile(half, at: at)
+          return [b.add(at, half)]
+        }, otherwise: { [at] })[0]
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import SinterCore
+
+/// The part of a matrix product that stays in registers: `rows` by `vectors` accumulators, each a whole vector of columns.
+struct RegisterTile: Hashable {
+  var rows: Int
+  var vectors: Int
+
+  /// The tile for a product of `rows` by `columns` elements, where known, on a machine.
+  ///
+  /// The model: a step along k costs the greater of its multiply-adds (two a cycle) and its loads (one a row and one a vector, two a
+  /// cycle), and no less than the latency of one multiply-add (four cycles) asks for. Edges count as whole tiles of what is left.
+  /// - Parameter period: rows after which the left side's offsets are no longer evenly spaced: tiles that cross one cost more to address.
+  static func choose(
+    rows: Int?, columns: Int?, lanes: Int, machine: Machine, depth: Int = 512, period: Int? = nil
+  ) -> RegisterTile {
+    let registers = machine.vectorRegisters
+    let rowCount = rows ?? 192
+    let columnVectors = ((columns ?? 768) + lanes - 1) / lanes
+    var best = RegisterTile(rows: 1, vectors: 1)
+    var bestCost = Double.infinity
+    for vectors in 1...8 where vectors <= Swift.max(1, columnVectors) {
+      for tileRows in 1...16 where tileRows <= rowCount {
+        let tile = RegisterTile(rows: tileRows, vectors: vectors)
+        guard tile.accumulators + vectors + 1 <= registers else { continue }
+        var cost = tile.cost(rows: rowCount, columnVectors: columnVectors)
+        if let period, period % tileRows != 0 { cost *= 1 + 12 / Double(Swift.max(depth * vectors, 1)) }
+        if cost < bestCost * 0.995 {
+          bestCost = cost
+          best = tile
+        }
+      }
+    }
+    return best
+  }
+
+  /// The tile for panels that are packed already.
+  static func choose(rows: Int?, vectors: Int, machine: Machine) -> RegisterTile {
+    let most = Swift.max(1, (machine.vectorRegisters - vectors - 1) / vectors)
+    let rowCount = rows ?? 192
+    let candidates = (1...Swift.min(most, 16)).filter { $0 <= rowCount }.map { RegisterTile(rows: $0, vectors: vectors) }
+    return candidates.min { a, b in
+      a.cost(rows: rowCount, columnVectors: vectors) < b.cost(rows: rowCount, columnVectors: vectors)
+    } ?? RegisterTile(rows: 1, vectors: vectors)
+  }
+
+  var accumulators: Int { rows * vectors }
+
+  /// Cycles for one step along k over the whole product.
+  private func cost(rows: Int, columnVectors: Int) -> Double {
+    func step(_ r: Int, _ v: Int) -> Double {
+      let arithmetic = Double(r * v) / 2
+      let loads = Double(r + v) / 2
+      return Swift.max(arithmetic, loads, 4) + 0.25
+    }
+    func column(_ v: Int) -> Double {
+      var total = Double(rows / self.rows) * step(self.rows, v)
+      for part in RegisterTile.remainders(rows % self.rows) { total += step(part, v) }
+      return total
+    }
+    var total = Double(columnVectors / vectors) * column(vectors)
+    let tail = columnVectors % vectors
+    if tail > 0 { total += column(tail) }
+    return total
+  }
+
+  /// How rows that do not fill a tile are done where their number is known: all at once.
+  static func remainders(_ rows: Int) -> [Int] { rows == 0 ? [] : [rows] }
+
+  /// Halves down to one, for a number of rows known only at run time.
+  var halves: [Int] {
+    var sizes: [Int] = []
+    var size = 1
+    while size < rows {
+      sizes.insert(size, at: 0)
+      size *= 2
+    }
+    return sizes
+  }
+}

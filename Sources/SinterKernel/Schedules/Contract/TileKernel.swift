@@ -1,0 +1,86 @@
+import SinterCore
+
+/// Writes the inner part of a product: a register tile that runs down the reduced axes, then hands its accumulators on.
+///
+/// The left side is read one element a row and broadcast; the right side whole vectors at a time. Both are addressed in elements, from
+/// offsets that the caller has computed.
+struct TileKernel {
+  /// One loop over a reduced axis, with what a step adds to the offsets of either side. In packed panels a step on the right counts as one,
+  /// whatever the width of the panel.
+  struct Reduction {
+    var extent: Dim
+    var lhsStride: Dim
+    var rhsStride: Dim
+  }
+
+  let scope: KernelScope
+  let lhs: Memory
+  let rhs: Memory
+  /// The type in which products are summed; operands of other types are converted.
+  let accumulate: ElementType
+  let lanes: Int
+  /// From the outermost to the innermost.
+  let reductions: [Reduction]
+  /// The right side is packed: a step moves by the tile's own width.
+  let isPacked: Bool
+
+  private var builder: KernelBuilder { scope.builder }
+
+  /// Sums a tile.
+  ///
+  /// - Parameters:
+  ///   - lhsBase: the offset of the first row's first element on the left.
+  ///   - rows: what each row adds to it.
+  ///   - column: the offset of the tile's first column on the right.
+  ///   - masks: for each vector of columns, the lanes that exist; nil where all do.
+  /// - Returns: the accumulators, row by row.
+  func accumulators(
+    tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
+  ) -> [Register] {
+    let zero = builder.constant(accumulate.isFloat ? .float(0) : .int(0), accumulate, lanes: lanes)
+    let initial = [Register](repeating: zero, count: tile.accumulators)
+    return descend(reductions[...], tile, rows, lhsBase, column, masks, initial)
+  }
+
+  private func descend(
+    _ loops: ArraySlice<Reduction>, _ tile: RegisterTile, _ rows: [Register], _ lhsOffset: Register,
+    _ rhsOffset: Register, _ masks: [Register?], _ sums: [Register]
+  ) -> [Register] {
+    guard let first = loops.first else {
+      return multiply(tile, rows, lhsOffset, rhsOffset, masks, sums)
+    }
+    if first.extent == 1 { return descend(loops.dropFirst(), tile, rows, lhsOffset, rhsOffset, masks, sums) }
+    return builder.loop(
+      "k", from: builder.index(0), to: scope.dim(first.extent), carrying: sums
+    ) { k, current in
+      let left = builder.add(builder.multiply(k, scope.dim(first.lhsStride)), lhsOffset)
+      let width = isPacked ? tile.vectors * lanes : 1
+      let right = builder.add(builder.multiply(k, scope.dim(first.rhsStride * Dim(width))), rhsOffset)
+      return descend(loops.dropFirst(), tile, rows, left, right, masks, current)
+    }
+  }
+
+  private func multiply(
+    _ tile: RegisterTile, _ rows: [Register], _ lhsOffset: Register, _ rhsOffset: Register, _ masks: [Register?],
+    _ sums: [Register]
+  ) -> [Register] {
+    let columns = (0..<tile.vectors).map { vector in
+      builder.cast(
+        builder.load(rhs, at: builder.add(rhsOffset, vector * lanes), lanes: lanes, mask: masks[vector]), to: accumulate)
+    }
+    var result: [Register] = []
+    for row in 0..<tile.rows {
+      let element = builder.cast(builder.load(lhs, at: builder.add(lhsOffset, rows[row])), to: accumulate)
+      let factor = builder.broadcast(element, lanes: lanes)
+      for vector in 0..<tile.vectors {
+        let sum = sums[row * tile.vectors + vector]
+        if accumulate.isFloat {
+          result.append(builder.multiplyAdd(factor, columns[vector], sum))
+        } else {
+          result.append(builder.add(builder.multiply(factor, columns[vector]), sum))
+        }
+      }
+    }
+    return result
+  }
+}

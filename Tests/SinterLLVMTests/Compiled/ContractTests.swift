@@ -1,0 +1,80 @@
+import SinterCore
+import SinterKernel
+import Testing
+
+@testable import SinterLLVM
+
+@Suite struct ContractTests {
+  struct Case: CustomTestStringConvertible, Sendable {
+    var batch: [Dim] = []
+    var m: Dim, n: Dim, k: Dim
+    var sizes: [Symbol: Int] = [:]
+    var isConstant = false
+    /// The right side is stored with k innermost.
+    var isTransposed = false
+    var hasEpilogue = false
+    var testDescription: String {
+      "\(batch) \(m)x\(n)x\(k) \(sizes.map { "\($0.key.name)=\($0.value)" }) constant=\(isConstant) transposed=\(isTransposed)"
+    }
+  }
+
+  static func program(_ c: Case) throws -> FormProgram {
+    var lowering = Lowering(name: "contract")
+    var generator = Generator(state: 7)
+    let a = lowering.input(TensorType(.f32, c.batch + [c.m, c.k]), named: "a")
+    let rhsShape = (c.isConstant ? [] : c.batch) + (c.isTransposed ? [c.n, c.k] : [c.k, c.n])
+    let b =
+      c.isConstant
+      ? lowering.constant(CompiledProgram.random(.f32, rhsShape.compactMap(\.value), &generator))
+      : lowering.input(TensorType(.f32, rhsShape), named: "b")
+    var result = try lowering.contract(
+      batch: c.batch, m: [c.m], n: [c.n], k: [c.k], accumulate: .f32,
+      lhs: { builder, batch, m, k in builder.load(a.id, batch + m + k) },
+      rhs: { builder, batch, n, k in
+        builder.load(b.id, (c.isConstant ? [] : batch) + (c.isTransposed ? n + k : k + n))
+      })
+    if c.hasEpilogue {
+      let bias = lowering.input(TensorType(.f32, [c.n]), named: "bias")
+      let residual = lowering.input(result.type, named: "residual")
+      let product = result
+      let rank = product.rank
+      // As fusion leaves it: the element work inside the contraction.
+      let builder = lowering.builder()
+      let index = (0..<rank).map { builder.axis($0) }
+      let sum =
+        (builder.accumulator(0, .f32) + builder.load(bias.id, [index[rank - 1]])
+        + builder.load(residual.id, index)).maximum(builder.constant(0.0, .f32))
+      guard case .compute(_, .contract(var form))? = lowering.steps.popLast() else { throw DiagnosticError(.bug, "test", "") }
+      form.epilogue = builder.body([sum])
+      result = lowering.add(.contract(form), product.type)
+    }
+    lowering.output(result, named: "y")
+    return lowering.program
+  }
+
+  static let cases: [Case] = {
+    var all: [Case] = []
+    for (m, n, k) in [(1, 16, 3), (8, 48, 5), (7, 33, 17), (49, 64, 32), (3, 1, 20), (13, 100, 64), (128, 129, 40), (1, 300, 7)] {
+      for isConstant in [false, true] {
+        for isTransposed in [false, true] {
+          all.append(
+            Case(
+              m: Dim(m), n: Dim(n), k: Dim(k), isConstant: isConstant, isTransposed: isTransposed,
+              hasEpilogue: (m + n) % 2 == 1))
+        }
+      }
+    }
+    let symbols = [Symbol("m"): 11, Symbol("n"): 37, Symbol("k"): 9, Symbol("b"): 3]
+    for isTransposed in [false, true] {
+      all.append(Case(batch: ["b", 2], m: "m", n: "n", k: "k", sizes: symbols, isTransposed: isTransposed, hasEpilogue: true))
+      all.append(Case(m: "m", n: 40, k: 12, sizes: symbols, isConstant: true, isTransposed: isTransposed, hasEpilogue: true))
+      all.append(Case(batch: [4], m: 6, n: 20, k: 8, isTransposed: isTransposed))
+    }
+    all.append(Case(m: "m", n: 20, k: 8, sizes: [Symbol("m"): 0], isConstant: true))
+    return all
+  }()
+
+  @Test(arguments: cases) func equalsInterpreter(_ c: Case) throws {
+    #expect(try CompiledProgram.error(try Self.program(c), sizes: c.sizes) < 1e-5)
+  }
+}

@@ -1,0 +1,68 @@
+import SinterCore
+import SinterKernel
+import Testing
+
+@testable import SinterLLVM
+
+@Suite struct ConvolveTests {
+  struct Case: CustomTestStringConvertible, Sendable {
+    var batch: Dim = 1
+    var spatial: [Dim]
+    var channels: Int
+    var results: Int
+    var kernel: [Int]
+    var stride = 1
+    var dilation = 1
+    var pad = 0
+    var groups = 1
+    var channelsLast = true
+    var sizes: [Symbol: Int] = [:]
+    var testDescription: String {
+      "\(batch)x\(spatial)x\(channels)->\(results) k\(kernel) s\(stride) d\(dilation) p\(pad) g\(groups) \(channelsLast)"
+    }
+  }
+
+  static func program(_ c: Case) throws -> FormProgram {
+    var lowering = Lowering(name: "convolve")
+    var generator = Generator(state: 7)
+    let channels = Dim(c.channels)
+    let shape = c.channelsLast ? [c.batch] + c.spatial + [channels] : [c.batch, channels] + c.spatial
+    let x = lowering.input(TensorType(.f32, shape), named: "x")
+    let w = lowering.constant(
+      CompiledProgram.random(.f32, [c.results, c.channels / c.groups] + c.kernel, &generator))
+    let out = c.spatial.indices.map { axis in
+      (c.spatial[axis] + Dim(2 * c.pad - c.dilation * (c.kernel[axis] - 1) - 1)) / Dim(c.stride) + 1
+    }
+    let ones = [Int](repeating: 1, count: c.kernel.count)
+    let result = lowering.convolve(
+      x, w, result: c.channelsLast ? [c.batch] + out + [Dim(c.results)] : [c.batch, Dim(c.results)] + out,
+      kernel: c.kernel, strides: ones.map { $0 * c.stride }, dilations: ones.map { $0 * c.dilation },
+      padsBegin: ones.map { _ in Dim(c.pad) }, groups: c.groups, channelsLast: c.channelsLast, accumulate: .f32)
+    lowering.output(result, named: "y")
+    return lowering.program
+  }
+
+  static let symbols = [Symbol("n"): 2, Symbol("h"): 9, Symbol("w"): 11]
+
+  static let cases: [Case] = [
+    Case(spatial: [8, 8], channels: 16, results: 32, kernel: [1, 1]),
+    Case(spatial: [7, 9], channels: 5, results: 20, kernel: [3, 3], pad: 1),
+    Case(spatial: [14, 14], channels: 16, results: 64, kernel: [3, 3], pad: 1),
+    Case(batch: 2, spatial: [15, 13], channels: 3, results: 16, kernel: [7, 7], stride: 2, pad: 3),
+    Case(spatial: [12, 12], channels: 8, results: 8, kernel: [3, 3], dilation: 2, pad: 2),
+    Case(spatial: [9, 9], channels: 8, results: 24, kernel: [3, 3], stride: 2, pad: 1, groups: 2),
+    Case(spatial: [9, 11], channels: 20, results: 20, kernel: [3, 3], pad: 1, groups: 20),
+    Case(spatial: [10, 11], channels: 32, results: 32, kernel: [5, 5], stride: 2, pad: 2, groups: 32),
+    Case(spatial: [3, 2], channels: 17, results: 17, kernel: [5, 5], pad: 2, groups: 17),
+    Case(spatial: [20], channels: 6, results: 18, kernel: [4], pad: 1),
+    Case(spatial: [4, 5, 6], channels: 3, results: 17, kernel: [2, 3, 2], pad: 1),
+    Case(spatial: [6, 7], channels: 4, results: 6, kernel: [3, 2], pad: 1, channelsLast: false),
+    Case(batch: "n", spatial: ["h", "w"], channels: 6, results: 40, kernel: [3, 3], stride: 2, pad: 1, sizes: symbols),
+    Case(batch: "n", spatial: ["h", "w"], channels: 16, results: 16, kernel: [3, 3], pad: 1, groups: 16, sizes: symbols),
+    Case(batch: "n", spatial: ["h", "w"], channels: 16, results: 33, kernel: [1, 1], sizes: symbols),
+  ]
+
+  @Test(arguments: cases) func equalsInterpreter(_ c: Case) throws {
+    #expect(try CompiledProgram.error(try Self.program(c), sizes: c.sizes) < 1e-5)
+  }
+}
