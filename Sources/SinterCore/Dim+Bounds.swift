@@ -101,3 +101,26 @@ extension Dim.Atom {
     }
   }
 }
+
+extension Dim {
+  /// Whether this is certainly zero or more under the ranges of its symbols; a symbol without one is at least zero.
+  ///
+  /// Besides the ends of ranges this knows polynomials without negative coefficients, written in how far each symbol lies above its
+  /// least value: `s·n - s` is not negative where n is at least one.
+  public func isNonNegative(_ ranges: [Symbol: ClosedRange<Int>] = [:]) -> Bool {
+    if terms.isEmpty { return constant >= 0 }
+    if let lower = bounds(ranges).lower, lower >= 0 { return true }
+    let shifted = substituting { symbol in
+      ranges[symbol].map { Dim(symbol) + Dim($0.lowerBound) }
+    }
+    return shifted.constant >= 0
+      && shifted.terms.allSatisfy { term in
+        term.coefficient > 0
+          && term.factors.allSatisfy { factor in
+            if case .symbol = factor { return true }
+            // Symbols inside it are shifted, too, and so at least zero.
+            return (factor.bounds([:]).lower ?? -1) >= 0
+          }
+      }
+  }
+}

@@ -74,8 +74,10 @@ public final class BodyBuilder {
 
   /// All the expressions of another body, its axes and loads replaced; gives its results. Used to fuse a producer into a consumer, where
   /// `axes` are the consumer's indices.
+  ///
+  /// - Parameter condition: where it does not hold, nothing is read, no check fails, and the results may be anything.
   package func inline(
-    _ body: Body, axes: [Expr], accumulators: [Expr] = [],
+    _ body: Body, axes: [Expr], accumulators: [Expr] = [], where condition: Expr? = nil,
     load replacement: ((FormValueID, [Expr], Expr?, Scalar) -> Expr?)? = nil
   ) -> [Expr] {
     var map: [ExprID] = []
@@ -85,16 +87,24 @@ public final class BodyBuilder {
       switch item.node {
       case .axis(let n): map.append(axes[n].id)
       case .accumulator(let n) where n < accumulators.count: map.append(accumulators[n].id)
-      case .load(let value, let indices, let condition, let otherwise):
+      case .load(let value, let indices, let own, let otherwise):
         let mapped = indices.map(expr)
-        let guardExpr = condition.map(expr)
+        let guardExpr = own.map { id in condition.map { $0 && expr(id) } ?? expr(id) } ?? condition
         if let replaced = replacement?(value, mapped, guardExpr, otherwise) {
           map.append(replaced.id)
         } else {
           map.append(
             append(.load(value, mapped.map(\.id), condition: guardExpr?.id, otherwise: otherwise), item.type).id)
         }
-      case .constant, .size, .accumulator, .unary, .binary, .compare, .select, .cast, .bitcast, .checked:
+      case .checked(let a, let bound, let error):
+        guard let condition else {
+          map.append(append(.checked(map[a.position], below: map[bound.position], error: error), item.type).id)
+          continue
+        }
+        let value = select(condition, expr(a), constant(0, item.type))
+        let limit = select(condition, expr(bound), constant(1, item.type))
+        map.append(value.checked(below: limit, error: error).id)
+      case .constant, .size, .accumulator, .unary, .binary, .compare, .select, .cast, .bitcast:
         map.append(simplified(item.node.mapArguments { map[$0.position] }, item.type).id)
       }
     }

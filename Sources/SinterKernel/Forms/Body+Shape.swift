@@ -1,0 +1,66 @@
+import SinterCore
+
+extension Body {
+  /// The number of loads from a value.
+  package func loads(of value: FormValueID) -> Int {
+    exprs.count { if case .load(value, _, _, _) = $0.node { true } else { false } }
+  }
+
+  /// Whether each load from a value reads, without condition, the element at the place that is computed.
+  ///
+  /// - Parameter shape: the value's; along an axis of one element the index may be zero.
+  package func readsInPlace(_ value: FormValueID, _ shape: [Dim]) -> Bool {
+    exprs.allSatisfy { expr in
+      guard case .load(value, let indices, let condition, _) = expr.node else { return true }
+      guard condition == nil, indices.count == shape.count else { return false }
+      return indices.enumerated().allSatisfy { axis, index in
+        self[index].node == .axis(axis) || (shape[axis] == 1 && self[index].node == .constant(.int(0)))
+      }
+    }
+  }
+
+  /// Whether the result is an element of some value, at most converted: nothing is computed.
+  package var isPlain: Bool {
+    guard results.count == 1 else { return false }
+    var id = results[0]
+    while true {
+      switch self[id].node {
+      case .cast(let a): id = a
+      case .load(_, _, let condition, _): return condition == nil
+      case .constant, .axis, .size, .accumulator, .unary, .binary, .compare, .select, .bitcast, .checked: return false
+      }
+    }
+  }
+
+  /// Whether all loads are unconditional and their indices are sums of multiples of axes.
+  package var hasOnlyAffineLoads: Bool {
+    var isAffine: [Bool] = []
+    isAffine.reserveCapacity(exprs.count)
+    for expr in exprs {
+      switch expr.node {
+      case .axis, .size: isAffine.append(true)
+      case .constant: isAffine.append(expr.type == .i64)
+      case .binary(.add, let a, let b), .binary(.subtract, let a, let b):
+        isAffine.append(isAffine[a.position] && isAffine[b.position])
+      case .binary(.multiply, let a, let b):
+        isAffine.append(
+          isAffine[a.position] && isAffine[b.position] && (self[a].node.isSize || self[b].node.isSize))
+      case .load(_, let indices, let condition, _):
+        if condition != nil || !indices.allSatisfy({ isAffine[$0.position] }) { return false }
+        isAffine.append(false)
+      case .accumulator, .unary, .binary, .compare, .select, .cast, .bitcast, .checked: isAffine.append(false)
+      }
+    }
+    return true
+  }
+}
+
+extension ExprNode {
+  /// Whether it is a number or a size, the same for all elements.
+  package var isSize: Bool {
+    switch self {
+    case .constant, .size: true
+    case .axis, .load, .accumulator, .unary, .binary, .compare, .select, .cast, .bitcast, .checked: false
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import SinterCore
+
+/// A body's place in a form.
+package enum BodySlot: Hashable, Sendable {
+  case element, reduce, contractLeft, contractRight, scan, scatterBase, scatterUpdate, sort, epilogue
+}
+
+extension Form {
+  /// The form with each body replaced. `map` gets the body's place and the sizes of its axes.
+  ///
+  /// - Parameter shape: that of the value that the form computes.
+  package func mapBodies(_ shape: [Dim], _ map: (BodySlot, [Dim], Body) throws -> Body) rethrows -> Form {
+    var result = self
+    switch self {
+    case .element(var form):
+      form.body = try map(.element, shape, form.body)
+      result = .element(form)
+    case .reduce(var form):
+      form.body = try map(.reduce, shape + form.inner, form.body)
+      result = .reduce(form)
+    case .contract(var form):
+      form.lhs = try map(.contractLeft, form.batch + form.m + form.k, form.lhs)
+      form.rhs = try map(.contractRight, form.batch + form.n + form.k, form.rhs)
+      result = .contract(form)
+    case .scan(var form):
+      form.body = try map(.scan, shape, form.body)
+      result = .scan(form)
+    case .scatter(var form):
+      form.base = try map(.scatterBase, shape, form.base)
+      form.update = try map(.scatterUpdate, form.domain, form.update)
+      result = .scatter(form)
+    case .sort(var form):
+      var sorted = shape
+      if sorted.indices.contains(form.axis) { sorted[form.axis] = form.extent }
+      form.body = try map(.sort, sorted, form.body)
+      result = .sort(form)
+    case .convolve, .call: break
+    }
+    if let epilogue = result.epilogue { result.epilogue = try map(.epilogue, shape, epilogue) }
+    return result
+  }
+
+  /// Calls `visit` with each body, its place and the sizes of its axes.
+  package func forEachBody(_ shape: [Dim], _ visit: (BodySlot, [Dim], Body) -> Void) {
+    _ = mapBodies(shape) { slot, extents, body in
+      visit(slot, extents, body)
+      return body
+    }
+  }
+
+  /// Values that it reads as a whole, not through a body.
+  package var wholeOperands: [FormValueID] {
+    switch self {
+    case .convolve(let form): [form.input, form.weight]
+    case .call(let form): form.operands
+    case .element, .reduce, .contract, .scan, .scatter, .sort: []
+    }
+  }
+
+  /// The type of what the form itself computes, before an epilogue.
+  package var accumulatorType: ElementType? {
+    switch self {
+    case .reduce(let form):
+      form.combine.isIndex ? .i64 : form.body.results.first.map { form.body[$0].type }
+    case .contract(let form): form.accumulate
+    case .convolve(let form): form.accumulate
+    case .element, .scan, .scatter, .sort, .call: nil
+    }
+  }
+}
