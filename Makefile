@@ -3,6 +3,7 @@
 SWIFT_BUILD = swift build
 PYTHON = .venv/bin/python
 JOBS ?= 2
+MODELS ?= .build/demo/digits.onnx
 
 .PHONY: help setup build test test-python demo bench conformance fuzz format onnx-proto clean
 .DEFAULT_GOAL := help

@@ -23,6 +23,11 @@ struct ImportTests {
     #expect(Set(targets) == Set(moduleTable.map(\.name)))
   }
 
+  @Test func everyRowIsInTheReadme() throws {
+    let readme = try String(contentsOf: SourceTree.root.appending(path: "README.md"), encoding: .utf8)
+    for row in moduleTable { #expect(readme.contains("| `\(row.name)` |"), "README.md has no row for \(row.name)") }
+  }
+
   @Test func everyImportStandsAboveItsImporter() {
     var seen: Set<String> = []
     let names = Set(moduleTable.map(\.name))

@@ -7,8 +7,9 @@ enum SourceTree {
     let isInternal: Bool
   }
 
-  static let sources = URL(filePath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().appending(path: "Sources")
+  static let root = URL(filePath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+  static let sources = root.appending(path: "Sources")
 
   /// Folders of `Sources` that hold at least one Swift file.
   static func swiftTargets() throws -> [String] {
