@@ -41,6 +41,17 @@ import Testing
     #expect(Self.transposes(graph) == 1, "\(graph)")
   }
 
+  @Test(arguments: [[2, 3], [1], [-1], [0, 2], [1, 2]], [true, false])
+  func reductionsAndSoftmaxFollow(_ axes: [Int], _ keepsAxes: Bool) throws {
+    var builder = GraphBuilder(name: "reduce")
+    let x = builder.input(Fact(.f32, ["n", 3, 6, 5]), named: "x")
+    var y = try Self.conv(&builder, x, [4, 3, 3, 3], pads: [0, 0, 0, 0], seed: 1)
+    y = try builder.add1(Softmax(.soft, axis: 1), [y])
+    let sum = try builder.add1(Reduce(.sum, keepsAxes: keepsAxes), [y, builder.constant(.i64([axes.count], axes))])
+    builder.output(try builder.add1(Unary(.exp), [sum]), named: "y")
+    try expectSameMeaning(builder.graph, after: Self.passes, sizes: Self.sizes)
+  }
+
   @Test func patchesBecomeTokensWithoutMoving() throws {
     var builder = GraphBuilder(name: "patches")
     let x = builder.input(Fact(.f32, ["n", 3, 8, 8]), named: "x")

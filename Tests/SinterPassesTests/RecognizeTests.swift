@@ -75,6 +75,39 @@ import Testing
     #expect(graph.order.last.map { graph.nodes[$0].op.isEqual(to: spelling.expected) } == true, "\(graph)")
   }
 
+  /// Mean of the last axes.
+  private static func mean(_ s: inout Speller, _ x: ValueID) throws -> ValueID {
+    try s.builder.add1(Reduce(.mean), [x, s.builder.constant(.i64([1], [-1]))])
+  }
+
+  @Test(arguments: ["divide", "reciprocal", "power"]) func findsLayerNormalization(_ spelling: String) throws {
+    var s = Speller()
+    let x = s.builder.input(Fact(.f32, ["n", 3, 6]), named: "x")
+    let d = try s.binary(.subtract, x, try Self.mean(&s, x))
+    let variance = try s.binary(.add, try Self.mean(&s, try s.binary(.power, d, 2)), 1e-5)
+    var y: ValueID
+    switch spelling {
+    case "divide": y = try s.binary(.divide, d, try s.unary(.sqrt, variance))
+    case "reciprocal": y = try s.binary(.multiply, try s.unary(.reciprocal, try s.unary(.sqrt, variance)), d)
+    default: y = try s.binary(.multiply, d, try s.binary(.power, variance, -0.5))
+    }
+    y = try s.binary(.multiply, y, s.builder.constant(.random([6], seed: 1)))
+    y = try s.binary(.add, s.builder.constant(.random([6], seed: 2)), y)
+    s.builder.output(y, named: "y")
+    let graph = try expectSameMeaning(s.builder.graph, after: [.recognize, .deadCode], sizes: [Symbol("n"): 2])
+    #expect(graph.operatorNames == ["LayerNormalization"])
+  }
+
+  @Test func findsRMSNormalization() throws {
+    var s = Speller()
+    let x = s.builder.input(Fact(.f32, ["n", 6]), named: "x")
+    let square = try s.binary(.add, try Self.mean(&s, try s.binary(.multiply, x, x)), 1e-6)
+    let y = try s.binary(.multiply, x, try s.binary(.divide, s.builder.constant(s.number(1)), try s.unary(.sqrt, square)))
+    s.builder.output(try s.binary(.multiply, s.builder.constant(.random([6], seed: 1)), y), named: "y")
+    let graph = try expectSameMeaning(s.builder.graph, after: [.recognize, .deadCode], sizes: [Symbol("n"): 2])
+    #expect(graph.operatorNames == ["RMSNormalization"])
+  }
+
   @Test func otherNumbersAreSomethingElse() throws {
     var speller = Speller()
     let x = speller.builder.input(Fact(.f32, [4, 6]), named: "x")

@@ -81,6 +81,28 @@ extension RewriteRule {
       inputs[1] = site.constant(.i64([2 * rank], moved))
       return try site.broughtFirst(try site.add1(op, inputs))
     },
+    RewriteRule("reduce(first(x)) = first(reduce(x))", at: Reduce.self) { op, site in
+      guard let x = site.channelsLast(behind: site.input(0)), let rank = site.type(x)?.rank else { return nil }
+      let given = site.graph.inputs(of: site.id)
+      guard given.has(1), let axes = given.integers(1), !axes.isEmpty, axes.allSatisfy({ $0 >= -rank && $0 < rank })
+      else { return nil }
+      let order = Permutation.toChannelsFirst(rank: rank).order
+      let written = axes.map { $0 < 0 ? $0 + rank : $0 }
+      let moved = site.constant(.i64([axes.count], written.map { order[$0] }.sorted()))
+      let result = try site.add1(op, [x, moved])
+      if op.keepsAxes { return try site.broughtFirst(result) }
+      // The axes that are left, as the written order has them, among those that are left in the other one.
+      let left = order.indices.filter { !written.contains($0) }.map { order[$0] }
+      let places = left.map { axis in left.count { $0 < axis } }
+      return Permutation(places).isIdentity ? result : try site.transposed(result, Permutation(places))
+    },
+    RewriteRule("softmax(first(x)) = first(softmax(x))", at: Softmax.self) { op, site in
+      guard let x = site.channelsLast(behind: site.input(0)), let rank = site.type(x)?.rank, op.axis >= -rank, op.axis < rank
+      else { return nil }
+      var moved = op
+      moved.axis = Permutation.toChannelsFirst(rank: rank).order[op.axis < 0 ? op.axis + rank : op.axis]
+      return try site.broughtFirst(try site.add1(moved, [x]))
+    },
     RewriteRule("reshape(first(x)) = first(reshape(x)) where only spatial axes change", at: [Reshape.self, Flatten.self]) { site in
       guard let x = site.channelsLast(behind: site.input(0)), let own = site.type(site.input(0))?.shape,
         let shape = site.type(site.outputs[0])?.shape, shape.count >= 3, shape[0] == own[0], shape[1] == own[1],

@@ -5,6 +5,6 @@ extension Pass {
   public static let recognize = Pass(
     "recognize", "Finds spelled-out operators, such as Gelu, HardSwish and LayerNormalization, and puts them in place of their spelling."
   ) { graph, log in
-    try graph.rewrite(RewriteRule.activations, log: &log)
+    try graph.rewrite(RewriteRule.activations + RewriteRule.normalizations, log: &log)
   }
 }
