@@ -11,6 +11,9 @@ package struct Linker {
   package var copier: [String]
   package var archiver: [String]
 
+  /// The dynamic loader, which is the part of the C library that finds variables of threads.
+  private static let loader = "/lib64/ld-linux-x86-64.so.2"
+
   package init(command: String? = nil) {
     func tool(_ variable: String, _ name: String) -> [String] {
       let words = (Environment.value(variable) ?? name).split(separator: " ").map(String.init)
@@ -30,7 +33,8 @@ package struct Linker {
       "-shared", "-o", output, "-soname", name, "--version-script=" + exports, "--gc-sections", "--strip-debug",
       "--build-id=none", "--hash-style=gnu", "--no-undefined", "-z", "relro", "-z", "now", "-z", "noexecstack",
     ]
-    try run(command, arguments + objects + ["--as-needed", "-l:libm.so.6", "-l:libc.so.6"], "ld", "LD", "library \(path)")
+    let system = ["--as-needed", "-l:libm.so.6", "-l:libc.so.6"] + (Files.exists(Self.loader) ? [Self.loader] : [])
+    try run(command, arguments + objects + system, "ld", "LD", "library \(path)")
     try Files.rename(output, to: path)
   }
 

@@ -1,0 +1,184 @@
+import Glibc
+import SinterCore
+import SinterKernel
+import SinterLLVM
+import Testing
+
+/// Libraries as a C program sees them: opened, run, asked what went wrong.
+@Suite struct LibraryTests {
+  /// y[n] = x[n] · w[n % 4] + n for x of shape [n], in two kernels with a value between them.
+  static func scaled(name: String = "scaled", fixed: Int? = nil) -> KernelProgram {
+    let size: Dim = fixed.map { Dim($0) } ?? "n"
+    var program = KernelProgram(name: name)
+    program.inputs = [.init(name: "x", type: TensorType(.f32, [size]))]
+    program.outputs = [.init(name: "y", type: TensorType(.f32, [size]))]
+    let x = program.buffers.append(.init(name: "x", element: .f32, count: size, storage: .input(0)))
+    let w = program.buffers.append(
+      .init(name: "w", element: .f32, count: 4, storage: .constant(.f32([4], [1, 2, 3, 4]))))
+    let t = program.buffers.append(.init(name: "t", element: .f32, count: size, storage: .arena))
+    let y = program.buffers.append(.init(name: "y", element: .f32, count: size, storage: .output(0)))
+
+    let scale = KernelBuilder(name: "scale")
+    let (sx, sw, st) = (
+      scale.parameter("x", .f32, .read), scale.parameter("w", .f32, .read), scale.parameter("t", .f32, .write)
+    )
+    let place = scale.binary(.modulo, scale.task, scale.index(4))
+    scale.store(scale.multiply(scale.load(sx, at: scale.task), scale.load(sw, at: place)), st, at: scale.task)
+    let offset = KernelBuilder(name: "offset")
+    let (ot, oy) = (offset.parameter("t", .f32, .read), offset.parameter("y", .f32, .write))
+    let last = offset.size()
+    let value = offset.load(ot, at: offset.task)
+    offset.check(offset.compare(.less, offset.task, last), error: 0, value: offset.task)
+    offset.store(offset.add(value, offset.cast(offset.task, to: .f32)), oy, at: offset.task)
+
+    program.errors = ["offset: more than 1000 elements"]
+    let k0 = program.kernels.append(scale.finish())
+    let k1 = program.kernels.append(offset.finish())
+    program.steps = [
+      .call(.init(kernel: k0, buffers: [.init(x), .init(w), .init(t)], sizes: [], tasks: size, grain: 64)),
+      .call(.init(kernel: k1, buffers: [.init(t), .init(y)], sizes: [Dim.min(size, 1000)], tasks: size, grain: 64)),
+    ]
+    return program
+  }
+
+  @Test(arguments: [false, true])
+  func librariesRun(weightsBeside: Bool) throws {
+    try withFolder { folder in
+      let artifacts = try LibraryCompiler.compile(
+        Self.scaled(), to: folder + "/libscaled.so",
+        options: LibraryOptions(weightsBeside: weightsBeside))
+      #expect(artifacts.kernelCount == 2 && artifacts.weightBytes == 64)
+      let client = try CProgram(
+        """
+        int main(void) {
+          void *handle = dlopen("\(folder)/libscaled.so", RTLD_NOW | RTLD_LOCAL);
+          if (!handle) { puts(dlerror()); return 1; }
+          const SinterLibrary *(*entry)(void) = (const SinterLibrary *(*)(void))dlsym(handle, "sinter_library");
+          const SinterLibrary *library = entry();
+          SinterSession *session;
+          if (library->open(NULL, &session)) { puts(library->message(NULL)); return 1; }
+          float x[1001], y[1001];
+          for (int i = 0; i < 1001; i++) x[i] = 1;
+          if (scaled_run(library, session, 1000, x, y)) { puts(library->message(session)); return 1; }
+          for (int i = 0; i < 1000; i++) if (y[i] != (float)(i % 4 + 1 + i)) { printf("y[%d] = %g\\n", i, y[i]); return 1; }
+          if (scaled_run(library, session, 3, x, y) || y[2] != 5) { puts("three"); return 1; }
+          if (scaled_run(library, session, 0, x, y)) { puts("none"); return 1; }
+          if (scaled_run(library, session, 1001, x, y) != SINTER_RUNTIME_ERROR) { puts("no error"); return 1; }
+          puts(library->message(session));
+          library->close(session);
+          return 0;
+        }
+        """, header: "scaled.h", in: folder)
+      let result = try client.run()
+      #expect(result.status == 0 && result.output.contains("more than 1000"), "\(result)")
+    }
+  }
+
+  @Test(arguments: [LibraryOptions.Emission.archive, .object])
+  func twoModelsInOneProgram(emission: LibraryOptions.Emission) throws {
+    try withFolder { folder in
+      for name in ["first", "second"] {
+        _ = try LibraryCompiler.compile(
+          Self.scaled(name: name, fixed: name == "first" ? 4 : 8), to: "\(folder)/\(name).\(emission.rawValue)",
+          options: LibraryOptions(emission: emission))
+      }
+      let client = try CProgram(
+        """
+        #include "first.h"
+        int main(void) {
+          SinterSession *a, *b;
+          if (first_library()->open(NULL, &a) || second_library()->open(NULL, &b)) return 1;
+          float x[8] = {1, 1, 1, 1, 1, 1, 1, 1}, y[8] = {0};
+          if (first_run(first_library(), a, x, y) || y[3] != 7 || y[4] != 0) return 2;
+          if (second_run(second_library(), b, x, y) || y[7] != 11) return 3;
+          first_library()->close(a);
+          second_library()->close(b);
+          return 0;
+        }
+        """, header: "second.h", in: folder,
+        linking: ["\(folder)/first.\(emission.rawValue)", "\(folder)/second.\(emission.rawValue)"])
+      let result = try client.run()
+      #expect(result.status == 0)
+    }
+  }
+
+  @Test func sameInputGivesSameBytes() throws {
+    try withFolder { folder in
+      for number in 1...2 {
+        try Files.createFolder("\(folder)/\(number)")
+        _ = try LibraryCompiler.compile(Self.scaled(), to: "\(folder)/\(number)/libscaled.so")
+      }
+      let comparison = try Subprocess.run("cmp", ["\(folder)/1/libscaled.so", "\(folder)/2/libscaled.so"])
+      #expect(comparison.succeeded)
+    }
+  }
+
+  @Test func onlyTheEntryPointIsVisible() throws {
+    try withFolder { folder in
+      _ = try LibraryCompiler.compile(Self.scaled(), to: "\(folder)/libscaled.so")
+      let symbols = try Subprocess.run("nm", ["-D", "--defined-only", "\(folder)/libscaled.so"]).output
+      #expect(symbols.split(separator: "\n").count == 1 && symbols.contains("sinter_library"), "\(symbols)")
+    }
+  }
+
+  @Test func headersCompileEverywhere() throws {
+    try withFolder { folder in
+      var program = Self.scaled(name: "odd-name 2")
+      program.inputs[0].name = "float"
+      program.outputs[0].type.shape = [(Dim("n") * 2 + 1) / 2]
+      _ = try LibraryCompiler.compile(program, to: "\(folder)/libodd.so")
+      try Files.write("#include \"odd-name 2.h\"\nint main(void) { return 0; }\n", to: "\(folder)/main.c")
+      for flags in [["-std=c99", "-xc"], ["-std=c11", "-xc"], ["-std=c++11", "-xc++"], ["-std=c++20", "-xc++"]] {
+        let result = try Subprocess.run(
+          "cc", flags + ["-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only", "\(folder)/main.c"])
+        #expect(result.succeeded, "\(result.output)")
+      }
+    }
+  }
+
+  @Test func failuresSayWhatToDo() throws {
+    try withFolder { folder in
+      func message(_ options: LibraryOptions, _ path: String) -> String {
+        do {
+          _ = try LibraryCompiler.compile(Self.scaled(), to: path, options: options)
+          return ""
+        } catch { return "\(error)" }
+      }
+      #expect(message(LibraryOptions(linker: "no-such-linker"), "\(folder)/a.so").contains("install binutils"))
+      #expect(message(LibraryOptions(linker: "false"), "\(folder)/a.so").contains("status 1"))
+      #expect(message(LibraryOptions(), "\(folder)/none/a.so").contains("No such file"))
+      let listing = try Subprocess.run("ls", [folder])
+      #expect(listing.output.isEmpty)
+      #expect(throws: DiagnosticError.self) { try Target.named("pentium") }
+    }
+  }
+
+  @Test func sizesThatNobodyBindsAreRefused() throws {
+    var program = Self.scaled()
+    program.inputs[0].type.shape = [Dim("n") + 1]
+    #expect(throws: DiagnosticError.self) { try LibraryCompiler.compile(program, to: "/nowhere/a.so") }
+  }
+}
+
+private func withFolder(_ body: (String) throws -> Void) throws {
+  var template = Array("/tmp/sinter-test-XXXXXX".utf8CString)
+  guard mkdtemp(&template) != nil else { throw DiagnosticError(.bug, "test.folder", "no temporary folder") }
+  let path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+  defer { Files.remove(path) }
+  try body(path)
+}
+
+/// A C program that uses a library's header.
+private struct CProgram {
+  let path: String
+
+  init(_ source: String, header: String, in folder: String, linking objects: [String] = []) throws {
+    path = folder + "/client"
+    try Files.write("#include <dlfcn.h>\n#include <stdio.h>\n#include \"\(header)\"\n" + source, to: path + ".c")
+    let flags = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", path + ".c"]
+    let result = try Subprocess.run("cc", flags + objects + ["-o", path, "-ldl", "-lm", "-lpthread"])
+    if !result.succeeded { throw DiagnosticError(.bug, "test.client", result.output) }
+  }
+
+  func run() throws -> Subprocess.Result { try Subprocess.run(path, []) }
+}
