@@ -91,7 +91,9 @@ struct DimReader {
   /// A type with everything known that has to be; nil where it is left open. Throws for types that no graph has.
   mutating func valueType(_ type: DeclaredType, port: String) throws -> ValueType? {
     switch type {
-    case .tensor(let element?, let dims?): return .tensor(TensorType(element, shape(dims, port: port)))
+    case .tensor(let element?, let dims?):
+      try check(dims, element)
+      return .tensor(TensorType(element, shape(dims, port: port)))
     case .sequence(let inner?): return try valueType(inner, port: port).map { .sequence($0) }
     case .optional(let inner?): return try valueType(inner, port: port).map { .optional($0) }
     case .map(let key?, let value?): return try valueType(value, port: port).map { .map(key: key, value: $0) }
@@ -102,6 +104,20 @@ struct DimReader {
       throw DiagnosticError(
         .limit, "onnx.type", "the opaque type \(domain).\(name) is not supported", hint: "use tensors")
     case .tensor, .sequence(nil), .optional(nil), .map: return nil
+    }
+  }
+
+  /// The bytes of the known sizes must be countable, with room for the unknown ones.
+  private func check(_ dims: [DeclaredDim], _ element: ElementType) throws {
+    var total = element.bits
+    for case .value(let size) in dims where size > 0 {
+      let (product, overflow) = total.multipliedReportingOverflow(by: Int(size))
+      guard !overflow, product < 1 << 56 else {
+        throw DiagnosticError(
+          .user, "onnx.dims", "the sizes [\(dims.map(\.description).joined(separator: ", "))] multiply to more than can be addressed",
+          hint: "export the model again")
+      }
+      total = product
     }
   }
 }
