@@ -52,6 +52,18 @@ struct ImportTests {
     #expect(graph.order.map { graph.nodes[$0].origin[0].node } == ["a", "b", "y"])
   }
 
+  @Test func layersOfPyTorchAreKept() throws {
+    var node = Self.twice("x", "y", name: "n")
+    node.metadata = [
+      .init("pkg.torch.onnx.name_scopes", "['', 'bert', 'bert.embeddings', 'layer_norm']"),
+      .init(
+        "pkg.torch.onnx.stack_trace",
+        "File \"/home/a/b.py\", line 3, in f\n  x\nFile \"/home/a/net.py\", line 12, in forward\n  y"),
+    ]
+    let graph = try Self.importer.graph(of: Self.file([node]))
+    #expect(graph.nodes[graph.order[0]].origin == [Origin(path: "bert.embeddings", node: "n", source: "net.py:12")])
+  }
+
   @Test func attributesAreRead() throws {
     let node = Node(
       "Twice", inputs: ["x"], outputs: ["y"], attributes: [.init("alpha", .float(2)), .init("mode", .string("max"))])

@@ -114,7 +114,8 @@ struct DimReader {
       let (product, overflow) = total.multipliedReportingOverflow(by: Int(size))
       guard !overflow, product < 1 << 56 else {
         throw DiagnosticError(
-          .user, "onnx.dims", "the sizes [\(dims.map(\.description).joined(separator: ", "))] multiply to more than can be addressed",
+          .user, "onnx.dims",
+          "the sizes [\(dims.map(\.description).joined(separator: ", "))] multiply to more than can be addressed",
           hint: "export the model again")
       }
       total = product

@@ -171,15 +171,7 @@ struct GraphImporter {
 
   private func origin(of node: OnnxFile.Node) -> Origin {
     let name = node.name.isEmpty ? node.outputs.first { !$0.isEmpty } ?? node.operatorType : node.name
-    var origin = Origin(node: callPath + name)
-    for entry in node.metadata {
-      switch entry.key {
-      case OnnxMetadata.path: origin.path = entry.value
-      case OnnxMetadata.source: origin.source = entry.value
-      default: break
-      }
-    }
-    return origin
+    return OnnxMetadata.origin(node: callPath + name, node.metadata)
   }
 
   private mutating func build(_ node: OnnxFile.Node) throws -> [ValueID?] {
@@ -254,10 +246,4 @@ struct GraphImporter {
       return try inner.finish()
     }
   }
-}
-
-/// Keys under which nodes keep where they come from.
-enum OnnxMetadata {
-  static let path = "sinter.path"
-  static let source = "sinter.source"
 }
