@@ -1,35 +1,77 @@
 /* errors.c: what went wrong, in words. */
 #include "internal.h"
 
-static _Thread_local char open_message[MESSAGE_BYTES];
-static _Thread_local const SinterSession *busy_session;
-static _Thread_local KernelError report;
+/* What is kept per thread, only where something failed there. A list rather than thread-local storage, which would bind the library
+ * to the dynamic linker. A thread that gets the identity of one that ended takes over its notes. */
+typedef struct Notes {
+  struct Notes *next;
+  pthread_t thread;
+  KernelError report;
+  char open_message[MESSAGE_BYTES];
+} Notes;
+
+static Notes *all_notes;
+static pthread_mutex_t notes_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* This thread's notes. NULL where it has none and should get none, or there is no memory. */
+static Notes *thread_notes(bool make) {
+  pthread_t thread = pthread_self();
+  pthread_mutex_lock(&notes_lock);
+  Notes *notes = all_notes;
+  while (notes && !pthread_equal(notes->thread, thread)) notes = notes->next;
+  if (!notes && make && (notes = calloc(1, sizeof *notes))) {
+    notes->thread = thread;
+    notes->next = all_notes;
+    all_notes = notes;
+  }
+  pthread_mutex_unlock(&notes_lock);
+  return notes;
+}
+
+__attribute__((destructor)) static void free_notes(void) {
+  while (all_notes) {
+    Notes *next = all_notes->next;
+    free(all_notes);
+    all_notes = next;
+  }
+}
 
 int32_t fail(SinterSession *session, int32_t status, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(session->message, sizeof session->message, format, arguments);
   va_end(arguments);
-  busy_session = NULL;
   return status;
 }
 
 int32_t fail_open(int32_t status, const char *format, ...) {
+  Notes *notes = thread_notes(true);
+  if (!notes) return status;
   va_list arguments;
   va_start(arguments, format);
-  vsnprintf(open_message, sizeof open_message, format, arguments);
+  vsnprintf(notes->open_message, sizeof notes->open_message, format, arguments);
   va_end(arguments);
   return status;
 }
 
-int32_t fail_busy(const SinterSession *session) {
-  busy_session = session;
+void forget_open_failure(void) {
+  Notes *notes = thread_notes(false);
+  if (notes) notes->open_message[0] = 0;
+}
+
+int32_t fail_busy(SinterSession *session) {
+  atomic_store_explicit(&session->was_busy, true, memory_order_relaxed);
   return SINTER_BUSY;
 }
 
 const char *error_message(const SinterSession *session) {
-  if (!session) return open_message;
-  if (session == busy_session) return "this session is inside run() already; open a session for each thread";
+  if (!session) {
+    Notes *notes = thread_notes(false);
+    return notes ? notes->open_message : "";
+  }
+  bool is_runner = pthread_equal(atomic_load_explicit(&session->runner, memory_order_relaxed), pthread_self());
+  if (!is_runner && atomic_load_explicit(&session->was_busy, memory_order_relaxed))
+    return "this session is inside run() already; open a session for each thread";
   return session->message;
 }
 
@@ -53,18 +95,20 @@ int32_t sinter_fail(SinterFrame *frame, int32_t status, int32_t index, const int
   if (index < 0 || (size_t)index >= session->program->error_count)
     return fail(session, status, "internal error: the program has no error %d", index);
   format_error(session, session->program->errors[index], values, count);
-  busy_session = NULL;
   return status;
 }
 
 int32_t sinter_report(int32_t error, int64_t value) {
-  report = (KernelError){error, true, value};
+  Notes *notes = thread_notes(true);
+  if (notes) notes->report = (KernelError){error, true, value};
   return error;
 }
 
 KernelError take_report(int32_t error) {
-  KernelError taken = report.error == error ? report : (KernelError){error, false, 0};
-  report = (KernelError){0};
+  KernelError taken = {error, false, 0};
+  Notes *notes = thread_notes(false);
+  if (notes && notes->report.error == error) taken = notes->report;
+  if (notes) notes->report = (KernelError){0};
   return taken;
 }
 

@@ -58,8 +58,9 @@ void block_free(Block *block, const Memory *memory);
 int32_t fail(SinterSession *session, int32_t status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same for open(), kept per thread. */
 int32_t fail_open(int32_t status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void forget_open_failure(void);
 /* run() found the session running. Its message is not touched: another thread may be writing it. */
-int32_t fail_busy(const SinterSession *session);
+int32_t fail_busy(SinterSession *session);
 /* A kernel's error number, and the value that it reported, if it did. */
 typedef struct { int32_t error; bool has_value; int64_t value; } KernelError;
 /* What the kernel that just returned `error` on this thread reported. */
@@ -153,6 +154,8 @@ struct SinterSession {
   const SinterProgram *program;
   SinterFrame frame;
   atomic_int running;
+  atomic_bool was_busy;      /* since the current or the last run began, another thread came */
+  _Atomic pthread_t runner;  /* who began it */
 
   Memory memory;
   Pool *pool; /* NULL: everything on the caller's thread, or on the host's threads where it brought some */

@@ -80,7 +80,7 @@ static int32_t read_options(const SinterOptions *given, SinterOptions *options) 
 
 static int32_t session_open(const SinterOptions *given, SinterSession **result) {
   const SinterProgram *program = &sinter_program;
-  fail_open(SINTER_OK, "%s", "");
+  forget_open_failure();
   if (!result) return fail_open(SINTER_INVALID_ARGUMENT, "no place for the session: the pointer is null");
   *result = NULL;
   SinterOptions options;
@@ -135,6 +135,8 @@ static int32_t run_session(SinterSession *session, const SinterValue *inputs, Si
 static int32_t session_run(SinterSession *session, const SinterValue *inputs, SinterValue *outputs) {
   if (!session) return fail_open(SINTER_INVALID_ARGUMENT, "no session: the pointer is null");
   if (atomic_exchange_explicit(&session->running, 1, memory_order_acquire)) return fail_busy(session);
+  atomic_store_explicit(&session->was_busy, false, memory_order_relaxed);
+  atomic_store_explicit(&session->runner, pthread_self(), memory_order_relaxed);
   session->message[0] = 0;
   FloatMode mode = float_mode_enter();
   int32_t status = run_session(session, inputs, outputs);
