@@ -17,6 +17,7 @@ final class JIT: @unchecked Sendable {
     try Self.check(
       LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&generator, LLVMOrcLLJITGetGlobalPrefix(jit), nil, nil))
     LLVMOrcJITDylibAddGenerator(library, generator)
+    try defineRuntime(in: library)
     for object in objects {
       let buffer = object.withUnsafeBytes { bytes in
         LLVMCreateMemoryBufferWithMemoryRangeCopy(bytes.baseAddress, bytes.count, "kernels")
@@ -31,6 +32,16 @@ final class JIT: @unchecked Sendable {
     var address: LLVMOrcExecutorAddress = 0
     try Self.check(LLVMOrcLLJITLookup(jit, &address, symbol))
     return UInt(address)
+  }
+
+  /// The one function of the runtime that kernels call: it notes the value of an error, which is not kept here.
+  private func defineRuntime(in library: LLVMOrcJITDylibRef?) throws {
+    let report: @convention(c) (Int32, Int64) -> Int32 = { error, _ in error }
+    let name = LLVMOrcLLJITMangleAndIntern(jit, "sinter_report")
+    let address = LLVMOrcExecutorAddress(UInt(bitPattern: unsafeBitCast(report, to: UnsafeRawPointer.self)))
+    let flags = LLVMJITSymbolFlags(GenericFlags: 0, TargetFlags: 0)
+    var pair = LLVMOrcCSymbolMapPair(Name: name, Sym: LLVMJITEvaluatedSymbol(Address: address, Flags: flags))
+    try Self.check(LLVMOrcJITDylibDefine(library, LLVMOrcAbsoluteSymbols(&pair, 1)))
   }
 
   private static func check(_ error: LLVMErrorRef?) throws {

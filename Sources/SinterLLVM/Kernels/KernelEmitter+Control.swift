@@ -92,15 +92,21 @@ extension KernelEmitter {
     }
   }
 
-  /// Ends the kernel with the error's number, plus one, where the condition does not hold.
-  func check(_ condition: IRValue, error: Int) {
+  /// Ends the kernel with the error's number, plus one, where the condition does not hold; the runtime keeps the value for the message.
+  func check(_ condition: IRValue, error: Int, value: IRValue) {
     let function = ir.currentFunction
     let fails = ir.block("fails", in: function)
     let holds = ir.block("holds", in: function)
     ir.jump(if: condition, holds, else: fails)
     ir.position(at: fails)
-    ir.giveBack(ir.int(ir.i32, Int64(error + 1)))
+    let report = ir.external("sinter_report", ir.functionType(ir.i32, [ir.i32, ir.i64]), isHidden: true)
+    ir.giveBack(ir.call(report, [ir.int(ir.i32, Int64(error + 1)), value]))
     ir.position(at: holds)
+  }
+
+  /// A scalar as the i64 that messages show.
+  func wide(_ value: IRValue, _ type: RegisterType) throws -> IRValue {
+    try cast(value, from: type.element, to: .i64)
   }
 
   /// Runs `body` where `condition` holds and gives its value; `otherwise` where not.

@@ -133,7 +133,7 @@ final class KernelEmitter {
       try scatter(self[value], memory, at: self[at], mask: mask.map { try self[$0] })
     case .loop(let loop): try emit(loop)
     case .branch(let branch): try emit(branch)
-    case .check(let condition, let error, _): try check(self[condition], error: error)
+    case .check(let condition, let error, let value): try check(self[condition], error: error, value: wide(self[value], type(value)))
     case .prefetch(let memory, let at): try prefetch(memory, at: self[at])
     }
   }

@@ -3,8 +3,6 @@ import SinterCore
 import SinterKernel
 
 extension ProgramEmitter {
-  /// What calls of the runtime return.
-  private static let runtimeErrorStatus: Int64 = 6
   /// Steps that share a function; one function of thousands would cost LLVM more than their sum.
   private static let stepsPerFunction = 64
 
@@ -142,11 +140,8 @@ extension ProgramEmitter {
     let next = ir.block("next", in: function)
     ir.jump(if: ir.icmp(LLVMIntEQ, error, 0), next, else: fails)
     ir.position(at: fails)
-    let fail = ir.external(
-      "sinter_fail", ir.functionType(ir.i32, [ir.pointer, ir.i32, ir.i32, ir.pointer, ir.i32]), isHidden: true)
-    let status = ir.call(
-      fail,
-      [part.frame, ir.int(ir.i32, Self.runtimeErrorStatus), ir.sub(error, 1), ir.zero(ir.pointer), ir.int(ir.i32, 0)])
+    let fail = ir.external("sinter_fail_kernel", ir.functionType(ir.i32, [ir.pointer, ir.i32]), isHidden: true)
+    let status = ir.call(fail, [part.frame, error])
     ir.addIncoming(part.status, status, ir.currentBlock)
     ir.jump(part.leave)
     ir.position(at: next)
