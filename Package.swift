@@ -53,6 +53,9 @@ let package = Package(
       name: "SinterPassesTests",
       dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses"]),
     .testTarget(name: "SinterIRTests", dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps"]),
+    .testTarget(
+      name: "SinterOpsTests",
+      dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterONNX"]),
     .testTarget(name: "SinterONNXTests", dependencies: ["SinterONNX", "SinterCore", "SinterIR", "SinterOps"]),
   ],
   swiftLanguageModes: [.v6],

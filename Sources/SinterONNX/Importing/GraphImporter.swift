@@ -15,6 +15,8 @@ struct GraphImporter {
   var context: ImportContext
   var builder: GraphBuilder
   var names: [String: Binding] = [:]
+  /// What the file says of the types of computed values.
+  var declared: [String: Fact] = [:]
   var diagnostics: [Diagnostic] = []
   /// The calls of functions that the importer is inside of, before the names of nodes: `block1/`.
   var callPath = ""
@@ -192,6 +194,8 @@ struct GraphImporter {
         attributes[attribute.name] = try OnnxAttribute(value)
       }
     }
+    builder.declared = node.outputs.prefix(outputCount).map { declared[$0] }
+    defer { builder.declared = [] }
     let results = try rule.build(
       SinterIR.OnnxNode(
         domain: node.domain, opType: node.operatorType, opset: opset, name: builder.origin.first?.node ?? "",

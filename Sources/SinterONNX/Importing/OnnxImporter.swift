@@ -35,6 +35,7 @@ package struct OnnxImporter: Sendable {
     var importer = GraphImporter(context, name: file.graph.name)
     for (domain, version) in context.opsets { importer.builder.setOpset(version, of: domain) }
     importer.declareInputs(of: file.graph, shapes: shapes)
+    importer.declareValues(of: file.graph)
     importer.addContents(of: file.graph)
     importer.addOutputs(file.graph.outputs)
     return try importer.finish()

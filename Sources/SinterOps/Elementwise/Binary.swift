@@ -137,7 +137,11 @@ public struct Binary: Primitive, Elementwise {
     case .or, .bitwiseOr: return x.applying(.or, y)
     case .xor, .bitwiseXor: return x.applying(.xor, y)
     case .shiftLeft: return x.applying(.shiftLeft, y)
-    case .shiftRight: return x.applying(.shiftRight, y)
+    case .shiftRight:
+      guard x.type.kind == .signed else { return x.applying(.shiftRight, y) }
+      // By the width or more, and by less than nothing, only the sign is left.
+      let last = x.builder.constant(x.type.bits - 1, x.type)
+      return x.applying(.shiftRight, x.builder.select((y < 0) || (y > last), last, y))
     }
   }
 

@@ -12,6 +12,9 @@ public struct Squeeze: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Squeeze.self, since: 13), .axesAttribute(Squeeze())] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 13) }
 
+  /// Whether the axes are known only at run time.
+  private func isOpen(_ inputs: NodeInputs) -> Bool { inputs.has(1) && inputs.integers(1) == nil }
+
   private func kept(_ inputs: NodeInputs) throws -> [Int] {
     let x = try inputs.tensor(0)
     guard let given = try inputs.optionalIntegers(1, "axes") else {
@@ -34,11 +37,13 @@ public struct Squeeze: Primitive {
   public func infer(_ inputs: NodeInputs) throws -> [Fact] {
     let fact = try inputs.fact(0)
     let x = try inputs.tensor(0)
+    if isOpen(inputs), let declared = inputs.declaredShape() { return [Fact(x.element, declared)] }
     return [Fact(x.element, try kept(inputs).map { x.shape[$0] }, contents: fact.contents)]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
+    if isOpen(node.facts) { return [try lowering.reshape(x, to: try node.output().shape)] }
     let kept = try kept(node.facts)
     return [
       try lowering.element(kept.map { x.shape[$0] }) { builder, index in

@@ -15,6 +15,7 @@ public struct Unsqueeze: Primitive {
   public func infer(_ inputs: NodeInputs) throws -> [Fact] {
     let fact = try inputs.fact(0)
     let x = try inputs.tensor(0)
+    if inputs.integers(1) == nil, let declared = inputs.declaredShape() { return [Fact(x.element, declared)] }
     let added = try inputs.knownIntegers(1, "axes")
     let rank = x.rank + added.count
     let axes = Set(try added.map { try normalizedAxis($0, rank: rank, name: "axes") })
@@ -29,7 +30,8 @@ public struct Unsqueeze: Primitive {
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
     let shape = try node.output().shape
-    let axes = Set(try node.facts.knownIntegers(1, "axes").map { try normalizedAxis($0, rank: shape.count) })
+    guard let added = node.facts.integers(1) else { return [try lowering.reshape(x, to: shape)] }
+    let axes = Set(try added.map { try normalizedAxis($0, rank: shape.count) })
     return [
       try lowering.element(shape) { builder, index in
         builder.load(x.id, index.indices.filter { !axes.contains($0) }.map { index[$0] })

@@ -1,0 +1,20 @@
+import SinterCore
+import SinterIR
+
+extension GraphImporter {
+  /// Notes what the file says of the types of computed values. Sizes are taken where they are numbers or symbols of the inputs.
+  mutating func declareValues(of graph: OnnxFile.Graph) {
+    let known = Set(builder.graph.inputSymbols.map(\.name))
+    for info in graph.values + graph.outputs {
+      guard case .tensor(let element?, let dims?)? = info.type else { continue }
+      let shape = dims.compactMap { dim -> Dim? in
+        switch dim {
+        case .value(let size): size >= 0 ? Dim(Int(size)) : nil
+        case .symbol(let name): known.contains(name) ? Dim(Symbol(name)) : nil
+        case .unknown: nil
+        }
+      }
+      if shape.count == dims.count { declared[info.name] = Fact(element, shape) }
+    }
+  }
+}

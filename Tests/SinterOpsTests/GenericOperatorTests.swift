@@ -1,0 +1,89 @@
+import SinterCore
+import SinterIR
+import SinterONNX
+import SinterOps
+import Testing
+
+/// What holds for every operator of the table, checked on its examples.
+@Suite struct GenericOperatorTests {
+  struct Case: CustomTestStringConvertible, Sendable {
+    var type: any Operator.Type
+    var testDescription: String { type.name }
+  }
+
+  static let all = OpTable.standard.all.map { Case(type: $0) }
+
+  @Test(arguments: all)
+  func hasExamples(_ item: Case) {
+    #expect(!item.type.examples.isEmpty)
+    #expect(!item.type.summary.isEmpty && item.type.summary.hasSuffix("."))
+  }
+
+  /// The types that inference gives are those of what is computed, and a verifier finds nothing.
+  @Test(arguments: all)
+  func infersWhatItComputes(_ item: Case) throws {
+    for (index, example) in item.type.examples.enumerated() {
+      let symbolic = try ExampleCase(example)
+      #expect(GraphVerifier.problems(of: symbolic.graph) == [], "example \(index)")
+      let results = try symbolic.run(sizes: example.sizes)
+      for (port, result) in zip(symbolic.graph.outputs, results) {
+        let type = try #require(symbolic.graph.type(of: port.value).tensor)
+        #expect(type.element == result.element, "example \(index)")
+        let shape = type.shape.map { size in size.evaluated { example.sizes[$0] } }
+        #expect(shape == result.shape.map { $0 }, "example \(index): \(type)")
+      }
+    }
+  }
+
+  /// Sizes known ahead of time, or inputs, change nothing.
+  @Test(arguments: all)
+  func agreesWithStaticSizesAndConstants(_ item: Case) throws {
+    for (index, example) in item.type.examples.enumerated() {
+      let expected = try ExampleCase(example).run(sizes: example.sizes)
+      let bound = try ExampleCase(example, isBound: true).run(sizes: [:])
+      let constant = try ExampleCase(example, isBound: true, isConstant: true).run(sizes: [:])
+      for (a, b) in zip(bound, expected) { #expect(a.distance(to: b) == 0, "example \(index), fixed sizes") }
+      for (a, b) in zip(constant, expected) { #expect(a.distance(to: b) <= 1e-6, "example \(index), constant inputs") }
+    }
+  }
+
+  /// Printing and parsing gives the same text.
+  @Test(arguments: all)
+  func hasATextForm(_ item: Case) throws {
+    for (index, example) in item.type.examples.enumerated() {
+      let graph = try ExampleCase(example).graph
+      let text = "\(graph)"
+      let again = "\(try Graph(parsing: text, operators: .standard))"
+      #expect(again == text, "example \(index): \(text)")
+    }
+  }
+
+  /// What ONNX export writes is read back with the same meaning.
+  @Test(arguments: all)
+  func survivesONNX(_ item: Case) throws {
+    for (index, example) in item.type.examples.enumerated() {
+      let original = try ExampleCase(example)
+      let id = try #require(original.graph.order.first)
+      let hasForm = example.op.onnxNode(original.graph.inputs(of: id)) != nil
+      if !hasForm && !(example.op is any Composite) { continue }
+      let file = try OnnxExporter().file(of: original.graph)
+      let graph = try OnnxImporter(operators: .standard).graph(of: file)
+      let expected = try original.run(sizes: example.sizes)
+      let given = try GraphEvaluator.run(graph, original.inputs, symbols: example.sizes)
+      for (a, b) in zip(given, expected) { #expect(a.distance(to: b) <= 1e-6, "example \(index)") }
+    }
+  }
+
+  /// An operator that lowers itself means what its expansion means.
+  @Test(arguments: all.filter { $0.type is any (Primitive & Composite).Type })
+  func agreesWithItsExpansion(_ item: Case) throws {
+    for (index, example) in item.type.examples.enumerated() {
+      let whole = try ExampleCase(example)
+      guard let id = whole.graph.order.first, let op = whole.graph.nodes[id].op as? any Composite else { continue }
+      let expansion = try op.expansion(whole.graph.inputs(of: id))
+      let expected = try whole.run(sizes: example.sizes)
+      let given = try GraphEvaluator.run(expansion.graph, whole.inputs, symbols: example.sizes)
+      for (a, b) in zip(given, expected) { #expect(a.distance(to: b) <= example.tolerance, "example \(index)") }
+    }
+  }
+}
