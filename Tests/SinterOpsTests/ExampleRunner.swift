@@ -14,18 +14,13 @@ struct ExampleCase {
   init(_ example: OperatorExample, isBound: Bool = false, isConstant: Bool = false) throws {
     var builder = GraphBuilder(name: Swift.type(of: example.op).name)
     var generator = SeededGenerator(seed: 7)
-    var values: [ValueID?] = []
+    var values = [ValueID?](repeating: nil, count: example.inputs.count)
     inputs = []
     for (index, input) in example.inputs.enumerated() {
       var tensor: HostTensor
       var type: TensorType
       switch input {
-      case .absent:
-        values.append(nil)
-        continue
-      case .constant(let given):
-        values.append(builder.constant(given))
-        continue
+      case .absent, .constant: continue
       case .given(let given):
         tensor = given
         type = given.type
@@ -37,12 +32,14 @@ struct ExampleCase {
         type = isBound ? tensor.type : given
       }
       if isConstant {
-        values.append(builder.constant(tensor))
+        values[index] = builder.constant(tensor)
       } else {
-        values.append(builder.input(Fact(.tensor(type)), named: "x\(index)"))
+        values[index] = builder.input(Fact(.tensor(type)), named: "x\(index)")
         inputs.append(tensor)
       }
     }
+    // Constants come behind inputs, as text forms have them.
+    for case (let index, .constant(let given)) in example.inputs.enumerated() { values[index] = builder.constant(given) }
     let results = try builder.add(example.op, values, outputs: example.outputCount)
     for (index, result) in results.enumerated() { builder.output(result, named: "y\(index)") }
     graph = builder.graph

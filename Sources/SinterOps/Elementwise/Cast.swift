@@ -67,6 +67,12 @@ public struct Cast: Primitive, Elementwise {
       let signed = x.builder.select(wide < 0, -beyond, beyond)
       return x.builder.select(magnitude > limit, signed, wide).cast(to: to)
     }
+    // Packed integers keep the low bits; the smallest float has no NaN.
+    if to.isInteger && to.bits < 8 { return x.cast(to: .i32).cast(to: to) }
+    if to == .f4e2m1 {
+      let wide = x.cast(to: x.type == .f64 ? .f64 : .f32)
+      return x.builder.select(wide.unary(.isNaN), x.builder.constant(-0.0, wide.type), wide).cast(to: to)
+    }
     return x.cast(to: to)
   }
 
