@@ -68,7 +68,7 @@ struct RandomForms {
 
   private mutating func step() throws -> Operand? {
     let x = operand()
-    switch number(0...14) {
+    switch number(0...16) {
     case 0, 1:
       let function: UnaryFunction = pick([.exp, .tanh, .negate, .abs, .sqrt])
       return try lowering.element(x.shape) { b, i in b.load(x.id, i).minimum(b.constant(2.0, .f32)).unary(function) }
@@ -81,7 +81,8 @@ struct RandomForms {
     case 8: return try pad(x)
     case 9: return try reduce(x)
     case 10: return try contract(x, operand())
-    case 11: return try softmax(x)
+    case 11, 14: return try softmax(x)
+    case 15: return try normalization(x)
     case 12: return try gather(x)
     case 13:
       guard x.rank > 0 else { return nil }
@@ -226,6 +227,19 @@ struct RandomForms {
     let power = try lowering.element(x.shape) { b, i in (b.load(x.id, i) - b.load(top.id, row(b, i))).unary(.exp) }
     let sum = try lowering.reduce(.sum, outer + [1], over: [last]) { b, o, i in b.load(power.id, o.dropLast() + i) }
     return try lowering.element(x.shape) { b, i in b.load(power.id, i) / b.load(sum.id, row(b, i)) }
+  }
+
+  private mutating func normalization(_ x: Operand) throws -> Operand? {
+    guard x.rank > 0, let last = x.shape.last else { return nil }
+    let outer = Array(x.shape.dropLast())
+    func row(_ b: BodyBuilder, _ i: [Expr]) -> [Expr] { i.dropLast() + [b.constant(0, .i64)] }
+    let sum = try lowering.reduce(.sum, outer + [1], over: [last]) { b, o, i in b.load(x.id, o.dropLast() + i) }
+    let mean = try lowering.element(outer + [1]) { b, i in b.load(sum.id, i) / b.size(last).cast(to: .f32) }
+    let centred = try lowering.element(x.shape) { b, i in b.load(x.id, i) - b.load(mean.id, row(b, i)) }
+    let squares = try lowering.element(x.shape) { b, i in b.load(centred.id, i) * b.load(centred.id, i) }
+    let variance = try lowering.reduce(.sum, outer + [1], over: [last]) { b, o, i in b.load(squares.id, o.dropLast() + i) }
+    let scale = try lowering.element(outer + [1]) { b, i in 1 / (b.load(variance.id, i) + 0.5).unary(.sqrt) }
+    return try lowering.element(x.shape) { b, i in b.load(centred.id, i) * b.load(scale.id, row(b, i)) }
   }
 
   private mutating func gather(_ x: Operand) throws -> Operand? {

@@ -73,7 +73,7 @@ package struct Fusion {
       case .dropped: nil
       }
     }
-    return RowGrouping.group(fused, outputs: outputs, values: values, report: &report)
+    return RowGrouping.group(fused, outputs: outputs, values: values, ranges: ranges, report: &report)
   }
 
   func simplified(_ body: Body, _ extents: [Dim]) -> Body {

@@ -1,11 +1,194 @@
 import SinterCore
 
 /// Gathers reductions over rows, and the element work around them, into groups that are computed row by row.
+///
+/// A group grows from a reduction over the last axes: backward over the element forms that it reads, forward over the element forms and
+/// reductions that read members at their own row. What a group needs is computed before it and what needs it behind; a step for which both
+/// would hold keeps another from joining.
 struct RowGrouping {
+  /// Steps further away than this from a group's first reduction do not join.
+  private static let reach = 48
+  private static let memberLimit = 16
+  /// With fewer rows than this, only short ones are grouped: a row is one thread's work.
+  private static let rowsForThreads = 8.0
+  private static let shortRow = 16384.0
+
+  private let steps: [FormProgram.Step]
+  private let outputs: Set<FormValueID>
+  private let values: EntityMap<FormValueID, FormProgram.Value>
+  private let ranges: [Symbol: ClosedRange<Int>]
+  private let operands: [[FormValueID]]
+  private var definition: [FormValueID: Int] = [:]
+  private var readers: [FormValueID: [Int]] = [:]
+  private var groups: [Group] = []
+  private var groupOf: [Int: Int] = [:]
+
+  private struct Group {
+    var rows: [Dim]
+    var tail: [Dim]
+    /// Positions of steps, in order.
+    var members: [Int]
+  }
+
   static func group(
     _ steps: [FormProgram.Step], outputs: Set<FormValueID>, values: EntityMap<FormValueID, FormProgram.Value>,
-    report: inout FusionReport
+    ranges: [Symbol: ClosedRange<Int>], report: inout FusionReport
   ) -> [FormProgram.Step] {
-    steps
+    var grouping = RowGrouping(steps, outputs: outputs, values: values, ranges: ranges)
+    for position in steps.indices where grouping.groupOf[position] == nil { grouping.grow(from: position) }
+    return grouping.groups.isEmpty ? steps : grouping.ordered(&report)
+  }
+
+  private init(
+    _ steps: [FormProgram.Step], outputs: Set<FormValueID>, values: EntityMap<FormValueID, FormProgram.Value>,
+    ranges: [Symbol: ClosedRange<Int>]
+  ) {
+    self.steps = steps
+    self.outputs = outputs
+    self.values = values
+    self.ranges = ranges
+    operands = steps.map(\.operands)
+    for (index, step) in steps.enumerated() {
+      for value in step.results { definition[value] = index }
+      for operand in operands[index] { readers[operand, default: []].append(index) }
+    }
+  }
+
+  // MARK: Growth
+
+  private mutating func grow(from position: Int) {
+    guard case .compute(let value, .reduce(let reduce)) = steps[position], var group = start(value, reduce, position) else { return }
+    for operand in operands[position] {
+      if let at = definition[operand], at < position, position - at <= Self.reach { join(at, &group) }
+    }
+    for at in (position + 1)..<Swift.max(position + 1, Swift.min(steps.count, position + Self.reach)) {
+      let isReader = operands[at].contains { definition[$0].map { group.members.contains($0) } ?? false }
+      if isReader { join(at, &group) }
+    }
+    guard group.members.count > 1 else { return }
+    for member in group.members { groupOf[member] = groups.count }
+    groups.append(group)
+  }
+
+  /// A group of one reduction, where it runs over the last axes.
+  private func start(_ value: FormValueID, _ reduce: ReduceForm, _ position: Int) -> Group? {
+    let shape = values[value].type.shape
+    let inner = reduce.inner
+    let isKept = shape.count >= inner.count && shape.suffix(inner.count).allSatisfy { $0 == 1 }
+    let rows = isKept ? Array(shape.dropLast(inner.count)) : shape
+    let count = rows.reduce(Dim(1), *).estimate(ranges)
+    let length = inner.reduce(Dim(1), *).estimate(ranges)
+    guard count >= Self.rowsForThreads || length <= Self.shortRow else { return nil }
+    return Group(rows: rows, tail: inner, members: [position])
+  }
+
+  private func join(_ position: Int, _ group: inout Group) {
+    guard group.members.count < Self.memberLimit, groupOf[position] == nil, !group.members.contains(position),
+      fits(position, group)
+    else { return }
+    var larger = group
+    larger.members = (group.members + [position]).sorted()
+    guard larger.members.allSatisfy({ readsOwnRows($0, larger) }), !isTangled(larger) else { return }
+    group = larger
+  }
+
+  /// Whether the shape of what a step computes has the group's rows and tail.
+  private func fits(_ position: Int, _ group: Group) -> Bool {
+    guard case .compute(let value, let form) = steps[position] else { return false }
+    let shape = values[value].type.shape
+    guard shape.count >= group.rows.count, Array(shape.prefix(group.rows.count)) == group.rows else { return false }
+    let rest = Array(shape.dropFirst(group.rows.count))
+    let isOne = rest.allSatisfy { $0 == 1 }
+    switch form {
+    case .element: return isOne || rest == group.tail
+    case .reduce(let form): return isOne && form.inner == group.tail
+    case .contract, .convolve, .scan, .scatter, .sort, .call: return false
+    }
+  }
+
+  private func readsOwnRows(_ position: Int, _ group: Group) -> Bool {
+    guard case .compute(let value, let form) = steps[position] else { return false }
+    var holds = true
+    form.forEachBody(values[value].type.shape) { _, _, body in
+      for expr in body.exprs {
+        guard case .load(let operand, let indices, _, _) = expr.node, let at = definition[operand],
+          group.members.contains(at)
+        else { continue }
+        holds =
+          holds
+          && group.rows.indices.allSatisfy { axis in
+            body[indices[axis]].node == .axis(axis)
+              || (group.rows[axis] == 1 && body[indices[axis]].node == .constant(.int(0)))
+          }
+      }
+    }
+    return holds
+  }
+
+  /// Whether some step outside the group needs a member and is needed by another. Groups that exist count as one step.
+  private func isTangled(_ group: Group) -> Bool {
+    guard var low = group.members.first, let high = group.members.last else { return false }
+    var tainted: Set<Int> = []
+    var taintedGroups: Set<Int> = []
+    var isSettled = false
+    while !isSettled {
+      isSettled = true
+      for position in low...high where !tainted.contains(position) && !group.members.contains(position) {
+        let own = groupOf[position]
+        let needsMember = operands[position].contains { operand in
+          guard let at = definition[operand], at != position else { return false }
+          return group.members.contains(at) || tainted.contains(at) || groupOf[at].map { taintedGroups.contains($0) } ?? false
+        }
+        guard needsMember || own.map({ taintedGroups.contains($0) }) ?? false else { continue }
+        tainted.insert(position)
+        isSettled = false
+        if let own, taintedGroups.insert(own).inserted { low = Swift.min(low, groups[own].members[0]) }
+      }
+    }
+    return group.members.contains { member in
+      operands[member].contains { operand in
+        guard let at = definition[operand], !group.members.contains(at) else { return false }
+        return tainted.contains(at) || groupOf[at].map { taintedGroups.contains($0) } ?? false
+      }
+    }
+  }
+
+  // MARK: Order
+
+  private func ordered(_ report: inout FusionReport) -> [FormProgram.Step] {
+    var result: [FormProgram.Step] = []
+    var isDone = [Bool](repeating: false, count: steps.count)
+    func emit(_ position: Int) {
+      if isDone[position] { return }
+      let members = groupOf[position].map { groups[$0].members } ?? [position]
+      for member in members { isDone[member] = true }
+      for member in members {
+        for operand in operands[member] {
+          if let at = definition[operand], !isDone[at] { emit(at) }
+        }
+      }
+      result.append(groupOf[position].map { step(of: groups[$0]) } ?? steps[position])
+    }
+    for position in steps.indices { emit(position) }
+    for group in groups {
+      for member in group.members {
+        guard case .compute(let value, _) = steps[member] else { continue }
+        for reader in readers[value] ?? [] where group.members.contains(reader) {
+          if case .compute(let target, _) = steps[reader] { report.add(value, target, .rows) }
+        }
+      }
+    }
+    return result
+  }
+
+  private func step(of group: Group) -> FormProgram.Step {
+    let members = group.members.compactMap { position -> RowGroup.Member? in
+      guard case .compute(let value, let form) = steps[position] else { return nil }
+      return .init(value: value, form: form)
+    }
+    let stored = members.map(\.value).filter { value in
+      outputs.contains(value) || (readers[value] ?? []).contains { !group.members.contains($0) }
+    }
+    return .rows(RowGroup(rows: group.rows, members: members, stored: stored))
   }
 }
