@@ -40,7 +40,10 @@ let package = Package(
       ]),
     .executableTarget(
       name: "SinterCLI",
-      dependencies: ["Sinter", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: [
+        "Sinter", "SinterCore", "SinterIR", "SinterKernel", "SinterLLVM", "SinterModel", "SinterONNX", "SinterOps",
+        "SinterPasses", "SinterVisual", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
 
     .testTarget(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),

@@ -3,5 +3,7 @@ import Sinter
 
 @main
 struct SinterCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "sinter")
+  static let configuration = CommandConfiguration(
+    commandName: "sinter", abstract: "Compile models ahead of time into libraries that need nothing but libc.",
+    version: SinterVersion.current, subcommands: [CompileCommand.self])
 }
