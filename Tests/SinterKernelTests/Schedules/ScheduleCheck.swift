@@ -1,0 +1,68 @@
+import SinterCore
+import SinterKernel
+import Testing
+
+/// Holds a program's schedules for several machines against the meaning of its forms.
+func checkSchedules(
+  _ inputs: [(TensorType, HostTensor)], tolerance: Double = 1e-5, machines: [Machine] = [.x86_64_v4, .x86_64_v3, .x86_64_v2],
+  sourceLocation: SourceLocation = #_sourceLocation, _ build: (inout Lowering, [Operand]) throws -> [Operand]
+) throws {
+  var lowering = Lowering(name: "test")
+  let operands = inputs.enumerated().map { lowering.input($1.0, named: "x\($0)") }
+  for (index, output) in try build(&lowering, operands).enumerated() { lowering.output(output, named: "y\(index)") }
+  try checkSchedules(
+    of: lowering.program, inputs.map(\.1), tolerance: tolerance, machines: machines, sourceLocation: sourceLocation)
+}
+
+/// The same for inputs whose types are those of the tensors.
+func checkSchedules(
+  _ inputs: HostTensor..., tolerance: Double = 1e-5, sourceLocation: SourceLocation = #_sourceLocation,
+  _ build: (inout Lowering, [Operand]) throws -> [Operand]
+) throws {
+  try checkSchedules(inputs.map { ($0.type, $0) }, tolerance: tolerance, sourceLocation: sourceLocation, build)
+}
+
+func checkSchedules(
+  of program: FormProgram, _ inputs: [HostTensor], tolerance: Double = 1e-5,
+  machines: [Machine] = [.x86_64_v4, .x86_64_v3, .x86_64_v2], sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+  let expected = try FormInterpreter(program).run(inputs)
+  for machine in machines {
+    let scheduled = try Scheduler.schedule(program, for: machine)
+    try KernelVerifier.verify(scheduled)
+    let given = try KernelInterpreter(scheduled).run(inputs)
+    for (number, (a, b)) in zip(expected, given).enumerated() {
+      let shapes = inputs.map { "\($0.shape)" }.joined(separator: ", ")
+      let place = "output \(number) of \(scheduled.kernels.elements.map(\.name)) for \(machine.name) at \(shapes)"
+      guard a.shape == b.shape else {
+        Issue.record("\(place): shape \(b.shape) instead of \(a.shape)", sourceLocation: sourceLocation)
+        return
+      }
+      let (x, y) = (a.doubles, b.doubles)
+      let wrong = x.indices.first { i in
+        !(x[i] == y[i] || (x[i].isNaN && y[i].isNaN) || abs(x[i] - y[i]) <= tolerance * Swift.max(1, abs(x[i])))
+      }
+      if let wrong {
+        Issue.record("\(place): element \(wrong) is \(y[wrong]) instead of \(x[wrong])", sourceLocation: sourceLocation)
+        return
+      }
+    }
+  }
+}
+
+/// Numbers that look random, between -2 and 2, the same each time.
+func noise(_ shape: [Int], seed: Int = 1) -> HostTensor {
+  var state = UInt64(seed) &* 0x9E37_79B9_7F4A_7C15
+  return .f32(
+    shape,
+    (0..<shape.reduce(1, *)).map { _ in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Float(Int32(truncatingIfNeeded: state >> 33)) / Float(1 << 29)
+    })
+}
+
+/// Types with a symbol in place of the first axis.
+func symbolic(_ tensor: HostTensor, _ names: [String?]) -> (TensorType, HostTensor) {
+  let shape = zip(tensor.shape, names).map { size, name in name.map { Dim(symbol: $0) } ?? Dim(size) }
+  return (TensorType(tensor.element, shape), tensor)
+}
