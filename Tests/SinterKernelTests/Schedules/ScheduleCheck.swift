@@ -38,9 +38,11 @@ func checkSchedules(
         Issue.record("\(place): shape \(b.shape) instead of \(a.shape)", sourceLocation: sourceLocation)
         return
       }
-      let (x, y) = (a.doubles, b.doubles)
-      let wrong = x.indices.first { i in
-        !(x[i] == y[i] || (x[i].isNaN && y[i].isNaN) || abs(x[i] - y[i]) <= tolerance * Swift.max(1, abs(x[i])))
+      let (x, y) = (try #require(a.doubles), try #require(b.doubles))
+      let wrong = x.indices.first { (i: Int) -> Bool in
+        if x[i] == y[i] || (x[i].isNaN && y[i].isNaN) { return false }
+        let allowed: Double = tolerance * Swift.max(1, x[i].magnitude)
+        return !((x[i] - y[i]).magnitude <= allowed)
       }
       if let wrong {
         Issue.record("\(place): element \(wrong) is \(y[wrong]) instead of \(x[wrong])", sourceLocation: sourceLocation)
@@ -53,12 +55,12 @@ func checkSchedules(
 /// Numbers that look random, between -2 and 2, the same each time.
 func noise(_ shape: [Int], seed: Int = 1) -> HostTensor {
   var state = UInt64(seed) &* 0x9E37_79B9_7F4A_7C15
-  return .f32(
-    shape,
-    (0..<shape.reduce(1, *)).map { _ in
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return Float(Int32(truncatingIfNeeded: state >> 33)) / Float(1 << 29)
-    })
+  let values = (0..<shape.reduce(1, *)).map { (_: Int) -> Float in
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    let bits = Int(state >> 33) - (1 << 30)
+    return Float(bits) / Float(1 << 29)
+  }
+  return .f32(shape, values)
 }
 
 /// Types with a symbol in place of the first axis.
