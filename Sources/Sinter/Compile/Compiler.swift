@@ -20,7 +20,8 @@ public struct Compiler {
   public private(set) var stages: [Stage] = []
   /// What the passes changed, by rule.
   public private(set) var rewrites = RewriteLog()
-  private var dumps = 0
+  /// What fusion decided.
+  package private(set) var fusion = FusionReport()
 
   public init(for target: Target = .host, flags: Flags = .fromEnvironment()) {
     self.target = target
@@ -31,7 +32,7 @@ public struct Compiler {
   public mutating func kernels(of graph: Graph) throws -> KernelProgram {
     let optimized = try optimize(graph)
     let forms = try lower(optimized)
-    return try schedule(forms)
+    return try schedule(try fuse(forms))
   }
 
   /// The graph after all passes, or after given ones.
@@ -42,13 +43,19 @@ public struct Compiler {
     try manager.run(passes, on: &result)
     for (name, milliseconds) in manager.times { note(name, milliseconds) }
     rewrites = manager.log
-    dumps = manager.stage
     return result
   }
 
   /// The graph's loop forms, not fused.
   public mutating func lower(_ graph: Graph) throws -> FormProgram {
     try stage("lower") { try graph.lowered() }
+  }
+
+  /// The same computation with fewer stored values; the report says what was decided about each.
+  public mutating func fuse(_ program: FormProgram) throws -> FormProgram {
+    let (fused, report) = try stage("fuse") { Fusion.fuse(program) }
+    fusion = report
+    return fused
   }
 
   /// Kernels for the target's machine.
