@@ -49,7 +49,9 @@ let package = Package(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),
     .testTarget(name: "SinterModelTests", dependencies: ["SinterCore", "SinterLLVM", "SinterModel"]),
     .testTarget(name: "StructureTests"),
-    .testTarget(name: "SinterLLVMTests", dependencies: ["SinterLLVM", "SinterKernel", "SinterCore"]),
+    .testTarget(
+      name: "SinterLLVMTests",
+      dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterLLVM"]),
     .testTarget(name: "SinterCoreTests", dependencies: ["SinterCore"]),
     .testTarget(name: "SinterKernelTests", dependencies: ["SinterKernel", "SinterCore"]),
     .testTarget(

@@ -21,9 +21,9 @@ package final class KernelRunner {
     }
   }
 
-  /// The outputs for given inputs. Symbols are bound from the inputs' sizes.
-  package func run(_ inputs: [HostTensor]) throws -> [HostTensor] {
-    var symbols: [Symbol: Int] = [:]
+  /// The outputs for given inputs. Symbols are bound from the inputs' sizes; `sizes` gives others.
+  package func run(_ inputs: [HostTensor], sizes: [Symbol: Int] = [:]) throws -> [HostTensor] {
+    var symbols = sizes
     for (port, tensor) in zip(program.inputs, inputs) {
       for (dim, size) in zip(port.type.shape, tensor.shape) {
         if let symbol = dim.symbol { symbols[symbol] = size }
