@@ -80,7 +80,11 @@ struct GraphExporter {
     if let known = scope.names[value] { return known }
     let name = names.unique(graph.values[value].name, or: "value_\(value.rawValue)")
     scope.names[value] = name
-    if let tensor = graph.constant(value) { scope.result.initializers.append(.init(name, tensor)) }
+    if let tensor = graph.constant(value) {
+      scope.result.initializers.append(.init(name, tensor))
+    } else {
+      scope.result.values.append(.init(name, DeclaredType(graph.type(of: value))))
+    }
     return name
   }
 

@@ -25,12 +25,17 @@ extension GraphImporter {
         absent.insert(name)
       }
     }
-    let outer = (context, names, callPath, functionAttributes, builder.origin)
-    defer { (context, names, callPath, functionAttributes, builder.origin) = outer }
+    let outer = (context, names, callPath, functionAttributes, declared)
+    let origin = builder.origin
+    defer {
+      (context, names, callPath, functionAttributes, declared) = outer
+      builder.origin = origin
+    }
     context = context.inside(function)
     names = bound
     callPath = (builder.origin.first?.node ?? function.name) + "/"
     functionAttributes = attributes
+    declared = [:]
     add(function.nodes.map { absent.isEmpty ? $0 : $0.withoutInputs(absent) })
     return call.outputs.indices.map { index in
       let name = function.outputs[index]
@@ -38,7 +43,7 @@ extension GraphImporter {
         report(
           Diagnostic(
             .user, "onnx.dangling", "the result \(name) of the function \(function.name) is computed by no node",
-            at: outer.4.map(\.description), hint: "export the model again"))
+            at: origin.map(\.description), hint: "export the model again"))
       }
       return value(name)
     }

@@ -28,14 +28,11 @@ public struct Dropout: Primitive {
 
   /// Kept for export; it has no effect in inference.
   public var ratio = 0.5
-  /// Opsets before 10 give the mask in the input's type.
-  public var hasFloatMask = false
 
   public init() {}
 
   public mutating func attributes(_ list: inout some AttributeList) {
     list.float("ratio", &ratio, default: 0.5)
-    list.bool("float_mask", &hasFloatMask, default: false)
   }
 
   public static var onnx: [OnnxRule] {
@@ -47,17 +44,26 @@ public struct Dropout: Primitive {
         return try builder.add(op, node.inputs, outputs: node.outputCount)
       },
       .direct(Dropout.self, since: 10),
-      .direct(Dropout.self, since: 7) { op, _ in op.hasFloatMask = true },
-      .direct(Dropout.self, since: 1) { op, node in
-        op.hasFloatMask = true
+      OnnxRule("Dropout", since: 7) { node, builder in try withMaskOfInputType(node, &builder) },
+      OnnxRule("Dropout", since: 1) { node, builder in
         if node.int("is_test") ?? 0 == 0 {
           throw DiagnosticError(.limit, "dropout.training", "dropout in training mode is not supported", hint: "set is_test")
         }
+        return try withMaskOfInputType(node, &builder)
       },
     ]
   }
+
+  /// Opsets before 10 give the mask in the input's type.
+  private static func withMaskOfInputType(_ node: OnnxNode, _ builder: inout GraphBuilder) throws -> [ValueID] {
+    var op = Dropout()
+    if let ratio = node.float("ratio") { op.ratio = ratio }
+    var results = try builder.add(op, node.inputs, outputs: node.outputCount)
+    if results.count > 1 { results[1] = try builder.add1(Cast(to: try builder.type(results[0]).element), [results[1]]) }
+    return results
+  }
+
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    if hasFloatMask { return OnnxForm("Dropout", since: 7, attributes: [("ratio", .float(ratio))]) }
     if inputs.count > 1 { return OnnxForm("Dropout", since: 12) }
     return OnnxForm(
       "Dropout", since: 12, inputs: [.operand(0), .constant(.f32([], [Float(ratio)]))])
@@ -76,7 +82,7 @@ public struct Dropout: Primitive {
           hint: "export the model in inference mode")
       }
     }
-    return [Fact(.tensor(x)), Fact(hasFloatMask ? x.element : .bool, x.shape)]
+    return [Fact(.tensor(x)), Fact(.bool, x.shape)]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
