@@ -15,7 +15,13 @@ public final class KernelBuilder {
     let type: RegisterType
   }
 
-  public init(name: String) { kernel = Kernel(name: name) }
+  /// Whether the processor multiplies and adds in one instruction. Where it does not, `multiplyAdd` would be a call.
+  public let fusesMultiplyAdd: Bool
+
+  public init(name: String, fusesMultiplyAdd: Bool = true) {
+    kernel = Kernel(name: name)
+    self.fusesMultiplyAdd = fusesMultiplyAdd
+  }
 
   /// The kernel, once all is written.
   public func finish(named name: String? = nil) -> Kernel {
@@ -88,6 +94,9 @@ public final class KernelBuilder {
   public func value(_ register: Register) -> Int? {
     if case .int(let value)? = known[register], type(register) == RegisterType(.i64) { Int(value) } else { nil }
   }
+
+  /// The constant that every lane of a register holds for certain.
+  public func knownScalar(_ register: Register) -> Scalar? { known[register] }
 
   public func unary(_ function: UnaryFunction, _ a: Register) -> Register {
     let operand = type(a)

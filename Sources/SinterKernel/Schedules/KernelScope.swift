@@ -38,7 +38,7 @@ public final class KernelScope {
     name: String, machine: Machine, values: EntityMap<FormValueID, FormProgram.Value>,
     places: [FormValueID: ScheduleContext.Place]
   ) {
-    builder = KernelBuilder(name: name)
+    builder = KernelBuilder(name: name, fusesMultiplyAdd: machine.hasMultiplyAdd)
     self.machine = machine
     self.values = values
     self.places = places
