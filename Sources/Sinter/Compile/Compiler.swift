@@ -61,7 +61,10 @@ public struct Compiler {
   /// Kernels for the target's machine.
   public mutating func schedule(_ program: FormProgram) throws -> KernelProgram {
     let machine = target.machine
-    return try stage("schedule") { try Scheduler.schedule(program, for: machine) }
+    var kernels = try stage("schedule") { try Scheduler.schedule(program, for: machine) }
+    if flags.verify { try KernelVerifier.verify(kernels) }
+    try stage("plan") { MemoryPlanner.plan(&kernels) }
+    return kernels
   }
 
   /// Runs and times a stage.

@@ -83,17 +83,25 @@ final class KernelMemory {
   var symbols: [Symbol: Int]
   var callNumber: UInt64 = 0
   private var stores: [Store] = []
+  /// Where the program's memory is planned: all of it.
+  private let arena: UnsafeMutableRawPointer?
 
   init(_ program: KernelProgram, inputs: [HostTensor], symbols: [Symbol: Int]) throws {
     self.program = program
     self.symbols = symbols
+    arena = program.arenaBytes.map { .allocate(byteCount: Swift.max(1, $0), alignment: 64) }
     for buffer in program.buffers.elements {
       let count = try size(buffer.count)
       guard count >= 0, buffer.element != .string else {
         throw DiagnosticError(.bug, "kernel.buffer", "buffer \(buffer.name) has \(count) elements of \(buffer.element)")
       }
       let bytes = buffer.element.byteCount(count)
-      let base = UnsafeMutableRawPointer.allocate(byteCount: Swift.max(1, bytes), alignment: 64)
+      let base: UnsafeMutableRawPointer
+      if case .arena = buffer.storage, let arena, let offset = buffer.offset {
+        base = arena + offset
+      } else {
+        base = .allocate(byteCount: Swift.max(1, bytes), alignment: 64)
+      }
       // Memory that nobody wrote reads as NaN and as huge numbers.
       base.initializeMemory(as: UInt8.self, repeating: 0xFF, count: Swift.max(1, bytes))
       stores.append(Store(base: base, count: count, element: buffer.element, writers: []))
@@ -105,7 +113,13 @@ final class KernelMemory {
     }
   }
 
-  deinit { for store in stores { store.base.deallocate() } }
+  deinit {
+    for (buffer, store) in zip(program.buffers.elements, stores) {
+      if case .arena = buffer.storage, arena != nil, buffer.offset != nil { continue }
+      store.base.deallocate()
+    }
+    arena?.deallocate()
+  }
 
   private static func fill(
     _ base: UnsafeMutableRawPointer, _ bytes: Int, from tensor: HostTensor, _ name: String

@@ -28,7 +28,8 @@ func checkSchedules(
 ) throws {
   let expected = try FormInterpreter(program).run(inputs)
   for machine in machines {
-    let scheduled = try Scheduler.schedule(program, for: machine)
+    var scheduled = try Scheduler.schedule(program, for: machine)
+    MemoryPlanner.plan(&scheduled)
     try KernelVerifier.verify(scheduled)
     let given = try KernelInterpreter(scheduled).run(inputs)
     for (number, (a, b)) in zip(expected, given).enumerated() {
