@@ -1,3 +1,4 @@
+import Glibc
 import SinterCore
 import SinterKernel
 
@@ -7,6 +8,16 @@ import SinterKernel
 package final class KernelRunner {
   private typealias Function =
     @convention(c) (UnsafePointer<UnsafeMutableRawPointer?>, UnsafePointer<Int64>, Int64, Int64) -> Int32
+
+  /// What one call took when it ran last, and its share of the work.
+  package struct CallTime: Sendable {
+    package var kernel: KernelID
+    package var seconds: Double
+    package var tasks: Int
+    package var flops: Int?
+    package var bytes: Int?
+    package var origin: [String]
+  }
 
   private let program: KernelProgram
   private let jit: JIT
@@ -23,14 +34,9 @@ package final class KernelRunner {
 
   /// The outputs for given inputs. Symbols are bound from the inputs' sizes; `sizes` gives others.
   package func run(_ inputs: [HostTensor], sizes: [Symbol: Int] = [:]) throws -> [HostTensor] {
-    var symbols = sizes
-    for (port, tensor) in zip(program.inputs, inputs) {
-      for (dim, size) in zip(port.type.shape, tensor.shape) {
-        if let symbol = dim.symbol { symbols[symbol] = size }
-      }
-    }
+    let symbols = bound(inputs, sizes)
     let memory = try Memory(program: program, inputs: inputs, symbols: symbols)
-    try run(program.steps, memory, symbols)
+    try run(program.steps, memory, symbols) { _ in }
     return try program.outputs.indices.map { port in
       let type = program.outputs[port].type
       let shape = try type.shape.map { try size($0, symbols) }
@@ -44,7 +50,33 @@ package final class KernelRunner {
     }
   }
 
-  private func run(_ steps: [KernelProgram.Step], _ memory: Memory, _ symbols: [Symbol: Int]) throws {
+  /// How long each call takes, in order, the best of `turns` runs on one thread.
+  package func profile(_ inputs: [HostTensor], sizes: [Symbol: Int] = [:], turns: Int = 5) throws -> [CallTime] {
+    let symbols = bound(inputs, sizes)
+    let memory = try Memory(program: program, inputs: inputs, symbols: symbols)
+    var best: [CallTime] = []
+    for turn in 0..<max(1, turns) {
+      var times: [CallTime] = []
+      try run(program.steps, memory, symbols) { times.append($0) }
+      if turn == 0 { best = times }
+      for index in times.indices { best[index].seconds = min(best[index].seconds, times[index].seconds) }
+    }
+    return best
+  }
+
+  private func bound(_ inputs: [HostTensor], _ sizes: [Symbol: Int]) -> [Symbol: Int] {
+    var symbols = sizes
+    for (port, tensor) in zip(program.inputs, inputs) {
+      for (dim, size) in zip(port.type.shape, tensor.shape) {
+        if let symbol = dim.symbol { symbols[symbol] = size }
+      }
+    }
+    return symbols
+  }
+
+  private func run(
+    _ steps: [KernelProgram.Step], _ memory: Memory, _ symbols: [Symbol: Int], _ note: (CallTime) -> Void
+  ) throws {
     for step in steps {
       switch step {
       case .call(let call):
@@ -55,7 +87,13 @@ package final class KernelRunner {
         var sizes = try call.sizes.map { Int64(try size($0, symbols)) }
         pointers.append(nil)
         sizes.append(0)
-        let status = functions[call.kernel.position](pointers, sizes, 0, Int64(try size(call.tasks, symbols)))
+        let tasks = try size(call.tasks, symbols)
+        let start = Self.threadSeconds
+        let status = functions[call.kernel.position](pointers, sizes, 0, Int64(tasks))
+        note(
+          CallTime(
+            kernel: call.kernel, seconds: Self.threadSeconds - start, tasks: tasks,
+            flops: call.flops.evaluated { symbols[$0] }, bytes: call.bytes.evaluated { symbols[$0] }, origin: call.origin))
         if status != 0 {
           let text = program.errors.indices.contains(Int(status) - 1) ? program.errors[Int(status) - 1] : "error \(status)"
           throw DiagnosticError(.user, "run.check", text, at: call.origin)
@@ -64,10 +102,16 @@ package final class KernelRunner {
         var inner = symbols
         for number in 0..<max(0, try size(count, symbols)) {
           inner[turn] = number
-          try run(body, memory, inner)
+          try run(body, memory, inner, note)
         }
       }
     }
+  }
+
+  private static var threadSeconds: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
   private func size(_ dim: Dim, _ symbols: [Symbol: Int]) throws -> Int { try KernelRunner.size(dim, symbols) }
