@@ -5,6 +5,7 @@ extension OpTable {
   public static let standard = OpTable([
     // Elementwise
     Binary.self,
+    BitCast.self,
     Cast.self,
     CastLike.self,
     Celu.self,
@@ -21,6 +22,7 @@ extension OpTable {
     PRelu.self,
     Selu.self,
     Shrink.self,
+    SwiGLU.self,
     Swish.self,
     ThresholdedRelu.self,
     Unary.self,
@@ -28,6 +30,9 @@ extension OpTable {
     Where.self,
 
     // Shape
+    AffineGrid.self,
+    CenterCropPad.self,
+    Col2Im.self,
     Concat.self,
     Constant.self,
     ConstantOfShape.self,
@@ -52,9 +57,11 @@ extension OpTable {
 
     // Indexing
     ArgReduce.self,
+    Compress.self,
     Gather.self,
     GatherElements.self,
     GatherND.self,
+    NonZero.self,
     OneHot.self,
     ScatterElements.self,
     ScatterND.self,
@@ -66,6 +73,8 @@ extension OpTable {
     Softmax.self,
 
     // Contraction
+    Det.self,
+    Einsum.self,
     Gemm.self,
     MatMul.self,
 
@@ -77,6 +86,8 @@ extension OpTable {
     BatchNormalization.self,
     GroupNormalization.self,
     LayerNormalization.self,
+    LpNormalization.self,
+    MeanVarianceNormalization.self,
     RMSNormalization.self,
 
     // Pooling
@@ -92,5 +103,27 @@ extension OpTable {
     GRU.self,
     LSTM.self,
     RNN.self,
+
+    // Quantization
+    ConvInteger.self,
+    DequantizeLinear.self,
+    DynamicQuantizeLinear.self,
+    MatMulInteger.self,
+    QLinearConv.self,
+    QLinearMatMul.self,
+    QuantizeLinear.self,
+
+    // Loss
+    NegativeLogLikelihoodLoss.self,
+    SoftmaxCrossEntropyLoss.self,
+
+    // Signal
+    CosineWindow.self,
+    DFT.self,
+    STFT.self,
+
+    // Attention
+    RotaryEmbedding.self,
+    TensorScatter.self,
   ])
 }

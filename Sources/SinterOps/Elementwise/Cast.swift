@@ -59,7 +59,7 @@ public struct Cast: Primitive, Elementwise {
     return [try lowering.element(x.shape) { builder, index in convert(builder.load(x.id, index)) }]
   }
 
-  private func convert(_ x: Expr) -> Expr {
+  func convert(_ x: Expr) -> Expr {
     if let limit = to.unsaturatedLimit, !saturate, x.type.isFloat {
       let wide = x.cast(to: x.type == .f64 ? .f64 : .f32)
       let magnitude = wide.unary(.abs)

@@ -1,0 +1,117 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// Pairs of elements of each head turned by angles that depend on the position. Inputs: x as [batch, heads, sequence, size] or [batch,
+/// sequence, heads · size], cosines and sines [positions, half] for given position ids [batch, sequence], or [batch, sequence, half].
+public struct RotaryEmbedding: Primitive {
+  public static let name = "RotaryEmbedding"
+  public static let summary = "Pairs of elements of each head turned by angles that depend on the position."
+
+  /// Whether a pair is two neighbours, not an element of either half.
+  public var isInterleaved = false
+  /// How many heads lie in the last axis of an input of three axes.
+  public var headCount = 0
+  /// How many elements of each head are turned; 0 for all.
+  public var rotated = 0
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.bool("interleaved", &isInterleaved, default: false)
+    list.int("num_heads", &headCount, default: 0)
+    list.int("rotary_embedding_dim", &rotated, default: 0)
+  }
+
+  public static var onnx: [OnnxRule] { [.direct(RotaryEmbedding.self, since: 23)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 23) }
+
+  /// The size of a head.
+  private func headSize(_ x: TensorType) throws -> Int {
+    guard x.rank == 3 || x.rank == 4, let last = x.shape.last?.value else {
+      throw DiagnosticError(
+        .user, "rotary.shape", "the input must have 3 or 4 axes, the last of known size, but is \(x)")
+    }
+    if x.rank == 4 { return last }
+    guard headCount > 0, last % headCount == 0 else {
+      throw DiagnosticError(.user, "rotary.heads", "num_heads must divide the last axis of \(x), but is \(headCount)")
+    }
+    return last / headCount
+  }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let x = try inputs.tensor(0)
+    try requireElement(x) { $0.isFloat }
+    let size = try headSize(x)
+    guard rotated <= size, (rotated > 0 ? rotated : size) % 2 == 0 else {
+      throw DiagnosticError(.user, "rotary.size", "rotary_embedding_dim must be even and at most \(size), but is \(rotated)")
+    }
+    let expected = inputs.has(3) ? 2 : 3
+    for index in 1...2 {
+      let table = try inputs.tensor(index)
+      guard table.rank == expected else {
+        throw DiagnosticError(.user, "rotary.table", "input \(index) must have \(expected) axes, but is \(table)")
+      }
+    }
+    return [Fact(.tensor(x))]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let (x, cosines, sines) = (try node.input(0), try node.input(1), try node.input(2))
+    let positions = node.has(3) ? try node.input(3) : nil
+    let size = try headSize(x.type)
+    let rotated = self.rotated > 0 ? self.rotated : size
+    let half = rotated / 2
+    let compute = x.element.computeType
+    let table = lowering.error("RotaryEmbedding: position %0 lies outside of a table of %1")
+    return [
+      try lowering.element(x.shape) { builder, index in
+        func number(_ value: Int) -> Expr { builder.constant(value, .i64) }
+        let last = index[x.rank - 1]
+        let place = x.rank == 4 ? last : last.modulo(number(size))
+        let sequence = x.rank == 4 ? index[2] : index[1]
+        let turns = rotated < size ? place < number(rotated) : builder.bool(true)
+        let isFirst = isInterleaved ? place.modulo(number(2)) .== number(0) : place < number(half)
+        let pair =
+          isInterleaved ? place.floorDivided(by: number(2)) : builder.select(isFirst, place, place - number(half))
+        let distance = number(isInterleaved ? 1 : half)
+        let partner = builder.select(isFirst, last + distance, last - distance)
+        func load(_ at: Expr, where condition: Expr) -> Expr {
+          builder.load(x.id, index.dropLast() + [at], where: condition).cast(to: compute)
+        }
+        func angle(_ values: Operand) -> Expr {
+          guard let positions else { return builder.load(values.id, [index[0], sequence, pair], where: turns).cast(to: compute) }
+          let row = builder.load(positions.id, [index[0], sequence]).cast(to: .i64)
+            .checked(below: builder.size(values.shape[0]), error: table)
+          return builder.load(values.id, [row, pair], where: turns).cast(to: compute)
+        }
+        let own = builder.load(x.id, index).cast(to: compute)
+        let other = load(partner, where: turns) * angle(sines)
+        let turned = own * angle(cosines) + builder.select(isFirst, -other, other)
+        return builder.select(turns, turned, own).cast(to: x.element)
+      }
+    ]
+  }
+
+  public static var examples: [OperatorExample] {
+    var packed = RotaryEmbedding()
+    packed.headCount = 2
+    packed.isInterleaved = true
+    packed.rotated = 4
+    let sizes = [Symbol("n"): 2]
+    return [
+      OperatorExample(
+        RotaryEmbedding(),
+        [
+          .random(TensorType(.f32, ["n", 2, 3, 4]), -1...1), .random(TensorType(.f32, [8, 2]), -1...1),
+          .random(TensorType(.f32, [8, 2]), -1...1), .random(TensorType(.i64, ["n", 3]), 0...7),
+        ], sizes: sizes),
+      OperatorExample(
+        packed,
+        [
+          .random(TensorType(.f32, ["n", 3, 12]), -1...1), .random(TensorType(.f32, ["n", 3, 2]), -1...1),
+          .random(TensorType(.f32, ["n", 3, 2]), -1...1),
+        ], sizes: sizes),
+    ]
+  }
+}

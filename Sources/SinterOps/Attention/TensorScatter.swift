@@ -1,0 +1,66 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// A cache with an update written along its sequence axis, for each sample of the batch from a place of its own. Inputs: the cache, the
+/// update, the places (0).
+public struct TensorScatter: Primitive {
+  public static let name = "TensorScatter"
+  public static let summary = "A cache with an update written along its sequence axis."
+
+  /// What happens behind the end: nothing may be written there, or writing goes on at the start.
+  public enum Mode: String, CaseIterable, Sendable { case linear, circular }
+
+  public var axis = -2
+  public var mode = Mode.linear
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.int("axis", &axis, default: -2)
+    list.choice("mode", &mode, default: .linear)
+  }
+
+  public static var onnx: [OnnxRule] { [.direct(TensorScatter.self, since: 24)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 24) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let (cache, update) = (try inputs.tensor(0), try inputs.tensor(1))
+    let axis = try normalizedAxis(axis, rank: cache.rank)
+    guard axis > 0, update.rank == cache.rank, update.element == cache.element else {
+      throw DiagnosticError(
+        .user, "tensorscatter.shape", "the update must be like the cache but along axis \(axis), but they are \(cache) and \(update)")
+    }
+    return [Fact(.tensor(cache))]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let (cache, update) = (try node.input(0), try node.input(1))
+    let places = node.has(2) ? try node.input(2) : nil
+    let axis = try normalizedAxis(axis, rank: cache.rank)
+    return [
+      try lowering.element(cache.shape) { builder, index in
+        let start = places.map { builder.load($0.id, [index[0]]).cast(to: .i64) } ?? builder.constant(0, .i64)
+        var place = index[axis] - start
+        if mode == .circular { place = place.modulo(builder.size(cache.shape[axis])) }
+        let isNew = place >= builder.constant(0, .i64) && place < builder.size(update.shape[axis])
+        var own = index
+        own[axis] = place
+        return builder.select(isNew, builder.load(update.id, own, where: isNew), builder.load(cache.id, index))
+      }
+    ]
+  }
+
+  public static var examples: [OperatorExample] {
+    Mode.allCases.map { mode in
+      var op = TensorScatter()
+      op.mode = mode
+      return OperatorExample(
+        op,
+        [
+          .random(TensorType(.f32, ["n", 2, 5, 3]), -1...1), .random(TensorType(.f32, ["n", 2, 2, 3]), -1...1),
+          .given(.i64([2], [mode == .linear ? 3 : 4, 1])),
+        ], sizes: [Symbol("n"): 2])
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// How the losses of all samples become one.
+public enum LossReduction: String, CaseIterable, Sendable { case none, sum, mean }
+
+/// The negative of each sample's element at its target class, weighted by class. Inputs: x [n, classes, …], targets [n, …], weights
+/// [classes]. Targets equal to `ignore_index` do not count.
+public struct NegativeLogLikelihoodLoss: Primitive {
+  public static let name = "NegativeLogLikelihoodLoss"
+  public static let summary = "The negative of the element at each sample's target class, weighted."
+
+  public var ignoreIndex: Int?
+  public var reduction = LossReduction.mean
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.optionalInt("ignore_index", &ignoreIndex)
+    list.choice("reduction", &reduction, default: .mean)
+  }
+
+  public static var onnx: [OnnxRule] { [.direct(NegativeLogLikelihoodLoss.self, since: 12)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 13) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let (x, target) = (try inputs.tensor(0), try inputs.indices(1))
+    try requireElement(x) { $0.isFloat }
+    guard x.rank >= 2, target.rank == x.rank - 1 else {
+      throw DiagnosticError(
+        .user, "loss.shape", "x must be [n, classes, …] and the targets [n, …], but are \(x) and \(target)")
+    }
+    return [Fact(x.element, reduction == .none ? target.shape : [])]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let (x, target) = (try node.input(0), try node.input(1))
+    let weight = node.has(2) ? try node.input(2) : nil
+    let compute = x.element.computeType
+    let classes = x.shape[1]
+
+    /// The weight of a sample (0 where it is ignored), and its class where that is one.
+    func sample(_ builder: BodyBuilder, _ index: [Expr]) -> (weight: Expr, label: Expr, counts: Expr) {
+      let label = builder.load(target.id, index).cast(to: .i64)
+      var counts = label >= builder.constant(0, .i64) && label < builder.size(classes)
+      if let ignoreIndex { counts = counts && (label .!= builder.constant(ignoreIndex, .i64)) }
+      let own = weight.map { builder.load($0.id, [label], where: counts).cast(to: compute) } ?? builder.constant(1, compute)
+      return (builder.select(counts, own, builder.constant(0, compute)), label, counts)
+    }
+    func loss(_ builder: BodyBuilder, _ index: [Expr]) -> Expr {
+      let (weight, label, counts) = sample(builder, index)
+      let value = builder.load(x.id, [index[0], label] + index[1...], where: counts).cast(to: compute)
+      return -value * weight
+    }
+    if reduction == .none {
+      return [try lowering.element(target.shape) { builder, index in loss(builder, index).cast(to: x.element) }]
+    }
+    let sum = try lowering.reduce(.sum, [], over: target.shape) { builder, _, inner in loss(builder, inner) }
+    if reduction == .sum { return [try lowering.cast(sum, to: x.element)] }
+    let total = try lowering.reduce(.sum, [], over: target.shape) { builder, _, inner in sample(builder, inner).weight }
+    return [
+      try lowering.element([]) { builder, _ in
+        (builder.load(sum.id, []) / builder.load(total.id, [])).cast(to: x.element)
+      }
+    ]
+  }
+
+  public static var examples: [OperatorExample] {
+    LossReduction.allCases.map { reduction in
+      var op = NegativeLogLikelihoodLoss()
+      op.reduction = reduction
+      op.ignoreIndex = reduction == .none ? nil : 1
+      return OperatorExample(
+        op,
+        [
+          .random(TensorType(.f32, ["n", 4, 2]), -3...0), .random(TensorType(.i64, ["n", 2]), 0...4),
+          .random(TensorType(.f32, [4]), 0.5...2),
+        ], sizes: [Symbol("n"): 3])
+    }
+  }
+}
+
+/// The negative log-likelihood loss of the logarithmic softmax over classes. A second result is that logarithm.
+public struct SoftmaxCrossEntropyLoss: Composite {
+  public static let name = "SoftmaxCrossEntropyLoss"
+  public static let summary = "Cross entropy of softmax scores and target classes."
+
+  public var ignoreIndex: Int?
+  public var reduction = LossReduction.mean
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.optionalInt("ignore_index", &ignoreIndex)
+    list.choice("reduction", &reduction, default: .mean)
+  }
+
+  public static var onnx: [OnnxRule] { [.direct(SoftmaxCrossEntropyLoss.self, since: 12)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 13) }
+
+  public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    let scores = try builder.add1(Softmax(.logarithmic, axis: 1), [try inputs.value(0)])
+    var loss = NegativeLogLikelihoodLoss()
+    loss.ignoreIndex = ignoreIndex
+    loss.reduction = reduction
+    let result = try builder.add1(loss, [scores, try inputs.value(1)] + (inputs.has(2) ? [inputs.id(2)] : []))
+    return [result, scores]
+  }
+
+  public static var examples: [OperatorExample] {
+    LossReduction.allCases.map { reduction in
+      var op = SoftmaxCrossEntropyLoss()
+      op.reduction = reduction
+      return OperatorExample(
+        op, [.random(TensorType(.f32, ["n", 4]), -3...3), .random(TensorType(.i64, ["n"]), 0...4)],
+        outputs: reduction == .sum ? 2 : 1, sizes: [Symbol("n"): 3])
+    }
+  }
+}

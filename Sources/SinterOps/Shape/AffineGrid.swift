@@ -1,0 +1,70 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// Where each place of an image is taken to by an affine map: theta [n, d, d + 1] and the image's sizes [n, c, spatial…] give [n,
+/// spatial…, d], in coordinates from -1 to 1.
+public struct AffineGrid: Primitive {
+  public static let name = "AffineGrid"
+  public static let summary = "Sampling places of an affine map."
+
+  /// Whether -1 and 1 are the middles of the outermost places, not their outer borders.
+  public var alignsCorners = false
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.bool("align_corners", &alignsCorners, default: false)
+  }
+  public static var onnx: [OnnxRule] { [.direct(AffineGrid.self, since: 20)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 20) }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let theta = try inputs.tensor(0)
+    guard theta.rank == 3, let rows = theta.shape[1].value, theta.shape[2].value == rows + 1 else {
+      throw DiagnosticError(.user, "affinegrid.theta", "theta must be [n, 2, 3] or [n, 3, 4], but is \(theta)")
+    }
+    if inputs.contents(1) == nil, let declared = inputs.declaredShape() { return [Fact(theta.element, declared)] }
+    let sizes = try inputs.knownSizes(1, "size")
+    guard sizes.count == rows + 2 else {
+      throw DiagnosticError(.user, "affinegrid.size", "size must have \(rows + 2) entries, but is \(sizes)")
+    }
+    return [Fact(theta.element, [sizes[0]] + sizes.dropFirst(2) + [Dim(rows)])]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let theta = try node.input(0)
+    let shape = try node.output().shape
+    let spatial = shape.count - 2
+    let compute = theta.element.computeType
+    return [
+      try lowering.element(shape) { builder, index in
+        let row = index[shape.count - 1]
+        func entry(_ column: Int) -> Expr {
+          builder.load(theta.id, [index[0], row, builder.constant(column, .i64)]).cast(to: compute)
+        }
+        var value = entry(spatial)
+        for column in 0..<spatial {
+          // The first coordinate is that of the last axis.
+          let axis = spatial - column
+          let size = builder.size(shape[axis]).cast(to: compute)
+          let place = index[axis].cast(to: compute)
+          let coordinate =
+            alignsCorners
+            ? place * 2 / (size - 1).maximum(builder.constant(1, compute)) - 1 : (place * 2 + 1) / size - 1
+          value = value + entry(column) * coordinate
+        }
+        return value.cast(to: theta.element)
+      }
+    ]
+  }
+
+  public static var examples: [OperatorExample] {
+    [false, true].map { alignsCorners in
+      var op = AffineGrid()
+      op.alignsCorners = alignsCorners
+      return OperatorExample(
+        op, [.random(TensorType(.f32, [2, 2, 3]), -1...1), .constant(.i64([4], [2, 3, 4, 5]))])
+    }
+  }
+}
