@@ -1,15 +1,13 @@
-import SinterCore
-
 /// How constants are written: few elements as themselves, many as a hash that names them in a store beside the text.
-enum TensorText {
+package enum TensorText {
   /// Constants of up to this many elements are written out.
-  static let limit = 32
+  package static let limit = 32
 
-  static func describe(_ tensor: HostTensor) -> String {
+  package static func describe(_ tensor: HostTensor) -> String {
     tensor.count > limit ? "#" + hex(tensor.contentHash, digits: 16) : "{" + elements(tensor).joined(separator: ", ") + "}"
   }
 
-  static func hex(_ value: UInt64, digits: Int) -> String {
+  package static func hex(_ value: UInt64, digits: Int) -> String {
     let text = String(value, radix: 16)
     return String(repeating: "0", count: max(0, digits - text.count)) + text
   }
@@ -35,7 +33,7 @@ enum TensorText {
   }
 
   /// The tensor whose elements are written as these words; nil where one does not fit the type or their number is wrong.
-  static func parse(_ element: ElementType, _ shape: [Int], _ words: [String]) -> HostTensor? {
+  package static func parse(_ element: ElementType, _ shape: [Int], _ words: [String]) -> HostTensor? {
     func numbers<T: BitwiseCopyable>(_ read: (String) -> T?) -> HostTensor? {
       let values = words.compactMap(read)
       guard values.count == words.count, values.count == shape.reduce(1, *) else { return nil }
@@ -63,7 +61,7 @@ enum TensorText {
   }
 
   /// Text in quotes, with what would end it or break the line escaped.
-  static func quoted(_ text: String) -> String {
+  package static func quoted(_ text: String) -> String {
     var result = "\""
     for scalar in text.unicodeScalars {
       switch scalar {

@@ -1,20 +1,18 @@
-import SinterCore
-
 /// Reads text piece by piece and knows the line and column for its errors.
-struct TextScanner {
+package struct TextScanner {
   private let bytes: [UInt8]
-  private(set) var at = 0
+  package private(set) var at = 0
 
-  init(_ text: String) { bytes = Array(text.utf8) }
+  package init(_ text: String) { bytes = Array(text.utf8) }
 
-  func error(_ message: String) -> DiagnosticError {
+  package func error(_ message: String) -> DiagnosticError {
     let before = bytes[..<min(at, bytes.count)]
     let line = before.count { $0 == 10 } + 1
     let column = at - (before.lastIndex(of: 10).map { $0 + 1 } ?? 0) + 1
     return DiagnosticError(.user, "text.parse", message, at: ["line \(line), column \(column)"])
   }
 
-  var isAtEnd: Bool {
+  package var isAtEnd: Bool {
     mutating get {
       skipSpaces()
       return at >= bytes.count
@@ -22,7 +20,7 @@ struct TextScanner {
   }
 
   /// Spaces, line ends and comments, which run from `//` to the end of their line.
-  mutating func skipSpaces() {
+  package mutating func skipSpaces() {
     while at < bytes.count {
       switch bytes[at] {
       case 32, 9, 10, 13: at += 1
@@ -33,7 +31,7 @@ struct TextScanner {
     }
   }
 
-  mutating func take(_ symbol: String) -> Bool {
+  package mutating func take(_ symbol: String) -> Bool {
     skipSpaces()
     let wanted = Array(symbol.utf8)
     guard at + wanted.count <= bytes.count, bytes[at..<(at + wanted.count)].elementsEqual(wanted) else { return false }
@@ -46,7 +44,7 @@ struct TextScanner {
     return true
   }
 
-  mutating func expect(_ symbol: String) throws {
+  package mutating func expect(_ symbol: String) throws {
     if !take(symbol) { throw error("expected \(symbol), found \(next)") }
   }
 
@@ -59,10 +57,10 @@ struct TextScanner {
     }
   }
 
-  func peek() -> UInt8? { at < bytes.count ? bytes[at] : nil }
+  package func peek() -> UInt8? { at < bytes.count ? bytes[at] : nil }
 
   /// A name: letters, digits, `_`, `.` and `:`, empty where none comes.
-  mutating func word() -> String {
+  package mutating func word() -> String {
     skipSpaces()
     let start = at
     while at < bytes.count, Self.isWordByte(bytes[at]) { at += 1 }
@@ -70,20 +68,20 @@ struct TextScanner {
   }
 
   /// A number or a bare word such as `-1.5e-3`, `inf`, `true`, `0x1f`.
-  mutating func number() -> String {
+  package mutating func number() -> String {
     skipSpaces()
     let start = at
     while at < bytes.count, Self.isWordByte(bytes[at]) || bytes[at] == 45 || bytes[at] == 43 { at += 1 }
     return String(decoding: bytes[start..<at], as: UTF8.self)
   }
 
-  mutating func integer() throws -> Int {
+  package mutating func integer() throws -> Int {
     let text = number()
     guard let value = Int(text) else { throw error("expected an integer, found \(text.isEmpty ? next : text)") }
     return value
   }
 
-  mutating func quoted() throws -> String {
+  package mutating func quoted() throws -> String {
     try expect("\"")
     var result: [UInt8] = []
     while at < bytes.count, bytes[at] != 34 {
@@ -106,14 +104,14 @@ struct TextScanner {
   }
 
   /// Items up to a closing bracket that has been opened already.
-  mutating func list(until close: String, _ item: (inout TextScanner) throws -> Void) throws {
+  package mutating func list(until close: String, _ item: (inout TextScanner) throws -> Void) throws {
     if take(close) { return }
     repeat { try item(&self) } while take(",")
     try expect(close)
   }
 
   /// Text up to a comma or closing bracket on this level: a size.
-  mutating func size() throws -> Dim {
+  package mutating func size() throws -> Dim {
     skipSpaces()
     let start = at
     var depth = 0
@@ -134,7 +132,7 @@ struct TextScanner {
     return dim
   }
 
-  static func isWordByte(_ c: UInt8) -> Bool {
+  package static func isWordByte(_ c: UInt8) -> Bool {
     (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122) || c == 95 || c == 46 || c >= 128
   }
 }

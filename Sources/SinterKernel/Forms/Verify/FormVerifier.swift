@@ -1,0 +1,216 @@
+import SinterCore
+
+/// Checks the invariants of a form program:
+///
+/// - A value is defined once: as an input, as a constant, or by one step. It is defined before it is read, and what a repetition or a group of
+///   rows keeps to itself is read only inside. Outputs are defined.
+/// - An expression's arguments come before it. `BodyVerifier` holds the rules on their types.
+/// - Bodies run over the axes that their form gives them, have the results that it needs, and mention accumulators in epilogues
+///   only.
+/// - The type that a form gives is the one its value is declared with. The axes of contractions are those of their result.
+/// - Axes that forms name exist; scans and scatters combine with functions, not positions.
+/// - Members of a group of rows are element forms and reductions whose shapes begin with the group's rows; they read each other at
+///   their own row.
+/// - What a repetition carries has the same type before, during and after; what it slices and collects has the turns as first axis.
+package struct FormVerifier {
+  private let program: FormProgram
+  private var diagnostics: [Diagnostic] = []
+  private var isDefined: [Bool]
+
+  /// All that is wrong with a program; nothing where it is right.
+  package static func check(_ program: FormProgram) -> [Diagnostic] {
+    var verifier = FormVerifier(program)
+    verifier.check()
+    return verifier.diagnostics
+  }
+
+  /// Throws all that is wrong.
+  package static func verify(_ program: FormProgram) throws {
+    let found = check(program)
+    if !found.isEmpty { throw DiagnosticError(found) }
+  }
+
+  private init(_ program: FormProgram) {
+    self.program = program
+    isDefined = program.values.elements.map { $0.constant != nil }
+  }
+
+  private mutating func report(_ value: FormValueID?, _ message: String) {
+    let place = value.flatMap { program.values.contains($0) ? program.values[$0].origin : nil } ?? []
+    diagnostics.append(
+      Diagnostic(.bug, "forms.verify", (value.map { "\($0): " } ?? "") + message, at: place))
+  }
+
+  // MARK: Definitions
+
+  private mutating func check() {
+    for input in program.inputs { define(input.value) }
+    check(program.steps)
+    for output in program.outputs where !isReadable(output.value) {
+      report(output.value, "output \(output.name) is never computed")
+    }
+  }
+
+  private mutating func define(_ value: FormValueID) {
+    guard program.values.contains(value) else { return report(nil, "\(value) is no value of the program") }
+    if isDefined[value.position] { report(value, "defined twice") }
+    isDefined[value.position] = true
+  }
+
+  private func isReadable(_ value: FormValueID) -> Bool { program.values.contains(value) && isDefined[value.position] }
+
+  private mutating func read(_ value: FormValueID, by reader: FormValueID?) {
+    if !isReadable(value) { report(reader, "reads \(value), which is not computed before") }
+  }
+
+  private mutating func check(_ steps: [FormProgram.Step]) {
+    for step in steps {
+      switch step {
+      case .compute(let value, let form):
+        check(value, form)
+        define(value)
+      case .rows(let group): check(group)
+      case .repetition(let repetition): check(repetition)
+      }
+    }
+  }
+
+  private func type(_ value: FormValueID) -> TensorType? {
+    program.values.contains(value) ? program.values[value].type : nil
+  }
+
+  private mutating func check(_ repetition: FormProgram.Repetition) {
+    for variable in repetition.carried {
+      read(variable.initial, by: variable.current)
+      define(variable.current)
+      let types = [variable.initial, variable.current, variable.next, variable.final].compactMap { type($0) }
+      if types.contains(where: { $0.element != types[0].element || !Self.agree($0.shape, types[0].shape) }) {
+        report(variable.current, "a carried value changes its type: \(types.map(\.description).joined(separator: ", "))")
+      }
+    }
+    for input in repetition.inputs {
+      read(input.whole, by: input.slice)
+      define(input.slice)
+      check(input, repetition.count)
+    }
+    let before = isDefined
+    check(repetition.body)
+    for variable in repetition.carried { read(variable.next, by: variable.current) }
+    for output in repetition.outputs {
+      read(output.slice, by: output.whole)
+      check(output, repetition.count)
+    }
+    isDefined = before
+    for variable in repetition.carried { define(variable.final) }
+    for output in repetition.outputs { define(output.whole) }
+  }
+
+  private mutating func check(_ sliced: FormProgram.Repetition.Sliced, _ count: Dim) {
+    guard let whole = type(sliced.whole), let slice = type(sliced.slice) else { return }
+    if whole.element != slice.element || !Self.agree(whole.shape, [count] + slice.shape) {
+      report(sliced.slice, "\(slice) is no slice of \(whole) with \(count) turns")
+    }
+  }
+
+  private mutating func check(_ group: RowGroup) {
+    let members = Set(group.members.map(\.value))
+    for stored in group.stored where !members.contains(stored) { report(stored, "stored by a group that has no such member") }
+    for member in group.members {
+      check(member.value, member.form)
+      define(member.value)
+      guard let shape = type(member.value)?.shape else { continue }
+      if shape.count < group.rows.count || !Self.agree(Array(shape.prefix(group.rows.count)), group.rows) {
+        report(member.value, "the shape \(shape) does not begin with the rows \(group.rows)")
+      }
+      switch member.form {
+      case .element: break
+      case .reduce:
+        if !shape.dropFirst(group.rows.count).allSatisfy({ $0 == 1 }) {
+          report(member.value, "a reduction in a group leaves one element a row, not \(shape)")
+        }
+      case .contract, .convolve, .scan, .scatter, .sort, .call:
+        report(member.value, "only element forms and reductions are members of a group")
+      }
+      member.form.forEachBody(shape) { _, _, body in
+        for expr in body.exprs {
+          guard case .load(let operand, let indices, _, _) = expr.node, members.contains(operand) else { continue }
+          for (axis, row) in group.rows.enumerated() where axis < indices.count {
+            let index = body[indices[axis]].node
+            if index != .axis(axis) && !(row == 1 && index == .constant(.int(0))) {
+              report(member.value, "reads member \(operand) at another row")
+              break
+            }
+          }
+        }
+      }
+    }
+    for member in members where !group.stored.contains(member) { isDefined[member.position] = false }
+  }
+
+  /// Whether two shapes can be equal: the same rank, and no two different numbers.
+  static func agree(_ a: [Dim], _ b: [Dim]) -> Bool {
+    a.count == b.count && zip(a, b).allSatisfy { $0 == $1 || $0.value == nil || $1.value == nil }
+  }
+
+  // MARK: Forms
+
+  private mutating func check(_ value: FormValueID, _ form: Form) {
+    guard let declared = type(value) else { return report(nil, "\(value) is no value of the program") }
+    for operand in form.operands { read(operand, by: value) }
+    var found: [String] = []
+    form.forEachBody(declared.shape) { slot, extents, body in
+      var rules = BodyVerifier(
+        program: program, axes: extents.count, accumulator: slot == .epilogue ? form.accumulatorType : nil)
+      let results = rules.check(body)
+      found += rules.problems.map { "\(slot): \($0)" }
+      let expected = Self.expectedResults(of: slot, form, declared)
+      if !expected.isEmpty, results != expected {
+        found.append("\(slot): the results are \(results), expected \(expected)")
+      }
+    }
+    if form.epilogue == nil, let type = form.accumulatorType, type != declared.element {
+      found.append("the form gives \(type), but the value is declared as \(declared.element)")
+    }
+    found += Self.shapeProblems(form, declared)
+    for problem in found { report(value, problem) }
+  }
+
+  /// The types of the results that a body must have; empty where any one result will do.
+  private static func expectedResults(of slot: BodySlot, _ form: Form, _ declared: TensorType) -> [ElementType] {
+    switch slot {
+    case .element, .scan, .scatterBase, .epilogue: return [declared.element]
+    case .contractLeft, .contractRight: return form.accumulatorType.map { [$0] } ?? []
+    case .scatterUpdate: return Array(repeating: .i64, count: declared.rank) + [declared.element]
+    case .reduce, .sort: return []
+    }
+  }
+
+  private static func shapeProblems(_ form: Form, _ declared: TensorType) -> [String] {
+    switch form {
+    case .element, .reduce, .call: return []
+    case .contract(let form):
+      let axes = form.batch + form.m + form.n
+      return agree(axes, declared.shape) ? [] : ["a contraction over \(axes) cannot give \(declared)"]
+    case .convolve(let form):
+      let rank = form.kernel.count
+      var problems: [String] = []
+      if declared.rank != rank + 2 { problems.append("a convolution over \(rank) axes cannot give \(declared)") }
+      if form.strides.count != rank || form.dilations.count != rank || form.padsBegin.count != rank {
+        problems.append("strides, dilations and pads need \(rank) numbers each")
+      }
+      if form.groups < 1 { problems.append("\(form.groups) groups") }
+      return problems
+    case .scan(let form):
+      var problems: [String] = []
+      if !(0..<declared.rank).contains(form.axis) { problems.append("axis \(form.axis) of \(declared) does not exist") }
+      if form.combine.isIndex { problems.append("a scan cannot give positions") }
+      return problems
+    case .scatter(let form): return form.combine?.isIndex ?? false ? ["a scatter cannot give positions"] : []
+    case .sort(let form):
+      var problems: [String] = []
+      if !(0..<declared.rank).contains(form.axis) { problems.append("axis \(form.axis) of \(declared) does not exist") }
+      if declared.element != .i64 { problems.append("an order is i64, not \(declared.element)") }
+      return problems
+    }
+  }
+}
