@@ -17,34 +17,37 @@ static bool same_name(const char *a, const char *b) {
 #include <xmmintrin.h>
 
 typedef enum { EAX, EBX, ECX, EDX } Register;
+typedef enum { LEAF_1, LEAF_7, LEAF_7_1, LEAF_EXTENDED, LEAF_COUNT } Leaf;
 
 /* States that the system must save for a feature to be of use, as XGETBV tells them. */
 #define YMM 0x6u
 #define ZMM 0xe6u
 #define TILE 0x60000u
 
-static const struct { const char *name; uint32_t leaf, subleaf; uint8_t place, bit; uint32_t state; } features[] = {
-  {"cmov", 1, 0, EDX, 15, 0}, {"mmx", 1, 0, EDX, 23, 0}, {"fxsr", 1, 0, EDX, 24, 0}, {"sse", 1, 0, EDX, 25, 0},
-  {"sse2", 1, 0, EDX, 26, 0}, {"cx8", 1, 0, EDX, 8, 0},
-  {"sse3", 1, 0, ECX, 0, 0}, {"pni", 1, 0, ECX, 0, 0}, {"pclmul", 1, 0, ECX, 1, 0}, {"pclmulqdq", 1, 0, ECX, 1, 0},
-  {"ssse3", 1, 0, ECX, 9, 0}, {"fma", 1, 0, ECX, 12, YMM}, {"cx16", 1, 0, ECX, 13, 0}, {"sse4_1", 1, 0, ECX, 19, 0},
-  {"sse4_2", 1, 0, ECX, 20, 0}, {"movbe", 1, 0, ECX, 22, 0}, {"popcnt", 1, 0, ECX, 23, 0}, {"aes", 1, 0, ECX, 25, 0},
-  {"xsave", 1, 0, ECX, 26, 0}, {"avx", 1, 0, ECX, 28, YMM}, {"f16c", 1, 0, ECX, 29, YMM}, {"rdrand", 1, 0, ECX, 30, 0},
-  {"fsgsbase", 7, 0, EBX, 0, 0}, {"bmi", 7, 0, EBX, 3, 0}, {"bmi1", 7, 0, EBX, 3, 0}, {"avx2", 7, 0, EBX, 5, YMM},
-  {"bmi2", 7, 0, EBX, 8, 0}, {"erms", 7, 0, EBX, 9, 0}, {"avx512f", 7, 0, EBX, 16, ZMM},
-  {"avx512dq", 7, 0, EBX, 17, ZMM}, {"rdseed", 7, 0, EBX, 18, 0}, {"adx", 7, 0, EBX, 19, 0},
-  {"avx512ifma", 7, 0, EBX, 21, ZMM}, {"clflushopt", 7, 0, EBX, 23, 0}, {"clwb", 7, 0, EBX, 24, 0},
-  {"avx512cd", 7, 0, EBX, 28, ZMM}, {"sha", 7, 0, EBX, 29, 0}, {"sha_ni", 7, 0, EBX, 29, 0},
-  {"avx512bw", 7, 0, EBX, 30, ZMM}, {"avx512vl", 7, 0, EBX, 31, ZMM}, {"avx512vbmi", 7, 0, ECX, 1, ZMM},
-  {"avx512vbmi2", 7, 0, ECX, 6, ZMM}, {"gfni", 7, 0, ECX, 8, 0}, {"vaes", 7, 0, ECX, 9, YMM},
-  {"vpclmulqdq", 7, 0, ECX, 10, YMM}, {"avx512vnni", 7, 0, ECX, 11, ZMM}, {"avx512bitalg", 7, 0, ECX, 12, ZMM},
-  {"avx512vpopcntdq", 7, 0, ECX, 14, ZMM}, {"movdiri", 7, 0, ECX, 27, 0}, {"movdir64b", 7, 0, ECX, 28, 0},
-  {"avx512vp2intersect", 7, 0, EDX, 8, ZMM}, {"amx_bf16", 7, 0, EDX, 22, TILE}, {"avx512fp16", 7, 0, EDX, 23, ZMM},
-  {"amx_tile", 7, 0, EDX, 24, TILE}, {"amx_int8", 7, 0, EDX, 25, TILE}, {"avxvnni", 7, 1, EAX, 4, YMM},
-  {"avx512bf16", 7, 1, EAX, 5, ZMM}, {"amx_fp16", 7, 1, EAX, 21, TILE}, {"avxifma", 7, 1, EAX, 23, YMM},
-  {"avxvnniint8", 7, 1, EDX, 4, YMM}, {"avxneconvert", 7, 1, EDX, 5, YMM}, {"avxvnniint16", 7, 1, EDX, 10, YMM},
-  {"lahf_lm", 0x80000001u, 0, ECX, 0, 0}, {"sahf", 0x80000001u, 0, ECX, 0, 0}, {"abm", 0x80000001u, 0, ECX, 5, 0},
-  {"lzcnt", 0x80000001u, 0, ECX, 5, 0}, {"sse4a", 0x80000001u, 0, ECX, 6, 0}, {"prfchw", 0x80000001u, 0, ECX, 8, 0},
+static const struct { const char *name; uint8_t leaf, place, bit; uint32_t state; } features[] = {
+  {"cmov", LEAF_1, EDX, 15, 0}, {"mmx", LEAF_1, EDX, 23, 0}, {"fxsr", LEAF_1, EDX, 24, 0}, {"sse", LEAF_1, EDX, 25, 0},
+  {"sse2", LEAF_1, EDX, 26, 0}, {"cx8", LEAF_1, EDX, 8, 0}, {"sse3", LEAF_1, ECX, 0, 0}, {"pni", LEAF_1, ECX, 0, 0},
+  {"pclmul", LEAF_1, ECX, 1, 0}, {"pclmulqdq", LEAF_1, ECX, 1, 0}, {"ssse3", LEAF_1, ECX, 9, 0},
+  {"fma", LEAF_1, ECX, 12, YMM}, {"cx16", LEAF_1, ECX, 13, 0}, {"sse4_1", LEAF_1, ECX, 19, 0},
+  {"sse4_2", LEAF_1, ECX, 20, 0}, {"movbe", LEAF_1, ECX, 22, 0}, {"popcnt", LEAF_1, ECX, 23, 0},
+  {"aes", LEAF_1, ECX, 25, 0}, {"xsave", LEAF_1, ECX, 26, 0}, {"avx", LEAF_1, ECX, 28, YMM},
+  {"f16c", LEAF_1, ECX, 29, YMM}, {"rdrand", LEAF_1, ECX, 30, 0}, {"fsgsbase", LEAF_7, EBX, 0, 0},
+  {"bmi", LEAF_7, EBX, 3, 0}, {"bmi1", LEAF_7, EBX, 3, 0}, {"avx2", LEAF_7, EBX, 5, YMM}, {"bmi2", LEAF_7, EBX, 8, 0},
+  {"erms", LEAF_7, EBX, 9, 0}, {"avx512f", LEAF_7, EBX, 16, ZMM}, {"avx512dq", LEAF_7, EBX, 17, ZMM},
+  {"rdseed", LEAF_7, EBX, 18, 0}, {"adx", LEAF_7, EBX, 19, 0}, {"avx512ifma", LEAF_7, EBX, 21, ZMM},
+  {"clflushopt", LEAF_7, EBX, 23, 0}, {"clwb", LEAF_7, EBX, 24, 0}, {"avx512cd", LEAF_7, EBX, 28, ZMM},
+  {"sha", LEAF_7, EBX, 29, 0}, {"sha_ni", LEAF_7, EBX, 29, 0}, {"avx512bw", LEAF_7, EBX, 30, ZMM},
+  {"avx512vl", LEAF_7, EBX, 31, ZMM}, {"avx512vbmi", LEAF_7, ECX, 1, ZMM}, {"avx512vbmi2", LEAF_7, ECX, 6, ZMM},
+  {"gfni", LEAF_7, ECX, 8, 0}, {"vaes", LEAF_7, ECX, 9, YMM}, {"vpclmulqdq", LEAF_7, ECX, 10, YMM},
+  {"avx512vnni", LEAF_7, ECX, 11, ZMM}, {"avx512bitalg", LEAF_7, ECX, 12, ZMM},
+  {"avx512vpopcntdq", LEAF_7, ECX, 14, ZMM}, {"movdiri", LEAF_7, ECX, 27, 0}, {"movdir64b", LEAF_7, ECX, 28, 0},
+  {"avx512vp2intersect", LEAF_7, EDX, 8, ZMM}, {"amx_bf16", LEAF_7, EDX, 22, TILE},
+  {"avx512fp16", LEAF_7, EDX, 23, ZMM}, {"amx_tile", LEAF_7, EDX, 24, TILE}, {"amx_int8", LEAF_7, EDX, 25, TILE},
+  {"avxvnni", LEAF_7_1, EAX, 4, YMM}, {"avx512bf16", LEAF_7_1, EAX, 5, ZMM}, {"amx_fp16", LEAF_7_1, EAX, 21, TILE},
+  {"avxifma", LEAF_7_1, EAX, 23, YMM}, {"avxvnniint8", LEAF_7_1, EDX, 4, YMM}, {"avxneconvert", LEAF_7_1, EDX, 5, YMM},
+  {"avxvnniint16", LEAF_7_1, EDX, 10, YMM}, {"lahf_lm", LEAF_EXTENDED, ECX, 0, 0}, {"sahf", LEAF_EXTENDED, ECX, 0, 0},
+  {"abm", LEAF_EXTENDED, ECX, 5, 0}, {"lzcnt", LEAF_EXTENDED, ECX, 5, 0}, {"sse4a", LEAF_EXTENDED, ECX, 6, 0},
+  {"prfchw", LEAF_EXTENDED, ECX, 8, 0},
 };
 
 /* Its own small function, since <immintrin.h>'s needs a compiler flag. */
@@ -54,15 +57,30 @@ static uint32_t saved_states(void) {
   return low;
 }
 
-static bool has(const char *name) {
-  uint32_t basic[4], leaf[4];
-  if (!__get_cpuid(1, &basic[EAX], &basic[EBX], &basic[ECX], &basic[EDX])) return false;
-  uint32_t states = basic[ECX] >> 27 & 1 ? saved_states() : 0;
+/* What the processor says of itself. Each question costs microseconds in a virtual machine, so each is asked once. */
+typedef struct { uint32_t leaves[LEAF_COUNT][4], states; } Processor;
+
+static void ask(uint32_t leaf, uint32_t subleaf, uint32_t answer[4]) {
+  __cpuid_count(leaf, subleaf, answer[EAX], answer[EBX], answer[ECX], answer[EDX]);
+}
+
+static Processor ask_processor(void) {
+  Processor processor = {0};
+  ask(1, 0, processor.leaves[LEAF_1]);
+  ask(0x80000001u, 0, processor.leaves[LEAF_EXTENDED]);
+  bool saves_states = processor.leaves[LEAF_1][ECX] >> 27 & 1;
+  if (!saves_states) return processor; /* then it may be too old to have the other leaves */
+  processor.states = saved_states();
+  ask(7, 0, processor.leaves[LEAF_7]);
+  if (processor.leaves[LEAF_7][EAX] >= 1) ask(7, 1, processor.leaves[LEAF_7_1]);
+  return processor;
+}
+
+static bool has(const Processor *processor, const char *name) {
   for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
     if (!same_name(features[i].name, name)) continue;
-    if (!__get_cpuid_count(features[i].leaf, features[i].subleaf, &leaf[EAX], &leaf[EBX], &leaf[ECX], &leaf[EDX]))
-      return false;
-    return (leaf[features[i].place] >> features[i].bit & 1) && (states & features[i].state) == features[i].state;
+    return (processor->leaves[features[i].leaf][features[i].place] >> features[i].bit & 1)
+      && (processor->states & features[i].state) == features[i].state;
   }
   return false;
 }
@@ -90,11 +108,15 @@ static const struct { const char *name; uint64_t first, second; } features[] = {
   {"sve2", 0, 1u << 1}, {"i8mm", 0, 1u << 13}, {"bf16", 0, 1u << 14},
 };
 
-static bool has(const char *name) {
+typedef struct { uint64_t first, second; } Processor;
+
+static Processor ask_processor(void) { return (Processor){getauxval(AT_HWCAP), getauxval(AT_HWCAP2)}; }
+
+static bool has(const Processor *processor, const char *name) {
   for (size_t i = 0; i < sizeof features / sizeof *features; i++)
     if (same_name(features[i].name, name))
-      return (getauxval(AT_HWCAP) & features[i].first) == features[i].first
-        && (getauxval(AT_HWCAP2) & features[i].second) == features[i].second;
+      return (processor->first & features[i].first) == features[i].first
+        && (processor->second & features[i].second) == features[i].second;
   return false;
 }
 
@@ -110,7 +132,9 @@ void float_mode_leave(FloatMode mode) {
 }
 
 #else
-static bool has(const char *name) { return !*name; }
+typedef struct { int unused; } Processor;
+static Processor ask_processor(void) { return (Processor){0}; }
+static bool has(const Processor *processor, const char *name) { return processor->unused && *name; }
 FloatMode float_mode_enter(void) { return 0; }
 void float_mode_leave(FloatMode mode) { (void)mode; }
 #endif
@@ -118,8 +142,10 @@ void float_mode_leave(FloatMode mode) { (void)mode; }
 bool cpu_has(const char *const *names, char *missing, size_t bytes) {
   size_t used = 0;
   missing[0] = 0;
-  for (; names && *names; names++) {
-    if (has(*names) || used + strlen(*names) + 3 > bytes) continue;
+  if (!names || !*names) return true;
+  Processor processor = ask_processor();
+  for (; *names; names++) {
+    if (has(&processor, *names) || used + strlen(*names) + 3 > bytes) continue;
     used += (size_t)snprintf(missing + used, bytes - used, "%s%s", used ? ", " : "", *names);
   }
   return used == 0;

@@ -86,7 +86,8 @@ void float_mode_leave(FloatMode mode);
 
 typedef struct Pool Pool;
 
-/* Starts threads - 1 workers; NULL where there is no memory. Fewer workers than asked for are no error. */
+/* A pool of threads - 1 workers, which start when they are needed; NULL where there is no memory. Fewer workers than asked for
+ * are no error. */
 Pool *pool_open(const Memory *memory, int32_t threads);
 void pool_close(Pool *pool, const Memory *memory);
 /* How many processors this process may run on. */

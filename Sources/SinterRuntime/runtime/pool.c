@@ -78,7 +78,8 @@ struct Pool {
   _Atomic int32_t caller; /* the processor that the caller launches from */
   _Alignas(CACHE_LINE) Job job;
   int64_t unwoken_grains, last_launch; /* work done alone since the workers sleep, and when */
-  int32_t threads; /* with the caller's */
+  int32_t wanted, threads; /* with the caller's; that the host asked for, and that there are */
+  bool started;
   bool spin;
   cpu_set_t processors; /* that this process may run on */
   Worker *workers;
@@ -247,7 +248,8 @@ static void *work_forever(void *argument) {
       atomic_store_explicit(&worker->inside, false, memory_order_relaxed);
       go_out(pool);
     } else {
-      await_bell(worker, seen, pool->spin && apart);
+      bool had_work = epoch != UINT32_MAX;
+      await_bell(worker, seen, pool->spin && apart && had_work);
     }
   }
 }
@@ -270,18 +272,24 @@ Pool *pool_open(const Memory *memory, int32_t threads) {
   if (!pool) return NULL;
   memset(pool, 0, bytes);
   pool->workers = (Worker *)((char *)pool + shares);
-  pool->spin = threads <= processor_count();
+  pool->wanted = threads;
+  pool->threads = 1;
+  return pool;
+}
+
+/* Starts the workers, in the first launch that is worth it: a small model never needs them. */
+static void start_workers(Pool *pool) {
+  pool->started = true;
+  pool->spin = pool->wanted <= processor_count();
   if (sched_getaffinity(0, sizeof pool->processors, &pool->processors)) CPU_ZERO(&pool->processors);
   atomic_store_explicit(&pool->caller, sched_getcpu(), memory_order_relaxed);
-  pool->threads = 1;
-
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, HUGE_PAGE);
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before); /* the host's signals stay on the host's threads */
-  for (; pool->threads < threads; pool->threads++) {
+  for (; pool->threads < pool->wanted; pool->threads++) {
     Worker *worker = &pool->workers[pool->threads];
     worker->pool = pool;
     worker->index = pool->threads;
@@ -289,7 +297,6 @@ Pool *pool_open(const Memory *memory, int32_t threads) {
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&attributes);
-  return pool;
 }
 
 void pool_close(Pool *pool, const Memory *memory) {
@@ -332,7 +339,7 @@ static void shut(Pool *pool) {
 
 /* Whether it pays to have the workers, of whom some may be asleep, for a launch of so many grains. */
 static bool is_worth_waking(Pool *pool, int32_t threads, int64_t grains) {
-  bool asleep = false;
+  bool asleep = !pool->started;
   for (int32_t i = 1; i < threads && i < pool->threads; i++) asleep |= is_asleep(&pool->workers[i]);
   if (!asleep) return true;
   int64_t now = clock_now();
@@ -352,6 +359,7 @@ static KernelError run_alone(SinterKernel kernel, void *const *buffers, const in
 static KernelError launch_on_pool(Pool *pool, SinterKernel kernel, void *const *buffers, const int64_t *sizes, int64_t count,
                                   int64_t grain, int32_t threads) {
   if (!is_worth_waking(pool, threads, count / grain)) return run_alone(kernel, buffers, sizes, count);
+  if (!pool->started) start_workers(pool);
   Job *job = &pool->job;
   cut(job, kernel, buffers, sizes, count, grain, threads);
   for (int32_t i = 0; i < job->shares; i++) {
