@@ -90,7 +90,7 @@ public struct QuantizeLinear: Primitive {
         let entry = try grid.index(builder, index, of: scale.type)
         let compute = divides.computeType
         let quotient = builder.load(x.id, index).cast(to: compute) / builder.load(scale.id, entry).cast(to: compute)
-        let offset = zero.map { builder.load($0.id, entry) }
+        let offset = try zero.map { builder.load($0.id, try grid.index(builder, index, of: $0.type)) }
         return Quantization.rounded(quotient.cast(to: divides).cast(to: compute), plus: offset, to: type, saturate: saturate)
       }
     ]
@@ -157,7 +157,7 @@ public struct DequantizeLinear: Primitive {
       try lowering.element(x.shape) { builder, index in
         let entry = try grid.index(builder, index, of: scale.type)
         var value = builder.load(x.id, index).cast(to: exact)
-        if let zero { value = value - builder.load(zero.id, entry).cast(to: exact) }
+        if let zero { value = value - builder.load(zero.id, try grid.index(builder, index, of: zero.type)).cast(to: exact) }
         let compute = scale.element.computeType
         return (value.cast(to: compute) * builder.load(scale.id, entry).cast(to: compute)).cast(to: type)
       }

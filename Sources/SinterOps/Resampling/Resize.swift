@@ -4,8 +4,8 @@ import SinterKernel
 
 /// An image at another size: nearest, linear or cubic interpolation along any axes, with ONNX's ways to relate coordinates.
 ///
-/// Inputs: x, the region of interest (for `tf_crop_and_resize` only), scales, sizes; one of the last two is given, and its values must follow from
-/// constants and shapes.
+/// Inputs: x, the region of interest (for `tf_crop_and_resize` only), scales, sizes; one of the last two is given. Where its values do not
+/// follow from constants and shapes, the result's shape must be declared.
 public struct Resize: Primitive {
   public static let name = "Resize"
   public static let summary = "Resamples along axes: nearest, linear or cubic, with optional antialiasing."
@@ -90,28 +90,75 @@ public struct Resize: Primitive {
     var position: Int
     var input: Dim
     var output: Dim
-    /// output / input as the model gives it; nil: from the sizes.
-    var scale: Double?
+    var scale: Scale
+
+    /// Where the factor output / input comes from.
+    enum Scale: Equatable {
+      case known(Double)
+      /// From the sizes.
+      case sizes
+      /// The entry of this number of the scales, at run time.
+      case entry(Int)
+      /// The least or greatest factor that the sizes ask for, at run time.
+      case ratio
+    }
+
+    /// The factor, where it is known ahead of time.
+    var knownScale: Double? {
+      switch scale {
+      case .known(let scale): return scale
+      case .sizes, .ratio, .entry:
+        guard let a = input.value, let b = output.value, a > 0 else { return nil }
+        return Double(b) / Double(a)
+      }
+    }
+
     /// A whole factor of enlargement, where there is one.
     var factor: Int? {
-      if let scale { return scale >= 1 && scale == scale.rounded() ? Int(scale) : nil }
-      guard let quotient = output.exactQuotient(by: input)?.value, quotient >= 1 else { return nil }
-      return quotient
+      switch scale {
+      case .known(let scale): return scale >= 1 && scale == scale.rounded() ? Int(scale) : nil
+      case .sizes:
+        guard let quotient = output.exactQuotient(by: input)?.value, quotient >= 1 else { return nil }
+        return quotient
+      case .entry, .ratio: return nil
+      }
     }
+  }
+
+  /// All that coordinates depend on.
+  private struct Sampling {
+    var axes: [Axis]
+    /// Which entry of the inputs belongs to an axis.
+    var positions: [Int]
+    var shape: [Dim]
+    var roi: Operand?
+    var scales: Operand?
+    var sizes: Operand?
+  }
+
+  private func positions(rank: Int) throws -> [Int] {
+    try (axes ?? Array(0..<rank)).map { try normalizedAxis($0, rank: rank) }
   }
 
   private func resampled(_ inputs: NodeInputs) throws -> [Axis] {
     let x = try inputs.tensor(0)
-    let positions = try (axes ?? Array(0..<x.rank)).map { try normalizedAxis($0, rank: x.rank) }
+    let positions = try positions(rank: x.rank)
+    func declared(_ scale: (Int) -> Axis.Scale) -> [Axis]? {
+      guard let shape = inputs.declaredShape(), shape.count == x.rank else { return nil }
+      return positions.enumerated().map { entry, position in
+        Axis(position: position, input: x.shape[position], output: shape[position], scale: scale(entry))
+      }
+    }
     if inputs.has(3), !(inputs.constant(3)?.count == 0) {
       guard let sizes = inputs.contents(3) else {
+        if let axes = declared({ _ in aspectRatio == .stretch ? .sizes : .ratio }) { return axes }
         throw DiagnosticError(
           .limit, "resize.sizes", "sizes must follow from shapes and constants, but are computed from data")
       }
       guard sizes.count == positions.count else {
         throw DiagnosticError(.user, "resize.sizes", "\(positions.count) sizes are needed, but \(sizes.count) are given")
       }
-      var result = zip(positions, sizes).map { Axis(position: $0, input: x.shape[$0], output: $1, scale: nil) }
+      var result = zip(positions, sizes).map { Axis(position: $0, input: x.shape[$0], output: $1, scale: .sizes) }
       if aspectRatio != .stretch {
         let ratios = try result.map { axis -> Double in
           guard let a = axis.input.value, let b = axis.output.value, a > 0 else {
@@ -121,13 +168,14 @@ public struct Resize: Primitive {
         }
         let scale = (aspectRatio == .notLarger ? ratios.min() : ratios.max()) ?? 1
         for index in result.indices {
-          result[index].scale = scale
+          result[index].scale = .known(scale)
           result[index].output = Dim(Int((scale * Double(result[index].input.value ?? 0) + 0.5).rounded(.down)))
         }
       }
       return result
     }
     guard let tensor = inputs.constant(2), tensor.element == .f32 else {
+      if let axes = declared({ .entry($0) }) { return axes }
       throw DiagnosticError(.limit, "resize.scales", "scales must be constant", hint: "bind the sizes, or give sizes as input 3")
     }
     let scales = tensor.array(of: Float.self).map { Double($0) }
@@ -139,7 +187,7 @@ public struct Resize: Primitive {
         throw DiagnosticError(.user, "resize.scales", "scales must be positive, but axis \(position) has \(scale)")
       }
       let input = x.shape[position]
-      return Axis(position: position, input: input, output: try Self.scaled(input, by: scale), scale: scale)
+      return Axis(position: position, input: input, output: try Self.scaled(input, by: scale), scale: .known(scale))
     }
   }
 
@@ -165,8 +213,12 @@ public struct Resize: Primitive {
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
     let crop = coordinates == .cropAndResize
-    let changed = try resampled(node.facts).filter { crop || $0.output != $0.input || ($0.scale ?? 1) != 1 }
-    let roi = crop && node.has(1) ? try node.input(1) : nil
+    let changed = try resampled(node.facts).filter {
+      crop || $0.output != $0.input || ($0.scale != .sizes && $0.scale != .known(1))
+    }
+    let sampling = Sampling(
+      axes: changed, positions: try positions(rank: x.rank), shape: x.shape, roi: crop && node.has(1) ? try node.input(1) : nil,
+      scales: node.has(2) ? try node.input(2) : nil, sizes: node.has(3) ? try node.input(3) : nil)
     if mode == .nearest {
       let result = try lowering.element(try node.output().shape) { builder, index in
         var at = index
@@ -175,7 +227,7 @@ public struct Resize: Primitive {
           if let factor = axis.factor, isWholeCopy {
             at[axis.position] = index[axis.position].floorDivided(by: builder.constant(factor, .i64))
           } else {
-            let coordinate = coordinate(builder, index[axis.position], axis, changed, roi)
+            let coordinate = coordinate(builder, index[axis.position], axis, sampling)
             inside = insideCondition(builder, coordinate, axis, inside)
             at[axis.position] = rounded(coordinate).cast(to: .i64).clamped(
               builder.constant(0, .i64), builder.size(axis.input - 1))
@@ -192,15 +244,15 @@ public struct Resize: Primitive {
       let source = value
       var shape = source.shape
       shape[axis.position] = axis.output
-      value = try interpolate(source, axis, shape, compute, changed, roi, &lowering)
+      value = try interpolate(source, axis, shape, compute, sampling, &lowering)
     }
-    if crop, let roi {
+    if sampling.roi != nil {
       let source = value
       value = try lowering.element(source.shape) { builder, index in
         var inside: Expr?
         for axis in changed {
           inside = insideCondition(
-            builder, coordinate(builder, index[axis.position], axis, changed, roi), axis, inside)
+            builder, coordinate(builder, index[axis.position], axis, sampling), axis, inside)
         }
         return extrapolated(builder, builder.load(source.id, index), inside, source.element)
       }
@@ -226,11 +278,11 @@ public struct Resize: Primitive {
   }
 
   /// The place in the input that an index of the result comes from, as f32.
-  private func coordinate(_ builder: BodyBuilder, _ index: Expr, _ axis: Axis, _ all: [Axis], _ roi: Operand?) -> Expr {
+  private func coordinate(_ builder: BodyBuilder, _ index: Expr, _ axis: Axis, _ sampling: Sampling) -> Expr {
     let i = index.cast(to: .f32)
     let input = builder.size(axis.input).cast(to: .f32)
     let output = builder.size(axis.output).cast(to: .f32)
-    let scale = axis.scale.map { builder.constant(Double(Float($0)), .f32) } ?? output / input
+    let scale = scale(builder, axis, sampling)
     switch coordinates {
     case .halfPixel: return (i + 0.5) / scale - 0.5
     case .asymmetric: return i / scale
@@ -241,17 +293,36 @@ public struct Resize: Primitive {
       let one = builder.constant(1.0, .f32)
       return builder.select(output .== one, builder.constant(0.0, .f32), i * (input - 1) / (output - 1).maximum(one))
     case .halfPixelSymmetric:
-      let exact = axis.scale.map { input * Double(Float($0)) } ?? output
+      let exact = axis.scale == .sizes ? output : input * scale
       let adjustment = output / exact
       return input * 0.5 * (1 - adjustment) + (i + 0.5) / scale - 0.5
     case .cropAndResize:
-      guard let roi else { return i }
-      let place = all.firstIndex { $0.position == axis.position } ?? 0
+      guard let roi = sampling.roi else { return i }
+      let place = sampling.positions.firstIndex(of: axis.position) ?? 0
       let start = builder.load(roi.id, [builder.constant(place, .i64)]).cast(to: .f32)
-      let end = builder.load(roi.id, [builder.constant(place + all.count, .i64)]).cast(to: .f32)
+      let end = builder.load(roi.id, [builder.constant(place + sampling.positions.count, .i64)]).cast(to: .f32)
       let one = builder.constant(1.0, .f32)
       let spread = start * (input - 1) + i * (end - start) * (input - 1) / (output - 1).maximum(one)
       return builder.select(output > 1, spread, (start + end) * 0.5 * (input - 1))
+    }
+  }
+
+  /// output / input along an axis, as f32.
+  private func scale(_ builder: BodyBuilder, _ axis: Axis, _ sampling: Sampling) -> Expr {
+    func fromSizes() -> Expr { builder.size(axis.output).cast(to: .f32) / builder.size(axis.input).cast(to: .f32) }
+    switch axis.scale {
+    case .known(let scale): return builder.constant(Double(Float(scale)), .f32)
+    case .sizes: return fromSizes()
+    case .entry(let number):
+      guard let scales = sampling.scales else { return fromSizes() }
+      return builder.load(scales.id, [builder.constant(number, .i64)]).cast(to: .f32)
+    case .ratio:
+      guard let sizes = sampling.sizes else { return fromSizes() }
+      let ratios = sampling.positions.enumerated().map { number, position in
+        builder.load(sizes.id, [builder.constant(number, .i64)]).cast(to: .f32)
+          / builder.size(sampling.shape[position]).cast(to: .f32)
+      }
+      return ratios.dropFirst().reduce(ratios[0]) { aspectRatio == .notLarger ? $0.minimum($1) : $0.maximum($1) }
     }
   }
 
@@ -288,31 +359,28 @@ public struct Resize: Primitive {
   }
 
   private func interpolate(
-    _ x: Operand, _ axis: Axis, _ shape: [Dim], _ compute: ElementType, _ all: [Axis], _ roi: Operand?,
+    _ x: Operand, _ axis: Axis, _ shape: [Dim], _ compute: ElementType, _ sampling: Sampling,
     _ lowering: inout Lowering
   ) throws -> Operand {
     let support = mode == .linear ? 1 : 2
     // Antialiasing widens the window by the factor of reduction.
     var stretch = 1.0
     if antialias {
-      let scale = try axis.scale ?? {
-        guard let a = axis.input.value, let b = axis.output.value, a > 0 else {
-          throw DiagnosticError(.limit, "resize.antialias", "antialias needs sizes known ahead of time")
-        }
-        return Double(b) / Double(a)
-      }()
+      guard let scale = axis.knownScale else {
+        throw DiagnosticError(.limit, "resize.antialias", "antialias needs sizes known ahead of time")
+      }
       stretch = Swift.max(1, 1 / scale)
     }
     let reach = Int((Double(support) * stretch).rounded(.up))
     let taps = 2 * reach
-    let narrow = Swift.min(1, 1 / stretch)
     let position = axis.position
     /// The input's place and the weight of one tap.
     func tap(_ builder: BodyBuilder, _ index: [Expr], _ number: Expr) -> (at: Expr, weight: Expr) {
-      let coordinate = coordinate(builder, index[position], axis, all, roi)
+      let coordinate = coordinate(builder, index[position], axis, sampling)
       let base = coordinate.unary(.floor)
       let at = base.cast(to: .i64) + number - builder.constant(reach - 1, .i64)
-      let distance = (coordinate - at.cast(to: .f32)) * narrow
+      var distance = coordinate - at.cast(to: .f32)
+      if antialias { distance = distance * scale(builder, axis, sampling).minimum(builder.constant(1.0, .f32)) }
       var weight = weight(distance)
       if excludeOutside || antialias && mode == .linear {
         let inside = (at >= builder.constant(0, .i64)) && (at < builder.size(axis.input))

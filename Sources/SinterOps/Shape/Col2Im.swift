@@ -23,57 +23,56 @@ public struct Col2Im: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Col2Im.self, since: 18)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 18) }
 
-  private func block(_ inputs: NodeInputs) throws -> [Int] {
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
     let x = try inputs.tensor(0)
     guard x.rank == 3 else {
       throw DiagnosticError(.user, "col2im.rank", "the columns must be [n, c·block, blocks], but are \(x)")
     }
+    if inputs.contents(1) == nil || inputs.integers(2) == nil, let declared = inputs.declaredShape(), declared.count > 2 {
+      return [Fact(x.element, declared)]
+    }
     let block = try inputs.knownIntegers(2, "block_shape")
-    guard block.allSatisfy({ $0 > 0 }) else {
-      throw DiagnosticError(.user, "col2im.block", "block_shape must be positive, but is \(block)")
-    }
-    return block
-  }
-
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
-    let x = try inputs.tensor(0)
-    if inputs.contents(1) == nil || inputs.integers(2) == nil, let declared = inputs.declaredShape() {
-      if inputs.integers(2) != nil { return [Fact(x.element, declared)] }
-    }
-    let block = try block(inputs)
     let image = try inputs.knownSizes(1, "image_shape")
-    guard image.count == block.count else {
-      throw DiagnosticError(.user, "col2im.shape", "image_shape \(image) and block_shape \(block) differ in length")
+    guard image.count == block.count, block.allSatisfy({ $0 > 0 }) else {
+      throw DiagnosticError(
+        .user, "col2im.shape", "image_shape and block_shape must be positive and equally long, but are \(image) and \(block)")
     }
     return [Fact(x.element, [x.shape[0], x.shape[1] / Dim(block.reduce(1, *))] + image)]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
-    let x = try node.input(0)
+    let (x, blockShape) = (try node.input(0), try node.input(2))
     let shape = try node.output().shape
-    let block = try block(node.facts)
     let image = Array(shape.dropFirst(2))
-    let rank = block.count
-    let strides = self.strides.isEmpty ? block.map { _ in 1 } : self.strides
-    let dilations = self.dilations.isEmpty ? block.map { _ in 1 } : self.dilations
+    let rank = image.count
+    let known = node.facts.integers(2)
+    let strides = self.strides.isEmpty ? image.map { _ in 1 } : self.strides
+    let dilations = self.dilations.isEmpty ? image.map { _ in 1 } : self.dilations
     let pads = self.pads.isEmpty ? [Int](repeating: 0, count: 2 * rank) : self.pads
-    // How many blocks lie along each axis.
-    let counts = (0..<rank).map { axis in
-      let reach = dilations[axis] * (block[axis] - 1) + 1
-      return (image[axis] + Dim(pads[axis] + pads[axis + rank] - reach)) / Dim(strides[axis]) + 1
-    }
-    let result = try lowering.reduce(.sum, shape, over: block.map { Dim($0) }) { builder, index, inner in
+    let places = known.map { Dim($0.reduce(1, *)) } ?? x.shape[1] / shape[1]
+    let result = try lowering.reduce(.sum, shape, over: [places]) { builder, index, inner in
       func number(_ value: Int) -> Expr { builder.constant(value, .i64) }
+      let block = (0..<rank).map { axis in
+        known.map { number($0[axis]) } ?? builder.load(blockShape.id, [number(axis)]).cast(to: .i64)
+      }
+      // The place within the block along each axis, the last one first.
+      var (rest, offsets) = (inner[0], [Expr]())
+      for size in block.reversed() {
+        offsets.append(rest.modulo(size))
+        rest = rest.floorDivided(by: size)
+      }
       var (inside, column) = (builder.bool(true), number(0))
       for axis in 0..<rank {
-        let place = index[axis + 2] + number(pads[axis]) - inner[axis] * number(dilations[axis])
+        let reach = (block[axis] - 1) * number(dilations[axis]) + number(1)
+        let free = builder.size(image[axis] + Dim(pads[axis] + pads[axis + rank])) - reach
+        let count = free.floorDivided(by: number(strides[axis])) + number(1)
+        let place = index[axis + 2] + number(pads[axis]) - offsets[rank - 1 - axis] * number(dilations[axis])
         let which = place.floorDivided(by: number(strides[axis]))
-        inside =
-          inside && (place >= number(0)) && (place.modulo(number(strides[axis])) .== number(0))
-          && (which < builder.size(counts[axis]))
-        column = column * builder.size(counts[axis]) + which
+        let isWhole = place.modulo(number(strides[axis])) .== number(0)
+        inside = inside && (place >= number(0)) && isWhole && (which < count)
+        column = column * count + which
       }
-      let row = index[1] * number(block.reduce(1, *)) + Reshaping.linearize(builder, inner, block.map { Dim($0) })
+      let row = index[1] * builder.size(places) + inner[0]
       return builder.load(x.id, [index[0], row, column], where: inside).cast(to: x.element.computeType)
     }
     return [try lowering.cast(result, to: x.element)]

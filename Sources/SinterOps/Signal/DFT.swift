@@ -35,48 +35,64 @@ public struct DFT: Primitive {
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 20) }
 
-  private func plan(_ inputs: NodeInputs) throws -> (axis: Int, length: Dim, result: [Dim]) {
+  /// The axes that the transform may be along, with its length and the result's shape for each: one, unless the axis is known only at run
+  /// time and several agree with what is declared.
+  private func plans(_ inputs: NodeInputs) throws -> [(axis: Int, length: Dim, result: [Dim])] {
     let x = try inputs.tensor(0)
     try requireElement(x) { $0.isFloat }
     guard x.rank >= 2, let parts = x.shape.last?.value, parts == 1 || parts == 2 else {
       throw DiagnosticError(.user, "dft.parts", "the last axis must have size 1 (real) or 2 (complex), but the input is \(x)")
     }
-    var axis = -2
-    if inputs.has(2) {
-      // An axis that is known only at run time is the one before the last in all that can be told from types.
-      if let given = inputs.integers(2)?.first { axis = given } else { axis = try openAxis(x, inputs) }
+    func plan(_ axis: Int) -> (axis: Int, length: Dim, result: [Dim]) {
+      var size = x.shape[axis]
+      if isInverse && isOnesided { size = (size - 1) * 2 }
+      if inputs.has(1), let given = inputs.contents(1)?.first { size = given }
+      var result = x.shape
+      result[axis] = isOnesided && !isInverse ? size / 2 + 1 : size
+      result[x.rank - 1] = isInverse && isOnesided ? 1 : 2
+      return (axis, size, result)
     }
-    axis = try normalizedAxis(axis, rank: x.rank)
-    var size = x.shape[axis]
-    if isInverse && isOnesided { size = (size - 1) * 2 }
-    if inputs.has(1), let given = inputs.contents(1)?.first { size = given }
-    var result = x.shape
-    result[axis] = isOnesided && !isInverse ? size / 2 + 1 : size
-    result[x.rank - 1] = isInverse && isOnesided ? 1 : 2
-    return (axis, size, result)
-  }
-
-  private func openAxis(_ x: TensorType, _ inputs: NodeInputs) throws -> Int {
-    _ = try inputs.knownIntegers(2, "axis")
-    return -2
+    guard inputs.has(2) else { return [plan(x.rank - 2)] }
+    if let given = inputs.integers(2)?.first { return [plan(try normalizedAxis(given, rank: x.rank))] }
+    let agreeing = (0..<(x.rank - 1)).map { plan($0) }.filter { $0.result == inputs.declaredShape() }
+    if agreeing.isEmpty { _ = try inputs.knownIntegers(2, "axis") }
+    return agreeing
   }
 
   public func infer(_ inputs: NodeInputs) throws -> [Fact] {
-    [Fact(try inputs.tensor(0).element, try plan(inputs).result)]
+    let element = try inputs.tensor(0).element
+    return try plans(inputs).prefix(1).map { Fact(element, $0.result) }
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
-    let (axis, length, result) = try plan(node.facts)
+    let plans = try plans(node.facts)
+    var value = try transform(x, plans[0], &lowering)
+    for plan in plans.dropFirst() {
+      let (before, next, axis) = (value, try transform(x, plan, &lowering), try node.input(2))
+      value = try lowering.element(plan.result) { builder, index in
+        let named = builder.load(axis.id, axis.shape.map { _ in builder.constant(0, .i64) }).cast(to: .i64)
+        let isThis =
+          (named .== builder.constant(plan.axis, .i64)) || (named .== builder.constant(plan.axis - x.rank, .i64))
+        return builder.select(isThis, builder.load(next.id, index), builder.load(before.id, index))
+      }
+    }
+    return [value]
+  }
+
+  /// Sums and angles in f64: they cancel.
+  private func transform(
+    _ x: Operand, _ plan: (axis: Int, length: Dim, result: [Dim]), _ lowering: inout Lowering
+  ) throws -> Operand {
+    let (axis, length, result) = plan
     let isComplex = x.shape[x.rank - 1] == 2
-    let compute = x.element.computeType
     let sign: Double = isInverse ? 1 : -1
     // A one-sided spectrum of length n / 2 + 1 stands for n numbers.
     let mirrors = isInverse && isOnesided
     let sum = try lowering.reduce(.sum, result, over: [length]) { builder, index, inner in
       let n = builder.size(length)
       let phase = (index[axis] * inner[0]).modulo(n)
-      let angle = phase.cast(to: compute) * (sign * 2 * Double.pi) / n.cast(to: compute)
+      let angle = phase.cast(to: .f64) * (sign * 2 * Double.pi) / n.cast(to: .f64)
       let isMirrored = mirrors ? inner[0] >= builder.size(x.shape[axis]) : builder.bool(false)
       let place = builder.select(isMirrored, n - inner[0], inner[0])
       let inside = place < builder.size(x.shape[axis])
@@ -84,7 +100,7 @@ public struct DFT: Primitive {
         var own = index
         own[axis] = place
         own[x.rank - 1] = builder.constant(which, .i64)
-        return builder.load(x.id, own, where: inside).cast(to: compute)
+        return builder.load(x.id, own, where: inside).cast(to: .f64)
       }
       let real = part(0)
       let (cosine, sine) = (angle.unary(.cos), angle.unary(.sin))
@@ -97,12 +113,10 @@ public struct DFT: Primitive {
       }
       return builder.select(index[x.rank - 1] .== builder.constant(0, .i64), realResult, imaginaryResult)
     }
-    return [
-      try lowering.element(result) { builder, index in
-        let value = builder.load(sum.id, index)
-        return (isInverse ? value / builder.size(length).cast(to: compute) : value).cast(to: x.element)
-      }
-    ]
+    return try lowering.element(result) { builder, index in
+      let value = builder.load(sum.id, index)
+      return (isInverse ? value / builder.size(length).cast(to: .f64) : value).cast(to: x.element)
+    }
   }
 
   public static var examples: [OperatorExample] {

@@ -22,8 +22,13 @@ public struct STFT: Primitive {
     guard x.rank == 3 else {
       throw DiagnosticError(.user, "stft.rank", "the signal must be [batch, length, parts], but is \(x)")
     }
-    let window = inputs.has(2) ? try inputs.tensor(2).shape.first : nil
-    guard let frame = inputs.contents(3)?.first ?? window else {
+    var known = inputs.contents(3)?.first
+    if known == nil, inputs.has(2) { known = try inputs.tensor(2).shape.first }
+    if known == nil, let declared = inputs.declaredShape(), declared.count == 4 {
+      // The longest frame with so many frequencies; what is beyond the frame's end does not count.
+      return (isOnesided ? declared[2] * 2 - 1 : declared[2], declared)
+    }
+    guard let frame = known else {
       throw DiagnosticError(.limit, "stft.frame", "the frame's length must be known ahead of time, by a constant or by a window")
     }
     let bins = isOnesided ? frame / 2 + 1 : frame
@@ -34,22 +39,30 @@ public struct STFT: Primitive {
     return (frame, [x.shape[0], (x.shape[1] - frame) / step + 1, bins, 2])
   }
 
+  /// Whether the frame's length is known only at run time.
+  private func frameIsOpen(_ inputs: NodeInputs) -> Bool { inputs.contents(3) == nil && !inputs.has(2) }
+
   public func infer(_ inputs: NodeInputs) throws -> [Fact] { [Fact(try inputs.tensor(0).element, try plan(inputs).result)] }
 
+  /// Sums and angles are in f64: they cancel.
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (x, step) = (try node.input(0), try node.input(1))
     let window = node.has(2) ? try node.input(2) : nil
     let (frame, result) = try plan(node.facts)
     let isComplex = x.shape[2] == 2
-    let compute = x.element.computeType
+    let length = frameIsOpen(node.facts) ? try node.input(3) : nil
     let sum = try lowering.reduce(.sum, result, over: [frame]) { builder, index, inner in
-      let n = builder.size(frame)
-      let angle = (index[2] * inner[0]).modulo(n).cast(to: compute) * (-2 * Double.pi) / n.cast(to: compute)
-      let stride = builder.load(step.id, step.shape.map { _ in builder.constant(0, .i64) }).cast(to: .i64)
-      let place = index[1] * stride + inner[0]
+      func scalar(_ operand: Operand) -> Expr {
+        builder.load(operand.id, operand.shape.map { _ in builder.constant(0, .i64) }).cast(to: .i64)
+      }
+      let n = length.map(scalar) ?? builder.size(frame)
+      let inside = inner[0] < n
+      let angle = (index[2] * inner[0]).modulo(n).cast(to: .f64) * (-2 * Double.pi) / n.cast(to: .f64)
+      let place = index[1] * scalar(step) + inner[0]
       func part(_ which: Int) -> Expr {
-        let value = builder.load(x.id, [index[0], place, builder.constant(which, .i64)]).cast(to: compute)
-        return window.map { value * builder.load($0.id, [inner[0]]).cast(to: compute) } ?? value
+        let at = [index[0], place, builder.constant(which, .i64)]
+        let value = builder.load(x.id, at, where: inside).cast(to: .f64)
+        return window.map { value * builder.load($0.id, [inner[0]]).cast(to: .f64) } ?? value
       }
       let (cosine, sine) = (angle.unary(.cos), angle.unary(.sin))
       var (real, imaginary) = (part(0) * cosine, part(0) * sine)
