@@ -12,10 +12,11 @@ public enum Pipelines {
     .commonSubexpressions,
     // Spelled-out operators are found before anything changes their spelling.
     .recognize,
+    // Before weights and layout: what is inside a composite takes part in both.
+    .expandComposites,
     .foldIntoWeights,
     // After the weights: a batch normalization that went into them needs no channels-last form.
     .channelsLast,
-    .expandComposites,
     // Expansion and layout leave constants to be computed, and twins.
     .shapeArithmetic,
     .constantFolding,

@@ -24,6 +24,16 @@ import Testing
     #expect(graph.operatorNames == ["Conv"])
   }
 
+  @Test func batchNormalizationGoesIntoTheTransposedConvolution() throws {
+    var builder = GraphBuilder(name: "deconv-bn")
+    let x = builder.input(Fact(.f32, ["n", 3, 4, 4]), named: "x")
+    let y = try builder.add1(ConvTranspose(), [x, builder.constant(.random([3, 4, 2, 2], seed: 1))])
+    let parameters = (0..<4).map { builder.constant(Self.positive(4, seed: UInt64($0))) }
+    builder.output(try builder.add1(BatchNormalization(), [y] + parameters), named: "y")
+    let graph = try expectSameMeaning(builder.graph, after: [.foldIntoWeights, .deadCode], sizes: [Symbol("n"): 2])
+    #expect(graph.operatorNames == ["ConvTranspose"])
+  }
+
   @Test func batchNormalizationAloneBecomesScaleAndShift() throws {
     var builder = GraphBuilder(name: "bn")
     let x = builder.input(Fact(.f32, ["n", 4, 5]), named: "x")
@@ -102,5 +112,17 @@ import Testing
     builder.output(try builder.add1(Binary(.add), [x, builder.constant(.f32([2, 1, 1], [0, 0]))]), named: "z")
     let graph = try expectSameMeaning(builder.graph, after: [.identities, .deadCode], sizes: [Symbol("n"): 2])
     #expect(graph.operatorNames == ["Unary", "Binary"])
+  }
+
+  @Test(arguments: [
+    (HostTensor.i64([], [1]), ["Slice", "Squeeze"]), (.i64([], [-1]), ["Slice", "Squeeze"]), (.i64([2], [0, 2]), ["Slice"]),
+    (.i64([2], [2, 0]), ["Gather"]), (.i64([1, 1], [1]), ["Gather"]),
+  ])
+  func gathersOfRangesAreSlices(_ indices: HostTensor, _ expected: [String]) throws {
+    var builder = GraphBuilder(name: "gather")
+    let x = builder.input(Fact(.f32, ["n", 3, 2]), named: "x")
+    builder.output(try builder.add1(Gather(axis: 1), [x, builder.constant(indices)]), named: "y")
+    let graph = try expectSameMeaning(builder.graph, after: [.identities, .deadCode], sizes: [Symbol("n"): 2])
+    #expect(graph.operatorNames == expected)
   }
 }

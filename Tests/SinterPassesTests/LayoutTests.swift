@@ -52,6 +52,18 @@ import Testing
     try expectSameMeaning(builder.graph, after: Self.passes, sizes: Self.sizes)
   }
 
+  @Test func instanceNormalizationAndResizeFollow() throws {
+    var builder = GraphBuilder(name: "style")
+    let x = builder.input(Fact(.f32, ["n", 3, 6, 5]), named: "x")
+    var y = try Self.conv(&builder, x, [4, 3, 3, 3], pads: [1, 1, 1, 1], seed: 1)
+    y = try builder.add1(GroupNormalization(), [y, builder.constant(.random([4], seed: 2)), builder.constant(.random([4], seed: 3))])
+    y = try builder.add1(Resize(), [y, nil, builder.constant(.f32([4], [1, 1, 2, 2]))])
+    y = try builder.add1(Pad(.reflect), [y, builder.constant(.i64([8], [0, 0, 1, 1, 0, 0, 1, 1]))])
+    builder.output(try Self.conv(&builder, y, [2, 4, 3, 3], pads: [0, 0, 0, 0], seed: 4), named: "y")
+    let graph = try expectSameMeaning(builder.graph, after: Self.passes, sizes: Self.sizes)
+    #expect(Self.transposes(graph) == 2)
+  }
+
   @Test func patchesBecomeTokensWithoutMoving() throws {
     var builder = GraphBuilder(name: "patches")
     let x = builder.input(Fact(.f32, ["n", 3, 8, 8]), named: "x")

@@ -8,24 +8,29 @@ public struct RewriteRule: Sendable {
   public let name: String
   /// The operators that the left side can end in; empty: any.
   let roots: [any Operator.Type]
+  /// Whether new nodes come only from where the node at hand comes from. Otherwise they come also from where the nodes come from that
+  /// go with it.
+  let keepsOrigin: Bool
   /// Looks back from a node. Gives a value for each of the node's results, or nil where the rule does not apply; nodes added before nil is
   /// given are dropped.
   let rewrite: @Sendable (RewriteSite) throws -> [ValueID]?
 
   public init(
-    _ name: String, at roots: [any Operator.Type],
+    _ name: String, at roots: [any Operator.Type], keepsOrigin: Bool = false,
     rewrite: @escaping @Sendable (RewriteSite) throws -> [ValueID]?
   ) {
     self.name = name
     self.roots = roots
+    self.keepsOrigin = keepsOrigin
     self.rewrite = rewrite
   }
 
   /// A rule that begins at operators of one type and replaces one result.
   public init<Op: Operator>(
-    _ name: String, at root: Op.Type, rewrite: @escaping @Sendable (Op, RewriteSite) throws -> ValueID?
+    _ name: String, at root: Op.Type, keepsOrigin: Bool = false,
+    rewrite: @escaping @Sendable (Op, RewriteSite) throws -> ValueID?
   ) {
-    self.init(name, at: [root]) { site in
+    self.init(name, at: [root], keepsOrigin: keepsOrigin) { site in
       guard let op = site.op as? Op, site.outputs.count == 1, let result = try rewrite(op, site) else { return nil }
       return [result]
     }
@@ -168,7 +173,7 @@ final class Rewriter {
       replacements[old] = new
     }
     let origins = release(id)
-    if origins.count > 1 {
+    if origins.count > 1, !rule.keepsOrigin {
       for new in added { builder.graph.nodes[new].origin = origins }
     }
     rest += added.reversed()

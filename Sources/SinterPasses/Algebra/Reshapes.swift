@@ -34,15 +34,38 @@ extension RewriteRule {
       else { return nil }
       return try site.reshaped(x, to: shape).map { [$0] }
     },
-    RewriteRule("transpose(transpose(x)) = transpose(x)", at: Transpose.self) { _, site in
-      guard let (inner, outer) = site.transpose(site.outputs[0]), let (x, first) = site.transpose(inner) else { return nil }
-      return try site.transposed(x, first.followed(by: outer))
-    },
-    RewriteRule("transpose(x) = x, or a reshape where no element moves", at: Transpose.self) { _, site in
-      guard let (x, permutation) = site.transpose(site.outputs[0]), let shape = site.type(x)?.shape else { return nil }
-      if permutation.isIdentity { return x }
-      guard permutation.movesNothing(in: shape) else { return nil }
+    mergeTransposes,
+    identityTranspose,
+    // Not while a layout pass still moves transposes: a reshape would be in their way.
+    RewriteRule("transpose(x) = reshape(x) where no element moves", at: Transpose.self) { _, site in
+      guard let (x, permutation) = site.transpose(site.outputs[0]), let shape = site.type(x)?.shape,
+        permutation.movesNothing(in: shape)
+      else { return nil }
       return try site.reshaped(x, to: permutation.apply(shape))
     },
+    RewriteRule("gather(x, a constant range) = slice(x)", at: Gather.self) { op, site in
+      guard let x = site.input(0), let type = site.type(x), let indices = site.constant(site.input(1)),
+        let picked = indices.integers, let first = picked.first, indices.rank <= 1
+      else { return nil }
+      let axis = op.axis < 0 ? op.axis + type.rank : op.axis
+      guard let size = type.shape[axis].value, picked.allSatisfy({ $0 >= -size && $0 < size }) else { return nil }
+      let places = picked.map { $0 < 0 ? $0 + size : $0 }
+      let start = first < 0 ? first + size : first
+      let step = places.count > 1 ? places[1] - places[0] : 1
+      guard step > 0, places.enumerated().allSatisfy({ $1 == start + $0 * step }) else { return nil }
+      func list(_ value: Int) -> ValueID { site.constant(.i64([1], [value])) }
+      let slice = try site.add1(Slice(), [x, list(start), list(places[places.count - 1] + 1), list(axis), list(step)])
+      return indices.rank == 1 ? slice : try site.add1(Squeeze(), [slice, list(axis)])
+    },
   ]
+
+  static let mergeTransposes = RewriteRule("transpose(transpose(x)) = transpose(x)", at: Transpose.self) { _, site in
+    guard let (inner, outer) = site.transpose(site.outputs[0]), let (x, first) = site.transpose(inner) else { return nil }
+    return try site.transposed(x, first.followed(by: outer))
+  }
+
+  static let identityTranspose = RewriteRule("transpose(x) = x", at: Transpose.self) { _, site in
+    guard let (x, permutation) = site.transpose(site.outputs[0]), permutation.isIdentity else { return nil }
+    return x
+  }
 }

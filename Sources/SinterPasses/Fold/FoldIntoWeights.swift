@@ -35,7 +35,7 @@ extension RewriteRule {
         let w = conv.inputs[1], let rank = site.type(w)?.rank
       else { return nil }
       guard op.kind == .multiply || site.input(0) == conv.value else { return nil }
-      let weights = try site.add1(op, [w, try site.appendingAxes(rank - 1, to: factor)])
+      let weights = try site.add1(op, [w, try site.appendingAxes(rank - 1 - conv.weightAxis, to: factor)])
       var inputs: [ValueID?] = [conv.inputs[0], weights]
       if let bias = conv.bias { inputs.append(try site.add1(op, [bias, factor])) }
       return try site.add1(conv.op, inputs)
@@ -44,7 +44,7 @@ extension RewriteRule {
     RewriteRule("conv(x, w, b) + c = conv(x, w, b + c)", at: Binary.self) { op, site in
       guard op.kind == .add || op.kind == .subtract, let (conv, shift) = try site.convAndChannels(),
         op.kind == .add || site.input(0) == conv.value, let w = conv.inputs[1], let type = site.type(w),
-        let channels = type.shape[0].value
+        let channels = type.shape[conv.weightAxis].value
       else { return nil }
       let bias = conv.bias ?? site.constant(HostTensor(zeros: [channels], type.element))
       return try site.add1(conv.op, [conv.inputs[0], w, try site.add1(op, [bias, shift])])
@@ -67,9 +67,11 @@ extension RewriteRule {
 }
 
 extension RewriteSite {
-  /// A convolution with constant weights that only this node uses.
+  /// A convolution, or a transposed one, with constant weights that only this node uses.
   struct Convolution {
-    var op: Conv
+    var op: any Operator
+    /// The axis of the weights that the result's channels are.
+    var weightAxis: Int
     var value: ValueID
     var inputs: [ValueID?]
     var bias: ValueID?
@@ -80,12 +82,12 @@ extension RewriteSite {
   func convAndChannels() throws -> (Convolution, ValueID)? {
     guard let a = input(0), let b = input(1) else { return nil }
     for (value, other) in [(a, b), (b, a)] {
-      guard let (op, _, inputs) = producer(of: value, as: Conv.self), isUsedOnce(value), constant(inputs[1]) != nil,
+      guard let (op, weightAxis, channelsLast, inputs) = convolution(value), isUsedOnce(value), constant(inputs[1]) != nil,
         inputs.count < 3 || inputs[2] == nil || constant(inputs[2]) != nil, let factor = constant(other),
         let result = type(value), let weights = type(inputs[1])
       else { continue }
-      let channelAxis = op.channelsLast ? result.rank - 1 : 1
-      guard factor.rank <= result.rank, let channels = weights.shape[0].value,
+      let channelAxis = channelsLast ? result.rank - 1 : 1
+      guard factor.rank <= result.rank, let channels = weights.shape[weightAxis].value,
         factor.count == 1 || factor.count == channels
       else { continue }
       let places = factor.shape.indices.filter { factor.shape[$0] != 1 }
@@ -93,7 +95,18 @@ extension RewriteSite {
       let flat = constant(factor.reshaped(factor.count == 1 ? [] : [factor.count]))
       // A bias must stay one number a channel.
       let perChannel = factor.count == 1 ? try spread(flat, over: channels) : flat
-      return (Convolution(op: op, value: value, inputs: inputs, bias: inputs.count > 2 ? inputs[2] : nil), perChannel)
+      let bias = inputs.count > 2 ? inputs[2] : nil
+      return (Convolution(op: op, weightAxis: weightAxis, value: value, inputs: inputs, bias: bias), perChannel)
+    }
+    return nil
+  }
+
+  private func convolution(
+    _ value: ValueID
+  ) -> (op: any Operator, weightAxis: Int, channelsLast: Bool, inputs: [ValueID?])? {
+    if let (op, _, inputs) = producer(of: value, as: Conv.self) { return (op, 0, op.channelsLast, inputs) }
+    if let (op, _, inputs) = producer(of: value, as: ConvTranspose.self), op.group == 1 {
+      return (op, 1, op.channelsLast, inputs)
     }
     return nil
   }

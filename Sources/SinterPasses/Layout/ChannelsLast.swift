@@ -11,7 +11,7 @@ extension Pass {
     "channels-last", "Has convolutions and pools work on [n, spatial…, channels], and moves transposes to the graph's edges."
   ) { graph, log in
     try graph.rewrite(
-      [.constantNode] + RewriteRule.channelsLast + RewriteRule.shapeIdentities + RewriteRule.sinkTransposes, log: &log)
+      [.constantNode] + RewriteRule.channelsLast + [.mergeTransposes, .identityTranspose] + RewriteRule.sinkTransposes, log: &log)
   }
 }
 
@@ -26,17 +26,20 @@ extension MaxPool: HasChannelsLast {}
 extension AveragePool: HasChannelsLast {}
 extension GlobalPool: HasChannelsLast {}
 extension BatchNormalization: HasChannelsLast {}
+extension GroupNormalization: HasChannelsLast {}
 
 extension RewriteRule {
   static let channelsLast: [RewriteRule] = [
-    RewriteRule("conv(x) = first(conv'(last(x)))", at: [Conv.self, ConvTranspose.self]) { site in
+    RewriteRule("conv(x) = first(conv'(last(x)))", at: [Conv.self, ConvTranspose.self], keepsOrigin: true) { site in
       guard let op = site.op as? any HasChannelsLast, !op.channelsLast, let x = site.input(0), let rank = site.type(x)?.rank
       else { return nil }
       let inside = try site.transposed(x, .toChannelsLast(rank: rank))
       return [try site.channelsFirst(op, [inside] + site.inputs.dropFirst(), rank: rank)]
     },
     RewriteRule(
-      "pool(first(x)) = first(pool'(x))", at: [MaxPool.self, AveragePool.self, GlobalPool.self, BatchNormalization.self]
+      "pool(first(x)) = first(pool'(x))",
+      at: [MaxPool.self, AveragePool.self, GlobalPool.self, BatchNormalization.self, GroupNormalization.self],
+      keepsOrigin: true
     ) { site in
       // Further results are positions in the written order, or statistics.
       guard let op = site.op as? any HasChannelsLast, !op.channelsLast, let x = site.channelsLast(behind: site.input(0)),

@@ -6,14 +6,14 @@ extension RewriteRule {
   /// Transposes that bring channels to the front move behind the operators that can work on either order. Each rule moves a transpose toward
   /// the outputs, or removes one.
   static let sinkTransposes: [RewriteRule] = [
-    RewriteRule("f(first(x)) = first(f(x))", at: []) { site in
+    RewriteRule("f(first(x)) = first(f(x))", at: [], keepsOrigin: true) { site in
       guard let op = site.op as? any ElementwiseUnary, let x = site.channelsLast(behind: site.input(0)) else { return nil }
       return [try site.broughtFirst(try site.add1(op, [x]))]
     },
     RewriteRule("f(first(x), y…) = first(f(x, last(y)…))", at: [
       Binary.self, Variadic.self, Compare.self, Where.self, PRelu.self, Cast.self, Clip.self, IsNaN.self, IsInf.self,
       Identity.self,
-    ]) { site in
+    ], keepsOrigin: true) { site in
       guard let result = site.type(site.outputs[0]), result.rank >= 3,
         site.inputs.contains(where: { site.channelsLast(behind: $0) != nil })
       else { return nil }
@@ -29,7 +29,7 @@ extension RewriteRule {
       }
       return [try site.broughtFirst(try site.add1(site.op, inputs))]
     },
-    RewriteRule("concat(first(x)…) = first(concat(x…))", at: Concat.self) { op, site in
+    RewriteRule("concat(first(x)…) = first(concat(x…))", at: Concat.self, keepsOrigin: true) { op, site in
       guard let result = site.type(site.outputs[0]), result.rank >= 3,
         site.inputs.contains(where: { site.channelsLast(behind: $0) != nil })
       else { return nil }
@@ -42,13 +42,13 @@ extension RewriteRule {
       let axis = op.axis < 0 ? op.axis + result.rank : op.axis
       return try site.broughtFirst(try site.add1(Concat(axis: order[axis]), inputs))
     },
-    RewriteRule("split(first(x)) = first(split(x))", at: [Split.self]) { site in
+    RewriteRule("split(first(x)) = first(split(x))", at: [Split.self], keepsOrigin: true) { site in
       guard var op = site.op as? Split, let x = site.channelsLast(behind: site.input(0)), let rank = site.type(x)?.rank
       else { return nil }
       op.axis = Permutation.toChannelsFirst(rank: rank).order[op.axis < 0 ? op.axis + rank : op.axis]
       return try site.add(op, [x] + site.inputs.dropFirst(), outputs: site.outputs.count).map { try site.broughtFirst($0) }
     },
-    RewriteRule("slice(first(x)) = first(slice(x))", at: Slice.self) { op, site in
+    RewriteRule("slice(first(x)) = first(slice(x))", at: Slice.self, keepsOrigin: true) { op, site in
       guard let x = site.channelsLast(behind: site.input(0)), let rank = site.type(x)?.rank,
         let starts = site.input(1), let count = site.type(starts)?.shape.first?.value
       else { return nil }
@@ -68,7 +68,7 @@ extension RewriteRule {
       inputs[3] = site.constant(.i64([axes.count], axes.map { order[$0 < 0 ? $0 + rank : $0] }))
       return try site.broughtFirst(try site.add1(op, inputs))
     },
-    RewriteRule("pad(first(x)) = first(pad(x))", at: Pad.self) { op, site in
+    RewriteRule("pad(first(x)) = first(pad(x))", at: Pad.self, keepsOrigin: true) { op, site in
       let given = site.graph.inputs(of: site.id)
       guard let x = site.channelsLast(behind: site.input(0)), let rank = site.type(x)?.rank, !given.has(3),
         let pads = given.integers(1), pads.count == 2 * rank
@@ -81,7 +81,7 @@ extension RewriteRule {
       inputs[1] = site.constant(.i64([2 * rank], moved))
       return try site.broughtFirst(try site.add1(op, inputs))
     },
-    RewriteRule("reduce(first(x)) = first(reduce(x))", at: Reduce.self) { op, site in
+    RewriteRule("reduce(first(x)) = first(reduce(x))", at: Reduce.self, keepsOrigin: true) { op, site in
       guard let x = site.channelsLast(behind: site.input(0)), let rank = site.type(x)?.rank else { return nil }
       let given = site.graph.inputs(of: site.id)
       guard given.has(1), let axes = given.integers(1), !axes.isEmpty, axes.allSatisfy({ $0 >= -rank && $0 < rank })
@@ -96,14 +96,23 @@ extension RewriteRule {
       let places = left.map { axis in left.count { $0 < axis } }
       return Permutation(places).isIdentity ? result : try site.transposed(result, Permutation(places))
     },
-    RewriteRule("softmax(first(x)) = first(softmax(x))", at: Softmax.self) { op, site in
+    RewriteRule("resize(first(x)) = first(resize(x))", at: Resize.self, keepsOrigin: true) { op, site in
+      guard let x = site.channelsLast(behind: site.input(0)), let rank = site.type(x)?.rank else { return nil }
+      let axes = op.axes ?? Array(0..<rank)
+      guard axes.allSatisfy({ $0 >= -rank && $0 < rank }) else { return nil }
+      let order = Permutation.toChannelsFirst(rank: rank).order
+      var moved = op
+      moved.axes = axes.map { order[$0 < 0 ? $0 + rank : $0] }
+      return try site.broughtFirst(try site.add1(moved, [x] + site.inputs.dropFirst()))
+    },
+    RewriteRule("softmax(first(x)) = first(softmax(x))", at: Softmax.self, keepsOrigin: true) { op, site in
       guard let x = site.channelsLast(behind: site.input(0)), let rank = site.type(x)?.rank, op.axis >= -rank, op.axis < rank
       else { return nil }
       var moved = op
       moved.axis = Permutation.toChannelsFirst(rank: rank).order[op.axis < 0 ? op.axis + rank : op.axis]
       return try site.broughtFirst(try site.add1(moved, [x]))
     },
-    RewriteRule("reshape(first(x)) = first(reshape(x)) where only spatial axes change", at: [Reshape.self, Flatten.self]) { site in
+    RewriteRule("reshape(first(x)) = first(reshape(x)) where only spatial axes change", at: [Reshape.self, Flatten.self], keepsOrigin: true) { site in
       guard let x = site.channelsLast(behind: site.input(0)), let own = site.type(site.input(0))?.shape,
         let shape = site.type(site.outputs[0])?.shape, shape.count >= 3, shape[0] == own[0], shape[1] == own[1],
         let inside = try site.reshaped(x, to: [shape[0]] + shape[2...] + [shape[1]])
@@ -133,6 +142,7 @@ extension RewriteSite {
       return try transposed(constant(tensor.reshaped(shape)), permutation)
     }
     guard permutation.movesNothing(in: padded) else { return nil }
-    return try reshaped(value, to: permutation.apply(padded))
+    guard let whole = try reshaped(value, to: padded) else { return nil }
+    return try transposed(whole, permutation)
   }
 }
