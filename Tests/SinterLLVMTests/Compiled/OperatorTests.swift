@@ -15,8 +15,8 @@ import Testing
 
   static let all = OpTable.standard.all.map { Case(type: $0) }
 
-  @Test(arguments: all)
-  func compiledIsEvaluated(_ item: Case) throws {
+  @Test(arguments: all, runnableTargets)
+  func compiledIsEvaluated(_ item: Case, target: Target) throws {
     for (index, example) in item.type.examples.enumerated() {
       let (graph, inputs) = try Self.graph(of: example)
       let types = graph.outputs.compactMap { graph.type(of: $0.value).tensor }
@@ -25,12 +25,12 @@ import Testing
       if types.count < graph.outputs.count || types.contains(where: { $0.element == .string }) { continue }
       if !types.allSatisfy({ $0.shape.allSatisfy { known.isSuperset(of: $0.symbols) } }) { continue }
       let expected = try GraphEvaluator.run(graph, inputs, symbols: example.sizes)
-      let kernels = try Scheduler.schedule(Fusion.fuse(try graph.lowered()).program, for: Target.host.machine)
-      let computed = try KernelRunner(kernels).run(inputs, sizes: example.sizes)
+      let kernels = try Scheduler.schedule(Fusion.fuse(try graph.lowered()).program, for: target.machine)
+      let computed = try KernelRunner(kernels, target: target).run(inputs, sizes: example.sizes)
       for (a, b) in zip(expected, computed) {
-        #expect(a.element == b.element && a.shape == b.shape, "example \(index)")
+        #expect(a.element == b.element && a.shape == b.shape, "example \(index) for \(target.name)")
         let error = Self.distance(a, b)
-        #expect(error <= example.tolerance, "example \(index)")
+        #expect(error <= example.tolerance, "example \(index) for \(target.name)")
       }
     }
   }
