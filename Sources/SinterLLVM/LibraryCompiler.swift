@@ -4,50 +4,85 @@ import SinterKernel
 
 /// From a scheduled program to files: the last part of the straight line.
 public enum LibraryCompiler {
-  /// Compiles `program` to `path`; headers and weights beside it are named after the program.
+  /// Compiles `program` for `options.target` to `path`; headers and weights beside it are named after the program.
   public static func compile(
     _ program: KernelProgram, to path: String, options: LibraryOptions = LibraryOptions()
   ) throws -> LibraryArtifacts {
+    try compile([LibraryVariant(target: options.target, program: program)], to: path, options: options)
+  }
+
+  /// Compiles one model, scheduled for several processors, into one library, which takes the first that it can run. The variants must
+  /// come from one graph; order them by what they demand, the most demanding first.
+  public static func compile(
+    _ variants: [LibraryVariant], to path: String, options: LibraryOptions = LibraryOptions()
+  ) throws -> LibraryArtifacts {
+    guard let first = variants.first else {
+      throw DiagnosticError(.user, "library.variants", "no processor is given to compile for")
+    }
     var artifacts = LibraryArtifacts(path: path)
-    artifacts.kernelCount = program.kernels.count
-    let compiler = KernelCompiler(target: options.target, threads: options.threads)
+    artifacts.kernelCount = variants.reduce(0) { $0 + $1.program.kernels.count }
     let started = Clock.now
     switch options.emission {
     case .assembly, .llvm:
-      let text = try compiler.listing(program, asAssembly: options.emission == .assembly).joined(separator: "\n")
+      let text = try listing(variants, options)
       artifacts.kernelSeconds = Clock.now - started
       try writeAtomically(text, to: path)
       return artifacts
     case .library, .archive, .object: break
     }
 
-    let layout = try ProgramLayout(program)
-    let kernels = try compiler.objects(program)
-    artifacts.kernelSeconds = Clock.now - started
-    let tables = try programObject(program, layout, options)
-    artifacts.programSeconds = Clock.now - started - artifacts.kernelSeconds
-    artifacts.weightBytes = layout.weights.byteCount
-    let folder = Self.folder(of: path)
-    if options.weightsBeside, layout.weights.byteCount > 0 {
-      let weights = "\(folder)/\(program.name).weights"
-      let file = try AtomicFile(weights)
-      try layout.weights.write { try file.append($0) }
-      try file.commit()
-      artifacts.weightsPath = weights
+    var weights = WeightLayout()
+    let layouts = try variants.map { try ProgramLayout($0.program, weights: &weights) }
+    var objects: [[UInt8]] = []
+    for (number, variant) in variants.enumerated() {
+      var compiler = KernelCompiler(target: variant.target, threads: options.threads)
+      compiler.variant = number
+      objects += try compiler.objects(variant.program)
     }
-    try link(kernels + [tables], program, layout, options, to: path)
-    if options.writesHeaders { artifacts.headers = try writeHeaders(program, options, to: folder) }
+    artifacts.kernelSeconds = Clock.now - started
+    for (number, variant) in variants.enumerated() {
+      let place = ProgramEmitter.Place(
+        variant: number, isLast: number == variants.count - 1,
+        target: number == 0 ? describe(variants.map(\.target)) : variant.target.description,
+        weightBytes: weights.byteCount, weightsBeside: options.weightsBeside)
+      objects.append(try programObject(variant, layouts[number], place))
+    }
+    artifacts.programSeconds = Clock.now - started - artifacts.kernelSeconds
+    artifacts.weightBytes = weights.byteCount
+    let folder = Self.folder(of: path)
+    if options.weightsBeside, weights.byteCount > 0 {
+      let weightsPath = "\(folder)/\(first.program.name).weights"
+      let file = try AtomicFile(weightsPath)
+      try weights.write { try file.append($0) }
+      try file.commit()
+      artifacts.weightsPath = weightsPath
+    }
+    try link(objects, first.program.name, weights, options, to: path)
+    if options.writesHeaders { artifacts.headers = try writeHeaders(variants, options, to: folder) }
     artifacts.linkSeconds = Clock.now - started - artifacts.kernelSeconds - artifacts.programSeconds
     return artifacts
   }
 
-  /// The object with `sinter_program`.
+  private static func listing(_ variants: [LibraryVariant], _ options: LibraryOptions) throws -> String {
+    try variants.enumerated().flatMap { number, variant in
+      var compiler = KernelCompiler(target: variant.target, threads: options.threads)
+      compiler.variant = number
+      return try compiler.listing(variant.program, asAssembly: options.emission == .assembly)
+    }.joined(separator: "\n")
+  }
+
+  /// `x86_64-unknown-linux-gnu x86-64-v4, x86-64-v3`.
+  private static func describe(_ targets: [Target]) -> String {
+    "\(targets[0].triple) " + targets.map(\.processor).joined(separator: ", ")
+  }
+
+  /// The object with a program's table, `plan` and `run`.
   private static func programObject(
-    _ program: KernelProgram, _ layout: ProgramLayout, _ options: LibraryOptions
+    _ variant: LibraryVariant, _ layout: ProgramLayout, _ place: ProgramEmitter.Place
   ) throws -> [UInt8] {
-    let ir = IRModule(name: "program", target: options.target)
-    try ProgramEmitter.emit(program, layout: layout, weights: options.weightsBeside ? .beside : .inside, into: ir)
-    let generator = try CodeGenerator(target: options.target)
+    let ir = IRModule(name: "program", target: variant.target)
+    try ProgramEmitter.emit(variant.program, layout: layout, place: place, into: ir)
+    let generator = try CodeGenerator(target: variant.target)
     #if DEBUG
       try generator.verify(ir)
     #endif
@@ -57,31 +92,31 @@ public enum LibraryCompiler {
 
   /// In a folder beside the destination, so that the last step is a rename however large the weights are.
   private static func link(
-    _ objects: [[UInt8]], _ program: KernelProgram, _ layout: ProgramLayout, _ options: LibraryOptions, to path: String
+    _ objects: [[UInt8]], _ name: String, _ weights: WeightLayout, _ options: LibraryOptions, to path: String
   ) throws(DiagnosticError) {
     let linker = Linker(command: options.linker)
     let runtime = try RuntimeObject().path()
     try Files.withTemporaryFolder(in: folder(of: path)) { folder throws(DiagnosticError) in
       var paths: [String] = []
       for (index, object) in objects.enumerated() {
-        let name = "\(folder)/\(index).o"
+        let file = "\(folder)/\(index).o"
         let result = object.withUnsafeBytes { bytes in
-          Result { () throws(DiagnosticError) in try Files.write(bytes, to: name) }
+          Result { () throws(DiagnosticError) in try Files.write(bytes, to: file) }
         }
         try result.get()
-        paths.append(name)
+        paths.append(file)
       }
       paths.append(runtime)
-      if !options.weightsBeside, layout.weights.byteCount > 0 {
-        let name = "\(folder)/weights.o"
+      if !options.weightsBeside, weights.byteCount > 0 {
+        let file = "\(folder)/weights.o"
         do {
-          try WeightsObject(weights: layout.weights).write(to: name)
+          try WeightsObject(weights: weights).write(to: file)
         } catch {
           throw (error as? DiagnosticError) ?? DiagnosticError(.bug, "link.weights", "\(error)")
         }
-        paths.append(name)
+        paths.append(file)
       }
-      let entry = CIdentifier.make(program.name) + "_library"
+      let entry = CIdentifier.make(name) + "_library"
       switch options.emission {
       case .archive: try linker.archive(paths, entry: entry, in: folder, to: path)
       case .object: try linker.object(paths, entry: entry, in: folder, to: path)
@@ -92,11 +127,12 @@ public enum LibraryCompiler {
   }
 
   private static func writeHeaders(
-    _ program: KernelProgram, _ options: LibraryOptions, to folder: String
+    _ variants: [LibraryVariant], _ options: LibraryOptions, to folder: String
   ) throws -> [String] {
+    let program = variants[0].program
     let own = "\(folder)/\(program.name).h"
     let header = LibraryHeader(
-      program: program, target: options.target, isShared: options.emission == .library,
+      program: program, target: describe(variants.map(\.target)), isShared: options.emission == .library,
       weightsBeside: options.weightsBeside)
     try writeAtomically(header.text, to: own)
     let generic = "\(folder)/sinter.h"

@@ -1,4 +1,5 @@
 import SinterCore
+import SinterKernel
 
 /// What becomes of a program.
 public struct LibraryOptions: Sendable {
@@ -40,6 +41,17 @@ public struct LibraryOptions: Sendable {
     self.writesHeaders = writesHeaders
     self.threads = threads
     self.linker = linker
+  }
+}
+
+/// A model as it is computed on one kind of processor.
+public struct LibraryVariant: Sendable {
+  public var target: Target
+  public var program: KernelProgram
+
+  public init(target: Target, program: KernelProgram) {
+    self.target = target
+    self.program = program
   }
 }
 

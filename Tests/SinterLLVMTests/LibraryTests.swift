@@ -102,6 +102,39 @@ import Testing
     }
   }
 
+  @Test func oneLibraryForSeveralProcessors() throws {
+    try withFolder { folder in
+      var unknown = try Target.named("x86-64-v4")
+      unknown.requiredFeatures.append("a_feature_of_tomorrow")
+      let variants = [unknown, try Target.named("x86-64-v2"), try Target.named("x86-64")].map {
+        LibraryVariant(target: $0, program: Self.scaled())
+      }
+      let artifacts = try LibraryCompiler.compile(variants, to: folder + "/libscaled.so")
+      #expect(artifacts.kernelCount == 6)
+      #expect(try runScaled(in: folder) == 0)
+      let fails = try LibraryCompiler.compile([variants[0]], to: folder + "/libscaled.so")
+      #expect(fails.kernelCount == 2)
+      #expect(try runScaled(in: folder) == Int32(5))
+    }
+  }
+
+  /// What a program gets that opens the library and runs it on four elements: the status, or 100 where the result is wrong.
+  private func runScaled(in folder: String) throws -> Int32 {
+    let client = try CProgram(
+      """
+      int main(void) {
+        SinterSession *session;
+        int status = sinter_library()->open(NULL, &session);
+        if (status) return status;
+        float x[4] = {1, 1, 1, 1}, y[4];
+        status = scaled_run(sinter_library(), session, 4, x, y);
+        sinter_library()->close(session);
+        return status ? status : y[3] == 7 ? 0 : 100;
+      }
+      """, header: "scaled.h", in: folder, linking: ["\(folder)/libscaled.so", "-Wl,-rpath,\(folder)"])
+    return try client.run().status
+  }
+
   @Test func sameInputGivesSameBytes() throws {
     try withFolder { folder in
       for number in 1...2 {

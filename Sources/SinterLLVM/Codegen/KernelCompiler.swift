@@ -8,6 +8,8 @@ package struct KernelCompiler {
   package var threads: Int
   /// Kernels that share a module: enough to make up for what a module costs, few enough to keep all threads busy.
   package var kernelsPerModule = 8
+  /// Tells programs for several processors in one library apart.
+  package var variant = 0
 
   package init(target: Target, threads: Int) {
     self.target = target
@@ -15,13 +17,10 @@ package struct KernelCompiler {
   }
 
   /// The name of a kernel's function: unique in the program, and telling.
-  package static func symbol(_ id: KernelID, _ kernel: Kernel) -> String {
-    let name = String(kernel.name.unicodeScalars.map { $0.isASCII && ($0.properties.isAlphabetic || $0.properties.numericType != nil) ? Character($0) : "_" })
-    return "sinter_k\(id.rawValue)_\(name)"
+  package static func symbol(_ id: KernelID, _ kernel: Kernel, variant: Int = 0) -> String {
+    let prefix = variant == 0 ? "sinter_k" : "sinter_v\(variant)_k"
+    return "\(prefix)\(id.rawValue)_\(CIdentifier.make(kernel.name))"
   }
-
-  /// What a module becomes.
-  enum Form { case object, assembly, text }
 
   /// The kernels as relocatable objects, in order.
   package func objects(_ program: KernelProgram) throws -> [[UInt8]] {
@@ -42,13 +41,13 @@ package struct KernelCompiler {
     let groups = stride(from: 0, to: program.kernels.count, by: perModule).map {
       $0..<min($0 + perModule, program.kernels.count)
     }
-    let target = target
+    let (target, variant) = (target, variant)
     return try concurrentMap(groups, threads: threads) { group in
       let ir = IRModule(name: "kernels\(group.lowerBound)", target: target)
       for index in group {
         let id = KernelID(index)
         let kernel = program.kernels[id]
-        try KernelEmitter.emit(kernel, symbol: Self.symbol(id, kernel), isAlone: alone[index], into: ir)
+        try KernelEmitter.emit(kernel, symbol: Self.symbol(id, kernel, variant: variant), isAlone: alone[index], into: ir)
       }
       let generator = try CodeGenerator(target: target)
       #if DEBUG

@@ -4,7 +4,8 @@ import SinterKernel
 /// The C header of one library: what goes in and comes out, and a typed function that runs it.
 struct LibraryHeader {
   let program: KernelProgram
-  let target: Target
+  /// What the library was built for.
+  let target: String
   /// The entry point is `sinter_library`, not `<name>_library`.
   let isShared: Bool
   let weightsBeside: Bool
@@ -15,7 +16,7 @@ struct LibraryHeader {
   private let inputNames: [String]
   private let outputNames: [String]
 
-  init(program: KernelProgram, target: Target, isShared: Bool, weightsBeside: Bool) {
+  init(program: KernelProgram, target: String, isShared: Bool, weightsBeside: Bool) {
     self.program = program
     self.target = target
     self.isShared = isShared
@@ -63,7 +64,7 @@ struct LibraryHeader {
       }
     }
     var lines = [
-      "/* \(program.name).h: the model \(Self.comment(program.name)), compiled by sinter \(SinterVersion.current) for \(target.description).",
+      "/* \(program.name).h: the model \(Self.comment(program.name)), compiled by sinter \(SinterVersion.current) for \(target).",
       " *", " * Inputs:",
     ]
     lines += rows(program.inputs) + [" * Outputs:"] + rows(program.outputs) + [" *"]

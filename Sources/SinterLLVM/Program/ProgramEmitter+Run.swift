@@ -118,7 +118,7 @@ extension ProgramEmitter {
     let sizes = try sizeArguments(call, part)
     let tasks = try size(call.tasks, part)
     let function = ir.external(
-      KernelCompiler.symbol(call.kernel, kernel), ir.functionType(ir.i32, [ir.pointer, ir.pointer, ir.i64, ir.i64]),
+      KernelCompiler.symbol(call.kernel, kernel, variant: place.variant), ir.functionType(ir.i32, [ir.pointer, ir.pointer, ir.i64, ir.i64]),
       isHidden: true)
     if let count = call.tasks.value, count < 2 * max(1, call.grain) {
       if count <= 0 { return }

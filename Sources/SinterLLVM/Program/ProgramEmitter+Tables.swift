@@ -3,11 +3,11 @@ import SinterCore
 import SinterKernel
 
 extension ProgramEmitter {
-  func emitTables(plan: IRValue, run: IRValue, weights: Weights) {
+  func emitTables(plan: IRValue, run: IRValue) {
     let features = ir.target.requiredFeatures.map { string($0) } + [ir.zero(ir.pointer)]
     let isPlanned = program.arenaBytes != nil && program.buffers.elements.allSatisfy { $0.isPlanned }
     let fields: [IRValue] = [
-      ir.int(ir.i32, 1), string(program.name), string("sinter \(SinterVersion.current)"), string(ir.target.description),
+      ir.int(ir.i32, 1), string(program.name), string("sinter \(SinterVersion.current)"), string(place.target),
       table(ir.pointer, features),
       count(program.inputs.count), count(program.outputs.count),
       table(types.port, program.inputs.map { port($0) }), table(types.port, program.outputs.map { port($0) }),
@@ -16,22 +16,23 @@ extension ProgramEmitter {
       count(layout.symbols.count), table(types.symbol, layout.symbols.map { symbol($0) }), count(layout.slots.count),
       count(program.buffers.count), table(types.buffer, program.buffers.indices.map { buffer($0, isPlanned: isPlanned) }),
       count(isPlanned ? program.arenaBytes ?? 0 : -1),
-      weights == .inside && layout.weights.byteCount > 0 ? weightsAddress() : ir.zero(ir.pointer),
-      count(layout.weights.byteCount),
+      place.weightsBeside || place.weightBytes == 0 ? ir.zero(ir.pointer) : hiddenGlobal(Self.weightsSymbol),
+      count(place.weightBytes),
       table(ir.pointer, layout.errors.map { string($0) }), count(layout.errors.count),
-      plan, run,
+      plan, run, place.isLast ? ir.zero(ir.pointer) : hiddenGlobal(Self.programSymbol(place.variant + 1)),
     ]
-    let definition = define(types.program, structure(fields, types.program), name: Self.programSymbol)
+    let definition = define(types.program, structure(fields, types.program), name: Self.programSymbol(place.variant))
     LLVMSetLinkage(definition, LLVMExternalLinkage)
     LLVMSetVisibility(definition, LLVMHiddenVisibility)
   }
 
   private func count(_ value: Int) -> IRValue { ir.int(ir.i64, Int64(value)) }
 
-  private func weightsAddress() -> IRValue {
-    let weights = LLVMAddGlobal(ir.module, ir.i8, Self.weightsSymbol)!
-    LLVMSetVisibility(weights, LLVMHiddenVisibility)
-    return weights
+  /// Something that another object of the library defines.
+  private func hiddenGlobal(_ name: String) -> IRValue {
+    let global = LLVMAddGlobal(ir.module, ir.i8, name)!
+    LLVMSetVisibility(global, LLVMHiddenVisibility)
+    return global
   }
 
   // MARK: Ports

@@ -7,32 +7,40 @@ final class ProgramEmitter {
   let ir: IRModule
   let program: KernelProgram
   let layout: ProgramLayout
+  let place: Place
   let types: ProgramTypes
 
-  /// Where the weights are.
-  enum Weights: Hashable, Sendable {
-    /// In the library.
-    case inside
-    /// In a file beside it.
-    case beside
+  /// What a program must know of the library around it.
+  struct Place: Sendable {
+    /// The number among the programs for several processors; the first is the one that is tried first.
+    var variant = 0
+    var isLast = true
+    /// What the library says it was built for.
+    var target: String
+    /// Of the weights of all programs.
+    var weightBytes: Int
+    /// The weights are in a file beside the library.
+    var weightsBeside: Bool
   }
 
   /// The name under which the weights object defines the first byte of all constants.
   static let weightsSymbol = "sinter_weights"
-  static let programSymbol = "sinter_program"
+  /// The name of a program's table; the runtime knows the first one's.
+  static func programSymbol(_ variant: Int) -> String { variant == 0 ? "sinter_program" : "sinter_program_\(variant)" }
 
-  private init(ir: IRModule, program: KernelProgram, layout: ProgramLayout) {
+  private init(ir: IRModule, program: KernelProgram, layout: ProgramLayout, place: Place) {
     self.ir = ir
     self.program = program
     self.layout = layout
+    self.place = place
     types = ProgramTypes(ir: ir)
   }
 
-  static func emit(_ program: KernelProgram, layout: ProgramLayout, weights: Weights, into ir: IRModule) throws {
-    let emitter = ProgramEmitter(ir: ir, program: program, layout: layout)
+  static func emit(_ program: KernelProgram, layout: ProgramLayout, place: Place, into ir: IRModule) throws {
+    let emitter = ProgramEmitter(ir: ir, program: program, layout: layout, place: place)
     let plan = try emitter.emitPlan()
     let run = try emitter.emitRun()
-    emitter.emitTables(plan: plan, run: run, weights: weights)
+    emitter.emitTables(plan: plan, run: run)
   }
 
   // MARK: plan
@@ -83,7 +91,7 @@ struct ProgramTypes {
       ir.i64, ir.pointer, ir.i64,  // buffers, bytes of the arena
       ir.pointer, ir.i64,  // weights
       ir.pointer, ir.i64,  // errors
-      ir.pointer, ir.pointer,  // plan, run
+      ir.pointer, ir.pointer, ir.pointer,  // plan, run, fallback
     ])
   }
 }

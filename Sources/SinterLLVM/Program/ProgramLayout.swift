@@ -26,11 +26,11 @@ struct ProgramLayout {
   private(set) var outputSlots: [[Int]] = []
   private(set) var requirements: [Requirement] = []
   private(set) var errors: [String]
-  private(set) var weights = WeightLayout()
   /// The error for sizes beyond 64 bits.
   let overflowError: Int
 
-  init(_ program: KernelProgram) throws {
+  /// Lays out a program whose constants are added to `weights`.
+  init(_ program: KernelProgram, weights: inout WeightLayout) throws {
     errors = program.errors
     overflowError = errors.count
     errors.append("sizes are too large for this processor")
@@ -45,7 +45,7 @@ struct ProgramLayout {
       outputSlots.append(port.type.shape.map { slot($0) })
       for dim in port.type.shape { require(dim, "the size \(dim) of output \(port.name)") }
     }
-    layOutBuffers(program)
+    layOutBuffers(program, &weights)
     layOutSteps(program)
     try checkSymbols(program)
   }
@@ -79,7 +79,7 @@ struct ProgramLayout {
 
   // MARK: Buffers
 
-  private mutating func layOutBuffers(_ program: KernelProgram) {
+  private mutating func layOutBuffers(_ program: KernelProgram, _ weights: inout WeightLayout) {
     buffers = program.buffers.elements.map { _ in Buffer(first: Int.max, last: -1) }
     for (index, buffer) in program.buffers.elements.enumerated() {
       switch buffer.storage {

@@ -34,7 +34,8 @@ public struct Target: Hashable, Sendable {
   var featureString: String { extensions.map { "+" + $0 }.joined(separator: ",") }
 
   /// What a library says it was built for.
-  public var description: String { "\(triple) \(name == "host" ? tuning : name)" }
+  public var description: String { "\(triple) \(processor)" }
+  var processor: String { name == "host" ? tuning : name }
 
   /// Half-precision conversion is an instruction.
   var hasHalfConversion: Bool { requiredFeatures.contains("f16c") }
@@ -66,6 +67,20 @@ public struct Target: Hashable, Sendable {
         hint: "known are " + names.joined(separator: ", "))
     }
     return target
+  }
+
+  /// The targets of a list of names with commas between, the most demanding first, as a library's variants must be.
+  public static func list(_ names: String) throws -> [Target] {
+    var errors: [Diagnostic] = []
+    var targets: [Target] = []
+    for name in names.split(separator: ",", omittingEmptySubsequences: false) {
+      do {
+        let target = try named(String(name))
+        if !targets.contains(target) { targets.append(target) }
+      } catch let error as DiagnosticError { errors += error.diagnostics }
+    }
+    if !errors.isEmpty { throw DiagnosticError(errors) }
+    return targets.sorted { $0.requiredFeatures.count > $1.requiredFeatures.count }
   }
 
   /// The processor that this process runs on.

@@ -58,7 +58,7 @@ typedef struct { int32_t kind; int64_t value; const char *text; /* as the user w
 /* For each symbol the values it may take; plan() fails politely outside. */
 typedef struct { const char *name; int64_t minimum, maximum; /* maximum < 0: unbounded */ } SinterSymbol;
 
-typedef struct {
+typedef struct SinterProgram {
   uint32_t abi_version;
   const char *name, *producer, *target;
 
@@ -88,6 +88,9 @@ typedef struct {
   int32_t (*plan)(int64_t *sizes);
   /* Runs all steps. Returns a SinterStatus; has called sinter_fail where that is not SINTER_OK. */
   int32_t (*run)(SinterFrame *frame);
+
+  /* The same model for a processor with fewer features; NULL where there is none. Ports and errors are the same. */
+  const struct SinterProgram *fallback;
 } SinterProgram;
 
 /* Defined by the generated object. */

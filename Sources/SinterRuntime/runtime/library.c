@@ -87,6 +87,7 @@ static int32_t session_open(const SinterOptions *given, SinterSession **result) 
   int32_t status = read_options(given, &options);
   if (status) return status;
   char missing[256];
+  while (program->fallback && !cpu_has(program->features, missing, sizeof missing)) program = program->fallback;
   if (!cpu_has(program->features, missing, sizeof missing))
     return fail_open(SINTER_UNSUPPORTED_CPU, "this library was built for %s; this processor lacks %s", program->target, missing);
 
