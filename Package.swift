@@ -45,6 +45,11 @@ let package = Package(
         "SinterPasses", "SinterVisual", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
+    // The model zoo.
+    .executableTarget(
+      name: "digits-demo", dependencies: ["Sinter"], path: "models/digits",
+      exclude: ["README.md", "classify.c", "data", "demo.sh", "digits.safetensors", "prepare_data.py", "train_digits.py"]),
+
     .testTarget(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),
     .testTarget(name: "SinterModelTests", dependencies: ["SinterCore", "SinterLLVM", "SinterModel"]),

@@ -8,7 +8,7 @@ public struct Conv: Primitive {
   public static let name = "Conv"
   public static let summary = "Convolution over any number of spatial axes, with stride, dilation, padding and groups."
 
-  var window = Window()
+  public var window = Window()
   public var group = 1
   /// Input and result are [n, spatial…, c]. Set by the layout pass; ONNX has no such form.
   public var channelsLast = false

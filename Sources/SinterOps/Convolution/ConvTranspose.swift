@@ -10,7 +10,7 @@ public struct ConvTranspose: Primitive {
   public static let name = "ConvTranspose"
   public static let summary = "Transposed convolution, the adjoint of Conv in its input."
 
-  var window = Window()
+  public var window = Window()
   public var group = 1
   public var outputPadding: [Int] = []
   public var outputShape: [Int] = []

@@ -7,7 +7,7 @@ public struct MaxPool: Primitive {
   public static let name = "MaxPool"
   public static let summary = "Maximum over windows of the spatial axes."
 
-  var window = Window()
+  public var window = Window()
   public var ceilMode = false
   public var storageOrder = 0
   public var channelsLast = false
@@ -99,7 +99,7 @@ public struct AveragePool: Primitive {
   public static let name = "AveragePool"
   public static let summary = "Mean over windows of the spatial axes."
 
-  var window = Window()
+  public var window = Window()
   public var ceilMode = false
   /// Whether padding counts as elements.
   public var countIncludePad = false
@@ -160,7 +160,7 @@ public struct LpPool: Primitive {
   public static let name = "LpPool"
   public static let summary = "p-norm over windows of the spatial axes."
 
-  var window = Window()
+  public var window = Window()
   public var ceilMode = false
   public var p = 2
 

@@ -3,20 +3,22 @@ import SinterIR
 import SinterKernel
 
 /// The attributes that Conv and the pools share: a window that moves over the spatial axes.
-struct Window: Sendable {
-  enum AutoPad: String, CaseIterable, Sendable {
+public struct Window: Sendable {
+  public enum AutoPad: String, CaseIterable, Sendable {
     case notSet = "NOTSET"
     case sameUpper = "SAME_UPPER"
     case sameLower = "SAME_LOWER"
     case valid = "VALID"
   }
 
-  var autoPad = AutoPad.notSet
-  var kernel: [Int] = []
-  var strides: [Int] = []
-  var dilations: [Int] = []
+  public var autoPad = AutoPad.notSet
+  public var kernel: [Int] = []
+  public var strides: [Int] = []
+  public var dilations: [Int] = []
   /// All begins, then all ends.
-  var pads: [Int] = []
+  public var pads: [Int] = []
+
+  public init() {}
 
   mutating func attributes(_ list: inout some AttributeList) {
     list.choice("auto_pad", &autoPad, default: .notSet)

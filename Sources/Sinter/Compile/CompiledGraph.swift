@@ -1,0 +1,61 @@
+import SinterIR
+import SinterLLVM
+import SinterModel
+import SinterONNX
+import SinterVisual
+
+/// A graph that has all its parameters: to be optimized, compiled, exported and drawn.
+public struct CompiledGraph: Sendable {
+  public var graph: Graph
+
+  public init(graph: Graph) { self.graph = graph }
+
+  /// The graph after all passes.
+  public func optimized() throws -> CompiledGraph {
+    var compiler = Compiler()
+    return CompiledGraph(graph: try compiler.optimize(graph))
+  }
+
+  /// Compiles into a shared library and loads it.
+  ///
+  /// - Parameters:
+  ///   - path: the library, such as `libdigits.so`; what was there is replaced only when all went well.
+  ///   - header: whether to write the library's own C header, `NAME.h`, and `sinter.h` beside it.
+  ///   - name: the name in the header and in the library's table; the model's by default.
+  @discardableResult
+  public func compile(to path: String, header: Bool = false, name: String? = nil) throws -> LoadedModel {
+    var graph = graph
+    if let name { graph.name = name }
+    var compiler = Compiler()
+    var options = LibraryOptions(target: compiler.target)
+    options.writesHeaders = header
+    let program = try compiler.kernels(of: graph)
+    _ = try LibraryCompiler.compile(program, to: path, options: options)
+    return try LoadedModel(path)
+  }
+
+  /// Writes the graph as a drawing for graphviz: `dot -Tsvg FILE.dot -o FILE.svg`.
+  public func saveDOT(_ path: String) throws {
+    let file = try AtomicFile(path)
+    try Array(DOTWriter.text(of: graph).utf8).withUnsafeBytes { try file.append($0) }
+    try file.commit()
+  }
+
+  /// Writes the graph as standard ONNX.
+  public func export(_ path: String) throws { try OnnxExporter().file(of: graph).write(to: path) }
+}
+
+/// A compiled library, loaded into this process.
+public final class LoadedModel {
+  public let library: CompiledLibrary
+  private let session: Session
+
+  /// - Parameter threads: 0 for as many as this process may run on.
+  public init(_ path: String, threads: Int = 0) throws {
+    library = try CompiledLibrary(path)
+    session = try library.session(threads: threads)
+  }
+
+  /// The outputs for given inputs, in port order.
+  public func run(_ inputs: HostTensor...) throws -> [HostTensor] { try session.run(inputs) }
+}

@@ -1,0 +1,70 @@
+import Foundation
+import SinterCore
+
+/// Values of parameters by name, in order.
+public struct ParameterStore: Sendable {
+  public private(set) var names: [String] = []
+  private var tensors: [String: HostTensor] = [:]
+
+  public init() {}
+
+  /// Initial values. Random ones depend on the seed and on each parameter's own name, not on the order.
+  public init(initializing parameters: [(name: String, parameter: Parameter)], seed: UInt64) {
+    for (name, parameter) in parameters { self[name] = parameter.initialValue(named: name, seed: seed) }
+  }
+
+  public subscript(name: String) -> HostTensor? {
+    get { tensors[name] }
+    set {
+      if tensors[name] == nil, newValue != nil { names.append(name) }
+      if newValue == nil { names.removeAll { $0 == name } }
+      tensors[name] = newValue
+    }
+  }
+
+  /// The number of elements in all.
+  public var count: Int { names.reduce(0) { $0 + (tensors[$1]?.count ?? 0) } }
+}
+
+extension Parameter {
+  func initialValue(named name: String, seed: UInt64) -> HostTensor {
+    var random = CounterRandom(seed: seed, name: name)
+    switch initializer {
+    case .zeros: return HostTensor(element, shape, doubles: [Double](repeating: 0, count: count))
+    case .ones: return HostTensor(element, shape, doubles: [Double](repeating: 1, count: count))
+    case .constant(let value): return HostTensor(element, shape, doubles: [Double](repeating: value, count: count))
+    case .uniform(let bound):
+      return HostTensor(element, shape, doubles: (0..<count).map { _ in (2 * random.uniform() - 1) * bound })
+    case .normal(let mean, let deviation):
+      return HostTensor(element, shape, doubles: (0..<count).map { _ in mean + deviation * random.normal() })
+    case .values(let tensor): return tensor.reshaped(shape)
+    }
+  }
+}
+
+/// Random numbers as a function of a seed, a name and a count: SplitMix64 over a counter that starts at a hash of both.
+struct CounterRandom {
+  private var state: UInt64
+
+  init(seed: UInt64, name: String) {
+    // FNV-1a of the name.
+    state = name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 } ^ (seed &* 0x9e37_79b9_7f4a_7c15)
+  }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+
+  /// In 0 ..< 1, with 53 random bits.
+  mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
+
+  /// Mean 0 and variance 1, by Box and Muller.
+  mutating func normal() -> Double {
+    let (a, b) = (1 - uniform(), uniform())
+    return (-2 * log(a)).squareRoot() * cos(2 * .pi * b)
+  }
+}
