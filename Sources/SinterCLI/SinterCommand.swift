@@ -5,5 +5,5 @@ import Sinter
 struct SinterCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sinter", abstract: "Compile models ahead of time into libraries that need nothing but libc.",
-    version: SinterVersion.current, subcommands: [CompileCommand.self, InfoCommand.self])
+    version: SinterVersion.current, subcommands: [CompileCommand.self])
 }

@@ -85,6 +85,7 @@ extension OpTable {
     // Normalization
     BatchNormalization.self,
     GroupNormalization.self,
+    LRN.self,
     LayerNormalization.self,
     LpNormalization.self,
     MeanVarianceNormalization.self,
@@ -97,7 +98,9 @@ extension OpTable {
     MaxPool.self,
 
     // Resampling
+    GridSample.self,
     Resize.self,
+    RoiAlign.self,
 
     // Recurrent
     GRU.self,
@@ -123,6 +126,8 @@ extension OpTable {
     STFT.self,
 
     // Attention
+    Attention.self,
+    CausalConvWithState.self,
     RotaryEmbedding.self,
     TensorScatter.self,
   ])

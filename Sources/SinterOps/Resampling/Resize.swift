@@ -290,8 +290,10 @@ public struct Resize: Primitive {
     case .pytorchHalfPixel:
       return builder.select(output > 1, (i + 0.5) / scale - 0.5, builder.constant(0.0, .f32))
     case .alignCorners:
+      // The length is the exact one, which a scale need not make whole.
       let one = builder.constant(1.0, .f32)
-      return builder.select(output .== one, builder.constant(0.0, .f32), i * (input - 1) / (output - 1).maximum(one))
+      let length = axis.scale == .sizes ? output : input * scale
+      return builder.select(length .== one, builder.constant(0.0, .f32), i * (input - 1) / (length - 1))
     case .halfPixelSymmetric:
       let exact = axis.scale == .sizes ? output : input * scale
       let adjustment = output / exact
@@ -382,9 +384,9 @@ public struct Resize: Primitive {
       var distance = coordinate - at.cast(to: .f32)
       if antialias { distance = distance * scale(builder, axis, sampling).minimum(builder.constant(1.0, .f32)) }
       var weight = weight(distance)
-      if excludeOutside || antialias && mode == .linear {
+      if excludeOutside {
         let inside = (at >= builder.constant(0, .i64)) && (at < builder.size(axis.input))
-        if excludeOutside || antialias { weight = builder.select(inside, weight, builder.constant(0.0, .f32)) }
+        weight = builder.select(inside, weight, builder.constant(0.0, .f32))
       }
       return (at.clamped(builder.constant(0, .i64), builder.size(axis.input - 1)), weight)
     }

@@ -1,0 +1,207 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// Softmax(scale · Q · Kᵀ + mask) · V over heads, where groups of query heads may share one head of keys and values, with a cache and the masks
+/// that ONNX knows.
+///
+/// Inputs: queries, keys, values, each [batch, heads, sequence, size] or [batch, sequence, heads · size]; a mask (truth values, or numbers that
+/// are added); keys and values of the past; how many keys of each sample count. Results: the attended values, the keys and values with
+/// the past before them, and the scores at the stage that `qk_matmul_output_mode` names. A query that may attend to nothing gives zeros.
+public struct Attention: Primitive {
+  public static let name = "Attention"
+  public static let summary = "Attention over heads, with masks, cache and shared key heads."
+
+  public var isCausal = false
+  public var keyHeads: Int?
+  public var queryHeads: Int?
+  /// 0: the scores, 1: after the soft cap, 2: with the mask, 3: the probabilities.
+  public var scoresMode = 0
+  public var scale: Double?
+  public var softcap = 0.0
+  /// ONNX's number of the type that softmax is computed in. Never less than f32 here.
+  public var softmaxPrecision = 0
+  public var leftWindow = -1
+  public var rightWindow = -1
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.bool("is_causal", &isCausal, default: false)
+    list.optionalInt("kv_num_heads", &keyHeads)
+    list.optionalInt("q_num_heads", &queryHeads)
+    list.int("qk_matmul_output_mode", &scoresMode, default: 0)
+    list.optionalFloat("scale", &scale)
+    list.float("softcap", &softcap, default: 0)
+    list.int("softmax_precision", &softmaxPrecision, default: 0)
+    list.int("left_window_size", &leftWindow, default: -1)
+    list.int("right_window_size", &rightWindow, default: -1)
+  }
+
+  public static var onnx: [OnnxRule] { [.direct(Attention.self, since: 23)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+    OnnxForm(of: self, since: leftWindow >= 0 || rightWindow >= 0 ? 25 : inputs.has(6) ? 24 : 23)
+  }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let (q, k, v) = (try inputs.tensor(0), try inputs.tensor(1), try inputs.tensor(2))
+    try requireElement(q) { $0.isFloat }
+    let sizes = try AttentionSizes(self, q, k, v, past: inputs.has(4) ? try inputs.tensor(4) : nil)
+    if inputs.has(3), try inputs.tensor(3).rank > 4 {
+      throw DiagnosticError(.user, "attention.mask", "the mask must have at most 4 axes, but is \(try inputs.tensor(3))")
+    }
+    let heads = sizes.keyHeads * Dim(sizes.group)
+    let result =
+      q.rank == 4
+      ? [sizes.batch, heads, sizes.queries, sizes.valueSize] : [sizes.batch, sizes.queries, heads * sizes.valueSize]
+    return [
+      Fact(q.element, result), Fact(k.element, [sizes.batch, sizes.keyHeads, sizes.keys, sizes.size]),
+      Fact(v.element, [sizes.batch, sizes.keyHeads, sizes.keys, sizes.valueSize]),
+      Fact(q.element, [sizes.batch, heads, sizes.queries, sizes.keys]),
+    ]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let (q, k, v) = (try node.input(0), try node.input(1), try node.input(2))
+    let past = node.has(4) ? try node.input(4) : nil
+    let sizes = try AttentionSizes(self, q.type, k.type, v.type, past: past?.type)
+    let keys = try present(k, past, sizes, size: sizes.size, &lowering)
+    let values = try present(v, node.has(5) ? try node.input(5) : nil, sizes, size: sizes.valueSize, &lowering)
+    let precise = softmaxPrecision == ElementType.f64.onnx || q.element == .f64
+    let compute: ElementType = precise ? .f64 : .f32
+    let factor = scale ?? 1 / Double(sizes.size.value ?? 1).squareRoot()
+
+    // The axes of scores are batch, key heads, (the heads that share one,) queries, keys.
+    let shared: [Dim] = sizes.group > 1 ? [Dim(sizes.group)] : []
+    let rows = [sizes.batch, sizes.keyHeads] + shared + [sizes.queries]
+    let full = rows + [sizes.keys]
+    let products = try lowering.contract(
+      batch: [sizes.batch, sizes.keyHeads], m: shared + [sizes.queries], n: [sizes.keys], k: [sizes.size], accumulate: compute,
+      lhs: { builder, batch, m, k in
+        let head = sizes.head(builder, batch[1], m.count > 1 ? m[0] : nil)
+        return builder.load(q.id, sizes.index(builder, batch[0], head, m[m.count - 1], k[0], size: sizes.size, of: q))
+      },
+      rhs: { builder, batch, n, k in builder.load(keys.id, batch + n + k) })
+    let capped = try lowering.element(full) { builder, index in
+      let score = builder.load(products.id, index) * factor
+      return softcap > 0 ? (score / softcap).unary(.tanh) * softcap : score
+    }
+    let mask = AttentionMask(attention: self, node: node, sizes: sizes)
+    let scores =
+      mask.isEmpty
+      ? capped
+      : try lowering.element(full) { builder, index in
+        try mask.apply(builder.load(capped.id, index), index)
+      }
+    let probabilities = try softmax(scores, rows: rows, keys: sizes.keys, isMasked: !mask.isEmpty, &lowering)
+    let attended = try lowering.contract(
+      batch: [sizes.batch, sizes.keyHeads], m: shared + [sizes.queries], n: [sizes.valueSize], k: [sizes.keys],
+      accumulate: compute,
+      lhs: { builder, batch, m, k in builder.load(probabilities.id, batch + m + k) },
+      rhs: { builder, batch, n, k in builder.load(values.id, batch + k + n) })
+    let result = try lowering.element(try node.output().shape) { builder, index in
+      let (batch, head, query, place) = sizes.parts(builder, index, size: sizes.valueSize)
+      return builder.load(attended.id, [batch] + sizes.split(builder, head) + [query, place]).cast(to: q.element)
+    }
+    var results = [result, keys, values]
+    if node.outputs.count > 3 {
+      let stage: Operand
+      switch scoresMode {
+      case 1: stage = capped
+      case 2: stage = scores
+      case 3: stage = probabilities
+      default: stage = products
+      }
+      results.append(
+        try lowering.element(try node.output(3).shape) { builder, index in
+          let value = builder.load(stage.id, [index[0]] + sizes.split(builder, index[1]) + index[2...])
+          return (scoresMode == 0 ? value * factor : value).cast(to: q.element)
+        })
+    }
+    return results
+  }
+
+  /// Keys or values as [batch, heads, sequence, size], behind those of the past.
+  private func present(
+    _ new: Operand, _ past: Operand?, _ sizes: AttentionSizes, size: Dim, _ lowering: inout Lowering
+  ) throws -> Operand {
+    if past == nil && new.rank == 4 { return new }
+    let before = past?.shape[2] ?? 0
+    return try lowering.element([sizes.batch, sizes.keyHeads, sizes.keys, size]) { builder, index in
+      let place = index[2] - builder.size(before)
+      func source(_ at: Expr) -> [Expr] {
+        sizes.index(builder, index[0], index[1], at, index[3], size: size, of: new)
+      }
+      guard let past else { return builder.load(new.id, source(place)) }
+      let isOld = index[2] < builder.size(before)
+      return builder.select(
+        isOld, builder.load(past.id, index, where: isOld),
+        builder.load(new.id, source(place), where: index[2] >= builder.size(before)))
+    }
+  }
+
+  /// Softmax over the last axis. Masked rows without any finite element become zeros.
+  private func softmax(
+    _ scores: Operand, rows: [Dim], keys: Dim, isMasked: Bool, _ lowering: inout Lowering
+  ) throws -> Operand {
+    let row = rows + [1]
+    func at(_ builder: BodyBuilder, _ index: [Expr]) -> [Expr] { index.dropLast() + [builder.constant(0, .i64)] }
+    let greatest = try lowering.reduce(.maximum, row, over: [keys]) { builder, index, inner in
+      builder.load(scores.id, index.dropLast() + inner)
+    }
+    func shifted(_ builder: BodyBuilder, _ index: [Expr]) -> Expr {
+      var top = builder.load(greatest.id, at(builder, index))
+      if isMasked {
+        let isOpen = top > builder.constant(-.infinity, top.type)
+        top = builder.select(isOpen, top, builder.constant(0, top.type))
+      }
+      return (builder.load(scores.id, index) - top).unary(.exp)
+    }
+    let sum = try lowering.reduce(.sum, row, over: [keys]) { builder, index, inner in
+      shifted(builder, index.dropLast() + inner)
+    }
+    return try lowering.element(rows + [keys]) { builder, index in
+      var total = builder.load(sum.id, at(builder, index))
+      if isMasked { total = builder.select(total > 0, total, builder.constant(1, total.type)) }
+      return shifted(builder, index) / total
+    }
+  }
+
+  public static var examples: [OperatorExample] {
+    func attention(_ change: (inout Attention) -> Void) -> Attention {
+      var op = Attention()
+      change(&op)
+      return op
+    }
+    func random(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.f32, shape), -1...1) }
+    let sizes = [Symbol("b"): 2, Symbol("s"): 3, Symbol("p"): 4]
+    return [
+      OperatorExample(Attention(), [random(["b", 3, "s", 8]), random(["b", 3, 5, 8]), random(["b", 3, 5, 6])], sizes: sizes),
+      OperatorExample(
+        attention {
+          $0.isCausal = true
+          $0.queryHeads = 4
+          $0.keyHeads = 2
+        }, [random(["b", "s", 16]), random(["b", "s", 8]), random(["b", "s", 8])], sizes: sizes),
+      OperatorExample(
+        attention {
+          $0.isCausal = true
+          $0.softcap = 2
+          $0.scoresMode = 3
+        },
+        [
+          random(["b", 2, "s", 4]), random(["b", 2, "s", 4]), random(["b", 2, "s", 4]), .absent, random(["b", 2, "p", 4]),
+          random(["b", 2, "p", 4]),
+        ], outputs: 4, sizes: sizes),
+      OperatorExample(
+        attention {
+          $0.leftWindow = 1
+          $0.rightWindow = 1
+        },
+        [
+          random([1, 2, 4, 4]), random([1, 2, 6, 4]), random([1, 2, 6, 4]),
+          .random(TensorType(.bool, [4, 6]), 0...2),
+        ]),
+    ]
+  }
+}
