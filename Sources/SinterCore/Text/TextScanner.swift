@@ -118,6 +118,7 @@ package struct TextScanner {
     scan: while at < bytes.count {
       switch bytes[at] {
       case 40: depth += 1
+      case 41 where depth == 0: break scan
       case 41: depth -= 1
       case 44 where depth == 0, 93, 10: break scan
       default: break

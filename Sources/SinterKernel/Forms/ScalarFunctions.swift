@@ -7,6 +7,26 @@ public enum Scalar: Hashable, Sendable {
   case int(Int64)
 
   public static func bool(_ value: Bool) -> Scalar { .int(value ? 1 : 0) }
+
+  /// Equal bits: NaN equals itself, and zeros of different sign differ.
+  public static func == (a: Scalar, b: Scalar) -> Bool {
+    switch (a, b) {
+    case (.float(let x), .float(let y)): x.bitPattern == y.bitPattern
+    case (.int(let x), .int(let y)): x == y
+    case (.float, .int), (.int, .float): false
+    }
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    switch self {
+    case .float(let value):
+      hasher.combine(0)
+      hasher.combine(value.bitPattern)
+    case .int(let value):
+      hasher.combine(1)
+      hasher.combine(value)
+    }
+  }
 }
 
 /// Functions of one argument. The result has the argument's type, but where said otherwise.

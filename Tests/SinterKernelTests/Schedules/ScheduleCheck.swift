@@ -31,6 +31,7 @@ func checkSchedules(
     var scheduled = try Scheduler.schedule(program, for: machine)
     MemoryPlanner.plan(&scheduled)
     try KernelVerifier.verify(scheduled)
+    try checkText(of: scheduled, sourceLocation: sourceLocation)
     let given = try KernelInterpreter(scheduled).run(inputs)
     for (number, (a, b)) in zip(expected, given).enumerated() {
       let shapes = inputs.map { "\($0.shape)" }.joined(separator: ", ")
@@ -51,6 +52,16 @@ func checkSchedules(
       }
     }
   }
+}
+
+/// The text form parses back to an equal program.
+func checkText(of program: KernelProgram, sourceLocation: SourceLocation) throws {
+  for kernel in program.kernels.elements {
+    let again = try Kernel(parsing: kernel.description)
+    #expect(again == kernel, sourceLocation: sourceLocation)
+  }
+  let text = program.description
+  #expect(try KernelProgram(parsing: text).description == text, sourceLocation: sourceLocation)
 }
 
 /// Numbers that look random, between -2 and 2, the same each time.
