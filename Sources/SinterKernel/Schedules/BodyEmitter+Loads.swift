@@ -138,10 +138,9 @@ extension BodyEmitter {
         truth,
         then: {
           scoped {
-            switch read(memory, flat, id: id, mask: lanes?.mask) {
-            case .uniform(let register): [uniform ? register : builder.broadcast(register, lanes: laneCount)]
-            case .lanes(let register): [register]
-            }
+            let value = read(memory, flat, id: id, mask: lanes?.mask)
+            if uniform, case .uniform(let register) = value { return [register] }
+            return [wide(value)]
           }
         },
         otherwise: { [builder.constant(otherwise, type, lanes: uniform ? 1 : laneCount)] })
@@ -151,13 +150,30 @@ extension BodyEmitter {
     let mask = lanes?.mask.map { builder.binary(.and, truth, $0) } ?? truth
     prepare(flat)
     let loaded: Register
-    if let stride = stride(of: flat), stride.value == 1 {
-      loaded = builder.load(memory, at: scope.index(flat), lanes: laneCount, mask: mask)
-    } else {
-      loaded = builder.gather(memory, at: laneIndex(flat), mask: mask)
+    switch stride(of: flat)?.value {
+    case 1: loaded = builder.load(memory, at: scope.index(flat), lanes: laneCount, mask: mask)
+    case let stride:
+      // Inside, where the condition holds for all lanes, the loads need no mask.
+      loaded =
+        builder.branch(
+          builder.combineLanes(.and, mask),
+          then: { scoped { [wide(read(memory, flat, id: id, mask: nil))] } },
+          otherwise: {
+            scoped {
+              stride == 2 && scope.machine.hasMasks
+                ? [everySecond(memory, flat, mask: mask)] : [builder.gather(memory, at: laneIndex(flat), mask: mask)]
+            }
+          })[0]
     }
     if otherwise == .int(0) || otherwise == .float(0) { return .lanes(loaded) }
     return .lanes(builder.select(truth, loaded, builder.constant(otherwise, type, lanes: laneCount)))
+  }
+
+  private func wide(_ value: Value) -> Register {
+    switch value {
+    case .uniform(let register): builder.broadcast(register, lanes: laneCount)
+    case .lanes(let register): register
+    }
   }
 
   /// A load that may happen in each lane that counts.
@@ -174,16 +190,46 @@ extension BodyEmitter {
       let first = builder.add(scope.index(flat), 1 - laneCount)
       let backwards = builder.load(memory, at: first, lanes: laneCount)
       return .lanes(builder.shuffle(backwards, backwards, (0..<laneCount).reversed()))
-    case (2, nil):
-      // The second vector ends with the last element that is wanted, so that nothing behind it is read.
-      let base = scope.index(flat)
-      let low = builder.load(memory, at: base, lanes: laneCount)
-      let high = builder.load(memory, at: builder.add(base, laneCount - 1), lanes: laneCount)
-      let positions = (0..<laneCount).map { lane in
-        2 * lane < laneCount ? 2 * lane : laneCount + (2 * lane - (laneCount - 1))
-      }
-      return .lanes(builder.shuffle(low, high, positions))
+    case (2?, nil), (3?, nil) where laneCount >= 4, (4?, nil) where laneCount >= 4:
+      return .lanes(strided(memory, flat, stride: stride.value ?? 1))
+    case (2?, let mask?) where scope.machine.hasMasks: return .lanes(everySecond(memory, flat, mask: mask))
     default: return .lanes(builder.gather(memory, at: laneIndex(flat), mask: mask))
     }
+  }
+
+  /// Elements a few apart: all that lie between are loaded as well, as vectors side by side, and sorted out. The last vector ends with the
+  /// last element that is wanted, so that nothing behind it is read.
+  private func strided(_ memory: Memory, _ flat: Dim, stride: Int) -> Register {
+    let base = scope.index(flat)
+    let count = laneCount
+    let starts = (0..<stride).map { $0 == stride - 1 ? (stride - 1) * count - stride + 1 : $0 * count }
+    let pieces = starts.map { builder.load(memory, at: builder.add(base, $0), lanes: count) }
+    var result = pieces[0]
+    for piece in 1..<stride {
+      let positions = (0..<count).map { lane -> Int in
+        let at = lane * stride
+        if piece == 1 && at < count { return at }
+        if at >= starts[piece] && (piece == stride - 1 || at < starts[piece] + count) && at - starts[piece] < count {
+          return count + at - starts[piece]
+        }
+        return lane
+      }
+      result = builder.shuffle(result, pieces[piece], positions)
+    }
+    return result
+  }
+
+  /// Every second element, those that `mask` leaves out not read.
+  private func everySecond(_ memory: Memory, _ flat: Dim, mask: Register) -> Register {
+    let base = scope.index(flat)
+    let count = laneCount
+    if count == 1 { return builder.load(memory, at: base, mask: mask) }
+    let none = builder.constant(.bool(false), .bool, lanes: count)
+    func spread(_ from: Int) -> Register {
+      builder.shuffle(mask, none, (0..<count).map { $0 % 2 == 0 ? from + $0 / 2 : count })
+    }
+    let low = builder.load(memory, at: base, lanes: count, mask: spread(0))
+    let high = builder.load(memory, at: builder.add(base, count), lanes: count, mask: spread(count / 2))
+    return builder.shuffle(low, high, (0..<count).map { 2 * $0 })
   }
 }

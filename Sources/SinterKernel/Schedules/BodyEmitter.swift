@@ -35,6 +35,8 @@ public final class BodyEmitter {
   let indices: BodyIndices
   var lanes: Lanes?
   var accumulators: [Register] = []
+  /// Loads that were done elsewhere, in the form that the lanes want.
+  var loaded: [ExprID: Register] = [:]
   private var memo: [ExprID: Value] = [:]
   private var laneMemo: [ExprID: Register] = [:]
 
@@ -112,6 +114,7 @@ public final class BodyEmitter {
 
   func value(_ id: ExprID) -> Value {
     if let value = memo[id] { return value }
+    if let register = loaded[id] { return .lanes(register) }
     let value = write(id)
     memo[id] = value
     if case .uniform(let register) = value, let dim = indices.dims[id.position], let symbol = dim.symbol,

@@ -9,9 +9,11 @@ enum ElementSchedule {
     let scope = context.kernel(named: "element")
     let plan = ElementPlan(form.body, shape: type.shape, scope: scope)
     let output = scope.memory(result, .write)
-    let tasks = plan.write(name: "element", element: type.element, isPacked: type.element.bits < 8) { emitter, lanes in
-      emitter.store(emitter.emit(lanes: lanes)[0], to: output, at: plan.flat, lanes: lanes)
-    }
+    let tasks =
+      plan.writeTransposed(to: output, element: type.element)
+      ?? plan.write(name: "element", element: type.element, isPacked: type.element.bits < 8) { emitter, lanes in
+        emitter.store(emitter.emit(lanes: lanes)[0], to: output, at: plan.flat, lanes: lanes)
+      }
     let count = type.count
     try context.append(
       scope, tasks: tasks.count, grain: tasks.grain, flops: count * Dim(form.body.flops),
@@ -26,7 +28,7 @@ struct ElementPlan {
   let space: LoopSpace
   /// Where an element of the result lies.
   let flat: Dim
-  private let axes: [LoopSpace.Axis]
+  let axes: [LoopSpace.Axis]
 
   init(_ body: Body, shape: [Dim], scope: KernelScope) {
     self.scope = scope

@@ -136,12 +136,18 @@ struct ReducePlan {
           switch emitter.stride(of: flat)?.value {
           case 1: sum + 2
           case 0: sum + 1
+          case 2: sum
           default: sum - 4
           }
         }
       }
     }
-    let (a, b) = (score(across.symbol), score(along.symbol))
+    let a = score(across.symbol)
+    var b = score(along.symbol)
+    // A short axis fills no vector, and joining its lanes costs more than walking it.
+    if let extent = along.extent.value, extent < lanes, across.extent.value.map({ 2 * $0 >= lanes }) ?? true {
+      b -= 4 * emitter.indices.flats.count
+    }
     if a != b {
       // A narrow axis fills no vector.
       if a > b, let extent = across.extent.value, extent * 4 < lanes, (along.extent.value ?? lanes) >= lanes { return false }
