@@ -1,18 +1,24 @@
 import ArgumentParser
+import Foundation
 import Sinter
+import SinterIR
 import SinterLLVM
-import SinterONNX
-import SinterOps
 
-/// `sinter compile`: an ONNX file becomes a library.
+/// `sinter compile`: a model becomes a library.
 struct CompileCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compile",
     abstract: "Compile a model into a library with a C interface.",
-    discussion: "Example: sinter compile resnet50.onnx -o libresnet50.so --header")
+    discussion: """
+      Example: sinter compile resnet50.onnx -o libresnet50.so --header
+               sinter compile bert.onnx -o libbert.so --cpu x86-64-v3,x86-64-v4 --bind batch=1
+      """)
 
-  @Argument(help: "The model, an ONNX file.", completion: .file(extensions: ["onnx"]))
-  var model: String
+  enum Emission: String, CaseIterable, ExpressibleByArgument {
+    case so, obj, archive, asm, llvm, forms, graph
+  }
+
+  @OptionGroup var model: ModelArgument
 
   @Option(name: [.customShort("o"), .customLong("output")], help: "The file to write.", completion: .file())
   var output: String
@@ -20,16 +26,99 @@ struct CompileCommand: ParsableCommand {
   @Flag(help: "Write the library's own C header, and sinter.h, beside it.")
   var header = false
 
-  @Option(help: "The name in the header and in the library's table; the model's name by default.")
+  @Option(help: "The name in the header and in the library's table; by default that of the output, without \"lib\" and ending.")
   var name: String?
 
+  @Option(help: "Processors, the best first or last: host, x86-64-v2, x86-64-v3, x86-64-v4, or a name that LLVM knows.")
+  var cpu: String = "host"
+
+  @Option(
+    help: """
+      What to write: a library, an object, an archive, assembly, LLVM's text, fused forms, or the optimized graph; by default what the \
+      output's ending says (.so, .o, .a, .s, .ll).
+      """)
+  var emit: Emission?
+
+  @Option(help: "Threads that compile.")
+  var threads = 2
+
+  @Flag(help: "Keep the weights in a file NAME.weights beside the library.")
+  var weightsBeside = false
+
+  @Option(help: "Write a report in JSON: kernels, what fused and what did not, buffers, bytes, operations.", completion: .file())
+  var report: String?
+
   func run() throws {
-    var graph = try OnnxImporter(operators: .standard).graph(reading: model)
-    graph.name = name ?? "model"
-    var compiler = Compiler()
-    let program = try compiler.kernels(of: graph)
-    var options = LibraryOptions(target: compiler.target)
+    var graph = try model.graph()
+    graph.name = name ?? Self.name(ofFile: output)
+    let targets = try Target.list(cpu)
+    switch emit ?? Self.emission(ofFile: output) {
+    case .graph:
+      var compiler = Compiler(for: targets[0])
+      try OutputFile.write(try compiler.optimize(graph).description, to: output)
+    case .forms:
+      var compiler = Compiler(for: targets[0])
+      try OutputFile.write(try compiler.fuse(compiler.lower(compiler.optimize(graph))).description, to: output)
+    case .so: try library(graph, targets, .library)
+    case .obj: try library(graph, targets, .object)
+    case .archive: try library(graph, targets, .archive)
+    case .asm: try library(graph, targets, .assembly)
+    case .llvm: try library(graph, targets, .llvm)
+    }
+  }
+
+  private func library(_ graph: Graph, _ targets: [Target], _ emission: LibraryOptions.Emission) throws {
+    var options = LibraryOptions(target: targets[0])
     options.writesHeaders = header
-    _ = try LibraryCompiler.compile(program, to: output, options: options)
+    options.threads = max(1, threads)
+    options.weightsBeside = weightsBeside
+    options.emission = emission
+    var variants: [LibraryVariant] = []
+    var compilers: [Compiler] = []
+    for target in targets {
+      var compiler = Compiler(for: target)
+      variants.append(LibraryVariant(target: target, program: try compiler.kernels(of: graph)))
+      compilers.append(compiler)
+    }
+    let made = try LibraryCompiler.compile(variants, to: output, options: options)
+    if let report, let first = compilers.first {
+      try OutputFile.write(CompileReport.json(variants[0].program, first, made), to: report)
+    }
+    for stage in compilers[0].stages where stage.milliseconds >= 1 {
+      Terminal.progress(String(format: "%9.1f ms  %@", stage.milliseconds, stage.name))
+    }
+    Terminal.progress(String(format: "%9.1f ms  kernels", made.kernelSeconds * 1e3))
+    Terminal.progress(String(format: "%9.1f ms  link", (made.programSeconds + made.linkSeconds) * 1e3))
+    Terminal.progress("\(output): \(made.kernelCount) kernels, weights \(Terminal.bytes(made.weightBytes))")
+  }
+
+  static func emission(ofFile path: String) -> Emission {
+    switch LibraryOptions.Emission(path: path) {
+    case .library, nil: .so
+    case .archive: .archive
+    case .object: .obj
+    case .assembly: .asm
+    case .llvm: .llvm
+    }
+  }
+
+  /// `resnet50` of `build/libresnet50.so`.
+  static func name(ofFile path: String) -> String {
+    let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+    let short = name.hasPrefix("lib") && name.count > 3 ? String(name.dropFirst(3)) : name
+    return short.isEmpty ? "model" : short
+  }
+}
+
+/// Files that appear whole or not at all.
+enum OutputFile {
+  static func write(_ text: String, to path: String) throws {
+    if path == "-" {
+      print(text)
+      return
+    }
+    let file = try AtomicFile(path)
+    try Array(text.utf8).withUnsafeBytes { try file.append($0) }
+    try file.commit()
   }
 }

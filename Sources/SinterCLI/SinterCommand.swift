@@ -1,9 +1,13 @@
 import ArgumentParser
 import Sinter
 
-@main
+/// The command line. Exit status: 0 when all went well, 1 for a model or file that is wrong, 2 for wrong usage.
 struct SinterCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sinter", abstract: "Compile models ahead of time into libraries that need nothing but libc.",
-    version: SinterVersion.current, subcommands: [CompileCommand.self])
+    version: SinterVersion.current,
+    subcommands: [
+      CompileCommand.self, RunCommand.self, InspectCommand.self, CheckCommand.self, GraphCommand.self,
+      ExportCommand.self, OptCommand.self,
+    ])
 }

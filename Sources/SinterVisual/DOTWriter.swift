@@ -6,15 +6,24 @@ import SinterIR
 /// Nodes are coloured by family, edges carry types, layers are boxes around what they do. Constants are lines in the nodes that read them.
 package struct DOTWriter {
   private let graph: Graph
+  private let foldsRepeats: Bool
   private var lines: [String] = []
+  /// For nodes of repeated layers that are not drawn, the node drawn in their place.
+  private var standIns: [NodeID: NodeID] = [:]
+  private var drawnEdges: Set<String> = []
 
   /// The drawing of a graph as DOT.
-  package static func text(of graph: Graph) -> String {
-    var writer = DOTWriter(graph: graph)
+  ///
+  /// - Parameter foldingRepeats: whether layers numbered one after another that do the same are drawn once, with their number.
+  package static func text(of graph: Graph, foldingRepeats: Bool = false) -> String {
+    var writer = DOTWriter(graph: graph, foldsRepeats: foldingRepeats)
     return writer.write()
   }
 
-  private init(graph: Graph) { self.graph = graph }
+  private init(graph: Graph, foldsRepeats: Bool) {
+    self.graph = graph
+    self.foldsRepeats = foldsRepeats
+  }
 
   private mutating func write() -> String {
     lines = [
@@ -37,7 +46,7 @@ package struct DOTWriter {
       edge(from: port.value, to: "output\(position)")
     }
     for node in graph.order {
-      for case let input? in graph.nodes[node].inputs { edge(from: input, to: "\(node)") }
+      for case let input? in graph.nodes[node].inputs { edge(from: input, to: "\(standIns[node] ?? node)") }
     }
     lines.append("}")
     return lines.joined(separator: "\n") + "\n"
@@ -48,6 +57,7 @@ package struct DOTWriter {
     var name: String
     var nodes: [NodeID] = []
     var children: [Layer] = []
+    var allNodes: [NodeID] { nodes + children.flatMap(\.allNodes) }
 
     mutating func insert(_ node: NodeID, path: ArraySlice<String>) {
       guard let first = path.first else {
@@ -66,13 +76,33 @@ package struct DOTWriter {
 
   private mutating func write(_ layer: Layer, indent: String, path: String) {
     for node in layer.nodes { lines.append(indent + statement(node)) }
-    for child in layer.children {
+    var position = 0
+    while position < layer.children.count {
+      let child = layer.children[position]
+      let count = foldsRepeats ? repeats(of: position, in: layer.children) : 1
+      position += count
       let full = path.isEmpty ? child.name : path + "." + child.name
+      let label = count == 1 ? child.name : "\(child.name) × \(count)"
       lines.append("\(indent)subgraph \(Self.quoted("cluster_" + full)) {")
-      lines.append("\(indent)  label=\(Self.quoted(child.name)); fontsize=10; color=\"#adb5bd\"; style=rounded;")
+      lines.append("\(indent)  label=\(Self.quoted(label)); fontsize=10; color=\"#adb5bd\"; style=rounded;")
       write(child, indent: indent + "  ", path: full)
       lines.append(indent + "}")
     }
+  }
+
+  /// How many layers from a position on are numbered and do the same; the later ones get stand-ins.
+  private mutating func repeats(of position: Int, in layers: [Layer]) -> Int {
+    let first = layers[position]
+    guard Int(first.name) != nil else { return 1 }
+    let signature = first.allNodes.map { type(of: graph.nodes[$0].op).name }
+    var count = 1
+    while position + count < layers.count {
+      let next = layers[position + count]
+      guard Int(next.name) != nil, next.allNodes.map({ type(of: graph.nodes[$0].op).name }) == signature else { break }
+      for (hidden, shown) in zip(next.allNodes, first.allNodes) { standIns[hidden] = shown }
+      count += 1
+    }
+    return count
   }
 
   private func statement(_ id: NodeID) -> String {
@@ -94,13 +124,15 @@ package struct DOTWriter {
     let source: String
     switch graph.values[value].definition {
     case .input(let position): source = "input\(position)"
-    case .node(let node, _): source = "\(node)"
+    case .node(let node, _): source = "\(standIns[node] ?? node)"
     case .constant: return
     }
+    // A folded layer's chain ends where it began.
+    guard source != target, !foldsRepeats || drawnEdges.insert("\(source) \(target)").inserted else { return }
     lines.append("  \(source) -> \(target) [label=\(Self.quoted(" \(graph.type(of: value))"))];")
   }
 
-  private static func escaped(_ text: String) -> String {
+  static func escaped(_ text: String) -> String {
     var result = ""
     for character in text {
       switch character {
@@ -113,5 +145,5 @@ package struct DOTWriter {
     return result
   }
 
-  private static func quoted(_ text: String) -> String { "\"" + escaped(text) + "\"" }
+  static func quoted(_ text: String) -> String { "\"" + escaped(text) + "\"" }
 }

@@ -1,0 +1,23 @@
+import ArgumentParser
+import Sinter
+import SinterONNX
+import SinterPasses
+
+/// `sinter export`: the optimized graph as standard ONNX.
+struct ExportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "export",
+    abstract: "Write the simplified graph as standard ONNX, without private operators.",
+    discussion: "Example: sinter export model.onnx -o simplified.onnx --bind batch=1")
+
+  @OptionGroup var model: ModelArgument
+
+  @Option(name: [.customShort("o"), .customLong("output")], help: "The file to write.", completion: .file())
+  var output: String
+
+  func run() throws {
+    var compiler = Compiler()
+    let graph = try compiler.optimize(try model.graph(), with: Pipelines.simplify)
+    try OnnxExporter().file(of: graph).write(to: output)
+  }
+}

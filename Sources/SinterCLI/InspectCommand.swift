@@ -1,0 +1,77 @@
+import ArgumentParser
+import Foundation
+import Sinter
+import SinterIR
+import SinterKernel
+import SinterModel
+
+/// `sinter inspect`: what a model or a library holds.
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Show ports, opset, operators, parameters, operations and memory of a model or a library.",
+    discussion: "Example: sinter inspect model.onnx --bind batch=1")
+
+  @OptionGroup var model: ModelArgument
+
+  func run() throws {
+    if model.model.hasSuffix(".so") { return try library() }
+    let graph = try model.graph()
+    print("model       \(graph.name)")
+    if !graph.opsets.isEmpty {
+      let opsets = graph.opsets.sorted { $0.key < $1.key }.map { "\($0.key.isEmpty ? "ai.onnx" : $0.key) \($0.value)" }
+      print("opset       " + opsets.joined(separator: ", "))
+    }
+    for port in graph.inputs { print("input       \(port.name): \(graph.type(of: port.value))") }
+    for port in graph.outputs { print("output      \(port.name): \(graph.type(of: port.value))") }
+    var counts: [String: Int] = [:]
+    var used: Set<ValueID> = []
+    for id in graph.order {
+      let node = graph.nodes[id]
+      counts[node.op.onnxNode(graph.inputs(of: id))?.opType ?? type(of: node.op).name, default: 0] += 1
+      for case let input? in node.inputs where graph.constant(input) != nil { used.insert(input) }
+    }
+    let operators = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.key) × \($0.value)" }
+    print("operators   \(graph.order.count): " + operators.joined(separator: ", "))
+    let constants = used.compactMap { graph.constant($0) }
+    print(
+      "constants   \(constants.reduce(0) { $0 + $1.count }) elements, "
+        + Terminal.bytes(constants.reduce(0) { $0 + $1.bytes.count }))
+    var compiler = Compiler()
+    let program: KernelProgram
+    do {
+      program = try compiler.kernels(of: graph)
+    } catch let error as DiagnosticError {
+      print("compiles    no, for \(error.diagnostics.count) reasons: sinter check tells them")
+      return
+    }
+    var flops = Dim(0)
+    var calls = 0
+    func add(_ steps: [KernelProgram.Step], times: Dim) {
+      for step in steps {
+        switch step {
+        case .call(let call):
+          flops = flops + call.flops * times
+          calls += 1
+        case .loop(_, let count, let body): add(body, times: times * count)
+        }
+      }
+    }
+    add(program.steps, times: 1)
+    print("operations  \(flops.value.map { String(format: "%.3g GFLOP", Double($0) / 1e9) } ?? "\(flops) FLOP")")
+    print("kernels     \(program.kernels.count) in \(calls) calls")
+    print("memory      " + (program.arenaBytes.map { "\(Terminal.bytes($0)) between kernels" } ?? "depends on the sizes"))
+    print("target      \(compiler.target.description)")
+  }
+
+  private func library() throws {
+    let library = try CompiledLibrary(model.model)
+    print("library     \(library.name), by \(library.producer)")
+    print("target      \(library.target)")
+    for port in library.inputs { print("input       \(port)") }
+    for port in library.outputs { print("output      \(port)") }
+    if let size = (try? FileManager.default.attributesOfItem(atPath: model.model))?[.size] as? Int {
+      print("size        \(Terminal.bytes(size))")
+    }
+  }
+}
