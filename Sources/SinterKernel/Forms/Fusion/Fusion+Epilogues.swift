@@ -1,15 +1,18 @@
 import SinterCore
 
 extension Fusion {
-  /// Whether an element form could run in the kernel of a reduction, contraction or convolution whose result it reads: all that read
-  /// that result are the form itself and element forms that end in it.
-  func canBecomeEpilogue(_ value: FormValueID, _ body: Body) -> Bool {
+  /// Whether an element form could run in the kernel of a reduction, contraction or convolution, because it ends a chain of work in
+  /// place that begins with its result: all that read what is between are forms of the chain.
+  func canBecomeEpilogue(_ value: FormValueID, _ body: Body, depth: Int = 0) -> Bool {
     body.operands.contains { operand in
-      guard let position = positions[operand], case .compute(_, let form) = nodes[position], form.accumulatorType != nil,
+      guard let position = positions[operand], case .compute(_, let form) = nodes[position],
         values[operand].type.shape == values[value].type.shape, !outputs.contains(operand),
-        body.readsInPlace(operand, values[operand].type.shape), accepts(body, as: form, besides: operand)
+        body.readsInPlace(operand, values[operand].type.shape),
+        (users[operand] ?? []).allSatisfy({ leads($0, to: value) })
       else { return false }
-      return (users[operand] ?? []).allSatisfy { user in leads(user, to: value) }
+      if form.accumulatorType != nil { return accepts(body, as: form) }
+      if case .element(let element) = form, depth < 8 { return canBecomeEpilogue(operand, element.body, depth: depth + 1) }
+      return false
     }
   }
 
@@ -25,7 +28,7 @@ extension Fusion {
 
   /// Whether a form takes a body as its epilogue. Contractions and convolutions keep their results in registers, where only regular loads
   /// fit in.
-  private func accepts(_ body: Body, as form: Form, besides operand: FormValueID) -> Bool {
+  private func accepts(_ body: Body, as form: Form) -> Bool {
     switch form {
     case .reduce: true
     case .contract, .convolve: body.hasOnlyAffineLoads && body.exprs.count <= 128
@@ -41,7 +44,7 @@ extension Fusion {
       let candidates = element.body.operands.compactMap { operand -> (operand: FormValueID, at: Int)? in
         guard let at = positions[operand], case .compute(_, let form) = nodes[at], form.accumulatorType != nil,
           users[operand] == [position], !outputs.contains(operand), values[operand].type.shape == shape,
-          element.body.readsInPlace(operand, shape), accepts(element.body, as: form, besides: operand)
+          element.body.readsInPlace(operand, shape), accepts(element.body, as: form)
         else { return nil }
         return (operand, at)
       }

@@ -16,7 +16,7 @@ package struct Fusion {
     case dropped
   }
 
-  let values: EntityMap<FormValueID, FormProgram.Value>
+  var values: EntityMap<FormValueID, FormProgram.Value>
   let ranges: [Symbol: ClosedRange<Int>]
   var origins: [FormValueID: [String]] = [:]
   var report = FusionReport()
@@ -32,6 +32,7 @@ package struct Fusion {
     var fusion = Fusion(values: program.values, ranges: program.ranges)
     var result = program
     result.steps = fusion.fuse(program.steps, outputs: Set(program.outputs.map(\.value)))
+    result.values = fusion.values
     for (value, origin) in fusion.origins { result.values[value].origin = origin }
     return (result, fusion.report)
   }
@@ -64,6 +65,7 @@ package struct Fusion {
       for operand in operands(of: node) { users[operand, default: []].insert(position) }
       if case .compute(let value, _) = node { positions[value] = position }
     }
+    hoistWork()
     for position in nodes.indices.reversed() { visit(position) }
     attachEpilogues()
     let fused = nodes.compactMap { node -> FormProgram.Step? in
@@ -163,17 +165,34 @@ package struct Fusion {
     var forms: [Form] = []
     for (target, form) in consumerForms {
       var refusal: FusionReport.Refusal?
-      let fused = form.mapBodies(values[target].type.shape) { slot, extents, consumerBody in
+      var isIrregular = false
+      var fused = form.mapBodies(values[target].type.shape) { slot, extents, consumerBody in
         if consumerBody.loads(of: value) == 0 { return consumerBody }
         let result = simplified(inlined(body, of: value, into: consumerBody, axes: extents.count), extents)
         if result.exprs.count > Self.bodyLimit { refusal = .isTooLong }
-        if slot == .contractLeft || slot == .contractRight, !result.hasOnlyAffineLoads { refusal = .isNotAffine }
+        let isSide = slot == .contractLeft || slot == .contractRight
+        if isSide && !result.hasOnlyAffineLoads { isIrregular = true }
         return result
+      }
+      if isIrregular {
+        guard let regular = regular(fused, values[target].type.shape) else { return .failure(.isNotAffine) }
+        fused = regular
       }
       if let refusal { return .failure(refusal) }
       forms.append(fused)
     }
     return .success(forms)
+  }
+
+  /// A contraction with its summed axes taken apart until both sides read regularly; nil where that does not help.
+  private func regular(_ form: Form, _ shape: [Dim]) -> Form? {
+    var form = form
+    for _ in 0..<3 {
+      guard case .contract(let contract) = form, let split = contract.splittingDepth() else { return nil }
+      form = Form.contract(split).mapBodies(shape) { simplified($2, $1) }
+      if case .contract(let result) = form, result.lhs.hasOnlyAffineLoads, result.rhs.hasOnlyAffineLoads { return form }
+    }
+    return nil
   }
 
   /// A consumer's body with each load of a value replaced by the body that computes it.
