@@ -7,7 +7,8 @@
  *
  * Systems like to wake a thread on the processor of the one that woke it, where it stands in its way. So a worker that finds
  * itself there moves to any other processor. If another program then keeps it from running in the middle of a range, the
- * caller, which waits for it, takes it to its own processor.
+ * caller, which waits for it, takes it to its own processor, and then works alone for a multiple of the time it lost: on a crowded
+ * machine the others are of no help.
  *
  * `state` is the door to the job. The caller opens it when the job is written, workers count themselves in and out, and
  * the caller shuts it when no range is left and waits until all who are in are out. Thus the job never changes while
@@ -34,6 +35,8 @@
 #define CALLER_SPIN_NS 20000
 /* How long the caller sleeps before it looks whether a worker is stuck behind another program. */
 #define STUCK_NS 80000
+/* For how many times as long as it waited for a stuck worker the caller then works alone. */
+#define ALONE_FACTOR 8
 
 /* A sleeping worker comes late: it is woken for so many grains of work, in launches that follow each other closely. */
 #define WAKE_GRAINS 4
@@ -77,6 +80,7 @@ struct Pool {
   atomic_bool closing;
   _Atomic int32_t caller; /* the processor that the caller launches from */
   _Alignas(CACHE_LINE) Job job;
+  int64_t alone_until;                 /* 0: not alone */
   int64_t unwoken_grains, last_launch; /* work done alone since the workers sleep, and when */
   int32_t wanted, threads; /* with the caller's; that the host asked for, and that there are */
   bool started;
@@ -194,14 +198,14 @@ static int64_t processor_time(const Worker *worker) {
 }
 
 /* Sleeps until a worker goes out, or STUCK_NS have passed. Then a worker that ran for less than half of that time is taken to
- * this processor, which has nothing else to do. */
-static void await_workers(Pool *pool, uint32_t state) {
+ * this processor, which has nothing else to do. True if there was one. */
+static bool await_workers(Pool *pool, uint32_t state) {
   for (int32_t i = 1; i < pool->threads; i++) {
     Worker *worker = &pool->workers[i];
     if (atomic_load_explicit(&worker->inside, memory_order_relaxed)) worker->processor_ns = processor_time(worker);
   }
   futex_wait(&pool->state, state, STUCK_NS);
-  if (atomic_load_explicit(&pool->state, memory_order_relaxed) != state) return;
+  if (atomic_load_explicit(&pool->state, memory_order_relaxed) != state) return false;
   cpu_set_t here;
   CPU_ZERO(&here);
   CPU_SET((size_t)sched_getcpu(), &here);
@@ -211,8 +215,9 @@ static void await_workers(Pool *pool, uint32_t state) {
     if (processor_time(worker) - worker->processor_ns > STUCK_NS / 2) continue;
     atomic_store_explicit(&worker->moved, true, memory_order_relaxed);
     sched_setaffinity(atomic_load_explicit(&worker->id, memory_order_relaxed), sizeof here, &here);
-    return;
+    return true;
   }
+  return false;
 }
 
 /* Returns when the bell has rung since it showed `seen`. */
@@ -329,16 +334,25 @@ static void shut(Pool *pool) {
       }
     } while (clock_now() < until);
   }
+  int64_t start = clock_now();
+  bool stuck = false;
   state = atomic_fetch_or_explicit(&pool->state, STATE_WAITING, memory_order_acquire) | STATE_WAITING;
   while (state & STATE_INSIDE) {
-    await_workers(pool, state);
+    stuck |= await_workers(pool, state);
     state = atomic_load_explicit(&pool->state, memory_order_acquire);
   }
   atomic_fetch_and_explicit(&pool->state, ~STATE_WAITING, memory_order_relaxed);
+  if (!stuck) return;
+  int64_t now = clock_now();
+  pool->alone_until = now + ALONE_FACTOR * (now - start);
 }
 
 /* Whether it pays to have the workers, of whom some may be asleep, for a launch of so many grains. */
 static bool is_worth_waking(Pool *pool, int32_t threads, int64_t grains) {
+  if (pool->alone_until) {
+    if (clock_now() < pool->alone_until) return false;
+    pool->alone_until = 0;
+  }
   bool asleep = !pool->started;
   for (int32_t i = 1; i < threads && i < pool->threads; i++) asleep |= is_asleep(&pool->workers[i]);
   if (!asleep) return true;
