@@ -11,8 +11,8 @@ public enum LibraryCompiler {
     try compile([LibraryVariant(target: options.target, program: program)], to: path, options: options)
   }
 
-  /// Compiles one model, scheduled for several processors, into one library, which takes the first that it can run. The variants must
-  /// come from one graph; order them by what they demand, the most demanding first.
+  /// Compiles one model, scheduled for several processors, into one library, which takes the first that it can run. The
+  /// variants must come from one graph; order them by what they demand, the most demanding first.
   public static func compile(
     _ variants: [LibraryVariant], to path: String, options: LibraryOptions = LibraryOptions()
   ) throws -> LibraryArtifacts {

@@ -50,7 +50,8 @@ struct CastTests {
     var values: [Float] = [0, -0.0, .nan, .infinity, -.infinity, .greatestFiniteMagnitude, .leastNonzeroMagnitude]
     for exponent in -150...130 {
       for fraction in 0..<37 {
-        values.append(Float(sign: fraction % 2 == 0 ? .plus : .minus, exponent: exponent, significand: 1 + Float(fraction) / 36.5))
+        values.append(
+          Float(sign: fraction % 2 == 0 ? .plus : .minus, exponent: exponent, significand: 1 + Float(fraction) / 36.5))
       }
     }
     for step in 0..<2048 { values.append(Float(step) / 128) }
@@ -104,9 +105,11 @@ struct CastTests {
   @Test func integersBecomeFloats() throws {
     let values: [Int64] = [0, 1, -1, 1 << 40, -(1 << 62), 12345, .max, .min]
     for lanes in [1, 8] {
-      let floats: [Float] = try convert(HostTensor(.i64, [8], values: values), to: .f32, lanes: lanes, target: .host).array()
+      let floats: [Float] = try convert(HostTensor(.i64, [8], values: values), to: .f32, lanes: lanes, target: .host)
+        .array()
       #expect(floats == values.map { Float($0) })
-      let unsigned: [Double] = try convert(HostTensor(.u64, [8], values: values), to: .f64, lanes: lanes, target: .host).array()
+      let unsigned: [Double] = try convert(HostTensor(.u64, [8], values: values), to: .f64, lanes: lanes, target: .host)
+        .array()
       #expect(unsigned == values.map { Double(UInt64(bitPattern: $0)) })
     }
   }

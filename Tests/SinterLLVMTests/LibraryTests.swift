@@ -118,7 +118,8 @@ import Testing
     }
   }
 
-  /// What a program gets that opens the library and runs it on four elements: the status, or 100 where the result is wrong.
+  /// What a program gets that opens the library and runs it on four elements: the status, or 100 where the result is
+  /// wrong.
   private func runScaled(in folder: String) throws -> Int32 {
     let client = try CProgram(
       """

@@ -29,7 +29,8 @@ import Testing
     let b: [Float] = [2, 3, 4, 1, 2, .nan, 2, -1e30, 2, -3, 3, 0.25, -4, 8, 2, 1, 2, 1]
     let cases: [(BinaryFunction, (Float, Float) -> Float)] = [
       (.add, { $0 + $1 }), (.subtract, { $0 - $1 }), (.multiply, { $0 * $1 }), (.divide, { $0 / $1 }),
-      (.minimum, { $0.isNaN || $1.isNaN ? .nan : min($0, $1) }), (.maximum, { $0.isNaN || $1.isNaN ? .nan : max($0, $1) }),
+      (.minimum, { $0.isNaN || $1.isNaN ? .nan : min($0, $1) }),
+      (.maximum, { $0.isNaN || $1.isNaN ? .nan : max($0, $1) }),
       (.remainder, { fmodf($0, $1) }), (.floorDivide, { ($0 / $1).rounded(.down) }),
       (
         .modulo,
@@ -85,7 +86,9 @@ import Testing
   func integerArithmetic(target: Target) throws {
     func check<T: FixedWidthInteger & BitwiseCopyable>(_ element: ElementType, _: T.Type) throws {
       let a: [T] = [7, T(truncatingIfNeeded: -7), 0, 100, .min, .max, 5, 3, T(truncatingIfNeeded: -128), 9]
-      let b: [T] = [3, 2, 5, 0, T(truncatingIfNeeded: -1), 1, T(truncatingIfNeeded: -3), 4, 7, T(truncatingIfNeeded: -1)]
+      let b: [T] = [
+        3, 2, 5, 0, T(truncatingIfNeeded: -1), 1, T(truncatingIfNeeded: -3), 4, 7, T(truncatingIfNeeded: -1),
+      ]
       func floorDivide(_ x: T, _ y: T) -> T {
         if y == 0 { return 0 }
         let (quotient, overflow) = x.dividedReportingOverflow(by: y)
@@ -121,7 +124,10 @@ import Testing
     try check(.i64, Int64.self)
     try check(.u64, UInt64.self)
     let powers: [Int32] = try lanewise(
-      [HostTensor(.i32, [6], values: [2, -2, 3, -1, 1, 5] as [Int32]), HostTensor(.i32, [6], values: [10, 3, 0, -3, -7, -1] as [Int32])],
+      [
+        HostTensor(.i32, [6], values: [2, -2, 3, -1, 1, 5] as [Int32]),
+        HostTensor(.i32, [6], values: [10, 3, 0, -3, -7, -1] as [Int32]),
+      ],
       to: .i32, lanes: 2, target: target
     ) { $0.binary(.power, $1[0], $1[1]) }
     #expect(powers == [1024, -8, 1, -1, 1, 0])
@@ -164,12 +170,16 @@ import Testing
       b.store(b.shuffle(all, all, [3, 2, 1, 0]), y, at: b.index(4))
       b.store(b.broadcast(b.extract(all, lane: 5), lanes: 4), y, at: b.index(8))
       let numbers = b.laneNumbers(8)
-      let odd = b.compare(.equal, b.binary(.modulo, numbers, b.broadcast(b.index(2), lanes: 8)), b.broadcast(b.index(1), lanes: 8))
+      let odd = b.compare(
+        .equal, b.binary(.modulo, numbers, b.broadcast(b.index(2), lanes: 8)), b.broadcast(b.index(1), lanes: 8))
       b.store(b.load(x[0], at: b.index(2), lanes: 8, mask: odd), y, at: b.index(12))
       b.store(b.broadcast(b.float(9), lanes: 8), y, at: b.index(20), mask: odd)
       let reversed = b.subtract(b.broadcast(b.index(15), lanes: 8), numbers)
       b.store(b.gather(x[0], at: reversed), y, at: b.index(28))
-      b.scatter(b.broadcast(b.float(-1), lanes: 8), y, at: b.add(b.multiply(numbers, b.broadcast(b.index(0), lanes: 8)), b.broadcast(b.index(36), lanes: 8)), mask: odd)
+      b.scatter(
+        b.broadcast(b.float(-1), lanes: 8), y,
+        at: b.add(b.multiply(numbers, b.broadcast(b.index(0), lanes: 8)), b.broadcast(b.index(36), lanes: 8)), mask: odd
+      )
     }.array()
     #expect(result[0] == 120 && result[1] == 15 && result[2] == 7)
     #expect(result[4..<12] == [3, 2, 1, 0, 5, 5, 5, 5])
@@ -187,7 +197,8 @@ import Testing
           let scratch = b.local("scratch", .i64, count: 32)
           let sums = b.loop("i", from: b.index(0), to: end, unroll: unroll, carrying: [b.index(0)]) { i, carried in
             let isEven = b.compare(.equal, b.binary(.modulo, i, b.index(2)), b.index(0))
-            let added = b.branch(isEven, then: { [b.add(carried[0], i)] }, otherwise: { [b.subtract(carried[0], b.index(100))] })
+            let added = b.branch(
+              isEven, then: { [b.add(carried[0], i)] }, otherwise: { [b.subtract(carried[0], b.index(100))] })
             b.store(added[0], scratch, at: i)
             return added
           }

@@ -5,9 +5,11 @@ import SinterCore
 final class CodeGenerator {
   private let machine: LLVMTargetMachineRef
 
-  /// What is done to kernels before instructions are selected. They are vectorized and unrolled already, so that a short list does: it
-  /// removes what emission writes twice, moves what does not change out of loops, and makes indices plain.
-  static let passes = "function(early-cse,simplifycfg,loop-mssa(licm),instcombine<no-verify-fixpoint>,early-cse,simplifycfg)"
+  /// What is done to kernels before instructions are selected. They are vectorized and unrolled already, so that a
+  /// short list does: it removes what emission writes twice, moves what does not change out of loops, and makes indices
+  /// plain.
+  static let passes =
+    "function(early-cse,simplifycfg,loop-mssa(licm),instcombine<no-verify-fixpoint>,early-cse,simplifycfg)"
 
   private static let targetsAreReady: Void = {
     LLVMInitializeX86TargetInfo()

@@ -2,7 +2,8 @@ import Glibc
 import SinterCore
 import Synchronization
 
-/// `transform` of each element, on up to `threads` threads; results in order. Where several fail, the first element's error is thrown.
+/// `transform` of each element, on up to `threads` threads; results in order. Where several fail, the first element's
+/// error is thrown.
 func concurrentMap<T: Sendable, R: Sendable>(
   _ elements: [T], threads: Int, _ transform: @Sendable @escaping (T) throws -> R
 ) throws -> [R] {

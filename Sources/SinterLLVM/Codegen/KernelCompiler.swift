@@ -6,8 +6,9 @@ package struct KernelCompiler {
   package let target: Target
   /// How many threads compile.
   package var threads: Int
-  /// Kernels that share a module: enough to make up for what a module costs, few enough to keep all threads busy.
-  package var kernelsPerModule = 8
+  /// Kernels that share a module: enough to make up for what a module costs, few enough to keep all threads busy. It
+  /// does not depend on the number of threads, since the bytes of a library must not.
+  private static let kernelsPerModule = 4
   /// Tells programs for several processors in one library apart.
   package var variant = 0
 
@@ -36,10 +37,8 @@ package struct KernelCompiler {
     _ program: KernelProgram, _ finish: @Sendable @escaping (CodeGenerator, IRModule) throws -> R
   ) throws -> [R] {
     let alone = program.unsharedParameters()
-    // Fewer modules than threads would leave threads idle.
-    let perModule = max(1, min(kernelsPerModule, (program.kernels.count + threads - 1) / threads))
-    let groups = stride(from: 0, to: program.kernels.count, by: perModule).map {
-      $0..<min($0 + perModule, program.kernels.count)
+    let groups = stride(from: 0, to: program.kernels.count, by: Self.kernelsPerModule).map {
+      $0..<min($0 + Self.kernelsPerModule, program.kernels.count)
     }
     let (target, variant) = (target, variant)
     return try concurrentMap(groups, threads: threads) { group in
@@ -47,7 +46,8 @@ package struct KernelCompiler {
       for index in group {
         let id = KernelID(index)
         let kernel = program.kernels[id]
-        try KernelEmitter.emit(kernel, symbol: Self.symbol(id, kernel, variant: variant), isAlone: alone[index], into: ir)
+        try KernelEmitter.emit(
+          kernel, symbol: Self.symbol(id, kernel, variant: variant), isAlone: alone[index], into: ir)
       }
       let generator = try CodeGenerator(target: target)
       #if DEBUG

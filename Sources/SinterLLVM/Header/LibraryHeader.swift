@@ -64,7 +64,8 @@ struct LibraryHeader {
       }
     }
     var lines = [
-      "/* \(program.name).h: the model \(Self.comment(program.name)), compiled by sinter \(SinterVersion.current) for \(target).",
+      "/* \(program.name).h: the model \(Self.comment(program.name)),",
+      " * compiled by sinter \(SinterVersion.current) for \(target).",
       " *", " * Inputs:",
     ]
     lines += rows(program.inputs) + [" * Outputs:"] + rows(program.outputs) + [" *"]
@@ -73,12 +74,15 @@ struct LibraryHeader {
       let most = range.upperBound == Int.max ? "up" : "to \(range.upperBound)"
       lines.append(" * \(Self.comment(symbol.name)) is a size known at run time, from \(range.lowerBound) \(most).")
     }
-    if weightsBeside { lines.append(" * The weights are in \(program.name).weights, which must lie beside the library.") }
+    if weightsBeside {
+      lines.append(" * The weights are in \(program.name).weights, which must lie beside the library.")
+    }
     lines.append(
       isShared
         ? " * Get the library by sinter_library(), from dlsym() or by linking; see sinter.h."
         : " * Get the library by \(prefix)_library(); see sinter.h.")
-    lines.append(" * Tensors are dense and row-major; elements narrower than a byte are packed, the first in the low bits. */")
+    lines.append(
+      " * Tensors are dense and row-major; elements narrower than a byte are packed, the first in the low bits. */")
     return lines
   }
 
@@ -126,12 +130,14 @@ struct LibraryHeader {
     guard (program.inputs + program.outputs).allSatisfy(isTyped) else { return [] }
     var parameters = ["const SinterLibrary *library", "SinterSession *session"]
     parameters += symbolNames.map { "int64_t " + $0 }
-    for (port, name) in zip(program.inputs, inputNames) { parameters.append("const \(port.type.element.cName) *\(name)") }
+    for (port, name) in zip(program.inputs, inputNames) {
+      parameters.append("const \(port.type.element.cName) *\(name)")
+    }
     for (port, name) in zip(program.outputs, outputNames) { parameters.append("\(port.type.element.cName) *\(name)") }
 
     var lines = [
-      "/* Runs once, from the caller's memory into the caller's memory. Returns a SinterStatus; library->message(session) says",
-      " * what went wrong. */",
+      "/* Runs once, from the caller's memory into the caller's memory. Returns a SinterStatus;",
+      " * library->message(session) says what went wrong. */",
       "static inline int32_t \(prefix)_run(\(parameters.joined(separator: ", "))) {",
       "  SinterValue inputs[\(max(1, program.inputs.count))], outputs[\(max(1, program.outputs.count))];",
     ]

@@ -51,7 +51,9 @@ extension IRModule {
 
   // MARK: Conversion
 
-  func trunc(_ a: IRValue, _ type: IRType) -> IRValue { self.type(a) == type ? a : LLVMBuildTrunc(builder, a, type, "") }
+  func trunc(_ a: IRValue, _ type: IRType) -> IRValue {
+    self.type(a) == type ? a : LLVMBuildTrunc(builder, a, type, "")
+  }
   func zext(_ a: IRValue, _ type: IRType) -> IRValue { self.type(a) == type ? a : LLVMBuildZExt(builder, a, type, "") }
   func sext(_ a: IRValue, _ type: IRType) -> IRValue { self.type(a) == type ? a : LLVMBuildSExt(builder, a, type, "") }
   func bitcast(_ a: IRValue, _ type: IRType) -> IRValue {

@@ -43,7 +43,9 @@ final class IRModule {
 
   // MARK: Types
 
-  func vector(_ element: IRType, _ lanes: Int) -> IRType { lanes == 1 ? element : LLVMVectorType(element, UInt32(lanes)) }
+  func vector(_ element: IRType, _ lanes: Int) -> IRType {
+    lanes == 1 ? element : LLVMVectorType(element, UInt32(lanes))
+  }
 
   /// A vector of `element` with as many lanes as `value` has; `element` itself for a scalar.
   func like(_ value: IRValue, _ element: IRType) -> IRType { vector(element, lanes(value)) }
@@ -129,7 +131,8 @@ final class IRModule {
 
   func addAttribute(_ name: String, _ value: UInt64 = 0, to function: IRValue, parameter: Int? = nil) {
     let kind = LLVMGetEnumAttributeKindForName(name, name.utf8.count)
-    let index = parameter.map { LLVMAttributeIndex($0 + 1) } ?? LLVMAttributeIndex(bitPattern: Int32(LLVMAttributeFunctionIndex))
+    let index =
+      parameter.map { LLVMAttributeIndex($0 + 1) } ?? LLVMAttributeIndex(bitPattern: Int32(LLVMAttributeFunctionIndex))
     LLVMAddAttributeAtIndex(function, index, LLVMCreateEnumAttribute(context, kind, value))
   }
 

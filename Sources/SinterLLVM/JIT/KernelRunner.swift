@@ -93,9 +93,11 @@ package final class KernelRunner {
         note(
           CallTime(
             kernel: call.kernel, seconds: Self.threadSeconds - start, tasks: tasks,
-            flops: call.flops.evaluated { symbols[$0] }, bytes: call.bytes.evaluated { symbols[$0] }, origin: call.origin))
+            flops: call.flops.evaluated { symbols[$0] }, bytes: call.bytes.evaluated { symbols[$0] },
+            origin: call.origin))
         if status != 0 {
-          let text = program.errors.indices.contains(Int(status) - 1) ? program.errors[Int(status) - 1] : "error \(status)"
+          let text =
+            program.errors.indices.contains(Int(status) - 1) ? program.errors[Int(status) - 1] : "error \(status)"
           throw DiagnosticError(.user, "run.check", text, at: call.origin)
         }
       case .loop(let turn, let count, let body):

@@ -58,7 +58,8 @@ extension KernelEmitter {
     let type = ir.type(ir.extract(arguments[0], 0))
     let function = ir.external(
       type == ir.f32 ? name + "f" : name, ir.functionType(type, arguments.map { _ in type }), isPure: true)
-    return ir.gathered((0..<ir.lanes(arguments[0])).map { lane in ir.call(function, arguments.map { ir.extract($0, lane) }) })
+    return ir.gathered(
+      (0..<ir.lanes(arguments[0])).map { lane in ir.call(function, arguments.map { ir.extract($0, lane) }) })
   }
 
   // MARK: Two arguments
@@ -96,8 +97,8 @@ extension KernelEmitter {
     }
   }
 
-  /// NaN where either is NaN. `a < b ? a : b` is one instruction and gives b where either is NaN, so that only a NaN in a needs
-  /// care, and none where a is a number.
+  /// NaN where either is NaN. `a < b ? a : b` is one instruction and gives b where either is NaN, so that only a NaN in
+  /// a needs care, and none where a is a number.
   private func extreme(_ predicate: LLVMRealPredicate, _ a: IRValue, _ b: IRValue) -> IRValue {
     let (a, b) = isNumber(b) ? (b, a) : (a, b)
     let chosen = ir.select(ir.fcmp(predicate, a, b), a, b)
@@ -141,7 +142,8 @@ extension KernelEmitter {
     case .remainder: return division(a, b, isSigned: isSigned).remainder
     case .floorDivide:
       let parts = division(a, b, isSigned: isSigned)
-      return isSigned ? ir.select(isRoundedUp(parts.remainder, b), ir.sub(parts.quotient, 1), parts.quotient) : parts.quotient
+      return isSigned
+        ? ir.select(isRoundedUp(parts.remainder, b), ir.sub(parts.quotient, 1), parts.quotient) : parts.quotient
     case .modulo:
       let parts = division(a, b, isSigned: isSigned)
       return isSigned
@@ -223,7 +225,8 @@ extension KernelEmitter {
 
   // MARK: Others
 
-  /// Rounded once where the processor can; elsewhere a product and a sum, since a call for each lane would cost a hundred times as much.
+  /// Rounded once where the processor can; elsewhere a product and a sum, since a call for each lane would cost a
+  /// hundred times as much.
   func multiplyAdd(_ a: IRValue, _ b: IRValue, _ c: IRValue, _ type: RegisterType) throws -> IRValue {
     try checkArithmetic(type.element)
     guard type.element.isFloat else { return ir.add(ir.mul(a, b), c) }

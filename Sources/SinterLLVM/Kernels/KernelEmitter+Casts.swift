@@ -3,7 +3,8 @@ import SinterCore
 import SinterKernel
 
 extension KernelEmitter {
-  /// Conversion by value, lane by lane. Float to integer truncates, saturates and takes NaN to zero; integers wrap; anything but zero is true.
+  /// Conversion by value, lane by lane. Float to integer truncates, saturates and takes NaN to zero; integers wrap;
+  /// anything but zero is true.
   func cast(_ a: IRValue, from: ElementType, to: ElementType) throws -> IRValue {
     if from == to { return a }
     if from.kind == .string || from.kind == .complex || to.kind == .string || to.kind == .complex {

@@ -2,8 +2,8 @@ internal import CLLVM
 import SinterKernel
 
 extension KernelEmitter {
-  /// Writes turns of a loop, `copies` of the body in each, as long as that many are left, and gives the index of the first turn that
-  /// is not done and the values that it would start from.
+  /// Writes turns of a loop, `copies` of the body in each, as long as that many are left, and gives the index of the
+  /// first turn that is not done and the values that it would start from.
   @discardableResult
   func turns(
     from: IRValue, to: IRValue, step: Int, copies: Int, initial: [IRValue],
@@ -92,7 +92,8 @@ extension KernelEmitter {
     }
   }
 
-  /// Ends the kernel with the error's number, plus one, where the condition does not hold; the runtime keeps the value for the message.
+  /// Ends the kernel with the error's number, plus one, where the condition does not hold; the runtime keeps the value
+  /// for the message.
   func check(_ condition: IRValue, error: Int, value: IRValue) {
     let function = ir.currentFunction
     let fails = ir.block("fails", in: function)

@@ -2,8 +2,8 @@ internal import CLLVM
 import SinterCore
 import SinterKernel
 
-/// Conversions of floats of 16 bits and less, by the same rules as `NarrowFloat`: widening is exact; narrowing rounds to nearest,
-/// ties to even (f8e8m0: up), and saturates but for f16 and bf16.
+/// Conversions of floats of 16 bits and less, by the same rules as `NarrowFloat`: widening is exact; narrowing rounds
+/// to nearest, ties to even (f8e8m0: up), and saturates but for f16 and bf16.
 extension KernelEmitter {
   /// The bits of a narrow float as f32.
   func widen(_ a: IRValue, from element: ElementType) -> IRValue {
@@ -16,14 +16,17 @@ extension KernelEmitter {
     let magnitude = ir.and(word, Int64(layout.signBit - 1))
     // The exponent counts from another bias; the product mends that, and makes subnormal numbers what they are.
     let scale = ir.real(float, Double(sign: .plus, exponent: 127 - layout.bias, significand: 1))
-    let scaled = ir.bitcast(ir.fmul(ir.bitcast(ir.shl(magnitude, 23 - layout.fractionBits), float), scale), ir.type(word))
+    let scaled = ir.bitcast(
+      ir.fmul(ir.bitcast(ir.shl(magnitude, 23 - layout.fractionBits), float), scale), ir.type(word))
     let value: IRValue
     switch layout.special {
     case .ieee:
       let special = ir.or(ir.shl(magnitude, 23 - layout.fractionBits), 0x7f80_0000)
       value = ir.select(ir.icmp(LLVMIntUGE, magnitude, Int64(layout.infinity)), special, scaled)
-    case .allOnes: value = ir.select(ir.icmp(LLVMIntEQ, magnitude, Int64(layout.nan)), ir.int(ir.type(word), 0x7fc0_0000), scaled)
-    case .negativeZero: value = ir.select(ir.icmp(LLVMIntEQ, word, Int64(layout.nan)), ir.int(ir.type(word), 0x7fc0_0000), scaled)
+    case .allOnes:
+      value = ir.select(ir.icmp(LLVMIntEQ, magnitude, Int64(layout.nan)), ir.int(ir.type(word), 0x7fc0_0000), scaled)
+    case .negativeZero:
+      value = ir.select(ir.icmp(LLVMIntEQ, word, Int64(layout.nan)), ir.int(ir.type(word), 0x7fc0_0000), scaled)
     case .none: value = scaled
     }
     let sign = ir.shl(ir.and(word, Int64(layout.signBit)), 32 - layout.bits)

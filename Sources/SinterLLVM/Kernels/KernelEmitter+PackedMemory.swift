@@ -4,8 +4,8 @@ import SinterKernel
 
 /// Elements of 2 and 4 bits, the first in the low bits of its byte.
 ///
-/// Vectors that are known to begin at a byte are read and written as bytes; others element by element. Writing one element reads its
-/// byte, so that a schedule must give whole bytes to each task.
+/// Vectors that are known to begin at a byte are read and written as bytes; others element by element. Writing one
+/// element reads its byte, so that a schedule must give whole bytes to each task.
 extension KernelEmitter {
   // MARK: Vectors
 
@@ -75,7 +75,8 @@ extension KernelEmitter {
   // MARK: Elements
 
   /// Byte and shift of an element.
-  private func place(_ index: IRValue, _ element: ElementType, in memory: Memory) -> (address: IRValue, shift: IRValue) {
+  private func place(_ index: IRValue, _ element: ElementType, in memory: Memory) -> (address: IRValue, shift: IRValue)
+  {
     let perByte = 8 / element.bits
     let address = ir.address(ir.i8, base(of: memory), byteIndex(index, perByte))
     let within = ir.trunc(ir.and(index, Int64(perByte - 1)), ir.i8)

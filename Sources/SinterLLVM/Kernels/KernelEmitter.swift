@@ -4,8 +4,9 @@ import SinterKernel
 
 /// Writes one kernel as two LLVM functions: the entry point that the runtime calls, and the tasks themselves.
 ///
-/// The entry point has the signature of `SinterKernel` in sinter_runtime.h. It loads buffer addresses and sizes and passes them to a
-/// function of its own, where they are parameters, so that LLVM may know of each address whether anything else points there.
+/// The entry point has the signature of `SinterKernel` in sinter_runtime.h. It loads buffer addresses and sizes and
+/// passes them to a function of its own, where they are parameters, so that LLVM may know of each address whether
+/// anything else points there.
 final class KernelEmitter {
   let ir: IRModule
   let kernel: Kernel
@@ -23,8 +24,8 @@ final class KernelEmitter {
     multiples = KnownMultiples(kernel: kernel)
   }
 
-  /// Writes `kernel` under the name `symbol`. `isAlone` says for each parameter that what the kernel writes and what it reaches through
-  /// this parameter never overlap with what it reaches through another.
+  /// Writes `kernel` under the name `symbol`. `isAlone` says for each parameter that what the kernel writes and what it
+  /// reaches through this parameter never overlap with what it reaches through another.
   static func emit(_ kernel: Kernel, symbol: String, isAlone: [Bool], into ir: IRModule) throws {
     let emitter = KernelEmitter(ir: ir, kernel: kernel)
     do {
@@ -133,14 +134,16 @@ final class KernelEmitter {
       try scatter(self[value], memory, at: self[at], mask: mask.map { try self[$0] })
     case .loop(let loop): try emit(loop)
     case .branch(let branch): try emit(branch)
-    case .check(let condition, let error, let value): try check(self[condition], error: error, value: wide(self[value], type(value)))
+    case .check(let condition, let error, let value):
+      try check(self[condition], error: error, value: wide(self[value], type(value)))
     case .prefetch(let memory, let at): try prefetch(memory, at: self[at])
     }
   }
 
   // MARK: Types
 
-  /// What one lane of a register is. Narrow floats are their bits; packed integers lie in a byte, extended by their sign.
+  /// What one lane of a register is. Narrow floats are their bits; packed integers lie in a byte, extended by their
+  /// sign.
   func scalarType(_ element: ElementType) -> IRType {
     switch element {
     case .f32: ir.f32

@@ -71,7 +71,8 @@ package struct Linker {
     }
     guard result.succeeded else {
       throw DiagnosticError(
-        .user, "link.failed", "the \(what) cannot be made: \(command[0]) failed with status \(result.status):\n\(result.output)")
+        .user, "link.failed",
+        "the \(what) cannot be made: \(command[0]) failed with status \(result.status):\n\(result.output)")
     }
   }
 }

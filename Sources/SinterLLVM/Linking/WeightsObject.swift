@@ -1,11 +1,11 @@
 import Glibc
 import SinterCore
 
-/// A relocatable object for x86-64 whose one section holds a program's constants, written byte by byte, so that neither memory nor
-/// time grow with anything but the bytes themselves.
+/// A relocatable object for x86-64 whose one section holds a program's constants, written byte by byte, so that neither
+/// memory nor time grow with anything but the bytes themselves.
 ///
-/// The section is `.lrodata`, which linkers place beyond everything that code reaches with 32-bit distances: weights of any size do
-/// not keep a library from linking. Its first byte is the hidden symbol `sinter_weights`.
+/// The section is `.lrodata`, which linkers place beyond everything that code reaches with 32-bit distances: weights of
+/// any size do not keep a library from linking. Its first byte is the hidden symbol `sinter_weights`.
 struct WeightsObject {
   let weights: WeightLayout
 

@@ -34,7 +34,8 @@ struct DimEmitter {
         product = product.map { checked("llvm.smul.with.overflow", $0, value) } ?? value
       }
       let factors = product ?? ir.index(1)
-      let scaled = term.coefficient == 1 ? factors : checked("llvm.smul.with.overflow", factors, ir.index(term.coefficient))
+      let scaled =
+        term.coefficient == 1 ? factors : checked("llvm.smul.with.overflow", factors, ir.index(term.coefficient))
       sum = sum.map { checked("llvm.sadd.with.overflow", $0, scaled) } ?? scaled
     }
     return sum ?? ir.index(0)

@@ -108,7 +108,8 @@ extension ProgramEmitter {
     guard kernel.parameters.count == call.buffers.count, kernel.sizeCount == call.sizes.count else {
       throw DiagnosticError(
         .bug, "library.call",
-        "kernel \(kernel.name) takes \(kernel.parameters.count) buffers and \(kernel.sizeCount) sizes, not \(call.buffers.count) and \(call.sizes.count)",
+        "kernel \(kernel.name) takes \(kernel.parameters.count) buffers and \(kernel.sizeCount) sizes, "
+          + "not \(call.buffers.count) and \(call.sizes.count)",
         at: call.origin)
     }
     for (index, argument) in call.buffers.enumerated() {
@@ -118,7 +119,8 @@ extension ProgramEmitter {
     let sizes = try sizeArguments(call, part)
     let tasks = try size(call.tasks, part)
     let function = ir.external(
-      KernelCompiler.symbol(call.kernel, kernel, variant: place.variant), ir.functionType(ir.i32, [ir.pointer, ir.pointer, ir.i64, ir.i64]),
+      KernelCompiler.symbol(call.kernel, kernel, variant: place.variant),
+      ir.functionType(ir.i32, [ir.pointer, ir.pointer, ir.i64, ir.i64]),
       isHidden: true)
     if let count = call.tasks.value, count < 2 * max(1, call.grain) {
       if count <= 0 { return }
@@ -173,9 +175,10 @@ extension ProgramEmitter {
     if let value = dim.value { return ir.index(value) }
     if let slot = layout.knownSlot(dim) { return loadSlot(slot, of: part.sizes) }
     var emitter = DimEmitter(ir: ir) { [layout, ir] symbol in
-      part.turns[symbol] ?? layout.knownSlot(Dim(symbol)).map { slot in
-        ir.load(ir.i64, ir.address(ir.i64, part.sizes, ir.index(slot)), alignment: 8)
-      }
+      part.turns[symbol]
+        ?? layout.knownSlot(Dim(symbol)).map { slot in
+          ir.load(ir.i64, ir.address(ir.i64, part.sizes, ir.index(slot)), alignment: 8)
+        }
     }
     return try emitter.emit(dim)
   }

@@ -14,7 +14,8 @@ extension ProgramEmitter {
       table(ir.pointer, program.inputs.map { inputDimensions($0) }),
       table(ir.pointer, layout.outputSlots.map { slots in table(ir.i32, slots.map { ir.int(ir.i32, Int64($0)) }) }),
       count(layout.symbols.count), table(types.symbol, layout.symbols.map { symbol($0) }), count(layout.slots.count),
-      count(program.buffers.count), table(types.buffer, program.buffers.indices.map { buffer($0, isPlanned: isPlanned) }),
+      count(program.buffers.count),
+      table(types.buffer, program.buffers.indices.map { buffer($0, isPlanned: isPlanned) }),
       count(isPlanned ? program.arenaBytes ?? 0 : -1),
       place.weightsBeside || place.weightBytes == 0 ? ir.zero(ir.pointer) : hiddenGlobal(Self.weightsSymbol),
       count(place.weightBytes),
@@ -63,7 +64,9 @@ extension ProgramEmitter {
             (dim.symbol == nil ? 2 : 1, layout.knownSlot(dim) ?? 0)
           }
         return structure(
-          [ir.int(ir.i32, kind), ir.int(ir.i64, Int64(value)), dim.isConstant ? ir.zero(ir.pointer) : string("\(dim)")],
+          [
+            ir.int(ir.i32, kind), ir.int(ir.i64, Int64(value)), dim.isConstant ? ir.zero(ir.pointer) : string("\(dim)"),
+          ],
           types.dimension)
       })
   }

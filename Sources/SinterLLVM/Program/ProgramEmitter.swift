@@ -2,7 +2,8 @@ internal import CLLVM
 import SinterCore
 import SinterKernel
 
-/// Writes the generated part of a library but for its kernels: the `sinter_program` of sinter_runtime.h, its tables, `plan` and `run`.
+/// Writes the generated part of a library but for its kernels: the `sinter_program` of sinter_runtime.h, its tables,
+/// `plan` and `run`.
 final class ProgramEmitter {
   let ir: IRModule
   let program: KernelProgram
@@ -45,7 +46,8 @@ final class ProgramEmitter {
 
   // MARK: plan
 
-  /// `int32_t plan(int64_t *sizes)`: fills all slots behind the symbols'. One straight line; the first thing that does not hold is reported.
+  /// `int32_t plan(int64_t *sizes)`: fills all slots behind the symbols'. One straight line; the first thing that does
+  /// not hold is reported.
   private func emitPlan() throws -> IRValue {
     let function = ir.function("sinter_plan", ir.functionType(ir.i32, [ir.pointer]), linkage: LLVMInternalLinkage)
     ir.position(at: ir.block("entry", in: function))

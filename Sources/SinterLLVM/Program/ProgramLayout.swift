@@ -87,7 +87,9 @@ struct ProgramLayout {
         let bytes = max(buffer.element.byteCount(buffer.count.value ?? 0), tensor.bytes.count)
         buffers[index].weightOffset = weights.add(tensor.bytes, count: bytes)
       case .arena:
-        if buffer.count.value == nil { require(buffer.count, "the size \(buffer.count) of a value inside (\(buffer.name))") }
+        if buffer.count.value == nil {
+          require(buffer.count, "the size \(buffer.count) of a value inside (\(buffer.name))")
+        }
         buffers[index].bytesSlot = slot(bytes(of: buffer))
       case .input, .output: break
       }

@@ -2,7 +2,8 @@ internal import CLLVM
 import SinterCore
 import SinterKernel
 
-/// A processor to write code for: what LLVM must know of it, what schedules must, and what a library checks before it runs.
+/// A processor to write code for: what LLVM must know of it, what schedules must, and what a library checks before it
+/// runs.
 public struct Target: Hashable, Sendable {
   /// As `--cpu` has it: `x86-64-v3`, `znver4`, or `host`.
   public var name: String

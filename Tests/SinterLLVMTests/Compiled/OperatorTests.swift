@@ -21,7 +21,8 @@ import Testing
       let (graph, inputs) = try Self.graph(of: example)
       let types = graph.outputs.compactMap { graph.type(of: $0.value).tensor }
       // Text, and sizes that only the data tell, are not kernels' matter.
-      let known = Set(graph.inputs.compactMap { graph.type(of: $0.value).tensor }.flatMap { $0.shape.flatMap(\.symbols) })
+      let known = Set(
+        graph.inputs.compactMap { graph.type(of: $0.value).tensor }.flatMap { $0.shape.flatMap(\.symbols) })
       if types.count < graph.outputs.count || types.contains(where: { $0.element == .string }) { continue }
       if !types.allSatisfy({ $0.shape.allSatisfy { known.isSuperset(of: $0.symbols) } }) { continue }
       let expected = try GraphEvaluator.run(graph, inputs, symbols: example.sizes)
@@ -66,7 +67,9 @@ import Testing
   /// The largest difference, relative to the largest magnitude (at least 1).
   private static func distance(_ a: HostTensor, _ b: HostTensor) -> Double {
     guard a.element == b.element, a.shape == b.shape else { return .infinity }
-    guard a.element.isFloat, let x = a.doubles, let y = b.doubles else { return a.bytes.withBytes { p in b.bytes.withBytes { q in p.elementsEqual(q) } } ? 0 : .infinity }
+    guard a.element.isFloat, let x = a.doubles, let y = b.doubles else {
+      return a.bytes.withBytes { p in b.bytes.withBytes { q in p.elementsEqual(q) } } ? 0 : .infinity
+    }
     let scale = x.reduce(1) { Swift.max($0, $1.isFinite ? abs($1) : 0) }
     return zip(x, y).reduce(0) { worst, pair in
       if pair.0 == pair.1 || (pair.0.isNaN && pair.1.isNaN) { return worst }
