@@ -186,8 +186,8 @@ def run_test(test, sinter, seconds):
 
 def pattern_of(detail):
     """A message without what is particular to one test, so that equal causes count together."""
-    line = detail.strip().splitlines()[0]
-    line = re.sub(r"\S*/\S*\.(onnx|so)\S*", "FILE", line)
+    line = re.sub(r"^[Ee]rror: ", "", detail.strip().splitlines()[0])
+    line = re.sub(r"(, used .*)? \((node|/).*", "", line)  # where it happened, and what to do
     line = re.sub(r"'[^']*'|\"[^\"]*\"", "'…'", line)
     return re.sub(r"\d+", "N", line)[:150]
 
