@@ -1,11 +1,10 @@
 # Every target does its own set-up. `make help` lists them.
 
-SWIFT_BUILD = swift build
 PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python demo bench conformance fuzz format onnx-proto clean
+.PHONY: help setup build test test-python demo bench bench-runtime conformance format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -15,14 +14,16 @@ setup: ## installs what the build needs from the system's packages, where it may
 	@.ci/setup
 
 build: setup ## the release binary, .build/release/sinter
-	$(SWIFT_BUILD) -c release --product sinter
+	swift build -c release --product sinter
 
 test: setup test-python ## all tests: those that need ONNX Runtime, then Swift's
 	swift test --disable-xctest
 
 test-python: setup .venv/stamp
-	$(SWIFT_BUILD)
-	$(PYTHON) Tests/Peers/test_digits.py
+	swift build --product digits-demo
+	@mkdir -p .build/test
+	.build/debug/digits-demo models/digits/digits.safetensors .build/test
+	$(PYTHON) Tests/Peers/test_digits.py .build/test
 
 demo: setup ## a digit classifier from Swift to a C library, an ONNX file and drawings
 	models/digits/demo.sh
