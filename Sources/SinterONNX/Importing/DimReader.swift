@@ -110,12 +110,12 @@ struct DimReader {
   /// The bytes of the known sizes must be countable, with room for the unknown ones.
   private func check(_ dims: [DeclaredDim], _ element: ElementType) throws {
     var total = element.bits
-    for case .value(let size) in dims where size > 0 {
+    for case .value(let size) in dims where size != 0 {
       let (product, overflow) = total.multipliedReportingOverflow(by: Int(size))
-      guard !overflow, product < 1 << 56 else {
+      guard !overflow, (0..<1 << 56).contains(product) else {
         throw DiagnosticError(
           .user, "onnx.dims",
-          "the sizes [\(dims.map(\.description).joined(separator: ", "))] multiply to more than can be addressed",
+          "the sizes [\(dims.map(\.description).joined(separator: ", "))] are negative or multiply to more than can be addressed",
           hint: "export the model again")
       }
       total = product

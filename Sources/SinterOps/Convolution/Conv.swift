@@ -31,14 +31,19 @@ public struct Conv: Primitive {
     }
     let kernel = w.shape.dropFirst(2).compactMap(\.value)
     guard kernel.count == w.rank - 2 else {
-      throw DiagnosticError(.limit, "conv.kernel", "the kernel's size must be known ahead of time, but the weights are \(w)")
+      throw DiagnosticError(
+        .limit, "conv.kernel", "the kernel's size must be known ahead of time, but the weights are \(w)")
     }
     let channels = x.shape[ImageLayout(channelsLast: channelsLast).channelAxis(rank: x.rank)]
-    if let c = channels.value, let own = w.shape[1].value, c != own * group {
-      throw DiagnosticError(
-        .user, "conv.channels", "weights \(w) with \(group) groups need \(own * group) channels, but the input is \(x)")
+    guard (1...Window.limit).contains(group) else {
+      throw DiagnosticError(.user, "conv.group", "group must be from 1 to \(Window.limit), but is \(group)")
     }
-    if let m = w.shape[0].value, group < 1 || m % group != 0 {
+    let needed = w.shape[1] * Dim(group)
+    if channels.isConstant, needed.isConstant, channels != needed {
+      throw DiagnosticError(
+        .user, "conv.channels", "weights \(w) with \(group) groups need \(needed) channels, but the input is \(x)")
+    }
+    if let m = w.shape[0].value, m % group != 0 {
       throw DiagnosticError(.user, "conv.group", "\(m) result channels do not divide into \(group) groups")
     }
     return try window.geometry(ImageLayout(channelsLast: channelsLast).spatial(x.shape), kernelShape: kernel)
@@ -84,7 +89,8 @@ public struct Conv: Primitive {
       return op
     }
     return [
-      OperatorExample(conv { $0.window.pads = [1, 1, 1, 1] }, [random([1, 3, 7, 9]), random([5, 3, 3, 3]), random([5])]),
+      OperatorExample(
+        conv { $0.window.pads = [1, 1, 1, 1] }, [random([1, 3, 7, 9]), random([5, 3, 3, 3]), random([5])]),
       OperatorExample(
         conv {
           $0.window.strides = [2, 2]
@@ -96,7 +102,8 @@ public struct Conv: Primitive {
           $0.window.autoPad = .sameUpper
           $0.window.dilations = [2, 2]
         }, [random(["n", 4, "h", 8]), random([4, 1, 3, 3])], sizes: [Symbol("n"): 2, Symbol("h"): 6]),
-      OperatorExample(conv { $0.channelsLast = true }, [random([1, 6, 6, 16]), random([32, 16, 1, 1]), random([32])]),
+      OperatorExample(
+        conv { $0.channelsLast = true }, [random([1, 6, 6, 16]), random([32, 16, 1, 1]), random([32])]),
       OperatorExample(conv { $0.window.pads = [2, 0] }, [random([2, 3, 11]), random([4, 3, 4])]),
     ]
   }

@@ -43,23 +43,36 @@ public struct ConvTranspose: Primitive {
     let rank = x.rank - 2
     let kernel = w.shape.dropFirst(2).compactMap(\.value)
     guard kernel.count == rank else {
-      throw DiagnosticError(.limit, "conv.kernel", "the kernel's size must be known ahead of time, but the weights are \(w)")
+      throw DiagnosticError(
+        .limit, "conv.kernel", "the kernel's size must be known ahead of time, but the weights are \(w)")
+    }
+    guard (1...Window.limit).contains(group) else {
+      throw DiagnosticError(.user, "conv.group", "group must be from 1 to \(Window.limit), but is \(group)")
     }
     let spatial = ImageLayout(channelsLast: channelsLast).spatial(x.shape)
-    func list(_ values: [Int], _ count: Int, or value: Int, _ name: String) throws -> [Int] {
+    func list(_ values: [Int], _ count: Int, or value: Int, _ name: String, atLeast minimum: Int = 0) throws -> [Int] {
       if values.isEmpty { return [Int](repeating: value, count: count) }
+      guard values.allSatisfy({ (minimum...Window.limit).contains($0) }) else {
+        throw DiagnosticError(
+          .user, "window.\(name)", "\(name) must be from \(minimum) to \(Window.limit), but is \(values)")
+      }
       guard values.count == count else {
         throw DiagnosticError(.user, "window.\(name)", "\(name) must have \(count) entries, but is \(values)")
       }
       return values
     }
     var result = Geometry(
-      kernel: kernel, strides: try list(window.strides, rank, or: 1, "strides"),
-      dilations: try list(window.dilations, rank, or: 1, "dilations"), padsBegin: [], output: [])
-    let pads = try list(window.pads, 2 * rank, or: 0, "pads")
+      kernel: kernel, strides: try list(window.strides, rank, or: 1, "strides", atLeast: 1),
+      dilations: try list(window.dilations, rank, or: 1, "dilations", atLeast: 1), padsBegin: [], output: [])
+    let pads = try list(window.pads, 2 * rank, or: 0, "pads", atLeast: -Window.limit)
     let extra = try list(outputPadding, rank, or: 0, "output_padding")
     // Some exporters list the batch and the channels too.
+    _ = try list(outputShape, outputShape.count, or: 0, "output_shape")
     let wanted = outputShape.count == rank + 2 ? Array(outputShape.dropFirst(2)) : outputShape
+    guard wanted.isEmpty || wanted.count == rank else {
+      throw DiagnosticError(
+        .user, "window.output_shape", "output_shape must have \(rank) entries, but is \(outputShape)")
+    }
     for axis in 0..<rank {
       let reach = Dim(result.dilations[axis] * (kernel[axis] - 1) + 1)
       let full = Dim(result.strides[axis]) * (spatial[axis] - 1) + Dim(extra[axis]) + reach
@@ -126,7 +139,8 @@ public struct ConvTranspose: Primitive {
         source.append(at)
       }
       let out = builder.size(perGroup.out)
-      let (g, m) = group == 1 ? (builder.constant(0, .i64), channel) : (channel.floorDivided(by: out), channel.modulo(out))
+      let (g, m) =
+        group == 1 ? (builder.constant(0, .i64), channel) : (channel.floorDivided(by: out), channel.modulo(out))
       return builder.load(windows.id, [g, batch] + source + tap + [m], where: inside)
     }
     if node.has(2) {

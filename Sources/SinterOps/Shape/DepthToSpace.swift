@@ -128,6 +128,8 @@ private func imageOfBlocks(_ inputs: NodeInputs, _ blockSize: Int) throws -> Ten
   guard x.rank == 4 else {
     throw DiagnosticError(.user, "blocks.rank", "the input must have 4 axes (batch, channels, height, width), but is \(x)")
   }
-  guard blockSize > 0 else { throw DiagnosticError(.user, "blocks.size", "blocksize must be positive, but is \(blockSize)") }
+  guard (1...1 << 16).contains(blockSize) else {
+    throw DiagnosticError(.user, "blocks.size", "blocksize must be from 1 to \(1 << 16), but is \(blockSize)")
+  }
   return x
 }

@@ -34,7 +34,8 @@ public struct Split: Primitive {
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
     if inputs.has(1) { return OnnxForm("Split", since: 13, attributes: [("axis", .int(axis))]) }
     return OnnxForm(
-      "Split", since: 18, attributes: [("axis", .int(axis)), ("num_outputs", .int(numOutputs > 0 ? numOutputs : inputs.outputCount))])
+      "Split", since: 18,
+      attributes: [("axis", .int(axis)), ("num_outputs", .int(numOutputs > 0 ? numOutputs : inputs.outputCount))])
   }
 
   /// The sizes of the parts.
@@ -46,7 +47,8 @@ public struct Split: Primitive {
       let parts = try inputs.knownSizes(1, "split")
       let sum = parts.reduce(Dim(0), +)
       guard parts.count >= inputs.outputCount else {
-        throw DiagnosticError(.user, "split.parts", "split \(parts) has \(parts.count) parts, but there are \(inputs.outputCount) results")
+        throw DiagnosticError(
+          .user, "split.parts", "split \(parts) has \(parts.count) parts, but there are \(inputs.outputCount) results")
       }
       if let given = sum.value, let total = size.value, given != total {
         throw DiagnosticError(.user, "split.parts", "the parts \(parts) must add up to \(total), but give \(given)")
@@ -54,9 +56,14 @@ public struct Split: Primitive {
       return parts
     }
     let count = numOutputs > 0 ? numOutputs : inputs.outputCount
-    if let even = size.exactQuotient(by: Dim(count)) { return [Dim](repeating: even, count: count) }
+    guard (inputs.outputCount...Window.limit).contains(count) else {
+      throw DiagnosticError(
+        .user, "split.parts", "num_outputs is \(count), but there are \(inputs.outputCount) results")
+    }
+    // Parts that are no results need not be told.
+    if let even = size.exactQuotient(by: Dim(count)) { return [Dim](repeating: even, count: inputs.outputCount) }
     let part = size.ceilDivided(by: Dim(count))
-    return [Dim](repeating: part, count: count - 1) + [size - part * Dim(count - 1)]
+    return (1...max(inputs.outputCount, 1)).map { $0 < count ? part : size - part * Dim(count - 1) }
   }
 
   private func declaredParts(_ inputs: NodeInputs) -> [Dim]? {

@@ -102,10 +102,15 @@ public struct Window: Sendable {
       throw DiagnosticError(
         .user, "window.\(name)", "\(name) must have \(count) entries for this input, but is \(values)")
     }
-    if let minimum, let bad = values.first(where: { $0 < minimum }) {
-      throw DiagnosticError(.user, "window.\(name)", "\(name) must be at least \(minimum), but holds \(bad)")
+    let range = (minimum ?? -Self.limit)...Self.limit
+    if let bad = values.first(where: { !range.contains($0) }) {
+      throw DiagnosticError(
+        .user, "window.\(name)", "\(name) must be from \(range.lowerBound) to \(range.upperBound), but holds \(bad)")
     }
   }
+
+  /// The greatest number that counts places of a window; products of two stay countable.
+  static let limit = Int(Int32.max)
 }
 
 /// Where the channels of an image-like tensor are.
