@@ -52,7 +52,8 @@ public struct Conv: Primitive {
   public func infer(_ inputs: NodeInputs) throws -> [Fact] {
     let (x, w) = (try inputs.tensor(0), try inputs.tensor(1))
     let layout = ImageLayout(channelsLast: channelsLast)
-    let shape = layout.shape(x.shape[0], w.shape[0], try geometry(x, w).output)
+    let geometry = try geometry(x, w)
+    let shape = layout.shape(x.shape[0], w.shape[0], geometry.output)
     if inputs.has(2) {
       let bias = try inputs.tensor(2)
       guard bias.rank == 1, bias.shape[0] == w.shape[0] || !bias.shape[0].isConstant else {

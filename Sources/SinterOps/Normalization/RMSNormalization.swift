@@ -25,7 +25,10 @@ public struct RMSNormalization: Primitive {
   public func infer(_ inputs: NodeInputs) throws -> [Fact] {
     let x = try inputs.tensor(0)
     _ = try normalizedAxis(axis, rank: x.rank)
-    _ = try Broadcast.shape(x.shape, try inputs.tensor(1).shape)
+    let scale = try inputs.tensor(1)
+    guard try Broadcast.shape(x.shape, scale.shape).count == x.rank else {
+      throw DiagnosticError(.user, "rmsnorm.shape", "the scale must broadcast to \(x), but is \(scale)")
+    }
     return [Fact(.tensor(x))]
   }
 

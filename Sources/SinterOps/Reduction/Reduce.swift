@@ -103,7 +103,12 @@ public struct Reduce: Primitive {
     let x = try inputs.tensor(0)
     try requireElement(x, kind.accepts)
     guard let axes = try axes(inputs, rank: x.rank) else {
-      if let declared = inputs.declaredShape() { return [Fact(x.element, declared)] }
+      let named = try inputs.tensor(1)
+      if let declared = inputs.declaredShape(), let count = named.shape.first?.value, named.rank == 1, count <= x.rank,
+        declared.count == (keepsAxes ? x.rank : x.rank - count)
+      {
+        return [Fact(x.element, declared)]
+      }
       return try inputs.knownIntegers(1, "axes").map { _ in Fact(.tensor(x)) }
     }
     let shape = x.shape.enumerated().compactMap { axis, size in
