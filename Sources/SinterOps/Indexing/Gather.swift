@@ -63,7 +63,8 @@ public struct GatherElements: Primitive {
     let (x, indices) = (try inputs.tensor(0), try inputs.indices(1))
     _ = try normalizedAxis(axis, rank: x.rank)
     guard indices.rank == x.rank else {
-      throw DiagnosticError(.user, "gather.rank", "indices must have as many axes as the data, but are \(indices) for \(x)")
+      throw DiagnosticError(
+        .user, "gather.rank", "indices must have as many axes as the data, but are \(indices) for \(x)")
     }
     return [Fact(x.element, indices.shape)]
   }
@@ -105,10 +106,15 @@ public struct GatherND: Primitive {
 
   /// The length of the tuples.
   private func depth(_ x: TensorType, _ indices: TensorType) throws -> Int {
-    guard let depth = indices.shape.last?.value, batchDims >= 0, batchDims < indices.rank, batchDims + depth <= x.rank else {
+    guard (0...x.rank).contains(batchDims), batchDims < indices.rank else {
+      throw DiagnosticError(
+        .user, "gathernd.batch", "batch_dims is \(batchDims), but the operands are \(x) and \(indices)")
+    }
+    guard let depth = indices.shape.last?.value, depth <= x.rank - batchDims else {
       throw DiagnosticError(
         .user, "gathernd.depth",
-        "the last axis of the indices must have a known size of at most \(x.rank - batchDims) for \(x), but they are \(indices)")
+        "the last axis of the indices must have a known size of at most \(x.rank - batchDims) for \(x), but they are \(indices)"
+      )
     }
     return depth
   }
@@ -152,7 +158,8 @@ extension NodeInputs {
   func indices(_ index: Int) throws -> TensorType {
     let type = try tensor(index)
     guard type.element.isInteger else {
-      throw DiagnosticError(.user, "operator.type", "input \(index) must hold integers, but is \(type)", hint: "insert a Cast")
+      throw DiagnosticError(
+        .user, "operator.type", "input \(index) must hold integers, but is \(type)", hint: "insert a Cast")
     }
     return type
   }

@@ -156,7 +156,8 @@ public struct Resize: Primitive {
           .limit, "resize.sizes", "sizes must follow from shapes and constants, but are computed from data")
       }
       guard sizes.count == positions.count else {
-        throw DiagnosticError(.user, "resize.sizes", "\(positions.count) sizes are needed, but \(sizes.count) are given")
+        throw DiagnosticError(
+          .user, "resize.sizes", "\(positions.count) sizes are needed, but \(sizes.count) are given")
       }
       var result = zip(positions, sizes).map { Axis(position: $0, input: x.shape[$0], output: $1, scale: .sizes) }
       if aspectRatio != .stretch {
@@ -169,31 +170,42 @@ public struct Resize: Primitive {
         let scale = (aspectRatio == .notLarger ? ratios.min() : ratios.max()) ?? 1
         for index in result.indices {
           result[index].scale = .known(scale)
-          result[index].output = Dim(Int((scale * Double(result[index].input.value ?? 0) + 0.5).rounded(.down)))
+          let size = (scale * Double(result[index].input.value ?? 0) + 0.5).rounded(.down)
+          guard size < Self.sizeLimit else {
+            throw DiagnosticError(.user, "resize.size", "an axis of \(size) elements is too long")
+          }
+          result[index].output = Dim(Int(size))
         }
       }
       return result
     }
     guard let tensor = inputs.constant(2), tensor.element == .f32 else {
       if let axes = declared({ .entry($0) }) { return axes }
-      throw DiagnosticError(.limit, "resize.scales", "scales must be constant", hint: "bind the sizes, or give sizes as input 3")
+      throw DiagnosticError(
+        .limit, "resize.scales", "scales must be constant", hint: "bind the sizes, or give sizes as input 3")
     }
     let scales = tensor.array(of: Float.self).map { Double($0) }
     guard scales.count == positions.count else {
-      throw DiagnosticError(.user, "resize.scales", "\(positions.count) scales are needed, but \(scales.count) are given")
+      throw DiagnosticError(
+        .user, "resize.scales", "\(positions.count) scales are needed, but \(scales.count) are given")
     }
     return try zip(positions, scales).map { position, scale in
-      guard scale > 0, scale.isFinite else {
-        throw DiagnosticError(.user, "resize.scales", "scales must be positive, but axis \(position) has \(scale)")
+      guard scale >= 1 / Self.scaleLimit, scale <= Self.scaleLimit else {
+        throw DiagnosticError(
+          .user, "resize.scales",
+          "scales must be positive and at most \(Self.scaleLimit), but axis \(position) has \(scale)")
       }
       let input = x.shape[position]
       return Axis(position: position, input: input, output: try Self.scaled(input, by: scale), scale: .known(scale))
     }
   }
 
+  private static let scaleLimit = 0x1p20
+  private static let sizeLimit = 0x1p40
+
   /// floor(size · scale).
   private static func scaled(_ size: Dim, by scale: Double) throws -> Dim {
-    if let size = size.value { return Dim(Int((Double(size) * scale).rounded(.down))) }
+    if let size = size.value { return Dim(Int(saturating: (Double(size) * scale).rounded(.down))) }
     for denominator in 1...64 {
       let numerator = scale * Double(denominator)
       if abs(numerator - numerator.rounded()) < 1e-9 { return size * Dim(Int(numerator.rounded())) / Dim(denominator) }
@@ -217,7 +229,8 @@ public struct Resize: Primitive {
       crop || $0.output != $0.input || ($0.scale != .sizes && $0.scale != .known(1))
     }
     let sampling = Sampling(
-      axes: changed, positions: try positions(rank: x.rank), shape: x.shape, roi: crop && node.has(1) ? try node.input(1) : nil,
+      axes: changed, positions: try positions(rank: x.rank), shape: x.shape,
+      roi: crop && node.has(1) ? try node.input(1) : nil,
       scales: node.has(2) ? try node.input(2) : nil, sizes: node.has(3) ? try node.input(3) : nil)
     if mode == .nearest {
       let result = try lowering.element(try node.output().shape) { builder, index in
@@ -373,7 +386,11 @@ public struct Resize: Primitive {
       }
       stretch = Swift.max(1, 1 / scale)
     }
-    let reach = Int((Double(support) * stretch).rounded(.up))
+    let reach = Int(saturating: (Double(support) * stretch).rounded(.up))
+    guard reach < 1 << 20 else {
+      throw DiagnosticError(
+        .limit, "resize.antialias", "antialias over \(reach) places is not supported", hint: "resize in steps")
+    }
     let taps = 2 * reach
     let position = axis.position
     /// The input's place and the weight of one tap.

@@ -68,9 +68,15 @@ public struct Range: Primitive {
     if let numbers = try numbers(inputs) {
       let (start, limit, delta) = (numbers[0], numbers[1], numbers[2])
       guard delta != 0 else { throw DiagnosticError(.user, "range.delta", "delta must not be 0") }
-      return [Fact(type.element, [Dim(max(0, Int(((limit - start) / delta).rounded(.up))))])]
+      let count = ((limit - start) / delta).rounded(.up)
+      guard count < 0x1p40 else {
+        throw DiagnosticError(
+          .user, "range.count", "a range from \(start) to \(limit) in steps of \(delta) has no countable length")
+      }
+      return [Fact(type.element, [Dim(max(0, Int(saturating: count)))])]
     }
-    if let start = inputs.contents(0)?.first, let limit = inputs.contents(1)?.first, let delta = inputs.integers(2)?.first,
+    if let start = inputs.contents(0)?.first, let limit = inputs.contents(1)?.first,
+      let delta = inputs.integers(2)?.first,
       delta != 0
     {
       let span = delta > 0 ? limit - start : start - limit
@@ -78,7 +84,8 @@ public struct Range: Primitive {
     }
     if let declared = inputs.declaredShape(), declared.count == 1 { return [Fact(type.element, declared)] }
     throw DiagnosticError(
-      .limit, "operator.dynamic", "start, limit and delta must follow from constants and input sizes, but are computed at run time",
+      .limit, "operator.dynamic",
+      "start, limit and delta must follow from constants and input sizes, but are computed at run time",
       hint: "make them constants")
   }
 
@@ -95,7 +102,8 @@ public struct Range: Primitive {
     return [
       try lowering.element(type.shape) { builder, index in
         func scalar(_ operand: Operand) -> Expr {
-          builder.load(operand.id, operand.shape.map { _ in builder.constant(0, .i64) }).cast(to: type.element.computeType)
+          builder.load(operand.id, operand.shape.map { _ in builder.constant(0, .i64) }).cast(
+            to: type.element.computeType)
         }
         return (scalar(start) + index[0].cast(to: type.element.computeType) * scalar(delta)).cast(to: type.element)
       }
@@ -152,6 +160,8 @@ public struct EyeLike: Primitive {
     above.k = 1
     above.dtype = ElementType.i64.onnx
     let x = OperatorExample.Input.random(TensorType(.f32, ["n", 4]), -1...1)
-    return [OperatorExample(EyeLike(), [x], sizes: [Symbol("n"): 3]), OperatorExample(above, [x], sizes: [Symbol("n"): 5])]
+    return [
+      OperatorExample(EyeLike(), [x], sizes: [Symbol("n"): 3]), OperatorExample(above, [x], sizes: [Symbol("n"): 5]),
+    ]
   }
 }

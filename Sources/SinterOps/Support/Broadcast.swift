@@ -17,7 +17,8 @@ enum Broadcast {
       switch (x.value, y.value) {
       case (let p?, let q?):
         throw DiagnosticError(
-          .user, "broadcast", "shapes [\(list(a))] and [\(list(b))] do not broadcast: \(p) and \(q) differ at axis \(axis)",
+          .user, "broadcast",
+          "shapes [\(list(a))] and [\(list(b))] do not broadcast: \(p) and \(q) differ at axis \(axis)",
           hint: "make the sizes equal, or one of them 1")
       case (_?, nil): return x
       case (nil, _?): return y

@@ -91,7 +91,8 @@ public struct Window: Sendable {
       geometry.padsEnd.append(end)
       if let count = geometry.output[axis].value, count < 0 || (count == 0 && size.value != 0) {
         throw DiagnosticError(
-          .user, "window.size", "a window that reaches over \(reach) does not fit into \(size) with padding \(begin) and \(end)")
+          .user, "window.size",
+          "a window that reaches over \(reach) does not fit into \(size) with padding \(begin) and \(end)")
       }
     }
     return geometry
@@ -118,7 +119,9 @@ struct ImageLayout {
   var channelsLast: Bool
 
   func channelAxis(rank: Int) -> Int { channelsLast ? rank - 1 : 1 }
-  func spatial(_ shape: [Dim]) -> [Dim] { channelsLast ? Array(shape[1..<(shape.count - 1)]) : Array(shape.dropFirst(2)) }
+  func spatial(_ shape: [Dim]) -> [Dim] {
+    channelsLast ? Array(shape[1..<(shape.count - 1)]) : Array(shape.dropFirst(2))
+  }
   func shape(_ batch: Dim, _ channels: Dim, _ spatial: [Dim]) -> [Dim] {
     channelsLast ? [batch] + spatial + [channels] : [batch, channels] + spatial
   }

@@ -86,7 +86,7 @@ extension RewriteSite {
       if factor == x {
         degree += 1
       } else if let (base, exponent) = operands(of: factor, .power), let number = number(exponent) {
-        guard base == x, number == number.rounded() else { return false }
+        guard base == x, number == number.rounded(), abs(number) < 64 else { return false }
         degree += Int(number)
       } else if let (a, b) = operands(of: factor, .multiply), a == x, b == x {
         degree += 2
