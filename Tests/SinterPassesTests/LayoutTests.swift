@@ -64,6 +64,17 @@ import Testing
     #expect(Self.transposes(graph) == 2)
   }
 
+  @Test(arguments: [[Dim("n"), 3, 5], ["n", 3, 1], ["n", 1, 5]]) func threeAxesComeToAnEnd(_ shape: [Dim]) throws {
+    var builder = GraphBuilder(name: "sequence")
+    let x = builder.input(Fact(.f32, ["n", 2, 5]), named: "x")
+    let y = try builder.add1(Conv(), [x, builder.constant(.random([3, 2, 1], seed: 1))])
+    let other = builder.input(Fact(.f32, shape), named: "other")
+    let sum = try builder.add1(Binary(.add), [y, other])
+    let joined = try builder.add1(Concat(axis: 1), [sum, y, x])
+    builder.output(try builder.add1(Conv(), [joined, builder.constant(.random([1, 8, 1], seed: 2))]), named: "y")
+    try expectSameMeaning(builder.graph, after: Self.passes, sizes: Self.sizes)
+  }
+
   @Test func patchesBecomeTokensWithoutMoving() throws {
     var builder = GraphBuilder(name: "patches")
     let x = builder.input(Fact(.f32, ["n", 3, 8, 8]), named: "x")

@@ -141,8 +141,8 @@ extension RewriteSite {
     if let tensor = constant(value), let shape = TensorType(type.element, padded).staticShape {
       return try transposed(constant(tensor.reshaped(shape)), permutation)
     }
-    guard permutation.movesNothing(in: padded) else { return nil }
-    guard let whole = try reshaped(value, to: padded) else { return nil }
+    // Of three axes, both orders are made by the same transpose: one that is put here would be taken for one to remove.
+    guard rank > 3, let whole = try reshaped(value, to: padded) else { return nil }
     return try transposed(whole, permutation)
   }
 }
