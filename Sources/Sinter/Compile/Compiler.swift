@@ -22,10 +22,12 @@ public struct Compiler {
   public private(set) var rewrites = RewriteLog()
   /// What fusion decided.
   package private(set) var fusion = FusionReport()
+  private var dumps: StageDumps
 
   public init(for target: Target = .host, flags: Flags = .fromEnvironment()) {
     self.target = target
     self.flags = flags
+    dumps = StageDumps(directory: flags.dumpDirectory)
   }
 
   /// All stages.
@@ -37,24 +39,29 @@ public struct Compiler {
 
   /// The graph after all passes, or after given ones.
   public mutating func optimize(_ graph: Graph, with passes: [Pass] = Pipelines.optimize) throws -> Graph {
-    var manager = PassManager(flags: flags)
-    var result = graph
     if flags.verify { try GraphVerifier.verify(graph) }
+    try dumps.write(graph.description, as: "input", suffix: "sinter")
+    var manager = PassManager(flags: flags, dumps: dumps)
+    var result = graph
     try manager.run(passes, on: &result)
     for (name, milliseconds) in manager.times { note(name, milliseconds) }
     rewrites = manager.log
+    dumps = manager.dumps
     return result
   }
 
   /// The graph's loop forms, not fused.
   public mutating func lower(_ graph: Graph) throws -> FormProgram {
-    try stage("lower") { try graph.lowered() }
+    let program = try stage("lower") { try graph.lowered() }
+    try check(program, after: "lower")
+    return program
   }
 
   /// The same computation with fewer stored values; the report says what was decided about each.
   public mutating func fuse(_ program: FormProgram) throws -> FormProgram {
     let (fused, report) = try stage("fuse") { Fusion.fuse(program) }
     fusion = report
+    try check(fused, after: "fuse")
     return fused
   }
 
@@ -65,6 +72,14 @@ public struct Compiler {
     if flags.verify { try KernelVerifier.verify(kernels) }
     try stage("plan") { MemoryPlanner.plan(&kernels) }
     return kernels
+  }
+
+  /// Writes and verifies forms where the flags ask for it.
+  private mutating func check(_ program: FormProgram, after stage: String) throws {
+    try dumps.write(program.description, as: stage, suffix: "forms")
+    guard flags.verify else { return }
+    let problems = FormVerifier.check(program)
+    if !problems.isEmpty { throw DiagnosticError(problems).located(at: "after stage \(stage)") }
   }
 
   /// Runs and times a stage.

@@ -18,17 +18,35 @@ public struct Pass: Sendable {
   }
 }
 
+/// Numbered files, one for each stage that changed something: `007-fuse.forms`.
+public struct StageDumps: Sendable {
+  private let directory: String?
+  private var count = 0
+
+  /// Writes nothing where there is no directory.
+  public init(directory: String?) { self.directory = directory }
+
+  public mutating func write(_ text: @autoclosure () -> String, as name: String, suffix: String) throws {
+    defer { count += 1 }
+    guard let directory else { return }
+    let number = "\(count)"
+    try Files.createFolder(directory)
+    let padding = String(repeating: "0", count: max(0, 3 - number.count))
+    try Files.write(text(), to: "\(directory)/\(padding)\(number)-\(name).\(suffix)")
+  }
+}
+
 /// Runs passes one after another, with what the flags ask for around each.
 public struct PassManager {
   public let flags: Flags
   public private(set) var log: RewriteLog
-  /// The number of the next dump.
-  public private(set) var stage = 0
+  public private(set) var dumps: StageDumps
   /// Milliseconds each pass took, in the order of running.
   public private(set) var times: [(name: String, milliseconds: Double)] = []
 
-  public init(flags: Flags) {
+  public init(flags: Flags, dumps: StageDumps? = nil) {
     self.flags = flags
+    self.dumps = dumps ?? StageDumps(directory: flags.dumpDirectory)
     log = RewriteLog(limit: flags.stopAfter)
   }
 
@@ -47,22 +65,11 @@ public struct PassManager {
       throw error.located(at: "pass \(pass.name)")
     }
     times.append((pass.name, (clock.now - start).milliseconds))
-    let hasChanged = log.count > before
-    if hasChanged { try dump(graph.description, as: pass.name, suffix: "sinter") }
-    guard flags.verify, hasChanged else { return }
+    guard log.count > before else { return }
+    try dumps.write(graph.description, as: pass.name, suffix: "sinter")
+    guard flags.verify else { return }
     let problems = GraphVerifier.problems(of: graph)
-    if !problems.isEmpty {
-      throw DiagnosticError(problems).located(at: "after pass \(pass.name)")
-    }
-  }
-
-  /// Writes a stage's text where dumps are asked for: `007-fuse.sinter`.
-  public mutating func dump(_ text: @autoclosure () -> String, as name: String, suffix: String) throws {
-    defer { stage += 1 }
-    guard let directory = flags.dumpDirectory else { return }
-    let number = "\(stage)"
-    let path = directory + "/" + String(repeating: "0", count: max(0, 3 - number.count)) + number + "-\(name).\(suffix)"
-    try Files.write(text(), to: path)
+    if !problems.isEmpty { throw DiagnosticError(problems).located(at: "after pass \(pass.name)") }
   }
 }
 

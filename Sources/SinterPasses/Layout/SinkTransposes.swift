@@ -129,8 +129,8 @@ extension RewriteSite {
     return try transposed(value, .toChannelsFirst(rank: rank))
   }
 
-  /// An operand of an operation on `rank` axes with its channels last: the input of its transpose, or a transpose of it that costs
-  /// nothing, because it is a constant or only axes of size 1 move. Nil for others.
+  /// An operand of an operation on `rank` axes with its channels last: the input of its transpose, or a transpose of it. The latter is but
+  /// another index where the operand is read, and is gone if the operand is transposed anyhow, as in a residual connection.
   func broughtLast(_ value: ValueID, rank: Int) throws -> ValueID? {
     if let x = channelsLast(behind: value), type(x)?.rank == rank { return x }
     guard let type = type(value) else { return nil }

@@ -41,8 +41,10 @@ typedef struct {
   void *host;
 } Memory;
 
-/* At least one byte; NULL when there is none left. Blocks of several MB come in huge pages where the system has some. */
+/* At least one byte; NULL when there is none left. Large blocks come in huge pages where the system has some. */
 void *memory_allocate(const Memory *memory, size_t bytes, size_t alignment);
+/* Has the system provide all pages at once, where it would otherwise do so one by one as they are touched. */
+void memory_populate(const Memory *memory, void *block, size_t bytes);
 void memory_free(const Memory *memory, void *block);
 
 /* A block that only grows, and keeps no contents when it does. */

@@ -7,12 +7,13 @@ void *memory_allocate(const Memory *memory, size_t bytes, size_t alignment) {
   if (bytes > PTRDIFF_MAX - HUGE_PAGE) return NULL;
   if (bytes == 0) bytes = 1;
   if (memory->allocate) return memory->allocate(memory->host, bytes, alignment);
-  bool huge = bytes >= 2 * HUGE_PAGE;
+  size_t huge = (bytes + HUGE_PAGE / 2) / HUGE_PAGE * HUGE_PAGE; /* a last page that is half full is huge, too */
   if (huge) alignment = HUGE_PAGE;
+  if (bytes < huge) bytes = huge;
   void *block;
   if (posix_memalign(&block, alignment, bytes)) return NULL;
 #ifdef MADV_HUGEPAGE
-  if (huge) madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+  if (huge) madvise(block, huge, MADV_HUGEPAGE);
 #endif
   return block;
 }
@@ -21,6 +22,15 @@ void memory_free(const Memory *memory, void *block) {
   if (!block) return;
   if (memory->deallocate) memory->deallocate(memory->host, block);
   else free(block);
+}
+
+void memory_populate(const Memory *memory, void *block, size_t bytes) {
+#ifdef MADV_POPULATE_WRITE
+  uintptr_t begin = round_up((uintptr_t)block, PAGE), end = ((uintptr_t)block + bytes) / PAGE * PAGE;
+  if (!memory->allocate && begin < end) madvise((void *)begin, end - begin, MADV_POPULATE_WRITE);
+#else
+  (void)memory, (void)block, (void)bytes;
+#endif
 }
 
 bool block_reserve(Block *block, const Memory *memory, size_t bytes, size_t alignment) {

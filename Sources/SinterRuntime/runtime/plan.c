@@ -107,8 +107,11 @@ static int32_t use_plan(SinterSession *session, int32_t index) {
   const Plan *plan = &session->plans[index];
   size_t alignment = plan->bytes >= (int64_t)PAGE ? PAGE : ALIGNMENT;
   session->plan = -1;
-  if (plan->bytes > 0 && !block_reserve(&session->arena, &session->memory, (size_t)plan->bytes, alignment))
-    return fail(session, SINTER_OUT_OF_MEMORY, "no memory for intermediate values: %lld bytes", (long long)plan->bytes);
+  if (plan->bytes > (int64_t)session->arena.capacity) {
+    if (!block_reserve(&session->arena, &session->memory, (size_t)plan->bytes, alignment))
+      return fail(session, SINTER_OUT_OF_MEMORY, "no memory for intermediate values: %lld bytes", (long long)plan->bytes);
+    memory_populate(&session->memory, session->arena.data, (size_t)plan->bytes);
+  }
   for (size_t i = 0; i < program->buffer_count; i++)
     if (program->buffers[i].kind == SINTER_BUFFER_ARENA)
       session->frame.buffers[i] = (char *)session->arena.data + plan->offsets[i];
