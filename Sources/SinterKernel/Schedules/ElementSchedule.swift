@@ -7,6 +7,10 @@ enum ElementSchedule {
     let type = context.type(result)
     if type.count.value == 0 { return }
     let scope = context.kernel(named: "element")
+    if type.element.bits >= 8 {
+      let pieces = form.body.pieces(type.shape, values: context.values, ranges: context.program.ranges)
+      if !pieces.isEmpty { return try schedule(pieces, form, type, scope, &context) }
+    }
     let plan = ElementPlan(form.body, shape: type.shape, scope: scope)
     let output = scope.memory(result, .write)
     let tasks =
@@ -19,6 +23,43 @@ enum ElementSchedule {
       scope, tasks: tasks.count, grain: tasks.grain, flops: count * Dim(form.body.flops),
       bytes: context.bytes(reading: form.body.operands, writing: result), name: plan.name("element", type))
   }
+
+  /// Parts of the result one after another in one grid of tasks: concatenations, whose parts have bodies without conditions.
+  private static func schedule(
+    _ pieces: [BodyPiece], _ form: ElementForm, _ type: TensorType, _ scope: KernelScope, _ context: inout ScheduleContext
+  ) throws {
+    let output = scope.memory(context.result, .write)
+    let builder = scope.builder
+    let strides = ScheduleContext.strides(type.shape)
+    var tasks = Dim(0)
+    var grain = 1
+    for piece in pieces {
+      var shape = type.shape
+      shape[piece.axis] = Dim(piece.extent)
+      let plan = ElementPlan(
+        piece.body, shape: shape, strides: strides, offset: strides[piece.axis] * Dim(piece.low), scope: scope)
+      let count = plan.tasks(isPacked: false)
+      let first = scope.dim(tasks)
+      let isHere = builder.binary(
+        .and, builder.compare(.greaterOrEqual, builder.task, first),
+        builder.compare(.less, builder.task, scope.dim(tasks + count)))
+      builder.when(isHere) {
+        let written = plan.write(
+          name: "element", element: type.element, isPacked: false, task: builder.subtract(builder.task, first)
+        ) { emitter, lanes in
+          emitter.store(emitter.emit(lanes: lanes)[0], to: output, at: plan.flat, lanes: lanes)
+        }
+        grain = Swift.max(grain, written.grain)
+      }
+      tasks = tasks + count
+    }
+    let count = type.count
+    try context.append(
+      scope, tasks: tasks, grain: grain, flops: count * Dim(form.body.flops),
+      bytes: context.bytes(reading: form.body.operands, writing: context.result),
+      name: "concat\(pieces.count)_\(type.element)_"
+        + type.shape.map { Symbol.sanitizedName("\($0)") }.joined(separator: "x"))
+  }
 }
 
 /// Loops over a dense result whose elements a body computes: used where the base of a scatter or a result is filled.
@@ -30,11 +71,14 @@ struct ElementPlan {
   let flat: Dim
   let axes: [LoopSpace.Axis]
 
-  init(_ body: Body, shape: [Dim], scope: KernelScope) {
+  /// - Parameters:
+  ///   - strides: the result's, where it is not dense over `shape`.
+  ///   - offset: the place of the first element in the result.
+  init(_ body: Body, shape: [Dim], strides: [Dim]? = nil, offset: Dim = 0, scope: KernelScope) {
     self.scope = scope
     self.body = body
     var space = LoopSpace(groups: [shape], newSymbol: scope.newSymbol)
-    let store = zip(space.given, ScheduleContext.strides(shape)).reduce(Dim(0)) { $0 + $1.0 * $1.1 }
+    let store = zip(space.given, strides ?? ScheduleContext.strides(shape)).reduce(offset) { $0 + $1.0 * $1.1 }
     let indices = BodyIndices(
       body, axes: space.given, values: scope.values, simplifier: space.simplifier, newSymbol: scope.newSymbol)
     space.rearrange(for: indices.roots + [store])
@@ -47,17 +91,9 @@ struct ElementPlan {
     "\(kind)_\(type.element)_" + (axes.isEmpty ? "1" : axes.map { Symbol.sanitizedName("\($0.extent)") }.joined(separator: "x"))
   }
 
-  /// Writes the loops; `work` emits and stores one element or vector.
-  func write(
-    name: String, element: ElementType, isPacked: Bool, _ work: (BodyEmitter, BodyEmitter.Lanes?) -> Void
-  ) -> (count: Dim, grain: Int) {
-    let builder = scope.builder
-    let emitter = BodyEmitter(body, scope: scope, axes: space.given, extents: space.extents)
-    let cost = Swift.max(1, body.cost)
-    guard let inner = axes.last else {
-      work(emitter, nil)
-      return (1, 1)
-    }
+  /// How the loops become tasks: some outer axes, and the innermost one in parts where it is long.
+  private func split(isPacked: Bool) -> (outerCount: Int, isCut: Bool, perTask: Int, tasks: Dim) {
+    guard let inner = axes.last else { return (0, false, 1, 1) }
     // Packed results share bytes between elements: one task writes them all.
     var outerCount = isPacked ? 0 : axes.count - 1
     var perTask = TaskSplit.estimate(inner.extent)
@@ -70,10 +106,29 @@ struct ElementPlan {
     let isCut = !isPacked && outerCount == axes.count - 1
       && (inner.extent.value.map { $0 > 2 * TaskSplit.part } ?? (axes.count == 1))
     let parts = isCut ? inner.extent.ceilDivided(by: Dim(TaskSplit.part)) : Dim(1)
-    let outer = axes[..<outerCount]
-    let tasks = outer.reduce(parts) { $0 * $1.extent }
+    return (outerCount, isCut, perTask, axes[..<outerCount].reduce(parts) { $0 * $1.extent })
+  }
 
-    let numbers = scope.unflatten(builder.task, outer.map(\.extent) + (isCut ? [parts] : []))
+  /// The number of tasks that `write` makes.
+  func tasks(isPacked: Bool) -> Dim { split(isPacked: isPacked).tasks }
+
+  /// Writes the loops; `work` emits and stores one element or vector. `task` is the number of the task, the kernel's unless given.
+  func write(
+    name: String, element: ElementType, isPacked: Bool, task: Register? = nil,
+    _ work: (BodyEmitter, BodyEmitter.Lanes?) -> Void
+  ) -> (count: Dim, grain: Int) {
+    let builder = scope.builder
+    let emitter = BodyEmitter(body, scope: scope, axes: space.given, extents: space.extents)
+    let cost = Swift.max(1, body.cost)
+    guard let inner = axes.last else {
+      work(emitter, nil)
+      return (1, 1)
+    }
+    let (outerCount, isCut, perTask, tasks) = split(isPacked: isPacked)
+    let outer = axes[..<outerCount]
+    let parts = isCut ? inner.extent.ceilDivided(by: Dim(TaskSplit.part)) : Dim(1)
+
+    let numbers = scope.unflatten(task ?? builder.task, outer.map(\.extent) + (isCut ? [parts] : []))
     for (axis, register) in zip(outer, numbers) { scope.bind(axis.symbol, to: register) }
     var open = Set(outer.map(\.symbol))
     emitter.hoist(open, loads: true)
