@@ -53,6 +53,11 @@ extension AttributeValue: Hashable {
   }
 }
 
+extension HostTensor {
+  /// The hash as text forms name a constant by it: sixteen hexadecimal digits.
+  public var hashName: String { TensorText.hex(contentHash, digits: 16) }
+}
+
 /// Takes down the attributes of an operator that are not at their default.
 struct AttributeCollector: AttributeList {
   var values: [(name: String, value: AttributeValue)] = []
