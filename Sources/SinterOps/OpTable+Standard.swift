@@ -3,6 +3,11 @@ import SinterIR
 extension OpTable {
   /// All operators that Sinter has, sorted within their groups.
   public static let standard = OpTable([
+    // Control
+    If.self,
+    Loop.self,
+    Scan.self,
+
     // Elementwise
     Binary.self,
     BitCast.self,

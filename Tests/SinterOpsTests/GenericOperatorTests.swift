@@ -15,7 +15,8 @@ import Testing
 
   @Test(arguments: all)
   func hasExamples(_ item: Case) {
-    #expect(!item.type.examples.isEmpty)
+    // Graphs inside a node have tests of their own.
+    #expect(!item.type.examples.isEmpty || item.type is any ControlFlow.Type)
     #expect(!item.type.summary.isEmpty && item.type.summary.hasSuffix("."))
   }
 

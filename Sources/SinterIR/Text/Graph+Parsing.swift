@@ -140,7 +140,10 @@ private struct GraphParser {
     }
     var bodies: [Graph] = []
     scanner.skipSpaces()
-    while scanner.peek() == UInt8(ascii: "g") { bodies.append(try self.graph()) }
+    while scanner.peek() == UInt8(ascii: "g") {
+      bodies.append(try self.graph())
+      scanner.skipSpaces()
+    }
 
     var facts = graph.inputs(inputs, outputs: results.count)
     facts.bodies = bodies

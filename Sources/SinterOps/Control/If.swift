@@ -1,0 +1,77 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// The results of one graph or of another, as a condition says. A condition that is known ahead of time leaves only the graph it picks;
+/// otherwise both are computed, and must give results of equal shapes.
+public struct If: Primitive, ControlFlow {
+  public static let name = "If"
+  public static let summary = "The results of one graph or of another, as a condition says."
+
+  public init() {}
+
+  public static var onnx: [OnnxRule] {
+    [
+      OnnxRule("If") { node, builder in
+        let branches = [try node.body("then_branch"), try node.body("else_branch")]
+        let inputs = builder.inputs(node.inputs, outputs: node.outputCount)
+        func built(_ body: OnnxBody, _ builder: GraphBuilder) throws -> Graph {
+          try body.build(body.captures.map { builder.fact($0) })
+        }
+        if let condition = inputs.integers(0)?.first {
+          let taken = branches[condition != 0 ? 0 : 1]
+          return try builder.splice(try built(taken, builder), taken.captures)
+        }
+        let graphs = try branches.map { try built($0, builder) }
+        return try builder.add(
+          If(), [node.input(0)] + branches.flatMap(\.captures), outputs: node.outputCount, bodies: graphs)
+      }
+    ]
+  }
+
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+    var form = OnnxForm("If", since: 16)
+    form.bodies = [("then_branch", 0), ("else_branch", 0)]
+    return form
+  }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let condition = try inputs.tensor(0)
+    guard condition.element == .bool, condition.count.value ?? 1 == 1 else {
+      throw DiagnosticError(.user, "if.condition", "the condition must be one truth value, but is \(condition)")
+    }
+    let (yes, no) = (try inputs.body(0, "then_branch"), try inputs.body(1, "else_branch"))
+    guard yes.outputs.count == no.outputs.count else {
+      throw DiagnosticError(
+        .user, "if.results", "the branches must give as many results, but give \(yes.outputs.count) and \(no.outputs.count)")
+    }
+    return try yes.outputs.indices.map { index in
+      let (a, b) = (try yes.tensorOutput(index), try no.tensorOutput(index))
+      guard a.element == b.element else {
+        throw DiagnosticError(.user, "if.results", "result \(index) is \(a) in one branch and \(b) in the other")
+      }
+      guard a.shape == b.shape else {
+        throw DiagnosticError(
+          .limit, "if.shapes", "result \(index) is \(a) in one branch and \(b) in the other, and the condition is not known ahead of time",
+          hint: "make the condition a constant")
+      }
+      return Fact(.tensor(a))
+    }
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let condition = try node.input(0)
+    let (yes, no) = (try node.facts.body(0, "then_branch"), try node.facts.body(1, "else_branch"))
+    let captures = try node.inputs.indices.dropFirst().map { try node.input($0) }
+    let first = try yes.lower(into: &lowering, inputs: Array(captures.prefix(yes.inputs.count)))
+    let second = try no.lower(into: &lowering, inputs: Array(captures.dropFirst(yes.inputs.count)))
+    return try zip(first, second).map { a, b in
+      try lowering.element(a.shape) { builder, index in
+        builder.select(
+          Lowering.condition(builder, condition), builder.load(a.id, index), builder.load(b.id, index))
+      }
+    }
+  }
+
+  public static var examples: [OperatorExample] { [] }
+}

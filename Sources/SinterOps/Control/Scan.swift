@@ -1,0 +1,150 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// A graph run once for each place along an axis, with states carried from one run to the next.
+///
+/// Inputs: the states, then what is sliced. The graph takes the states and one slice of each, and gives the next states and what is collected.
+/// Results: the last states, then what was collected, along an axis.
+public struct Scan: Primitive, ControlFlow {
+  public static let name = "Scan"
+  public static let summary = "A graph run for each place along an axis, with states carried on."
+
+  public var stateCount = 0
+  public var slicedCount = 0
+  /// The axis of each sliced input, and of each collected result; absent, 0.
+  public var inputAxes: [Int] = []
+  public var outputAxes: [Int] = []
+  /// 1 where slices are taken, or collected, from the end.
+  public var inputDirections: [Int] = []
+  public var outputDirections: [Int] = []
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.int("states", &stateCount, default: 0)
+    list.int("num_scan_inputs", &slicedCount, default: 0)
+    list.ints("scan_input_axes", &inputAxes, default: [])
+    list.ints("scan_input_directions", &inputDirections, default: [])
+    list.ints("scan_output_axes", &outputAxes, default: [])
+    list.ints("scan_output_directions", &outputDirections, default: [])
+  }
+
+  public static var onnx: [OnnxRule] {
+    [
+      OnnxRule("Scan", since: 9) { node, builder in
+        var op = Scan()
+        var reader = OnnxAttributeReader(node)
+        op.attributes(&reader)
+        try reader.finish()
+        op.stateCount = node.inputs.count - op.slicedCount
+        guard op.stateCount >= 0 else {
+          throw DiagnosticError(
+            .user, "scan.inputs", "num_scan_inputs is \(op.slicedCount), but there are \(node.inputs.count) inputs")
+        }
+        let body = try node.body("body")
+        var facts: [Fact] = []
+        let inputs = builder.inputs(node.inputs, outputs: node.outputCount)
+        for index in 0..<op.stateCount { facts.append(Fact(.tensor(try inputs.tensor(index)))) }
+        for (place, index) in (op.stateCount..<node.inputs.count).enumerated() {
+          var type = try inputs.tensor(index)
+          type.shape.remove(at: try op.axis(op.inputAxes, place, rank: type.rank))
+          facts.append(Fact(.tensor(type)))
+        }
+        let graph = try body.build(facts + body.captures.map { builder.fact($0) })
+        return try builder.add(op, node.inputs + body.captures, outputs: node.outputCount, bodies: [graph])
+      }
+    ]
+  }
+
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+    var form = OnnxForm(of: self, since: 16)
+    form.attributes.removeAll { $0.name == "states" }
+    form.bodies = [("body", stateCount + slicedCount)]
+    return form
+  }
+
+  private func axis(_ axes: [Int], _ place: Int, rank: Int) throws -> Int {
+    try normalizedAxis(place < axes.count ? axes[place] : 0, rank: rank)
+  }
+
+  private func isReversed(_ directions: [Int], _ place: Int) -> Bool { place < directions.count && directions[place] != 0 }
+
+  /// How often the graph runs.
+  private func count(_ types: [TensorType]) throws -> Dim {
+    let sizes = try types.enumerated().map { place, type in type.shape[try axis(inputAxes, place, rank: type.rank)] }
+    guard let first = sizes.first else {
+      throw DiagnosticError(.user, "scan.inputs", "at least one input must be sliced")
+    }
+    if let other = sizes.first(where: { $0 != first && $0.isConstant && first.isConstant }) {
+      throw DiagnosticError(.user, "scan.size", "sliced inputs differ in length: \(first) and \(other)")
+    }
+    return sizes.first(where: \.isConstant) ?? first
+  }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let body = try inputs.body(0, "body")
+    let count = try count((0..<slicedCount).map { try inputs.tensor(stateCount + $0) })
+    return try body.outputs.indices.map { index in
+      var type = try body.tensorOutput(index)
+      if index < stateCount {
+        try checkCarried(try inputs.tensor(index), type, index)
+      } else {
+        type.shape.insert(count, at: try axis(outputAxes, index - stateCount, rank: type.rank + 1))
+      }
+      return Fact(.tensor(type))
+    }
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let body = try node.facts.body(0, "body")
+    let states = try (0..<stateCount).map { try node.input($0) }
+    let captures = try node.inputs.indices.dropFirst(stateCount + slicedCount).map { try node.input($0) }
+    let whole = try (0..<slicedCount).map { try node.input(stateCount + $0) }
+    let count = try count(whole.map(\.type))
+    // Slices lie along the first axis.
+    let sliced = try whole.enumerated().map { place, operand in
+      let axis = try axis(inputAxes, place, rank: operand.rank)
+      return try turned(operand, from: axis, to: 0, reversed: isReversed(inputDirections, place), count, &lowering)
+    }
+    let (final, collected) = try lowering.repetition(count: count, carried: states, sliced: sliced) {
+      lowering, current, slices in
+      let results = try body.lower(into: &lowering, inputs: current + slices + captures)
+      let own = try results.map { try lowering.copied($0) }
+      return (Array(own.prefix(stateCount)), Array(own.dropFirst(stateCount)))
+    }
+    let outputs = try collected.enumerated().map { place, operand in
+      let axis = try axis(outputAxes, place, rank: operand.rank)
+      return try turned(operand, from: 0, to: axis, reversed: isReversed(outputDirections, place), count, &lowering)
+    }
+    return final + outputs
+  }
+
+  /// An operand with one axis moved, read from its end where `reversed`.
+  private func turned(
+    _ operand: Operand, from: Int, to: Int, reversed: Bool, _ count: Dim, _ lowering: inout Lowering
+  ) throws -> Operand {
+    if from == to && !reversed { return operand }
+    var shape = operand.shape
+    shape.insert(shape.remove(at: from), at: to)
+    return try lowering.element(shape) { builder, index in
+      var own = index
+      let place = own.remove(at: to)
+      own.insert(reversed ? builder.size(count - 1) - place : place, at: from)
+      return builder.load(operand.id, own)
+    }
+  }
+
+  public static var examples: [OperatorExample] { [] }
+}
+
+/// Throws where a graph gives a carried value another type than it took.
+func checkCarried(_ before: TensorType, _ after: TensorType, _ index: Int) throws {
+  let agrees =
+    before.element == after.element && before.rank == after.rank
+    && zip(before.shape, after.shape).allSatisfy { $0 == $1 }
+  if !agrees {
+    throw DiagnosticError(
+      .limit, "control.carried", "carried value \(index) is \(before) before a turn and \(after) after it; it must keep its shape")
+  }
+}
