@@ -62,10 +62,13 @@ public struct Cast: Primitive, Elementwise {
   func convert(_ x: Expr) -> Expr {
     if let limit = to.unsaturatedLimit, !saturate, x.type.isFloat {
       let wide = x.cast(to: x.type == .f64 ? .f64 : .f32)
-      let magnitude = wide.unary(.abs)
-      let beyond = to == .f8e5m2 ? x.builder.constant(.infinity, wide.type) : x.builder.constant(.nan, wide.type)
-      let signed = x.builder.select(wide < 0, -beyond, beyond)
-      return x.builder.select(magnitude > limit, signed, wide).cast(to: to)
+      let isBeyond = wide.unary(.abs) > limit
+      guard to == .f8e5m2 else {
+        return x.builder.select(isBeyond, x.builder.constant(.nan, wide.type), wide).cast(to: to)
+      }
+      // A cast saturates, so that infinity is written as its bits.
+      let infinity = x.builder.select(wide < 0, x.builder.constant(0xfc, .u8), x.builder.constant(0x7c, .u8))
+      return x.builder.select(isBeyond, infinity, wide.cast(to: to).bitcast(to: .u8)).bitcast(to: to)
     }
     // Packed integers keep the low bits; the smallest float has no NaN.
     if to.isInteger && to.bits < 8 { return x.cast(to: .i32).cast(to: to) }
@@ -118,12 +121,13 @@ public struct CastLike: Composite {
 }
 
 extension ElementType {
-  /// The largest magnitude that rounds to a finite value, for 8-bit floats.
+  /// The largest magnitude that rounds to a finite value, for 8-bit floats. Half the way to the next exponent rounds to even: down
+  /// where the largest number is even, up where it is odd.
   fileprivate var unsaturatedLimit: Double? {
     switch self {
     case .f8e4m3fn: 464
-    case .f8e4m3fnuz: 248
-    case .f8e5m2, .f8e5m2fnuz: 61440
+    case .f8e4m3fnuz: Double(Float(248).nextDown)
+    case .f8e5m2, .f8e5m2fnuz: Double(Float(61440).nextDown)
     default: nil
     }
   }
