@@ -40,6 +40,9 @@ bench-runtime: ## what the C runtime costs a run, a launch, a thread
 conformance: build .venv/stamp ## the official ONNX backend suite: make conformance ONLY=conv
 	$(PYTHON) Tests/Conformance/conformance.py --sinter .build/release/sinter --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
 
+fuzz: setup ## random graphs, optimized and compiled, against what they mean: make fuzz CASES=500
+	SINTER_FUZZ=$(or $(CASES),500) swift test --disable-xctest --filter Random
+
 format: setup ## formats all Swift sources in place
 	swift format --in-place --parallel --recursive Package.swift Sources Tests models
 

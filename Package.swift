@@ -59,9 +59,14 @@ let package = Package(
       dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterLLVM"]),
     .testTarget(name: "SinterCoreTests", dependencies: ["SinterCore"]),
     .testTarget(name: "SinterKernelTests", dependencies: ["SinterKernel", "SinterCore"]),
+    .target(
+      name: "TestSupport", dependencies: ["SinterCore", "SinterIR", "SinterOps"], path: "Tests/TestSupport"),
     .testTarget(
       name: "SinterPassesTests",
-      dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses"]),
+      dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "TestSupport"]),
+    .testTarget(
+      name: "CompilerTests",
+      dependencies: ["Sinter", "SinterCore", "SinterKernel", "SinterIR", "SinterLLVM", "TestSupport"]),
     .testTarget(name: "SinterIRTests", dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps"]),
     .testTarget(
       name: "SinterOpsTests",

@@ -17,6 +17,8 @@ public struct Flags: Hashable, Sendable {
   public var time = false
   /// `SINTER_BLESS`: tests rewrite their golden files instead of comparing with them.
   public var bless = false
+  /// `SINTER_FUZZ`: how many cases each random test tries.
+  public var fuzz: Int?
 
   public static let variables: [Variable] = [
     Variable(
@@ -29,6 +31,7 @@ public struct Flags: Hashable, Sendable {
       summary: "Stops rewriting after this many rewrites: halving the number finds the one that breaks a model."),
     Variable(name: "SINTER_TIME", summary: "Any value but 0 prints the time of each stage to standard error."),
     Variable(name: "SINTER_BLESS", summary: "Any value but 0 makes tests rewrite their golden files."),
+    Variable(name: "SINTER_FUZZ", summary: "How many cases each random test tries, instead of a few."),
   ]
 
   public init() {}
@@ -41,6 +44,7 @@ public struct Flags: Hashable, Sendable {
     stopAfter = variable("SINTER_STOP_AFTER").flatMap { Int($0) }
     time = isOn("SINTER_TIME")
     bless = isOn("SINTER_BLESS")
+    fuzz = variable("SINTER_FUZZ").flatMap { Int($0) }.map { max($0, 1) }
   }
 
   /// The flags of this process.

@@ -2,6 +2,7 @@ import SinterCore
 import SinterIR
 import SinterOps
 import SinterPasses
+import TestSupport
 import Testing
 
 @Suite struct ScaleTests {
