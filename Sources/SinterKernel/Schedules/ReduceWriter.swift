@@ -11,16 +11,21 @@ struct ReduceWriter {
   let position: Dim
   /// A sum of products takes each in by one multiply-add.
   private let isProduct: Bool
+  /// Where the values of one more expression go, element by element.
+  private let keeping: (memory: Memory, flat: Dim)?
 
   private var builder: KernelBuilder { scope.builder }
 
-  /// - Parameter axes: the body's axes over the symbols of loops.
+  /// - Parameters:
+  ///   - axes: the body's axes over the symbols of loops.
+  ///   - keeping: an expression of the body whose values are stored on the way, and where.
   init(
     _ body: Body, combine: Combine, scope: KernelScope, axes: [Dim], inner: [LoopSpace.Axis], position: Dim,
-    extents: [Symbol: Dim]
+    extents: [Symbol: Dim], keeping: (expr: ExprID, memory: Memory, flat: Dim)? = nil
   ) {
     self.scope = scope
     self.inner = inner
+    self.keeping = keeping.map { ($0.memory, $0.flat) }
     self.position = position
     var body = body
     let result = body.results[0]
@@ -35,12 +40,14 @@ struct ReduceWriter {
       combiner = Combiner(combine, element: body[result].type, builder: scope.builder)
     }
     self.isProduct = isProduct
+    if let keeping { body.results.append(keeping.expr) }
     emitter = BodyEmitter(body, scope: scope, axes: axes, extents: extents)
   }
 
   /// Takes in the element, or vector of elements, at the bound indices.
   private func take(_ state: [Register], lanes: BodyEmitter.Lanes?) -> [Register] {
     let values = emitter.emit(lanes: lanes)
+    if let keeping { emitter.store(values[values.count - 1], to: keeping.memory, at: keeping.flat, lanes: lanes) }
     if isProduct {
       guard let mask = lanes?.mask else { return [builder.multiplyAdd(values[0], values[1], state[0])] }
       // A lane that does not count may hold anything times zero.

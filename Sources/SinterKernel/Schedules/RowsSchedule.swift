@@ -8,9 +8,11 @@ enum RowsSchedule {
   /// Bytes that the row buffers of a task may take on its stack.
   private static let localLimit = 128 << 10
 
-  static func schedule(_ group: RowGroup, context: inout ScheduleContext) throws {
-    let rows = group.rows.reduce(Dim(1), *)
+  static func schedule(_ given: RowGroup, context: inout ScheduleContext) throws {
+    let rows = given.rows.reduce(Dim(1), *)
     if rows.value == 0 { return }
+    var group = given
+    let kept = RowSharing.apply(to: &group, context: &context)
     let scope = context.kernel(named: "rows")
     let builder = scope.builder
     let symbols = group.rows.map { _ in scope.newSymbol() }
@@ -26,24 +28,34 @@ enum RowsSchedule {
     // Memory of the members that others read element by element.
     var localBytes = 0
     var homes: [FormValueID: RowWriter.Home] = [:]
+    func addHome(_ value: FormValueID, _ context: inout ScheduleContext) {
+      let type = context.type(value)
+      let length = type.shape.dropFirst(group.rows.count).reduce(Dim(1), *)
+      if let count = length.value, type.element.bits >= 8, localBytes + type.element.byteCount(count) <= localLimit {
+        localBytes += (type.element.byteCount(count) + 63) / 64 * 64
+        homes[value] = .init(
+          memory: builder.local("row\(homes.count)", type.element, count: Swift.max(1, count)), isRow: true)
+      } else {
+        let scratch = context.addScratch(type.element, count: type.count, named: context.values[value].name)
+        homes[value] = .init(memory: scope.memory(scratch, element: type.element, .readWrite), isRow: false)
+      }
+    }
     for member in group.members {
-      let type = context.type(member.value)
       if group.stored.contains(member.value) {
         homes[member.value] = .init(memory: scope.memory(member.value, .write), isRow: false)
       } else if case .element = member.form {
-        let length = type.shape.dropFirst(group.rows.count).reduce(Dim(1), *)
-        if let count = length.value, type.element.bits >= 8,
-          localBytes + type.element.byteCount(count) <= localLimit
-        {
-          localBytes += (type.element.byteCount(count) + 63) / 64 * 64
-          homes[member.value] = .init(
-            memory: builder.local("row\(homes.count)", type.element, count: Swift.max(1, count)), isRow: true)
-        } else {
-          let scratch = context.addScratch(type.element, count: type.count, named: context.values[member.value].name)
-          homes[member.value] = .init(memory: scope.memory(scratch, element: type.element, .readWrite), isRow: false)
-        }
+        addHome(member.value, &context)
       }
     }
+    for member in group.members {
+      guard let item = kept[member.value] else { continue }
+      if let last = item.last, let home = homes[last] {
+        homes[item.value] = home
+      } else {
+        addHome(item.value, &context)
+      }
+    }
+    writer.kept = kept
     writer.homes = homes
 
     let length = group.members.map { member in
@@ -103,6 +115,8 @@ struct RowWriter {
   let rows: [LoopSpace.Axis]
   let machine: Machine
   var homes: [FormValueID: Home] = [:]
+  /// Expressions that reductions keep for later members.
+  var kept: [FormValueID: RowSharing.Kept] = [:]
 
   private var builder: KernelBuilder { scope.builder }
   private var fixed: [Symbol: Dim] { rows.reduce(into: [:]) { $0[$1.symbol] = $1.extent } }
@@ -170,10 +184,19 @@ struct RowWriter {
     }
     let indices = BodyIndices(
       form.body, axes: axes(), values: scope.values, simplifier: space.simplifier, newSymbol: scope.newSymbol)
-    space.rearrange(for: indices.roots + (form.combine.isIndex ? [place()] : []))
+    space.rearrange(
+      for: indices.roots + (form.combine.isIndex || kept[value] != nil ? [place()] : []))
+    var keeping: (expr: ExprID, memory: Memory, flat: Dim)?
+    if let item = kept[value], let home = homes[item.value] {
+      let shape = rows.map(\.extent) + form.inner
+      let start = base(shape)
+      let whole = space.simplifier.simplified(place())
+      keeping = (item.expr, home.memory, home.isRow ? whole : start + whole)
+      scope.redirect(item.value, to: .memory(home.memory, base: home.isRow ? start : 0))
+    }
     let reducer = ReduceWriter(
       form.body, combine: form.combine, scope: scope, axes: axes(), inner: space.axes,
-      position: space.simplifier.simplified(place()), extents: space.extents)
+      position: space.simplifier.simplified(place()), extents: space.extents, keeping: keeping)
     let lanes = form.body.lanes(machine, result: form.body[form.body.results[0]].type)
     var result = reducer.alongInner(lanes: lanes)
     if let epilogue = form.epilogue {

@@ -83,6 +83,36 @@ struct OrderScheduleTests {
     }
   }
 
+  /// Softmax as fusion leaves it: the exponentials stand in the sum and in the quotient, and are computed once.
+  @Test(arguments: [1, 5, 16, 33]) func sharedExponentials(n: Int) throws {
+    for isSymbolic in [false, true] {
+      var l = Lowering(name: "softmax")
+      let row = isSymbolic ? Dim("n") : Dim(n)
+      let x = l.input(TensorType(.f32, ["b", row]), named: "x")
+      let m = try l.reduce(.maximum, ["b", 1], over: [row]) { b, i, k in b.load(x.id, [i[0], k[0]]) }
+      func exponential(_ b: BodyBuilder, _ i: Expr, _ k: Expr) -> Expr {
+        (b.load(x.id, [i, k]) - b.load(m.id, [i, b.constant(0, .i64)])).unary(.exp)
+      }
+      let s = try l.reduce(.sum, ["b", 1], over: [row]) { b, i, k in exponential(b, i[0], k[0]) }
+      let t = try l.reduce(.sum, ["b"], over: [row]) { b, i, k in
+        let e = exponential(b, i[0], k[0])
+        return e * e
+      }
+      let y = try l.element(["b", row]) { b, i in
+        exponential(b, i[0], i[1]) / b.load(s.id, [i[0], b.constant(0, .i64)]) + b.load(t.id, [i[0]])
+      }
+      l.output(y, named: "y")
+      var program = l.program
+      let members = program.steps.compactMap { step -> RowGroup.Member? in
+        if case .compute(let value, let form) = step { .init(value: value, form: form) } else { nil }
+      }
+      program.steps = [.rows(RowGroup(rows: ["b"], members: members, stored: [y.id]))]
+      try checkSchedules(of: program, [noise([3, n])], tolerance: 1e-4)
+      let kernels = try Scheduler.schedule(program, for: .x86_64_v4).description
+      #expect(kernels.split(separator: "1.44269").count - 1 <= 6)
+    }
+  }
+
   @Test(arguments: [false, true]) func repetition(reversed: Bool) throws {
     for turns in [0, 1, 4] {
       try checkSchedules([symbolic(noise([turns, 3]), ["t", nil]), (TensorType(.f32, [3]), noise([3], seed: 2))]) { l, v in
