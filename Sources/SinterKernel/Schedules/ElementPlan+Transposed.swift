@@ -29,7 +29,7 @@ extension ElementPlan {
     var best: (position: Int, loads: [ExprID])?
     for position in axes.indices.dropLast() {
       let loads = body.exprs.indices.map { ExprID($0) }.filter { id in
-        guard case .load(_, _, nil, _) = body[id].node, let flat = emitter.indices.flats[id], !emitter.indices.isOpaque(flat),
+        guard case .load = body[id].node, let flat = emitter.indices.flats[id], !emitter.indices.isOpaque(flat),
           let own = stride(flat, across), own != 0, own != 1
         else { return false }
         return stride(flat, axes[position].symbol) == 1

@@ -124,6 +124,9 @@ struct ReducePlan {
       extents: space.extents)
   }
 
+  /// Whether results are computed with a lane each.
+  var runsAcross: Bool { prefersOuter(writer().emitter) }
+
   /// Whether a lane for each result walks memory better than lanes along the last inner axis.
   private func prefersOuter(_ emitter: BodyEmitter) -> Bool {
     guard let across = outer.last else { return false }

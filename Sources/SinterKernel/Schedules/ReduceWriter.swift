@@ -85,27 +85,47 @@ struct ReduceWriter {
     }
     let total = inner.reduce(Dim(1)) { $0 * $1.extent }.value
     let isUnrolled = total.map { $0 * starts.count <= 16 } ?? false
+    // A single chain of additions waits for each one: long reductions of few vectors run several chains side by side.
+    let chains = isUnrolled || width == 2 || total.map({ $0 < 64 }) == true ? 1 : Swift.max(1, 4 / starts.count)
+    let single = states.count
+    let initial = (0..<chains).flatMap { _ in states }
+
     func nest(_ position: Int, _ current: [Register]) -> [Register] {
       guard position < inner.count else { return leaf(current) }
       let axis = inner[position]
-      if isUnrolled, let extent = axis.extent.value {
-        return (0..<extent).reduce(current) { state, index in
-          emitter.scoped {
-            scope.bind(axis.symbol, to: builder.index(index))
-            return nest(position + 1, state)
-          }
-        }
-      }
-      return builder.loop(
-        "k\(position)", from: builder.index(0), to: scope.dim(axis.extent), carrying: current
-      ) { index, state in
+      func step(_ index: Register, _ state: [Register]) -> [Register] {
         emitter.scoped {
           scope.bind(axis.symbol, to: index)
           return nest(position + 1, state)
         }
       }
+      if isUnrolled, let extent = axis.extent.value {
+        return (0..<extent).reduce(current) { step(builder.index($1), $0) }
+      }
+      let zero = builder.index(0)
+      let end = scope.dim(axis.extent)
+      if position < inner.count - 1 || chains == 1 {
+        return builder.loop("k\(position)", from: zero, to: end, carrying: current) { step($0, $1) }
+      }
+      let whole = builder.multiply(builder.binary(.floorDivide, end, builder.index(chains)), chains)
+      let most = builder.loop("k\(position)", from: zero, to: whole, step: chains, carrying: current) { index, state in
+        (0..<chains).flatMap { chain in
+          step(builder.add(index, chain), Array(state[(chain * single)..<((chain + 1) * single)]))
+        }
+      }
+      if let extent = axis.extent.value, extent % chains == 0 { return most }
+      let rest = builder.loop("k\(position).rest", from: whole, to: end, carrying: Array(most[..<single])) {
+        step($0, $1)
+      }
+      return rest + most[single...]
     }
-    let final = nest(0, states)
+    var final = nest(0, initial)
+    while final.count > single {
+      let half = final.count / 2
+      final = stride(from: 0, to: half, by: width).flatMap {
+        combiner.join(Array(final[$0..<($0 + width)]), Array(final[(half + $0)..<(half + $0 + width)]))
+      }
+    }
     return starts.indices.map { combiner.final(Array(final[($0 * width)..<(($0 + 1) * width)])) }
   }
 

@@ -11,6 +11,7 @@ enum RowsSchedule {
   static func schedule(_ given: RowGroup, context: inout ScheduleContext) throws {
     let rows = given.rows.reduce(Dim(1), *)
     if rows.value == 0 { return }
+    if isBetterApart(given, context) { return try scheduleApart(given, context: &context) }
     var group = given
     let kept = RowSharing.apply(to: &group, context: &context)
     let scope = context.kernel(named: "rows")
@@ -99,6 +100,37 @@ enum RowsSchedule {
       grain: TaskSplit.grain(elementsPerTask: block * length, cost: cost), flops: flops, bytes: bytes,
       name: "rows_\(kinds.joined(separator: "_"))_"
         + (group.rows + [Dim(length)]).map { Symbol.sanitizedName("\($0)") }.joined(separator: "x"))
+  }
+}
+
+extension RowsSchedule {
+  /// Whether rows are not worth keeping together: each member has one element a row, and the reductions walk memory better with a lane
+  /// for each row (pooling, sums over all positions with channels last) or are only a few elements long.
+  private static func isBetterApart(_ group: RowGroup, _ context: ScheduleContext) -> Bool {
+    var anyAcross = false
+    for member in group.members {
+      switch member.form {
+      case .element:
+        if context.shape(member.value)[group.rows.count...].reduce(Dim(1), *).value != 1 { return false }
+      case .reduce(let form):
+        let scope = context.kernel(named: "trial")
+        if ReducePlan(form, shape: context.shape(member.value), scope: scope).runsAcross { anyAcross = true }
+      case .contract, .convolve, .scan, .scatter, .sort, .call: return false
+      }
+    }
+    return anyAcross
+  }
+
+  /// Each member by itself; those that are not stored get scratch.
+  private static func scheduleApart(_ group: RowGroup, context: inout ScheduleContext) throws {
+    for member in group.members {
+      if context.places[member.value] == nil {
+        let type = context.type(member.value)
+        let scratch = context.addScratch(type.element, count: type.count, named: context.values[member.value].name)
+        context.places[member.value] = .init(buffer: scratch)
+      }
+      try context.schedule(member.form, computing: member.value)
+    }
   }
 }
 

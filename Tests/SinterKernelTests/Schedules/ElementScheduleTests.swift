@@ -46,6 +46,20 @@ struct ElementScheduleTests {
     }
   }
 
+  @Test(arguments: [3, 20, 33]) func transposeAndPad(c: Int) throws {
+    let (h, w) = (5, 18)
+    try checkSchedules(noise([c, h, w])) { l, v in
+      [
+        try l.element([Dim(h + 2), Dim(w + 1), Dim(c)]) { b, i in
+          let y = i[0] - b.constant(1, .i64)
+          let zero = b.constant(0, .i64)
+          let inside = (y >= zero) && (y < b.constant(h, .i64)) && (i[1] < b.constant(w, .i64))
+          return b.load(v[0].id, [i[2], y, i[1]], where: inside, otherwise: .float(-1))
+        }
+      ]
+    }
+  }
+
   @Test(arguments: [4, 16, 20]) func reshapedHeads(d: Int) throws {
     // [b, s, h·d] from [b, h, s, d], and back.
     try checkSchedules(noise([2, 3, 5, d])) { l, v in

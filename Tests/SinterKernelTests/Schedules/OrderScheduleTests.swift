@@ -108,9 +108,28 @@ struct OrderScheduleTests {
       }
       program.steps = [.rows(RowGroup(rows: ["b"], members: members, stored: [y.id]))]
       try checkSchedules(of: program, [noise([3, n])], tolerance: 1e-4)
+      if n < 16 { continue }
       let kernels = try Scheduler.schedule(program, for: .x86_64_v4).description
       #expect(kernels.split(separator: "1.44269").count - 1 <= 6)
     }
+  }
+
+  /// Mean and squared deviation of each channel with channels last: rows are not contiguous, so members are computed apart.
+  @Test(arguments: [3, 16, 40]) func channelMoments(c: Int) throws {
+    var l = Lowering(name: "moments")
+    let x = l.input(TensorType(.f32, ["n", 9, Dim(c)]), named: "x")
+    let s = try l.reduce(.sum, ["n", Dim(c)], over: [9]) { b, i, k in b.load(x.id, [i[0], k[0], i[1]]) }
+    let d = try l.reduce(.sum, ["n", Dim(c)], over: [9]) { b, i, k in
+      let e = b.load(x.id, [i[0], k[0], i[1]]) - b.load(s.id, i) * 0.111
+      return e * e
+    }
+    l.output(d, named: "d")
+    var program = l.program
+    let members = program.steps.compactMap { step -> RowGroup.Member? in
+      if case .compute(let value, let form) = step { .init(value: value, form: form) } else { nil }
+    }
+    program.steps = [.rows(RowGroup(rows: ["n", Dim(c)], members: members, stored: [d.id]))]
+    try checkSchedules(of: program, [noise([2, 9, c])], tolerance: 1e-4)
   }
 
   @Test(arguments: [false, true]) func repetition(reversed: Bool) throws {
