@@ -28,7 +28,7 @@ import Testing
     let (ot, oy) = (offset.parameter("t", .f32, .read), offset.parameter("y", .f32, .write))
     let last = offset.size()
     let value = offset.load(ot, at: offset.task)
-    offset.check(offset.compare(.less, offset.task, last), error: 0, value: offset.task)
+    offset.check(offset.compare(.less, offset.task, last), error: 0, value: offset.task, bound: last)
     offset.store(offset.add(value, offset.cast(offset.task, to: .f32)), oy, at: offset.task)
 
     program.errors = ["offset: more than 1000 elements"]

@@ -220,7 +220,7 @@ import Testing
     #expect(squares == [0, 1, 4, 9, 16])
     #expect(throws: DiagnosticError.self) {
       _ = try run([], to: .i64, count: 5, tasks: 5, errors: ["task too large"]) { b, _, y in
-        b.check(b.compare(.less, b.task, b.index(3)), error: 0, value: b.task)
+        b.check(b.compare(.less, b.task, b.index(3)), error: 0, value: b.task, bound: b.index(3))
         b.store(b.task, y, at: b.task)
       }
     }

@@ -119,8 +119,9 @@ public indirect enum Statement: Hashable, Sendable {
   case scatter(Register, Memory, at: Register, mask: Register?)
   case loop(Loop)
   case branch(Branch)
-  /// Ends the kernel with error `number` of the program where the condition (a scalar) is false; `value` is reported.
-  case check(Register, error: Int, value: Register)
+  /// Ends the kernel with error `number` of the program where the condition (a scalar) is false; `value` and the `bound` that it did
+  /// not keep are reported.
+  case check(Register, error: Int, value: Register, bound: Register)
   /// A hint that the cache line of an element will be read soon.
   case prefetch(Memory, at: Register)
 }

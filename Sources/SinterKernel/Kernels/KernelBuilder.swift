@@ -284,8 +284,8 @@ public final class KernelBuilder {
     branch(condition, then: { body(); return [] }, otherwise: { [] })
   }
 
-  public func check(_ condition: Register, error: Int, value: Register) {
-    emit(.check(condition, error: error, value: value))
+  public func check(_ condition: Register, error: Int, value: Register, bound: Register) {
+    emit(.check(condition, error: error, value: value, bound: bound))
   }
 
   private func push() {

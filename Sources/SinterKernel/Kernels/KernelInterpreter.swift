@@ -170,9 +170,8 @@ final class KernelMemory {
     }
   }
 
-  func error(_ number: Int, value: Int64) -> DiagnosticError {
-    let text = program.errors.indices.contains(number) ? program.errors[number] : "%0 lies outside its bounds"
-    let parts = text.split(separator: "%0", omittingEmptySubsequences: false).joined(separator: "\(value)")
-    return DiagnosticError(.user, "run.check", parts)
+  func error(_ number: Int, value: Int64, bound: Int64) -> DiagnosticError {
+    let text = program.errors.indices.contains(number) ? program.errors[number] : "%0 lies outside 0 ..< %1"
+    return DiagnosticError(.user, "run.check", ErrorText.filled(text, value: value, bound: bound))
   }
 }

@@ -132,8 +132,10 @@ final class KernelMachine {
       let holds = integers(branch.condition)[0] != 0
       try run(holds ? branch.then : branch.otherwise)
       for result in branch.results { move(result.result, holds ? result.then : result.otherwise) }
-    case .check(let condition, let error, let value):
-      if integers(condition)[0] == 0 { throw memory.error(error, value: integers(value)[0]) }
+    case .check(let condition, let error, let value, let bound):
+      if integers(condition)[0] == 0 {
+        throw memory.error(error, value: integers(value)[0], bound: integers(bound)[0])
+      }
     case .prefetch: break
     }
   }

@@ -213,9 +213,10 @@ package final class KernelVerifier {
           "\(result.result) of a branch has other types on its sides")
         define(result.result)
       }
-    case .check(let condition, _, let value):
+    case .check(let condition, _, let value, let bound):
       use(condition, as: RegisterType(.bool), in: "a check")
       use(value, as: RegisterType(.i64), in: "a check")
+      use(bound, as: RegisterType(.i64), in: "a check")
     case .prefetch(let memory, let at):
       use(at, as: RegisterType(.i64), in: "prefetch")
       require(parameter(memory) != nil, "\(memory) does not exist")

@@ -206,12 +206,13 @@ public final class BodyEmitter {
     if uniform {
       let value = scalar(a)
       let zero = builder.constant(.int(0), body[a].type)
+      let limit = scalar(bound)
       let holds = builder.binary(
-        .and, builder.compare(.greaterOrEqual, value, zero), builder.compare(.less, value, scalar(bound)))
-      builder.check(holds, error: error, value: builder.cast(value, to: .i64))
+        .and, builder.compare(.greaterOrEqual, value, zero), builder.compare(.less, value, limit))
+      builder.check(holds, error: error, value: builder.cast(value, to: .i64), bound: builder.cast(limit, to: .i64))
       return .uniform(value)
     }
-    // The smallest of the values that fail is the one reported.
+    // The smallest of the values that fail is the one reported, and the smallest of their bounds.
     let value = vector(a)
     let type = body[a].type
     let zero = builder.constant(.int(0), type, lanes: laneCount)
@@ -221,7 +222,10 @@ public final class BodyEmitter {
     if let mask = lanes?.mask { holds = builder.binary(.or, holds, builder.unary(.not, mask)) }
     let greatest = builder.constant(.int(type.integerRange.upperBound), type, lanes: laneCount)
     let offender = builder.combineLanes(.minimum, builder.select(holds, greatest, value))
-    builder.check(builder.combineLanes(.and, holds), error: error, value: builder.cast(offender, to: .i64))
+    let broken = builder.combineLanes(.minimum, builder.select(holds, greatest, limit))
+    builder.check(
+      builder.combineLanes(.and, holds), error: error, value: builder.cast(offender, to: .i64),
+      bound: builder.cast(broken, to: .i64))
     return .lanes(value)
   }
 

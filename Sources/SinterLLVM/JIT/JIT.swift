@@ -34,9 +34,9 @@ final class JIT: @unchecked Sendable {
     return UInt(address)
   }
 
-  /// The one function of the runtime that kernels call: it notes the value of an error, which is not kept here.
+  /// The one function of the runtime that kernels call: it notes value and bound of an error, which are not kept here.
   private func defineRuntime(in library: LLVMOrcJITDylibRef?) throws {
-    let report: @convention(c) (Int32, Int64) -> Int32 = { error, _ in error }
+    let report: @convention(c) (Int32, Int64, Int64) -> Int32 = { error, _, _ in error }
     let name = LLVMOrcLLJITMangleAndIntern(jit, "sinter_report")
     let address = LLVMOrcExecutorAddress(UInt(bitPattern: unsafeBitCast(report, to: UnsafeRawPointer.self)))
     let flags = LLVMJITSymbolFlags(GenericFlags: 0, TargetFlags: 0)

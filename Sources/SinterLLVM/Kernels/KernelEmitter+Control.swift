@@ -92,16 +92,16 @@ extension KernelEmitter {
     }
   }
 
-  /// Ends the kernel with the error's number, plus one, where the condition does not hold; the runtime keeps the value
-  /// for the message.
-  func check(_ condition: IRValue, error: Int, value: IRValue) {
+  /// Ends the kernel with the error's number, plus one, where the condition does not hold; the runtime keeps value and
+  /// bound for the message.
+  func check(_ condition: IRValue, error: Int, value: IRValue, bound: IRValue) {
     let function = ir.currentFunction
     let fails = ir.block("fails", in: function)
     let holds = ir.block("holds", in: function)
     ir.jump(if: condition, holds, else: fails)
     ir.position(at: fails)
-    let report = ir.external("sinter_report", ir.functionType(ir.i32, [ir.i32, ir.i64]), isHidden: true)
-    ir.giveBack(ir.call(report, [ir.int(ir.i32, Int64(error + 1)), value]))
+    let report = ir.external("sinter_report", ir.functionType(ir.i32, [ir.i32, ir.i64, ir.i64]), isHidden: true)
+    ir.giveBack(ir.call(report, [ir.int(ir.i32, Int64(error + 1)), value, bound]))
     ir.position(at: holds)
   }
 

@@ -134,8 +134,9 @@ final class KernelEmitter {
       try scatter(self[value], memory, at: self[at], mask: mask.map { try self[$0] })
     case .loop(let loop): try emit(loop)
     case .branch(let branch): try emit(branch)
-    case .check(let condition, let error, let value):
-      try check(self[condition], error: error, value: wide(self[value], type(value)))
+    case .check(let condition, let error, let value, let bound):
+      try check(
+        self[condition], error: error, value: wide(self[value], type(value)), bound: wide(self[bound], type(bound)))
     case .prefetch(let memory, let at): try prefetch(memory, at: self[at])
     }
   }

@@ -98,14 +98,14 @@ int32_t sinter_fail(SinterFrame *frame, int32_t status, int32_t index, const int
   return status;
 }
 
-int32_t sinter_report(int32_t error, int64_t value) {
+int32_t sinter_report(int32_t error, int64_t value, int64_t bound) {
   Notes *notes = thread_notes(true);
-  if (notes) notes->report = (KernelError){error, true, value};
+  if (notes) notes->report = (KernelError){error, true, {value, bound}};
   return error;
 }
 
 KernelError take_report(int32_t error) {
-  KernelError taken = {error, false, 0};
+  KernelError taken = {.error = error};
   Notes *notes = thread_notes(false);
   if (notes && notes->report.error == error) taken = notes->report;
   if (notes) notes->report = (KernelError){0};
@@ -116,11 +116,11 @@ int32_t sinter_fail_kernel(SinterFrame *frame, int32_t error) { return fail_kern
 
 int32_t fail_kernel(SinterSession *session, KernelError error) {
   int32_t index = error.error - 1, status;
-  status = sinter_fail(&session->frame, SINTER_RUNTIME_ERROR, index, &error.value, error.has_value);
-  if (!error.has_value || index < 0 || (size_t)index >= session->program->error_count) return status;
+  status = sinter_fail(&session->frame, SINTER_RUNTIME_ERROR, index, error.values, error.has_values ? 2 : 0);
+  if (!error.has_values || index < 0 || (size_t)index >= session->program->error_count) return status;
   if (strstr(session->program->errors[index], "%0")) return status;
   size_t used = strlen(session->message);
-  snprintf(session->message + used, sizeof session->message - used, ": %lld", (long long)error.value);
+  snprintf(session->message + used, sizeof session->message - used, ": %lld", (long long)error.values[0]);
   return status;
 }
 

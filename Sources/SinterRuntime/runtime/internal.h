@@ -63,8 +63,8 @@ int32_t fail_open(int32_t status, const char *format, ...) __attribute__((format
 void forget_open_failure(void);
 /* run() found the session running. Its message is not touched: another thread may be writing it. */
 int32_t fail_busy(SinterSession *session);
-/* A kernel's error number, and the value that it reported, if it did. */
-typedef struct { int32_t error; bool has_value; int64_t value; } KernelError;
+/* A kernel's error number, and the value and the bound that it reported, if it did. */
+typedef struct { int32_t error; bool has_values; int64_t values[2]; } KernelError;
 /* What the kernel that just returned `error` on this thread reported. */
 KernelError take_report(int32_t error);
 int32_t fail_kernel(SinterSession *session, KernelError error);

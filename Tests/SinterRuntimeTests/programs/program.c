@@ -51,7 +51,7 @@ static const SinterBufferInfo buffers[] = {
 };
 static const char *const errors[] = {
   "Check: a row is not allowed (node /check)", "Gather: index %0 is outside 0 ..< %1 (node /gather)", "n may not be 13",
-  "row %0 fails",
+  "row %0 fails: it is not below %1",
 };
 static const struct { _Alignas(64) float unused[16]; float twos[COLUMNS]; } weights = {{0}, {2, 2, 2, 2}};
 
@@ -101,7 +101,7 @@ static int32_t failing_kernel(void *const *buffers, const int64_t *sizes, int64_
 /* Reports the row at which it fails, once at the end of the text and once inside it. */
 static int32_t reporting_kernel(void *const *buffers, const int64_t *sizes, int64_t begin, int64_t end) {
   (void)sizes;
-  return end > 5 ? sinter_report(1 + (buffers ? ERROR_INSIDE : ERROR_ROW), begin > 6 ? begin : 6) : 0;
+  return end > 5 ? sinter_report(1 + (buffers ? ERROR_INSIDE : ERROR_ROW), begin > 6 ? begin : 6, 5) : 0;
 }
 
 /* Takes long enough for another thread to find the session busy. */

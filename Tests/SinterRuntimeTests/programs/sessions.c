@@ -228,7 +228,7 @@ static void test_wrong_inputs(void) {
   WRONG(host->mode = MODE_FAIL_WITH_VALUES, SINTER_RUNTIME_ERROR, "Gather: index -7 is outside 0 ..< 8 (node /gather)");
   WRONG(host->mode = MODE_REPORT, SINTER_RUNTIME_ERROR, "Check: a row is not allowed (node /check): 6");
   WRONG(host->mode = MODE_REPORT_DIRECTLY, SINTER_RUNTIME_ERROR, "Check: a row is not allowed (node /check): 6");
-  WRONG(host->mode = MODE_REPORT_INSIDE, SINTER_RUNTIME_ERROR, "row 6 fails");
+  WRONG(host->mode = MODE_REPORT_INSIDE, SINTER_RUNTIME_ERROR, "row 6 fails: it is not below 5");
   WRONG(host->mode = MODE_FORGET_OUTPUT, SINTER_RUNTIME_ERROR, "internal error: the program did not make output 'texts'");
   host->mode = MODE_PLAIN;
   CHECK(library->run(session, NULL, host->outputs) == SINTER_INVALID_ARGUMENT);

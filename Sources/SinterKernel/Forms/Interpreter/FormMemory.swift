@@ -91,20 +91,6 @@ final class FormMemory {
   /// What a failed check reports, with the value and the bound in place.
   func error(_ number: Int, value: Int64, bound: Int64) -> DiagnosticError {
     let text = program.errors.indices.contains(number) ? program.errors[number] : "%0 lies outside 0 ..< %1"
-    var message = ""
-    var rest = text[...]
-    while let percent = rest.firstIndex(of: "%") {
-      message += rest[..<percent]
-      rest = rest[rest.index(after: percent)...]
-      switch rest.first {
-      case "0": message += "\(value)"
-      case "1": message += "\(bound)"
-      default:
-        message += "%"
-        continue
-      }
-      rest = rest.dropFirst()
-    }
-    return DiagnosticError(.user, "run.check", message + rest)
+    return DiagnosticError(.user, "run.check", ErrorText.filled(text, value: value, bound: bound))
   }
 }

@@ -145,7 +145,9 @@ struct KernelParser {
       try scanner.expect("error")
       let error = try scanner.integer()
       try scanner.expect("value")
-      return .check(condition, error: error, value: try register())
+      let value = try register()
+      try scanner.expect("bound")
+      return .check(condition, error: error, value: value, bound: try register())
     }
     if scanner.take("prefetch") {
       let (memory, at, _) = try place()

@@ -106,7 +106,8 @@ struct KernelPrinter {
     case .scatter(let r, let memory, let at, let mask): line("scatter \(r) \(place(memory, at, mask))")
     case .loop(let loop): print(loop)
     case .branch(let branch): print(branch)
-    case .check(let condition, let error, let value): line("check \(condition) error \(error) value \(value)")
+    case .check(let condition, let error, let value, let bound):
+      line("check \(condition) error \(error) value \(value) bound \(bound)")
     case .prefetch(let memory, let at): line("prefetch \(place(memory, at, nil))")
     }
   }
