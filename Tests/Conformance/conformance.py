@@ -220,10 +220,14 @@ def main():
     parser.add_argument("--jobs", type=int, default=2, help="tests at once (2)")
     parser.add_argument("--timeout", type=float, default=60, help="seconds for compiling, and again for running (60)")
     parser.add_argument("--json", type=Path, help="writes each test's result to this file")
+    parser.add_argument("--failed-in", type=Path, help="runs only what failed according to such a file")
     parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="where the suite is kept between runs")
     parser.add_argument("--verbose", action="store_true", help="prints each failure as it happens")
     arguments = parser.parse_args()
     tests = [test for test in suite.load(arguments.folder) if re.search(arguments.only, test["name"])]
+    if arguments.failed_in:
+        failed = {result["name"] for result in json.loads(arguments.failed_in.read_text()) if result["failure"]}
+        tests = [test for test in tests if test["name"] in failed]
     sinter = str(Path(arguments.sinter).resolve())
     results, lock, start = [], threading.Lock(), time.monotonic()
 
