@@ -24,6 +24,7 @@ public struct NonZero: Primitive {
         .limit, "operator.dynamic", "how many elements of \(x) are not zero is known only at run time",
         hint: "declare the result's shape in the file")
     }
+    try requireAtMost(x.count, declared[1])
     return [Fact(.i64, [Dim(x.rank), declared[1]])]
   }
 
@@ -72,7 +73,9 @@ public struct Compress: Primitive {
     var count = inputs.integers(1).map { Dim($0.filter { $0 != 0 }.count) }
     if count == nil, let declared = inputs.declaredShape(), declared.count == (axis == nil ? 1 : x.rank) {
       count = declared[axis ?? 0]
+      try requireAtMost(try inputs.tensor(1).count, declared[axis ?? 0])
     }
+    try requireAtMost(axis.map { x.shape[$0] } ?? x.count, try inputs.tensor(1).count)
     guard let count else {
       throw DiagnosticError(
         .limit, "operator.dynamic", "how many conditions hold is known only at run time",
@@ -105,11 +108,14 @@ public struct Compress: Primitive {
   public static var examples: [OperatorExample] {
     var second = Compress()
     second.axis = 1
-    func condition(_ values: [Bool]) -> OperatorExample.Input { .constant(HostTensor(.bool, [values.count], values: values)) }
+    func condition(_ values: [Bool]) -> OperatorExample.Input {
+      .constant(HostTensor(.bool, [values.count], values: values))
+    }
     return [
       OperatorExample(
         second, [.random(TensorType(.f32, ["n", 3]), -1...1), condition([true, false, true])], sizes: [Symbol("n"): 2]),
-      OperatorExample(Compress(), [.random(TensorType(.f32, [2, 3]), -1...1), condition([false, true, false, false, true])]),
+      OperatorExample(
+        Compress(), [.random(TensorType(.f32, [2, 3]), -1...1), condition([false, true, false, false, true])]),
     ]
   }
 }
@@ -122,5 +128,14 @@ extension Lowering {
     try sort([extent], axis: 0, count: count, descending: true) { builder, index in
       try condition(builder, index[0]).cast(to: .i32)
     }
+  }
+}
+
+/// Holds a declared number of chosen elements against how many there are to choose from, as far as that is known.
+private func requireAtMost(_ limit: Dim, _ count: Dim) throws {
+  if let limit = limit.value, let count = count.value, count > limit || count < 0 {
+    throw DiagnosticError(
+      .user, "operator.declared", "\(count) of \(limit) elements cannot be chosen",
+      hint: "declare the result's shape rightly")
   }
 }

@@ -24,7 +24,11 @@ public struct AffineGrid: Primitive {
     guard theta.rank == 3, let rows = theta.shape[1].value, theta.shape[2].value == rows + 1 else {
       throw DiagnosticError(.user, "affinegrid.theta", "theta must be [n, 2, 3] or [n, 3, 4], but is \(theta)")
     }
-    if inputs.contents(1) == nil, let declared = inputs.declaredShape() { return [Fact(theta.element, declared)] }
+    if inputs.contents(1) == nil, let declared = inputs.declaredShape(), declared.count == rows + 2,
+      declared[0] == theta.shape[0], declared[rows + 1] == Dim(rows)
+    {
+      return [Fact(theta.element, declared)]
+    }
     let sizes = try inputs.knownSizes(1, "size")
     guard sizes.count == rows + 2 else {
       throw DiagnosticError(.user, "affinegrid.size", "size must have \(rows + 2) entries, but is \(sizes)")

@@ -28,14 +28,32 @@ public struct Col2Im: Primitive {
     guard x.rank == 3 else {
       throw DiagnosticError(.user, "col2im.rank", "the columns must be [n, c·block, blocks], but are \(x)")
     }
-    if inputs.contents(1) == nil || inputs.integers(2) == nil, let declared = inputs.declaredShape(), declared.count > 2 {
+    let axes = try inputs.tensor(2).count
+    for (name, values, count) in [("strides", strides, axes), ("dilations", dilations, axes), ("pads", pads, axes * 2)]
+    {
+      guard values.isEmpty || Dim(values.count) == count,
+        values.allSatisfy({ ((name == "pads" ? 0 : 1)...Window.limit).contains($0) })
+      else {
+        throw DiagnosticError(.user, "col2im.\(name)", "\(name) must be \(count) positive numbers, but are \(values)")
+      }
+    }
+    if let block = inputs.integers(2), block.count > 3 || !block.allSatisfy({ (1...1 << 16).contains($0) }) {
+      throw DiagnosticError(
+        .user, "col2im.shape", "block_shape must be up to three numbers from 1 to \(1 << 16), but is \(block)")
+    }
+    if inputs.contents(1) == nil || inputs.integers(2) == nil, let declared = inputs.declaredShape(),
+      declared.count > 2,
+      Dim(declared.count - 2) == axes
+    {
       return [Fact(x.element, declared)]
     }
     let block = try inputs.knownIntegers(2, "block_shape")
     let image = try inputs.knownSizes(1, "image_shape")
-    guard image.count == block.count, block.allSatisfy({ $0 > 0 }) else {
+    guard image.count == block.count else {
       throw DiagnosticError(
-        .user, "col2im.shape", "image_shape and block_shape must be positive and equally long, but are \(image) and \(block)")
+        .user, "col2im.shape",
+        "image_shape and block_shape must be equally long, but are \(image) and \(block)"
+      )
     }
     return [Fact(x.element, [x.shape[0], x.shape[1] / Dim(block.reduce(1, *))] + image)]
   }
@@ -73,6 +91,7 @@ public struct Col2Im: Primitive {
         column = column * count + which
       }
       let row = index[1] * builder.size(places) + inner[0]
+      inside = inside && ((row < builder.size(x.shape[1])) && (column < builder.size(x.shape[2])))
       return builder.load(x.id, [index[0], row, column], where: inside).cast(to: x.element.computeType)
     }
     return [try lowering.cast(result, to: x.element)]

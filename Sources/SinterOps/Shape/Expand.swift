@@ -14,7 +14,14 @@ public struct Expand: Primitive {
 
   public func infer(_ inputs: NodeInputs) throws -> [Fact] {
     let x = try inputs.tensor(0)
-    if inputs.contents(1) == nil, let declared = inputs.declaredShape() { return [Fact(x.element, declared)] }
+    if inputs.contents(1) == nil, let declared = inputs.declaredShape() {
+      guard try Broadcast.shape(x.shape, declared) == declared else {
+        throw DiagnosticError(
+          .user, "operator.declared", "\(x) does not broadcast to \(declared), which the file declares",
+          hint: "declare the right shape")
+      }
+      return [Fact(x.element, declared)]
+    }
     return [Fact(x.element, try Broadcast.shape(x.shape, try inputs.knownSizes(1, "shape")))]
   }
 
@@ -90,7 +97,8 @@ public struct Tile: Primitive {
   public static var examples: [OperatorExample] {
     [
       OperatorExample(
-        Tile(), [.random(TensorType(.f32, ["n", 2, 3]), -1...1), .constant(.i64([3], [2, 1, 3]))], sizes: [Symbol("n"): 2])
+        Tile(), [.random(TensorType(.f32, ["n", 2, 3]), -1...1), .constant(.i64([3], [2, 1, 3]))],
+        sizes: [Symbol("n"): 2])
     ]
   }
 }

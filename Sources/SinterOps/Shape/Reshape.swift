@@ -29,8 +29,8 @@ public struct Reshape: Primitive {
   public func infer(_ inputs: NodeInputs) throws -> [Fact] {
     let fact = try inputs.fact(0)
     let x = try inputs.tensor(0)
-    guard inputs.contents(1) != nil || inputs.declaredShape() == nil else {
-      return [Fact(x.element, inputs.declaredShape() ?? [])]
+    if inputs.contents(1) == nil, let declared = try inputs.declaredReshape(of: x) {
+      return [Fact(x.element, declared)]
     }
     var shape = try inputs.knownSizes(1, "shape")
     var open: Int?
@@ -44,11 +44,13 @@ public struct Reshape: Primitive {
         shape[axis] = x.shape[axis]
       case -1:
         if let open {
-          throw DiagnosticError(.user, "reshape.shape", "shape \(shape) has -1 at axes \(open) and \(axis); one may be open")
+          throw DiagnosticError(
+            .user, "reshape.shape", "shape \(shape) has -1 at axes \(open) and \(axis); one may be open")
         }
         open = axis
       case let number? where number < -1:
-        throw DiagnosticError(.user, "reshape.shape", "shape \(shape) holds \(number); sizes are at least 0, or -1 once")
+        throw DiagnosticError(
+          .user, "reshape.shape", "shape \(shape) holds \(number); sizes are at least 0, or -1 once")
       default: break
       }
     }
@@ -56,7 +58,8 @@ public struct Reshape: Primitive {
       var rest = Dim(1)
       for (axis, size) in shape.enumerated() where axis != open { rest = rest * size }
       if let total = x.count.value, let known = rest.value, known == 0 ? total != 0 : total % known != 0 {
-        throw DiagnosticError(.user, "reshape.count", "\(x) has \(total) elements, which shape \(shape) does not divide")
+        throw DiagnosticError(
+          .user, "reshape.count", "\(x) has \(total) elements, which shape \(shape) does not divide")
       }
       shape[open] = rest == 0 ? 0 : x.count.exactQuotient(by: rest) ?? x.count / rest
     } else {
@@ -78,7 +81,8 @@ public struct Reshape: Primitive {
         Reshape(), [.random(TensorType(.f32, shape), -1...1), .constant(.i64([to.count], to))], sizes: sizes)
     }
     return [
-      example([2, 3, 4], [4, 6]), example([2, 3, 4], [0, -1]), example([2, 3, 4], [2, 1, 3, 2, 2]), example([6], [2, 3]),
+      example([2, 3, 4], [4, 6]), example([2, 3, 4], [0, -1]), example([2, 3, 4], [2, 1, 3, 2, 2]),
+      example([6], [2, 3]),
       example(["n", 6, 4], [-1, 4], [Symbol("n"): 3]), example(["n", 6, 4], [0, 2, 3, 4], [Symbol("n"): 3]),
       example([1], []),
     ]

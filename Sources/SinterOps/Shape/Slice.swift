@@ -71,9 +71,12 @@ public struct Slice: Primitive {
     let steps = try inputs.optionalIntegers(4, "steps") ?? axes.map { _ in 1 }
     guard starts.count == axes.count, ends.count == axes.count, steps.count == axes.count else {
       throw DiagnosticError(
-        .user, "slice.count", "starts, ends, axes and steps must have as many entries, but are \(starts), \(ends), \(axes), \(steps)")
+        .user, "slice.count",
+        "starts, ends, axes and steps must have as many entries, but are \(starts), \(ends), \(axes), \(steps)")
     }
-    guard !steps.contains(0) else { throw DiagnosticError(.user, "slice.step", "steps must not be 0, but are \(steps)") }
+    guard !steps.contains(0) else {
+      throw DiagnosticError(.user, "slice.step", "steps must not be 0, but are \(steps)")
+    }
     var ranges = x.shape.map { Range(size: $0, start: 0, end: $0, step: 1) }
     for (k, axis) in axes.enumerated() {
       ranges[axis] = Range(size: x.shape[axis], start: starts[k], end: ends[k], step: steps[k])
@@ -103,16 +106,23 @@ public struct Slice: Primitive {
         }
       ]
     }
+    let error = lowering.error(
+      "Slice: place %0 lies outside of an axis of %1 elements; the result is declared longer than what is taken")
     return [
       try lowering.element(shape) { builder, index in
         let places = try places(node, builder, x.shape)
-        return builder.load(x.id, zip(index, places).map { $0 * $1.step + $1.start })
+        let own = zip(index, zip(places, x.shape)).map { index, axis in
+          (index * axis.0.step + axis.0.start).checked(below: builder.size(axis.1), error: error)
+        }
+        return builder.load(x.id, own)
       }
     ]
   }
 
   /// Start and step along each axis, read at run time.
-  private func places(_ node: LoweringNode, _ builder: BodyBuilder, _ shape: [Dim]) throws -> [(start: Expr, step: Expr)] {
+  private func places(_ node: LoweringNode, _ builder: BodyBuilder, _ shape: [Dim]) throws -> [(
+    start: Expr, step: Expr
+  )] {
     func number(_ value: Int) -> Expr { builder.constant(value, .i64) }
     let count = try node.input(1).shape.first?.value ?? 0
     func entry(_ input: Int, _ k: Int, _ absent: Int) throws -> Expr {
@@ -145,7 +155,8 @@ public struct Slice: Primitive {
     let n = [Symbol("n"): 6]
     return [
       example([8, 5], [[1, 0], [7, 3], [0, 1], [2, 1]]), example([8, 5], [[-3], [9223372036854775807], [0]]),
-      example([8, 5], [[7], [-9], [0], [-3]]), example(["n", 5], [[1], [-1], [0]], n), example(["n", 5], [[-4], [100]], n),
+      example([8, 5], [[7], [-9], [0], [-3]]), example(["n", 5], [[1], [-1], [0]], n),
+      example(["n", 5], [[-4], [100]], n),
       example(["n", 5], [[-1], [-100], [0], [-2]], n), example([3, 5], [[5], [9], [1]]),
     ]
   }

@@ -43,7 +43,14 @@ public struct Split: Primitive {
     let x = try inputs.tensor(0)
     let size = x.shape[try normalizedAxis(axis, rank: x.rank)]
     if inputs.has(1) {
-      if inputs.contents(1) == nil, let declared = declaredParts(inputs) { return declared }
+      if inputs.contents(1) == nil, let declared = declaredParts(inputs) {
+        guard declared.reduce(Dim(0), +) == size else {
+          throw DiagnosticError(
+            .user, "operator.declared", "the file declares parts of \(declared), which do not add up to \(size)",
+            hint: "declare the right shapes")
+        }
+        return declared
+      }
       let parts = try inputs.knownSizes(1, "split")
       let sum = parts.reduce(Dim(0), +)
       guard parts.count >= inputs.outputCount else {

@@ -20,7 +20,8 @@ public struct Squeeze: Primitive {
     guard let given = try inputs.optionalIntegers(1, "axes") else {
       if let open = x.shape.first(where: { !$0.isConstant }) {
         throw DiagnosticError(
-          .limit, "squeeze.axes", "without axes, which sizes of \(x) are 1 must be known ahead of time, but \(open) is not",
+          .limit, "squeeze.axes",
+          "without axes, which sizes of \(x) are 1 must be known ahead of time, but \(open) is not",
           hint: "give axes")
       }
       return x.shape.indices.filter { x.shape[$0] != 1 }
@@ -37,7 +38,7 @@ public struct Squeeze: Primitive {
   public func infer(_ inputs: NodeInputs) throws -> [Fact] {
     let fact = try inputs.fact(0)
     let x = try inputs.tensor(0)
-    if isOpen(inputs), let declared = inputs.declaredShape() { return [Fact(x.element, declared)] }
+    if isOpen(inputs), let declared = try inputs.declaredReshape(of: x) { return [Fact(x.element, declared)] }
     return [Fact(x.element, try kept(inputs).map { x.shape[$0] }, contents: fact.contents)]
   }
 

@@ -15,7 +15,9 @@ public struct Unsqueeze: Primitive {
   public func infer(_ inputs: NodeInputs) throws -> [Fact] {
     let fact = try inputs.fact(0)
     let x = try inputs.tensor(0)
-    if inputs.integers(1) == nil, let declared = inputs.declaredShape() { return [Fact(x.element, declared)] }
+    if inputs.integers(1) == nil, let declared = try inputs.declaredReshape(of: x) {
+      return [Fact(x.element, declared)]
+    }
     let added = try inputs.knownIntegers(1, "axes")
     let rank = x.rank + added.count
     let axes = Set(try added.map { try normalizedAxis($0, rank: rank, name: "axes") })

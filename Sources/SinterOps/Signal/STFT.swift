@@ -13,7 +13,9 @@ public struct STFT: Primitive {
 
   public init() {}
 
-  public mutating func attributes(_ list: inout some AttributeList) { list.bool("onesided", &isOnesided, default: true) }
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.bool("onesided", &isOnesided, default: true)
+  }
   public static var onnx: [OnnxRule] { [.direct(STFT.self, since: 17)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 17) }
 
@@ -29,7 +31,8 @@ public struct STFT: Primitive {
       return (isOnesided ? declared[2] * 2 - 1 : declared[2], declared)
     }
     guard let frame = known else {
-      throw DiagnosticError(.limit, "stft.frame", "the frame's length must be known ahead of time, by a constant or by a window")
+      throw DiagnosticError(
+        .limit, "stft.frame", "the frame's length must be known ahead of time, by a constant or by a window")
     }
     let bins = isOnesided ? frame / 2 + 1 : frame
     guard let step = inputs.contents(1)?.first else {
@@ -42,7 +45,9 @@ public struct STFT: Primitive {
   /// Whether the frame's length is known only at run time.
   private func frameIsOpen(_ inputs: NodeInputs) -> Bool { inputs.contents(3) == nil && !inputs.has(2) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] { [Fact(try inputs.tensor(0).element, try plan(inputs).result)] }
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    [Fact(try inputs.tensor(0).element, try plan(inputs).result)]
+  }
 
   /// Sums and angles are in f64: they cancel.
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -56,9 +61,9 @@ public struct STFT: Primitive {
         builder.load(operand.id, operand.shape.map { _ in builder.constant(0, .i64) }).cast(to: .i64)
       }
       let n = length.map(scalar) ?? builder.size(frame)
-      let inside = inner[0] < n
-      let angle = (index[2] * inner[0]).modulo(n).cast(to: .f64) * (-2 * Double.pi) / n.cast(to: .f64)
       let place = index[1] * scalar(step) + inner[0]
+      let inside = (inner[0] < n) && (place < builder.size(x.shape[1]))
+      let angle = (index[2] * inner[0]).modulo(n).cast(to: .f64) * (-2 * Double.pi) / n.cast(to: .f64)
       func part(_ which: Int) -> Expr {
         let at = [index[0], place, builder.constant(which, .i64)]
         let value = builder.load(x.id, at, where: inside).cast(to: .f64)
@@ -76,7 +81,10 @@ public struct STFT: Primitive {
     [
       OperatorExample(
         STFT(),
-        [.random(TensorType(.f32, ["n", 20, 1]), -1...1), .constant(.i64([], [4])), .random(TensorType(.f32, [8]), 0...1)],
+        [
+          .random(TensorType(.f32, ["n", 20, 1]), -1...1), .constant(.i64([], [4])),
+          .random(TensorType(.f32, [8]), 0...1),
+        ],
         sizes: [Symbol("n"): 2])
     ]
   }
