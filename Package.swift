@@ -4,7 +4,7 @@ import PackageDescription
 let package = Package(
   name: "Sinter",
   products: [
-    .library(name: "Sinter", targets: ["Sinter"]),
+    .library(name: "Sinter", targets: ["Sinter", "SinterIR", "SinterOps"]),
     .library(name: "SinterModel", targets: ["SinterModel"]),
     .executable(name: "sinter", targets: ["SinterCLI"]),
   ],
@@ -53,6 +53,8 @@ let package = Package(
     .testTarget(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),
     .testTarget(name: "SinterModelTests", dependencies: ["SinterCore", "SinterLLVM", "SinterModel"]),
+    .testTarget(name: "SinterTests", dependencies: ["Sinter", "SinterIR", "SinterOps", "SinterONNX"]),
+    .testTarget(name: "SinterCLITests", dependencies: ["SinterCLI", "Sinter", "SinterCore"]),
     .testTarget(name: "StructureTests", dependencies: ["SinterCore", "SinterIR", "SinterOps"]),
     .testTarget(
       name: "SinterLLVMTests",

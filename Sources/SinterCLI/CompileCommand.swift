@@ -15,7 +15,7 @@ struct CompileCommand: ParsableCommand {
       """)
 
   enum Emission: String, CaseIterable, ExpressibleByArgument {
-    case so, obj, archive, asm, llvm, forms, graph
+    case so, obj, archive, asm, llvm, kernels, forms, graph
   }
 
   @OptionGroup var model: ModelArgument
@@ -34,8 +34,8 @@ struct CompileCommand: ParsableCommand {
 
   @Option(
     help: """
-      What to write: a library, an object, an archive, assembly, LLVM's text, fused forms, or the optimized graph; by default what the \
-      output's ending says (.so, .o, .a, .s, .ll).
+      What to write: a library, an object, an archive, assembly, LLVM's text, kernels, fused forms, or the optimized graph; by default \
+      what the output's ending says (.so, .o, .a, .s, .ll).
       """)
   var emit: Emission?
 
@@ -59,6 +59,9 @@ struct CompileCommand: ParsableCommand {
     case .forms:
       var compiler = Compiler(for: targets[0])
       try OutputFile.write(try compiler.fuse(compiler.lower(compiler.optimize(graph))).description, to: output)
+    case .kernels:
+      var compiler = Compiler(for: targets[0])
+      try OutputFile.write(try compiler.kernels(of: graph).description, to: output)
     case .so: try library(graph, targets, .library)
     case .obj: try library(graph, targets, .object)
     case .archive: try library(graph, targets, .archive)

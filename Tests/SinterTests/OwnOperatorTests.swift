@@ -1,0 +1,54 @@
+import Sinter
+import SinterIR
+import SinterONNX
+import SinterOps
+import Testing
+
+/// An operator of a user's: x³, scaled.
+struct ScaledCube: Composite {
+  static let name = "ScaledCube"
+  static let summary = "The third power, times a factor."
+
+  var scale = 1.0
+
+  mutating func attributes(_ list: inout some AttributeList) { list.float("scale", &scale, default: 1) }
+
+  func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    let x = try inputs.value(0)
+    let square = try builder.add1(Binary(.multiply), [x, x])
+    let cube = try builder.add1(Binary(.multiply), [square, x])
+    let factor = builder.constant(.f32([], [Float(scale)]))
+    return [try builder.add1(Binary(.multiply), [cube, factor])]
+  }
+
+  static var examples: [OperatorExample] {
+    [OperatorExample(ScaledCube(), [.random(TensorType(.f32, [3]), -1...1)])]
+  }
+}
+
+struct Cubes: UnaryLayer {
+  func forward(_ x: Tensor) -> Tensor {
+    var op = ScaledCube()
+    op.scale = 0.5
+    return x.applying(op).relu()
+  }
+}
+
+@Suite struct OwnOperatorTests {
+  @Test func tracesCompilesAndExportsAsItsExpansion() throws {
+    let model = try trace(Cubes(), .f32("n", 3)).initialized()
+    try withScratchFolder { folder in
+      let library = try model.compile(to: "\(folder)/libcubes.so")
+      let result = try library.run(.f32([2, 3], [-1, 0, 1, 2, 3, -4]))[0]
+      #expect(result.array(of: Float.self) == [0, 0, 0.5, 4, 13.5, 0])
+
+      try model.export("\(folder)/cubes.onnx")
+      // The standard operators read it: nothing private is left.
+      let graph = try OnnxImporter(operators: .standard).graph(reading: "\(folder)/cubes.onnx")
+      let names = graph.order.map { type(of: graph.nodes[$0].op).name }
+      #expect(!names.contains("ScaledCube"))
+      let again = try CompiledGraph(graph: graph).compile(to: "\(folder)/libagain.so")
+      #expect(try again.run(.f32([1, 3], [2, 3, -4]))[0].array(of: Float.self) == [4, 13.5, 0])
+    }
+  }
+}
