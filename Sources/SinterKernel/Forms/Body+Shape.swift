@@ -6,6 +6,11 @@ extension Body {
     exprs.count { if case .load(value, _, _, _) = $0.node { true } else { false } }
   }
 
+  /// The number of loads from a value that have a condition, or have none.
+  package func loads(of value: FormValueID, conditional: Bool) -> Int {
+    exprs.count { if case .load(value, _, let condition, _) = $0.node { (condition != nil) == conditional } else { false } }
+  }
+
   /// Whether each load from a value reads, without condition, the element at the place that is computed.
   ///
   /// - Parameter shape: the value's; along an axis of one element the index may be zero.

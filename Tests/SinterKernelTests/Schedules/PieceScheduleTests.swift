@@ -33,6 +33,26 @@ struct PieceScheduleTests {
     }
   }
 
+  /// The mean over places of channels that are joined, as at the end of GoogLeNet.
+  @Test func meansOfConcatenations() throws {
+    let tensors = [384, 384, 128, 128].enumerated().map { noise([1, 7, 7, $1], seed: $0 + 1) }
+    try checkSchedules(tensors.map { ($0.type, $0) }) { l, v in
+      let sum = try l.reduce(.sum, [1, 1, 1, 1024], over: [7, 7]) { b, o, i in
+        var result: Expr?
+        var start = 0
+        for operand in v {
+          let width = operand.shape[3].value ?? 0
+          let isHere = o[3] >= b.constant(start, .i64) && o[3] < b.constant(start + width, .i64)
+          let part = b.load(operand.id, [o[0]] + i + [o[3] - b.constant(start, .i64)], where: isHere)
+          result = result.map { b.select(isHere, part, $0) } ?? part
+          start += width
+        }
+        return result ?? b.constant(0.0, .f32)
+      }
+      return [try l.element(sum.shape) { b, i in b.load(sum.id, i) / 49 }]
+    }
+  }
+
   /// Fused programs, scheduled, compute what the forms mean.
   @Test(arguments: 0..<24)
   func fusedRandomPrograms(seed: Int) throws {

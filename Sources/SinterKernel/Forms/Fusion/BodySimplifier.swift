@@ -6,7 +6,7 @@ import SinterCore
 /// where `0 <= j < C`; so a reshape of a reshape, a slice of a concatenation and the like melt together. Conditions that
 /// always or never hold go, and so do the loads that nothing reads then. Sizes may be symbolic; a body runs only where each of its
 /// axes has an element, so symbols that are sizes of axes count as at least one.
-struct BodySimplifier {
+package struct BodySimplifier {
   private let builder: BodyBuilder
   private let extents: [Dim]
   private let ranges: [Symbol: ClosedRange<Int>]
@@ -45,7 +45,7 @@ struct BodySimplifier {
   }
 
   /// - Parameter extents: the sizes of the body's axes.
-  static func simplify(
+  package static func simplify(
     _ body: Body, extents: [Dim], values: EntityMap<FormValueID, FormProgram.Value>, ranges: [Symbol: ClosedRange<Int>]
   ) -> Body {
     var simplifier = BodySimplifier(values: values, extents: extents, ranges: ranges)

@@ -150,7 +150,10 @@ package struct Fusion {
       form.forEachBody(values[target].type.shape) { slot, extents, consumerBody in
         let sites = consumerBody.loads(of: value)
         if sites == 0 { return }
-        evaluations += Double(sites) * extents.reduce(Dim(1), *).estimate(ranges) / count
+        let ratio = extents.reduce(Dim(1), *).estimate(ranges) / count
+        // What a concatenation of known sizes reads under a condition is computed only in its own part.
+        let isPart = extents.allSatisfy(\.isConstant) && consumerBody.loads(of: value, conditional: true) == sites
+        evaluations += Double(sites) * (isPart ? Swift.min(ratio, 1) : ratio)
         isSide = isSide || slot == .contractLeft || slot == .contractRight
         length = Swift.max(length, consumerBody.exprs.count + sites * body.exprs.count)
       }
