@@ -1,3 +1,4 @@
+import Glibc
 import SinterCore
 import SinterKernel
 
@@ -26,20 +27,20 @@ public struct LibraryOptions: Sendable {
   public var weightsBeside: Bool
   /// Writes `<name>.h` and `sinter.h` beside a library, an archive or an object.
   public var writesHeaders: Bool
-  /// Threads that compile kernels.
+  /// Threads that compile kernels; as many as there are processors, unless told otherwise.
   public var threads: Int
   /// The linker; nil: `LD`, else `ld`.
   public var linker: String?
 
   public init(
     target: Target = .host, emission: Emission = .library, weightsBeside: Bool = false, writesHeaders: Bool = true,
-    threads: Int = 2, linker: String? = nil
+    threads: Int? = nil, linker: String? = nil
   ) {
     self.target = target
     self.emission = emission
     self.weightsBeside = weightsBeside
     self.writesHeaders = writesHeaders
-    self.threads = threads
+    self.threads = threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     self.linker = linker
   }
 }

@@ -136,6 +136,61 @@ import Testing
     return try client.run().status
   }
 
+  /// y = x without its first five elements, by way of a value of n · n elements when `isSquared`.
+  private static func tail(isSquared: Bool) -> KernelProgram {
+    var program = KernelProgram(name: "tail")
+    let rows: Dim = isSquared ? 0 : 1
+    program.inputs = [
+      .init(name: "x", type: TensorType(.f32, [rows, "n"])), .init(name: "w", type: TensorType(.f32, [rows, Dim("n") * 2])),
+    ]
+    program.outputs = [.init(name: "y", type: TensorType(.f32, [rows, Dim("n") - 5]))]
+    let x = program.buffers.append(.init(name: "x", element: .f32, count: "n", storage: .input(0)))
+    let t = program.buffers.append(
+      .init(name: "t", element: .f32, count: isSquared ? Dim("n") * Dim("n") : "n", storage: .arena))
+    let y = program.buffers.append(.init(name: "y", element: .f32, count: Dim("n") - 5, storage: .output(0)))
+    let copy = KernelBuilder(name: "copy")
+    let (from, to) = (copy.parameter("x", .f32, .read), copy.parameter("y", .f32, .write))
+    copy.store(copy.load(from, at: copy.task), to, at: copy.task)
+    let kernel = program.kernels.append(copy.finish())
+    program.steps = [
+      .call(.init(kernel: kernel, buffers: [.init(x), .init(t)], sizes: [], tasks: rows * "n", grain: 64)),
+      .call(
+        .init(kernel: kernel, buffers: [.init(t, offset: 5), .init(y)], sizes: [], tasks: rows * (Dim("n") - 5), grain: 64)),
+    ]
+    return program
+  }
+
+  @Test(arguments: [
+    (false, "8", "16", "0 "), (false, "8", "15", "2 input 'w'"), (false, "3", "6", "2 the size n - 5 of output y would be"),
+    (true, "8", "16", "0 "), (true, "1ll << 40", "2ll << 40", "2 sizes are too large"),
+  ])
+  func sizesAreChecked(isSquared: Bool, n: String, w: String, expected: String) throws {
+    try withFolder { folder in
+      _ = try LibraryCompiler.compile(Self.tail(isSquared: isSquared), to: "\(folder)/libtail.so")
+      let client = try CProgram(
+        """
+        int main(void) {
+          SinterSession *session;
+          if (sinter_library()->open(NULL, &session)) return 1;
+          static float x[16], w[16];
+          for (int i = 0; i < 8; i++) x[i] = (float)i;
+          int64_t x_shape[] = {\(isSquared ? 0 : 1), \(n)}, w_shape[] = {\(isSquared ? 0 : 1), \(w)};
+          SinterValue inputs[2] = {{.kind = SINTER_TENSOR}, {.kind = SINTER_TENSOR}}, y = {0};
+          inputs[0].tensor = (SinterTensor){.data = x, .device = {1, 0}, .ndim = 2, .dtype = {2, 32, 1}, .shape = x_shape};
+          inputs[1].tensor = (SinterTensor){.data = w, .device = {1, 0}, .ndim = 2, .dtype = {2, 32, 1}, .shape = w_shape};
+          int status = sinter_library()->run(session, inputs, &y);
+          printf("%d %s", status, status ? sinter_library()->message(session) : "");
+          if (!status && y.tensor.shape[0] && ((float *)y.tensor.data)[2] != 7) return 2;
+          if (y.release) y.release(&y);
+          sinter_library()->close(session);
+          return 0;
+        }
+        """, header: "tail.h", in: folder, linking: ["\(folder)/libtail.so", "-Wl,-rpath,\(folder)"])
+      let result = try client.run()
+      #expect(result.status == 0 && result.output.hasPrefix(expected), "\(result)")
+    }
+  }
+
   @Test func sameInputGivesSameBytes() throws {
     try withFolder { folder in
       for number in 1...2 {
