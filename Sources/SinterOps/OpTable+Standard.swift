@@ -66,6 +66,7 @@ extension OpTable {
     Gather.self,
     GatherElements.self,
     GatherND.self,
+    NonMaxSuppression.self,
     NonZero.self,
     OneHot.self,
     ScatterElements.self,
@@ -86,6 +87,7 @@ extension OpTable {
     // Convolution
     Conv.self,
     ConvTranspose.self,
+    DeformConv.self,
 
     // Normalization
     BatchNormalization.self,
@@ -101,6 +103,7 @@ extension OpTable {
     GlobalPool.self,
     LpPool.self,
     MaxPool.self,
+    MaxUnpool.self,
 
     // Resampling
     GridSample.self,
@@ -133,6 +136,7 @@ extension OpTable {
     // Attention
     Attention.self,
     CausalConvWithState.self,
+    LinearAttention.self,
     RotaryEmbedding.self,
     TensorScatter.self,
   ])

@@ -95,6 +95,8 @@ public struct OnnxRule: Sendable {
   /// The opset of the domain at which this reading begins. Of several rules the one with the greatest `since` that the model's opset
   /// reaches is used.
   public var since: Int
+  /// Whether the first result has the first input's shape. Shapes that a file declares then tell those of what comes before.
+  public var keepsShape = false
   /// Adds nodes and gives the values of the node's results, in order.
   public var build: @Sendable (OnnxNode, inout GraphBuilder) throws -> [ValueID]
 
@@ -106,6 +108,13 @@ public struct OnnxRule: Sendable {
     self.opType = opType
     self.since = since
     self.build = build
+  }
+
+  /// The same rule for nodes whose first result has the first input's shape.
+  public var keepingShape: OnnxRule {
+    var copy = self
+    copy.keepsShape = true
+    return copy
   }
 
   /// The node has this operator's inputs in its order and its attributes under the same names. `adjust` sets what differs.

@@ -16,5 +16,17 @@ extension GraphImporter {
       }
       if shape.count == dims.count { declared[info.name] = Fact(element, shape) }
     }
+    passShapesBack(graph.nodes)
+  }
+
+  /// What the results of nodes that keep shapes are declared to have, their inputs have. Of those only the shape is told so.
+  private mutating func passShapesBack(_ nodes: [OnnxFile.Node]) {
+    for node in nodes.reversed() {
+      guard let output = node.outputs.first, let fact = declared[output], let input = node.inputs.first,
+        declared[input] == nil, let opset = context.opsets[node.domain],
+        context.operators.rule(domain: node.domain, opType: node.operatorType, opset: opset)?.keepsShape == true
+      else { continue }
+      declared[input] = fact
+    }
   }
 }

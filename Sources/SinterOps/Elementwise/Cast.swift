@@ -26,7 +26,7 @@ public struct Cast: Primitive, Elementwise {
 
   public static var onnx: [OnnxRule] {
     [
-      .direct(Cast.self, since: 6),
+      .direct(Cast.self, since: 6).keepingShape,
       .direct(Cast.self, since: 1) { op, node in
         // The first version names the type in capitals.
         let names: [String: ElementType] = [
@@ -105,7 +105,7 @@ public struct CastLike: Composite {
     list.choice("round_mode", &roundMode, default: .up)
   }
 
-  public static var onnx: [OnnxRule] { [.direct(CastLike.self, since: 15)] }
+  public static var onnx: [OnnxRule] { [.direct(CastLike.self, since: 15).keepingShape] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 15) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {

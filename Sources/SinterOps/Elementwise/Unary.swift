@@ -86,7 +86,7 @@ public struct Unary: ElementwiseUnary {
   }
 
   public static var onnx: [OnnxRule] {
-    Kind.allCases.map { kind in .direct(Unary.self, as: kind.onnxName) { op, _ in op.kind = kind } }
+    Kind.allCases.map { kind in .direct(Unary.self, as: kind.onnxName) { op, _ in op.kind = kind }.keepingShape }
   }
 
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(kind.onnxName, since: kind.since) }

@@ -1,0 +1,176 @@
+import SinterCore
+import SinterIR
+import SinterKernel
+
+/// Attention without softmax, as a recurrence over a state that adds up products of keys and values.
+///
+/// With S the state of a head, at each step: S is decayed by exp(g); the value becomes beta · (v - Sᵀk) where the rule corrects; S gets the outer
+/// product of key and value added; the result is scale · Sᵀq. Inputs: queries, keys and values [batch, steps, heads · size], the state before
+/// [batch, heads, key size, value size], the decays and the rates. Results: [batch, steps, heads · value size], the state after.
+public struct LinearAttention: Primitive {
+  public static let name = "LinearAttention"
+  public static let summary = "Attention without softmax, as a recurrence over a state."
+
+  public enum Rule: String, CaseIterable, Sendable {
+    case linear, gated, delta
+    case gatedDelta = "gated_delta"
+
+    var decays: Bool { self == .gated || self == .gatedDelta }
+    var corrects: Bool { self == .delta || self == .gatedDelta }
+  }
+
+  /// How many steps ONNX suggests to compute at once; it has no effect.
+  public var chunkSize = 64
+  public var keyHeads = 1
+  public var queryHeads = 1
+  /// 0: 1 / √size.
+  public var scale = 0.0
+  public var rule = Rule.gatedDelta
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.int("chunk_size", &chunkSize, default: 64)
+    list.int("kv_num_heads", &keyHeads, default: 0)
+    list.int("q_num_heads", &queryHeads, default: 0)
+    list.float("scale", &scale, default: 0)
+    list.choice("update_rule", &rule, default: .gatedDelta)
+  }
+
+  public static var onnx: [OnnxRule] { [.direct(LinearAttention.self, since: 27)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 27) }
+
+  private struct Sizes {
+    var batch: Dim, steps: Dim
+    var key: Int, value: Int
+  }
+
+  private func sizes(_ q: TensorType, _ v: TensorType) throws -> Sizes {
+    guard queryHeads > 0, keyHeads > 0, queryHeads % keyHeads == 0 else {
+      throw DiagnosticError(
+        .user, "linearattention.heads", "q_num_heads must be a multiple of kv_num_heads, but they are \(queryHeads) and \(keyHeads)")
+    }
+    guard q.rank == 3, v.rank == 3, let width = q.shape[2].value, let other = v.shape[2].value,
+      width % queryHeads == 0, other % keyHeads == 0
+    else {
+      throw DiagnosticError(
+        .user, "linearattention.shape", "queries and values must be [batch, steps, heads·size], but are \(q) and \(v)")
+    }
+    return Sizes(batch: q.shape[0], steps: q.shape[1], key: width / queryHeads, value: other / keyHeads)
+  }
+
+  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+    let q = try inputs.tensor(0)
+    try requireElement(q) { $0.isFloat }
+    let sizes = try sizes(q, try inputs.tensor(2))
+    guard inputs.has(4) == rule.decays, inputs.has(5) == rule.corrects else {
+      throw DiagnosticError(
+        .user, "linearattention.rule",
+        "update_rule \(rule.rawValue) \(rule.decays ? "needs" : "has no") decay and \(rule.corrects ? "needs" : "has no") beta")
+    }
+    let state = [sizes.batch, Dim(keyHeads), Dim(sizes.key), Dim(sizes.value)]
+    return [
+      Fact(q.element, [sizes.batch, sizes.steps, Dim(queryHeads * sizes.value)]),
+      Fact(inputs.has(3) ? try inputs.tensor(3).element : q.element, state),
+    ]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let (q, v) = (try node.input(0), try node.input(2))
+    let sizes = try sizes(q.type, v.type)
+    let compute: ElementType = q.element == .f64 ? .f64 : .f32
+    /// [batch, steps, heads · size] as [steps, batch, heads, size].
+    func steps(_ operand: Operand, heads: Int, size: Int) throws -> Operand {
+      try lowering.element([sizes.steps, sizes.batch, Dim(heads), Dim(size)]) { builder, index in
+        builder.load(operand.id, [index[1], index[0], index[2] * builder.constant(size, .i64) + index[3]]).cast(to: compute)
+      }
+    }
+    /// One entry a head, or one a head and element, or one for all heads.
+    func perHead(_ operand: Operand) throws -> Operand {
+      let width = operand.shape[2].value ?? keyHeads
+      let heads = min(width, keyHeads)
+      return try steps(operand, heads: heads, size: max(width / keyHeads, 1))
+    }
+    var sliced = [
+      try steps(q, heads: queryHeads, size: sizes.key), try steps(try node.input(1), heads: keyHeads, size: sizes.key),
+      try steps(v, heads: keyHeads, size: sizes.value),
+    ]
+    if rule.decays { sliced.append(try perHead(try node.input(4))) }
+    if rule.corrects { sliced.append(try perHead(try node.input(5))) }
+    let stateShape = [sizes.batch, Dim(keyHeads), Dim(sizes.key), Dim(sizes.value)]
+    let past = node.has(3) ? try node.input(3) : nil
+    let initial = try lowering.element(stateShape) { builder, index in
+      past.map { builder.load($0.id, index).cast(to: compute) } ?? builder.constant(0, compute)
+    }
+    let (final, collected) = try lowering.repetition(count: sizes.steps, carried: [initial], sliced: sliced) {
+      lowering, current, slices in
+      let (next, result) = try step(current[0], slices, sizes, compute, &lowering)
+      return ([next], [result])
+    }
+    let outputs = collected[0]
+    let result = try lowering.element(try node.output(0).shape) { builder, index in
+      let width = builder.constant(sizes.value, .i64)
+      let (head, place) = (index[2].floorDivided(by: width), index[2].modulo(width))
+      return builder.load(outputs.id, [index[1], index[0], head, place]).cast(to: q.element)
+    }
+    let state = final[0]
+    if node.outputs.count < 2 { return [result, state] }
+    return [result, try lowering.cast(state, to: try node.output(1).element)]
+  }
+
+  /// The next state and the result of one step.
+  private func step(
+    _ state: Operand, _ slices: [Operand], _ sizes: Sizes, _ compute: ElementType, _ lowering: inout Lowering
+  ) throws -> (next: Operand, result: Operand) {
+    let (q, k, v) = (slices[0], slices[1], slices[2])
+    let decay = rule.decays ? slices[3] : nil
+    let rate = rule.corrects ? slices[slices.count - 1] : nil
+    func entry(_ builder: BodyBuilder, _ operand: Operand, _ index: [Expr]) -> Expr {
+      builder.load(operand.id, Broadcast.index(builder, index, of: Array(state.shape.prefix(3)), into: operand.shape))
+    }
+    let decayed = try lowering.element(state.shape) { builder, index in
+      let value = builder.load(state.id, index)
+      return decay.map { value * entry(builder, $0, Array(index.prefix(3))).unary(.exp) } ?? value
+    }
+    var written = v
+    if let rate {
+      let recalled = try lowering.reduce(.sum, v.shape, over: [Dim(sizes.key)]) { builder, index, inner in
+        builder.load(decayed.id, [index[0], index[1], inner[0], index[2]]) * builder.load(k.id, [index[0], index[1], inner[0]])
+      }
+      written = try lowering.element(v.shape) { builder, index in
+        let factor = entry(builder, rate, [index[0], index[1], builder.constant(0, .i64)])
+        return factor * (builder.load(v.id, index) - builder.load(recalled.id, index))
+      }
+    }
+    let next = try lowering.element(state.shape) { builder, index in
+      builder.load(decayed.id, index)
+        + builder.load(k.id, Array(index.prefix(3))) * builder.load(written.id, [index[0], index[1], index[3]])
+    }
+    let factor = scale == 0 ? 1 / Double(sizes.key).squareRoot() : scale
+    let shape = [sizes.batch, Dim(queryHeads), Dim(sizes.value)]
+    let sum = try lowering.reduce(.sum, shape, over: [Dim(sizes.key)]) { builder, index, inner in
+      let head = index[1].floorDivided(by: builder.constant(queryHeads / keyHeads, .i64))
+      return builder.load(q.id, [index[0], index[1], inner[0]]) * builder.load(next.id, [index[0], head, inner[0], index[2]])
+    }
+    let result = try lowering.element(shape) { builder, index in builder.load(sum.id, index) * factor }
+    return (next, result)
+  }
+
+  public static var examples: [OperatorExample] {
+    func random(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.f32, shape), -1...1) }
+    let sizes = [Symbol("b"): 2, Symbol("t"): 3]
+    return Rule.allCases.map { rule in
+      var op = LinearAttention()
+      op.rule = rule
+      op.keyHeads = 2
+      op.queryHeads = rule == .linear ? 4 : 2
+      return OperatorExample(
+        op,
+        [
+          random(["b", "t", Dim(op.queryHeads * 3)]), random(["b", "t", 6]), random(["b", "t", 8]),
+          rule == .gated ? random(["b", 2, 3, 4]) : .absent, rule.decays ? random(["b", "t", 2]) : .absent,
+          rule.corrects ? random(["b", "t", 2]) : .absent,
+        ], outputs: 2, sizes: sizes)
+    }
+  }
+}
