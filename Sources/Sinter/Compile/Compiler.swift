@@ -61,6 +61,7 @@ public struct Compiler {
   public mutating func fuse(_ program: FormProgram) throws -> FormProgram {
     let (fused, report) = try stage("fuse") { Fusion.fuse(program) }
     fusion = report
+    try dumps.write(report.description + "\n", as: "fuse", suffix: "report")
     try check(fused, after: "fuse")
     return fused
   }
