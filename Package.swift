@@ -53,7 +53,10 @@ let package = Package(
     .testTarget(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),
     .testTarget(name: "SinterModelTests", dependencies: ["SinterCore", "SinterLLVM", "SinterModel"]),
-    .testTarget(name: "SinterTests", dependencies: ["Sinter", "SinterIR", "SinterOps", "SinterONNX"]),
+    .testTarget(
+      name: "SinterTests",
+      dependencies: ["Sinter", "SinterCore", "SinterIR", "SinterKernel", "SinterLLVM", "SinterOps", "SinterONNX"],
+      exclude: ["Goldens"]),
     .testTarget(name: "SinterCLITests", dependencies: ["SinterCLI", "Sinter", "SinterCore"]),
     .testTarget(name: "StructureTests", dependencies: ["SinterCore", "SinterIR", "SinterOps"]),
     .testTarget(
