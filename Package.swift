@@ -68,7 +68,8 @@ let package = Package(
       name: "TestSupport", dependencies: ["SinterCore", "SinterIR", "SinterOps"], path: "Tests/TestSupport"),
     .testTarget(
       name: "SinterPassesTests",
-      dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "TestSupport"]),
+      dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "TestSupport"],
+      exclude: ["Goldens"]),
     .testTarget(
       name: "CompilerTests",
       dependencies: ["Sinter", "SinterCore", "SinterKernel", "SinterIR", "SinterLLVM", "TestSupport"]),

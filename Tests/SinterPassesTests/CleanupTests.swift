@@ -25,6 +25,23 @@ import Testing
     #expect(GraphVerifier.problems(of: graph) == [])
   }
 
+  @Test(arguments: [true, false]) func aKnownConditionLeavesItsBranch(_ condition: Bool) throws {
+    func branch(_ kind: Unary.Kind) throws -> Graph {
+      var builder = GraphBuilder(name: kind.rawValue)
+      let x = builder.input(Fact(.f32, ["n"]), named: "x")
+      builder.output(try builder.add1(Unary(kind), [x]), named: "y")
+      return builder.graph
+    }
+    var builder = GraphBuilder(name: "branch")
+    let x = builder.input(Fact(.f32, ["n"]), named: "x")
+    let known = builder.constant(HostTensor(.bool, [], values: [condition]))
+    let bodies = [try branch(.exp), try branch(.negate)]
+    builder.output(try builder.add(If(), [known, x, x], outputs: 1, bodies: bodies)[0], named: "y")
+    let graph = try expectSameMeaning(builder.graph, after: [.shapeArithmetic, .deadCode], sizes: [Symbol("n"): 3])
+    let op = graph.nodes[graph.order[0]].op
+    #expect(graph.order.count == 1 && op.isEqual(to: Unary(condition ? .exp : .negate)))
+  }
+
   @Test func stopsAfterTheGivenNumberOfRewrites() throws {
     var builder = GraphBuilder(name: "many")
     let x = builder.input(Fact(.f32, [2, 2]), named: "x")

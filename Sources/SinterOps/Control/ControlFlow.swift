@@ -42,7 +42,7 @@ extension Graph {
 
 extension GraphBuilder {
   /// Adds the nodes of a graph, its inputs being values of this one; gives its outputs.
-  mutating func splice(_ graph: Graph, _ inputs: [ValueID]) throws -> [ValueID] {
+  package mutating func splice(_ graph: Graph, _ inputs: [ValueID]) throws -> [ValueID] {
     var map = Dictionary(zip(graph.inputs.map(\.value), inputs), uniquingKeysWith: { first, _ in first })
     func missing(_ value: ValueID) -> DiagnosticError {
       DiagnosticError(.bug, "control.splice", "\(value) of graph \(graph.name) has no definition")

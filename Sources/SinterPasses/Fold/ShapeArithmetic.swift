@@ -1,5 +1,6 @@
 import SinterCore
 import SinterIR
+import SinterOps
 
 extension Pass {
   /// Values whose elements shapes determine become constants, however they were computed.
@@ -7,11 +8,21 @@ extension Pass {
     "fold-shapes", "Turns values that follow from known sizes (Shape, Gather, Concat of them) into constants."
   ) { graph, log in
     try graph.inferAnew()
-    try graph.rewrite([.knownContents], log: &log)
+    try graph.rewrite([.knownContents, .knownBranch], log: &log)
   }
 }
 
 extension RewriteRule {
+  static let knownBranch = RewriteRule("if(true, a, b) = a", at: [If.self]) { site in
+    let inputs = site.graph.inputs(of: site.id)
+    guard let condition = inputs.integers(0)?.first, inputs.bodies.count == 2 else { return nil }
+    let captures = site.inputs.dropFirst().compactMap { $0 }
+    let first = inputs.bodies[0].inputs.count
+    guard captures.count == first + inputs.bodies[1].inputs.count else { return nil }
+    let taken = condition != 0 ? (inputs.bodies[0], captures.prefix(first)) : (inputs.bodies[1], captures.dropFirst(first))
+    return try site.build { try $0.splice(taken.0, Array(taken.1)) }
+  }
+
   static let knownContents = RewriteRule("known contents = a constant", at: []) { site in
     var results: [ValueID] = []
     for output in site.outputs {
