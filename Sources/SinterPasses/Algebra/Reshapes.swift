@@ -28,6 +28,11 @@ extension RewriteRule {
       }
       return [x]
     },
+    RewriteRule("reshape(x, computed sizes) = reshape(x, 0 and -1)", at: Reshape.self) { _, site in
+      guard let x = site.input(0), site.constant(site.input(1)) == nil, let shape = site.type(site.outputs[0])?.shape
+      else { return nil }
+      return try site.reshaped(x, to: shape)
+    },
     RewriteRule("reshape(reshape(x)) = reshape(x)", at: reshapes) { site in
       guard let inner = site.input(0), let id = site.graph.producer(of: inner), isReshape(site.graph.nodes[id].op),
         let x = site.graph.nodes[id].inputs[0], let shape = site.type(site.outputs[0])?.shape
