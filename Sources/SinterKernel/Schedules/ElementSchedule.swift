@@ -91,22 +91,38 @@ struct ElementPlan {
     "\(kind)_\(type.element)_" + (axes.isEmpty ? "1" : axes.map { Symbol.sanitizedName("\($0.extent)") }.joined(separator: "x"))
   }
 
-  /// How the loops become tasks: some outer axes, and the innermost one in parts where it is long.
-  private func split(isPacked: Bool) -> (outerCount: Int, isCut: Bool, perTask: Int, tasks: Dim) {
-    guard let inner = axes.last else { return (0, false, 1, 1) }
+  /// How the loops become tasks: some outer axes, and the axis behind them in parts where that makes tasks of a sensible size.
+  private struct Split {
+    var outerCount: Int
+    /// Elements of axis `outerCount` that a task takes; nil: all.
+    var part: Int?
+    var perTask: Int
+    var tasks: Dim
+  }
+
+  private func split(isPacked: Bool) -> Split {
     // Packed results share bytes between elements: one task writes them all.
-    var outerCount = isPacked ? 0 : axes.count - 1
-    var perTask = TaskSplit.estimate(inner.extent)
-    if !isPacked {
-      while outerCount > 0, perTask * TaskSplit.estimate(axes[outerCount - 1].extent) <= 1024 {
-        outerCount -= 1
-        perTask *= TaskSplit.estimate(axes[outerCount].extent)
-      }
+    guard let inner = axes.last, !isPacked else {
+      return Split(outerCount: 0, perTask: axes.reduce(1) { $0 * TaskSplit.estimate($1.extent) }, tasks: 1)
     }
-    let isCut = !isPacked && outerCount == axes.count - 1
-      && (inner.extent.value.map { $0 > 2 * TaskSplit.part } ?? (axes.count == 1))
-    let parts = isCut ? inner.extent.ceilDivided(by: Dim(TaskSplit.part)) : Dim(1)
-    return (outerCount, isCut, perTask, axes[..<outerCount].reduce(parts) { $0 * $1.extent })
+    var outerCount = axes.count - 1
+    var perTask = TaskSplit.estimate(inner.extent)
+    while outerCount > 0, perTask * TaskSplit.estimate(axes[outerCount - 1].extent) <= 1024 {
+      outerCount -= 1
+      perTask *= TaskSplit.estimate(axes[outerCount].extent)
+    }
+    var part: Int?
+    if outerCount == axes.count - 1, inner.extent.value.map({ $0 > 2 * TaskSplit.part }) ?? (axes.count == 1) {
+      part = TaskSplit.part
+      perTask = TaskSplit.part
+    } else if outerCount > 0, perTask < 512 {
+      outerCount -= 1
+      part = 1024 / perTask
+      perTask *= 1024 / perTask
+    }
+    let parts = part.map { axes[outerCount].extent.ceilDivided(by: Dim($0)) } ?? Dim(1)
+    return Split(
+      outerCount: outerCount, part: part, perTask: perTask, tasks: axes[..<outerCount].reduce(parts) { $0 * $1.extent })
   }
 
   /// The number of tasks that `write` makes.
@@ -124,21 +140,22 @@ struct ElementPlan {
       work(emitter, nil)
       return (1, 1)
     }
-    let (outerCount, isCut, perTask, tasks) = split(isPacked: isPacked)
-    let outer = axes[..<outerCount]
-    let parts = isCut ? inner.extent.ceilDivided(by: Dim(TaskSplit.part)) : Dim(1)
-
-    let numbers = scope.unflatten(task ?? builder.task, outer.map(\.extent) + (isCut ? [parts] : []))
+    let split = split(isPacked: isPacked)
+    let outer = axes[..<split.outerCount]
+    let parts = split.part.map { [axes[split.outerCount].extent.ceilDivided(by: Dim($0))] } ?? []
+    let numbers = scope.unflatten(task ?? builder.task, outer.map(\.extent) + parts)
     for (axis, register) in zip(outer, numbers) { scope.bind(axis.symbol, to: register) }
     var open = Set(outer.map(\.symbol))
     emitter.hoist(open, loads: true)
-    let stretch =
-      isCut
-      ? scope.stretch(inner.extent, part: numbers[numbers.count - 1], size: TaskSplit.part) : scope.stretch(inner.extent)
     let lanes = vectorWidth(element)
     let unroll = cost <= 4 ? 4 : cost <= 12 ? 2 : 1
 
     func nest(_ position: Int) {
+      let axis = axes[position]
+      var stretch = scope.stretch(axis.extent)
+      if position == split.outerCount, let size = split.part, let number = numbers.last {
+        stretch = scope.stretch(axis.extent, part: number, size: size)
+      }
       guard position < axes.count - 1 else {
         scope.vectorLoop(name, over: stretch, lanes: lanes, unroll: unroll) { index, width, mask in
           scope.bind(inner.symbol, to: index)
@@ -146,8 +163,7 @@ struct ElementPlan {
         }
         return
       }
-      let axis = axes[position]
-      builder.loop("\(name)\(position)", from: builder.index(0), to: scope.dim(axis.extent)) { index in
+      builder.loop("\(name)\(position)", from: stretch.from, to: stretch.to) { index in
         emitter.scoped {
           scope.bind(axis.symbol, to: index)
           open.insert(axis.symbol)
@@ -157,8 +173,8 @@ struct ElementPlan {
         }
       }
     }
-    nest(outerCount)
-    return (tasks, TaskSplit.grain(elementsPerTask: isCut ? TaskSplit.part : perTask, cost: cost))
+    nest(split.outerCount)
+    return (split.tasks, TaskSplit.grain(elementsPerTask: split.perTask, cost: cost))
   }
 
   /// Lanes: a whole vector, or the next power of two above a short axis.
