@@ -7,7 +7,8 @@ public struct Register: EntityIndex {
   public static var prefix: String { "%" }
 }
 
-/// What a register holds: one element, or several side by side. Truth values are `bool` (a mask where there are several).
+/// What a register holds: one element, or several side by side. Truth values are `bool` (a mask where there are
+/// several).
 public struct RegisterType: Hashable, Sendable {
   public var element: ElementType
   public var lanes: Int
@@ -20,11 +21,13 @@ public struct RegisterType: Hashable, Sendable {
 
 /// Named loops over buffers with explicit vectors: what is emitted, almost line by line, as LLVM.
 ///
-/// A kernel does one task of a grid: `task` holds its number. Different tasks write different memory, so that they may run in any
-/// order and at once. Registers are in static single assignment form; what a loop carries is passed explicitly.
+/// A kernel does one task of a grid: `task` holds its number. Different tasks write different memory, so that they may
+/// run in any order and at once. Registers are in static single assignment form; what a loop carries is passed
+/// explicitly.
 ///
-/// Narrow floats (f16, bf16, the 8- and 4-bit kinds) and packed integers exist only in memory: a load gives them as they are, and `cast`
-/// converts them; arithmetic is on f32, f64, bool and the integers of a byte and more. Complex numbers are pairs that schedules take apart.
+/// Narrow floats (f16, bf16, the 8- and 4-bit kinds) and packed integers exist only in memory: a load gives them as
+/// they are, and `cast` converts them; arithmetic is on f32, f64, bool and the integers of a byte and more. Complex
+/// numbers are pairs that schedules take apart.
 public struct Kernel: Hashable, Sendable {
   public struct Parameter: Hashable, Sendable {
     public enum Access: String, Hashable, Sendable { case read, write, readWrite }
@@ -75,7 +78,6 @@ public struct Kernel: Hashable, Sendable {
   }
 }
 
-
 /// Statements that run one after another.
 public struct Block: Hashable, Sendable {
   public var statements: [Statement]
@@ -111,7 +113,8 @@ public indirect enum Statement: Hashable, Sendable {
   case combineLanes(Register, Combine, Register)
   /// `lanes` elements of two vectors, one after the other, by position in their concatenation.
   case shuffle(Register, Register, Register, [Int])
-  /// As many elements as the register has lanes, side by side from element `at`. Lanes that `mask` leaves out are zero and not read.
+  /// As many elements as the register has lanes, side by side from element `at`. Lanes that `mask` leaves out are zero
+  /// and not read.
   case load(Register, Memory, at: Register, mask: Register?)
   case store(Register, Memory, at: Register, mask: Register?)
   /// Lane by lane from the elements that an i64 vector names.
@@ -119,8 +122,8 @@ public indirect enum Statement: Hashable, Sendable {
   case scatter(Register, Memory, at: Register, mask: Register?)
   case loop(Loop)
   case branch(Branch)
-  /// Ends the kernel with error `number` of the program where the condition (a scalar) is false; `value` and the `bound` that it did
-  /// not keep are reported.
+  /// Ends the kernel with error `number` of the program where the condition (a scalar) is false; `value` and the
+  /// `bound` that it did not keep are reported.
   case check(Register, error: Int, value: Register, bound: Register)
   /// A hint that the cache line of an element will be read soon.
   case prefetch(Memory, at: Register)

@@ -2,7 +2,8 @@ import SinterCore
 
 /// Writes a kernel statement by statement. Schedules talk to this, never to `Statement`.
 ///
-/// Arithmetic on constants is done here, and so are the identities of index arithmetic, so that schedules can write indices plainly.
+/// Arithmetic on constants is done here, and so are the identities of index arithmetic, so that schedules can write
+/// indices plainly.
 public final class KernelBuilder {
   public private(set) var kernel: Kernel
   private var open: [[Statement]] = [[]]
@@ -124,7 +125,8 @@ public final class KernelBuilder {
       case .modulo where y > 0: return index(((x % y) + y) % y)
       case .minimum: return index(Swift.min(x, y))
       case .maximum: return index(Swift.max(x, y))
-      case .divide, .floorDivide, .modulo, .remainder, .power, .and, .or, .xor, .shiftLeft, .shiftRight, .arcTangent2: return nil
+      case .divide, .floorDivide, .modulo, .remainder, .power, .and, .or, .xor, .shiftLeft, .shiftRight, .arcTangent2:
+        return nil
       }
     }
     switch (function, x, y) {
@@ -231,7 +233,8 @@ public final class KernelBuilder {
 
   // MARK: Control
 
-  /// A loop that carries values; `body` gets the index and the current values and gives the next ones. Gives the final ones.
+  /// A loop that carries values; `body` gets the index and the current values and gives the next ones. Gives the final
+  /// ones.
   @discardableResult
   public func loop(
     _ name: String, from: Register, to: Register, step: Int = 1, unroll: Int = 1, carrying initial: [Register] = [],
@@ -281,7 +284,11 @@ public final class KernelBuilder {
   }
 
   public func when(_ condition: Register, _ body: () -> Void) {
-    branch(condition, then: { body(); return [] }, otherwise: { [] })
+    branch(
+      condition,
+      then: {
+        body(); return []
+      }, otherwise: { [] })
   }
 
   public func check(_ condition: Register, error: Int, value: Register, bound: Register) {

@@ -2,7 +2,8 @@ import SinterCore
 
 /// The registers of one kernel at work, and what its statements do to them.
 ///
-/// A register holds its lanes as `Float` (f32 and narrower floats), `Double` or `Int64` (integers, truth values), eight bytes a lane.
+/// A register holds its lanes as `Float` (f32 and narrower floats), `Double` or `Int64` (integers, truth values), eight
+/// bytes a lane.
 final class KernelMachine {
   enum Lane { case single, double, integer }
 
@@ -250,7 +251,10 @@ final class KernelMachine {
   private func combineLanes(_ r: Register, _ combine: Combine, _ a: Register) {
     guard let function = combine.function else { return }
     let element = type(a).element
-    func fold<T>(_ lanes: UnsafeMutablePointer<T>, _ apply: (UnsafePointer<T>, UnsafePointer<T>, UnsafeMutablePointer<T>, Int) -> Void)
+    func fold<T>(
+      _ lanes: UnsafeMutablePointer<T>,
+      _ apply: (UnsafePointer<T>, UnsafePointer<T>, UnsafeMutablePointer<T>, Int) -> Void
+    )
       -> T
     {
       var values = Array(UnsafeBufferPointer(start: lanes, count: type(a).lanes))
@@ -291,7 +295,8 @@ final class KernelMachine {
         throw DiagnosticError(.bug, "kernel.element", "a buffer of \(spans[n].element) is taken for one of \(element)")
       }
       if isStore, !memory.isWritable(spans[n].buffer) {
-        throw DiagnosticError(.bug, "kernel.write", "an input or constant is written through \(kernel.parameters[n].name)")
+        throw DiagnosticError(
+          .bug, "kernel.write", "an input or constant is written through \(kernel.parameters[n].name)")
       }
     case .local(let n):
       (base, element, before, behind) = (locals[n], kernel.locals[n].element, 0, kernel.locals[n].count)
@@ -305,11 +310,13 @@ final class KernelMachine {
       guard at >= -before, at < behind else {
         throw DiagnosticError(
           .bug, "kernel.bounds",
-          "\(isStore ? "a store to" : "a load from") element \(at) of \(place) lies outside \(-before) ..< \(behind) (lane \(lane), task \(task))")
+          "\(isStore ? "a store to" : "a load from") element \(at) of \(place) lies outside \(-before) ..< \(behind) (lane \(lane), task \(task))"
+        )
       }
       let position = at + before
       if isStore, case .parameter(let n) = place, !memory.write(spans[n].buffer, position, task: task) {
-        throw DiagnosticError(.bug, "kernel.race", "task \(task) writes element \(at) of \(place), and so does another task")
+        throw DiagnosticError(
+          .bug, "kernel.race", "task \(task) writes element \(at) of \(place), and so does another task")
       }
       switch (kind(r), isStore) {
       case (.single, false): ElementCodec.decode(element, base, count: 1, into: singles(r) + lane) { _ in position }

@@ -67,7 +67,8 @@ public struct KernelProgram: Sendable {
     }
 
     public init(
-      kernel: KernelID, buffers: [Argument], sizes: [Dim], tasks: Dim, grain: Int, origin: [String] = [], flops: Dim = 0,
+      kernel: KernelID, buffers: [Argument], sizes: [Dim], tasks: Dim, grain: Int, origin: [String] = [],
+      flops: Dim = 0,
       bytes: Dim = 0
     ) {
       self.kernel = kernel
@@ -83,7 +84,8 @@ public struct KernelProgram: Sendable {
 
   public indirect enum Step: Sendable {
     case call(Call)
-    /// `body` for turn = 0 ..< count, one after another. Inside, the symbol `turn` is the number of the turn and may stand in offsets and sizes.
+    /// `body` for turn = 0 ..< count, one after another. Inside, the symbol `turn` is the number of the turn and may
+    /// stand in offsets and sizes.
     case loop(turn: Symbol, count: Dim, body: [Step])
   }
 

@@ -2,7 +2,8 @@ import SinterCore
 
 /// Checks that a kernel is well formed:
 ///
-/// - Each register is defined once, before its uses, in the same block or one around it; the task number is defined from the start.
+/// - Each register is defined once, before its uses, in the same block or one around it; the task number is defined
+///   from the start.
 /// - Operands have the types that the statement asks for; lanes agree; comparisons and masks give and take `bool`.
 /// - Narrow floats and packed integers are loaded, stored, cast, moved between lanes, and nothing else.
 /// - Memory exists, has the register's element type, and is written only where its access allows; indices are i64.
@@ -37,7 +38,9 @@ package final class KernelVerifier {
           if call.buffers.count != kernel.parameters.count {
             fail("\(call.buffers.count) buffers are passed for \(kernel.parameters.count) parameters")
           }
-          if call.sizes.count != kernel.sizeCount { fail("\(call.sizes.count) sizes are passed for \(kernel.sizeCount)") }
+          if call.sizes.count != kernel.sizeCount {
+            fail("\(call.sizes.count) sizes are passed for \(kernel.sizeCount)")
+          }
           for (argument, parameter) in zip(call.buffers, kernel.parameters) {
             let buffer = program.buffers[argument.buffer]
             if buffer.element.bits != parameter.element.bits {
@@ -79,7 +82,9 @@ package final class KernelVerifier {
     kernel.registers.contains(register) ? kernel.registers[register] : RegisterType(.string)
   }
 
-  private func text(_ type: RegisterType) -> String { type.lanes == 1 ? "\(type.element)" : "\(type.element)x\(type.lanes)" }
+  private func text(_ type: RegisterType) -> String {
+    type.lanes == 1 ? "\(type.element)" : "\(type.element)x\(type.lanes)"
+  }
 
   private func define(_ register: Register) {
     require(kernel.registers.contains(register), "\(register) does not exist")
@@ -144,7 +149,8 @@ package final class KernelVerifier {
       use(a)
       use(b, as: type(a), in: comparison.rawValue)
       requireArithmetic(a, comparison.rawValue)
-      require(type(r) == RegisterType(.bool, lanes: type(a).lanes), "\(comparison.rawValue) gives bool in as many lanes")
+      require(
+        type(r) == RegisterType(.bool, lanes: type(a).lanes), "\(comparison.rawValue) gives bool in as many lanes")
       define(r)
     case .select(let r, let condition, let a, let b):
       use(condition, as: RegisterType(.bool, lanes: type(r).lanes), in: "select")
@@ -182,7 +188,8 @@ package final class KernelVerifier {
     case .shuffle(let r, let a, let b, let positions):
       use(a)
       use(b, as: type(a), in: "shuffle")
-      require(type(r) == RegisterType(type(a).element, lanes: positions.count), "shuffle gives \(positions.count) lanes")
+      require(
+        type(r) == RegisterType(type(a).element, lanes: positions.count), "shuffle gives \(positions.count) lanes")
       require(positions.allSatisfy { $0 >= 0 && $0 < 2 * type(a).lanes }, "shuffle names a lane that does not exist")
       define(r)
     case .load(let r, let memory, let at, let mask):

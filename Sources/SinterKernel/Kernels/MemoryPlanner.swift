@@ -1,11 +1,12 @@
 import SinterCore
 
-/// Gives the buffers between kernels their places in one arena, so that buffers that are never needed at once share memory.
+/// Gives the buffers between kernels their places in one arena, so that buffers that are never needed at once share
+/// memory.
 ///
-/// A buffer is needed from the first call that touches it to the last. Where some of them are inside a loop and others outside, the
-/// whole loop counts, since a later turn may read what an earlier one left; what a loop alone touches, writing it first in each turn, is
-/// needed inside a turn only. Buffers are placed from the largest down, each as low as it fits. Inputs, outputs and constants have memory of
-/// their own.
+/// A buffer is needed from the first call that touches it to the last. Where some of them are inside a loop and others
+/// outside, the whole loop counts, since a later turn may read what an earlier one left; what a loop alone touches,
+/// writing it first in each turn, is needed inside a turn only. Buffers are placed from the largest down, each as low
+/// as it fits. Inputs, outputs and constants have memory of their own.
 package struct MemoryPlanner {
   /// Calls, numbered in order over the whole program, between which a buffer is needed.
   package struct Lifetime: Hashable, Sendable {
@@ -26,7 +27,8 @@ package struct MemoryPlanner {
   private var loops: [Lifetime] = []
   private var calls = 0
 
-  /// Sets the offsets of all arena buffers and the size of the arena, if all sizes are numbers; changes nothing otherwise.
+  /// Sets the offsets of all arena buffers and the size of the arena, if all sizes are numbers; changes nothing
+  /// otherwise.
   package static func plan(_ program: inout KernelProgram) {
     var sizes: [(buffer: BufferID, bytes: Int)] = []
     for id in program.buffers.indices {

@@ -190,15 +190,16 @@ extension BodyEmitter {
       let first = builder.add(scope.index(flat), 1 - laneCount)
       let backwards = builder.load(memory, at: first, lanes: laneCount)
       return .lanes(builder.shuffle(backwards, backwards, (0..<laneCount).reversed()))
-    case (2?, nil), (3?, nil) where laneCount >= 4, (4?, nil) where laneCount >= 4:
+    case (2?, nil),
+      (3?, nil) where laneCount >= 4, (4?, nil) where laneCount >= 4:
       return .lanes(strided(memory, flat, stride: stride.value ?? 1))
     case (2?, let mask?) where scope.machine.hasMasks: return .lanes(everySecond(memory, flat, mask: mask))
     default: return .lanes(builder.gather(memory, at: laneIndex(flat), mask: mask))
     }
   }
 
-  /// Elements a few apart: all that lie between are loaded as well, as vectors side by side, and sorted out. The last vector ends with the
-  /// last element that is wanted, so that nothing behind it is read.
+  /// Elements a few apart: all that lie between are loaded as well, as vectors side by side, and sorted out. The last
+  /// vector ends with the last element that is wanted, so that nothing behind it is read.
   private func strided(_ memory: Memory, _ flat: Dim, stride: Int) -> Register {
     let base = scope.index(flat)
     let count = laneCount

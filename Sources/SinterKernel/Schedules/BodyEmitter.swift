@@ -2,12 +2,12 @@ import SinterCore
 
 /// Writes a body into a kernel: for one element, or for several side by side.
 ///
-/// Expressions are written when a result needs them, each once. One that does not depend on the vectorised index is written once for
-/// all lanes; a load whose elements lie side by side becomes one vector load. Loads under a condition never touch memory where it is
-/// false.
+/// Expressions are written when a result needs them, each once. One that does not depend on the vectorised index is
+/// written once for all lanes; a load whose elements lie side by side becomes one vector load. Loads under a condition
+/// never touch memory where it is false.
 ///
-/// Use: bind every loop index with `KernelScope.bind`, call `hoist` on entering a loop whose index the rest of the body does not need, then
-/// `emit` for the results at the current indices.
+/// Use: bind every loop index with `KernelScope.bind`, call `hoist` on entering a loop whose index the rest of the body
+/// does not need, then `emit` for the results at the current indices.
 public final class BodyEmitter {
   /// How one expression is held: one scalar for all lanes, or a register with a lane each.
   enum Value {
@@ -15,7 +15,8 @@ public final class BodyEmitter {
     case lanes(Register)
   }
 
-  /// The lanes of an `emit`: which index runs along them (its register holds lane 0's), how many there are, and which count.
+  /// The lanes of an `emit`: which index runs along them (its register holds lane 0's), how many there are, and which
+  /// count.
   public struct Lanes {
     public var symbol: Symbol
     public var count: Int
@@ -63,7 +64,8 @@ public final class BodyEmitter {
     }
   }
 
-  /// Writes here what the results need and what depends on no other indices than `symbols`, so that loops further in find it done.
+  /// Writes here what the results need and what depends on no other indices than `symbols`, so that loops further in
+  /// find it done.
   ///
   /// - Parameter loads: whether memory may be read here: the loops further in run at least once.
   public func hoist(_ symbols: Set<Symbol>, loads: Bool) {

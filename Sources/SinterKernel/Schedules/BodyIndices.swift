@@ -1,8 +1,10 @@
 import SinterCore
 
-/// What a body's index arithmetic comes to: each load's place in memory, each comparison of indices, as `Dim` over loop indices.
+/// What a body's index arithmetic comes to: each load's place in memory, each comparison of indices, as `Dim` over loop
+/// indices.
 ///
-/// An i64 expression that is not such arithmetic (a loaded index, a converted float) is opaque: a symbol of its own stands for it.
+/// An i64 expression that is not such arithmetic (a loaded index, a converted float) is opaque: a symbol of its own
+/// stands for it.
 struct BodyIndices {
   let body: Body
   let simplifier: IndexSimplifier

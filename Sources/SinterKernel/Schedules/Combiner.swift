@@ -42,7 +42,8 @@ struct Combiner {
     guard combine.isIndex else {
       guard let function = combine.function else { return state }
       let counted =
-        mask.map { builder.select($0, value, builder.constant(start, element, lanes: builder.type(value).lanes)) } ?? value
+        mask.map { builder.select($0, value, builder.constant(start, element, lanes: builder.type(value).lanes)) }
+        ?? value
       return [builder.binary(function, state[0], counted)]
     }
     return better(state, [value, position()], mask: mask, ties: false)

@@ -1,13 +1,15 @@
 import SinterCore
 
 extension ElementPlan {
-  /// Loops for bodies that read along another axis than they write: squares are loaded as they lie and turned in registers, so that
-  /// both sides move whole vectors. Nil where the body is no such thing.
+  /// Loops for bodies that read along another axis than they write: squares are loaded as they lie and turned in
+  /// registers, so that both sides move whole vectors. Nil where the body is no such thing.
   func writeTransposed(to output: Memory, element: ElementType) -> (count: Dim, grain: Int)? {
     guard axes.count >= 2, let across = axes.last else { return nil }
     var side = Swift.min(16, body.lanes(scope.machine, result: element))
     let emitter = BodyEmitter(body, scope: scope, axes: space.given, extents: space.extents)
-    guard side > 1, let (position, turned) = turnedLoads(emitter, across: across.symbol, lanes: side) else { return nil }
+    guard side > 1, let (position, turned) = turnedLoads(emitter, across: across.symbol, lanes: side) else {
+      return nil
+    }
     let along = axes[position]
     if position == axes.count - 2, let width = across.extent.value, width <= 4 {
       return writeInterleaved(emitter, to: output, along: along, width: width, lanes: side)
@@ -115,7 +117,8 @@ extension ElementPlan {
     let count = others.reduce(parts) { $0 * $1.extent }
     return (
       count,
-      TaskSplit.grain(elementsPerTask: size * TaskSplit.estimate(across.extent), cost: Swift.max(2, body.cost)))
+      TaskSplit.grain(elementsPerTask: size * TaskSplit.estimate(across.extent), cost: Swift.max(2, body.cost))
+    )
   }
 
   /// Vectors as the rows of a square, turned: each round interleaves the first half of the rows with the second.
@@ -138,8 +141,8 @@ extension ElementPlan {
     return rows
   }
 
-  /// A last axis of two to four elements, with lanes along the axis before it: the results for each of the elements are woven together,
-  /// since they lie side by side.
+  /// A last axis of two to four elements, with lanes along the axis before it: the results for each of the elements are
+  /// woven together, since they lie side by side.
   private func writeInterleaved(
     _ emitter: BodyEmitter, to output: Memory, along: LoopSpace.Axis, width: Int, lanes: Int
   ) -> (count: Dim, grain: Int)? {
@@ -149,7 +152,8 @@ extension ElementPlan {
     let size = 1024
     let parts = along.extent.ceilDivided(by: Dim(size))
     let part = bindOthers(others, parts: parts)
-    scope.vectorLoop("woven", over: scope.stretch(along.extent, part: part, size: size), lanes: lanes) { index, count, mask in
+    scope.vectorLoop("woven", over: scope.stretch(along.extent, part: part, size: size), lanes: lanes) {
+      index, count, mask in
       scope.bind(along.symbol, to: index)
       let isVector = count > 1 || mask != nil
       func bindColumn(_ column: Int) { scope.bind(across.symbol, to: builder.index(column)) }
@@ -185,6 +189,7 @@ extension ElementPlan {
     }
     return (
       others.reduce(parts) { $0 * $1.extent },
-      TaskSplit.grain(elementsPerTask: size * width, cost: Swift.max(2, body.cost)))
+      TaskSplit.grain(elementsPerTask: size * width, cost: Swift.max(2, body.cost))
+    )
   }
 }

@@ -2,7 +2,8 @@ import SinterCore
 
 /// Simplifies index arithmetic by what is known of loop indices: each lies in 0 ..< its extent.
 ///
-/// Only facts that hold wherever a body runs are used, so a simplified index equals the given one there (and maybe nowhere else).
+/// Only facts that hold wherever a body runs are used, so a simplified index equals the given one there (and maybe
+/// nowhere else).
 struct IndexSimplifier {
   /// The extents of loop indices. Index symbols that are absent may hold anything.
   var extents: [Symbol: Dim]

@@ -2,9 +2,10 @@ import SinterCore
 
 /// A kernel being written, and the arguments of its call.
 ///
-/// Buffers become parameters when they are first asked for, and so do sizes: a `Dim` over size symbols alone is computed by the host
-/// program and passed as one i64, whatever its form; a `Dim` that is a number is a constant of the kernel. Symbols made by `bind` stand
-/// for registers of the kernel (loop indices), so that index arithmetic can be done on `Dim` and is written down once it is simple.
+/// Buffers become parameters when they are first asked for, and so do sizes: a `Dim` over size symbols alone is
+/// computed by the host program and passed as one i64, whatever its form; a `Dim` that is a number is a constant of the
+/// kernel. Symbols made by `bind` stand for registers of the kernel (loop indices), so that index arithmetic can be
+/// done on `Dim` and is written down once it is simple.
 public final class KernelScope {
   enum Argument {
     case value(FormValueID)
@@ -46,8 +47,8 @@ public final class KernelScope {
 
   // MARK: Memory
 
-  /// The parameter through which the kernel reaches a value. A value that is read and written is one parameter, and so are two values
-  /// that lie in the same place.
+  /// The parameter through which the kernel reaches a value. A value that is read and written is one parameter, and so
+  /// are two values that lie in the same place.
   public func memory(_ value: FormValueID, _ access: Kernel.Parameter.Access = .read) -> Memory {
     if let place = places[value] {
       let memory = memory(place, element: values[value].type.element, access)
@@ -65,7 +66,8 @@ public final class KernelScope {
   }
 
   /// The parameter for any place: a packed constant, scratch.
-  public func memory(_ place: ScheduleContext.Place, element: ElementType, _ access: Kernel.Parameter.Access) -> Memory {
+  public func memory(_ place: ScheduleContext.Place, element: ElementType, _ access: Kernel.Parameter.Access) -> Memory
+  {
     if let memory = placed[place] {
       builder.widen(memory, access)
       return memory

@@ -1,7 +1,7 @@
 import SinterCore
 
-/// The loops that a form runs over, rearranged so that index arithmetic becomes plain: axes of one element vanish, axes that arithmetic
-/// divides are split, and neighbours that every index walks as one are merged.
+/// The loops that a form runs over, rearranged so that index arithmetic becomes plain: axes of one element vanish, axes
+/// that arithmetic divides are split, and neighbours that every index walks as one are merged.
 struct LoopSpace {
   struct Axis {
     var symbol: Symbol

@@ -1,7 +1,7 @@
 import SinterCore
 
-/// Finds dear expressions that several members of a row group compute for the same elements, such as the exponentials of softmax, which are
-/// summed first and divided later. The first reduction that computes one keeps it for the others.
+/// Finds dear expressions that several members of a row group compute for the same elements, such as the exponentials
+/// of softmax, which are summed first and divided later. The first reduction that computes one keeps it for the others.
 struct RowSharing {
   /// An expression of a reduction's body whose values are kept as elements of a value.
   struct Kept {
@@ -22,7 +22,9 @@ struct RowSharing {
       let own = canonical(form.body, rows: group.rows.count, rank: rank, &table)
       let candidates = form.body.exprs.indices.reversed().filter { isDear(form.body, ExprID($0)) }
       let later = group.members.indices.filter { $0 > position && space(group, $0, context) == form.inner }
-      let bodies = later.map { canonical(body(group, $0), rows: group.rows.count, rank: self.rank(group, $0, context), &table) }
+      let bodies = later.map {
+        canonical(body(group, $0), rows: group.rows.count, rank: self.rank(group, $0, context), &table)
+      }
       guard
         let choice = candidates.first(where: { candidate in bodies.contains { $0.contains(own[candidate]) } })
       else { continue }
@@ -70,7 +72,11 @@ struct RowSharing {
 
   /// Where the axes inside a row begin among those of a member's body.
   private static func rank(_ group: RowGroup, _ index: Int, _ context: ScheduleContext) -> Int {
-    if case .reduce = group.members[index].form { context.shape(group.members[index].value).count } else { group.rows.count }
+    if case .reduce = group.members[index].form {
+      context.shape(group.members[index].value).count
+    } else {
+      group.rows.count
+    }
   }
 
   /// A number for each expression of a body, equal for equal expressions of all bodies that share the table.
@@ -90,7 +96,8 @@ struct RowSharing {
   }
 
   private static func replace(
-    _ id: Int, by value: FormValueID, in member: inout RowGroup.Member, ids: [Int], rows: Int, _ context: ScheduleContext
+    _ id: Int, by value: FormValueID, in member: inout RowGroup.Member, ids: [Int], rows: Int,
+    _ context: ScheduleContext
   ) {
     func rewritten(_ body: Body, rank: Int) -> Body {
       // The load's indices come first, then everything else, moved up.

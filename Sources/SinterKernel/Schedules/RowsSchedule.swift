@@ -2,8 +2,8 @@ import SinterCore
 
 /// Several values row by row: a task is some rows, and each row goes through all members while it is in cache.
 ///
-/// A reduction's result stays in a register. What members share and nobody else reads lies in a buffer of one row, or, where a row's length
-/// is unknown or large, in scratch.
+/// A reduction's result stays in a register. What members share and nobody else reads lies in a buffer of one row, or,
+/// where a row's length is unknown or large, in scratch.
 enum RowsSchedule {
   /// Bytes that the row buffers of a task may take on its stack.
   private static let localLimit = 128 << 10
@@ -59,13 +59,14 @@ enum RowsSchedule {
     writer.kept = kept
     writer.homes = homes
 
-    let length = group.members.map { member in
-      let shape = context.shape(member.value)[group.rows.count...].reduce(1) { $0 * TaskSplit.estimate($1) }
-      if case .reduce(let form) = member.form {
-        return form.inner.reduce(shape) { $0 * TaskSplit.estimate($1) }
-      }
-      return shape
-    }.max() ?? 1
+    let length =
+      group.members.map { member in
+        let shape = context.shape(member.value)[group.rows.count...].reduce(1) { $0 * TaskSplit.estimate($1) }
+        if case .reduce(let form) = member.form {
+          return form.inner.reduce(shape) { $0 * TaskSplit.estimate($1) }
+        }
+        return shape
+      }.max() ?? 1
     let isPacked = group.stored.contains { context.element($0).bits < 8 }
     let block = Swift.max(1, 1024 / Swift.max(1, length))
     let stretch = isPacked ? scope.stretch(rows) : scope.stretch(rows, part: builder.task, size: block)
@@ -104,8 +105,9 @@ enum RowsSchedule {
 }
 
 extension RowsSchedule {
-  /// Whether rows are not worth keeping together: each member has one element a row, and the reductions walk memory better with a lane
-  /// for each row (pooling, sums over all positions with channels last) or are only a few elements long.
+  /// Whether rows are not worth keeping together: each member has one element a row, and the reductions walk memory
+  /// better with a lane for each row (pooling, sums over all positions with channels last) or are only a few elements
+  /// long.
   private static func isBetterApart(_ group: RowGroup, _ context: ScheduleContext) -> Bool {
     var anyAcross = false
     for member in group.members {
@@ -131,114 +133,6 @@ extension RowsSchedule {
       }
       try context.schedule(member.form, computing: member.value)
     }
-  }
-}
-
-/// Writes the members of a row group for one row.
-struct RowWriter {
-  /// Where a member's elements lie: in memory of the whole value, or of one row.
-  struct Home {
-    var memory: Memory
-    var isRow: Bool
-  }
-
-  let scope: KernelScope
-  /// The row's axes, bound.
-  let rows: [LoopSpace.Axis]
-  let machine: Machine
-  var homes: [FormValueID: Home] = [:]
-  /// Expressions that reductions keep for later members.
-  var kept: [FormValueID: RowSharing.Kept] = [:]
-
-  private var builder: KernelBuilder { scope.builder }
-  private var fixed: [Symbol: Dim] { rows.reduce(into: [:]) { $0[$1.symbol] = $1.extent } }
-
-  /// The first element of the row in a value of some shape.
-  private func base(_ shape: [Dim]) -> Dim {
-    zip(rows, ScheduleContext.strides(shape)).reduce(Dim(0)) { $0 + Dim($1.0.symbol) * $1.1 }
-  }
-
-  mutating func write(_ member: RowGroup.Member, type: TensorType) {
-    switch member.form {
-    case .element(let form): element(member.value, form, type)
-    case .reduce(let form): reduce(member.value, form, type)
-    case .contract, .convolve, .scan, .scatter, .sort, .call: break
-    }
-  }
-
-  private func element(_ value: FormValueID, _ form: ElementForm, _ type: TensorType) {
-    guard let home = homes[value] else { return }
-    let rest = Array(type.shape[rows.count...])
-    var space = LoopSpace(groups: [rest], fixed: fixed, newSymbol: scope.newSymbol)
-    func axes() -> [Dim] { rows.map { Dim($0.symbol) } + space.given }
-    let store = zip(axes(), ScheduleContext.strides(type.shape)).reduce(Dim(0)) { $0 + $1.0 * $1.1 }
-    let indices = BodyIndices(
-      form.body, axes: axes(), values: scope.values, simplifier: space.simplifier, newSymbol: scope.newSymbol)
-    space.rearrange(for: indices.roots + [store])
-    let first = base(type.shape)
-    let flat = space.simplifier.simplified((space.roots.last ?? 0) - (home.isRow ? first : 0))
-    let emitter = BodyEmitter(form.body, scope: scope, axes: axes(), extents: space.extents)
-    let lanes = form.body.lanes(machine, result: type.element)
-
-    func nest(_ left: ArraySlice<LoopSpace.Axis>) {
-      func put(_ lanes: BodyEmitter.Lanes?) {
-        emitter.store(emitter.emit(lanes: lanes)[0], to: home.memory, at: flat, lanes: lanes)
-      }
-      guard let axis = left.first else { return put(nil) }
-      if left.count == 1 {
-        emitter.scoped {
-          emitter.hoist(Set(rows.map(\.symbol)), loads: axis.extent.value.map { $0 > 0 } ?? false)
-          scope.vectorLoop("n", over: scope.stretch(axis.extent), lanes: lanes, unroll: form.body.cost <= 8 ? 2 : 1) {
-            scope.bind(axis.symbol, to: $0)
-            put($1 == 1 && $2 == nil ? nil : .init(axis.symbol, count: $1, mask: $2))
-          }
-        }
-        return
-      }
-      builder.loop("m", from: builder.index(0), to: scope.dim(axis.extent)) { index in
-        emitter.scoped {
-          scope.bind(axis.symbol, to: index)
-          nest(left.dropFirst())
-        }
-      }
-    }
-    nest(space.axes[...])
-    scope.redirect(value, to: .memory(home.memory, base: home.isRow ? first : 0))
-  }
-
-  private func reduce(_ value: FormValueID, _ form: ReduceForm, _ type: TensorType) {
-    // The result's axes behind the row have one element.
-    let ones = [Dim](repeating: 0, count: type.rank - rows.count)
-    var space = LoopSpace(groups: [form.inner], fixed: fixed, newSymbol: scope.newSymbol)
-    func axes() -> [Dim] { rows.map { Dim($0.symbol) } + ones + space.given }
-    func place() -> Dim {
-      zip(space.given, ScheduleContext.strides(form.inner)).reduce(Dim(0)) { $0 + $1.0 * $1.1 }
-    }
-    let indices = BodyIndices(
-      form.body, axes: axes(), values: scope.values, simplifier: space.simplifier, newSymbol: scope.newSymbol)
-    space.rearrange(
-      for: indices.roots + (form.combine.isIndex || kept[value] != nil ? [place()] : []))
-    var keeping: (expr: ExprID, memory: Memory, flat: Dim)?
-    if let item = kept[value], let home = homes[item.value] {
-      let shape = rows.map(\.extent) + form.inner
-      let start = base(shape)
-      let whole = space.simplifier.simplified(place())
-      keeping = (item.expr, home.memory, home.isRow ? whole : start + whole)
-      scope.redirect(item.value, to: .memory(home.memory, base: home.isRow ? start : 0))
-    }
-    let reducer = ReduceWriter(
-      form.body, combine: form.combine, scope: scope, axes: axes(), inner: space.axes,
-      position: space.simplifier.simplified(place()), extents: space.extents, keeping: keeping)
-    let lanes = form.body.lanes(machine, result: form.body[form.body.results[0]].type)
-    var result = reducer.alongInner(lanes: lanes)
-    if let epilogue = form.epilogue {
-      let emitter = BodyEmitter(
-        epilogue, scope: scope, axes: rows.map { Dim($0.symbol) } + ones, extents: fixed)
-      result = emitter.emit(accumulators: [result])[0]
-    }
-    result = builder.cast(result, to: type.element)
-    if let home = homes[value] { builder.store(result, home.memory, at: scope.index(base(type.shape))) }
-    scope.redirect(value, to: .register(result))
   }
 }
 

@@ -1,7 +1,7 @@
 import SinterCore
 
-/// Combinations of all elements so far along an axis: a loop along it that carries the state, with a lane for each element of the axis
-/// that lies innermost behind it.
+/// Combinations of all elements so far along an axis: a loop along it that carries the state, with a lane for each
+/// element of the axis that lies innermost behind it.
 enum ScanSchedule {
   static func schedule(_ form: ScanForm, context: inout ScheduleContext) throws {
     let type = context.type(context.result)

@@ -2,8 +2,9 @@ import SinterCore
 
 /// A copy of the base, then the updates one after another.
 ///
-/// An axis of the domain that is itself an index of the result keeps its updates apart from all others: such axes become tasks and, where
-/// the innermost one is also the result's innermost, lanes. The other axes are walked in order, so that the last write stands.
+/// An axis of the domain that is itself an index of the result keeps its updates apart from all others: such axes
+/// become tasks and, where the innermost one is also the result's innermost, lanes. The other axes are walked in order,
+/// so that the last write stands.
 enum ScatterSchedule {
   static func schedule(_ form: ScatterForm, context: inout ScheduleContext) throws {
     let type = context.type(context.result)

@@ -2,8 +2,8 @@ import SinterCore
 
 /// What a schedule sees and adds to while it turns one form into kernels and calls.
 ///
-/// A schedule asks for a `kernel(named:)` scope, writes the kernel through it, and hands it back with `append`. Values are dense and
-/// row-major wherever they are stored.
+/// A schedule asks for a `kernel(named:)` scope, writes the kernel through it, and hands it back with `append`. Values
+/// are dense and row-major wherever they are stored.
 public struct ScheduleContext {
   /// Where a value is stored.
   public struct Place: Hashable, Sendable {
@@ -96,7 +96,8 @@ public struct ScheduleContext {
   mutating func materialize(_ body: Body, shape: [Dim], named name: String) throws -> FormValueID {
     let type = TensorType(body[body.results[0]].type, shape)
     let value = values.append(.init(type: type, name: name, origin: values[result].origin))
-    places[value] = Place(buffer: addScratch(type.element, count: type.count, named: name, origin: values[result].origin))
+    places[value] = Place(
+      buffer: addScratch(type.element, count: type.count, named: name, origin: values[result].origin))
     let outer = result
     result = value
     defer { result = outer }
@@ -168,7 +169,8 @@ extension ScheduleContext {
   func bytes(reading operands: [FormValueID], writing result: FormValueID) -> Dim {
     (operands + [result]).reduce(Dim(0)) { sum, value in
       let type = type(value)
-      return sum + (type.element.bits >= 8 ? type.count * Dim(type.element.bits / 8) : type.count / Dim(8 / type.element.bits))
+      return sum
+        + (type.element.bits >= 8 ? type.count * Dim(type.element.bits / 8) : type.count / Dim(8 / type.element.bits))
     }
   }
 }

@@ -1,8 +1,9 @@
 import SinterCore
 
 extension Scheduler {
-  /// A loop of calls. Slices are offsets into their wholes; a carried value lives in the memory of its final one, and each turn leaves
-  /// the next one there: straight away where nothing reads the old one any more, else by a copy at the end of the turn.
+  /// A loop of calls. Slices are offsets into their wholes; a carried value lives in the memory of its final one, and
+  /// each turn leaves the next one there: straight away where nothing reads the old one any more, else by a copy at the
+  /// end of the turn.
   mutating func `repeat`(_ repetition: FormProgram.Repetition) {
     let outer = context.steps
     context.steps = []
@@ -54,8 +55,8 @@ extension Scheduler {
     context.steps = outer + before + [.loop(turn: turn, count: repetition.count, body: body)]
   }
 
-  /// Moves what a turn leaves to where the next one reads it. A value that is itself carried is saved first, since its memory may be
-  /// overwritten on the way.
+  /// Moves what a turn leaves to where the next one reads it. A value that is itself carried is saved first, since its
+  /// memory may be overwritten on the way.
   private mutating func advance(_ carried: [FormProgram.Repetition.Carried]) {
     let current = Set(carried.map(\.current))
     var moves: [(value: FormValueID, from: ScheduleContext.Place, to: ScheduleContext.Place)] = []
@@ -83,8 +84,8 @@ extension Scheduler {
     }
   }
 
-  /// Whether the step that computes `next` may write it over `current`: later steps do not read that, and this one reads it, if at all,
-  /// element by element.
+  /// Whether the step that computes `next` may write it over `current`: later steps do not read that, and this one
+  /// reads it, if at all, element by element.
   private func isFree(
     _ current: FormValueID, before next: FormValueID, in repetition: FormProgram.Repetition
   ) -> Bool {

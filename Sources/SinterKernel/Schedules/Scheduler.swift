@@ -2,8 +2,8 @@ import SinterCore
 
 /// Turns a fused form program into kernels, buffers and calls.
 ///
-/// Each stored value gets one buffer: a port's, a constant's, or memory of the arena. Results that are outputs are written into the
-/// output's memory straight away. Equal kernels exist once.
+/// Each stored value gets one buffer: a port's, a constant's, or memory of the arena. Results that are outputs are
+/// written into the output's memory straight away. Equal kernels exist once.
 public struct Scheduler {
   var context: ScheduleContext
   let program: FormProgram

@@ -2,8 +2,8 @@ import SinterCore
 
 /// The order of elements along an axis, a task a row.
 ///
-/// The first few of many, and short rows, are inserted into a sorted list. Long rows are merged, from runs of one element up. Both are
-/// stable.
+/// The first few of many, and short rows, are inserted into a sorted list. Long rows are merged, from runs of one
+/// element up. Both are stable.
 enum SortSchedule {
   /// The longest list that elements are inserted into.
   private static let listLimit = 64
@@ -31,7 +31,8 @@ enum SortSchedule {
     let row = Row(
       form: form, scope: scope, emitter: BodyEmitter(form.body, scope: scope, axes: axes, extents: extents),
       along: along, output: output, base: base, stride: strides[form.axis], count: type.shape[form.axis])
-    if let count = row.count.value, count <= listLimit, TaskSplit.estimate(form.extent) >= 4 * count || form.extent.value == count
+    if let count = row.count.value, count <= listLimit,
+      TaskSplit.estimate(form.extent) >= 4 * count || form.extent.value == count
     {
       row.insert(listOf: count)
     } else {

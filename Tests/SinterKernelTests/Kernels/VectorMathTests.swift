@@ -39,7 +39,8 @@ struct VectorMathTests {
     return (Double(value) - exact).magnitude / Double(rounded.ulp)
   }
 
-  static func run(_ inputs: [[Float]], fuses: Bool, _ build: (KernelBuilder, [Register]) -> Register) throws -> [Float] {
+  static func run(_ inputs: [[Float]], fuses: Bool, _ build: (KernelBuilder, [Register]) -> Register) throws -> [Float]
+  {
     let lanes = 16
     let count = inputs[0].count / lanes * lanes
     let builder = KernelBuilder(name: "math", fusesMultiplyAdd: fuses)
@@ -59,7 +60,8 @@ struct VectorMathTests {
         .init(program.buffers.append(.init(name: "x", element: .f32, count: Dim(count), storage: .input(number)))))
     }
     program.outputs.append(.init(name: "y", type: TensorType(.f32, [Dim(count)])))
-    arguments.append(.init(program.buffers.append(.init(name: "y", element: .f32, count: Dim(count), storage: .output(0)))))
+    arguments.append(
+      .init(program.buffers.append(.init(name: "y", element: .f32, count: Dim(count), storage: .output(0)))))
     let id = program.kernels.append(kernel)
     program.steps = [.call(.init(kernel: id, buffers: arguments, sizes: [], tasks: 1, grain: 1))]
     let tensors = inputs.map { HostTensor.f32([count], Array($0.prefix(count))) }
@@ -110,4 +112,3 @@ struct VectorMathTests {
     }
   }
 }
-

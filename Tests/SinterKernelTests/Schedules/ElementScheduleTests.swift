@@ -34,7 +34,9 @@ struct ElementScheduleTests {
     }
   }
 
-  @Test(arguments: [(3, 5), (16, 16), (17, 33), (40, 19), (64, 64), (1, 9), (50, 4)]) func transpose(m: Int, n: Int) throws {
+  @Test(arguments: [(3, 5), (16, 16), (17, 33), (40, 19), (64, 64), (1, 9), (50, 4)]) func transpose(m: Int, n: Int)
+    throws
+  {
     try checkSchedules(noise([m, n])) { l, v in
       [try l.element([Dim(n), Dim(m)]) { b, i in b.load(v[0].id, [i[1], i[0]]) }]
     }

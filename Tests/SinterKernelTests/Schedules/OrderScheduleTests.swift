@@ -9,7 +9,9 @@ struct OrderScheduleTests {
       for (exclusive, reversed) in [(false, false), (true, false), (false, true), (true, true)] {
         try checkSchedules([symbolic(noise(shape), ["n"] + shape.dropFirst().map { _ in nil })]) { l, v in
           [
-            try l.scan(.sum, v[0].shape, axis: axis, exclusive: exclusive, reversed: reversed) { b, i in b.load(v[0].id, i) }
+            try l.scan(.sum, v[0].shape, axis: axis, exclusive: exclusive, reversed: reversed) { b, i in
+              b.load(v[0].id, i)
+            }
           ]
         }
       }
@@ -44,7 +46,9 @@ struct OrderScheduleTests {
     }
   }
 
-  @Test(arguments: [(1, 1), (5, 5), (17, 3), (64, 64), (100, 100), (300, 2), (130, 70)]) func sorts(n: Int, k: Int) throws {
+  @Test(arguments: [(1, 1), (5, 5), (17, 3), (64, 64), (100, 100), (300, 2), (130, 70)]) func sorts(n: Int, k: Int)
+    throws
+  {
     var values = noise([n, 3]).array(of: Float.self).map { ($0 * 4).rounded() }
     if n > 4 { values[4] = .nan }
     let x = HostTensor.f32([n, 3], values)
@@ -134,8 +138,11 @@ struct OrderScheduleTests {
 
   @Test(arguments: [false, true]) func repetition(reversed: Bool) throws {
     for turns in [0, 1, 4] {
-      try checkSchedules([symbolic(noise([turns, 3]), ["t", nil]), (TensorType(.f32, [3]), noise([3], seed: 2))]) { l, v in
-        let (final, collected) = try l.repetition(count: "t", carried: [v[1], v[1]], sliced: [v[0]], reversed: reversed) {
+      try checkSchedules([symbolic(noise([turns, 3]), ["t", nil]), (TensorType(.f32, [3]), noise([3], seed: 2))]) {
+        l, v in
+        let (final, collected) = try l.repetition(
+          count: "t", carried: [v[1], v[1]], sliced: [v[0]], reversed: reversed
+        ) {
           l, carried, slices in
           let next = try l.element([3]) { b, i in b.load(carried[0].id, i) * 0.5 + b.load(slices[0].id, i) }
           let other = try l.element([3]) { b, i in

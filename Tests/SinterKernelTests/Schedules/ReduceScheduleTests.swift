@@ -45,7 +45,9 @@ struct ReduceScheduleTests {
       try checkSchedules(noise([m, k]), noise([k, n], seed: 2), noise([n], seed: 3)) { l, v in
         let y = try l.contract(batch: [], m: [Dim(m)], n: [Dim(n)], k: [Dim(k)], accumulate: .f32) { b, _, i, k in
           b.load(v[0].id, [i[0], k[0]])
-        } rhs: { b, _, i, k in b.load(v[1].id, [k[0], i[0]]) }
+        } rhs: { b, _, i, k in
+          b.load(v[1].id, [k[0], i[0]])
+        }
         return [try l.element([Dim(m), Dim(n)]) { b, i in b.load(y.id, i) + b.load(v[2].id, [i[1]]) }]
       }
     }
@@ -90,7 +92,11 @@ struct ReduceScheduleTests {
       [try l.reduce(.sum, [], over: [Dim(n)]) { b, _, k in b.load(v[0].id, k) }]
     }
     try checkSchedules([symbolic(noise([2, 40_000]), [nil, "n"])], tolerance: 1e-4, machines: [.x86_64_v4]) { l, v in
-      [try l.reduce(.sum, [2], over: ["n"]) { b, i, k in b.load(v[0].id, [i[0], k[0]]) * b.load(v[0].id, [i[0], k[0]]) }]
+      [
+        try l.reduce(.sum, [2], over: ["n"]) { b, i, k in
+          b.load(v[0].id, [i[0], k[0]]) * b.load(v[0].id, [i[0], k[0]])
+        }
+      ]
     }
   }
 

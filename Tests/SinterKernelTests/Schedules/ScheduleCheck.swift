@@ -4,7 +4,8 @@ import Testing
 
 /// Holds a program's schedules for several machines against the meaning of its forms.
 func checkSchedules(
-  _ inputs: [(TensorType, HostTensor)], tolerance: Double = 1e-5, machines: [Machine] = [.x86_64_v4, .x86_64_v3, .x86_64_v2],
+  _ inputs: [(TensorType, HostTensor)], tolerance: Double = 1e-5,
+  machines: [Machine] = [.x86_64_v4, .x86_64_v3, .x86_64_v2],
   sourceLocation: SourceLocation = #_sourceLocation, _ build: (inout Lowering, [Operand]) throws -> [Operand]
 ) throws {
   var lowering = Lowering(name: "test")

@@ -6,8 +6,8 @@ extension FloatMath {
 
   /// e^x · 2^scale, at most 1.1 ULP, denormal results and infinities included.
   ///
-  /// x = n · ln 2 + r; e^r by a polynomial (the coefficients are those of Cephes' expf); 2^n as two factors, so that neither leaves the
-  /// range of exponents.
+  /// x = n · ln 2 + r; e^r by a polynomial (the coefficients are those of Cephes' expf); 2^n as two factors, so that
+  /// neither leaves the range of exponents.
   func exp(_ raw: Register, scale: Int64 = 0) -> Register {
     // Beyond these the result is infinite or zero. NaN passes both tests.
     let low = float(-105)

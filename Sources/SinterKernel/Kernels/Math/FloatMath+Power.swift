@@ -3,8 +3,8 @@ import SinterCore
 extension FloatMath {
   /// a^b, at most 1 ULP but for products.
   ///
-  /// Small whole exponents that are known become products. The rest is 2^(b · log₂|a|) in f64 lanes, whose error stays far below that of
-  /// the final rounding; signs and the exceptional cases are C's.
+  /// Small whole exponents that are known become products. The rest is 2^(b · log₂|a|) in f64 lanes, whose error stays
+  /// far below that of the final rounding; signs and the exceptional cases are C's.
   func power(_ a: Register, _ b: Register) -> Register {
     if case .float(let exponent)? = builder.knownScalar(b) {
       switch exponent {

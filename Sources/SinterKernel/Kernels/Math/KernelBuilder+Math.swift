@@ -1,11 +1,11 @@
 import SinterCore
 
 extension KernelBuilder {
-  /// A function of one argument. For f32 the transcendental ones are polynomials, the same for any number of lanes; f64 keeps the
-  /// statement, which is a call of libm a lane.
+  /// A function of one argument. For f32 the transcendental ones are polynomials, the same for any number of lanes; f64
+  /// keeps the statement, which is a call of libm a lane.
   ///
-  /// Largest errors in units in the last place, measured over the range of f32: exp 1.1, log 1, tanh 4, erf 2, sin and cos 2,
-  /// tan 3, asin 3, acos 2, atan 3, sinh 3, cosh 2, asinh 3, acosh 3, atanh 3.
+  /// Largest errors in units in the last place, measured over the range of f32: exp 1.1, log 1, tanh 4, erf 2, sin and
+  /// cos 2, tan 3, asin 3, acos 2, atan 3, sinh 3, cosh 2, asinh 3, acosh 3, atanh 3.
   public func math(_ function: UnaryFunction, _ x: Register) -> Register {
     guard type(x).element == .f32 else { return unary(function, x) }
     let math = FloatMath(self, lanes: type(x).lanes)
@@ -29,7 +29,8 @@ extension KernelBuilder {
     }
   }
 
-  /// A function of two arguments. Powers of f32 with small whole exponents are products; others are computed in f64 lanes.
+  /// A function of two arguments. Powers of f32 with small whole exponents are products; others are computed in f64
+  /// lanes.
   public func math(_ function: BinaryFunction, _ a: Register, _ b: Register) -> Register {
     guard function == .power, type(a).element == .f32 else { return binary(function, a, b) }
     return FloatMath(self, lanes: type(a).lanes).power(a, b)

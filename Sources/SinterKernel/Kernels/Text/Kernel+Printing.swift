@@ -12,8 +12,9 @@ import SinterCore
 ///       }
 ///     }
 ///
-/// `p0` is the first parameter, `l0` the first local; `%0` is the number of the task. A loop that carries values names them behind
-/// `carrying`, ends its body with `next`, and gives the final ones behind `->`; the blocks of an `if` end with `yield`.
+/// `p0` is the first parameter, `l0` the first local; `%0` is the number of the task. A loop that carries values names
+/// them behind `carrying`, ends its body with `next`, and gives the final ones behind `->`; the blocks of an `if` end
+/// with `yield`.
 extension Kernel: CustomStringConvertible {
   public var description: String {
     var printer = KernelPrinter(kernel: self)

@@ -104,7 +104,9 @@ private struct KernelProgramParser {
   }
 
   private mutating func buffer() throws {
-    guard try bufferID() == BufferID(result.buffers.count) else { throw scanner.error("buffers are numbered from 0 on") }
+    guard try bufferID() == BufferID(result.buffers.count) else {
+      throw scanner.error("buffers are numbered from 0 on")
+    }
     let name = try scanner.quoted()
     let element = try element()
     try scanner.expect("[")
@@ -168,7 +170,9 @@ private struct KernelProgramParser {
     if !scanner.take(")") {
       repeat {
         var argument = KernelProgram.Call.Argument(try bufferID())
-        guard result.buffers.contains(argument.buffer) else { throw scanner.error("there is no buffer \(argument.buffer)") }
+        guard result.buffers.contains(argument.buffer) else {
+          throw scanner.error("there is no buffer \(argument.buffer)")
+        }
         if scanner.take("[") {
           argument.offset = try scanner.size()
           try scanner.expect("]")

@@ -8,7 +8,8 @@ extension Body {
       case .constant, .axis, .size, .accumulator: sum
       case .unary(let function, _): sum + (function.isCostly ? 16 : 1)
       case .binary(.power, _, _), .binary(.arcTangent2, _, _): sum + 40
-      case .binary(.divide, _, _), .binary(.modulo, _, _), .binary(.remainder, _, _), .binary(.floorDivide, _, _): sum + 4
+      case .binary(.divide, _, _), .binary(.modulo, _, _), .binary(.remainder, _, _), .binary(.floorDivide, _, _):
+        sum + 4
       case .load, .binary, .compare, .select, .cast, .bitcast, .checked: sum + (expr.type == .i64 ? 0 : 1)
       }
     }
@@ -25,8 +26,8 @@ extension Body {
     }
   }
 
-  /// How many elements to compute at a time: as many of the widest type (indices aside) as a vector holds. 1 where a type is packed
-  /// closer than bytes.
+  /// How many elements to compute at a time: as many of the widest type (indices aside) as a vector holds. 1 where a
+  /// type is packed closer than bytes.
   func lanes(_ machine: Machine, result: ElementType) -> Int {
     var bits = result == .i64 ? 0 : result.bits
     var widest = bits
@@ -42,23 +43,5 @@ extension Body {
     if result.bits < 8 || bits > 64 { return 1 }
     let width = bits == 0 ? Swift.max(widest, 64) : bits
     return Swift.max(1, machine.vectorBits / Swift.max(8, width))
-  }
-}
-
-/// Where a kernel is cut into tasks, and how many of them a thread should have.
-struct TaskSplit {
-  /// What one task should at least be worth to another thread: about ten microseconds, in vector instructions times lanes.
-  static let worth = 1 << 16
-  /// What a size counts for that is known only at run time.
-  static let guess = 64
-  /// Elements of a long axis that one task takes.
-  static let part = 4096
-
-  static func estimate(_ dim: Dim) -> Int {
-    dim.substituting { _ in Dim(guess) }.value.map { Swift.max(1, $0) } ?? guess
-  }
-
-  static func grain(elementsPerTask: Int, cost: Int) -> Int {
-    Swift.max(1, worth / Swift.max(1, elementsPerTask * Swift.max(1, cost)))
   }
 }

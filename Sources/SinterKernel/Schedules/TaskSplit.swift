@@ -1,0 +1,20 @@
+import SinterCore
+
+/// Where a kernel is cut into tasks, and how many of them a thread should have.
+struct TaskSplit {
+  /// What one task should at least be worth to another thread: about ten microseconds, in vector instructions times
+  /// lanes.
+  static let worth = 1 << 16
+  /// What a size counts for that is known only at run time.
+  static let guess = 64
+  /// Elements of a long axis that one task takes.
+  static let part = 4096
+
+  static func estimate(_ dim: Dim) -> Int {
+    dim.substituting { _ in Dim(guess) }.value.map { Swift.max(1, $0) } ?? guess
+  }
+
+  static func grain(elementsPerTask: Int, cost: Int) -> Int {
+    Swift.max(1, worth / Swift.max(1, elementsPerTask * Swift.max(1, cost)))
+  }
+}
