@@ -34,30 +34,55 @@ struct TileStore {
     rowGroup: CollapsedAxes.Group, rowFirst: Int, columnGroup: CollapsedAxes.Group, columnFirst: Int
   ) {
     let b = scope.builder
-    let output = scope.memory(result, .write)
-    let strides = ScheduleContext.strides(shape)
-    // All values before the first store, so that what rows share is read once.
-    var stores: [(value: Register, at: Register, mask: Register?)] = []
-    for r in 0..<tile.rows {
-      let rowSymbol = scope.bind(b.add(row, r))
-      for v in 0..<tile.vectors {
-        let columnSymbol = scope.bind(b.add(column, v * lanes))
-        var place = self
-        place.extents[rowSymbol] = rowGroup.extent
-        place.extents[columnSymbol] = columnGroup.extent
-        place.set(rowGroup, first: rowFirst, index: Dim(rowSymbol))
-        place.set(columnGroup, first: columnFirst, index: columnOffset + Dim(columnSymbol))
-        var value = sums[r * tile.vectors + v]
-        if let epilogue {
-          let emitter = BodyEmitter(epilogue, scope: scope, axes: place.axes, extents: place.extents)
-          value = emitter.emit(
-            lanes: .init(columnSymbol, count: lanes, mask: masks[v]), accumulators: [value])[0]
-        }
-        let flat = zip(place.axes, strides).reduce(Dim(0)) { $0 + $1.0 * $1.1 }
-        let at = scope.index(IndexSimplifier(extents: place.extents).simplified(flat))
-        stores.append((b.cast(value, to: scope.values[result].type.element), at, masks[v]))
+    func store(_ rows: [(row: Register, sums: ArraySlice<Register>)]) {
+      // All values before the first store, so that what rows share is read once.
+      let stores = rows.flatMap { row, sums in
+        vectors(
+          row: row, column: column, lanes: lanes, masks: masks, sums: sums, rowGroup: rowGroup, rowFirst: rowFirst,
+          columnGroup: columnGroup, columnFirst: columnFirst)
       }
+      let output = scope.memory(result, .write)
+      for vector in stores { b.store(vector.value, output, at: vector.at, mask: vector.mask) }
     }
-    for store in stores { b.store(store.value, output, at: store.at, mask: store.mask) }
+    guard let epilogue, epilogue.cost >= Self.costOfLoop, tile.rows > 2 else {
+      return store((0..<tile.rows).map { (b.add(row, $0), sums[($0 * tile.vectors)..<(($0 + 1) * tile.vectors)]) })
+    }
+    // Beside all accumulators there would be no registers for a long epilogue: it runs row by row from memory.
+    let scratch = b.local("tile", b.type(sums[0]).element, count: sums.count * lanes)
+    for (index, sum) in sums.enumerated() { b.store(sum, scratch, at: b.index(index * lanes)) }
+    b.loop("row", from: b.index(0), to: b.index(tile.rows)) { r in
+      let first = b.multiply(r, tile.vectors * lanes)
+      let loaded = (0..<tile.vectors).map { b.load(scratch, at: b.add(first, $0 * lanes), lanes: lanes) }
+      store([(b.add(row, r), loaded[...])])
+    }
+  }
+
+  /// Instructions from which on an epilogue gets a loop of its own.
+  private static let costOfLoop = 16
+
+  /// The finished vectors of one row, and where they go.
+  private func vectors(
+    row: Register, column: Register, lanes: Int, masks: [Register?], sums: ArraySlice<Register>,
+    rowGroup: CollapsedAxes.Group, rowFirst: Int, columnGroup: CollapsedAxes.Group, columnFirst: Int
+  ) -> [(value: Register, at: Register, mask: Register?)] {
+    let b = scope.builder
+    let strides = ScheduleContext.strides(shape)
+    let rowSymbol = scope.bind(row)
+    return sums.enumerated().map { v, sum in
+      let columnSymbol = scope.bind(b.add(column, v * lanes))
+      var place = self
+      place.extents[rowSymbol] = rowGroup.extent
+      place.extents[columnSymbol] = columnGroup.extent
+      place.set(rowGroup, first: rowFirst, index: Dim(rowSymbol))
+      place.set(columnGroup, first: columnFirst, index: columnOffset + Dim(columnSymbol))
+      var value = sum
+      if let epilogue {
+        let emitter = BodyEmitter(epilogue, scope: scope, axes: place.axes, extents: place.extents)
+        value = emitter.emit(lanes: .init(columnSymbol, count: lanes, mask: masks[v]), accumulators: [value])[0]
+      }
+      let flat = zip(place.axes, strides).reduce(Dim(0)) { $0 + $1.0 * $1.1 }
+      let at = scope.index(IndexSimplifier(extents: place.extents).simplified(flat))
+      return (b.cast(value, to: scope.values[result].type.element), at, masks[v])
+    }
   }
 }
