@@ -1,6 +1,7 @@
 import SinterCore
 import SinterIR
 import SinterONNX
+import SinterOps
 import Testing
 
 @Suite("ONNX files to graphs")
@@ -108,6 +109,19 @@ struct ImportTests {
       of: Self.file([Self.twice("p", "y")], inputs: [.init("p", .tensor(.f32, [dim]))]))
     #expect("\(graph.type(of: graph.inputs[1].value))" == "f32[\(name)]")
     #expect(graph.inputs[1].note == note)
+  }
+
+  /// What follows an operator element by element tells the shape of its result, which its own inputs do not.
+  @Test func declaredShapesReachOperators() throws {
+    var file = Self.file(
+      [Node("Reshape", inputs: ["x", "shape"], outputs: ["r"]), Node("Sqrt", inputs: ["r"], outputs: ["y"])],
+      inputs: [.init("shape", .tensor(.i64, [.value(1)]))])
+    file.graph.inputs[0] = .init("x", .tensor(.f32, [.value(3), .value(2)]))
+    file.graph.outputs = [.init("y", .tensor(.f32, [.value(6)]))]
+    let graph = try OnnxImporter(operators: .standard).graph(of: file)
+    #expect("\(graph.type(of: graph.outputs[0].value))" == "f32[6]")
+    file.graph.outputs = [.init("y", .tensor(.f32, [.value(7)]))]
+    #expect(throws: DiagnosticError.self) { try OnnxImporter(operators: .standard).graph(of: file) }
   }
 
   @Test func shapesMayBeGiven() throws {

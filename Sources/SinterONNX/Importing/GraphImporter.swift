@@ -245,6 +245,7 @@ struct GraphImporter {
       }
       for (name, fact) in zip(all, facts) { inner.names[name] = .value(inner.builder.input(fact, named: name)) }
       for (name, tensor) in known { inner.names[name] = .constant(tensor) }
+      inner.declareValues(of: graph)
       inner.addContents(of: graph)
       inner.addOutputs(graph.outputs)
       return try inner.finish()
