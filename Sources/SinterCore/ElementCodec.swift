@@ -100,7 +100,8 @@ public enum ElementCodec {
     case .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0:
       for i in 0..<count {
         base.storeBytes(
-          of: UInt8(truncatingIfNeeded: NarrowFloat.encode(values[i], as: type)), toByteOffset: position(i), as: UInt8.self)
+          of: UInt8(truncatingIfNeeded: NarrowFloat.encode(values[i], as: type)), toByteOffset: position(i),
+          as: UInt8.self)
       }
     case .f4e2m1:
       for i in 0..<count { pack(NarrowFloat.encode(values[i], as: type), base, position(i), bits: 4) }
@@ -152,6 +153,7 @@ public enum ElementCodec {
     let mask = UInt8((1 << bits) - 1) << UInt8(bit & 7)
     let old = base.load(fromByteOffset: bit >> 3, as: UInt8.self)
     base.storeBytes(
-      of: (old & ~mask) | ((UInt8(truncatingIfNeeded: code) << UInt8(bit & 7)) & mask), toByteOffset: bit >> 3, as: UInt8.self)
+      of: (old & ~mask) | ((UInt8(truncatingIfNeeded: code) << UInt8(bit & 7)) & mask), toByteOffset: bit >> 3,
+      as: UInt8.self)
   }
 }

@@ -110,7 +110,8 @@ extension ElementType {
     case .i2: (value << 62) >> 62
     case .u2: value & 3
     case .bool: value == 0 ? 0 : 1
-    case .i64, .u64, .f32, .f64, .f16, .bf16, .string, .c64, .c128, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0,
+    case .i64, .u64, .f32, .f64, .f16, .bf16, .string, .c64, .c128, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz,
+      .f8e8m0,
       .f4e2m1:
       value
     }

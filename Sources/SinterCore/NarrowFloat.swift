@@ -17,7 +17,8 @@ public struct NarrowFloat: Sendable {
   private let values: [Float]
 
   private init(
-    exponentBits: Int, mantissaBits: Int, bias: Int, largest: UInt8, infinity: UInt8?, nan: UInt8?, hasNegativeZero: Bool
+    exponentBits: Int, mantissaBits: Int, bias: Int, largest: UInt8, infinity: UInt8?, nan: UInt8?,
+    hasNegativeZero: Bool
   ) {
     self.exponentBits = exponentBits
     self.mantissaBits = mantissaBits
@@ -30,7 +31,9 @@ public struct NarrowFloat: Sendable {
     values = (0..<(1 << width)).map { code in
       let magnitude = code & ((1 << (width - 1)) - 1)
       let sign: Float = code == magnitude ? 1 : -1
-      if let nan, code == nan || (hasNegativeZero && magnitude > largest && magnitude != infinity.map(Int.init)) { return .nan }
+      if let nan, code == nan || (hasNegativeZero && magnitude > largest && magnitude != infinity.map(Int.init)) {
+        return .nan
+      }
       if let infinity, magnitude == infinity { return sign * .infinity }
       let exponent = magnitude >> mantissaBits
       let mantissa = Float(magnitude & ((1 << mantissaBits) - 1)) / Float(1 << mantissaBits)
@@ -103,7 +106,9 @@ public struct NarrowFloat: Sendable {
       }
     }
     if code > largest {
-      guard saturating else { return infinity.map { $0 | signBit } ?? nan.map { hasNegativeZero ? $0 | signBit : $0 } ?? largest | signBit }
+      guard saturating else {
+        return infinity.map { $0 | signBit } ?? nan.map { hasNegativeZero ? $0 | signBit : $0 } ?? largest | signBit
+      }
       return largest | signBit
     }
     return code == 0 && !hasNegativeZero ? 0 : UInt8(code) | signBit

@@ -8,7 +8,9 @@ extension Body {
 
   /// The number of loads from a value that have a condition, or have none.
   package func loads(of value: FormValueID, conditional: Bool) -> Int {
-    exprs.count { if case .load(value, _, let condition, _) = $0.node { (condition != nil) == conditional } else { false } }
+    exprs.count {
+      if case .load(value, _, let condition, _) = $0.node { (condition != nil) == conditional } else { false }
+    }
   }
 
   /// Whether each load from a value reads, without condition, the element at the place that is computed.

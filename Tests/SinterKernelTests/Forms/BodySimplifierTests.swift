@@ -53,7 +53,11 @@ struct BodySimplifierTests {
   }
 
   /// Reshaping there and back leaves plain axes.
-  @Test(arguments: [([6, 4], [3, 8]), ([2, 3, 4], [24]), (["n", 12, 64], [Dim("n") * 12, 64]), (["n", "h", "w"], ["n", Dim("h") * Dim("w")])] as [([Dim], [Dim])])
+  @Test(
+    arguments: [
+      ([6, 4], [3, 8]), ([2, 3, 4], [24]), (["n", 12, 64], [Dim("n") * 12, 64]),
+      (["n", "h", "w"], ["n", Dim("h") * Dim("w")]),
+    ] as [([Dim], [Dim])])
   func reshapesThereAndBack(shape: [Dim], other: [Dim]) throws {
     func reshape(_ l: inout Lowering, _ x: Operand, _ shape: [Dim]) throws -> Operand {
       try l.element(shape) { b, i in

@@ -111,7 +111,8 @@ struct FormInterpreterTests {
         lhs: { b, batch, m, k in b.load(v[0].id, batch + m + k) }, rhs: { b, _, n, k in b.load(v[1].id, k + n) })
     }
     #expect(y.doubles == [10, 13, 28, 40, 46, 67, 64, 94])
-    let z = try run(HostTensor(.i8, [1, 2], integers: [100, 100]), HostTensor(.u8, [2, 1], integers: [200, 200])) { l, v in
+    let z = try run(HostTensor(.i8, [1, 2], integers: [100, 100]), HostTensor(.u8, [2, 1], integers: [200, 200])) {
+      l, v in
       try l.contract(
         batch: [], m: [1], n: [1], k: [2], accumulate: .i32,
         lhs: { b, _, m, k in b.load(v[0].id, m + k) }, rhs: { b, _, n, k in b.load(v[1].id, k + n) })
@@ -194,7 +195,8 @@ struct FormInterpreterTests {
   func repeats(reversed: Bool) throws {
     let y = try run(iota([3, 2])) { l, v in
       let zero = try l.element([2]) { b, _ in b.constant(0.0, .f32) }
-      let (_, collected) = try l.repetition(count: 3, carried: [zero], sliced: [v[0]], reversed: reversed) { l, current, slice in
+      let (_, collected) = try l.repetition(count: 3, carried: [zero], sliced: [v[0]], reversed: reversed) {
+        l, current, slice in
         let next = try l.element([2]) { b, i in b.load(current[0].id, i) + b.load(slice[0].id, i) }
         return ([next], [next])
       }
@@ -248,7 +250,8 @@ struct FormInterpreterTests {
     ArithmeticCase(function: .power, type: .f32, a: 2, b: 0.5, expected: Double(Float(2).squareRoot())),
   ])
   func computes(_ test: ArithmeticCase) throws {
-    let y = try run(HostTensor(test.type, [], doubles: [test.a]), HostTensor(test.type, [], doubles: [test.b])) { l, v in
+    let y = try run(HostTensor(test.type, [], doubles: [test.a]), HostTensor(test.type, [], doubles: [test.b])) {
+      l, v in
       try l.element([]) { b, _ in b.load(v[0].id, []).applying(test.function, b.load(v[1].id, [])) }
     }
     #expect(y.doubles == [test.expected], "\(test)")

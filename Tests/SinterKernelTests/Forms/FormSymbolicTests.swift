@@ -43,7 +43,8 @@ struct FormSymbolicTests {
 
   @Test func sizesThroughFloats() throws {
     // Floor(Cast(h) * 0.5), as exporters of Upsample write it.
-    let result = try run([(TensorType(.i64, [1]), .sizes(["h"])), (TensorType(.f32, [1]), .tensor(.f32([1], [0.5])))]) { l, v in
+    let result = try run([(TensorType(.i64, [1]), .sizes(["h"])), (TensorType(.f32, [1]), .tensor(.f32([1], [0.5])))]) {
+      l, v in
       try l.element([1]) { b, i in
         (b.load(v[0].id, i).cast(to: .f32) * b.load(v[1].id, i)).unary(.floor).cast(to: .i64)
       }

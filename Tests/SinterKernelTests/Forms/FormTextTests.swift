@@ -26,23 +26,30 @@ struct FormTextTests {
     let w = l.constant(HostTensor(.f32, [4, 1, 3, 3], doubles: (0..<36).map { Double($0) }), named: "w")
     let text = l.constant(HostTensor(strings: ["a\n", "b"], shape: [2]))
     let y = l.convolve(
-      x, w, result: ["batch", 4, 8, 8], kernel: [3, 3], strides: [1, 1], dilations: [1, 1], padsBegin: [1, 1], groups: 4,
+      x, w, result: ["batch", 4, 8, 8], kernel: [3, 3], strides: [1, 1], dilations: [1, 1], padsBegin: [1, 1],
+      groups: 4,
       channelsLast: false, accumulate: .f32)
     let order = try l.sort(y.shape, axis: 3, count: 2, descending: true) { b, i in b.load(y.id, i) }
     let z = try l.scatter(
       TensorType(.f32, [4]), domain: [2], combine: .sum, base: { b, _ in b.constant(-.infinity, .f32) },
       update: { b, i in
-        ([i[0].checked(below: b.size("batch"), error: number)], b.load(w.id, [i[0]] + i + i + i, where: i[0] < b.size("batch")))
+        (
+          [i[0].checked(below: b.size("batch"), error: number)],
+          b.load(w.id, [i[0]] + i + i + i, where: i[0] < b.size("batch"))
+        )
       })
     let same = try l.element([2]) { b, i in b.load(text.id, i) .== b.load(text.id, [b.constant(0, .i64)]) }
-    let (final, collected) = try l.repetition(count: "batch", carried: [z], sliced: [y], reversed: true) { l, current, slice in
+    let (final, collected) = try l.repetition(count: "batch", carried: [z], sliced: [y], reversed: true) {
+      l, current, slice in
       let next = try l.element([4]) { b, i in
         b.load(current[0].id, i) + b.load(slice[0].id, i + [b.constant(0, .i64), b.constant(1, .i64)])
       }
       return ([next], [next])
     }
     let called = l.add(.call(CallForm(function: "f", operands: [z.id], parameters: [-1, 2])), TensorType(.i64, [1]))
-    for (index, value) in ([order, same, called] + final + collected).enumerated() { l.output(value, named: "y\(index)") }
+    for (index, value) in ([order, same, called] + final + collected).enumerated() {
+      l.output(value, named: "y\(index)")
+    }
     let program = l.program
     #expect(FormVerifier.check(program).map(\.description) == [])
     let printed = program.description
@@ -86,7 +93,9 @@ struct FormTextTests {
   }
 
   @Test func parserTellsWhere() {
-    let error = #expect(throws: DiagnosticError.self) { try FormProgram(parsing: "forms \"x\" {\n  %0: f32[2] = sum\n}") }
+    let error = #expect(throws: DiagnosticError.self) {
+      try FormProgram(parsing: "forms \"x\" {\n  %0: f32[2] = sum\n}")
+    }
     #expect(error?.description == "error: there is no form 'sum' (line 2, column 19)")
   }
 }

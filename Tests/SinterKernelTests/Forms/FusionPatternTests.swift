@@ -154,7 +154,8 @@ struct FusionPatternTests {
     }
     #expect(
       kinds(program) == [
-        "contract+", "contract+", "contract+", "contract+", "rows(reduce element reduce element)", "contract", "contract+",
+        "contract+", "contract+", "contract+", "contract+", "rows(reduce element reduce element)", "contract",
+        "contract+",
       ])
   }
 
@@ -174,7 +175,9 @@ struct FusionPatternTests {
         let y = convolve(active)
         let sum = try l.element(y.shape) { b, i in b.load(y.id, i) + b.load(v[0].id, i) }
         let positive = try l.element(y.shape) { b, i in b.load(sum.id, i).maximum(b.constant(0.0, .f32)) }
-        let pooled = try l.reduce(.sum, [1, 64, 1, 1], over: [56, 56]) { b, o, i in b.load(positive.id, [o[0], o[1]] + i) }
+        let pooled = try l.reduce(.sum, [1, 64, 1, 1], over: [56, 56]) { b, o, i in
+          b.load(positive.id, [o[0], o[1]] + i)
+        }
         let mean = try l.element([1, 64, 1, 1]) { b, i in b.load(pooled.id, i) / 3136 }
         return [mean, convolve(positive)]
       })

@@ -45,7 +45,8 @@ struct RandomForms {
       let type = TensorType(.f32, shape)
       values.append(lowering.input(type, named: "x\(index)"))
       let sizes = shape.map { evaluated($0) }
-      inputs.append(.f32(sizes, (0..<sizes.reduce(1, *)).map { _ in Float(Int.random(in: -8...8, using: &random)) / 4 }))
+      inputs.append(
+        .f32(sizes, (0..<sizes.reduce(1, *)).map { _ in Float(Int.random(in: -8...8, using: &random)) / 4 }))
     }
     // Symbols must be found in inputs.
     if isSymbolic {
@@ -57,7 +58,8 @@ struct RandomForms {
     }
     var taken: Set<FormValueID> = []
     let computed = values.dropFirst(inputs.count)
-    for operand in computed.suffix(1) + computed.filter({ _ in Bool.random(using: &random) && Bool.random(using: &random) })
+    for operand in computed.suffix(1)
+      + computed.filter({ _ in Bool.random(using: &random) && Bool.random(using: &random) })
     where taken.insert(operand.id).inserted {
       lowering.output(operand, named: "y\(taken.count)")
     }
@@ -237,7 +239,9 @@ struct RandomForms {
     let mean = try lowering.element(outer + [1]) { b, i in b.load(sum.id, i) / b.size(last).cast(to: .f32) }
     let centred = try lowering.element(x.shape) { b, i in b.load(x.id, i) - b.load(mean.id, row(b, i)) }
     let squares = try lowering.element(x.shape) { b, i in b.load(centred.id, i) * b.load(centred.id, i) }
-    let variance = try lowering.reduce(.sum, outer + [1], over: [last]) { b, o, i in b.load(squares.id, o.dropLast() + i) }
+    let variance = try lowering.reduce(.sum, outer + [1], over: [last]) { b, o, i in
+      b.load(squares.id, o.dropLast() + i)
+    }
     let scale = try lowering.element(outer + [1]) { b, i in 1 / (b.load(variance.id, i) + 0.5).unary(.sqrt) }
     return try lowering.element(x.shape) { b, i in b.load(centred.id, i) * b.load(scale.id, row(b, i)) }
   }

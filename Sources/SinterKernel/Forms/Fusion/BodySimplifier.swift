@@ -178,7 +178,9 @@ package struct BodySimplifier {
   /// `c·D·(x / D) + c·(x % D)` is `c·x`.
   private func recombined(_ sum: IndexSum) -> IndexSum {
     for term in sum.terms {
-      guard case .binary(.modulo, let inner, let by) = builder[term.atom].node, let divisor = builder.dim(by) else { continue }
+      guard case .binary(.modulo, let inner, let by) = builder[term.atom].node, let divisor = builder.dim(by) else {
+        continue
+      }
       for other in sum.terms where other.coefficient == term.coefficient * divisor {
         if case .binary(.floorDivide, inner, let by2) = builder[other.atom].node, builder.dim(by2) == divisor {
           var rest = sum
@@ -204,7 +206,9 @@ package struct BodySimplifier {
       switch builder[atom].node {
       case .binary(.floorDivide, let inner, let by):
         // (x / a) / b = x / (a·b)
-        if let first = builder.dim(by), isDivisor(first), let result = quotient(sum(builder.expr(inner)), first * divisor) {
+        if let first = builder.dim(by), isDivisor(first),
+          let result = quotient(sum(builder.expr(inner)), first * divisor)
+        {
           return recombined(whole + result)
         }
       case .binary(.modulo, let inner, let by):
@@ -313,7 +317,9 @@ package struct BodySimplifier {
     switch builder[atom].node {
     case .axis(let n): return Bounds(low: 0, high: extents[n] - 1)
     case .binary(.floorDivide, let a, let b):
-      guard let divisor = builder.dim(b), isDivisor(divisor), let range = bounds(of: sum(builder.expr(a))) else { return nil }
+      guard let divisor = builder.dim(b), isDivisor(divisor), let range = bounds(of: sum(builder.expr(a))) else {
+        return nil
+      }
       return Bounds(low: range.low / divisor, high: range.high / divisor)
     case .binary(.modulo, _, let b):
       guard let divisor = builder.dim(b), isDivisor(divisor) else { return nil }

@@ -11,7 +11,9 @@ extension Fusion {
         (users[operand] ?? []).allSatisfy({ leads($0, to: value) })
       else { return false }
       if form.accumulatorType != nil { return accepts(body, as: form) }
-      if case .element(let element) = form, depth < 8 { return canBecomeEpilogue(operand, element.body, depth: depth + 1) }
+      if case .element(let element) = form, depth < 8 {
+        return canBecomeEpilogue(operand, element.body, depth: depth + 1)
+      }
       return false
     }
   }
@@ -53,7 +55,8 @@ extension Fusion {
       else { continue }
       let epilogue = form.epilogue
       let builder = BodyBuilder { [values] in values[$0].type.element }
-      let results = builder.inline(element.body, axes: shape.indices.map { builder.axis($0) }) { operand, indices, _, _ in
+      let results = builder.inline(element.body, axes: shape.indices.map { builder.axis($0) }) {
+        operand, indices, _, _ in
         guard operand == chosen.operand else { return nil }
         let accumulator = builder.accumulator(0, type)
         return epilogue.map { builder.inline($0, axes: indices, accumulators: [accumulator])[0] } ?? accumulator

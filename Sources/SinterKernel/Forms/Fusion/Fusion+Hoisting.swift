@@ -25,10 +25,12 @@ extension Fusion {
     let own = BodyBuilder { [values] in values[$0].type.element }
     let axes = shape.indices.map { own.axis($0) }
     // The relayout's own conversion, then the work, at each place of the origin.
-    let before = own.inline(relayout.body, axes: values[relaid].type.shape.map { _ in own.constant(0, .i64) }) { _, _, _, _ in
+    let before = own.inline(relayout.body, axes: values[relaid].type.shape.map { _ in own.constant(0, .i64) }) {
+      _, _, _, _ in
       own.load(origin, axes)
     }
-    let result = own.inline(work.body, axes: values[value].type.shape.map { _ in own.constant(0, .i64) }) { operand, _, _, _ in
+    let result = own.inline(work.body, axes: values[value].type.shape.map { _ in own.constant(0, .i64) }) {
+      operand, _, _, _ in
       operand == relaid ? before[0] : nil
     }
     let name = values[value].name
@@ -36,7 +38,8 @@ extension Fusion {
       .init(type: TensorType(values[value].type.element, shape), name: name, origin: self.origin(value)))
     let reader = BodyBuilder { [values] in values[$0].type.element }
     var load: Expr?
-    _ = reader.inline(relayout.body, axes: values[value].type.shape.indices.map { reader.axis($0) }) { _, indices, _, _ in
+    _ = reader.inline(relayout.body, axes: values[value].type.shape.indices.map { reader.axis($0) }) {
+      _, indices, _, _ in
       load = reader.load(moved, indices)
       return load
     }
@@ -63,7 +66,9 @@ extension Fusion {
       switch expr.node {
       case .axis: dependsOnPlace.append(true)
       case .load(let value, let indices, let condition, _):
-        if indices.contains(where: { dependsOnPlace[$0.position] }) || condition.map({ dependsOnPlace[$0.position] }) ?? false {
+        if indices.contains(where: { dependsOnPlace[$0.position] })
+          || condition.map({ dependsOnPlace[$0.position] }) ?? false
+        {
           if found != nil && found != value || positions[value] == nil { return nil }
           found = value
         }

@@ -201,7 +201,8 @@ package struct Fusion {
   /// A consumer's body with each load of a value replaced by the body that computes it.
   func inlined(_ producer: Body, of value: FormValueID, into consumer: Body, axes: Int) -> Body {
     let builder = BodyBuilder { [values] in values[$0].type.element }
-    let results = builder.inline(consumer, axes: (0..<axes).map { builder.axis($0) }) { operand, indices, condition, otherwise in
+    let results = builder.inline(consumer, axes: (0..<axes).map { builder.axis($0) }) {
+      operand, indices, condition, otherwise in
       guard operand == value else { return nil }
       let computed = builder.inline(producer, axes: indices, where: condition)[0]
       guard let condition else { return computed }

@@ -28,7 +28,8 @@ struct FusionCost {
         if condition != nil { work += 1 }
       case .unary(let function, _): work += Self.cost(of: function)
       case .binary(let function, _, let b):
-        work += isIndex[position] ? Self.indexCost(of: function, divisor: body[b].node) : Self.cost(of: function, expr.type)
+        work +=
+          isIndex[position] ? Self.indexCost(of: function, divisor: body[b].node) : Self.cost(of: function, expr.type)
       case .compare, .select: work += isIndex[position] ? 0.25 : 1
       case .cast: work += isIndex[position] ? 0 : 0.5
       case .checked: work += 0.5
@@ -57,7 +58,8 @@ struct FusionCost {
   private static func indexCost(of function: BinaryFunction, divisor: ExprNode) -> Double {
     switch function {
     case .floorDivide, .modulo, .divide, .remainder: if case .constant = divisor { 2 } else { 8 }
-    case .add, .subtract, .multiply, .minimum, .maximum, .and, .or, .xor, .shiftLeft, .shiftRight, .power, .arcTangent2: 0
+    case .add, .subtract, .multiply, .minimum, .maximum, .and, .or, .xor, .shiftLeft, .shiftRight, .power, .arcTangent2:
+      0
     }
   }
 

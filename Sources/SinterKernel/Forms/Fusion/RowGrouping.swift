@@ -57,7 +57,8 @@ struct RowGrouping {
   // MARK: Growth
 
   private mutating func grow(from position: Int) {
-    guard case .compute(let value, .reduce(let reduce)) = steps[position], var group = start(value, reduce, position) else { return }
+    guard case .compute(let value, .reduce(let reduce)) = steps[position], var group = start(value, reduce, position)
+    else { return }
     for operand in operands[position] {
       if let at = definition[operand], at < position, position - at <= Self.reach { join(at, &group) }
     }
@@ -137,7 +138,8 @@ struct RowGrouping {
         let own = groupOf[position]
         let needsMember = operands[position].contains { operand in
           guard let at = definition[operand], at != position else { return false }
-          return group.members.contains(at) || tainted.contains(at) || groupOf[at].map { taintedGroups.contains($0) } ?? false
+          return group.members.contains(at) || tainted.contains(at)
+            || groupOf[at].map { taintedGroups.contains($0) } ?? false
         }
         guard needsMember || own.map({ taintedGroups.contains($0) }) ?? false else { continue }
         tainted.insert(position)

@@ -50,7 +50,9 @@ final class BodyEvaluator {
     }
     self.memos = memos
     isDirect = body.exprs.map { expr in
-      guard case .load(let value, let indices, nil, _) = expr.node, operands[value]?.shape == extents else { return false }
+      guard case .load(let value, let indices, nil, _) = expr.node, operands[value]?.shape == extents else {
+        return false
+      }
       return indices.enumerated().allSatisfy { body[$1].node == .axis($0) }
     }
     registers = .allocate(byteCount: Swift.max(body.exprs.count, 1) * Self.chunk * 8, alignment: 64)
@@ -242,7 +244,8 @@ final class BodyEvaluator {
     _ condition: ExprID?, _ otherwise: Scalar, _ count: Int
   ) throws {
     guard indices.count == operand.shape.count else {
-      throw DiagnosticError(.bug, "form.load", "\(value) has \(operand.shape.count) axes, but is read with \(indices.count) indices")
+      throw DiagnosticError(
+        .bug, "form.load", "\(value) has \(operand.shape.count) axes, but is read with \(indices.count) indices")
     }
     scratch.update(repeating: 0, count: count)
     var isOutside = false

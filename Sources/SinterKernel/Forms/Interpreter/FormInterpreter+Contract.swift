@@ -12,7 +12,8 @@ extension FormInterpreter {
     let depth = k.reduce(1, *)
     let batches = batch.reduce(1, *)
     let lhs = try ContractSide(form.lhs, batch: batch.count, extents: batch + m + k, size: rows * depth, form, memory)
-    let rhs = try ContractSide(form.rhs, batch: batch.count, extents: batch + n + k, size: columns * depth, form, memory)
+    let rhs = try ContractSide(
+      form.rhs, batch: batch.count, extents: batch + n + k, size: columns * depth, form, memory)
     let type = form.accumulate
     let bytes = try TensorBytes(count: type.byteCount(batches * rows * columns)) { out in
       guard let base = out.baseAddress, rows > 0, columns > 0, depth > 0 else { return }
@@ -32,7 +33,8 @@ extension FormInterpreter {
     let spatialAt = form.channelsLast ? 1 : 2
     let channelAt = form.channelsLast ? rank + 1 : 1
     guard input.shape.count == rank + 2, weight.shape.count == rank + 2, shape.count == rank + 2, form.groups > 0 else {
-      throw DiagnosticError(.bug, "form.convolve", "the ranks of \(input.shape), \(weight.shape) and \(shape) do not fit")
+      throw DiagnosticError(
+        .bug, "form.convolve", "the ranks of \(input.shape), \(weight.shape) and \(shape) do not fit")
     }
     let inSizes = Array(input.shape[spatialAt..<(spatialAt + rank)])
     let outSizes = Array(shape[spatialAt..<(spatialAt + rank)])

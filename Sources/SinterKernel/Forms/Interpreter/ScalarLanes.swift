@@ -57,7 +57,8 @@ enum ScalarLanes {
 
   @inline(__always)
   static func binary<T: BinaryFloatingPoint>(
-    _ function: BinaryFunction, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ out: UnsafeMutablePointer<T>, _ count: Int
+    _ function: BinaryFunction, _ a: UnsafePointer<T>, _ b: UnsafePointer<T>, _ out: UnsafeMutablePointer<T>,
+    _ count: Int
   ) {
     switch function {
     case .add: zip(a, b, out, count) { $0 + $1 }

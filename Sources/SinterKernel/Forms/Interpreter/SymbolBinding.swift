@@ -31,7 +31,8 @@ enum SymbolBinding {
     for check in checks {
       let expected = check.expected.evaluated { symbols[$0] }
       if expected != check.given {
-        let number = expected.map { check.expected.isConstant ? "\($0)" : "\(check.expected) = \($0)" } ?? "\(check.expected)"
+        let number =
+          expected.map { check.expected.isConstant ? "\($0)" : "\(check.expected) = \($0)" } ?? "\(check.expected)"
         problems.append(
           Diagnostic(
             .user, "run.shape", "input \(check.name): axis \(check.axis) must be \(number), but is \(check.given)"))

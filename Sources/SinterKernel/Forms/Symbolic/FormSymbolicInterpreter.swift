@@ -69,7 +69,8 @@ package struct FormSymbolicInterpreter {
     case .element(let form): result = (0..<count).map { evaluate(form.body, Self.place($0, shape))[0] }
     case .reduce(let form):
       let sizes = form.inner.compactMap(\.value)
-      guard sizes.count == form.inner.count, let inner = Self.count(sizes), inner * Swift.max(count, 1) <= 16 * Self.countLimit
+      guard sizes.count == form.inner.count, let inner = Self.count(sizes),
+        inner * Swift.max(count, 1) <= 16 * Self.countLimit
       else { return nil }
       result = (0..<count).map { at in
         reduce(form, (0..<inner).map { evaluate(form.body, Self.place(at, shape) + Self.place($0, sizes))[0] })
@@ -198,7 +199,8 @@ package struct FormSymbolicInterpreter {
   }
 
   private func evaluate(
-    _ expr: Body.Expr, _ body: Body, _ place: [Int], _ accumulator: SymbolicScalar?, _ value: (ExprID) -> SymbolicScalar?
+    _ expr: Body.Expr, _ body: Body, _ place: [Int], _ accumulator: SymbolicScalar?,
+    _ value: (ExprID) -> SymbolicScalar?
   ) -> SymbolicScalar? {
     switch expr.node {
     case .constant(let scalar): return Self.scalar(scalar, expr.type)

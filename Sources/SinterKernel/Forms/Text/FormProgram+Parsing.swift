@@ -213,7 +213,8 @@ private struct FormParser {
       let isReversed = scanner.take("reversed")
       try origin(of: value)
       form = .scan(
-        ScanForm(axis: axis, combine: combine, isExclusive: isExclusive, isReversed: isReversed, body: try body("body")))
+        ScanForm(axis: axis, combine: combine, isExclusive: isExclusive, isReversed: isReversed, body: try body("body"))
+      )
     case "scatter":
       let combine = scanner.take("replace") ? nil : try choice(Combine.self)
       try scanner.expect("domain")
@@ -302,7 +303,9 @@ private struct FormParser {
     try scanner.expect("{")
     var body = Body()
     while !scanner.take("result") {
-      guard try expr(body).position == body.exprs.count else { throw scanner.error("expressions are numbered from 0 on") }
+      guard try expr(body).position == body.exprs.count else {
+        throw scanner.error("expressions are numbered from 0 on")
+      }
       try scanner.expect("=")
       let node = try node(body)
       try scanner.expect(":")
@@ -322,7 +325,9 @@ private struct FormParser {
   /// An expression that is there already.
   private mutating func argument(_ body: Body) throws -> ExprID {
     let id = try expr(body)
-    guard id.position >= 0, id.position < body.exprs.count else { throw scanner.error("\(id) is used before it is defined") }
+    guard id.position >= 0, id.position < body.exprs.count else {
+      throw scanner.error("\(id) is used before it is defined")
+    }
     return id
   }
 

@@ -62,9 +62,12 @@ private struct FormPrinter {
         guard let range = printer.program.ranges[symbol] else { continue }
         printer.line("range \(symbol.name) \(range.lowerBound)...\(range.upperBound)")
       }
-      for (number, error) in printer.program.errors.enumerated() { printer.line("error \(number) \(TensorText.quoted(error))") }
+      for (number, error) in printer.program.errors.enumerated() {
+        printer.line("error \(number) \(TensorText.quoted(error))")
+      }
       for input in printer.program.inputs {
-        printer.line("input \(input.value) \(TensorText.quoted(input.name)): \(printer.program.values[input.value].type)")
+        printer.line(
+          "input \(input.value) \(TensorText.quoted(input.name)): \(printer.program.values[input.value].type)")
       }
       for id in printer.usedConstants {
         guard let tensor = printer.program.values[id].constant else { continue }
@@ -93,7 +96,8 @@ private struct FormPrinter {
       nested { printer in
         for variable in repetition.carried {
           printer.line(
-            "carry \(printer.declared(variable.current)) from \(variable.initial) next \(variable.next) final \(variable.final)")
+            "carry \(printer.declared(variable.current)) from \(variable.initial) next \(variable.next) final \(variable.final)"
+          )
         }
         for input in repetition.inputs {
           printer.line("slice \(printer.declared(input.slice)) of \(input.whole)\(input.isReversed ? " reversed" : "")")
@@ -119,7 +123,8 @@ private struct FormPrinter {
       head += "reduce \(form.combine.rawValue) over \(sizes(form.inner))"
       bodies = [("body", form.body)]
     case .contract(let form):
-      head += "contract batch \(sizes(form.batch)) m \(sizes(form.m)) n \(sizes(form.n)) k \(sizes(form.k)) in \(form.accumulate)"
+      head +=
+        "contract batch \(sizes(form.batch)) m \(sizes(form.m)) n \(sizes(form.n)) k \(sizes(form.k)) in \(form.accumulate)"
       bodies = [("lhs", form.lhs), ("rhs", form.rhs)]
     case .convolve(let form):
       head += "convolve \(form.input), \(form.weight) kernel \(numbers(form.kernel)) strides \(numbers(form.strides))"

@@ -66,7 +66,9 @@ struct BodyVerifier {
     case .cast: return nil
     case .bitcast(let a): return type(a).bits == expr.type.bits ? nil : "the bits of \(type(a)) as \(expr.type)"
     case .checked(let a, let bound, let error):
-      if type(a) != expr.type || type(bound) != expr.type { return "checked \(type(a)) below \(type(bound)) as \(expr.type)" }
+      if type(a) != expr.type || type(bound) != expr.type {
+        return "checked \(type(a)) below \(type(bound)) as \(expr.type)"
+      }
       return rules.program.errors.indices.contains(error) ? nil : "there is no error \(error)"
     }
   }

@@ -85,7 +85,8 @@ package struct FormVerifier {
       define(variable.current)
       let types = [variable.initial, variable.current, variable.next, variable.final].compactMap { type($0) }
       if types.contains(where: { $0.element != types[0].element || !Self.agree($0.shape, types[0].shape) }) {
-        report(variable.current, "a carried value changes its type: \(types.map(\.description).joined(separator: ", "))")
+        report(
+          variable.current, "a carried value changes its type: \(types.map(\.description).joined(separator: ", "))")
       }
     }
     for input in repetition.inputs {
@@ -114,7 +115,9 @@ package struct FormVerifier {
 
   private mutating func check(_ group: RowGroup) {
     let members = Set(group.members.map(\.value))
-    for stored in group.stored where !members.contains(stored) { report(stored, "stored by a group that has no such member") }
+    for stored in group.stored where !members.contains(stored) {
+      report(stored, "stored by a group that has no such member")
+    }
     for member in group.members {
       check(member.value, member.form)
       define(member.value)
