@@ -83,7 +83,7 @@ struct RunCommand: ParsableCommand {
         .user, "run.port", "there is no input \"\($0)\"", hint: "inputs are " + ports.map(\.name).joined(separator: ", "))
     }
     let sizes = try ModelArgument.sizes(size)
-    var generator = SeededGenerator(state: seed)
+    var generator = SplitMix64(seed: seed)
     let tensors = ports.map { port -> HostTensor? in
       if let tensor = given[port.name] { return tensor }
       guard random, let element = port.element, let shape = port.shape else {
@@ -111,23 +111,12 @@ struct RunCommand: ParsableCommand {
   }
 }
 
-/// SplitMix64.
-struct SeededGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-
+extension SplitMix64 {
   /// Floats in 0 ..< 1, integers and truth values 0 or 1.
   mutating func tensor(_ element: ElementType, _ shape: [Int]) -> HostTensor {
     let count = shape.reduce(1, *)
     if element == .string { return HostTensor(strings: [String](repeating: "", count: count), shape: shape) }
-    let values = (0..<count).map { _ in Double(next() >> 11) * 0x1p-53 }
+    let values = (0..<count).map { _ in uniform() }
     if element.isFloat { return HostTensor(element, shape, doubles: values) }
     return HostTensor(element, shape, integers: values.map { $0 < 0.5 ? 0 : 1 })
   }

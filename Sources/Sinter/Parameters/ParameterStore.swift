@@ -42,25 +42,18 @@ extension Parameter {
   }
 }
 
-/// Random numbers as a function of a seed, a name and a count: SplitMix64 over a counter that starts at a hash of both.
+/// Random numbers as a function of a seed and a name.
 struct CounterRandom {
-  private var state: UInt64
+  private var generator: SplitMix64
 
   init(seed: UInt64, name: String) {
     // FNV-1a of the name.
-    state = name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 } ^ (seed &* 0x9e37_79b9_7f4a_7c15)
-  }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
+    let hash = name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    generator = SplitMix64(seed: hash ^ (seed &* 0x9e37_79b9_7f4a_7c15))
   }
 
   /// In 0 ..< 1, with 53 random bits.
-  mutating func uniform() -> Double { Double(next() >> 11) * 0x1p-53 }
+  mutating func uniform() -> Double { generator.uniform() }
 
   /// Mean 0 and variance 1, by Box and Muller.
   mutating func normal() -> Double {

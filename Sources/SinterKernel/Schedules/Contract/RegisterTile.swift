@@ -53,18 +53,15 @@ struct RegisterTile: Hashable {
       return Swift.max(arithmetic, loads, 4) + 0.25
     }
     func column(_ v: Int) -> Double {
-      var total = Double(rows / self.rows) * step(self.rows, v)
-      for part in RegisterTile.remainders(rows % self.rows) { total += step(part, v) }
-      return total
+      // Rows that do not fill a tile are done all at once.
+      let left = rows % self.rows
+      return Double(rows / self.rows) * step(self.rows, v) + (left > 0 ? step(left, v) : 0)
     }
     var total = Double(columnVectors / vectors) * column(vectors)
     let tail = columnVectors % vectors
     if tail > 0 { total += column(tail) }
     return total
   }
-
-  /// How rows that do not fill a tile are done where their number is known: all at once.
-  static func remainders(_ rows: Int) -> [Int] { rows == 0 ? [] : [rows] }
 
   /// Halves down to one, for a number of rows known only at run time.
   var halves: [Int] {
