@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Sinter
 import SinterIR
+import SinterKernel
 import SinterLLVM
 
 /// `sinter compile`: a model becomes a library.
@@ -45,6 +46,9 @@ struct CompileCommand: ParsableCommand {
   @Flag(help: "Keep the weights in a file NAME.weights beside the library.")
   var weightsBeside = false
 
+  @Flag(name: .customLong("no-winograd"), help: "Compute 3×3 convolutions by direct sums only: slower, and some 3e-6 of the largest result closer.")
+  var noWinograd = false
+
   @Option(help: "Write a report in JSON: kernels, what fused and what did not, buffers, bytes, operations.", completion: .file())
   var report: String?
 
@@ -60,7 +64,7 @@ struct CompileCommand: ParsableCommand {
       var compiler = Compiler(for: targets[0])
       try OutputFile.write(try compiler.fuse(compiler.lower(compiler.optimize(graph))).description, to: output)
     case .kernels:
-      var compiler = Compiler(for: targets[0])
+      var compiler = Compiler(for: targets[0], scheduling: scheduling)
       try OutputFile.write(try compiler.kernels(of: graph).description, to: output)
     case .so: try library(graph, targets, .library)
     case .obj: try library(graph, targets, .object)
@@ -69,6 +73,8 @@ struct CompileCommand: ParsableCommand {
     case .llvm: try library(graph, targets, .llvm)
     }
   }
+
+  private var scheduling: ScheduleOptions { ScheduleOptions(usesWinograd: !noWinograd) }
 
   private func library(_ graph: Graph, _ targets: [Target], _ emission: LibraryOptions.Emission) throws {
     var options = LibraryOptions(target: targets[0])
@@ -79,7 +85,7 @@ struct CompileCommand: ParsableCommand {
     var variants: [LibraryVariant] = []
     var compilers: [Compiler] = []
     for target in targets {
-      var compiler = Compiler(for: target)
+      var compiler = Compiler(for: target, scheduling: scheduling)
       variants.append(LibraryVariant(target: target, program: try compiler.kernels(of: graph)))
       compilers.append(compiler)
     }

@@ -17,6 +17,7 @@ public struct Compiler {
 
   public var target: Target
   public var flags: Flags
+  public var scheduling: ScheduleOptions
   public private(set) var stages: [Stage] = []
   /// What the passes changed, by rule.
   public private(set) var rewrites = RewriteLog()
@@ -24,9 +25,12 @@ public struct Compiler {
   package private(set) var fusion = FusionReport()
   private var dumps: StageDumps
 
-  public init(for target: Target = .host, flags: Flags = .fromEnvironment()) {
+  public init(
+    for target: Target = .host, flags: Flags = .fromEnvironment(), scheduling: ScheduleOptions = ScheduleOptions()
+  ) {
     self.target = target
     self.flags = flags
+    self.scheduling = scheduling
     dumps = StageDumps(directory: flags.dumpDirectory)
   }
 
@@ -68,8 +72,8 @@ public struct Compiler {
 
   /// Kernels for the target's machine.
   public mutating func schedule(_ program: FormProgram) throws -> KernelProgram {
-    let machine = target.machine
-    var kernels = try stage("schedule") { try Scheduler.schedule(program, for: machine) }
+    let (machine, options) = (target.machine, scheduling)
+    var kernels = try stage("schedule") { try Scheduler.schedule(program, for: machine, options: options) }
     if flags.verify { try KernelVerifier.verify(kernels) }
     try stage("plan") { MemoryPlanner.plan(&kernels) }
     return kernels

@@ -18,6 +18,7 @@ public struct ScheduleContext {
   }
 
   public let machine: Machine
+  public let options: ScheduleOptions
   public internal(set) var values: EntityMap<FormValueID, FormProgram.Value>
   /// The value that the form at hand computes.
   public internal(set) var result: FormValueID
@@ -32,8 +33,9 @@ public struct ScheduleContext {
   /// The calls of the innermost list of steps.
   var steps: [KernelProgram.Step] = []
 
-  init(program: FormProgram, machine: Machine) {
+  init(program: FormProgram, machine: Machine, options: ScheduleOptions) {
     self.machine = machine
+    self.options = options
     values = program.values
     result = FormValueID(0)
     self.program = KernelProgram(name: program.name)

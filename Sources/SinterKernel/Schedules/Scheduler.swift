@@ -10,14 +10,16 @@ public struct Scheduler {
   var problems: [Diagnostic] = []
   private var turns = 0
 
-  private init(_ program: FormProgram, machine: Machine) {
+  private init(_ program: FormProgram, machine: Machine, options: ScheduleOptions) {
     self.program = program
-    context = ScheduleContext(program: program, machine: machine)
+    context = ScheduleContext(program: program, machine: machine, options: options)
   }
 
   /// Schedules a program for a processor. Throws all that no schedule serves.
-  public static func schedule(_ program: FormProgram, for machine: Machine) throws -> KernelProgram {
-    var scheduler = Scheduler(program, machine: machine)
+  public static func schedule(
+    _ program: FormProgram, for machine: Machine, options: ScheduleOptions = ScheduleOptions()
+  ) throws -> KernelProgram {
+    var scheduler = Scheduler(program, machine: machine, options: options)
     return try scheduler.run()
   }
 

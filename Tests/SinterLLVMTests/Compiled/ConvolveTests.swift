@@ -62,6 +62,28 @@ import Testing
     Case(batch: "n", spatial: ["h", "w"], channels: 16, results: 33, kernel: [1, 1], sizes: symbols),
   ]
 
+  /// Large enough for Winograd's transforms: whole tiles, tiles that reach over the border, masked channels and columns, several
+  /// blocks, symbolic sizes.
+  static let winograd: [Case] = [
+    Case(spatial: [16, 16], channels: 32, results: 32, kernel: [3, 3], pad: 1),
+    Case(batch: 2, spatial: [13, 18], channels: 40, results: 72, kernel: [3, 3], pad: 1),
+    Case(spatial: [30, 27], channels: 64, results: 50, kernel: [3, 3]),
+    Case(spatial: [9, 70], channels: 33, results: 64, kernel: [3, 3], pad: 2),
+    Case(spatial: [7, 7], channels: 256, results: 130, kernel: [3, 3], pad: 1),
+    Case(batch: "n", spatial: ["h", "w"], channels: 48, results: 48, kernel: [3, 3], pad: 1, sizes: symbols),
+  ]
+
+  @Test(arguments: winograd, [Machine.x86_64_v4, .x86_64_v3]) func winogradEqualsInterpreter(
+    _ c: Case, _ machine: Machine
+  ) throws {
+    let program = try Self.program(c)
+    let names = try Scheduler.schedule(program, for: machine).kernels.elements.map(\.name)
+    #expect(names.contains { $0.hasPrefix("winograd") }, "\(names)")
+    let direct = try Scheduler.schedule(program, for: machine, options: ScheduleOptions(usesWinograd: false))
+    #expect(!direct.kernels.elements.contains { $0.name.hasPrefix("winograd") })
+    #expect(try CompiledProgram.error(program, sizes: c.sizes, machine: machine) < 2e-5)
+  }
+
   @Test(arguments: cases) func equalsInterpreter(_ c: Case) throws {
     #expect(try CompiledProgram.error(try Self.program(c), sizes: c.sizes) < 1e-5)
   }

@@ -46,7 +46,7 @@ struct RegisterTile: Hashable {
   var accumulators: Int { rows * vectors }
 
   /// Cycles for one step along k over the whole product.
-  private func cost(rows: Int, columnVectors: Int) -> Double {
+  func cost(rows: Int, columnVectors: Int) -> Double {
     func step(_ r: Int, _ v: Int) -> Double {
       let arithmetic = Double(r * v) / 2
       let loads = Double(r + v) / 2

@@ -21,6 +21,11 @@ struct ConvolveSchedule {
     if channels.perGroup == 1, channels.results == channels.groups {
       return try DepthwiseSchedule(form: form, weights: weights, channels: channels.groups).run(&context)
     }
+    if context.options.usesWinograd,
+      let plan = WinogradPlan.choose(form, channels: channels, result: context.shape(context.result), machine: context.machine)
+    {
+      return try WinogradSchedule(form: form, plan: plan).run(weights, &context)
+    }
     try ConvolveSchedule(form: form).product(weights, channels, &context)
   }
 

@@ -1,0 +1,123 @@
+import SinterCore
+
+/// Whether a convolution of 3×3 taps is worth transforming, by which transform, and in which blocks.
+///
+/// Tiles of the result (results × results pixels) are done in blocks: the block's input is transformed into scratch, each of the transform's
+/// places is a matrix product [tiles, channels] × [channels, columns], and what those give is transformed back. Scratch is a task's own and
+/// stays in its second-level cache.
+struct WinogradPlan {
+  let transform: WinogradTransform
+  /// Pixels of the result, and tiles, along the two axes.
+  let extents: [Dim]
+  let tilesAlong: [Dim]
+  let channels: Int
+  let columns: Int
+  let lanes: Int
+  /// The tile of registers of the products; its rows are tiles of the image.
+  let tile: RegisterTile
+  /// Tiles of the image a block; a multiple of the register tile's rows.
+  let blockTiles: Int
+  /// Tasks along the tiles, each of the same number of blocks, and tasks along the columns, each of the same number of panels.
+  let chunks: Dim
+  let chunkTiles: Dim
+  let columnParts: Int
+  let partPanels: Int
+  let grain: Int
+
+  /// The number of tiles, where it is known and they are one block: then no register tile has rows too many.
+  var onlyBlock: Int? { tiles.value.flatMap { $0 <= blockTiles ? $0 : nil } }
+  var width: Int { tile.vectors * lanes }
+  var panels: Int { (columns + width - 1) / width }
+  var tiles: Dim { extents[0] * tilesAlong[0] * tilesAlong[1] }
+
+  /// Elements between neighbouring tiles, and between places, of the transformed input; the odd vector keeps rows apart in the cache.
+  var channelStride: Int { (channels + lanes - 1) / lanes * lanes + (channels * 4 % 1024 == 0 ? lanes : 0) }
+  var inputStride: Int { blockTiles * channelStride + lanes }
+  /// Elements between places of the products.
+  var productStride: Int { blockTiles * width + lanes }
+  var places: Int { transform.size * transform.size }
+  /// Elements of scratch a task.
+  var scratch: Int { places * (inputStride + productStride) }
+
+  /// Tasks that a convolution is cut into at most along its tiles: each has its own scratch.
+  private static let chunkLimit = 16
+  private static let scratchBytes = 640 << 10
+
+  /// The best plan, where one is clearly cheaper than the direct way.
+  static func choose(
+    _ form: ConvolveForm, channels: ConvolveChannels, result: [Dim], machine: Machine
+  ) -> WinogradPlan? {
+    guard form.kernel == [3, 3], form.strides == [1, 1], form.dilations == [1, 1], channels.groups == 1, form.accumulate == .f32,
+      machine.hasMultiplyAdd
+    else { return nil }
+    let lanes = machine.lanes(.f32)
+    guard channels.perGroup >= lanes / 2, channels.results >= lanes / 2 else { return nil }
+    let pixels = result.dropLast().reduce(1) { $0 * TaskSplit.estimate($1) }
+    let direct = Cost(
+      products: 9 * channels.perGroup, rows: pixels,
+      tile: .choose(rows: pixels, columns: channels.results, lanes: lanes, machine: machine), transforms: 0,
+      columns: channels.results, lanes: lanes)
+    let plans = WinogradTransform.all.map {
+      WinogradPlan($0, channels: channels.perGroup, columns: channels.results, result: result, machine: machine)
+    }
+    return plans.filter { $0.cost.cycles < direct.cycles * 0.85 }.min { $0.cost.cycles < $1.cost.cycles }
+  }
+
+  init(_ transform: WinogradTransform, channels: Int, columns: Int, result: [Dim], machine: Machine) {
+    self.transform = transform
+    self.channels = channels
+    self.columns = columns
+    lanes = machine.lanes(.f32)
+    extents = Array(result.dropLast())
+    tilesAlong = extents[1...].map { $0.ceilDivided(by: Dim(transform.results)) }
+    let tiles = extents[0] * tilesAlong[0] * tilesAlong[1]
+    let count = TaskSplit.estimate(tiles)
+    tile = .choose(rows: Swift.min(count, 4096), columns: columns, lanes: lanes, machine: machine, depth: channels)
+    let places = transform.size * transform.size
+    let width = tile.vectors * lanes
+    let most = Swift.max(tile.rows, Self.scratchBytes / 4 / places / (channels + width))
+    let needed = (count + tile.rows - 1) / tile.rows
+    blockTiles = Swift.min(Swift.max(most / tile.rows, (16 + tile.rows - 1) / tile.rows, 1), needed) * tile.rows
+
+    let blocks = tiles.ceilDivided(by: Dim(blockTiles))
+    let wanted = Dim.max(Dim.min(blocks, Dim(Self.chunkLimit)), 1)
+    let blocksEach = blocks.ceilDivided(by: wanted)
+    chunkTiles = blocksEach * Dim(blockTiles)
+    chunks = tiles.ceilDivided(by: Dim.max(chunkTiles, 1))
+    let panels = (columns + width - 1) / width
+    let parts = TaskSplit.estimate(chunks) >= 8 ? 1 : Swift.min(panels, 8 / TaskSplit.estimate(chunks))
+    partPanels = (panels + parts - 1) / parts
+    columnParts = (panels + partPanels - 1) / partPanels
+    let taskFlops = 2 * places * Swift.max(1, count / TaskSplit.estimate(chunks)) * channels * partPanels * width
+    grain = Swift.max(1, 2_000_000 / taskFlops)
+  }
+
+  // MARK: Cost
+
+  private var cost: Cost {
+    let count = TaskSplit.estimate(tiles)
+    // Loads, sums and stores of one tile of one vector of channels, either way.
+    let size = transform.size
+    let inward = Double(size * size * 2 + 2 * size * size * 2) / 2
+    let outward = Double(size * size * 2 + (size + transform.results) * (size + transform.results + 3)) / 2
+    let vectors = { (count: Int) in Double((count + self.lanes - 1) / self.lanes) }
+    let transforms = Double(count) * (inward * vectors(channels) * Double(columnParts) + outward * vectors(columns))
+    let rows = onlyBlock ?? (count + tile.rows - 1) / tile.rows * tile.rows
+    return Cost(
+      products: places * channels, rows: rows, tile: tile, transforms: transforms, columns: columns, lanes: lanes)
+  }
+
+  /// Cycles of products and transforms, and of the weights that they read: those come from memory, as a model's others displace them.
+  private struct Cost {
+    var cycles: Double
+
+    init(products: Int, rows: Int, tile: RegisterTile, transforms: Double, columns: Int, lanes: Int) {
+      let vectors = (columns + lanes - 1) / lanes
+      let work = Double(products) * tile.cost(rows: rows, columnVectors: vectors) + transforms
+      let weights = Double(products * vectors * lanes * 4) / Self.bytesPerCycle
+      cycles = Swift.max(work, weights) + Swift.min(work, weights) / 4
+    }
+
+    private static let bytesPerCycle = 8.0
+  }
+}
