@@ -79,7 +79,8 @@ struct ContractSchedule {
     }
     let own = (lhs: batchCount..<(batchCount + form.m.count), rhs: batchCount..<(batchCount + form.n.count))
     let lhs = try side(form.lhs, own: form.m, isRight: false, context: &context) { _ in true }
-    let packed = packedRight(&context)
+    let rowBytes = Self.rowStride(form.m, lhs.strides[own.lhs]).map { $0 * form.accumulate.bits / 8 }
+    let packed = packedRight(rowBytes: rowBytes, &context)
     let rhs =
       try packed?.side
       ?? side(form.rhs, own: form.n, isRight: true, context: &context) { side in
@@ -111,8 +112,10 @@ struct ContractSchedule {
 
     let machine = context.machine
     let tile =
-      packed.map { RegisterTile.choose(rows: rows.extent.value, vectors: $0.layout.vectors, machine: machine) }
-      ?? .choose(rows: rows.extent.value, columns: cols.extent.value, lanes: lanes, machine: machine)
+      packed.map {
+        RegisterTile.choose(rows: rows.extent.value, vectors: $0.layout.vectors, machine: machine, rowBytes: rowBytes)
+      }
+      ?? .choose(rows: rows.extent.value, columns: cols.extent.value, lanes: lanes, machine: machine, rowBytes: rowBytes)
     let depth = form.k.reduce(Dim(1), *)
     let plan = ProductPlan(
       rows: rows.extent, columns: cols.extent, depth: depth, tile: tile, lanes: lanes,
@@ -168,8 +171,13 @@ struct ContractSchedule {
       bytes: (elements + operands) * Dim(form.accumulate.bits / 8))
   }
 
+  /// What a step along the innermost group of rows adds to the offset on the left, where it is a number.
+  private static func rowStride(_ extents: [Dim], _ strides: ArraySlice<Dim>) -> Int? {
+    CollapsedAxes(extents: extents, strides: [Array(strides)]).groups.last?.strides[0].value
+  }
+
   /// The right side packed ahead of time, where it is constant and has no batch.
-  private func packedRight(_ context: inout ScheduleContext) -> (side: Side, layout: PanelLayout)? {
+  private func packedRight(rowBytes: Int?, _ context: inout ScheduleContext) -> (side: Side, layout: PanelLayout)? {
     let values = context.values
     let axes = form.batch.count + form.n.count + form.k.count
     guard let access = AffineAccess(form.rhs, axes: axes, shape: { values[$0].type.shape }),
@@ -186,7 +194,8 @@ struct ContractSchedule {
     else { return nil }
     let lanes = context.machine.lanes(form.accumulate)
     let rowExtent = form.m.reduce(Dim(1), *).value
-    let tile = RegisterTile.choose(rows: rowExtent, columns: columns, lanes: lanes, machine: context.machine)
+    let tile = RegisterTile.choose(
+      rows: rowExtent, columns: columns, lanes: lanes, machine: context.machine, rowBytes: rowBytes)
     var offsets = [0]
     for axis in form.k.indices {
       let stride = strides[batchCount + form.n.count + axis]

@@ -9,9 +9,11 @@ struct RegisterTile: Hashable {
   ///
   /// The model: a step along k costs the greater of its multiply-adds (two a cycle) and its loads (one a row and one a vector, two a
   /// cycle), and no less than the latency of one multiply-add (four cycles) asks for. Edges count as whole tiles of what is left.
-  /// - Parameter period: rows after which the left side's offsets are no longer evenly spaced: tiles that cross one cost more to address.
+  /// - Parameters:
+  ///   - period: rows after which the left side's offsets are no longer evenly spaced: tiles that cross one cost more to address.
+  ///   - rowBytes: from one row of the left side to the next, where known.
   static func choose(
-    rows: Int?, columns: Int?, lanes: Int, machine: Machine, depth: Int = 512, period: Int? = nil
+    rows: Int?, columns: Int?, lanes: Int, machine: Machine, depth: Int = 512, period: Int? = nil, rowBytes: Int? = nil
   ) -> RegisterTile {
     let registers = machine.vectorRegisters
     let rowCount = rows ?? 192
@@ -21,7 +23,7 @@ struct RegisterTile: Hashable {
     for vectors in 1...8 where vectors <= Swift.max(1, columnVectors) {
       for tileRows in 1...16 where tileRows <= rowCount {
         let tile = RegisterTile(rows: tileRows, vectors: vectors)
-        guard tile.accumulators + vectors + 1 <= registers else { continue }
+        guard tile.accumulators + vectors + 1 <= registers, tile.fitsCacheSets(rowBytes) else { continue }
         var cost = tile.cost(rows: rowCount, columnVectors: columnVectors)
         if let period, period % tileRows != 0 { cost *= 1 + 12 / Double(Swift.max(depth * vectors, 1)) }
         if cost < bestCost * 0.995 {
@@ -34,16 +36,28 @@ struct RegisterTile: Hashable {
   }
 
   /// The tile for panels that are packed already.
-  static func choose(rows: Int?, vectors: Int, machine: Machine) -> RegisterTile {
+  static func choose(rows: Int?, vectors: Int, machine: Machine, rowBytes: Int? = nil) -> RegisterTile {
     let most = Swift.max(1, (machine.vectorRegisters - vectors - 1) / vectors)
     let rowCount = rows ?? 192
-    let candidates = (1...Swift.min(most, 16)).filter { $0 <= rowCount }.map { RegisterTile(rows: $0, vectors: vectors) }
+    let candidates = (1...Swift.min(most, 16)).map { RegisterTile(rows: $0, vectors: vectors) }.filter {
+      $0.rows <= rowCount && $0.fitsCacheSets(rowBytes)
+    }
     return candidates.min { a, b in
       a.cost(rows: rowCount, columnVectors: vectors) < b.cost(rows: rowCount, columnVectors: vectors)
     } ?? RegisterTile(rows: 1, vectors: vectors)
   }
 
   var accumulators: Int { rows * vectors }
+
+  /// Whether the lines that a step reads on the left stay in the first-level cache until the next step. Lines a multiple of 4096 bytes apart
+  /// share one of its sets, which hold eight lines or more; a set that one more crowds still serves well.
+  private func fitsCacheSets(_ rowBytes: Int?) -> Bool {
+    guard let rowBytes, rowBytes > 0 else { return true }
+    var (a, b) = (rowBytes, 4096)
+    while b > 0 { (a, b) = (b, a % b) }
+    let apart = 4096 / Swift.min(a, 4096)
+    return (rows + apart - 1) / apart <= 9
+  }
 
   /// Cycles for one step along k over the whole product.
   func cost(rows: Int, columnVectors: Int) -> Double {

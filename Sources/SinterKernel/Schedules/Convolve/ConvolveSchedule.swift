@@ -83,7 +83,8 @@ struct ConvolveSchedule {
     let line = collapsed.last?.extent
     let tile = RegisterTile.choose(
       rows: rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: depth,
-      period: collapsed.count > 1 ? line?.value : nil)
+      period: collapsed.count > 1 ? line?.value : nil,
+      rowBytes: collapsed.last?.strides[0].value.map { $0 * form.accumulate.bits / 8 })
     let plan = ProductPlan(
       rows: rows.extent, columns: Dim(columns), depth: Dim(depth), tile: tile, lanes: lanes,
       elementBytes: form.accumulate.bits / 8, outer: Dim(channels.groups), machine: machine)
