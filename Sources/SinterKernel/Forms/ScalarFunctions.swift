@@ -8,6 +8,18 @@ public enum Scalar: Hashable, Sendable {
 
   public static func bool(_ value: Bool) -> Scalar { .int(value ? 1 : 0) }
 
+  /// The element of a tensor that has just one, of a type that arithmetic is done in.
+  init?(only tensor: HostTensor) {
+    guard tensor.count == 1, tensor.element.computeType == tensor.element else { return nil }
+    if tensor.element.isFloat, let value = tensor.doubles?.first {
+      self = .float(value)
+    } else if let value = tensor.int64s?.first {
+      self = .int(value)
+    } else {
+      return nil
+    }
+  }
+
   /// Equal bits: NaN equals itself, and zeros of different sign differ.
   public static func == (a: Scalar, b: Scalar) -> Bool {
     switch (a, b) {

@@ -100,6 +100,8 @@ public indirect enum Statement: Hashable, Sendable {
   case binary(Register, BinaryFunction, Register, Register)
   /// a · b + c, rounded once.
   case multiplyAdd(Register, Register, Register, Register)
+  /// a · 2^b, rounded once; f32, b a whole number between -300 and 300, or NaN where a is.
+  case scale(Register, Register, exponent: Register)
   case compare(Register, Comparison, Register, Register)
   case select(Register, Register, Register, Register)
   case cast(Register, Register)

@@ -149,6 +149,13 @@ public final class KernelBuilder {
     return result
   }
 
+  /// a · 2^exponent for whole exponents between -300 and 300.
+  public func scale(_ a: Register, exponent: Register) -> Register {
+    let result = new(type(a))
+    emit(.scale(result, a, exponent: exponent))
+    return result
+  }
+
   public func compare(_ comparison: Comparison, _ a: Register, _ b: Register) -> Register {
     let result = new(RegisterType(.bool, lanes: type(a).lanes))
     emit(.compare(result, comparison, a, b))

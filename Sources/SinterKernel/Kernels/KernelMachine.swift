@@ -1,3 +1,4 @@
+import Glibc
 import SinterCore
 
 /// The registers of one kernel at work, and what its statements do to them.
@@ -91,6 +92,11 @@ final class KernelMachine {
     case .size(let r, let n): integers(r)[0] = sizes[n]
     case .unary(let r, let function, let a): unary(r, function, a)
     case .binary(let r, let function, let a, let b): binary(r, function, a, b)
+    case .scale(let r, let a, let exponent):
+      for lane in 0..<lanes(r) {
+        let power = singles(exponent)[lane]
+        singles(r)[lane] = power.isNaN ? power : Float(scalbn(Double(singles(a)[lane]), Int(power)))
+      }
     case .multiplyAdd(let r, let a, let b, let c):
       for lane in 0..<lanes(r) {
         switch kind(r) {

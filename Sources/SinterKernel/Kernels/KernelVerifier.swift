@@ -145,6 +145,10 @@ package final class KernelVerifier {
       for operand in [a, b, c] { use(operand, as: type(r), in: "multiplyAdd") }
       requireArithmetic(r, "multiplyAdd")
       define(r)
+    case .scale(let r, let a, let exponent):
+      for operand in [a, exponent] { use(operand, as: type(r), in: "scale") }
+      require(type(r).element == .f32, "scale is for f32, not for \(type(r).element)")
+      define(r)
     case .compare(let r, let comparison, let a, let b):
       use(a)
       use(b, as: type(a), in: comparison.rawValue)

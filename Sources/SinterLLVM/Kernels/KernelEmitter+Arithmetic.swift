@@ -233,6 +233,24 @@ extension KernelEmitter {
     return ir.intrinsic(ir.target.hasMultiplyAdd ? "llvm.fma" : "llvm.fmuladd", [ir.type(a)], [a, b, c])
   }
 
+  /// a · 2^exponent. One instruction with AVX-512; elsewhere two factors, so that neither leaves the range of exponents and only the last
+  /// product rounds.
+  func scale(_ a: IRValue, exponent: IRValue) -> IRValue {
+    let lanes = ir.lanes(a)
+    if ir.target.hasScaling, [4, 8, 16].contains(lanes) {
+      let mask = ir.int(lanes == 16 ? ir.i16 : ir.i8, -1)
+      // For whole vectors of 512 bits the way of rounding is an operand: 4, the current one.
+      let rounding = lanes == 16 ? [ir.int(ir.i32, 4)] : []
+      return ir.intrinsic("llvm.x86.avx512.mask.scalef.ps.\(lanes * 32)", [], [a, exponent, a, mask] + rounding)
+    }
+    let type = ir.like(a, ir.i32)
+    // 1.5 · 2²³ more, and the low bits hold the number; NaN gives some number, and stays NaN in the product.
+    let whole = ir.sub(ir.bitcast(ir.fadd(exponent, ir.real(ir.type(a), 12_582_912)), type), 0x4B40_0000)
+    let half = ir.ashr(whole, 1)
+    func power(_ exponent: IRValue) -> IRValue { ir.bitcast(ir.shl(ir.add(exponent, 127), 23), ir.type(a)) }
+    return ir.fmul(ir.fmul(a, power(half)), power(ir.sub(whole, half)))
+  }
+
   func compare(_ comparison: Comparison, _ a: IRValue, _ b: IRValue, _ element: ElementType) throws -> IRValue {
     try checkArithmetic(element)
     if element.isFloat {

@@ -108,6 +108,7 @@ final class KernelEmitter {
     case .unary(let r, let function, let a): values[r.position] = try unary(function, self[a], type(a))
     case .binary(let r, let function, let a, let b):
       values[r.position] = try binary(function, self[a], self[b], type(a))
+    case .scale(let r, let a, let exponent): values[r.position] = try scale(self[a], exponent: self[exponent])
     case .multiplyAdd(let r, let a, let b, let c):
       values[r.position] = try multiplyAdd(self[a], self[b], self[c], type(r))
     case .compare(let r, let comparison, let a, let b):

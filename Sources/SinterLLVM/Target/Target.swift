@@ -41,6 +41,8 @@ public struct Target: Hashable, Sendable {
   /// Half-precision conversion is an instruction.
   var hasHalfConversion: Bool { requiredFeatures.contains("f16c") }
   var hasMultiplyAdd: Bool { requiredFeatures.contains("fma") }
+  /// a · 2^b is an instruction.
+  var hasScaling: Bool { requiredFeatures.contains("avx512f") && requiredFeatures.contains("avx512vl") }
 
   /// The target that a name of `--cpu` stands for; nil where it is not known.
   public init?(named name: String) {

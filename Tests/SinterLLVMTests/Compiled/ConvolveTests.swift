@@ -54,6 +54,13 @@ import Testing
     Case(spatial: [9, 11], channels: 20, results: 20, kernel: [3, 3], pad: 1, groups: 20),
     Case(spatial: [10, 11], channels: 32, results: 32, kernel: [5, 5], stride: 2, pad: 2, groups: 32),
     Case(spatial: [3, 2], channels: 17, results: 17, kernel: [5, 5], pad: 2, groups: 17),
+    // Lines of one piece, of a few, of many, and with windows that reach over several pieces.
+    Case(spatial: [4, 1], channels: 16, results: 16, kernel: [3, 3], pad: 1, groups: 16),
+    Case(spatial: [4, 30], channels: 18, results: 18, kernel: [3, 3], pad: 1, groups: 18),
+    Case(spatial: [5, 75], channels: 16, results: 16, kernel: [5, 5], pad: 2, groups: 16),
+    Case(spatial: [9, 90], channels: 33, results: 33, kernel: [3, 3], stride: 2, pad: 1, groups: 33),
+    Case(spatial: [9, 70], channels: 16, results: 16, kernel: [3, 3], dilation: 20, pad: 20, groups: 16),
+    Case(batch: "n", spatial: [6, "w"], channels: 20, results: 20, kernel: [7, 7], stride: 2, pad: 3, groups: 20, sizes: symbols),
     Case(spatial: [20], channels: 6, results: 18, kernel: [4], pad: 1),
     Case(spatial: [4, 5, 6], channels: 3, results: 17, kernel: [2, 3, 2], pad: 1),
     Case(spatial: [6, 7], channels: 4, results: 6, kernel: [3, 2], pad: 1, channelsLast: false),

@@ -11,6 +11,7 @@ package struct BodySimplifier {
   private let extents: [Dim]
   private let ranges: [Symbol: ClosedRange<Int>]
   private let shape: (FormValueID) -> [Dim]
+  private let scalar: (FormValueID) -> Scalar?
   /// What is known of expressions of the new body.
   private var sums: [ExprID: IndexSum] = [:]
   private var bounds: [ExprID: Bounds?] = [:]
@@ -29,6 +30,7 @@ package struct BodySimplifier {
     self.extents = extents
     self.ranges = Self.ranges(ranges, whereNotEmpty: extents)
     shape = { values[$0].type.shape }
+    scalar = { values[$0].constant.flatMap(Scalar.init(only:)) }
   }
 
   private static func ranges(
@@ -108,6 +110,7 @@ package struct BodySimplifier {
       if holds == 0 { return builder.constant(otherwise, type) }
       condition = nil
     }
+    if condition == nil, let scalar = scalar(value) { return builder.constant(scalar, type) }
     // Along an axis of one element there is one index.
     let sizes = shape(value)
     let plain = indices.enumerated().map { axis, index in

@@ -6,8 +6,7 @@ extension FloatMath {
 
   /// e^x · 2^scale, at most 1.1 ULP, denormal results and infinities included.
   ///
-  /// x = n · ln 2 + r; e^r by a polynomial (the coefficients are those of Cephes' expf); 2^n as two factors, so that
-  /// neither leaves the range of exponents.
+  /// x = n · ln 2 + r; e^r by a polynomial (the coefficients are those of Cephes' expf).
   func exp(_ raw: Register, scale: Int64 = 0) -> Register {
     // Beyond these the result is infinite or zero. NaN passes both tests.
     let low = float(-105)
@@ -25,14 +24,7 @@ extension FloatMath {
         5.000_000_120_1e-1,
       ])
     let e = add(fused(p, multiply(r, r), r), float(1))
-    let whole = builder.binary(.subtract, builder.bitcast(shifted, to: .i32), int(0x4B40_0000 - scale))
-    let half = builder.binary(.shiftRight, whole, int(1))
-    let rest = builder.binary(.subtract, whole, half)
-    return multiply(multiply(e, powerOfTwo(half)), powerOfTwo(rest))
-  }
-
-  private func powerOfTwo(_ exponent: Register) -> Register {
-    builder.bitcast(builder.binary(.shiftLeft, add(exponent, int(127)), int(23)), to: .f32)
+    return builder.scale(e, exponent: scale == 0 ? n : add(n, float(Double(scale))))
   }
 
   /// The natural logarithm, at most 1 ULP.

@@ -176,6 +176,9 @@ struct KernelParser {
       let (a, b) = try pair()
       try scanner.expect(",")
       return .multiplyAdd(r, a, b, try register())
+    case "scale":
+      let (a, exponent) = try pair()
+      return .scale(r, a, exponent: exponent)
     case "select":
       let (condition, a) = try pair()
       try scanner.expect(",")
