@@ -20,6 +20,8 @@ struct AttendKernel {
   let query: Side
   let key: Side
   let value: Side
+  /// See `AttendForm.keyReach`; nil where rows are not those of one axis.
+  let reach: Dim?
 
   private var b: KernelBuilder { scope.builder }
   private var lanes: Int { plan.lanes }
@@ -68,33 +70,35 @@ struct AttendKernel {
         work(first, b.binary(.minimum, b.add(first, plan.scoreRows), to))
       }
     }
-    let isFew = plan.isFew
-    let fewAtRunTime =
-      isFew == nil ? b.compare(.lessOrEqual, b.subtract(to, from), b.index(AttendPlan.fewRows)) : nil
+    let isFew = plan.isFew == nil ? b.compare(.lessOrEqual, b.subtract(to, from), b.index(AttendPlan.fewRows)) : nil
+    func choose(few: () -> Void, many: () -> Void) {
+      if let isFew {
+        b.branch(
+          isFew,
+          then: {
+            few()
+            return []
+          },
+          otherwise: {
+            many()
+            return []
+          })
+      } else if plan.isFew == true {
+        few()
+      } else {
+        many()
+      }
+    }
     func work(_ block: Block) {
-      if isFew != true {
-        let pack = { self.pack(block, scratch) }
-        if let few = fewAtRunTime { b.branch(few, then: { [] }, otherwise: { pack(); return [] }) } else { pack() }
+      if plan.isFew != true {
+        choose(few: { }, many: { pack(block, scratch) })
       }
       forEachRows { first, last in
-        if let few = fewAtRunTime {
-          b.branch(
-            few,
-            then: {
-              dotProducts(first, last, block, scratch)
-              return []
-            },
-            otherwise: {
-              products(first, last, block, scratch)
-              return []
-            })
-        } else if isFew == true {
-          dotProducts(first, last, block, scratch)
-        } else {
-          products(first, last, block, scratch)
-        }
-        weigh(first, last, from: from, block, scratch)
-        sum(first, last, from: from, block, scratch)
+        let seen = seen(block, before: last)
+        choose(
+          few: { dotProducts(first, last, seen, scratch) }, many: { products(first, last, seen, scratch) })
+        weigh(first, last, from: from, seen, scratch)
+        sum(first, last, from: from, seen, scratch)
       }
     }
     if plan.isWhole {
@@ -104,9 +108,18 @@ struct AttendKernel {
     let size = plan.panels.columns
     b.loop("keys", from: b.index(0), to: scope.dim(plan.keys), step: size) { start in
       let count = b.binary(.minimum, b.subtract(scope.dim(plan.keys), start), b.index(size))
-      work(Block(start: start, count: count))
+      guard let reach else { return work(Block(start: start, count: count)) }
+      b.when(b.compare(.less, start, b.add(to, scope.dim(reach)))) { work(Block(start: start, count: count)) }
     }
     finish(from, to, scratch)
+  }
+
+  /// The part of a block that some rows can see.
+  private func seen(_ block: Block, before last: Register) -> Block {
+    guard let reach, block.known.map({ $0 > ScoreRows.vectorLimit * lanes }) ?? true else { return block }
+    let end = b.subtract(b.add(last, scope.dim(reach)), block.start)
+    let count = b.binary(.maximum, b.index(0), b.binary(.minimum, block.count, end))
+    return Block(start: block.start, count: count)
   }
 
   // MARK: Scores
@@ -149,15 +162,16 @@ struct AttendKernel {
         }
       }
     }
-    if block.known != nil {
-      if layout.fullPanels > 0 {
-        b.loop("panel", from: b.index(0), to: b.index(layout.fullPanels)) { fill($0, vectors: layout.vectors) }
-      }
-      if layout.tailColumns > 0 { fill(b.index(layout.fullPanels), vectors: layout.tailVectors) }
-      return
-    }
     let used = b.binary(.floorDivide, b.add(block.count, layout.width - 1), b.index(layout.width))
-    b.loop("panel", from: b.index(0), to: used) { fill($0, vectors: layout.vectors) }
+    if layout.fullPanels > 0 {
+      b.loop("panel", from: b.index(0), to: b.binary(.minimum, used, b.index(layout.fullPanels))) {
+        fill($0, vectors: layout.vectors)
+      }
+    }
+    guard layout.tailColumns > 0 else { return }
+    b.when(b.compare(.greater, used, b.index(layout.fullPanels))) {
+      fill(b.index(layout.fullPanels), vectors: layout.tailVectors)
+    }
   }
 
   /// The products of few rows and the keys of a block, which are read as they lie.
@@ -230,7 +244,7 @@ struct AttendKernel {
       let own = b.subtract(row, from)
       let before = b.load(greatest, at: own)
       let (top, sum) = weighed(before)
-      let factor = b.math(.exp, b.subtract(before, top))
+      let factor = b.expOfNegative(b.subtract(before, top))
       b.store(factor, scratch.factors, at: held)
       b.store(top, greatest, at: own)
       b.store(b.add(b.multiply(b.load(weights, at: own), factor), sum), weights, at: own)

@@ -94,7 +94,7 @@ struct AttendSchedule {
         depthStride: keyDepth.strides[0]),
       value: .init(
         memory: value.memory(scope), first: scope.index(valueBase), stride: value.strides[valueAxes.count - 1],
-        depthStride: 1))
+        depthStride: 1), reach: form.rows.last == rows.extent ? form.keyReach : nil)
     kernel.emit(rowBlock: rowBlock)
     let allRows = (form.batch + form.rows).reduce(Dim(1), *)
     try context.append(

@@ -16,7 +16,7 @@ struct ScoreRows {
   private var b: KernelBuilder { scope.builder }
 
   /// Scores of rows up to so many vectors stay in registers.
-  private static let vectorLimit = 8
+  static let vectorLimit = 8
 
   /// - Parameters:
   ///   - at: the place of the row's first score.
@@ -46,13 +46,13 @@ struct ScoreRows {
     } else {
       most = b.branch(b.compare(.less, whole, count), then: { [tail()] }, otherwise: { [most] })[0]
     }
-    let top = b.combineLanes(.maximum, most)
+    let top = greatestLane(most)
     let wide = b.broadcast(top, lanes: lanes)
     let sum = b.loop(
       "weight", from: b.index(0), to: padded, step: lanes, carrying: [b.float(0, accumulate, lanes: lanes)]
     ) { key, current in
       let place = b.add(at, key)
-      let weight = b.math(.exp, b.subtract(b.load(scores, at: place, lanes: lanes), wide))
+      let weight = b.expOfNegative(b.subtract(b.load(scores, at: place, lanes: lanes), wide))
       b.store(weight, scores, at: place)
       return [b.add(current[0], weight)]
     }[0]
@@ -66,9 +66,9 @@ struct ScoreRows {
       return score(
         place, b.index(number * lanes), mask: left < lanes ? scope.prefixMask(b.index(left), lanes: lanes) : nil)
     }
-    let top = b.combineLanes(.maximum, joined([b.broadcast(greatest, lanes: lanes)] + values, greater))
+    let top = greatestLane(joined([b.broadcast(greatest, lanes: lanes)] + values, greater))
     let wide = b.broadcast(top, lanes: lanes)
-    let weights = values.map { b.math(.exp, b.subtract($0, wide)) }
+    let weights = values.map { b.expOfNegative(b.subtract($0, wide)) }
     for (place, weight) in zip(places, weights) { b.store(weight, scores, at: place) }
     return (top, b.combineLanes(.sum, joined(weights, b.add)))
   }
@@ -85,6 +85,18 @@ struct ScoreRows {
 
   /// One instruction; a score that is no number is never greater, and shows in the sum.
   private func greater(_ a: Register, _ b: Register) -> Register { self.b.select(self.b.compare(.greater, a, b), a, b) }
+
+  /// The greatest lane: halves are joined until one is left.
+  private func greatestLane(_ vector: Register) -> Register {
+    var vector = vector
+    var width = lanes
+    while width > 1 {
+      let half = width / 2
+      vector = greater(b.shuffle(vector, vector, Array(0..<half)), b.shuffle(vector, vector, Array(half..<width)))
+      width = half
+    }
+    return vector
+  }
 
   /// A vector of scores; minus infinity in lanes that do not exist.
   private func score(_ place: Register, _ key: Register, mask: Register?) -> Register {
