@@ -42,8 +42,8 @@ import Testing
     mutating func attended(_ scores: ValueID) throws -> ValueID { try product(try softmax(scores), value()) }
 
     /// Minus infinity above the diagonal.
-    func causal(_ rows: Int, _ columns: Int) -> HostTensor {
-      .f32([rows, columns], (0..<(rows * columns)).map { $0 % columns <= $0 / columns ? 0 : -.infinity })
+    func causal(_ rows: Int, _ columns: Int, _ fill: Float = -.infinity) -> HostTensor {
+      .f32([rows, columns], (0..<(rows * columns)).map { $0 % columns <= $0 / columns ? 0 : fill })
     }
     func isSeen(_ rows: Int, _ columns: Int) -> HostTensor {
       HostTensor(.bool, [1, 1, rows, columns], doubles: (0..<(rows * columns)).map { $0 % columns <= $0 / columns ? 1 : 0 })
@@ -81,6 +81,9 @@ import Testing
     },
     Spelling(testDescription: "GPT-2: a constant triangle that is added", isCausal: true) { s in
       try s.attended(try s.add(try s.scaled(try s.scores(), 0.25), s.builder.constant(s.causal(5, 5))))
+    },
+    Spelling(testDescription: "a triangle of the lowest number", isCausal: true) { s in
+      try s.attended(try s.add(try s.scores(), s.builder.constant(s.causal(5, 5, -.greatestFiniteMagnitude))))
     },
     Spelling(testDescription: "a constant triangle that chooses", isCausal: true) { s in
       let condition = s.builder.constant(s.isSeen(5, 5))

@@ -55,6 +55,14 @@ extension Form {
     return result
   }
 
+  /// How many of the first axes of factors may stand in their indices in any way: those that a task keeps.
+  package var freeAxes: Int {
+    switch self {
+    case .attend(let form): form.batch.count
+    case .element, .reduce, .contract, .convolve, .scan, .scatter, .sort, .call: 0
+    }
+  }
+
   /// Calls `visit` with each body, its place and the sizes of its axes.
   package func forEachBody(_ shape: [Dim], _ visit: (BodySlot, [Dim], Body) -> Void) {
     _ = mapBodies(shape) { slot, extents, body in

@@ -177,7 +177,7 @@ private struct AttentionSpelling {
       return element == .f64 ? constant : try site.add1(Cast(to: element), [constant])
     }
     for value in added {
-      if isCausal(value, site, queries, keys, allowed: 0, refused: -.infinity) {
+      if isCausal(value, site, queries, keys, allowed: 0, refused: { $0 <= Self.absorbing }) {
         result.isCausal = true
       } else {
         sum = try sum.map { try site.add1(Binary(.add), [$0, value]) } ?? value
@@ -185,7 +185,7 @@ private struct AttentionSpelling {
     }
     for choice in choices {
       let (allowed, refused) = choice.isInverted ? (0.0, 1.0) : (1.0, 0.0)
-      if isCausal(choice.condition, site, queries, keys, allowed: allowed, refused: refused) {
+      if isCausal(choice.condition, site, queries, keys, allowed: allowed, refused: { $0 == refused }) {
         // Each query counts for itself, so that no row is empty, whatever the number.
         result.isCausal = true
         continue
@@ -215,11 +215,11 @@ private struct AttentionSpelling {
 
   /// Whether a constant keeps each query from the keys behind it, and from no others.
   private func isCausal(
-    _ value: ValueID, _ site: RewriteSite, _ queries: Dim, _ keys: Dim, allowed: Double, refused: Double
+    _ value: ValueID, _ site: RewriteSite, _ queries: Dim, _ keys: Dim, allowed: Double, refused: (Double) -> Bool
   ) -> Bool {
     guard let tensor = site.constant(value), let rows = queries.value, let columns = keys.value, rows > 1,
       tensor.count == rows * columns, tensor.shape.suffix(2) == [rows, columns], let numbers = tensor.doubles
     else { return false }
-    return numbers.indices.allSatisfy { numbers[$0] == ($0 % columns <= $0 / columns ? allowed : refused) }
+    return numbers.indices.allSatisfy { $0 % columns <= $0 / columns ? numbers[$0] == allowed : refused(numbers[$0]) }
   }
 }

@@ -175,13 +175,16 @@ struct FusionPatternTests {
   }
 
   /// The two products around a softmax, and what may stand between them.
-  enum Between: String, CaseIterable { case nothing, mask, reshaped, scaledKey, weightsSeen, scoresSeen }
+  enum Between: String, CaseIterable { case nothing, mask, reshaped, scaledKey, sharedHeads, weightsSeen, scoresSeen }
 
   @Test(arguments: Between.allCases) func productsAroundSoftmaxAreAttention(_ between: Between) throws {
     let shape: [Dim] = ["n", 3, 20, 8]
     let program = try program([TensorType(.f32, shape), TensorType(.f32, shape), TensorType(.f32, shape), TensorType(.f32, [20])]) {
       l, x in
-      let transposed = try l.element(["n", 3, 8, 20]) { b, i in b.load(x[1].id, [i[0], i[1], i[3], i[2]]) }
+      // One head of keys for all, repeated as exporters do.
+      let repeated = try l.element(shape) { b, i in b.load(x[1].id, [i[0], i[1].floorDivided(by: b.constant(3, .i64)), i[2], i[3]]) }
+      let keys = between == .sharedHeads ? repeated : x[1]
+      let transposed = try l.element(["n", 3, 8, 20]) { b, i in b.load(keys.id, [i[0], i[1], i[3], i[2]]) }
       let key =
         between == .scaledKey
         ? try l.element(transposed.shape) { b, i in b.load(transposed.id, i) * b.constant(0.5, .f32) } : transposed

@@ -55,6 +55,7 @@ import Testing
     return all
   }()
 
+  /// A program of one attention, and inputs for it.
   static func program(_ c: Case) throws -> (FormProgram, [HostTensor]) {
     func size(_ value: Int, _ name: String) -> Dim { c.isSymbolic ? Dim(Symbol(name)) : Dim(value) }
     let (batch, rows, keys) = (size(c.batch, "b"), size(c.rows, "s"), size(c.keys, "t"))
@@ -123,6 +124,29 @@ import Testing
     let (program, inputs) = try Self.program(c)
     #expect(FormVerifier.check(program).map(\.description) == [])
     try checkSchedules(of: program, inputs, tolerance: 1e-4)
+  }
+
+  /// Heads of keys that several query heads share are read where they lie.
+  @Test func readsSharedHeads() throws {
+    func tensor(_ shape: [Int], _ seed: Int) -> HostTensor {
+      let count = shape.reduce(1, *)
+      return HostTensor(.f32, shape, doubles: (0..<count).map { Double(($0 * 29 + seed) % 31) / 15 - 1 })
+    }
+    let inputs = [tensor([2, 6, 9, 8], 1), tensor([2, 2, 11, 8], 2), tensor([2, 2, 11, 8], 3)]
+    try checkSchedules(inputs.map { ($0.type, $0) }, tolerance: 1e-4) { l, x in
+      func shared(_ b: BodyBuilder, _ batch: [Expr]) -> [Expr] {
+        let three: Expr = b.constant(3, .i64)
+        return [batch[0], batch[1].floorDivided(by: three)]
+      }
+      return [
+        try l.attend(
+          batch: [2, 6], rows: [9], keys: 11, depth: 8, columns: 8, accumulate: .f32, emptyIsZero: false,
+          query: { b, batch, row, depth in b.load(x[0].id, batch + row + [depth]) },
+          key: { b, batch, key, depth in b.load(x[1].id, shared(b, batch) + [key, depth]) },
+          score: { _, product, _ in product },
+          value: { b, batch, column, key in b.load(x[2].id, shared(b, batch) + [key, column]) })
+      ]
+    }
   }
 
   /// Element work behind attention runs in its kernel.

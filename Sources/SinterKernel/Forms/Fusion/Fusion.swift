@@ -174,7 +174,7 @@ package struct Fusion {
         if consumerBody.loads(of: value) == 0 { return consumerBody }
         let result = simplified(inlined(body, of: value, into: consumerBody, axes: extents.count), extents)
         if result.exprs.count > Self.bodyLimit { refusal = .isTooLong }
-        if slot.isFactor && !result.hasOnlyAffineLoads { isIrregular = true }
+        if slot.isFactor && !result.hasOnlyAffineLoads(free: form.freeAxes) { isIrregular = true }
         return result
       }
       if isIrregular {

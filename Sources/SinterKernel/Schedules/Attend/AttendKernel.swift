@@ -91,7 +91,14 @@ struct AttendKernel {
     }
     func work(_ block: Block) {
       if plan.isFew != true {
-        choose(few: { }, many: { pack(block, scratch) })
+        choose(
+          few: {},
+          many: {
+            // The first queries come while keys are packed, the values while scores are computed.
+            prefetch(query, from: from, to: b.binary(.minimum, b.add(from, plan.scoreRows), to), size: plan.depth)
+            pack(block, scratch)
+            prefetch(value, from: block.start, to: b.add(block.start, block.count), size: plan.columns)
+          })
       }
       forEachRows { first, last in
         let seen = seen(block, before: last)
@@ -120,6 +127,16 @@ struct AttendKernel {
     let end = b.subtract(b.add(last, scope.dim(reach)), block.start)
     let count = b.binary(.maximum, b.index(0), b.binary(.minimum, block.count, end))
     return Block(start: block.start, count: count)
+  }
+
+  /// Asks for the cache lines of some rows, where they lie along the depth.
+  private func prefetch(_ side: Side, from: Register, to: Register, size: Int) {
+    guard side.depthStride == 1 else { return }
+    let line = Swift.max(1, 512 / Swift.max(8, b.element(of: side.memory).bits))
+    b.loop("prefetch", from: from, to: to) { row in
+      let first = b.add(side.first, b.multiply(row, scope.dim(side.stride)))
+      for at in stride(from: 0, to: size, by: line) { b.emit(.prefetch(side.memory, at: b.add(first, at))) }
+    }
   }
 
   // MARK: Scores

@@ -27,20 +27,22 @@ struct AttendSchedule {
       throw DiagnosticError(.bug, "schedule.attend", "attention over \(form.depth) and \(form.columns), which are no numbers")
     }
     let query = try context.factor(
-      form.query, axes: form.batch + form.rows + form.depth, order: Array(0..<(batchCount + form.rows.count + form.depth.count)),
-      named: "query"
+      form.query, axes: form.batch + form.rows + form.depth, free: batchCount,
+      order: Array(0..<(batchCount + form.rows.count + form.depth.count)), named: "query"
     ) { depthGroup($0, first: batchCount + form.rows.count) != nil }
     // Copied with the keys side by side, as panels want them.
     let keyAxes = form.batch + [form.keys] + form.depth
     let key = try context.factor(
-      form.key, axes: keyAxes, order: Array(0..<batchCount) + Array((batchCount + 1)..<keyAxes.count) + [batchCount],
+      form.key, axes: keyAxes, free: batchCount,
+      order: Array(0..<batchCount) + Array((batchCount + 1)..<keyAxes.count) + [batchCount],
       named: "key"
     ) { factor in
       depthGroup(factor, first: batchCount + 1).map { $0.strides[0] == 1 || factor.strides[batchCount] == 1 } ?? false
     }
     let valueAxes = form.batch + form.columns + [form.keys]
     let value = try context.factor(
-      form.value, axes: valueAxes, order: Array(0..<batchCount) + [valueAxes.count - 1] + Array(batchCount..<(valueAxes.count - 1)),
+      form.value, axes: valueAxes, free: batchCount,
+      order: Array(0..<batchCount) + [valueAxes.count - 1] + Array(batchCount..<(valueAxes.count - 1)),
       named: "value"
     ) { columnGroup($0)?.strides[0] == 1 }
     let none = CollapsedAxes.Group(axes: 0..<0, extent: 1, strides: [1])
@@ -74,26 +76,32 @@ struct AttendSchedule {
     var store = TileStore(
       scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
       axes: [Dim](repeating: 0, count: shape.count), extents: [:])
-    var (queryBase, keyBase, valueBase) = (query.base, key.base, value.base)
+    // Where the task's batch begins in each factor, over the axes as symbols.
+    var bases = [query, key, value].map { factor in
+      (0..<batchCount).reduce(factor.base) { $0 + Dim(AffineAccess.axisSymbol($1)) * factor.strides[$1] }
+    }
     for item in outer.reversed() {
       let symbol = scope.bind(take(item.extent))
       store.extents[symbol] = item.extent
       store.axes[item.axis] = Dim(symbol)
-      queryBase = queryBase + Dim(symbol) * query.strides[item.axis]
-      if item.axis < batchCount {
-        keyBase = keyBase + Dim(symbol) * key.strides[item.axis]
-        valueBase = valueBase + Dim(symbol) * value.strides[item.axis]
+      if item.axis >= batchCount { bases[0] = bases[0] + Dim(symbol) * query.strides[item.axis] }
+    }
+    let simplifier = IndexSimplifier(extents: store.extents)
+    func first(_ base: Dim) -> Register {
+      let bound = (0..<batchCount).reduce(base) { base, axis in
+        base.substituting { $0 == AffineAccess.axisSymbol(axis) ? store.axes[axis] : nil }
       }
+      return scope.index(simplifier.simplified(bound))
     }
     let kernel = AttendKernel(
       scope: scope, form: form, plan: plan, store: store, rowGroup: rows,
       columnGroup: CollapsedAxes.Group(axes: form.columns.indices, extent: columns, strides: [1]),
-      query: .init(memory: query.memory(scope), first: scope.index(queryBase), stride: rows.strides[0], depthStride: queryDepth.strides[0]),
+      query: .init(memory: query.memory(scope), first: first(bases[0]), stride: rows.strides[0], depthStride: queryDepth.strides[0]),
       key: .init(
-        memory: key.memory(scope), first: scope.index(keyBase), stride: key.strides[batchCount],
+        memory: key.memory(scope), first: first(bases[1]), stride: key.strides[batchCount],
         depthStride: keyDepth.strides[0]),
       value: .init(
-        memory: value.memory(scope), first: scope.index(valueBase), stride: value.strides[valueAxes.count - 1],
+        memory: value.memory(scope), first: first(bases[2]), stride: value.strides[valueAxes.count - 1],
         depthStride: 1), reach: form.rows.last == rows.extent ? form.keyReach : nil)
     kernel.emit(rowBlock: rowBlock)
     let allRows = (form.batch + form.rows).reduce(Dim(1), *)

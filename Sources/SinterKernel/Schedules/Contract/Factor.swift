@@ -24,12 +24,13 @@ extension ScheduleContext {
   ///
   /// - Parameters:
   ///   - axes: the sizes of the body's axes.
+  ///   - free: how many of them the place of an element may depend on in any way.
   ///   - order: those axes in the order in which a copy has them.
   mutating func factor(
-    _ body: Body, axes: [Dim], order: [Int], named name: String, isUsable: (Factor) -> Bool
+    _ body: Body, axes: [Dim], free: Int = 0, order: [Int], named name: String, isUsable: (Factor) -> Bool
   ) throws -> Factor {
     let values = values
-    if let access = AffineAccess(body, axes: axes.count, shape: { values[$0].type.shape }) {
+    if let access = AffineAccess(body, axes: axes.count, free: free, shape: { values[$0].type.shape }) {
       let factor = Factor(source: .value(access.value), base: access.base, strides: access.strides)
       if isUsable(factor) { return factor }
     }
