@@ -68,6 +68,7 @@ package enum FormDOTWriter {
     case .element: "element"
     case .reduce(let form): with("reduce \(form.combine.rawValue)", form.epilogue)
     case .contract(let form): with("contract", form.epilogue)
+    case .attend(let form): with("attend", form.epilogue)
     case .convolve(let form): with("convolve \(form.kernel.map(String.init).joined(separator: "×"))", form.epilogue)
     case .scan: "scan"
     case .scatter: "scatter"
@@ -78,7 +79,7 @@ package enum FormDOTWriter {
 
   private static func color(_ form: Form) -> String {
     switch form {
-    case .contract, .convolve: OperatorFamily.contraction.color
+    case .contract, .attend, .convolve: OperatorFamily.contraction.color
     case .element: OperatorFamily.elementwise.color
     case .reduce: OperatorFamily.reduction.color
     case .scan, .sort: OperatorFamily.recurrent.color

@@ -40,10 +40,26 @@ extension Body {
   }
 
   /// Whether all loads are unconditional and their indices are sums of multiples of axes.
-  package var hasOnlyAffineLoads: Bool {
+  package var hasOnlyAffineLoads: Bool { hasOnlyAffineLoads(free: 0) }
+
+  /// The same, where the first `free` axes may stand in indices in any way.
+  package func hasOnlyAffineLoads(free: Int) -> Bool {
     var isAffine: [Bool] = []
+    var isFree: [Bool] = []
     isAffine.reserveCapacity(exprs.count)
     for expr in exprs {
+      switch expr.node {
+      case .axis(let axis): isFree.append(axis < free)
+      case .size: isFree.append(true)
+      case .constant: isFree.append(expr.type == .i64)
+      case .binary(let function, let a, let b):
+        isFree.append(function.isIndexArithmetic && isFree[a.position] && isFree[b.position])
+      case .load, .accumulator, .unary, .compare, .select, .cast, .bitcast, .checked: isFree.append(false)
+      }
+      if isFree[isFree.count - 1] {
+        isAffine.append(true)
+        continue
+      }
       switch expr.node {
       case .axis, .size: isAffine.append(true)
       case .constant: isAffine.append(expr.type == .i64)
@@ -59,6 +75,16 @@ extension Body {
       }
     }
     return true
+  }
+}
+
+extension BinaryFunction {
+  /// Whether sizes can be computed with it.
+  fileprivate var isIndexArithmetic: Bool {
+    switch self {
+    case .add, .subtract, .multiply, .floorDivide, .modulo, .minimum, .maximum: true
+    case .divide, .remainder, .power, .and, .or, .xor, .shiftLeft, .shiftRight, .arcTangent2: false
+    }
   }
 }
 

@@ -2,7 +2,16 @@ import SinterCore
 
 /// A body's place in a form.
 package enum BodySlot: Hashable, Sendable {
-  case element, reduce, contractLeft, contractRight, scan, scatterBase, scatterUpdate, sort, epilogue
+  case element, reduce, contractLeft, contractRight, attendQuery, attendKey, attendScore, attendValue, scan, scatterBase
+  case scatterUpdate, sort, epilogue
+
+  /// Whether it is an operand of products, which schedules read as memory.
+  package var isFactor: Bool {
+    switch self {
+    case .contractLeft, .contractRight, .attendQuery, .attendKey, .attendValue: true
+    case .element, .reduce, .attendScore, .scan, .scatterBase, .scatterUpdate, .sort, .epilogue: false
+    }
+  }
 }
 
 extension Form {
@@ -22,6 +31,12 @@ extension Form {
       form.lhs = try map(.contractLeft, form.batch + form.m + form.k, form.lhs)
       form.rhs = try map(.contractRight, form.batch + form.n + form.k, form.rhs)
       result = .contract(form)
+    case .attend(var form):
+      form.query = try map(.attendQuery, form.batch + form.rows + form.depth, form.query)
+      form.key = try map(.attendKey, form.batch + [form.keys] + form.depth, form.key)
+      form.score = try map(.attendScore, form.batch + form.rows + [form.keys], form.score)
+      form.value = try map(.attendValue, form.batch + form.columns + [form.keys], form.value)
+      result = .attend(form)
     case .scan(var form):
       form.body = try map(.scan, shape, form.body)
       result = .scan(form)
@@ -40,6 +55,14 @@ extension Form {
     return result
   }
 
+  /// How many of the first axes of factors may stand in their indices in any way: those that a task keeps.
+  package var freeAxes: Int {
+    switch self {
+    case .attend(let form): form.batch.count
+    case .element, .reduce, .contract, .convolve, .scan, .scatter, .sort, .call: 0
+    }
+  }
+
   /// Calls `visit` with each body, its place and the sizes of its axes.
   package func forEachBody(_ shape: [Dim], _ visit: (BodySlot, [Dim], Body) -> Void) {
     _ = mapBodies(shape) { slot, extents, body in
@@ -53,7 +76,7 @@ extension Form {
     switch self {
     case .convolve(let form): [form.input, form.weight]
     case .call(let form): form.operands
-    case .element, .reduce, .contract, .scan, .scatter, .sort: []
+    case .element, .reduce, .contract, .attend, .scan, .scatter, .sort: []
     }
   }
 
@@ -63,6 +86,7 @@ extension Form {
     case .reduce(let form):
       form.combine.isIndex ? .i64 : form.body.results.first.map { form.body[$0].type }
     case .contract(let form): form.accumulate
+    case .attend(let form): form.accumulate
     case .convolve(let form): form.accumulate
     case .element, .scan, .scatter, .sort, .call: nil
     }

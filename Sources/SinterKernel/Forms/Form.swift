@@ -5,6 +5,7 @@ public enum Form: Hashable, Sendable {
   case element(ElementForm)
   case reduce(ReduceForm)
   case contract(ContractForm)
+  case attend(AttendForm)
   case convolve(ConvolveForm)
   case scan(ScanForm)
   case scatter(ScatterForm)
@@ -165,6 +166,7 @@ extension Form {
     case .element(let form): [form.body]
     case .reduce(let form): [form.body] + (form.epilogue.map { [$0] } ?? [])
     case .contract(let form): [form.lhs, form.rhs] + (form.epilogue.map { [$0] } ?? [])
+    case .attend(let form): [form.query, form.key, form.score, form.value] + (form.epilogue.map { [$0] } ?? [])
     case .convolve(let form): form.epilogue.map { [$0] } ?? []
     case .scan(let form): [form.body]
     case .scatter(let form): [form.base, form.update]
@@ -179,7 +181,7 @@ extension Form {
     switch self {
     case .convolve(let form): found = [form.input, form.weight]
     case .call(let form): found = form.operands
-    case .element, .reduce, .contract, .scan, .scatter, .sort: break
+    case .element, .reduce, .contract, .attend, .scan, .scatter, .sort: break
     }
     for body in bodies { found += body.operands }
     var seen: Set<FormValueID> = []

@@ -48,6 +48,7 @@ extension Form {
       switch self {
       case .reduce(let form): form.epilogue
       case .contract(let form): form.epilogue
+      case .attend(let form): form.epilogue
       case .convolve(let form): form.epilogue
       case .element, .scan, .scatter, .sort, .call: nil
       }
@@ -60,6 +61,9 @@ extension Form {
       case .contract(var form):
         form.epilogue = newValue
         self = .contract(form)
+      case .attend(var form):
+        form.epilogue = newValue
+        self = .attend(form)
       case .convolve(var form):
         form.epilogue = newValue
         self = .convolve(form)

@@ -125,6 +125,26 @@ public struct Lowering {
     return add(.contract(form), TensorType(accumulate, batch + m + n))
   }
 
+  /// See `AttendForm`. `query` gets (batch, rows, depth) indices, `key` (batch, key, depth), `value` (batch, columns, key), and `score` a
+  /// product and its (batch, rows, key) index. The result has the type of `accumulate`.
+  public mutating func attend(
+    batch: [Dim], rows: [Dim], keys: Dim, depth: Dim, columns: Dim, accumulate: ElementType, emptyIsZero: Bool,
+    query: (BodyBuilder, [Expr], [Expr], Expr) throws -> Expr, key: (BodyBuilder, [Expr], Expr, Expr) throws -> Expr,
+    score: (BodyBuilder, Expr, [Expr]) throws -> Expr, value: (BodyBuilder, [Expr], Expr, Expr) throws -> Expr
+  ) throws -> Operand {
+    let (b, r) = (batch.count, rows.count)
+    let form = AttendForm(
+      batch: batch, rows: rows, keys: keys, depth: [depth], columns: [columns],
+      query: try makeBody(axes: b + r + 1) { builder, axes in
+        [try query(builder, Array(axes[..<b]), Array(axes[b..<(b + r)]), axes[b + r]).cast(to: accumulate)]
+      },
+      key: try makeBody(axes: b + 2) { [try key($0, Array($1[..<b]), $1[b], $1[b + 1]).cast(to: accumulate)] },
+      score: try makeBody(axes: b + r + 1) { [try score($0, $0.accumulator(0, accumulate), $1).cast(to: accumulate)] },
+      value: try makeBody(axes: b + 2) { [try value($0, Array($1[..<b]), $1[b], $1[b + 1]).cast(to: accumulate)] },
+      accumulate: accumulate, emptyIsZero: emptyIsZero)
+    return add(.attend(form), TensorType(accumulate, batch + rows + [columns]))
+  }
+
   public mutating func scan(
     _ combine: Combine, _ shape: [Dim], axis: Int, exclusive: Bool, reversed: Bool,
     _ build: (BodyBuilder, [Expr]) throws -> Expr

@@ -90,7 +90,7 @@ extension ElementPlan {
             return emitter.vector(load)
           }
         }
-        turnedRows.append(transpose(columns))
+        turnedRows.append(builder.turned(columns))
       }
       scope.bind(across.symbol, to: column)
       for row in 0..<side {
@@ -119,26 +119,6 @@ extension ElementPlan {
       count,
       TaskSplit.grain(elementsPerTask: size * TaskSplit.estimate(across.extent), cost: Swift.max(2, body.cost))
     )
-  }
-
-  /// Vectors as the rows of a square, turned: each round interleaves the first half of the rows with the second.
-  private func transpose(_ rows: [Register]) -> [Register] {
-    let builder = scope.builder
-    let side = rows.count
-    let low = (0..<side).map { $0 % 2 == 0 ? $0 / 2 : side + $0 / 2 }
-    let high = low.map { $0 + side / 2 }
-    var rows = rows
-    var round = 1
-    while round < side {
-      rows = (0..<(side / 2)).flatMap { row in
-        [
-          builder.shuffle(rows[row], rows[row + side / 2], low),
-          builder.shuffle(rows[row], rows[row + side / 2], high),
-        ]
-      }
-      round *= 2
-    }
-    return rows
   }
 
   /// A last axis of two to four elements, with lanes along the axis before it: the results for each of the elements are

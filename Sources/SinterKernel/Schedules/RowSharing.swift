@@ -57,7 +57,7 @@ struct RowSharing {
     switch group.members[index].form {
     case .element(let form): form.body
     case .reduce(let form): form.body
-    case .contract, .convolve, .scan, .scatter, .sort, .call: Body()
+    case .contract, .attend, .convolve, .scan, .scatter, .sort, .call: Body()
     }
   }
 
@@ -66,7 +66,7 @@ struct RowSharing {
     switch group.members[index].form {
     case .element: Array(context.shape(group.members[index].value)[group.rows.count...])
     case .reduce(let form): form.inner
-    case .contract, .convolve, .scan, .scatter, .sort, .call: nil
+    case .contract, .attend, .convolve, .scan, .scatter, .sort, .call: nil
     }
   }
 
@@ -122,7 +122,7 @@ struct RowSharing {
     case .reduce(var form):
       form.body = rewritten(form.body, rank: context.shape(member.value).count)
       member.form = .reduce(form)
-    case .contract, .convolve, .scan, .scatter, .sort, .call: break
+    case .contract, .attend, .convolve, .scan, .scatter, .sort, .call: break
     }
   }
 }

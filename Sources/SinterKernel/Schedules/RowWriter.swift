@@ -28,7 +28,7 @@ struct RowWriter {
     switch member.form {
     case .element(let form): element(member.value, form, type)
     case .reduce(let form): reduce(member.value, form, type)
-    case .contract, .convolve, .scan, .scatter, .sort, .call: break
+    case .contract, .attend, .convolve, .scan, .scatter, .sort, .call: break
     }
   }
 

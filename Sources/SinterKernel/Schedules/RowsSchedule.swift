@@ -87,7 +87,7 @@ enum RowsSchedule {
       case .element(let form):
         flops = flops + count * Dim(form.body.flops)
         cost += form.body.cost
-      case .contract, .convolve, .scan, .scatter, .sort, .call: break
+      case .contract, .attend, .convolve, .scan, .scatter, .sort, .call: break
       }
     }
     let inside = Set(members.map(\.value))
@@ -117,7 +117,7 @@ extension RowsSchedule {
       case .reduce(let form):
         let scope = context.kernel(named: "trial")
         if ReducePlan(form, shape: context.shape(member.value), scope: scope).runsAcross { anyAcross = true }
-      case .contract, .convolve, .scan, .scatter, .sort, .call: return false
+      case .contract, .attend, .convolve, .scan, .scatter, .sort, .call: return false
       }
     }
     return anyAcross

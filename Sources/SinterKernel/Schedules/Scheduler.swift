@@ -143,6 +143,7 @@ extension ScheduleContext {
     case .element(let form): try ElementSchedule.schedule(form, context: &self)
     case .reduce(let form): try ReduceSchedule.schedule(form, context: &self)
     case .contract(let form): try ContractSchedule.schedule(form, context: &self)
+    case .attend(let form): try AttendSchedule.schedule(form, context: &self)
     case .convolve(let form): try ConvolveSchedule.schedule(form, context: &self)
     case .scan(let form): try ScanSchedule.schedule(form, context: &self)
     case .scatter(let form): try ScatterSchedule.schedule(form, context: &self)

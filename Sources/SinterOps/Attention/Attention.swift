@@ -73,45 +73,65 @@ public struct Attention: Primitive {
 
     // The axes of scores are batch, key heads, (the heads that share one,) queries, keys.
     let shared: [Dim] = sizes.group > 1 ? [Dim(sizes.group)] : []
-    let rows = [sizes.batch, sizes.keyHeads] + shared + [sizes.queries]
-    let full = rows + [sizes.keys]
-    let products = try lowering.contract(
-      batch: [sizes.batch, sizes.keyHeads], m: shared + [sizes.queries], n: [sizes.keys], k: [sizes.size], accumulate: compute,
-      lhs: { builder, batch, m, k in
-        let head = sizes.head(builder, batch[1], m.count > 1 ? m[0] : nil)
-        return builder.load(q.id, sizes.index(builder, batch[0], head, m[m.count - 1], k[0], size: sizes.size, of: q))
-      },
-      rhs: { builder, batch, n, k in builder.load(keys.id, batch + n + k) })
-    let capped = try lowering.element(full) { builder, index in
-      let score = builder.load(products.id, index) * factor
+    let batch = [sizes.batch, sizes.keyHeads]
+    let rows = shared + [sizes.queries]
+    let mask = AttentionMask(attention: self, node: node, sizes: sizes)
+    func query(_ builder: BodyBuilder, _ batch: [Expr], _ row: [Expr], _ depth: Expr) -> Expr {
+      let head = sizes.head(builder, batch[1], row.count > 1 ? row[0] : nil)
+      return builder.load(q.id, sizes.index(builder, batch[0], head, row[row.count - 1], depth, size: sizes.size, of: q))
+    }
+    func capped(_ product: Expr) -> Expr {
+      let score = product * factor
       return softcap > 0 ? (score / softcap).unary(.tanh) * softcap : score
     }
-    let mask = AttentionMask(attention: self, node: node, sizes: sizes)
+    /// The element that an index of the result or of scores names, in a value whose heads are taken apart.
+    func result(_ attended: Operand, size: Dim, shape: [Dim], _ lowering: inout Lowering) throws -> Operand {
+      try lowering.element(shape) { builder, index in
+        let (batch, head, query, place) = sizes.parts(builder, index, size: size)
+        return builder.load(attended.id, [batch] + sizes.split(builder, head) + [query, place]).cast(to: q.element)
+      }
+    }
+    if node.outputs.count <= 3, sizes.valueSize.isConstant {
+      let attended = try lowering.attend(
+        batch: batch, rows: rows, keys: sizes.keys, depth: sizes.size, columns: sizes.valueSize, accumulate: compute,
+        emptyIsZero: !mask.isEmpty, query: query,
+        key: { builder, batch, key, depth in builder.load(keys.id, batch + [key, depth]) },
+        score: { builder, product, index in
+          mask.isEmpty ? capped(product) : try mask.apply(capped(product), index)
+        },
+        value: { builder, batch, column, key in builder.load(values.id, batch + [key, column]) })
+      return [try result(attended, size: sizes.valueSize, shape: try node.output().shape, &lowering), keys, values]
+    }
+
+    // Scores that somebody wants to see are computed one stage after another.
+    let full = batch + rows + [sizes.keys]
+    let products = try lowering.contract(
+      batch: batch, m: rows, n: [sizes.keys], k: [sizes.size], accumulate: compute,
+      lhs: { builder, batch, m, k in query(builder, batch, m, k[0]) },
+      rhs: { builder, batch, n, k in builder.load(keys.id, batch + n + k) })
+    let cappedScores = try lowering.element(full) { builder, index in capped(builder.load(products.id, index)) }
     let scores =
       mask.isEmpty
-      ? capped
+      ? cappedScores
       : try lowering.element(full) { builder, index in
-        try mask.apply(builder.load(capped.id, index), index)
+        try mask.apply(builder.load(cappedScores.id, index), index)
       }
-    let probabilities = try softmax(scores, rows: rows, keys: sizes.keys, isMasked: !mask.isEmpty, &lowering)
+    let probabilities = try softmax(scores, rows: batch + rows, keys: sizes.keys, isMasked: !mask.isEmpty, &lowering)
     let attended = try lowering.contract(
-      batch: [sizes.batch, sizes.keyHeads], m: shared + [sizes.queries], n: [sizes.valueSize], k: [sizes.keys],
-      accumulate: compute,
+      batch: batch, m: rows, n: [sizes.valueSize], k: [sizes.keys], accumulate: compute,
       lhs: { builder, batch, m, k in builder.load(probabilities.id, batch + m + k) },
       rhs: { builder, batch, n, k in builder.load(values.id, batch + k + n) })
-    let result = try lowering.element(try node.output().shape) { builder, index in
-      let (batch, head, query, place) = sizes.parts(builder, index, size: sizes.valueSize)
-      return builder.load(attended.id, [batch] + sizes.split(builder, head) + [query, place]).cast(to: q.element)
+    let stage: Operand
+    switch scoresMode {
+    case 1: stage = cappedScores
+    case 2: stage = scores
+    case 3: stage = probabilities
+    default: stage = products
     }
-    var results = [result, keys, values]
+    var results = [
+      try result(attended, size: sizes.valueSize, shape: try node.output().shape, &lowering), keys, values,
+    ]
     if node.outputs.count > 3 {
-      let stage: Operand
-      switch scoresMode {
-      case 1: stage = capped
-      case 2: stage = scores
-      case 3: stage = probabilities
-      default: stage = products
-      }
       results.append(
         try lowering.element(try node.output(3).shape) { builder, index in
           let value = builder.load(stage.id, [index[0]] + sizes.split(builder, index[1]) + index[2...])

@@ -47,7 +47,13 @@ struct FormTextTests {
       return ([next], [next])
     }
     let called = l.add(.call(CallForm(function: "f", operands: [z.id], parameters: [-1, 2])), TensorType(.i64, [1]))
-    for (index, value) in ([order, same, called] + final + collected).enumerated() {
+    let attended = try l.attend(
+      batch: ["batch"], rows: [4], keys: "batch", depth: 8, columns: 8, accumulate: .f32, emptyIsZero: true,
+      query: { b, batch, row, depth in b.load(x.id, batch + row + [b.constant(0, .i64), depth]) },
+      key: { b, batch, key, depth in b.load(x.id, [key, b.constant(1, .i64), depth, b.constant(2, .i64)]) },
+      score: { b, product, index in b.select(index[2] <= index[1], product * 0.5, b.constant(-.infinity, .f32)) },
+      value: { b, batch, column, key in b.load(x.id, [key, b.constant(3, .i64), column, b.constant(4, .i64)]) })
+    for (index, value) in ([order, same, called, attended] + final + collected).enumerated() {
       l.output(value, named: "y\(index)")
     }
     let program = l.program

@@ -22,6 +22,7 @@ struct FusionPatternTests {
       case .element: "element"
       case .reduce: "reduce"
       case .contract: "contract"
+      case .attend: "attend"
       case .convolve: "convolve"
       case .scan: "scan"
       case .scatter: "scatter"
@@ -160,6 +161,69 @@ struct FusionPatternTests {
   }
 
   /// x · sigmoid(x) behind a convolution, then a residual sum.
+  /// Softmax as the operator lowers.
+  private func plainSoftmax(_ l: inout Lowering, _ x: Operand) throws -> Operand {
+    let shape: [Dim] = x.shape.dropLast() + [1]
+    let last = x.shape[x.rank - 1]
+    let top = try l.reduce(.maximum, shape, over: [last]) { b, o, i in b.load(x.id, o.dropLast() + i) }
+    let sum = try l.reduce(.sum, shape, over: [last]) { b, o, i in
+      (b.load(x.id, o.dropLast() + i) - b.load(top.id, row(b, o))).unary(.exp)
+    }
+    return try l.element(x.shape) { b, i in
+      (b.load(x.id, i) - b.load(top.id, row(b, i))).unary(.exp) / b.load(sum.id, row(b, i))
+    }
+  }
+
+  /// The two products around a softmax, and what may stand between them.
+  enum Between: String, CaseIterable { case nothing, mask, reshaped, scaledKey, sharedHeads, weightsSeen, scoresSeen }
+
+  @Test(arguments: Between.allCases) func productsAroundSoftmaxAreAttention(_ between: Between) throws {
+    let shape: [Dim] = ["n", 3, 20, 8]
+    let program = try program([TensorType(.f32, shape), TensorType(.f32, shape), TensorType(.f32, shape), TensorType(.f32, [20])]) {
+      l, x in
+      // One head of keys for all, repeated as exporters do.
+      let repeated = try l.element(shape) { b, i in b.load(x[1].id, [i[0], i[1].floorDivided(by: b.constant(3, .i64)), i[2], i[3]]) }
+      let keys = between == .sharedHeads ? repeated : x[1]
+      let transposed = try l.element(["n", 3, 8, 20]) { b, i in b.load(keys.id, [i[0], i[1], i[3], i[2]]) }
+      let key =
+        between == .scaledKey
+        ? try l.element(transposed.shape) { b, i in b.load(transposed.id, i) * b.constant(0.5, .f32) } : transposed
+      let scores = try l.contract(
+        batch: ["n", 3], m: [20], n: [20], k: [8], accumulate: .f32, lhs: { b, batch, m, k in b.load(x[0].id, batch + m + k) },
+        rhs: { b, batch, n, k in b.load(key.id, batch + k + n) })
+      var masked = scores
+      if between == .mask {
+        let scaled = try l.element(scores.shape) { b, i in b.load(scores.id, i) / 8 }
+        masked = try l.element(scores.shape) { b, i in b.load(scaled.id, i) + b.load(x[3].id, [i[3]]) }
+      }
+      if between == .reshaped {
+        let group = try l.element([1, "n", 3, 20, 20]) { b, i in b.load(scores.id, Array(i[1...])) }
+        let sum = try l.element(group.shape) { b, i in b.load(group.id, i) + b.load(x[3].id, [i[4]]) }
+        masked = try l.element(scores.shape) { b, i in b.load(sum.id, [b.constant(0, .i64)] + i) }
+      }
+      let weights = try plainSoftmax(&l, masked)
+      let result = try l.contract(
+        batch: ["n", 3], m: [20], n: [8], k: [20], accumulate: .f32, lhs: { b, batch, m, k in b.load(weights.id, batch + m + k) },
+        rhs: { b, batch, n, k in b.load(x[2].id, batch + k + n) })
+      return [result] + (between == .weightsSeen ? [weights] : []) + (between == .scoresSeen ? [scores] : [])
+    }
+    let isApart = between == .weightsSeen || between == .scoresSeen
+    #expect((kinds(program) == ["attend"]) != isApart, "\(kinds(program))")
+    let fused = Fusion.fuse(program).program
+    #expect(FormVerifier.check(fused).map(\.description) == [])
+    var inputs: [HostTensor] = []
+    for (number, input) in program.inputs.enumerated() {
+      let sizes = program.values[input.value].type.shape.map { $0.value ?? 2 }
+      let count = sizes.reduce(1, *)
+      inputs.append(HostTensor(.f32, sizes, doubles: (0..<count).map { Double(($0 * 37 + number * 11) % 23) / 11 - 1 }))
+    }
+    let expected = try FormInterpreter(program).run(inputs)
+    for (a, b) in zip(expected, try FormInterpreter(fused).run(inputs)) {
+      let (x, y) = (try #require(a.doubles), try #require(b.doubles))
+      #expect(zip(x, y).allSatisfy { abs($0 - $1) < 1e-5 })
+    }
+  }
+
   @Test func convolutionTakesItsActivationAndResidual() throws {
     let types = [TensorType(.f32, [1, 64, 56, 56]), TensorType(.f32, [64, 64, 3, 3])]
     let result = try kinds(

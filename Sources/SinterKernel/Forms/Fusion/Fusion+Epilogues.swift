@@ -33,7 +33,7 @@ extension Fusion {
   private func accepts(_ body: Body, as form: Form) -> Bool {
     switch form {
     case .reduce: true
-    case .contract, .convolve: body.hasOnlyAffineLoads && body.exprs.count <= 128
+    case .contract, .attend, .convolve: body.hasOnlyAffineLoads && body.exprs.count <= 128
     case .element, .scan, .scatter, .sort, .call: false
     }
   }

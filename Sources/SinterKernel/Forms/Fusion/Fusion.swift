@@ -65,6 +65,7 @@ package struct Fusion {
       for operand in operands(of: node) { users[operand, default: []].insert(position) }
       if case .compute(let value, _) = node { positions[value] = position }
     }
+    formAttention()
     hoistWork()
     for position in nodes.indices.reversed() { visit(position) }
     attachEpilogues()
@@ -105,7 +106,7 @@ package struct Fusion {
     }
   }
 
-  private func isUnused(_ value: FormValueID) -> Bool { !outputs.contains(value) && users[value]?.isEmpty ?? true }
+  func isUnused(_ value: FormValueID) -> Bool { !outputs.contains(value) && users[value]?.isEmpty ?? true }
 
   mutating func drop(_ position: Int) {
     for operand in operands(of: nodes[position]) { users[operand]?.remove(position) }
@@ -154,7 +155,7 @@ package struct Fusion {
         // What a concatenation of known sizes reads under a condition is computed only in its own part.
         let isPart = extents.allSatisfy(\.isConstant) && consumerBody.loads(of: value, conditional: true) == sites
         evaluations += Double(sites) * (isPart ? Swift.min(ratio, 1) : ratio)
-        isSide = isSide || slot == .contractLeft || slot == .contractRight
+        isSide = isSide || slot.isFactor
         length = Swift.max(length, consumerBody.exprs.count + sites * body.exprs.count)
       }
       if isSide && !body.isPlain { return .failure(.isNoRelayout) }
@@ -173,8 +174,7 @@ package struct Fusion {
         if consumerBody.loads(of: value) == 0 { return consumerBody }
         let result = simplified(inlined(body, of: value, into: consumerBody, axes: extents.count), extents)
         if result.exprs.count > Self.bodyLimit { refusal = .isTooLong }
-        let isSide = slot == .contractLeft || slot == .contractRight
-        if isSide && !result.hasOnlyAffineLoads { isIrregular = true }
+        if slot.isFactor && !result.hasOnlyAffineLoads(free: form.freeAxes) { isIrregular = true }
         return result
       }
       if isIrregular {

@@ -103,7 +103,7 @@ struct RowGrouping {
     switch form {
     case .element: return isOne || rest == group.tail
     case .reduce(let form): return isOne && form.inner == group.tail
-    case .contract, .convolve, .scan, .scatter, .sort, .call: return false
+    case .contract, .attend, .convolve, .scan, .scatter, .sort, .call: return false
     }
   }
 

@@ -2,7 +2,10 @@ internal import COpenBLAS
 import SinterCore
 
 extension FormInterpreter {
-  func contract(_ form: ContractForm, _ shape: [Int], _ memory: FormMemory) throws -> FormMemory.Stored {
+  /// - Parameter accumulators: what the bodies of the sides mention as such.
+  func contract(
+    _ form: ContractForm, _ shape: [Int], _ memory: FormMemory, accumulators: [FormMemory.Stored] = []
+  ) throws -> FormMemory.Stored {
     let batch = try memory.sizes(form.batch)
     let m = try memory.sizes(form.m)
     let n = try memory.sizes(form.n)
@@ -11,9 +14,10 @@ extension FormInterpreter {
     let columns = n.reduce(1, *)
     let depth = k.reduce(1, *)
     let batches = batch.reduce(1, *)
-    let lhs = try ContractSide(form.lhs, batch: batch.count, extents: batch + m + k, size: rows * depth, form, memory)
+    let lhs = try ContractSide(
+      form.lhs, batch: batch.count, extents: batch + m + k, size: rows * depth, form, memory, accumulators)
     let rhs = try ContractSide(
-      form.rhs, batch: batch.count, extents: batch + n + k, size: columns * depth, form, memory)
+      form.rhs, batch: batch.count, extents: batch + n + k, size: columns * depth, form, memory, accumulators)
     let type = form.accumulate
     let bytes = try TensorBytes(count: type.byteCount(batches * rows * columns)) { out in
       guard let base = out.baseAddress, rows > 0, columns > 0, depth > 0 else { return }
@@ -172,15 +176,24 @@ private final class ContractSide {
   private let isShared: Bool
   private var isComputed = false
 
-  init(_ body: Body, batch: Int, extents: [Int], size: Int, _ form: ContractForm, _ memory: FormMemory) throws {
-    evaluator = try BodyEvaluator(body, extents: extents, memory: memory)
+  init(
+    _ body: Body, batch: Int, extents: [Int], size: Int, _ form: ContractForm, _ memory: FormMemory,
+    _ accumulators: [FormMemory.Stored]
+  ) throws {
+    evaluator = try BodyEvaluator(body, extents: extents, memory: memory, accumulators: accumulators)
     self.size = size
     type = form.accumulate
     guard evaluator.type(ofResult: 0) == type else {
       throw DiagnosticError(
         .bug, "form.contract", "a side gives \(evaluator.type(ofResult: 0)), but products are computed in \(type)")
     }
-    isShared = !body.exprs.contains { if case .axis(let n) = $0.node { n < batch } else { false } }
+    isShared = !body.exprs.contains {
+      switch $0.node {
+      case .axis(let n): n < batch
+      case .accumulator: true
+      case .constant, .size, .load, .unary, .binary, .compare, .select, .cast, .bitcast, .checked: false
+      }
+    }
     storage = .allocate(byteCount: Swift.max(type.byteCount(size), 1), alignment: 64)
   }
 

@@ -53,6 +53,7 @@ package struct FormInterpreter {
       case .element(let form): raw = try materialize(form.body, shape, memory)
       case .reduce(let form): raw = try reduce(form, shape, memory)
       case .contract(let form): raw = try contract(form, shape, memory)
+      case .attend(let form): raw = try attend(form, shape, memory)
       case .convolve(let form): raw = try convolve(form, shape, memory)
       case .scan(let form): raw = try scan(form, shape, memory)
       case .scatter(let form): raw = try scatter(form, declared.type.element, shape, memory)

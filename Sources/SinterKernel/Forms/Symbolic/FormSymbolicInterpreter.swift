@@ -87,7 +87,7 @@ package struct FormSymbolicInterpreter {
         guard case .inside(let position) = at, let value = results.last else { continue }
         result[position] = form.combine.map { combine(Combined($0, form.update), result[position], value) } ?? value
       }
-    case .contract, .convolve, .sort, .call: return nil
+    case .contract, .attend, .convolve, .sort, .call: return nil
     }
     if let epilogue = form.epilogue {
       result = (0..<count).map { evaluate(epilogue, Self.place($0, shape), accumulator: result[$0])[0] }

@@ -204,6 +204,7 @@ private struct FormParser {
       try origin(of: value)
       form = .reduce(ReduceForm(inner: inner, combine: combine, body: try body("body")))
     case "contract": form = .contract(try contraction(value))
+    case "attend": form = .attend(try attention(value))
     case "convolve": form = .convolve(try convolution(value))
     case "scan":
       let combine = try choice(Combine.self)
@@ -255,6 +256,24 @@ private struct FormParser {
     try origin(of: value)
     return ContractForm(
       batch: batch, m: m, n: n, k: k, lhs: try body("lhs"), rhs: try body("rhs"), accumulate: accumulate)
+  }
+
+  private mutating func attention(_ value: FormValueID) throws -> AttendForm {
+    func part(_ name: String, _ parser: inout FormParser) throws -> [Dim] {
+      try parser.scanner.expect(name)
+      return try parser.sizes()
+    }
+    let (batch, rows, keys) = (try part("batch", &self), try part("rows", &self), try part("keys", &self))
+    guard keys.count == 1 else { throw scanner.error("attention has one axis of keys") }
+    let (depth, columns) = (try part("depth", &self), try part("columns", &self))
+    let emptyIsZero = scanner.take("zeroed")
+    try scanner.expect("in")
+    let accumulate = try element()
+    try origin(of: value)
+    return AttendForm(
+      batch: batch, rows: rows, keys: keys[0], depth: depth, columns: columns, query: try body("query"),
+      key: try body("key"), score: try body("score"), value: try body("value"), accumulate: accumulate,
+      emptyIsZero: emptyIsZero)
   }
 
   private mutating func convolution(_ value: FormValueID) throws -> ConvolveForm {

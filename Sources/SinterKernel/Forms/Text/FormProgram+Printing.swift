@@ -126,6 +126,10 @@ private struct FormPrinter {
       head +=
         "contract batch \(sizes(form.batch)) m \(sizes(form.m)) n \(sizes(form.n)) k \(sizes(form.k)) in \(form.accumulate)"
       bodies = [("lhs", form.lhs), ("rhs", form.rhs)]
+    case .attend(let form):
+      head += "attend batch \(sizes(form.batch)) rows \(sizes(form.rows)) keys [\(form.keys)] depth \(sizes(form.depth))"
+      head += " columns \(sizes(form.columns))" + (form.emptyIsZero ? " zeroed" : "") + " in \(form.accumulate)"
+      bodies = [("query", form.query), ("key", form.key), ("score", form.score), ("value", form.value)]
     case .convolve(let form):
       head += "convolve \(form.input), \(form.weight) kernel \(numbers(form.kernel)) strides \(numbers(form.strides))"
       head += " dilations \(numbers(form.dilations)) pads \(sizes(form.padsBegin)) groups \(form.groups)"

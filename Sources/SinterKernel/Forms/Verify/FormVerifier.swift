@@ -6,8 +6,9 @@ import SinterCore
 ///   rows keeps to itself is read only inside. Outputs are defined.
 /// - An expression's arguments come before it. `BodyVerifier` holds the rules on their types.
 /// - Bodies run over the axes that their form gives them, have the results that it needs, and mention accumulators in epilogues
-///   only.
-/// - The type that a form gives is the one its value is declared with. The axes of contractions are those of their result.
+///   and the scores of attention only.
+/// - The type that a form gives is the one its value is declared with. The axes of contractions and attention are those of their result;
+///   attention is computed in floats, and its depth and columns are numbers.
 /// - Axes that forms name exist; scans and scatters combine with functions, not positions.
 /// - Members of a group of rows are element forms and reductions whose shapes begin with the group's rows; they read each other at
 ///   their own row.
@@ -131,7 +132,7 @@ package struct FormVerifier {
         if !shape.dropFirst(group.rows.count).allSatisfy({ $0 == 1 }) {
           report(member.value, "a reduction in a group leaves one element a row, not \(shape)")
         }
-      case .contract, .convolve, .scan, .scatter, .sort, .call:
+      case .contract, .attend, .convolve, .scan, .scatter, .sort, .call:
         report(member.value, "only element forms and reductions are members of a group")
       }
       member.form.forEachBody(shape) { _, _, body in
@@ -163,7 +164,8 @@ package struct FormVerifier {
     var found: [String] = []
     form.forEachBody(declared.shape) { slot, extents, body in
       var rules = BodyVerifier(
-        program: program, axes: extents.count, accumulator: slot == .epilogue ? form.accumulatorType : nil)
+        program: program, axes: extents.count,
+        accumulator: slot == .epilogue || slot == .attendScore ? form.accumulatorType : nil)
       let results = rules.check(body)
       found += rules.problems.map { "\(slot): \($0)" }
       let expected = Self.expectedResults(of: slot, form, declared)
@@ -182,7 +184,8 @@ package struct FormVerifier {
   private static func expectedResults(of slot: BodySlot, _ form: Form, _ declared: TensorType) -> [ElementType] {
     switch slot {
     case .element, .scan, .scatterBase, .epilogue: return [declared.element]
-    case .contractLeft, .contractRight: return form.accumulatorType.map { [$0] } ?? []
+    case .contractLeft, .contractRight, .attendQuery, .attendKey, .attendScore, .attendValue:
+      return form.accumulatorType.map { [$0] } ?? []
     case .scatterUpdate: return Array(repeating: .i64, count: declared.rank) + [declared.element]
     case .reduce, .sort: return []
     }
@@ -194,6 +197,14 @@ package struct FormVerifier {
     case .contract(let form):
       let axes = form.batch + form.m + form.n
       return agree(axes, declared.shape) ? [] : ["a contraction over \(axes) cannot give \(declared)"]
+    case .attend(let form):
+      let axes = form.batch + form.rows + form.columns
+      var problems = agree(axes, declared.shape) ? [] : ["attention over \(axes) cannot give \(declared)"]
+      if !form.accumulate.isFloat { problems.append("softmax cannot be computed in \(form.accumulate)") }
+      if !(form.depth + form.columns).allSatisfy(\.isConstant) {
+        problems.append("the depth \(form.depth) and the columns \(form.columns) of attention must be numbers")
+      }
+      return problems
     case .convolve(let form):
       let rank = form.kernel.count
       var problems: [String] = []

@@ -9,18 +9,20 @@ struct AffineAccess: Hashable {
 
   /// Reads a body as an access; nil where it is more than one plain load (a conversion of its type aside), or where an index is not linear in
   /// the axes.
-  init?(_ body: Body, axes: Int, shape: (FormValueID) -> [Dim]) {
+  ///
+  /// - Parameter free: how many of the first axes may stand in indices in any way. They are part of the base, and have no stride.
+  init?(_ body: Body, axes: Int, free: Int = 0, shape: (FormValueID) -> [Dim]) {
     var root = body.results[0]
     if case .cast(let inner) = body[root].node { root = inner }
     guard case .load(let value, let indices, nil, _) = body[root].node else { return nil }
-    let symbols = (0..<axes).map(Self.axisSymbol)
+    let symbols = (free..<axes).map(Self.axisSymbol)
     var offset = Dim(0)
     for (index, stride) in zip(indices, ScheduleContext.strides(shape(value))) {
       guard let dim = body.indexDim(index) else { return nil }
       offset = offset + dim * stride
     }
     self.value = value
-    strides = []
+    strides = [Dim](repeating: 0, count: free)
     for symbol in symbols {
       guard let (coefficient, rest) = offset.linear(in: symbol) else { return nil }
       // A stride that itself has an axis in it is no stride.

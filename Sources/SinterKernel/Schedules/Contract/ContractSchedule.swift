@@ -15,25 +15,6 @@ struct ContractSchedule {
     var rhsStride: Dim
   }
 
-  /// One side as memory.
-  struct Side {
-    enum Source: Hashable {
-      case value(FormValueID)
-      case packed(BufferID, ElementType)
-    }
-    var source: Source
-    var base: Dim
-    /// Over the batch axes, the side's own, then k.
-    var strides: [Dim]
-
-    func memory(_ scope: KernelScope) -> Memory {
-      switch source {
-      case .value(let value): scope.memory(value)
-      case .packed(let buffer, let element): scope.memory(buffer, element: element, .read)
-      }
-    }
-  }
-
   private var batchCount: Int { form.batch.count }
 
   static func schedule(_ form: ContractForm, context: inout ScheduleContext) throws {
@@ -44,28 +25,16 @@ struct ContractSchedule {
 
   /// A body as memory, copied to scratch where it is not plain memory already or where `isUsable` refuses its strides.
   private func side(
-    _ body: Body, own: [Dim], isRight: Bool, context: inout ScheduleContext, isUsable: (Side) -> Bool
-  ) throws -> Side {
+    _ body: Body, own: [Dim], isRight: Bool, context: inout ScheduleContext, isUsable: (Factor) -> Bool
+  ) throws -> Factor {
     let axes = form.batch + own + form.k
-    let values = context.values
-    if let access = AffineAccess(body, axes: axes.count, shape: { values[$0].type.shape }) {
-      let side = Side(source: .value(access.value), base: access.base, strides: access.strides)
-      if isUsable(side) { return side }
-    }
     // Copied with k before the columns, as the tile reads them; for the left side the order of its axes is fine.
     let order =
       isRight
       ? Array(0..<batchCount) + Array((batchCount + own.count)..<axes.count)
         + Array(batchCount..<(batchCount + own.count)) : Array(axes.indices)
-    let shape = order.map { axes[$0] }
-    let builder = context.bodyBuilder()
-    var index = [Expr](repeating: builder.axis(0), count: axes.count)
-    for (position, axis) in order.enumerated() { index[axis] = builder.axis(position) }
-    let copy = builder.body(builder.inline(body, axes: index))
-    let value = try context.materialize(copy, shape: shape, named: isRight ? "right" : "left")
-    var strides = [Dim](repeating: 0, count: axes.count)
-    for (position, stride) in ScheduleContext.strides(shape).enumerated() { strides[order[position]] = stride }
-    return Side(source: .value(value), base: 0, strides: strides)
+    return try context.factor(
+      body, axes: axes, order: order, named: isRight ? "right" : "left", isUsable: isUsable)
   }
 
   // MARK: The schedule
@@ -177,7 +146,7 @@ struct ContractSchedule {
   }
 
   /// The right side packed ahead of time, where it is constant and has no batch.
-  private func packedRight(rowBytes: Int?, _ context: inout ScheduleContext) -> (side: Side, layout: PanelLayout)? {
+  private func packedRight(rowBytes: Int?, _ context: inout ScheduleContext) -> (side: Factor, layout: PanelLayout)? {
     let values = context.values
     let axes = form.batch.count + form.n.count + form.k.count
     guard let access = AffineAccess(form.rhs, axes: axes, shape: { values[$0].type.shape }),
@@ -208,7 +177,7 @@ struct ContractSchedule {
       let buffer = context.packedConstant(
         key, make: { layout.pack(tensor, base: base, columnStride: columnStride, depthOffsets: offsets) })
     else { return nil }
-    let side = Side(
+    let side = Factor(
       source: .packed(buffer, form.accumulate), base: 0,
       strides: [Dim](repeating: 0, count: batchCount + form.n.count) + ScheduleContext.strides(form.k))
     return (side, layout)

@@ -139,23 +139,6 @@ struct ProductKernel {
       let sums = kernel.accumulators(tile: tile, lhsBase: base, rows: deltas, column: offset, masks: loadMasks)
       store(row, column, tile, storeMasks, sums)
     }
-    let size = plan.tile.rows
-    let whole = b.multiply(b.binary(.floorDivide, b.subtract(to, from), b.index(size)), size)
-    let end = b.add(from, whole)
-    b.loop("row", from: from, to: end, step: size) { row in tile(size, at: row) }
-    if let count = plan.rows.value {
-      let rest = count % size
-      if rest > 0 { b.when(b.compare(.less, end, to)) { tile(rest, at: end) } }
-      return
-    }
-    var at = end
-    for half in plan.tile.halves {
-      at = b.branch(
-        b.compare(.lessOrEqual, b.add(at, half), to),
-        then: {
-          tile(half, at: at)
-          return [b.add(at, half)]
-        }, otherwise: { [at] })[0]
-    }
+    plan.tile.forEachTile(builder: b, from: from, to: to, count: plan.rows.value) { count, row in tile(count, at: row) }
   }
 }

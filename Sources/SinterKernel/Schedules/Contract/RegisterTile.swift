@@ -88,3 +88,30 @@ struct RegisterTile: Hashable {
     return sizes
   }
 }
+
+extension RegisterTile {
+  /// Walks rows a tile at a time; what is left is one smaller tile, or several where its size is known only at run time.
+  ///
+  /// - Parameters:
+  ///   - count: the number of rows all together, of which `from` to `to` may be a part that begins with a whole tile.
+  ///   - work: gets the number of rows of a tile and the first one.
+  func forEachTile(builder b: KernelBuilder, from: Register, to: Register, count: Int?, _ work: (Int, Register) -> Void) {
+    let whole = b.multiply(b.binary(.floorDivide, b.subtract(to, from), b.index(rows)), rows)
+    let end = b.add(from, whole)
+    b.loop("row", from: from, to: end, step: rows) { work(rows, $0) }
+    if let count {
+      let rest = count % rows
+      if rest > 0 { b.when(b.compare(.less, end, to)) { work(rest, end) } }
+      return
+    }
+    var at = end
+    for half in halves {
+      at = b.branch(
+        b.compare(.lessOrEqual, b.add(at, half), to),
+        then: {
+          work(half, at)
+          return [b.add(at, half)]
+        }, otherwise: { [at] })[0]
+    }
+  }
+}

@@ -33,12 +33,14 @@ struct TileKernel {
   ///   - rows: what each row adds to it.
   ///   - column: the offset of the tile's first column on the right.
   ///   - masks: for each vector of columns, the lanes that exist; nil where all do.
+  ///   - initial: what the sums begin with; zeros unless given.
   /// - Returns: the accumulators, row by row.
   func accumulators(
-    tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
+    tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?],
+    initial: [Register]? = nil
   ) -> [Register] {
     let zero = builder.constant(accumulate.isFloat ? .float(0) : .int(0), accumulate, lanes: lanes)
-    let initial = [Register](repeating: zero, count: tile.accumulators)
+    let initial = initial ?? [Register](repeating: zero, count: tile.accumulators)
     return descend(reductions[...], tile, rows, lhsBase, column, masks, initial)
   }
 
@@ -51,7 +53,7 @@ struct TileKernel {
     }
     if first.extent == 1 { return descend(loops.dropFirst(), tile, rows, lhsOffset, rhsOffset, masks, sums) }
     return builder.loop(
-      "k", from: builder.index(0), to: scope.dim(first.extent), carrying: sums
+      "k", from: builder.index(0), to: scope.index(first.extent), carrying: sums
     ) { k, current in
       let left = builder.add(builder.multiply(k, scope.dim(first.lhsStride)), lhsOffset)
       let width = isPacked ? tile.vectors * lanes : 1

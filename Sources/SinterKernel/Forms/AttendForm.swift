@@ -1,0 +1,48 @@
+import SinterCore
+
+/// Attention: a product gives each row a score for every key, softmax makes weights of a row's scores, and the result is the sum of the
+/// values by these weights.
+///
+///     score[batch…, rows…, key] = `score` of Σ over depth… of query[batch…, rows…, depth…] · key[batch…, key, depth…]
+///     result[batch…, rows…, columns…] = Σ over keys of softmax(score)[batch…, rows…, key] · value[batch…, columns…, key]
+///
+/// All is computed in the type of `accumulate`. `score` is a body over (batch, rows, keys) whose `accumulator(0)` is the product. Where
+/// there is no key the result is zero. Where all scores of a row are minus infinity it is NaN, or zero with `emptyIsZero`. The epilogue
+/// runs over the result's axes.
+public struct AttendForm: Hashable, Sendable {
+  public var batch: [Dim], rows: [Dim]
+  public var keys: Dim
+  public var depth: [Dim], columns: [Dim]
+  public var query: Body, key: Body, score: Body, value: Body
+  public var accumulate: ElementType
+  public var emptyIsZero: Bool
+  public var epilogue: Body?
+
+  public init(
+    batch: [Dim], rows: [Dim], keys: Dim, depth: [Dim], columns: [Dim], query: Body, key: Body, score: Body, value: Body,
+    accumulate: ElementType, emptyIsZero: Bool, epilogue: Body? = nil
+  ) {
+    self.batch = batch
+    self.rows = rows
+    self.keys = keys
+    self.depth = depth
+    self.columns = columns
+    self.query = query
+    self.key = key
+    self.score = score
+    self.value = value
+    self.accumulate = accumulate
+    self.emptyIsZero = emptyIsZero
+    self.epilogue = epilogue
+  }
+
+  /// The product that scores are made of.
+  package var products: ContractForm {
+    ContractForm(batch: batch, m: rows, n: [keys], k: depth, lhs: query, rhs: key, accumulate: accumulate)
+  }
+
+  /// The sum of the values; `weights` is a body over (batch, rows, keys).
+  package func sums(_ weights: Body) -> ContractForm {
+    ContractForm(batch: batch, m: rows, n: columns, k: [keys], lhs: weights, rhs: value, accumulate: accumulate)
+  }
+}
