@@ -60,9 +60,11 @@ struct ProductPlan {
 /// Writes the loops of one task: panels, then tiles of rows, full ones first, then what is left.
 struct ProductKernel {
   var plan: ProductPlan
-  var kernel: TileKernel
+  var kernel: any TileSums
   /// Nil: the right side is read as it lies.
   var packed: PanelLayout?
+  /// Elements from one packed panel to the next, where the layout's depth does not tell.
+  var panelStep: Register?
   var rhsBase: Register
   /// The offset of a row on the left: that of the tile's first row, and what each row adds to it.
   var rowOffsets: (_ first: Register, _ count: Int) -> (base: Register, deltas: [Register])
@@ -125,6 +127,7 @@ struct ProductKernel {
   }
 
   private func panelOffset(_ panel: Register) -> Register {
+    if let panelStep { return b.add(rhsBase, b.multiply(panel, panelStep)) }
     if let packed { return b.add(rhsBase, b.multiply(panel, packed.width * packed.depth)) }
     return b.add(rhsBase, b.multiply(panel, plan.width))
   }

@@ -1,12 +1,29 @@
 import SinterCore
 
+/// What sums the tiles of a product.
+protocol TileSums {
+  var scope: KernelScope { get }
+
+  /// Sums a tile.
+  ///
+  /// - Parameters:
+  ///   - lhsBase: the offset of the first row's first element on the left.
+  ///   - rows: what each row adds to it.
+  ///   - column: the offset of the tile's first column on the right.
+  ///   - masks: for each vector of columns, the lanes that exist; nil where all do.
+  /// - Returns: the sums, row by row, a vector of columns each.
+  func accumulators(
+    tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
+  ) -> [Register]
+}
+
 /// Writes the inner part of a product: a register tile that runs down the reduced axes, then hands its accumulators on.
 ///
 /// The left side is read one element a row and broadcast; the right side whole vectors at a time. Both are addressed in elements, from
 /// offsets that the caller has computed.
-struct TileKernel {
+struct TileKernel: TileSums {
   /// One loop over a reduced axis, with what a step adds to the offsets of either side. In packed panels a step on the right counts as one,
-  /// whatever the width of the panel.
+  /// whatever the width of the panel. Extents and strides may hold bound symbols.
   struct Reduction {
     var extent: Dim
     var lhsStride: Dim
@@ -26,14 +43,6 @@ struct TileKernel {
 
   private var builder: KernelBuilder { scope.builder }
 
-  /// Sums a tile.
-  ///
-  /// - Parameters:
-  ///   - lhsBase: the offset of the first row's first element on the left.
-  ///   - rows: what each row adds to it.
-  ///   - column: the offset of the tile's first column on the right.
-  ///   - masks: for each vector of columns, the lanes that exist; nil where all do.
-  /// - Returns: the accumulators, row by row.
   func accumulators(
     tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
   ) -> [Register] {
@@ -51,11 +60,11 @@ struct TileKernel {
     }
     if first.extent == 1 { return descend(loops.dropFirst(), tile, rows, lhsOffset, rhsOffset, masks, sums) }
     return builder.loop(
-      "k", from: builder.index(0), to: scope.dim(first.extent), carrying: sums
+      "k", from: builder.index(0), to: scope.index(first.extent), carrying: sums
     ) { k, current in
-      let left = builder.add(builder.multiply(k, scope.dim(first.lhsStride)), lhsOffset)
+      let left = builder.add(builder.multiply(k, scope.index(first.lhsStride)), lhsOffset)
       let width = isPacked ? tile.vectors * lanes : 1
-      let right = builder.add(builder.multiply(k, scope.dim(first.rhsStride * Dim(width))), rhsOffset)
+      let right = builder.add(builder.multiply(k, scope.index(first.rhsStride * Dim(width))), rhsOffset)
       return descend(loops.dropFirst(), tile, rows, left, right, masks, current)
     }
   }

@@ -9,6 +9,7 @@ struct ConvolveSchedule {
   let form: ConvolveForm
 
   static func schedule(_ form: ConvolveForm, context: inout ScheduleContext) throws {
+    if form.isTransposed { return try TransposedSchedule.schedule(form, context: &context) }
     let channels = ConvolveChannels(form, context: context)
     guard form.channelsLast, form.accumulate == .f32 || form.accumulate == .f64,
       context.element(form.input) == form.accumulate, let weights = context.constant(form.weight),
@@ -189,14 +190,6 @@ extension PanelLayout {
     let parts = (0..<groups).compactMap {
       pack(weights, base: $0 * columns * depth, columnStride: depth, depthOffsets: offsets)
     }
-    guard parts.count == groups else { return nil }
-    let bytes = TensorBytes(count: parts.reduce(0) { $0 + $1.bytes.count }) { memory in
-      var at = 0
-      for part in parts {
-        part.bytes.withBytes { UnsafeMutableRawBufferPointer(rebasing: memory[at...]).copyMemory(from: $0) }
-        at += part.bytes.count
-      }
-    }
-    return HostTensor(weights.element, [count * groups], bytes: bytes)
+    return parts.count == groups ? HostTensor(joining: parts, weights.element) : nil
   }
 }
