@@ -221,6 +221,12 @@ extension CollapsedAxes {
 }
 
 extension [TileKernel.Reduction] {
+  /// The same, but for an innermost extent that is a number and would be none.
+  func collapsedKeepingNumbers() -> [TileKernel.Reduction] {
+    let joined = collapsed()
+    return joined.last?.extent.value == nil ? Array(dropLast()).collapsed() + suffix(1) : joined
+  }
+
   /// Neighbours joined wherever both sides walk them densely.
   func collapsed() -> [TileKernel.Reduction] {
     CollapsedAxes(extents: map(\.extent), strides: [map(\.lhsStride), map(\.rhsStride)]).groups.map {

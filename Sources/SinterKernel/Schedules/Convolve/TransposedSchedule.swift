@@ -27,6 +27,12 @@ struct TransposedSchedule {
       return try ReduceSchedule.schedule(
         form.reduction(result: context.type(context.result)) { values[$0].type }, context: &context)
     }
+    if context.options.usesWinograd, form.groups == 1,
+      let plan = WinogradPlan.choose(
+        form, axes: schedule.axes, channels: schedule.depth, result: schedule.shape, machine: context.machine)
+    {
+      return try WinogradSchedule(form: form, plan: plan, axes: schedule.axes).run(weights, &context)
+    }
     try schedule.run(&context)
   }
 
@@ -98,16 +104,6 @@ struct TransposedSchedule {
 
   // MARK: The kernel
 
-  /// What a task knows of its phase.
-  private struct Phase {
-    /// One an axis.
-    var place: [Dim]
-    var taps: [Dim]
-    /// Offsets in the image and, in taps, in the weights.
-    var image: Register
-    var weights: Register
-  }
-
   func run(_ context: inout ScheduleContext) throws {
     let rank = form.kernel.count
     let image = try image(&context)
@@ -122,14 +118,21 @@ struct TransposedSchedule {
     let collapsed = CollapsedAxes(extents: pixels, strides: [Array(strides[...rank])]).groups
     let rows = CollapsedAxes.Group(axes: pixels.indices, extent: pixels.reduce(1, *), strides: [0])
     let line = collapsed.last?.extent
-    let tile = RegisterTile.choose(
-      rows: rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: ownTaps * depth,
-      period: collapsed.count > 1 ? line?.value : nil)
+    let isNarrow = DotKernel.serves(columns: columns, run: depth, lanes: lanes, machine: machine)
+    let tile =
+      isNarrow
+      ? DotKernel.tile(rows: rows.extent.value, columns: columns, machine: machine)
+      : .choose(
+        rows: rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: ownTaps * depth,
+        period: collapsed.count > 1 ? line?.value : nil,
+        rowBytes: collapsed.last?.strides[0].value.map { $0 * form.accumulate.bits / 8 })
+    let storeLanes = isNarrow ? DotKernel.storeLanes(columns) : lanes
     let phases = axes.map(\.phases)
     let plan = ProductPlan(
-      rows: rows.extent, columns: Dim(columns), depth: Dim(ownTaps * depth), tile: tile, lanes: lanes,
+      rows: rows.extent, columns: Dim(columns), depth: Dim(ownTaps * depth), tile: tile, lanes: storeLanes,
       elementBytes: form.accumulate.bits / 8, outer: Dim(form.groups * phases.reduce(1, *)), machine: machine)
-    let layout = PanelLayout(columns: columns, depth: depth, lanes: lanes, vectors: tile.vectors)
+    let layout = PanelLayout(
+      columns: columns, depth: depth, lanes: isNarrow ? 1 : lanes, vectors: isNarrow ? 1 : tile.vectors)
     let buffer = try packed(layout, &context)
 
     let sides = form.kernel.map(String.init).joined(separator: "x")
@@ -150,7 +153,12 @@ struct TransposedSchedule {
     let places = phases.reversed().map { take(Dim($0)) }.reversed()
     let group = form.groups > 1 ? scope.bind(take(Dim(form.groups))) : nil
     let groupIndex = group.map { Dim($0) } ?? 0
-    let phase = phase(Array(places), strides, &context, scope)
+    let phase = TransposedPhase(
+      axes, kernel: form.kernel, places: Array(places), table: context.addConstant(axes.table, named: "phases"), scope)
+    let corner = zip(axes.indices, phase.starts).reduce(b.index(0)) { sum, start in
+      b.add(
+        sum, b.multiply(b.add(start.1, scope.dim(axes[start.0].before)), scope.dim(strides[start.0 + 1])))
+    }
 
     var reductions: [TileKernel.Reduction] = []
     for axis in 0..<rank {
@@ -160,10 +168,16 @@ struct TransposedSchedule {
           rhsStride: phase.taps[(axis + 1)...].reduce(Dim(depth), *)))
     }
     reductions.append(.init(extent: Dim(depth), lhsStride: 1, rhsStride: 1))
-    let kernel = TileKernel(
-      scope: scope, lhs: scope.memory(image), rhs: scope.memory(buffer, element: form.accumulate, .read),
-      accumulate: form.accumulate, lanes: lanes, reductions: reductions.collapsed(), isPacked: true)
-    let first = b.add(phase.image, scope.index(groupIndex * Dim(depth)))
+    let (lhs, rhs) = (scope.memory(image), scope.memory(buffer, element: form.accumulate, .read))
+    let kernel: any TileSums =
+      isNarrow
+      ? DotKernel(
+        scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, columns: columns,
+        columnStep: scope.index(phase.taps.reduce(Dim(depth), *)), reductions: reductions.collapsedKeepingNumbers())
+      : TileKernel(
+        scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, reductions: reductions.collapsed(),
+        isPacked: true)
+    let first = b.add(corner, scope.index(groupIndex * Dim(depth)))
 
     /// The offset of a pixel, from its number within the phase.
     func offset(_ pixel: Register) -> Register {
@@ -176,7 +190,7 @@ struct TransposedSchedule {
     let product = ProductKernel(
       plan: plan, kernel: kernel, packed: layout,
       panelStep: scope.index(phase.taps.reduce(Dim(layout.width * depth), *)),
-      rhsBase: b.add(b.multiply(phase.weights, layout.count), scope.index(groupIndex * Dim(layout.count * taps))),
+      rhsBase: b.add(b.multiply(phase.before, layout.count), scope.index(groupIndex * Dim(layout.count * taps))),
       rowOffsets: { row, count in
         if staysInLine {
           let stride = scope.dim(collapsed.last?.strides[0] ?? 0)
@@ -189,7 +203,7 @@ struct TransposedSchedule {
     product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
       func emit(_ tile: RegisterTile, _ row: Register, _ sums: [Register]) {
         store.emit(
-          tile: tile, lanes: lanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rows, rowFirst: 0,
+          tile: tile, lanes: storeLanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rows, rowFirst: 0,
           columnGroup: columnGroup, columnFirst: rank + 1)
       }
       if axes.allSatisfy(\.isEven) { return emit(tile, row, sums) }
@@ -207,35 +221,7 @@ struct TransposedSchedule {
       bytes: (elements + read) * Dim(form.accumulate.bits / 8))
   }
 
-  private func phase(
-    _ places: [Register], _ strides: [Dim], _ context: inout ScheduleContext, _ scope: KernelScope
-  ) -> Phase {
-    let b = scope.builder
-    let table = scope.memory(context.addConstant(axes.table, named: "phases"), element: .i64, .read)
-    var phase = Phase(place: [], taps: [], image: b.index(0), weights: b.index(0))
-    var entry = 0
-    /// Combinations of taps of the axes so far.
-    var before = Dim(1)
-    for (axis, place) in zip(axes, places) {
-      let symbol = scope.bind(place)
-      let index = axis.stride == 1 ? Dim(0) : Dim(symbol)
-      let residue = scope.index((index + axis.pad) % Dim(axis.stride))
-      let at = b.add(b.multiply(residue, 3), entry)
-      let count = axis.commonTaps.map { Dim($0) } ?? Dim(scope.bind(b.load(table, at: at)))
-      let position = phase.taps.count
-      let first = b.add(b.load(table, at: b.add(at, 1)), scope.index((index + axis.pad) / Dim(axis.stride) + axis.before))
-      phase.image = b.add(phase.image, b.multiply(first, scope.dim(strides[position + 1])))
-      let left = b.multiply(b.load(table, at: b.add(at, 2)), form.kernel[(position + 1)...].reduce(1, *))
-      phase.weights = b.add(phase.weights, b.multiply(left, scope.index(before)))
-      before = before * count
-      phase.place.append(index)
-      phase.taps.append(count)
-      entry += 3 * axis.stride
-    }
-    return phase
-  }
-
-  private func store(_ phase: Phase, _ group: Symbol?, _ scope: KernelScope, _ context: ScheduleContext) -> TileStore {
+  private func store(_ phase: TransposedPhase, _ group: Symbol?, _ scope: KernelScope, _ context: ScheduleContext) -> TileStore {
     var store = TileStore(
       scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
       axes: [Dim](repeating: 0, count: shape.count), extents: [:])
@@ -243,9 +229,7 @@ struct TransposedSchedule {
       store.extents[group] = Dim(form.groups)
       store.columnOffset = Dim(group) * Dim(columns)
     }
-    store.lattice =
-      [.init(extent: shape[0], step: 1, first: 0)]
-      + zip(axes, phase.place).map { .init(extent: $0.places, step: $0.stride, first: $1) }
+    store.lattice = phase.lattice(axes, images: shape[0])
     for (axis, place) in zip(axes, phase.place) {
       for symbol in place.symbols { store.extents[symbol] = Dim(axis.phases) }
     }
@@ -253,7 +237,7 @@ struct TransposedSchedule {
   }
 
   /// Whether a pixel of the phase is one of the result: the last ones of an axis may not be.
-  private func exists(_ pixel: Register, _ pixels: [Dim], _ phase: Phase, _ scope: KernelScope) -> Register {
+  private func exists(_ pixel: Register, _ pixels: [Dim], _ phase: TransposedPhase, _ scope: KernelScope) -> Register {
     let b = scope.builder
     var room: Register?
     for (axis, y) in zip(axes.indices, scope.unflatten(pixel, pixels).dropFirst()) where !axes[axis].isEven {
