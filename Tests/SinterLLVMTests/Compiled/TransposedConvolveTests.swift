@@ -93,6 +93,25 @@ import Testing
       sizes: symbols),
   ]
 
+  /// Enough channels that the phases are worth a Winograd transform: of two taps and of three, tiles that reach beyond the result, and phases
+  /// of which some are shorter.
+  static let transformed: [Case] = [
+    Case(spatial: [16, 16], channels: 64, results: 48, kernel: [4, 4], stride: [2, 2], pads: [1, 1], hasEpilogue: true),
+    Case(batch: 2, spatial: [9, 13], channels: 64, results: 40, kernel: [4, 4], stride: [2, 2], pads: [1, 0], extra: 1),
+    Case(batch: 2, spatial: [12, 17], channels: 64, results: 48, kernel: [6, 6], stride: [2, 2], pads: [2, 1]),
+    Case(spatial: [14, 15], channels: 48, results: 64, kernel: [3, 3], stride: [1, 1], pads: [1, 0]),
+    Case(
+      batch: "n", spatial: ["h", "w"], channels: 64, results: 48, kernel: [4, 4], stride: [2, 2], pads: [1, 1],
+      hasEpilogue: true, sizes: [Symbol("n"): 2, Symbol("h"): 11, Symbol("w"): 14]),
+  ]
+
+  @Test(arguments: transformed) func transformedEqualsInterpreter(_ c: Case) throws {
+    let program = try Self.program(c)
+    let kernels = try Scheduler.schedule(program, for: .x86_64_v4).kernels.elements
+    #expect(kernels.contains { $0.name.hasPrefix("winograd") })
+    #expect(try CompiledProgram.error(program, sizes: c.sizes) < 1e-5)
+  }
+
   @Test(arguments: cases) func equalsInterpreter(_ c: Case) throws {
     #expect(try CompiledProgram.error(try Self.program(c), sizes: c.sizes) < 1e-5)
   }
