@@ -71,11 +71,13 @@ import Testing
   ]
 
   /// Large enough for Winograd's transforms: whole tiles, tiles that reach over the border, masked channels and columns, several
-  /// blocks, symbolic sizes.
+  /// blocks, strides, symbolic sizes.
   static let winograd: [Case] = [
     Case(spatial: [16, 16], channels: 32, results: 32, kernel: [3, 3], pad: 1),
     Case(batch: 2, spatial: [13, 18], channels: 40, results: 72, kernel: [3, 3], pad: 1),
     Case(spatial: [30, 27], channels: 64, results: 50, kernel: [3, 3]),
+    Case(spatial: [32, 38], channels: 32, results: 48, kernel: [4, 4], stride: 2, pad: 1),
+    Case(batch: 2, spatial: [33, 31], channels: 20, results: 64, kernel: [5, 5], stride: 2, pad: 2),
     Case(spatial: [9, 70], channels: 33, results: 64, kernel: [3, 3], pad: 2),
     Case(spatial: [7, 7], channels: 256, results: 130, kernel: [3, 3], pad: 1),
     Case(batch: "n", spatial: ["h", "w"], channels: 48, results: 48, kernel: [3, 3], pad: 1, sizes: symbols),

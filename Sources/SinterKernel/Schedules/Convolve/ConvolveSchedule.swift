@@ -71,7 +71,6 @@ struct ConvolveSchedule {
     let rank = form.kernel.count
     let image = try image(result: shape, context: &context)
     let machine = context.machine
-    let lanes = machine.lanes(form.accumulate)
     let columns = channels.results / channels.groups
     let taps = form.kernel.reduce(1, *)
     let depth = taps * channels.perGroup
@@ -90,7 +89,8 @@ struct ConvolveSchedule {
     reductions.append(.init(extent: Dim(channels.perGroup), lhsStride: 1, rhsStride: 1))
     reductions = reductions.collapsed()
     let isNarrow = DotKernel.serves(
-      columns: columns, run: reductions.last?.extent.value ?? 1, lanes: lanes, machine: machine)
+      columns: columns, run: reductions.last?.extent.value ?? 1, lanes: machine.lanes(form.accumulate), machine: machine)
+    let lanes = machine.lanes(form.accumulate, columns: isNarrow ? nil : columns)
     let tile =
       isNarrow
       ? DotKernel.tile(rows: rows.extent.value, columns: columns, machine: machine)

@@ -109,7 +109,6 @@ struct TransposedSchedule {
     let image = try image(&context)
     let strides = ScheduleContext.strides(context.shape(image))
     let machine = context.machine
-    let lanes = machine.lanes(form.accumulate)
     let taps = form.kernel.reduce(1, *)
     // Of a typical phase.
     let ownTaps = zip(axes, form.kernel).reduce(1) { $0 * (($1.1 + $1.0.stride - 1) / $1.0.stride) }
@@ -118,7 +117,9 @@ struct TransposedSchedule {
     let collapsed = CollapsedAxes(extents: pixels, strides: [Array(strides[...rank])]).groups
     let rows = CollapsedAxes.Group(axes: pixels.indices, extent: pixels.reduce(1, *), strides: [0])
     let line = collapsed.last?.extent
-    let isNarrow = DotKernel.serves(columns: columns, run: depth, lanes: lanes, machine: machine)
+    let isNarrow = DotKernel.serves(
+      columns: columns, run: depth, lanes: machine.lanes(form.accumulate), machine: machine)
+    let lanes = machine.lanes(form.accumulate, columns: isNarrow ? nil : columns)
     let tile =
       isNarrow
       ? DotKernel.tile(rows: rows.extent.value, columns: columns, machine: machine)

@@ -1,6 +1,9 @@
 import SinterCore
 
-/// A convolution of 3×3 taps, or the phases of a transposed one, by a `WinogradTransform`, in one kernel.
+/// A convolution, or the phases of a transposed one, by a `WinogradTransform`, in one kernel.
+///
+/// A convolution with a stride is the sum of convolutions without one, each of every so many taps with every so many pixels: their pixels
+/// count as channels side by side.
 ///
 /// A task takes some tiles of the image and some panels of columns. Block by block it transforms the tiles' input, multiplies each place with
 /// the transformed weights, panel by panel, and transforms the products back into pixels, to which the epilogue applies. No padded
@@ -14,8 +17,11 @@ struct WinogradSchedule {
   /// The filters [m, c, taps, taps] of each phase.
   private func filters(_ weights: HostTensor) -> [[Float]] {
     let values = weights.array(of: Float.self)
-    if axes.isEmpty { return [values] }
     let taps = form.kernel.reduce(1, *)
+    if axes.isEmpty {
+      if plan.step == 1 { return [values] }
+      return [stepped(values, kernel: form.kernel[0])]
+    }
     return axes.parts(kernel: form.kernel).map { part in
       (0..<plan.columns).flatMap { m in
         (0..<plan.channels).flatMap { c in part.map { values[(c * plan.columns + m) * taps + $0] } }
@@ -23,12 +29,32 @@ struct WinogradSchedule {
     }
   }
 
+  /// Filters [m, c, kernel, kernel] as [m, step, step, c, taps, taps], with zeros where the kernel has no tap.
+  private func stepped(_ values: [Float], kernel: Int) -> [Float] {
+    let (step, taps) = (plan.step, plan.transform.taps)
+    let channels = plan.channels / (step * step)
+    var result: [Float] = []
+    result.reserveCapacity(plan.columns * plan.channels * taps * taps)
+    for m in 0..<plan.columns {
+      for part in 0..<(step * step) {
+        for c in 0..<channels {
+          let filter = (m * channels + c) * kernel * kernel
+          for tap in 0..<(taps * taps) {
+            let (y, x) = (tap / taps * step + part / step, tap % taps * step + part % step)
+            result.append(y < kernel && x < kernel ? values[filter + y * kernel + x] : 0)
+          }
+        }
+      }
+    }
+    return result
+  }
+
   func run(_ weights: HostTensor, _ context: inout ScheduleContext) throws {
     let layout = PanelLayout(
       columns: plan.columns, depth: plan.places * plan.channels, lanes: plan.lanes, vectors: plan.tile.vectors)
     let key = ScheduleContext.PackingKey(
       value: form.weight, base: 0, columnStride: layout.depth, depthOffsets: Array(0..<layout.depth), layout: layout,
-      parts: axes.map(\.stride))
+      parts: axes.isEmpty ? [plan.step] : axes.map(\.stride))
     let packed = context.packedConstant(key) {
       let parts = filters(weights).compactMap { filters in
         let transformed = plan.transform.transformed(filters, results: plan.columns, channels: plan.channels)
@@ -44,7 +70,7 @@ struct WinogradSchedule {
       .f32, count: plan.tasks * Dim(plan.scratch), named: "transformed", origin: context.values[context.result].origin)
     let (m, taps) = (plan.transform.results, plan.transform.taps)
     let scope = context.kernel(
-      named: "winograd_f32_\(m)x\(m)_\(taps)x\(taps)_c\(plan.channels)_m\(plan.columns)_\(plan.tile.rows)x\(plan.width)")
+      named: "winograd_f32_\(m)x\(m)_\(taps)x\(taps)_s\(plan.step)_c\(plan.channels)_m\(plan.columns)_\(plan.tile.rows)x\(plan.width)")
     let shape = context.shape(context.result)
     let table = axes.isEmpty ? nil : context.addConstant(axes.table, named: "phases")
     WinogradKernel(
@@ -135,7 +161,12 @@ private struct WinogradKernel {
     b.loop("block", from: from, to: to, step: plan.blockTiles) { block in
       let count = b.binary(.minimum, b.subtract(to, block), b.index(plan.blockTiles))
       b.loop("tile", from: b.index(0), to: count) { t in
-        transformInput(tile(b.add(block, t)), frame, to: b.add(input, b.multiply(t, plan.channelStride)))
+        let (tile, target) = (tile(b.add(block, t)), b.add(input, b.multiply(t, plan.channelStride)))
+        let parts = plan.step * plan.step
+        if parts == 1 { return transformInput(tile, frame, part: b.index(0), to: target) }
+        b.loop("part", from: b.index(0), to: b.index(parts)) { part in
+          transformInput(tile, frame, part: part, to: b.add(target, b.multiply(part, plan.channels / parts)))
+        }
       }
       func panels(from: Register, to: Register, columns: Int) {
         b.loop("panel", from: from, to: to) { panel in
@@ -165,16 +196,18 @@ private struct WinogradKernel {
 
   // MARK: Input
 
-  /// The transformed input of a tile, to `place · inputStride + channel` from `target` on.
-  private func transformInput(_ tile: Tile, _ frame: Frame, to target: Register) {
+  /// The transformed input of a tile, to `place · inputStride + channel` from `target` on: every `step`th pixel from the part's first on.
+  private func transformInput(_ tile: Tile, _ frame: Frame, part: Register, to target: Register) {
     let strides = ScheduleContext.strides(inputShape)
-    let start = (0..<2).map { b.add(tile.first[$0], frame.starts[$0]) }
+    let step = b.index(plan.step)
+    let parts = [b.binary(.floorDivide, part, step), b.binary(.modulo, part, step)]
+    let start = (0..<2).map { b.add(b.add(b.multiply(tile.first[$0], plan.step), frame.starts[$0]), parts[$0]) }
     let corner = b.add(
       b.multiply(tile.image, scope.dim(strides[0])),
       b.add(b.multiply(start[0], scope.dim(strides[1])), b.multiply(start[1], scope.dim(strides[2]))))
     /// Whether pixel `at` of the tile's input along an axis exists.
     func exists(_ axis: Int, _ at: Int) -> Register {
-      let place = b.add(start[axis], at)
+      let place = b.add(start[axis], at * plan.step)
       return b.binary(
         .and, b.compare(.greaterOrEqual, place, b.index(0)), b.compare(.less, place, scope.dim(inputShape[axis + 1])))
     }
@@ -182,11 +215,12 @@ private struct WinogradKernel {
       all.map { b.binary(.and, $0, one) } ?? one
     }
     func channels(_ existence: [[Register]]?) {
-      scope.vectorLoop("channel", over: scope.stretch(Dim(plan.channels)), lanes: lanes) { channel, width, mask in
+      scope.vectorLoop("channel", over: scope.stretch(Dim(plan.channels / (plan.step * plan.step))), lanes: lanes) { channel, width, mask in
         let rows = (0..<size).map { y in
           (0..<size).map { x -> Register in
             let pixel = b.add(
-              corner, b.add(b.multiply(scope.dim(strides[1]), y), b.multiply(scope.dim(strides[2]), x)))
+              corner, b.add(
+                b.multiply(scope.dim(strides[1]), y * plan.step), b.multiply(scope.dim(strides[2]), x * plan.step)))
             var lanesThatExist = mask
             if let existence {
               let both = b.broadcast(b.binary(.and, existence[0][y], existence[1][x]), lanes: width)
