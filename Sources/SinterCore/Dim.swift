@@ -239,7 +239,7 @@ public struct Dim: Hashable, Sendable {
     return substituting { symbol in values(symbol).map { Dim($0) } }.value
   }
 
-  static func floorDivide(_ a: Int, _ b: Int) -> Int {
+  package static func floorDivide(_ a: Int, _ b: Int) -> Int {
     let quotient = a / b
     return (a % b != 0 && (a < 0) != (b < 0)) ? quotient - 1 : quotient
   }

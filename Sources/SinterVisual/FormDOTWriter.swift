@@ -69,7 +69,10 @@ package enum FormDOTWriter {
     case .reduce(let form): with("reduce \(form.combine.rawValue)", form.epilogue)
     case .contract(let form): with("contract", form.epilogue)
     case .attend(let form): with("attend", form.epilogue)
-    case .convolve(let form): with("convolve \(form.kernel.map(String.init).joined(separator: "×"))", form.epilogue)
+    case .convolve(let form):
+      with(
+        (form.isTransposed ? "convolve transposed " : "convolve ") + form.kernel.map(String.init).joined(separator: "×"),
+        form.epilogue)
     case .scan: "scan"
     case .scatter: "scatter"
     case .sort: "sort"

@@ -45,4 +45,11 @@ public struct Machine: Hashable, Sendable {
 
   /// How many elements of a type fill a vector.
   public func lanes(_ element: ElementType) -> Int { Swift.max(1, vectorBits / Swift.max(8, element.bits)) }
+
+  /// Lanes for rows of so many elements: of vectors no longer than need be, since some processors take twice as long for their longest.
+  func lanes(_ element: ElementType, columns: Int?) -> Int {
+    var lanes = lanes(element)
+    while let columns, columns > 0, columns <= lanes / 2 { lanes /= 2 }
+    return lanes
+  }
 }

@@ -24,24 +24,34 @@ extension ConvolveForm {
     let axes = (0..<(rank + 1 + spatial)).map { builder.axis($0) }
     let first = channelsLast ? 1 : 2
     let m = axes[channelsLast ? rank - 1 : 1]
-    let channels = weightType.shape[1]
+    // Channels of the input and of the result a group.
+    let channels = isTransposed ? weightType.shape[0] / Dim(groups) : weightType.shape[1]
+    let results = isTransposed ? weightType.shape[1] : weightType.shape[0] / Dim(groups)
     let c = axes[rank]
     let window = Array(axes[(rank + 1)...])
 
-    let groupSize = builder.size(weightType.shape[0] / Dim(groups))
+    let groupSize = builder.size(results)
     let channel = groups == 1 ? c : m.floorDivided(by: groupSize) * builder.size(channels) + c
     var condition = builder.bool(true)
     var places: [Expr] = []
     for axis in 0..<spatial {
-      let at =
-        axes[first + axis] * builder.constant(strides[axis], .i64)
-        + window[axis] * builder.constant(dilations[axis], .i64) - builder.size(padsBegin[axis])
+      let stride = builder.constant(strides[axis], .i64)
+      let reach = window[axis] * builder.constant(dilations[axis], .i64)
+      let at: Expr
+      if isTransposed {
+        let reached = axes[first + axis] + builder.size(padsBegin[axis]) - reach
+        if strides[axis] > 1 { condition = condition && (reached.modulo(stride) .== builder.constant(0, .i64)) }
+        at = reached.floorDivided(by: stride)
+      } else {
+        at = axes[first + axis] * stride + reach - builder.size(padsBegin[axis])
+      }
       condition = condition && (at >= 0) && (at < builder.size(inputType.shape[first + axis]))
       places.append(at)
     }
     let indices = channelsLast ? [axes[0]] + places + [channel] : [axes[0], channel] + places
     let x = builder.load(input, indices, where: condition).cast(to: accumulate)
-    let w = builder.load(weight, [m, c] + window).cast(to: accumulate)
+    let place = !isTransposed ? [m, c] : groups == 1 ? [c, m] : [channel, m.modulo(groupSize)]
+    let w = builder.load(weight, place + window).cast(to: accumulate)
     return ReduceForm(
       inner: [channels] + kernel.map { Dim($0) }, combine: .sum, body: builder.body([x * w]), epilogue: epilogue)
   }

@@ -83,6 +83,8 @@ public struct ScheduleContext {
     var columnStride: Int
     var depthOffsets: [Int]
     var layout: PanelLayout
+    /// Steps along k of each part that is packed by itself, where there are several.
+    var parts: [Int] = []
   }
 
   /// A packed copy of a constant, made once however often it is used.

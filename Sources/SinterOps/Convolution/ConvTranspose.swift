@@ -4,8 +4,6 @@ import SinterKernel
 
 /// The adjoint of a convolution in its input: each element of the input adds the weights, times itself, to a window of the result.
 /// Input [n, c, spatial…], weights [c, m / group, kernel…], bias [m].
-///
-/// Computed as one matrix product per group that gives every element's window, and a sum that gathers the windows which reach a place.
 public struct ConvTranspose: Primitive {
   public static let name = "ConvTranspose"
   public static let summary = "Transposed convolution, the adjoint of Conv in its input."
@@ -98,6 +96,15 @@ public struct ConvTranspose: Primitive {
     if let c = channels.value, let own = w.shape[0].value, c != own {
       throw DiagnosticError(.user, "conv.channels", "weights \(w) need \(own) channels, but the input is \(x)")
     }
+    if let c = w.shape[0].value, c % group != 0 {
+      throw DiagnosticError(.user, "conv.group", "\(c) channels do not divide into \(group) groups")
+    }
+    if inputs.has(2) {
+      let (bias, results) = (try inputs.tensor(2), w.shape[1] * Dim(group))
+      guard bias.rank == 1, bias.shape[0] == results || !bias.shape[0].isConstant || !results.isConstant else {
+        throw DiagnosticError(.user, "conv.bias", "the bias must be [\(results)], but is \(bias)")
+      }
+    }
     return [Fact(x.element, layout.shape(x.shape[0], w.shape[1] * Dim(group), geometry.output))]
   }
 
@@ -107,42 +114,9 @@ public struct ConvTranspose: Primitive {
     let result = try node.output()
     let layout = ImageLayout(channelsLast: channelsLast)
     let compute = x.element.computeType
-    let spatial = layout.spatial(x.shape)
-    let rank = spatial.count
-    let groups = Dim(group)
-    let perGroup = (in: w.shape[0] / groups, out: w.shape[1])
-    // windows[g, n, spatial…, kernel…, m / group]
-    let windows = try lowering.contract(
-      batch: [groups], m: [x.shape[0]] + spatial, n: geometry.kernel.map { Dim($0) } + [perGroup.out], k: [perGroup.in],
-      accumulate: compute,
-      lhs: { builder, g, m, k in
-        let channel = g[0] * builder.size(perGroup.in) + k[0]
-        return builder.load(x.id, layout.index(m[0], channel, Array(m.dropFirst())))
-      },
-      rhs: { builder, g, n, k in
-        let channel = g[0] * builder.size(perGroup.in) + k[0]
-        return builder.load(w.id, [channel, n[rank]] + n[..<rank])
-      })
-    var value = try lowering.reduce(.sum, result.shape, over: geometry.kernel.map { Dim($0) }) { builder, index, tap in
-      let (batch, channel, place) = layout.parts(index)
-      var inside = builder.bool(true)
-      var source: [Expr] = []
-      for axis in 0..<rank {
-        let stride = builder.constant(geometry.strides[axis], .i64)
-        let reached =
-          place[axis] + builder.size(geometry.padsBegin[axis]) - tap[axis]
-          * builder.constant(geometry.dilations[axis], .i64)
-        let at = reached.floorDivided(by: stride)
-        let zero = builder.constant(0, .i64)
-        if geometry.strides[axis] > 1 { inside = inside && (reached.modulo(stride) .== zero) }
-        inside = inside && (at >= zero) && (at < builder.size(spatial[axis]))
-        source.append(at)
-      }
-      let out = builder.size(perGroup.out)
-      let (g, m) =
-        group == 1 ? (builder.constant(0, .i64), channel) : (channel.floorDivided(by: out), channel.modulo(out))
-      return builder.load(windows.id, [g, batch] + source + tap + [m], where: inside)
-    }
+    var value = lowering.convolve(
+      x, w, result: result.shape, kernel: geometry.kernel, strides: geometry.strides, dilations: geometry.dilations,
+      padsBegin: geometry.padsBegin, groups: group, channelsLast: channelsLast, isTransposed: true, accumulate: compute)
     if node.has(2) {
       let bias = try node.input(2)
       let sum = value

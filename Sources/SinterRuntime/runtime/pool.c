@@ -39,7 +39,7 @@
 #define ALONE_FACTOR 8
 
 /* A sleeping worker comes late: it is woken for so many grains of work, in launches that follow each other closely. */
-#define WAKE_GRAINS 4
+#define WAKE_GRAINS 16
 #define CLOSELY_NS 200000
 
 typedef struct {

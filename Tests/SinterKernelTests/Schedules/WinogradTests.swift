@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct WinogradTests {
   /// output · ((filter · g) ⊙ (input · d)) is the correlation of d with g, in exact enough arithmetic.
-  @Test(arguments: WinogradTransform.all) func isACorrelation(_ transform: WinogradTransform) {
+  @Test(arguments: WinogradTransform.all + WinogradTransform.ofTwoTaps) func isACorrelation(_ transform: WinogradTransform) {
     func apply(_ matrix: [[Double]], _ vector: [Double]) -> [Double] {
       matrix.map { row in zip(row, vector).reduce(0) { $0 + $1.0 * $1.1 } }
     }
@@ -30,7 +30,7 @@ import Testing
 
   /// Shared halves of rows and columns give what the plain sums give.
   static let matrices: [[[Double]]] =
-    WinogradTransform.all.flatMap { [$0.input, $0.output] } + [[[1, 2], [3, 4]], [[0, 0], [1, -1]]]
+    (WinogradTransform.all + WinogradTransform.ofTwoTaps).flatMap { [$0.input, $0.output] } + [[[1, 2], [3, 4]], [[0, 0], [1, -1]]]
 
   @Test(arguments: matrices)
   func mapsLinearly(_ matrix: [[Double]]) throws {

@@ -61,6 +61,14 @@ import Testing
     Case(spatial: [9, 90], channels: 33, results: 33, kernel: [3, 3], stride: 2, pad: 1, groups: 33),
     Case(spatial: [9, 70], channels: 16, results: 16, kernel: [3, 3], dilation: 20, pad: 20, groups: 16),
     Case(batch: "n", spatial: [6, "w"], channels: 20, results: 20, kernel: [7, 7], stride: 2, pad: 3, groups: 20, sizes: symbols),
+    Case(spatial: [11, 10], channels: 32, results: 3, kernel: [3, 3], pad: 1),
+    Case(spatial: [11, 9], channels: 20, results: 2, kernel: [3, 3], stride: 2, pad: 1),
+    Case(spatial: [9, 9], channels: 3, results: 4, kernel: [7, 7], pad: 3),
+    Case(spatial: [9, 9], channels: 33, results: 1, kernel: [1, 1]),
+    Case(spatial: [9, 9], channels: 32, results: 4, kernel: [3, 3], dilation: 2, groups: 2),
+    Case(batch: "n", spatial: ["h", "w"], channels: 16, results: 3, kernel: [3, 3], pad: 1, sizes: symbols),
+    Case(spatial: [12, 12], channels: 1, results: 6, kernel: [5, 5], pad: 2),
+    Case(spatial: [1, 1], channels: 70, results: 100, kernel: [1, 1]),
     Case(spatial: [20], channels: 6, results: 18, kernel: [4], pad: 1),
     Case(spatial: [4, 5, 6], channels: 3, results: 17, kernel: [2, 3, 2], pad: 1),
     Case(spatial: [6, 7], channels: 4, results: 6, kernel: [3, 2], pad: 1, channelsLast: false),
@@ -70,11 +78,13 @@ import Testing
   ]
 
   /// Large enough for Winograd's transforms: whole tiles, tiles that reach over the border, masked channels and columns, several
-  /// blocks, symbolic sizes.
+  /// blocks, strides, symbolic sizes.
   static let winograd: [Case] = [
     Case(spatial: [16, 16], channels: 32, results: 32, kernel: [3, 3], pad: 1),
     Case(batch: 2, spatial: [13, 18], channels: 40, results: 72, kernel: [3, 3], pad: 1),
     Case(spatial: [30, 27], channels: 64, results: 50, kernel: [3, 3]),
+    Case(spatial: [32, 38], channels: 32, results: 48, kernel: [4, 4], stride: 2, pad: 1),
+    Case(batch: 2, spatial: [33, 31], channels: 20, results: 64, kernel: [5, 5], stride: 2, pad: 2),
     Case(spatial: [9, 70], channels: 33, results: 64, kernel: [3, 3], pad: 2),
     Case(spatial: [7, 7], channels: 256, results: 130, kernel: [3, 3], pad: 1),
     Case(batch: "n", spatial: ["h", "w"], channels: 48, results: 48, kernel: [3, 3], pad: 1, sizes: symbols),

@@ -52,7 +52,8 @@ extension FormInterpreter {
     let type = form.accumulate
     let size = type.bits / 8
     let data = try converted(input, to: type, memory)
-    let weights = try converted(weight, to: type, memory)
+    var weights = try converted(weight, to: type, memory)
+    if form.isTransposed { weights = try Self.resultsFirst(weights, groups: form.groups, channels, features, taps) }
 
     // For each output position and tap, the input position, or -1 outside.
     var sources = [Int](repeating: 0, count: positions * taps)
@@ -62,7 +63,13 @@ extension FormInterpreter {
         let offset = Self.unravel(tap, form.kernel)
         var source = 0
         for axis in 0..<rank {
-          let at = place[axis] * form.strides[axis] - pads[axis] + offset[axis] * form.dilations[axis]
+          var at: Int
+          if form.isTransposed {
+            at = place[axis] + pads[axis] - offset[axis] * form.dilations[axis]
+            at = at % form.strides[axis] == 0 ? at / form.strides[axis] : -1
+          } else {
+            at = place[axis] * form.strides[axis] - pads[axis] + offset[axis] * form.dilations[axis]
+          }
           guard at >= 0, at < inSizes[axis] else {
             source = -1
             break
@@ -142,6 +149,26 @@ extension FormInterpreter {
       }
     }
     return FormMemory.Stored(element: type, shape: shape, bytes: bytes)
+  }
+
+  /// Weights [groups · c, m, taps] as [groups · m, c, taps].
+  private static func resultsFirst(
+    _ weights: FormMemory.Stored, groups: Int, _ channels: Int, _ features: Int, _ taps: Int
+  ) throws -> FormMemory.Stored {
+    let size = weights.element.bits / 8 * taps
+    let bytes = try TensorBytes(count: groups * channels * features * size) { out in
+      guard let base = out.baseAddress else { return }
+      for group in 0..<groups {
+        for channel in 0..<channels {
+          for feature in 0..<features {
+            let from = (group * channels + channel) * features + feature
+            let to = (group * features + feature) * channels + channel
+            (base + to * size).copyMemory(from: weights.base + from * size, byteCount: size)
+          }
+        }
+      }
+    }
+    return FormMemory.Stored(element: weights.element, shape: weights.shape, bytes: bytes)
   }
 
   private static func unravel(_ position: Int, _ sizes: [Int]) -> [Int] {

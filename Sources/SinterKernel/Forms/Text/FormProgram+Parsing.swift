@@ -292,12 +292,13 @@ private struct FormParser {
     try scanner.expect("groups")
     let groups = try scanner.integer()
     let channelsLast = scanner.take("channelsLast")
+    let isTransposed = scanner.take("transposed")
     try scanner.expect("in")
     let accumulate = try element()
     try origin(of: value)
     return ConvolveForm(
       input: input, weight: weight, kernel: kernel, strides: strides, dilations: dilations, padsBegin: pads,
-      groups: groups, channelsLast: channelsLast, accumulate: accumulate)
+      groups: groups, channelsLast: channelsLast, isTransposed: isTransposed, accumulate: accumulate)
   }
 
   private mutating func choice<T: RawRepresentable>(_: T.Type) throws -> T where T.RawValue == String {

@@ -133,7 +133,7 @@ private struct FormPrinter {
     case .convolve(let form):
       head += "convolve \(form.input), \(form.weight) kernel \(numbers(form.kernel)) strides \(numbers(form.strides))"
       head += " dilations \(numbers(form.dilations)) pads \(sizes(form.padsBegin)) groups \(form.groups)"
-      head += (form.channelsLast ? " channelsLast" : "") + " in \(form.accumulate)"
+      head += (form.channelsLast ? " channelsLast" : "") + (form.isTransposed ? " transposed" : "") + " in \(form.accumulate)"
     case .scan(let form):
       head += "scan \(form.combine.rawValue) axis \(form.axis)"
       head += (form.isExclusive ? " exclusive" : "") + (form.isReversed ? " reversed" : "")

@@ -40,10 +40,11 @@ struct ContractSchedule {
   // MARK: The schedule
 
   private func run(_ context: inout ScheduleContext) throws {
-    let lanes = context.machine.lanes(form.accumulate)
     let columns = form.n.reduce(Dim(1), *)
+    let lanes = context.machine.lanes(form.accumulate, columns: columns.value)
     let isVectorType = form.accumulate == .f32 || form.accumulate == .f64 || form.accumulate == .i32
-    guard isVectorType, columns.value.map({ $0 > lanes / 4 }) ?? true else {
+    guard isVectorType, columns.value.map({ $0 > context.machine.lanes(form.accumulate) / 4 }) ?? true
+    else {
       return try ReduceSchedule.schedule(form.reduction { [values = context.values] in values[$0].type.element }, context: &context)
     }
     let own = (lhs: batchCount..<(batchCount + form.m.count), rhs: batchCount..<(batchCount + form.n.count))
@@ -161,7 +162,7 @@ struct ContractSchedule {
         extents: form.n, strides: [Array(access.strides[batchCount..<(batchCount + form.n.count)])]
       ).single, let columnStride = column.strides[0].value
     else { return nil }
-    let lanes = context.machine.lanes(form.accumulate)
+    let lanes = context.machine.lanes(form.accumulate, columns: columns)
     let rowExtent = form.m.reduce(Dim(1), *).value
     let tile = RegisterTile.choose(
       rows: rowExtent, columns: columns, lanes: lanes, machine: context.machine, rowBytes: rowBytes)
@@ -190,6 +191,12 @@ extension CollapsedAxes {
 }
 
 extension [TileKernel.Reduction] {
+  /// The same, but for an innermost extent that is a number and would be none.
+  func collapsedKeepingNumbers() -> [TileKernel.Reduction] {
+    let joined = collapsed()
+    return joined.last?.extent.value == nil ? Array(dropLast()).collapsed() + suffix(1) : joined
+  }
+
   /// Neighbours joined wherever both sides walk them densely.
   func collapsed() -> [TileKernel.Reduction] {
     CollapsedAxes(extents: map(\.extent), strides: [map(\.lhsStride), map(\.rhsStride)]).groups.map {

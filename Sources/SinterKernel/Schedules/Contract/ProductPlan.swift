@@ -21,8 +21,8 @@ struct ProductPlan {
   var panels: Dim { columns.ceilDivided(by: Dim(width)) }
   var columnBlocks: Dim { panels.ceilDivided(by: Dim(blockPanels)) }
 
-  /// Work that a second thread must have to be worth waking: about ten microseconds.
-  private static let worthwhileFlops = 2_000_000
+  /// Work that a second thread must have to be worth its part of a launch: three microseconds or more.
+  private static let worthwhileFlops = 400_000
   private static let taskFlops = 4_000_000
 
   init(
@@ -39,7 +39,8 @@ struct ProductPlan {
     blockRows = Swift.max(1, Swift.min(fitting / tile.rows * tile.rows, Swift.max(needed, tile.rows)))
     let width = tile.vectors * lanes
     let panelCount = Swift.max(1, ((columns.value ?? 768) + width - 1) / width)
-    let panelFlops = Swift.max(1, 2 * Swift.min(blockRows, rowCount) * k * width)
+    // Reading a panel takes as long as multiplying it with two rows.
+    let panelFlops = Swift.max(1, 2 * Swift.max(2, Swift.min(blockRows, rowCount)) * k * width)
     // Enough tasks for a handful of threads before tasks grow.
     let rowTasks = (rowCount + blockRows - 1) / blockRows * (outer.value ?? 1)
     let most = Swift.max(1, panelCount * rowTasks / 16)
@@ -60,9 +61,11 @@ struct ProductPlan {
 /// Writes the loops of one task: panels, then tiles of rows, full ones first, then what is left.
 struct ProductKernel {
   var plan: ProductPlan
-  var kernel: TileKernel
+  var kernel: any TileSums
   /// Nil: the right side is read as it lies.
   var packed: PanelLayout?
+  /// Elements from one packed panel to the next, where the layout's depth does not tell.
+  var panelStep: Register?
   var rhsBase: Register
   /// The offset of a row on the left: that of the tile's first row, and what each row adds to it.
   var rowOffsets: (_ first: Register, _ count: Int) -> (base: Register, deltas: [Register])
@@ -125,6 +128,7 @@ struct ProductKernel {
   }
 
   private func panelOffset(_ panel: Register) -> Register {
+    if let panelStep { return b.add(rhsBase, b.multiply(panel, panelStep)) }
     if let packed { return b.add(rhsBase, b.multiply(panel, packed.width * packed.depth)) }
     return b.add(rhsBase, b.multiply(panel, plan.width))
   }

@@ -18,6 +18,11 @@ struct RegisterTile: Hashable {
     let registers = machine.vectorRegisters
     let rowCount = rows ?? 192
     let columnVectors = ((columns ?? 768) + lanes - 1) / lanes
+    // With few rows the right side's way through the caches is all that counts: narrow panels make enough tasks.
+    if let rows, rows <= Self.fewRows {
+      let vectors = Swift.max(Swift.min(columnVectors / 4, 8, (registers - 1) / (rows + 1)), Swift.min(2, columnVectors), 1)
+      return RegisterTile(rows: Swift.max(rows, 1), vectors: vectors)
+    }
     var best = RegisterTile(rows: 1, vectors: 1)
     var bestCost = Double.infinity
     for vectors in 1...8 where vectors <= Swift.max(1, columnVectors) {
@@ -48,6 +53,9 @@ struct RegisterTile: Hashable {
   }
 
   var accumulators: Int { rows * vectors }
+
+  /// Rows up to which a product is bound by reading its right side.
+  static let fewRows = 4
 
   /// Whether the lines that a step reads on the left stay in the first-level cache until the next step. Lines a multiple of 4096 bytes apart
   /// share one of its sets, which hold eight lines or more; a set that one more crowds still serves well.

@@ -1,12 +1,29 @@
 import SinterCore
 
+/// What sums the tiles of a product.
+protocol TileSums {
+  var scope: KernelScope { get }
+
+  /// Sums a tile.
+  ///
+  /// - Parameters:
+  ///   - lhsBase: the offset of the first row's first element on the left.
+  ///   - rows: what each row adds to it.
+  ///   - column: the offset of the tile's first column on the right.
+  ///   - masks: for each vector of columns, the lanes that exist; nil where all do.
+  /// - Returns: the sums, row by row, a vector of columns each.
+  func accumulators(
+    tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
+  ) -> [Register]
+}
+
 /// Writes the inner part of a product: a register tile that runs down the reduced axes, then hands its accumulators on.
 ///
 /// The left side is read one element a row and broadcast; the right side whole vectors at a time. Both are addressed in elements, from
 /// offsets that the caller has computed.
-struct TileKernel {
+struct TileKernel: TileSums {
   /// One loop over a reduced axis, with what a step adds to the offsets of either side. In packed panels a step on the right counts as one,
-  /// whatever the width of the panel.
+  /// whatever the width of the panel. Extents and strides may hold bound symbols.
   struct Reduction {
     var extent: Dim
     var lhsStride: Dim
@@ -26,22 +43,20 @@ struct TileKernel {
 
   private var builder: KernelBuilder { scope.builder }
 
-  /// Sums a tile.
-  ///
-  /// - Parameters:
-  ///   - lhsBase: the offset of the first row's first element on the left.
-  ///   - rows: what each row adds to it.
-  ///   - column: the offset of the tile's first column on the right.
-  ///   - masks: for each vector of columns, the lanes that exist; nil where all do.
-  ///   - initial: what the sums begin with; zeros unless given.
-  /// - Returns: the accumulators, row by row.
   func accumulators(
-    tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?],
-    initial: [Register]? = nil
+    tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
   ) -> [Register] {
     let zero = builder.constant(accumulate.isFloat ? .float(0) : .int(0), accumulate, lanes: lanes)
-    let initial = initial ?? [Register](repeating: zero, count: tile.accumulators)
-    return descend(reductions[...], tile, rows, lhsBase, column, masks, initial)
+    return accumulators(
+      tile: tile, lhsBase: lhsBase, rows: rows, column: column, masks: masks,
+      initial: [Register](repeating: zero, count: tile.accumulators))
+  }
+
+  /// The same, added to given sums.
+  func accumulators(
+    tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?], initial: [Register]
+  ) -> [Register] {
+    descend(reductions[...], tile, rows, lhsBase, column, masks, initial)
   }
 
   private func descend(
@@ -52,14 +67,58 @@ struct TileKernel {
       return multiply(tile, rows, lhsOffset, rhsOffset, masks, sums)
     }
     if first.extent == 1 { return descend(loops.dropFirst(), tile, rows, lhsOffset, rhsOffset, masks, sums) }
+    let count = first.extent.value
+    if loops.count == 1, let count, let streams = Self.streams(tile, depth: count) {
+      return multiply(tile, count, streams, first, rows, lhsOffset, rhsOffset, masks, sums)
+    }
+    // A short loop is not worth its turns.
+    let isShort = loops.count == 1 && count.map { $0 <= 8 && $0 * tile.accumulators <= 112 } ?? false
     return builder.loop(
-      "k", from: builder.index(0), to: scope.index(first.extent), carrying: sums
+      "k", from: builder.index(0), to: scope.index(first.extent), unroll: isShort ? count ?? 1 : 1, carrying: sums
     ) { k, current in
-      let left = builder.add(builder.multiply(k, scope.dim(first.lhsStride)), lhsOffset)
+      let left = builder.add(builder.multiply(k, scope.index(first.lhsStride)), lhsOffset)
       let width = isPacked ? tile.vectors * lanes : 1
-      let right = builder.add(builder.multiply(k, scope.dim(first.rhsStride * Dim(width))), rhsOffset)
+      let right = builder.add(builder.multiply(k, scope.index(first.rhsStride * Dim(width))), rhsOffset)
       return descend(loops.dropFirst(), tile, rows, left, right, masks, current)
     }
+  }
+
+  /// A multiply-add takes four cycles, and two begin in each: a tile with fewer accumulators than eight sums every second step along k, or
+  /// every third and so on, apart. Nil where that is of no use.
+  private static func streams(_ tile: RegisterTile, depth: Int) -> Int? {
+    let count = (8 + tile.accumulators - 1) / tile.accumulators
+    return count > 1 && depth >= 4 * count ? count : nil
+  }
+
+  /// `depth` steps in `streams` interleaved sums, which are added at the end, neighbours first.
+  private func multiply(
+    _ tile: RegisterTile, _ depth: Int, _ streams: Int, _ reduction: Reduction, _ rows: [Register], _ lhsOffset: Register,
+    _ rhsOffset: Register, _ masks: [Register?], _ sums: [Register]
+  ) -> [Register] {
+    let width = isPacked ? tile.vectors * lanes : 1
+    let leftStep = scope.index(reduction.lhsStride)
+    let rightStep = scope.index(reduction.rhsStride * Dim(width))
+    func step(_ k: Register, _ sums: [Register]) -> [Register] {
+      multiply(
+        tile, rows, builder.add(builder.multiply(k, leftStep), lhsOffset),
+        builder.add(builder.multiply(k, rightStep), rhsOffset), masks, sums)
+    }
+    let zero = builder.constant(accumulate.isFloat ? .float(0) : .int(0), accumulate, lanes: lanes)
+    let zeros = [Register](repeating: zero, count: sums.count)
+    let whole = depth / streams * streams
+    let all = builder.loop(
+      "k", from: builder.index(0), to: builder.index(whole), step: streams,
+      carrying: sums + (1..<streams).flatMap { _ in zeros }
+    ) { k, current in
+      (0..<streams).flatMap { step(builder.add(k, $0), Array(current[($0 * sums.count)..<(($0 + 1) * sums.count)])) }
+    }
+    var parts = (0..<streams).map { Array(all[($0 * sums.count)..<(($0 + 1) * sums.count)]) }
+    for rest in whole..<depth { parts[rest - whole] = step(builder.index(rest), parts[rest - whole]) }
+    while parts.count > 1 {
+      let pairs = stride(from: 0, to: parts.count - 1, by: 2).map { zip(parts[$0], parts[$0 + 1]).map(builder.add) }
+      parts = pairs + (parts.count % 2 == 1 ? [parts[parts.count - 1]] : [])
+    }
+    return parts[0]
   }
 
   private func multiply(

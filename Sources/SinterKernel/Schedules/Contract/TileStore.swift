@@ -11,17 +11,26 @@ struct TileStore {
   var extents: [Symbol: Dim]
   /// Added to each index along the columns.
   var columnOffset: Dim = 0
+  /// Where rows lie along the result's axes; nil: all along them.
+  var lattice: [Lattice]?
+
+  /// Evenly spaced places along an axis of the result.
+  struct Lattice {
+    var extent: Dim
+    var step: Int
+    var first: Dim
+  }
 
   /// Sets axes that are walked as one from the index of the whole.
   mutating func set(_ group: CollapsedAxes.Group, first: Int, index: Dim) {
     var rest = index
-    for axis in group.axes.reversed() {
-      let extent = shape[first + axis]
-      if axis == group.axes.lowerBound {
-        axes[first + axis] = rest
+    for axis in (first + group.axes.lowerBound..<first + group.axes.upperBound).reversed() {
+      let places = lattice.flatMap { axis < $0.count ? $0[axis] : nil } ?? Lattice(extent: shape[axis], step: 1, first: 0)
+      if axis == first + group.axes.lowerBound {
+        axes[axis] = rest * Dim(places.step) + places.first
       } else {
-        axes[first + axis] = rest % extent
-        rest = rest / extent
+        axes[axis] = rest % places.extent * Dim(places.step) + places.first
+        rest = rest / places.extent
       }
     }
   }

@@ -9,6 +9,7 @@ struct ConvolveSchedule {
   let form: ConvolveForm
 
   static func schedule(_ form: ConvolveForm, context: inout ScheduleContext) throws {
+    if form.isTransposed { return try TransposedSchedule.schedule(form, context: &context) }
     let channels = ConvolveChannels(form, context: context)
     guard form.channelsLast, form.accumulate == .f32 || form.accumulate == .f64,
       context.element(form.input) == form.accumulate, let weights = context.constant(form.weight),
@@ -70,7 +71,6 @@ struct ConvolveSchedule {
     let rank = form.kernel.count
     let image = try image(result: shape, context: &context)
     let machine = context.machine
-    let lanes = machine.lanes(form.accumulate)
     let columns = channels.results / channels.groups
     let taps = form.kernel.reduce(1, *)
     let depth = taps * channels.perGroup
@@ -81,14 +81,29 @@ struct ConvolveSchedule {
     let collapsed = CollapsedAxes(extents: pixels, strides: [steps]).groups
     let rows = CollapsedAxes.Group(axes: pixels.indices, extent: pixels.reduce(1, *), strides: [0])
     let line = collapsed.last?.extent
-    let tile = RegisterTile.choose(
-      rows: rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: depth,
-      period: collapsed.count > 1 ? line?.value : nil,
-      rowBytes: collapsed.last?.strides[0].value.map { $0 * form.accumulate.bits / 8 })
+    var reductions = (0..<rank).map { axis in
+      TileKernel.Reduction(
+        extent: Dim(form.kernel[axis]), lhsStride: Dim(form.dilations[axis]) * image.strides[axis + 1],
+        rhsStride: Dim(form.kernel[(axis + 1)...].reduce(channels.perGroup, *)))
+    }
+    reductions.append(.init(extent: Dim(channels.perGroup), lhsStride: 1, rhsStride: 1))
+    reductions = reductions.collapsed()
+    let isNarrow = DotKernel.serves(
+      columns: columns, run: reductions.last?.extent.value ?? 1, lanes: machine.lanes(form.accumulate), machine: machine)
+    let lanes = machine.lanes(form.accumulate, columns: isNarrow ? nil : columns)
+    let tile =
+      isNarrow
+      ? DotKernel.tile(rows: rows.extent.value, columns: columns, machine: machine)
+      : .choose(
+        rows: rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: depth,
+        period: collapsed.count > 1 ? line?.value : nil,
+        rowBytes: collapsed.last?.strides[0].value.map { $0 * form.accumulate.bits / 8 })
+    let storeLanes = isNarrow ? DotKernel.storeLanes(columns) : lanes
     let plan = ProductPlan(
-      rows: rows.extent, columns: Dim(columns), depth: Dim(depth), tile: tile, lanes: lanes,
+      rows: rows.extent, columns: Dim(columns), depth: Dim(depth), tile: tile, lanes: storeLanes,
       elementBytes: form.accumulate.bits / 8, outer: Dim(channels.groups), machine: machine)
-    let layout = PanelLayout(columns: columns, depth: depth, lanes: lanes, vectors: tile.vectors)
+    let layout = PanelLayout(
+      columns: columns, depth: depth, lanes: isNarrow ? 1 : lanes, vectors: isNarrow ? 1 : tile.vectors)
     // Weights [m, c, taps…], walked taps first.
     let offsets = (0..<taps).flatMap { tap in (0..<channels.perGroup).map { $0 * taps + tap } }
     let key = ScheduleContext.PackingKey(
@@ -112,16 +127,14 @@ struct ConvolveSchedule {
     let rowBlock = take(plan.rowBlocks)
     let group = channels.groups > 1 ? scope.bind(take(Dim(channels.groups))) : nil
     let groupIndex = group.map { Dim($0) } ?? 0
-    var reductions = (0..<rank).map { axis in
-      TileKernel.Reduction(
-        extent: Dim(form.kernel[axis]), lhsStride: Dim(form.dilations[axis]) * image.strides[axis + 1],
-        rhsStride: Dim(form.kernel[(axis + 1)...].reduce(channels.perGroup, *)))
-    }
-    reductions.append(.init(extent: Dim(channels.perGroup), lhsStride: 1, rhsStride: 1))
-    let kernel = TileKernel(
-      scope: scope, lhs: scope.memory(image.value),
-      rhs: scope.memory(buffer, element: form.accumulate, .read), accumulate: form.accumulate, lanes: lanes,
-      reductions: reductions.collapsed(), isPacked: true)
+    let (lhs, rhs) = (scope.memory(image.value), scope.memory(buffer, element: form.accumulate, .read))
+    let kernel: any TileSums =
+      isNarrow
+      ? DotKernel(
+        scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, columns: columns,
+        columnStep: b.index(depth), reductions: reductions)
+      : TileKernel(
+        scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, reductions: reductions, isPacked: true)
     let groupOffset = scope.index(groupIndex * Dim(channels.perGroup))
 
     /// The offset of a pixel, from its number.
@@ -154,7 +167,7 @@ struct ConvolveSchedule {
     let columnGroup = CollapsedAxes.Group(axes: 0..<1, extent: Dim(columns), strides: [1])
     product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
       store.emit(
-        tile: tile, lanes: lanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rows, rowFirst: 0,
+        tile: tile, lanes: storeLanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rows, rowFirst: 0,
         columnGroup: columnGroup, columnFirst: rank + 1)
     }
     let elements = shape.reduce(Dim(1), *)
@@ -189,14 +202,6 @@ extension PanelLayout {
     let parts = (0..<groups).compactMap {
       pack(weights, base: $0 * columns * depth, columnStride: depth, depthOffsets: offsets)
     }
-    guard parts.count == groups else { return nil }
-    let bytes = TensorBytes(count: parts.reduce(0) { $0 + $1.bytes.count }) { memory in
-      var at = 0
-      for part in parts {
-        part.bytes.withBytes { UnsafeMutableRawBufferPointer(rebasing: memory[at...]).copyMemory(from: $0) }
-        at += part.bytes.count
-      }
-    }
-    return HostTensor(weights.element, [count * groups], bytes: bytes)
+    return parts.count == groups ? HostTensor(joining: parts, weights.element) : nil
   }
 }

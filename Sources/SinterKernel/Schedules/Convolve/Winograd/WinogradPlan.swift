@@ -1,15 +1,20 @@
 import SinterCore
 
-/// Whether a convolution of 3×3 taps is worth transforming, by which transform, and in which blocks.
+/// Whether a convolution is worth transforming (of 2×2 or 3×3 taps, in each phase if it is transposed or has a stride), by which transform, and in which blocks.
 ///
 /// Tiles of the result (results × results pixels) are done in blocks: the block's input is transformed into scratch, each of the transform's
 /// places is a matrix product [tiles, channels] × [channels, columns], and what those give is transformed back. Scratch is a task's own and
 /// stays in its second-level cache.
 struct WinogradPlan {
   let transform: WinogradTransform
-  /// Pixels of the result, and tiles, along the two axes.
+  /// Phases of the result, each with weights of its own, and tiles of its own: all counts are of one phase.
+  let phases: Int
+  /// Images, and pixels of the result along the two axes; tiles along the two axes.
   let extents: [Dim]
   let tilesAlong: [Dim]
+  /// Pixels of the input from one of the result to the next. The input is then so many images along either axis, taken every so many pixels,
+  /// each of which counts as channels of its own.
+  let step: Int
   let channels: Int
   let columns: Int
   let lanes: Int
@@ -24,6 +29,7 @@ struct WinogradPlan {
   let partPanels: Int
   let grain: Int
 
+  var tasks: Dim { chunks * Dim(columnParts * phases) }
   /// The number of tiles, where it is known and they are one block: then no register tile has rows too many.
   var onlyBlock: Int? { tiles.value.flatMap { $0 <= blockTiles ? $0 : nil } }
   var width: Int { tile.vectors * lanes }
@@ -41,30 +47,55 @@ struct WinogradPlan {
 
   /// Tasks that a convolution is cut into at most along its tiles: each has its own scratch.
   private static let chunkLimit = 16
+  private static let mostSteps = 4
   private static let scratchBytes = 640 << 10
 
   /// The best plan, where one is clearly cheaper than the direct way.
   static func choose(
     _ form: ConvolveForm, channels: ConvolveChannels, result: [Dim], machine: Machine
   ) -> WinogradPlan? {
-    guard form.kernel == [3, 3], form.strides == [1, 1], form.dilations == [1, 1], channels.groups == 1, form.accumulate == .f32,
-      machine.hasMultiplyAdd
+    let (size, step) = (form.kernel[0], form.strides[0])
+    guard form.kernel == [size, size], form.strides == [step, step], form.dilations == [1, 1], channels.groups == 1,
+      form.accumulate == .f32, machine.hasMultiplyAdd
     else { return nil }
+    return best(
+      taps: (size + step - 1) / step, of: size * size, step: step, phases: 1, channels: channels.perGroup,
+      columns: channels.results, result: result, machine: machine)
+  }
+
+  /// The best plan for the phases of a transposed convolution without groups.
+  static func choose(
+    _ form: ConvolveForm, axes: [TransposedAxis], channels: Int, result: [Dim], machine: Machine
+  ) -> WinogradPlan? {
+    guard axes.count == 2, let taps = axes[0].commonTaps, axes.allSatisfy({ $0.commonTaps == taps && $0.tapStep == 1 }),
+      form.accumulate == .f32, machine.hasMultiplyAdd, let columns = result[3].value
+    else { return nil }
+    return best(
+      taps: taps, of: taps * taps, step: 1, phases: axes.reduce(1) { $0 * $1.phases }, channels: channels, columns: columns,
+      result: [result[0]] + axes.map(\.places) + [result[3]], machine: machine)
+  }
+
+  /// - Parameter count: the taps that the direct way has, of all phases of the input.
+  private static func best(
+    taps: Int, of count: Int, step: Int, phases: Int, channels: Int, columns: Int, result: [Dim], machine: Machine
+  ) -> WinogradPlan? {
     let lanes = machine.lanes(.f32)
-    guard channels.perGroup >= lanes / 2, channels.results >= lanes / 2 else { return nil }
+    guard step <= mostSteps, channels >= lanes / 2, columns >= lanes / 2 else { return nil }
     let pixels = result.dropLast().reduce(1) { $0 * TaskSplit.estimate($1) }
     let direct = Cost(
-      products: 9 * channels.perGroup, rows: pixels,
-      tile: .choose(rows: pixels, columns: channels.results, lanes: lanes, machine: machine), transforms: 0,
-      columns: channels.results, lanes: lanes)
-    let plans = WinogradTransform.all.map {
-      WinogradPlan($0, channels: channels.perGroup, columns: channels.results, result: result, machine: machine)
+      products: count * channels, rows: pixels,
+      tile: .choose(rows: pixels, columns: columns, lanes: lanes, machine: machine), transforms: 0,
+      columns: columns, lanes: lanes)
+    let plans = WinogradTransform.all(taps: taps).map {
+      WinogradPlan($0, step: step, phases: phases, channels: step * step * channels, columns: columns, result: result, machine: machine)
     }
     return plans.filter { $0.cost.cycles < direct.cycles * 0.85 }.min { $0.cost.cycles < $1.cost.cycles }
   }
 
-  init(_ transform: WinogradTransform, channels: Int, columns: Int, result: [Dim], machine: Machine) {
+  init(_ transform: WinogradTransform, step: Int, phases: Int, channels: Int, columns: Int, result: [Dim], machine: Machine) {
     self.transform = transform
+    self.step = step
+    self.phases = phases
     self.channels = channels
     self.columns = columns
     lanes = machine.lanes(.f32)
@@ -80,12 +111,13 @@ struct WinogradPlan {
     blockTiles = Swift.min(Swift.max(most / tile.rows, (16 + tile.rows - 1) / tile.rows, 1), needed) * tile.rows
 
     let blocks = tiles.ceilDivided(by: Dim(blockTiles))
-    let wanted = Dim.max(Dim.min(blocks, Dim(Self.chunkLimit)), 1)
+    let wanted = Dim.max(Dim.min(blocks, Dim(Swift.max(1, Self.chunkLimit / phases))), 1)
     let blocksEach = blocks.ceilDivided(by: wanted)
     chunkTiles = blocksEach * Dim(blockTiles)
     chunks = tiles.ceilDivided(by: Dim.max(chunkTiles, 1))
     let panels = (columns + width - 1) / width
-    let parts = TaskSplit.estimate(chunks) >= 8 ? 1 : Swift.min(panels, 8 / TaskSplit.estimate(chunks))
+    let others = TaskSplit.estimate(chunks) * phases
+    let parts = others >= 8 ? 1 : Swift.min(panels, 8 / others)
     partPanels = (panels + parts - 1) / parts
     columnParts = (panels + partPanels - 1) / partPanels
     let taskFlops = 2 * places * Swift.max(1, count / TaskSplit.estimate(chunks)) * channels * partPanels * width

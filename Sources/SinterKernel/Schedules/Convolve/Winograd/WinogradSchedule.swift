@@ -1,6 +1,9 @@
 import SinterCore
 
-/// A convolution of 3×3 taps by a `WinogradTransform`, in one kernel.
+/// A convolution, or the phases of a transposed one, by a `WinogradTransform`, in one kernel.
+///
+/// A convolution with a stride is the sum of convolutions without one, each of every so many taps with every so many pixels: their pixels
+/// count as channels side by side.
 ///
 /// A task takes some tiles of the image and some panels of columns. Block by block it transforms the tiles' input, multiplies each place with
 /// the transformed weights, panel by panel, and transforms the products back into pixels, to which the epilogue applies. No padded
@@ -8,37 +11,77 @@ import SinterCore
 struct WinogradSchedule {
   let form: ConvolveForm
   let plan: WinogradPlan
+  /// Of a transposed convolution.
+  var axes: [TransposedAxis] = []
+
+  /// The filters [m, c, taps, taps] of each phase.
+  private func filters(_ weights: HostTensor) -> [[Float]] {
+    let values = weights.array(of: Float.self)
+    let taps = form.kernel.reduce(1, *)
+    if axes.isEmpty {
+      if plan.step == 1 { return [values] }
+      return [stepped(values, kernel: form.kernel[0])]
+    }
+    return axes.parts(kernel: form.kernel).map { part in
+      (0..<plan.columns).flatMap { m in
+        (0..<plan.channels).flatMap { c in part.map { values[(c * plan.columns + m) * taps + $0] } }
+      }
+    }
+  }
+
+  /// Filters [m, c, kernel, kernel] as [m, step, step, c, taps, taps], with zeros where the kernel has no tap.
+  private func stepped(_ values: [Float], kernel: Int) -> [Float] {
+    let (step, taps) = (plan.step, plan.transform.taps)
+    let channels = plan.channels / (step * step)
+    var result: [Float] = []
+    result.reserveCapacity(plan.columns * plan.channels * taps * taps)
+    for m in 0..<plan.columns {
+      for part in 0..<(step * step) {
+        for c in 0..<channels {
+          let filter = (m * channels + c) * kernel * kernel
+          for tap in 0..<(taps * taps) {
+            let (y, x) = (tap / taps * step + part / step, tap % taps * step + part % step)
+            result.append(y < kernel && x < kernel ? values[filter + y * kernel + x] : 0)
+          }
+        }
+      }
+    }
+    return result
+  }
 
   func run(_ weights: HostTensor, _ context: inout ScheduleContext) throws {
     let layout = PanelLayout(
       columns: plan.columns, depth: plan.places * plan.channels, lanes: plan.lanes, vectors: plan.tile.vectors)
     let key = ScheduleContext.PackingKey(
-      value: form.weight, base: 0, columnStride: layout.depth, depthOffsets: Array(0..<layout.depth), layout: layout)
+      value: form.weight, base: 0, columnStride: layout.depth, depthOffsets: Array(0..<layout.depth), layout: layout,
+      parts: axes.isEmpty ? [plan.step] : axes.map(\.stride))
     let packed = context.packedConstant(key) {
-      let transformed = plan.transform.transformed(
-        weights.array(of: Float.self), results: plan.columns, channels: plan.channels)
-      return layout.pack(
-        .f32([transformed.count], transformed), base: 0, columnStride: layout.depth, depthOffsets: key.depthOffsets)
+      let parts = filters(weights).compactMap { filters in
+        let transformed = plan.transform.transformed(filters, results: plan.columns, channels: plan.channels)
+        return layout.pack(
+          .f32([transformed.count], transformed), base: 0, columnStride: layout.depth, depthOffsets: key.depthOffsets)
+      }
+      return HostTensor(joining: parts, .f32)
     }
     guard let packed else {
       throw DiagnosticError(.bug, "convolve.pack", "weights of type \(weights.element) cannot be packed")
     }
-    let tasks = plan.chunks * Dim(plan.columnParts)
     let scratch = context.addScratch(
-      .f32, count: tasks * Dim(plan.scratch), named: "transformed", origin: context.values[context.result].origin)
-    let m = plan.transform.results
+      .f32, count: plan.tasks * Dim(plan.scratch), named: "transformed", origin: context.values[context.result].origin)
+    let (m, taps) = (plan.transform.results, plan.transform.taps)
     let scope = context.kernel(
-      named: "winograd_f32_\(m)x\(m)_3x3_c\(plan.channels)_m\(plan.columns)_\(plan.tile.rows)x\(plan.width)")
+      named: "winograd_f32_\(m)x\(m)_\(taps)x\(taps)_s\(plan.step)_c\(plan.channels)_m\(plan.columns)_\(plan.tile.rows)x\(plan.width)")
     let shape = context.shape(context.result)
+    let table = axes.isEmpty ? nil : context.addConstant(axes.table, named: "phases")
     WinogradKernel(
-      scope: scope, form: form, plan: plan, layout: layout, inputShape: context.shape(form.input), shape: shape,
+      scope: scope, form: form, plan: plan, axes: axes, table: table, layout: layout, inputShape: context.shape(form.input), shape: shape,
       result: context.result, image: scope.memory(form.input),
       weights: scope.memory(packed, element: .f32, .read), scratch: scope.memory(scratch, element: .f32, .readWrite)
     ).emit()
     let elements = shape.reduce(Dim(1), *)
-    let read = context.shape(form.input).reduce(Dim(1), *) + Dim(layout.count)
+    let read = context.shape(form.input).reduce(Dim(1), *) + Dim(layout.count * plan.phases)
     try context.append(
-      scope, tasks: tasks, grain: plan.grain, flops: plan.tiles * Dim(2 * plan.places * plan.channels * plan.columns),
+      scope, tasks: plan.tasks, grain: plan.grain, flops: plan.tiles * Dim(plan.phases * 2 * plan.places * plan.channels * plan.columns),
       bytes: (elements + read) * 4)
   }
 }
@@ -48,6 +91,8 @@ private struct WinogradKernel {
   let scope: KernelScope
   let form: ConvolveForm
   let plan: WinogradPlan
+  let axes: [TransposedAxis]
+  let table: BufferID?
   let layout: PanelLayout
   let inputShape: [Dim]
   let shape: [Dim]
@@ -60,6 +105,39 @@ private struct WinogradKernel {
   private var size: Int { plan.transform.size }
   private var lanes: Int { plan.lanes }
 
+  /// Where the pixels of a task lie.
+  private struct Frame {
+    /// The element of the input at which the window of pixel 0 begins, along both axes.
+    var starts: [Register]
+    /// Pixels along both axes.
+    var ends: [Register]
+    /// Pixels as places of the result; nil: each pixel is its own.
+    var lattice: [TileStore.Lattice]?
+    /// The first element of the weights.
+    var weights: Register
+  }
+
+  private func frame(_ phase: Register) -> Frame {
+    guard let table else {
+      return Frame(
+        starts: form.padsBegin.map { b.subtract(b.index(0), scope.dim($0)) },
+        ends: shape[1...2].map { scope.dim($0) }, lattice: nil, weights: b.index(0))
+    }
+    let places = scope.unflatten(phase, axes.map { Dim($0.phases) })
+    let own = TransposedPhase(axes, kernel: form.kernel, places: places, table: table, scope)
+    let ends = zip(axes, own.place).map { axis, place in
+      axis.isEven && axis.places != 1
+        ? scope.dim(axis.places)
+        : b.binary(
+          .floorDivide, b.subtract(scope.dim(axis.extent + Dim(axis.stride - 1)), scope.index(place)),
+          b.index(axis.stride))
+    }
+    let number = b.binary(.floorDivide, own.before, b.index(plan.transform.taps * plan.transform.taps))
+    return Frame(
+      starts: own.starts, ends: ends, lattice: own.lattice(axes, images: shape[0]),
+      weights: b.multiply(number, layout.count))
+  }
+
   /// Where a tile lies: its image, and the first pixel of its result along both axes.
   private struct Tile {
     var image: Register
@@ -69,7 +147,10 @@ private struct WinogradKernel {
   func emit() {
     let parts = b.index(plan.columnParts)
     let part = b.binary(.modulo, b.task, parts)
-    let chunk = b.binary(.floorDivide, b.task, parts)
+    let rest = b.binary(.floorDivide, b.task, parts)
+    let isOnePhase = plan.phases == 1
+    let chunk = isOnePhase ? rest : b.binary(.modulo, rest, scope.dim(plan.chunks))
+    let frame = frame(isOnePhase ? b.index(0) : b.binary(.floorDivide, rest, scope.dim(plan.chunks)))
     let input = b.multiply(b.task, plan.scratch)
     let products = b.add(input, plan.places * plan.inputStride)
     let chunkTiles = scope.dim(plan.chunkTiles)
@@ -80,15 +161,21 @@ private struct WinogradKernel {
     b.loop("block", from: from, to: to, step: plan.blockTiles) { block in
       let count = b.binary(.minimum, b.subtract(to, block), b.index(plan.blockTiles))
       b.loop("tile", from: b.index(0), to: count) { t in
-        transformInput(tile(b.add(block, t)), to: b.add(input, b.multiply(t, plan.channelStride)))
+        let (tile, target) = (tile(b.add(block, t)), b.add(input, b.multiply(t, plan.channelStride)))
+        let parts = plan.step * plan.step
+        if parts == 1 { return transformInput(tile, frame, part: b.index(0), to: target) }
+        b.loop("part", from: b.index(0), to: b.index(parts)) { part in
+          transformInput(tile, frame, part: part, to: b.add(target, b.multiply(part, plan.channels / parts)))
+        }
       }
       func panels(from: Register, to: Register, columns: Int) {
         b.loop("panel", from: from, to: to) { panel in
           let vectors = (columns + lanes - 1) / lanes
-          multiply(panel, vectors: vectors, count: count, input: input, products: products)
+          multiply(panel, frame, vectors: vectors, count: count, input: input, products: products)
           b.loop("tile", from: b.index(0), to: count) { t in
             let at = b.add(products, b.multiply(t, vectors * lanes))
-            transformOutput(tile(b.add(block, t)), from: at, column: b.multiply(panel, plan.width), columns: columns)
+            transformOutput(
+              tile(b.add(block, t)), frame, from: at, column: b.multiply(panel, plan.width), columns: columns)
           }
         }
       }
@@ -109,16 +196,18 @@ private struct WinogradKernel {
 
   // MARK: Input
 
-  /// The transformed input of a tile, to `place · inputStride + channel` from `target` on.
-  private func transformInput(_ tile: Tile, to target: Register) {
+  /// The transformed input of a tile, to `place · inputStride + channel` from `target` on: every `step`th pixel from the part's first on.
+  private func transformInput(_ tile: Tile, _ frame: Frame, part: Register, to target: Register) {
     let strides = ScheduleContext.strides(inputShape)
-    let start = (0..<2).map { b.subtract(tile.first[$0], scope.dim(form.padsBegin[$0])) }
+    let step = b.index(plan.step)
+    let parts = [b.binary(.floorDivide, part, step), b.binary(.modulo, part, step)]
+    let start = (0..<2).map { b.add(b.add(b.multiply(tile.first[$0], plan.step), frame.starts[$0]), parts[$0]) }
     let corner = b.add(
       b.multiply(tile.image, scope.dim(strides[0])),
       b.add(b.multiply(start[0], scope.dim(strides[1])), b.multiply(start[1], scope.dim(strides[2]))))
     /// Whether pixel `at` of the tile's input along an axis exists.
     func exists(_ axis: Int, _ at: Int) -> Register {
-      let place = b.add(start[axis], at)
+      let place = b.add(start[axis], at * plan.step)
       return b.binary(
         .and, b.compare(.greaterOrEqual, place, b.index(0)), b.compare(.less, place, scope.dim(inputShape[axis + 1])))
     }
@@ -126,11 +215,12 @@ private struct WinogradKernel {
       all.map { b.binary(.and, $0, one) } ?? one
     }
     func channels(_ existence: [[Register]]?) {
-      scope.vectorLoop("channel", over: scope.stretch(Dim(plan.channels)), lanes: lanes) { channel, width, mask in
+      scope.vectorLoop("channel", over: scope.stretch(Dim(plan.channels / (plan.step * plan.step))), lanes: lanes) { channel, width, mask in
         let rows = (0..<size).map { y in
           (0..<size).map { x -> Register in
             let pixel = b.add(
-              corner, b.add(b.multiply(scope.dim(strides[1]), y), b.multiply(scope.dim(strides[2]), x)))
+              corner, b.add(
+                b.multiply(scope.dim(strides[1]), y * plan.step), b.multiply(scope.dim(strides[2]), x * plan.step)))
             var lanesThatExist = mask
             if let existence {
               let both = b.broadcast(b.binary(.and, existence[0][y], existence[1][x]), lanes: width)
@@ -166,12 +256,14 @@ private struct WinogradKernel {
   // MARK: Products
 
   /// The products of a block's tiles with one panel: place after place, to `place · productStride` from `products` on.
-  private func multiply(_ panel: Register, vectors: Int, count: Register, input: Register, products: Register) {
+  private func multiply(
+    _ panel: Register, _ frame: Frame, vectors: Int, count: Register, input: Register, products: Register
+  ) {
     let width = vectors * lanes
     let kernel = TileKernel(
       scope: scope, lhs: scratch, rhs: weights, accumulate: .f32, lanes: lanes,
       reductions: [.init(extent: Dim(plan.channels), lhsStride: 1, rhsStride: 1)], isPacked: true)
-    let panelAt = b.multiply(panel, layout.width * layout.depth)
+    let panelAt = b.add(frame.weights, b.multiply(panel, layout.width * layout.depth))
     b.loop("place", from: b.index(0), to: b.index(plan.places)) { place in
       let lhs = b.add(input, b.multiply(place, plan.inputStride))
       let column = b.add(panelAt, b.multiply(place, plan.channels * width))
@@ -196,19 +288,19 @@ private struct WinogradKernel {
   // MARK: Output
 
   /// The pixels of a tile from its products, the columns of one panel.
-  private func transformOutput(_ tile: Tile, from products: Register, column: Register, columns: Int) {
+  private func transformOutput(_ tile: Tile, _ frame: Frame, from products: Register, column: Register, columns: Int) {
     let whole = columns / lanes
     b.loop("vector", from: b.index(0), to: b.index(whole * lanes), step: lanes) { vector in
-      pixels(tile, from: b.add(products, vector), column: b.add(column, vector), mask: nil)
+      pixels(tile, frame, from: b.add(products, vector), column: b.add(column, vector), mask: nil)
     }
     if columns % lanes > 0 {
       let mask = scope.prefixMask(b.index(columns % lanes), lanes: lanes)
       let vector = b.index(whole * lanes)
-      pixels(tile, from: b.add(products, vector), column: b.add(column, vector), mask: mask)
+      pixels(tile, frame, from: b.add(products, vector), column: b.add(column, vector), mask: mask)
     }
   }
 
-  private func pixels(_ tile: Tile, from products: Register, column: Register, mask: Register?) {
+  private func pixels(_ tile: Tile, _ frame: Frame, from products: Register, column: Register, mask: Register?) {
     let count = plan.transform.results
     let values = (0..<size).map { y in
       (0..<size).map { x in
@@ -216,16 +308,21 @@ private struct WinogradKernel {
       }
     }
     let results = twice(LinearMap(plan.transform.output, b), values)
-    let ends = (0..<2).map { scope.dim(shape[$0 + 1]) }
-    let left = (0..<2).map { b.binary(.minimum, b.subtract(ends[$0], tile.first[$0]), b.index(count)) }
+    let left = (0..<2).map { b.binary(.minimum, b.subtract(frame.ends[$0], tile.first[$0]), b.index(count)) }
     let isWhole = b.binary(
       .and, b.compare(.equal, left[0], b.index(count)), b.compare(.equal, left[1], b.index(count)))
     let imageIndex = scope.bind(tile.image)
     func store(_ sums: [Register], y: Register, x: Register) {
       let line = scope.bind(y)
-      let store = TileStore(
-        scope: scope, epilogue: form.epilogue, result: result, shape: shape, axes: [Dim(imageIndex), Dim(line), 0, 0],
-        extents: [imageIndex: shape[0], line: shape[1]])
+      let lines = frame.lattice?[1] ?? .init(extent: shape[1], step: 1, first: 0)
+      var store = TileStore(
+        scope: scope, epilogue: form.epilogue, result: result, shape: shape,
+        axes: [Dim(imageIndex), Dim(line) * Dim(lines.step) + lines.first, 0, 0],
+        extents: [imageIndex: shape[0], line: lines.extent])
+      store.lattice = frame.lattice
+      for (axis, place) in zip(axes, frame.lattice?.dropFirst() ?? []) {
+        for symbol in place.first.symbols { store.extents[symbol] = Dim(axis.phases) }
+      }
       store.emit(
         tile: RegisterTile(rows: sums.count, vectors: 1), lanes: lanes, row: x, column: column, masks: [mask], sums: sums,
         rowGroup: .init(axes: 0..<1, extent: shape[2], strides: [1]), rowFirst: 2,
