@@ -100,7 +100,7 @@ import Testing
   func whatDependsOnAFailureIsSilent(failing: Part) {
     let after = [
       Node("Refused", name: "other", inputs: ["condition"], outputs: ["other"]),
-      Node("Mul", name: "both", inputs: [failing.rawValue, "other"], outputs: ["both"]),
+      Node("Where", name: "both", inputs: ["other", failing.rawValue, failing.rawValue], outputs: ["both"]),
       Node("Refused", name: "last", inputs: ["both"], outputs: ["last"]),
     ]
     let problems = Self.problems([failing], after: after)
