@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python demo bench bench-runtime conformance format onnx-proto clean
+.PHONY: help setup build test test-python demo bench promises bench-runtime conformance format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -28,8 +28,11 @@ test-python: setup .venv/stamp
 demo: setup ## a digit classifier from Swift to a C library, an ONNX file and drawings
 	models/digits/demo.sh
 
-bench: build .venv/stamp ## times compiled models against ONNX Runtime: make bench MODELS="a.onnx b.onnx"
-	$(PYTHON) Tests/Peers/bench.py --sinter .build/release/sinter $(MODELS)
+bench: build .venv/stamp ## times models beside the peers that are installed: make bench MODELS="a.onnx" BENCH="--threads 1,2"
+	$(PYTHON) Tests/Peers/bench.py --sinter .build/release/sinter $(BENCH) $(MODELS)
+
+promises: build ## same bytes, same bits on any threads, no allocations, of your models: make promises MODELS="a.onnx b.onnx"
+	python3 Tests/Peers/promises.py --sinter .build/release/sinter $(MODELS)
 
 bench-runtime: ## what the C runtime costs a run, a launch, a thread
 	@mkdir -p .build

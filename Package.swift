@@ -72,6 +72,10 @@ let package = Package(
     .testTarget(
       name: "CompilerTests",
       dependencies: ["Sinter", "SinterCore", "SinterKernel", "SinterIR", "SinterLLVM", "TestSupport"]),
+    .testTarget(
+      name: "PromiseTests",
+      dependencies: ["SinterCLI", "Sinter", "SinterCore", "SinterLLVM", "SinterONNX", "SinterOps", "TestSupport"],
+      exclude: ["programs"]),
     .testTarget(name: "SinterIRTests", dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps"]),
     .testTarget(
       name: "SinterOpsTests",

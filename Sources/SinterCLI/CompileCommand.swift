@@ -49,6 +49,9 @@ struct CompileCommand: ParsableCommand {
   @Flag(name: .customLong("no-winograd"), help: "Compute 3×3 convolutions by direct sums only: slower, and some 3e-6 of the largest result closer.")
   var noWinograd = false
 
+  @Flag(help: "Have the library note when each kernel runs, for sinter profile and sinter_profile.h.")
+  var profile = false
+
   @Option(help: "Write a report in JSON: kernels, what fused and what did not, buffers, bytes, operations.", completion: .file())
   var report: String?
 
@@ -81,6 +84,7 @@ struct CompileCommand: ParsableCommand {
     options.writesHeaders = header
     options.threads = max(1, threads)
     options.weightsBeside = weightsBeside
+    options.profiles = profile
     options.emission = emission
     var variants: [LibraryVariant] = []
     var compilers: [Compiler] = []

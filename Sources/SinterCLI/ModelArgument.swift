@@ -2,31 +2,29 @@ import ArgumentParser
 import Foundation
 import Sinter
 import SinterIR
+import SinterLLVM
+import SinterModel
 import SinterONNX
 import SinterOps
 
 /// A model file on the command line, and sizes to fix in it.
 struct ModelArgument: ParsableArguments {
-  @Argument(help: "The model: an ONNX file, or a graph in text form (.sinter).", completion: .file())
+  @Argument(
+    help: "The model: an ONNX file, or a graph in text form (.sinter); a compiled library (.so) where one will do.",
+    completion: .file())
   var model: String
 
   @Option(help: ArgumentHelp("Fix a symbolic size.", valueName: "symbol=size"))
   var bind: [String] = []
 
   /// The graph, with its sizes bound.
-  func graph() throws -> Graph {
-    var graph: Graph
-    if model.hasSuffix(".sinter") {
-      guard let text = try? String(contentsOfFile: model, encoding: .utf8) else {
-        throw DiagnosticError(.user, "file.read", "\(model) cannot be read as text", hint: "check the path")
-      }
-      graph = try Graph(parsing: text, operators: .standard)
-    } else {
-      graph = try OnnxImporter(operators: .standard).graph(reading: model)
+  func graph() throws -> Graph { try ModelFile(path: model).graph(binding: Self.sizes(bind)) }
+
+  /// Loads the model, after compiling it for this processor where it is not a library yet.
+  func withLibrary<R>(profiles: Bool = false, _ body: (CompiledLibrary) throws -> R) throws -> R {
+    try ModelFile(path: model).withLibrary(binding: Self.sizes(bind), profiles: profiles) { path in
+      try body(CompiledLibrary(path))
     }
-    let sizes = try Self.sizes(bind)
-    if !sizes.isEmpty { try graph.bind(sizes) }
-    return graph
   }
 
   static func sizes(_ pairs: [String]) throws -> [Symbol: Int] {
@@ -39,5 +37,55 @@ struct ModelArgument: ParsableArguments {
       sizes[Symbol(String(parts[0]))] = size
     }
     return sizes
+  }
+}
+
+/// A file that holds a model.
+struct ModelFile {
+  let path: String
+
+  var isLibrary: Bool { path.hasSuffix(".so") }
+
+  /// The graph of an ONNX file or of a text form.
+  func graph(binding sizes: [Symbol: Int]) throws -> Graph {
+    var (graph, problems) = try partialGraph()
+    if !problems.isEmpty { throw DiagnosticError(problems) }
+    if !sizes.isEmpty { try graph.bind(sizes) }
+    return graph
+  }
+
+  /// As much of the graph as can be read, and what is wrong with the rest.
+  func partialGraph() throws -> (graph: Graph, problems: [Diagnostic]) {
+    guard path.hasSuffix(".sinter") else { return try OnnxImporter(operators: .standard).partialGraph(reading: path) }
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+      throw DiagnosticError(.user, "file.read", "\(path) cannot be read as text", hint: "check the path")
+    }
+    return (try Graph(parsing: text, operators: .standard), [])
+  }
+
+  /// Hands over the path of the compiled model: the file itself if it is a library, else one in a folder that goes away afterwards.
+  func withLibrary<R>(binding sizes: [Symbol: Int], profiles: Bool = false, _ body: (String) throws -> R) throws -> R {
+    if isLibrary {
+      guard sizes.isEmpty else {
+        throw ValidationError("sizes are bound when a model is compiled, and \(path) is compiled; --size chooses them for inputs")
+      }
+      return try body(path)
+    }
+    let result = try Files.withTemporaryFolder { folder throws(DiagnosticError) in
+      Result { try body(compiled(binding: sizes, profiles: profiles, in: folder)) }
+    }
+    return try result.get()
+  }
+
+  private func compiled(binding sizes: [Symbol: Int], profiles: Bool, in folder: String) throws -> String {
+    var graph = try graph(binding: sizes)
+    graph.name = CompileCommand.name(ofFile: path)
+    var compiler = Compiler()
+    var options = LibraryOptions(target: compiler.target)
+    options.writesHeaders = false
+    options.profiles = profiles
+    let library = "\(folder)/model.so"
+    _ = try LibraryCompiler.compile(try compiler.kernels(of: graph), to: library, options: options)
+    return library
   }
 }

@@ -44,7 +44,7 @@ public enum LibraryCompiler {
       let place = ProgramEmitter.Place(
         variant: number, isLast: number == variants.count - 1,
         target: number == 0 ? describe(variants.map(\.target)) : variant.target.description,
-        weightBytes: weights.byteCount, weightsBeside: options.weightsBeside)
+        weightBytes: weights.byteCount, weightsBeside: options.weightsBeside, profiles: options.profiles)
       objects.append(try programObject(variant, layouts[number], place))
     }
     artifacts.programSeconds = Clock.now - started - artifacts.kernelSeconds
@@ -61,6 +61,17 @@ public enum LibraryCompiler {
     if options.writesHeaders { artifacts.headers = try writeHeaders(variants, options, to: folder) }
     artifacts.linkSeconds = Clock.now - started - artifacts.kernelSeconds - artifacts.programSeconds
     return artifacts
+  }
+
+  /// What keeps a scheduled program from becoming a library.
+  public static func problems(of program: KernelProgram) -> [Diagnostic] {
+    var weights = WeightLayout()
+    do {
+      _ = try ProgramLayout(program, weights: &weights)
+      return []
+    } catch {
+      return (error as? DiagnosticError)?.diagnostics ?? [Diagnostic(.bug, "library.layout", "\(error)")]
+    }
   }
 
   private static func listing(_ variants: [LibraryVariant], _ options: LibraryOptions) throws -> String {
@@ -95,7 +106,8 @@ public enum LibraryCompiler {
     _ objects: [[UInt8]], _ name: String, _ weights: WeightLayout, _ options: LibraryOptions, to path: String
   ) throws(DiagnosticError) {
     let linker = Linker(command: options.linker)
-    let runtime = try RuntimeObject().path()
+    let runtime = try RuntimeObject(profiles: options.profiles).path()
+    let entries: [LibraryEntry] = options.profiles ? [.library, .profile] : [.library]
     try Files.withTemporaryFolder(in: folder(of: path)) { folder throws(DiagnosticError) in
       var paths: [String] = []
       for (index, object) in objects.enumerated() {
@@ -116,12 +128,11 @@ public enum LibraryCompiler {
         }
         paths.append(file)
       }
-      let entry = CIdentifier.make(name) + "_library"
       switch options.emission {
-      case .archive: try linker.archive(paths, entry: entry, in: folder, to: path)
-      case .object: try linker.object(paths, entry: entry, in: folder, to: path)
+      case .archive: try linker.archive(paths, name: name, entries: entries, in: folder, to: path)
+      case .object: try linker.object(paths, name: name, entries: entries, in: folder, to: path)
       case .library, .assembly, .llvm:
-        try linker.sharedLibrary(paths, name: fileName(of: path), in: folder, to: path)
+        try linker.sharedLibrary(paths, name: fileName(of: path), entries: entries, in: folder, to: path)
       }
     }
   }
@@ -133,11 +144,13 @@ public enum LibraryCompiler {
     let own = "\(folder)/\(program.name).h"
     let header = LibraryHeader(
       program: program, target: describe(variants.map(\.target)), isShared: options.emission == .library,
-      weightsBeside: options.weightsBeside)
+      weightsBeside: options.weightsBeside, profiles: options.profiles)
     try writeAtomically(header.text, to: own)
-    let generic = "\(folder)/sinter.h"
-    try writeAtomically(RuntimeObject.interfaceHeader, to: generic)
-    return [own, generic]
+    return try [own]
+      + (["sinter.h"] + (options.profiles ? ["sinter_profile.h"] : [])).map { name in
+        try writeAtomically(RuntimeObject.interfaceHeader(name), to: "\(folder)/\(name)")
+        return "\(folder)/\(name)"
+      }
   }
 
   private static func writeAtomically(_ text: String, to path: String) throws {

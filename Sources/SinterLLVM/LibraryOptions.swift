@@ -27,6 +27,8 @@ public struct LibraryOptions: Sendable {
   public var weightsBeside: Bool
   /// Writes `<name>.h` and `sinter.h` beside a library, an archive or an object.
   public var writesHeaders: Bool
+  /// Has the library note when each kernel runs, for `sinter_profile.h`. Others hold no code for that.
+  public var profiles: Bool
   /// Threads that compile kernels; as many as there are processors, unless told otherwise.
   public var threads: Int
   /// The linker; nil: `LD`, else `ld`.
@@ -34,12 +36,13 @@ public struct LibraryOptions: Sendable {
 
   public init(
     target: Target = .host, emission: Emission = .library, weightsBeside: Bool = false, writesHeaders: Bool = true,
-    threads: Int? = nil, linker: String? = nil
+    profiles: Bool = false, threads: Int? = nil, linker: String? = nil
   ) {
     self.target = target
     self.emission = emission
     self.weightsBeside = weightsBeside
     self.writesHeaders = writesHeaders
+    self.profiles = profiles
     self.threads = threads ?? max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     self.linker = linker
   }
@@ -60,7 +63,7 @@ public struct LibraryVariant: Sendable {
 public struct LibraryArtifacts: Sendable {
   /// The library, archive, object or listing.
   public var path: String
-  /// `<name>.h` and `sinter.h`; empty where none were asked for.
+  /// `<name>.h`, `sinter.h`, and `sinter_profile.h` where it applies; empty where none were asked for.
   public var headers: [String] = []
   public var weightsPath: String?
   public var weightBytes = 0

@@ -18,7 +18,11 @@ package struct RuntimeObject {
   /// Where objects are kept.
   package var cacheFolder: String
 
-  package init(compiler: String? = nil, cacheFolder: String? = nil) {
+  /// Whether the object can note when kernels run, for libraries whose `run` tells it.
+  package var profiles: Bool
+
+  package init(compiler: String? = nil, cacheFolder: String? = nil, profiles: Bool = false) {
+    self.profiles = profiles
     let command = (compiler ?? Environment.value("CC") ?? "cc").split(separator: " ").map(String.init)
     self.compiler = command.isEmpty ? ["cc"] : command
     self.cacheFolder = cacheFolder ?? Self.defaultCacheFolder
@@ -29,6 +33,8 @@ package struct RuntimeObject {
     if let cache = Environment.value("XDG_CACHE_HOME") { return cache + "/sinter" }
     return (Environment.value("HOME") ?? "/tmp") + "/.cache/sinter"
   }
+
+  private var flags: [String] { Self.flags + (profiles ? ["-DSINTER_PROFILE"] : []) }
 
   /// The path of the object file, compiled now if the cache does not have it.
   package func path() throws(DiagnosticError) -> String {
@@ -44,7 +50,7 @@ package struct RuntimeObject {
     for source in Self.sources() { try Files.write(source.bytes, to: "\(folder)/\(source.name)") }
     let partial = "\(object).\(getpid())"
     let arguments =
-      compiler.dropFirst() + Self.flags + ["-I", folder, "-c", "\(folder)/\(SINTER_RUNTIME_MAIN)", "-o", partial]
+      compiler.dropFirst() + flags + ["-I", folder, "-c", "\(folder)/\(SINTER_RUNTIME_MAIN)", "-o", partial]
     let result = try runCompiler(Array(arguments))
     guard result.succeeded else {
       Files.remove(partial)
@@ -71,7 +77,7 @@ package struct RuntimeObject {
       for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
     }
     let version = try runCompiler(compiler.dropFirst() + ["-v"])
-    for text in compiler + Self.flags + [version.output] {
+    for text in compiler + flags + [version.output] {
       combine(text.utf8)
       combine([0])
     }
@@ -80,9 +86,9 @@ package struct RuntimeObject {
     return String(repeating: "0", count: 16 - digits.count) + digits
   }
 
-  /// The text of sinter.h.
-  static var interfaceHeader: String {
-    sources().first { $0.name == "sinter.h" }.map { String(decoding: $0.bytes, as: UTF8.self) } ?? ""
+  /// The text of a header that hosts include: `sinter.h` or `sinter_profile.h`.
+  static func interfaceHeader(_ name: String) -> String {
+    sources().first { $0.name == name }.map { String(decoding: $0.bytes, as: UTF8.self) } ?? ""
   }
 
   private static func sources() -> [(name: String, bytes: UnsafeRawBufferPointer)] {

@@ -10,7 +10,7 @@ internal import SinterABI
 public final class CompiledLibrary: @unchecked Sendable {
   // The table is constant, and its functions may be called from any thread.
   let table: UnsafePointer<SinterLibrary>
-  private let handle: UnsafeMutableRawPointer
+  let handle: UnsafeMutableRawPointer
 
   public let path: String
   /// The model's name.

@@ -5,7 +5,7 @@ internal import SinterABI
 /// throws `run.busy` where another thread is inside it.
 public final class Session: @unchecked Sendable {
   // The C session guards itself against concurrent runs.
-  private let session: OpaquePointer
+  let session: OpaquePointer
   public let library: CompiledLibrary
 
   init(_ library: CompiledLibrary, threads: Int, weights: String?) throws(DiagnosticError) {
@@ -47,20 +47,27 @@ public final class Session: @unchecked Sendable {
 
   /// Runs the model on one value a port, in port order, and gives one an output. Outputs are not copied: they hold the library's memory.
   public func run(values: [HostValue]) throws(DiagnosticError) -> [HostValue] {
+    try rawOutputs(ValueArguments(values), count: values.count).map { OutputMemory($0, library).value }
+  }
+
+  /// Outputs that the library allocates.
+  func rawOutputs(_ arguments: ValueArguments, count: Int) throws(DiagnosticError) -> [SinterValue] {
+    var outputs = [SinterValue](repeating: SinterValue(), count: library.outputs.count)
+    try run(arguments, count: count, into: &outputs)
+    return outputs
+  }
+
+  /// Runs once; outputs that are not zero are memory of the caller's.
+  func run(_ arguments: ValueArguments, count: Int, into outputs: inout [SinterValue]) throws(DiagnosticError) {
     let table = library.table.pointee
-    guard values.count == library.inputs.count else {
+    guard count == library.inputs.count else {
       let names = library.inputs.map(\.description).joined(separator: ", ")
       throw DiagnosticError(
-        .user, "run.count",
-        "\(library.name) takes \(library.inputs.count) inputs, given \(values.count)", hint: "it takes \(names)")
+        .user, "run.count", "\(library.name) takes \(library.inputs.count) inputs, given \(count)",
+        hint: "it takes \(names)")
     }
-    let arguments = ValueArguments(values)
-    var outputs = [SinterValue](repeating: SinterValue(), count: library.outputs.count)
     let status = withExtendedLifetime(arguments) { table.run(session, arguments.values, &outputs) }
-    guard status == 0 else {
-      throw DiagnosticError(status: status, table.message(session), library)
-    }
-    return outputs.map { OutputMemory($0, library).value }
+    guard status == 0 else { throw DiagnosticError(status: status, table.message(session), library) }
   }
 }
 

@@ -6,6 +6,9 @@
 static const unsigned char sinter_h[] = {
 #embed "../SinterABI/include/sinter.h"
 };
+static const unsigned char sinter_profile_h[] = {
+#embed "../SinterABI/include/sinter_profile.h"
+};
 static const unsigned char sinter_runtime_h[] = {
 #embed "include/sinter_runtime.h"
 };
@@ -39,6 +42,9 @@ static const unsigned char plan_c[] = {
 static const unsigned char pool_c[] = {
 #embed "runtime/pool.c"
 };
+static const unsigned char profile_c[] = {
+#embed "runtime/profile.c"
+};
 static const unsigned char tensors_c[] = {
 #embed "runtime/tensors.c"
 };
@@ -48,6 +54,7 @@ static const unsigned char weights_c[] = {
 
 static const SinterRuntimeSource sources[] = {
   {"sinter.h", sinter_h, sizeof sinter_h},
+  {"sinter_profile.h", sinter_profile_h, sizeof sinter_profile_h},
   {"sinter_runtime.h", sinter_runtime_h, sizeof sinter_runtime_h},
   {"internal.h", internal_h, sizeof internal_h},
   {SINTER_RUNTIME_MAIN, all_c, sizeof all_c},
@@ -59,6 +66,7 @@ static const SinterRuntimeSource sources[] = {
   {"outputs.c", outputs_c, sizeof outputs_c},
   {"plan.c", plan_c, sizeof plan_c},
   {"pool.c", pool_c, sizeof pool_c},
+  {"profile.c", profile_c, sizeof profile_c},
   {"tensors.c", tensors_c, sizeof tensors_c},
   {"weights.c", weights_c, sizeof weights_c},
 };

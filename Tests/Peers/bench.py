@@ -1,83 +1,200 @@
 #!/usr/bin/env python3
-"""Times compiled models beside ONNX Runtime, and holds their outputs against its outputs.
+"""Times compiled models beside those of Sinter's peers that are installed, and holds the outputs against theirs.
 
-    bench.py --sinter .build/release/sinter model.onnx --size batch=8 --size sequence=128
+    bench.py --sinter .build/release/sinter model.onnx --size batch=8 --threads 1,2 --markdown table.md
 
-Both run in this process, in turns, on the same random inputs; the medians of all calls are printed. A named size that is
-not given is 1. Integer inputs are random in 0..<100, or 0 and 1 where the name ends in `mask`.
+Peers are ONNX Runtime, OpenVINO, and PyTorch where MODEL.pt2 or MODEL.pt lies beside the ONNX file. Each system runs in a process
+of its own, on the same random inputs; they take turns, and who waits is stopped, so that its threads disturb nobody. The medians of
+all calls are printed. A system whose outputs differ from the first peer's by more than 1e-3 of the largest magnitude is not
+timed. A named size that is not given is 1. Inputs come from MODEL.npz beside the ONNX file if it is there; otherwise floats are normally
+distributed, and integers random in 0..<100, 0 or 1 where the name has `type` in it, and 1 where it ends in `mask`.
 """
 
 import argparse
+import json
+import math
+import platform
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
+import onnx
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "Conformance"))
-from library import Library  # noqa: E402
+import peers
 
 ROUNDS = 5
+TOLERANCE = 1e-3
 
 
-def random_inputs(library, sizes, dimension_names):
+class Child:
+    """One system with one model, stopped unless it is its turn."""
+
+    def __init__(self, system, arguments, folder):
+        self.outputs_path = folder / f"{system}.npz"
+        self.errors = open(folder / f"{system}.log", "w+")
+        self.process = subprocess.Popen(
+            [sys.executable, peers.__file__, system, *arguments[:3], self.outputs_path, arguments[3]],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True)
+        self.answer()
+        self.process.send_signal(signal.SIGSTOP)
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            self.errors.seek(0)
+            raise RuntimeError((self.errors.read().strip() or "ended without a word").splitlines()[-1][:300])
+        return line
+
+    def outputs(self):
+        with np.load(self.outputs_path, allow_pickle=True) as file:
+            return [file[key] for key in file.files]
+
+    def seconds(self, count):
+        self.process.send_signal(signal.SIGCONT)
+        self.process.stdin.write(f"{count}\n")
+        self.process.stdin.flush()
+        times = json.loads(self.answer())
+        self.process.send_signal(signal.SIGSTOP)
+        return [time * 1e-9 for time in times]
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.errors.close()
+
+
+def make_inputs(path, sizes):
+    """Values for the inputs that have no initializer, by name."""
+    given = Path(path).with_suffix(".npz")
+    if given.exists():
+        with np.load(given) as file:
+            return {name: file[name] for name in file.files}
+    graph = onnx.load(path, load_external_data=False).graph
+    initialized = {tensor.name for tensor in graph.initializer}
     generator = np.random.default_rng(0)
-    for port, names in zip(library.inputs, dimension_names):
-        shape = [n if n >= 0 else sizes.get(name, 1) for n, name in zip(port.shape, names)]
-        if port.dtype.kind == "f":
-            yield generator.standard_normal(shape).astype(port.dtype)
+    inputs = {}
+    for port in graph.input:
+        if port.name in initialized:
+            continue
+        tensor = port.type.tensor_type
+        shape = [sizes.get(dim.dim_param, 1) if dim.dim_param else dim.dim_value for dim in tensor.shape.dim]
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+        if dtype.kind == "f":
+            inputs[port.name] = generator.standard_normal(shape).astype(dtype)
         elif port.name.endswith("mask"):
-            yield np.ones(shape, port.dtype)
+            inputs[port.name] = np.ones(shape, dtype)
         else:
-            yield generator.integers(0, 2 if port.dtype == bool else 100, shape).astype(port.dtype)
+            inputs[port.name] = generator.integers(0, 2 if dtype == bool or "type" in port.name else 100, shape).astype(dtype)
+    return inputs
 
 
-def peer(path, threads):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+def distance(ours, theirs):
+    """The largest difference, relative to the largest magnitude; infinity where shapes differ."""
+    worst = 0.0
+    for a, b in zip(ours, theirs, strict=True):
+        if a.shape != b.shape:
+            return math.inf
+        if a.size and a.dtype.kind in "fiub":
+            a, b = a.astype("f8"), b.astype("f8")
+            difference = np.abs(a - b).max() / max(float(np.abs(b).max()), 1e-9)
+            worst = max(worst, math.inf if np.isnan(difference) else float(difference))
+    return worst
 
 
-def milliseconds_of(call, budget):
-    """Times of single calls for `budget` seconds, after one that does not count."""
-    call()
-    times, end = [], time.perf_counter() + budget
-    while not times or time.perf_counter() < end:
-        start = time.perf_counter()
-        call()
-        times.append((time.perf_counter() - start) * 1e3)
+def bench(path, library, compile_seconds, threads, arguments, folder):
+    """The figures of one model on so many threads."""
+    inputs_path = folder / "inputs.npz"
+    np.savez(inputs_path, **make_inputs(path, arguments.sizes))
+    result = {"model": label(path), "threads": threads, "compile_s": compile_seconds, "median_ms": {}, "problems": {}}
+    children = {}
+    try:
+        for system in peers.available(path):
+            try:
+                children[system] = Child(system, [path, library, inputs_path, str(threads)], folder)
+            except RuntimeError as problem:
+                result["problems"][system] = str(problem)
+        reference = next((name for name in children if name != "sinter"), None)
+        expected = children[reference].outputs() if reference else None
+        for system in list(children):
+            if reference and system != reference:
+                worst = distance(children[system].outputs(), expected)
+                if system == "sinter":
+                    result["difference"] = worst
+                if worst > TOLERANCE:
+                    result["problems"][system] = f"outputs differ from those of {reference} by {worst:.1e}"
+                    children.pop(system).stop()
+        times = take_turns(children, arguments.seconds)
+        result["median_ms"] = {system: statistics.median(all_times) * 1e3 for system, all_times in times.items()}
+    finally:
+        for child in children.values():
+            child.stop()
+    return result
+
+
+def take_turns(children, seconds):
+    counts = {}
+    for system, child in children.items():  # warms up, and tells how many calls fill a turn
+        times = child.seconds(2)
+        start, spent = time.monotonic(), list(times)
+        while time.monotonic() - start < min(0.2, seconds):
+            spent += child.seconds(max(1, int(0.05 / max(min(spent), 1e-6))))
+        counts[system] = max(1, min(20000, int(seconds / ROUNDS / max(min(spent), 1e-6))))
+    times = {system: [] for system in children}
+    for _ in range(ROUNDS):
+        for system, child in children.items():
+            child.seconds(1)  # brings the caches back
+            times[system] += child.seconds(counts[system])
     return times
 
 
-def bench(path, arguments, sizes, folder):
-    compiled = str(Path(folder, Path(path).stem + ".so"))
-    start = time.perf_counter()
-    subprocess.run([arguments.sinter, "compile", path, "-o", compiled], check=True, stdout=subprocess.DEVNULL)
-    compile_time = time.perf_counter() - start
-    runtime = peer(path, arguments.threads)
-    library = Library(compiled)
-    inputs = list(random_inputs(library, sizes, [port.shape for port in runtime.get_inputs()]))
-    feeds = {port.name: value for port, value in zip(runtime.get_inputs(), inputs)}
-    with library.open(arguments.threads) as session:
-        worst = 0.0
-        for ours, theirs in zip(session.run(inputs), runtime.run(None, feeds)):
-            if np.shape(ours) != np.shape(theirs):
-                return f"wrong shape {np.shape(ours)}, expected {np.shape(theirs)}"
-            if ours.size and ours.dtype.kind in "fiub":
-                scale = max(float(np.abs(theirs).max()), 1e-9)
-                worst = max(worst, float(np.abs(ours.astype("f8") - theirs.astype("f8")).max()) / scale)
-        ours_ms, theirs_ms = [], []
-        for _ in range(ROUNDS):
-            ours_ms += milliseconds_of(lambda: session.run(inputs), arguments.seconds / ROUNDS)
-            theirs_ms += milliseconds_of(lambda: runtime.run(None, feeds), arguments.seconds / ROUNDS)
-    ours_ms, theirs_ms = statistics.median(ours_ms), statistics.median(theirs_ms)
-    return (f"{ours_ms:9.3f} ms, ONNX Runtime {theirs_ms:9.3f} ms, ratio {ours_ms / theirs_ms:5.2f}, "
-            f"largest difference {worst:.1e}, compiled in {compile_time:.1f} s")
+def label(path):
+    return Path(path).stem if Path(path).stem != "model" else Path(path).resolve().parent.name
+
+
+def rows(results):
+    """Cells of a table: a column for each system, and how much faster Sinter is than the best of the others."""
+    systems = [name for name in peers.SYSTEMS if any(name in result["median_ms"] for result in results)]
+    head = ["model", "threads"] + [f"{name}, ms" for name in systems] + ["best peer / sinter", "difference"]
+    lines = []
+    for result in results:
+        times = result["median_ms"]
+        best = min((value for name, value in times.items() if name != "sinter"), default=None)
+        ratio = f"{best / times['sinter']:.2f}" if best and "sinter" in times else ""
+        difference = f"{result['difference']:.0e}" if "difference" in result else ""
+        cells = [f"{times[name]:.3g}" if name in times else "" for name in systems]
+        lines.append([result["model"], str(result["threads"])] + cells + [ratio, difference])
+    return head, lines
+
+
+def markdown(results):
+    head, lines = rows(results)
+    text = f"Median latency on {processor()}; {versions()}. A ratio above 1 means that Sinter is faster than the best peer.\n\n"
+    for line in [head, ["---"] + ["---:"] * (len(head) - 1)] + lines:
+        text += "| " + " | ".join(line) + " |\n"
+    for result in results:
+        for system, problem in result["problems"].items():
+            text += f"\n{system} on {result['model']}, {result['threads']} threads: {problem}\n"
+    return text
+
+
+def processor():
+    try:
+        names = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+        return f"{names[0]}, {len(names)} processors"
+    except (OSError, IndexError):
+        return platform.machine()
+
+
+def versions():
+    modules = [system.module for system in peers.SYSTEMS.values() if system.module]
+    installed = [f"{name} {version(name)}" for name in modules if peers.importlib.util.find_spec(name)]
+    return ", ".join(installed) or "no peer is installed"
 
 
 def main():
@@ -85,18 +202,35 @@ def main():
     parser.add_argument("models", nargs="+", help="ONNX files")
     parser.add_argument("--sinter", required=True, help="the compiler's binary")
     parser.add_argument("--size", action="append", default=[], metavar="NAME=N", help="the value of a named size")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=2, help="for each model and side (2)")
+    parser.add_argument("--threads", default="1", help="numbers of threads with commas between (1)")
+    parser.add_argument("--seconds", type=float, default=2, help="for each model and system (2)")
+    parser.add_argument("--json", help="a file for all figures")
+    parser.add_argument("--markdown", help="a file for the table")
     arguments = parser.parse_args()
-    sizes = {name: int(value) for name, _, value in (entry.partition("=") for entry in arguments.size)}
-    failed = False
-    with tempfile.TemporaryDirectory(prefix="sinter-bench-") as folder:
-        for path in arguments.models:
+    arguments.sizes = {name: int(value) for name, _, value in (entry.partition("=") for entry in arguments.size)}
+    results, failed = [], False
+    print(f"{processor()}; {versions()}", flush=True)
+    for path in arguments.models:
+        with tempfile.TemporaryDirectory(prefix="sinter-bench-") as name:
+            library, start = f"{name}/model.so", time.monotonic()
             try:
-                print(f"{Path(path).stem:24} {bench(path, arguments, sizes, folder)}", flush=True)
+                subprocess.run([arguments.sinter, "compile", path, "-o", library], check=True)
+                compile_seconds = time.monotonic() - start
+                for threads in map(int, arguments.threads.split(",")):
+                    results.append(bench(path, library, compile_seconds, threads, arguments, Path(name)))
+                    head, lines = rows(results[-1:])
+                    print("  ".join(f"{key} {value}" for key, value in zip(head, lines[0]) if value), flush=True)
+                    for system, problem in results[-1]["problems"].items():
+                        failed = failed or system == "sinter"
+                        print(f"  {system}: {problem}", flush=True)
             except Exception as error:  # one model must not end the others
                 failed = True
-                print(f"{Path(path).stem:24} failed: {type(error).__name__}: {error}", flush=True)
+                print(f"{label(path)} failed: {type(error).__name__}: {error}", flush=True)
+    if arguments.json:
+        about = {"processor": processor(), "versions": versions(), "results": results}
+        Path(arguments.json).write_text(json.dumps(about, indent=2) + "\n")
+    if arguments.markdown:
+        Path(arguments.markdown).write_text(markdown(results))
     return 1 if failed else 0
 
 

@@ -126,4 +126,66 @@ import Testing
       #expect(shape.errors.contains("4") && shape.errors.contains("5"), "\(shape.errors)")
     }
   }
+
+  @Test func profilesAreTablesTracesAndStacks() throws {
+    try Self.withModel { folder, model in
+      let outcome = try Self.sinter(
+        "profile", model, "--bind", "n=2", "--threads", "1", "--runs", "3", "--trace", "\(folder)/t.json", "--folded",
+        "\(folder)/t.folded", "--json", "\(folder)/p.json")
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(outcome.output.contains("GFLOP/s of f32") && outcome.output.contains("of peak  kernel"), "\(outcome.output)")
+      func object(_ path: String) throws -> [String: Any] {
+        try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path))) as? [String: Any] ?? [:]
+      }
+      let launches = try object("\(folder)/p.json")["launches"] as? [[String: Any]] ?? []
+      let events = try object("\(folder)/t.json")["traceEvents"] as? [[String: Any]] ?? []
+      try #require(!launches.isEmpty && events.count == launches.count)
+      #expect(events.allSatisfy { $0["ph"] as? String == "X" && $0["dur"] is Double })
+      let stacks = try String(contentsOfFile: "\(folder)/t.folded", encoding: .utf8)
+      let kernel = launches[0]["kernel"] as? String ?? ""
+      #expect(outcome.output.contains(kernel) && stacks.hasPrefix("tiny;") && stacks.contains(";\(kernel) "), "\(stacks)")
+
+      #expect(try Self.sinter("compile", model, "-o", "\(folder)/libtiny.so", "--profile").status == 0)
+      let library = try Self.sinter("profile", "\(folder)/libtiny.so", "--size", "n=3", "--runs", "1", "--no-peaks")
+      #expect(library.status == 0 && !library.output.contains("GFLOP/s of f32"), "\(library.errors)")
+      #expect(try Self.sinter("compile", model, "-o", "\(folder)/libtiny.so").status == 0)
+      let plain = try Self.sinter("profile", "\(folder)/libtiny.so")
+      #expect(plain.status == 1 && plain.errors.contains("sinter compile --profile"), "\(plain.errors)")
+    }
+  }
+
+  /// Nothing here depends on what the figures are.
+  @Test func benchMeasuresEveryCombination() throws {
+    try Self.withModel { folder, model in
+      let outcome = try Self.sinter(
+        "bench", model, "--bind", "n=1,3", "--threads", "1,2", "--seconds", "0.05", "--warm-up", "0", "--json",
+        "\(folder)/b.json")
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let results =
+        try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: "\(folder)/b.json")))
+        as? [[String: Any]] ?? []
+      #expect(results.map { $0["sizes"] as? [String] } == [["n=1"], ["n=1"], ["n=3"], ["n=3"]])
+      #expect(results.map { $0["threads"] as? Int } == [1, 2, 1, 2])
+      for result in results {
+        let times = result["milliseconds"] as? [String: Double] ?? [:]
+        let ordered = ["min", "median", "p90", "p99", "max"].compactMap { times[$0] }
+        #expect(ordered.count == 5 && ordered == ordered.sorted())
+      }
+      for part in ["latency", "throughput", "open to first result", "resident memory"] {
+        #expect(outcome.output.components(separatedBy: "  " + part).count == 5, "\(outcome.output)")
+      }
+      let wrong = try Self.sinter("bench", model, "--size", "n=1;2")
+      #expect(wrong.status == 2)
+      try NpyFile.write(.f32([2, 5], [Float](repeating: 0, count: 10)), to: "\(folder)/x.npy")
+      #expect(try Self.sinter("bench", model, "x=\(folder)/x.npy").status == 1)
+    }
+  }
+
+  @Test func checkTellsWhatCompileRefuses() throws {
+    try Self.withModel { folder, model in
+      let bound = try Self.sinter("check", model, "--bind", "m=1")
+      #expect(bound.status == 1 && bound.errors.contains("no input has a size named m"))
+      #expect(try Self.sinter("check", model, "--bind", "n=1").status == 0)
+    }
+  }
 }

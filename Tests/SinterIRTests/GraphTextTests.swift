@@ -74,3 +74,12 @@ import Testing
     }
   }
 }
+
+@Suite struct OriginTextTests {
+  @Test(arguments: [
+    Origin(), Origin(path: "encoder.0"), Origin(node: "/encoder/0/MatMul"), Origin(source: "model.py:12"),
+    Origin(path: "encoder.0", node: "MatMul, the second"), Origin(path: "encoder.0", source: "Net.swift:7"),
+    Origin(path: "a.b", node: "layer x, node y", source: "Net.swift:7"), Origin(node: "n", source: "model.py:12"),
+  ])
+  func descriptionsParseBack(origin: Origin) { #expect(Origin(parsing: origin.description) == origin) }
+}

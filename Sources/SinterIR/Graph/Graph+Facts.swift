@@ -46,8 +46,9 @@ extension Graph {
   }
 
   /// Infers each node's results again from what is known of its inputs now. A fact never gets worse: sizes and contents that were
-  /// known stay so, and a size that inference would name afresh keeps its old name.
+  /// known stay so, and a size that inference would name afresh keeps its old name. All nodes that are refused are reported.
   public mutating func inferAnew() throws {
+    var diagnostics: [Diagnostic] = []
     var known: Set<Symbol> = []
     for id in values.indices { known.formUnion(values[id].fact.type.symbols) }
     for id in order {
@@ -56,12 +57,14 @@ extension Graph {
       do {
         facts = try node.op.inferWithContents(inputs(of: id))
       } catch let error as DiagnosticError {
-        throw error.located(op: Swift.type(of: node.op).name, origin: node.origin)
+        diagnostics += error.located(op: Swift.type(of: node.op).name, origin: node.origin).diagnostics
+        continue
       }
       for (output, fact) in zip(node.outputs, facts) where fact.type.agrees(with: values[output].fact.type) {
         values[output].fact = values[output].fact.refined(by: fact, symbols: known)
       }
     }
+    if !diagnostics.isEmpty { throw DiagnosticError(diagnostics) }
   }
 }
 

@@ -114,6 +114,26 @@ extension Origin: CustomStringConvertible {
     [path.isEmpty ? "" : "layer \(path)", node.isEmpty ? "" : "node \(node)", source].filter { !$0.isEmpty }
       .joined(separator: ", ")
   }
+
+  /// Reads a description back.
+  package init(parsing description: String) {
+    self.init()
+    var rest = Substring(description)
+    if rest.hasPrefix("layer ") {
+      let end = rest.firstRange(of: ", node ")?.lowerBound ?? rest.firstRange(of: ", ")?.lowerBound ?? rest.endIndex
+      path = String(rest[..<end].dropFirst("layer ".count))
+      rest = rest[end...].hasPrefix(", ") ? rest[end...].dropFirst(2) : ""
+    }
+    if rest.hasPrefix("node ") {
+      // Names of nodes may hold anything; a source is the last part, and ends with a line's number.
+      let comma = rest.ranges(of: ", ").last
+      let isSource = comma.map { rest[$0.upperBound...].wholeMatch(of: /[^ ]+:[0-9]+/) != nil } ?? false
+      let end = isSource ? comma?.lowerBound ?? rest.endIndex : rest.endIndex
+      node = String(rest[..<end].dropFirst("node ".count))
+      rest = rest[end...].hasPrefix(", ") ? rest[end...].dropFirst(2) : ""
+    }
+    source = String(rest)
+  }
 }
 
 /// What is known of a value ahead of time.

@@ -7,19 +7,38 @@ extension Graph {
   /// An operator that is `Primitive` lowers itself; one that is only `Composite` is expanded and its expansion lowered. All operators that
   /// can do neither, and all nodes whose lowering fails, are reported together.
   public func lowered() throws -> FormProgram {
+    let (program, problems) = partiallyLowered()
+    if !problems.isEmpty { throw DiagnosticError(problems) }
+    return program
+  }
+
+  /// As much of the graph as can be lowered, and all that is wrong with the rest. What a node that cannot be lowered would use is an
+  /// output of the program.
+  public func partiallyLowered() -> (program: FormProgram, problems: [Diagnostic]) {
     var lowering = Lowering(name: name)
-    var operands: [Operand] = []
+    var bound: [ValueID: Operand] = [:]
+    var problems: [Diagnostic] = []
     for port in inputs {
       guard let type = type(of: port.value).tensor else {
-        throw DiagnosticError(
-          .limit, "lower.port", "input \(port.name) is \(type(of: port.value)); only tensors cross a compiled library's border")
+        problems.append(
+          Diagnostic(
+            .limit, "lower.port",
+            "input \(port.name) is \(type(of: port.value)); only tensors cross a compiled library's border"))
+        continue
       }
-      operands.append(lowering.input(type, named: port.name))
+      bound[port.value] = lowering.input(type, named: port.name)
     }
     for (symbol, range) in ranges { lowering.setRange(range, of: symbol) }
-    let results = try lower(into: &lowering, inputs: operands)
-    for (port, operand) in zip(outputs, results) { lowering.output(operand, named: port.name) }
-    return lowering.program
+    var pass = GraphLowering(graph: self, lowering: lowering, bound: bound)
+    let results = pass.run(isWhole: problems.isEmpty)
+    problems += pass.diagnostics
+    for (port, operand) in zip(outputs, results) {
+      if let operand { pass.lowering.output(operand, named: port.name) }
+    }
+    if !problems.isEmpty {
+      for operand in pass.looseEnds { pass.lowering.output(operand, named: "unused \(operand.id)") }
+    }
+    return (pass.lowering.program, problems)
   }
 
   /// Adds this graph's forms to a program, its inputs being values of that program; gives its outputs. Control flow lowers its bodies
@@ -36,10 +55,10 @@ extension Graph {
   func lower(into lowering: inout Lowering, bound: [ValueID: Operand]) throws -> [Operand] {
     var pass = GraphLowering(graph: self, lowering: lowering, bound: bound)
     lowering = Lowering(name: "")
-    let results = pass.run()
+    let results = pass.run(isWhole: true)
     lowering = pass.lowering
     if !pass.diagnostics.isEmpty { throw DiagnosticError(pass.diagnostics) }
-    return results
+    return results.compactMap { $0 }
   }
 }
 
@@ -50,6 +69,8 @@ private struct GraphLowering {
   /// The operand of each value so far; nil also where a node failed, so that its users stay silent.
   var operands: [Operand?]
   var diagnostics: [Diagnostic] = []
+  /// What nodes that failed would use.
+  private(set) var looseEnds: [Operand] = []
   /// Operators without a meaning, each with the first node that has it.
   var unknown: [String: [String]] = [:]
 
@@ -60,16 +81,21 @@ private struct GraphLowering {
     for (value, operand) in bound { operands[value.position] = operand }
   }
 
-  mutating func run() -> [Operand] {
+  /// The outputs; nil where one cannot be computed. Where the graph is whole, that has a reason among the diagnostics.
+  mutating func run(isWhole: Bool) -> [Operand?] {
     let outerOrigin = lowering.origin
     for id in graph.order {
       let node = graph.nodes[id]
       if !node.origin.isEmpty { lowering.origin = node.origin.map(\.description) }
       do {
-        guard let results = try lower(id, node) else { continue }
+        guard let results = try lower(id, node) else {
+          noteLooseEnds(node)
+          continue
+        }
         for (output, operand) in zip(node.outputs, results) { operands[output.position] = operand }
       } catch let error as DiagnosticError {
         diagnostics += error.located(op: type(of: node.op).name, origin: node.origin).diagnostics
+        noteLooseEnds(node)
       } catch {
         diagnostics.append(
           Diagnostic(.bug, "lower.error", "\(type(of: node.op).name): \(error)", at: node.origin.map(\.description)))
@@ -84,11 +110,17 @@ private struct GraphLowering {
           .limit, "lower.operator", "operator \(name) has no lowering\(count)", at: places.prefix(1).filter { !$0.isEmpty }))
     }
     let results = graph.outputs.map { operand(of: $0.value) }
-    if diagnostics.isEmpty, let missing = results.firstIndex(where: { $0 == nil }) {
+    if isWhole, diagnostics.isEmpty, let missing = results.firstIndex(where: { $0 == nil }) {
       diagnostics.append(
         Diagnostic(.bug, "lower.output", "output \(graph.outputs[missing].name) of graph \(graph.name) is never computed"))
     }
-    return results.compactMap { $0 }
+    return results
+  }
+
+  private mutating func noteLooseEnds(_ node: Graph.Node) {
+    for case let input? in node.inputs where graph.producer(of: input) != nil {
+      if let operand = operands[input.position], !looseEnds.contains(operand) { looseEnds.append(operand) }
+    }
   }
 
   /// The operand of a value; constants enter the program where they are first used.

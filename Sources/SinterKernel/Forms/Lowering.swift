@@ -196,7 +196,13 @@ public struct Lowering {
     program.steps = []
     let current = initial.map { declare($0.type) }
     let slices = sliced.map { declare(TensorType($0.element, Array($0.shape.dropFirst()))) }
-    let (next, collected) = try build(&self, current, slices)
+    let next, collected: [Operand]
+    do {
+      (next, collected) = try build(&self, current, slices)
+    } catch {
+      program.steps = outer
+      throw error
+    }
     let body = program.steps
     program.steps = outer
     let final = initial.map { declare($0.type) }

@@ -9,6 +9,8 @@ struct LibraryHeader {
   /// The entry point is `sinter_library`, not `<name>_library`.
   let isShared: Bool
   let weightsBeside: Bool
+  /// `sinter_profile.h` applies, too.
+  let profiles: Bool
 
   private let prefix: String
   private let symbols: [Symbol]
@@ -16,11 +18,12 @@ struct LibraryHeader {
   private let inputNames: [String]
   private let outputNames: [String]
 
-  init(program: KernelProgram, target: String, isShared: Bool, weightsBeside: Bool) {
+  init(program: KernelProgram, target: String, isShared: Bool, weightsBeside: Bool, profiles: Bool) {
     self.program = program
     self.target = target
     self.isShared = isShared
     self.weightsBeside = weightsBeside
+    self.profiles = profiles
     prefix = CIdentifier.make(program.name)
     var found: [Symbol] = []
     for dim in program.inputs.flatMap(\.type.shape) {
@@ -41,9 +44,12 @@ struct LibraryHeader {
     var lines: [String] = []
     lines += description
     lines += ["#ifndef \(guardName)", "#define \(guardName)", ""]
-    lines += ["#include <string.h>", "", "#include \"sinter.h\"", ""]
+    lines += ["#include <string.h>", "", "#include \"sinter.h\""]
+    lines += profiles ? ["#include \"sinter_profile.h\"", ""] : [""]
     lines += ["#ifdef __cplusplus", "extern \"C\" {", "#endif", ""]
-    if !isShared { lines += ["const SinterLibrary *\(prefix)_library(void);", ""] }
+    if !isShared { lines.append("const SinterLibrary *\(prefix)_library(void);") }
+    if !isShared, profiles { lines.append("const SinterProfile *\(prefix)_profile(void);") }
+    if !isShared { lines.append("") }
     lines += portNumbers("INPUT", program.inputs, inputNames)
     lines += portNumbers("OUTPUT", program.outputs, outputNames)
     if needsArithmetic { lines += arithmetic }

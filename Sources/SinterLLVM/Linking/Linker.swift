@@ -1,6 +1,19 @@
 import Glibc
 import SinterCore
 
+/// A function that a library exports.
+enum LibraryEntry: String {
+  case library
+  /// Only where the library was compiled to be profiled.
+  case profile
+
+  /// In a shared library.
+  var symbol: String { "sinter_\(rawValue)" }
+
+  /// In an archive or an object.
+  func symbol(of model: String) -> String { "\(CIdentifier.make(model))_\(rawValue)" }
+}
+
 /// Puts objects together with the system's tools.
 ///
 /// The same objects give the same bytes. Nothing is seen at the destination before all of it is there.
@@ -24,10 +37,12 @@ package struct Linker {
     archiver = tool("AR", "ar")
   }
 
-  /// A shared library that exports `sinter_library` alone and needs the C library, its mathematics and nothing else.
-  func sharedLibrary(_ objects: [String], name: String, in folder: String, to path: String) throws(DiagnosticError) {
+  /// A shared library that exports the entry points alone and needs the C library, its mathematics and nothing else.
+  func sharedLibrary(
+    _ objects: [String], name: String, entries: [LibraryEntry], in folder: String, to path: String
+  ) throws(DiagnosticError) {
     let exports = folder + "/exports.map"
-    try Files.write("{ global: sinter_library; local: *; };\n", to: exports)
+    try Files.write("{ global: \(entries.map { $0.symbol + "; " }.joined())local: *; };\n", to: exports)
     let output = folder + "/library.so"
     let arguments = [
       "-shared", "-o", output, "-soname", name, "--version-script=" + exports, "--gc-sections", "--strip-debug",
@@ -38,21 +53,26 @@ package struct Linker {
     try Files.rename(output, to: path)
   }
 
-  /// One object that defines `entry` and keeps everything else to itself.
-  func object(_ objects: [String], entry: String, in folder: String, to path: String) throws(DiagnosticError) {
+  /// One object that defines the entry points under the model's name and keeps everything else to itself.
+  func object(
+    _ objects: [String], name: String, entries: [LibraryEntry], in folder: String, to path: String
+  ) throws(DiagnosticError) {
     let joined = folder + "/joined.o"
     try run(command, ["-r", "-o", joined, "--build-id=none"] + objects, "ld", "LD", "object \(path)")
-    let arguments = [
-      "--strip-debug", "--redefine-sym", "sinter_library=" + entry, "--keep-global-symbol", entry, joined,
-    ]
-    try run(copier, arguments, "objcopy", "OBJCOPY", "object \(path)")
+    let renamed = entries.flatMap { entry in
+      let own = entry.symbol(of: name)
+      return ["--redefine-sym", "\(entry.symbol)=\(own)", "--keep-global-symbol", own]
+    }
+    try run(copier, ["--strip-debug"] + renamed + [joined], "objcopy", "OBJCOPY", "object \(path)")
     try Files.rename(joined, to: path)
   }
 
   /// A static archive with one such object.
-  func archive(_ objects: [String], entry: String, in folder: String, to path: String) throws(DiagnosticError) {
+  func archive(
+    _ objects: [String], name: String, entries: [LibraryEntry], in folder: String, to path: String
+  ) throws(DiagnosticError) {
     let member = folder + "/model.o"
-    try object(objects, entry: entry, in: folder, to: member)
+    try object(objects, name: name, entries: entries, in: folder, to: member)
     let output = folder + "/library.a"
     try run(archiver, ["rcsD", output, member], "ar", "AR", "archive \(path)")
     try Files.rename(output, to: path)

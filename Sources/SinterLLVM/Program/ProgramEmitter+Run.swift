@@ -7,7 +7,7 @@ extension ProgramEmitter {
   private static let stepsPerFunction = 64
 
   /// What the code of one part of `run` refers to.
-  private struct Part {
+  struct Part {
     var frame, buffers, sizes: IRValue
     /// Arrays for the arguments of calls.
     var bufferArguments, sizeArguments: IRValue
@@ -31,6 +31,7 @@ extension ProgramEmitter {
     ir.position(at: ir.block("entry", in: run))
     let frame = ir.parameter(run, 0)
     let (leave, status) = emitLeave(run)
+    if place.profiles { emitProfileStart(frame) }
     let output = ir.external("sinter_output", ir.functionType(ir.i32, [ir.pointer, ir.i32]), isHidden: true)
     for port in program.outputs.indices {
       leaveUnlessOK(ir.call(output, [frame, ir.int(ir.i32, Int64(port))]), leave, status)
@@ -52,7 +53,7 @@ extension ProgramEmitter {
     return (leave, status)
   }
 
-  private func leaveUnlessOK(_ result: IRValue, _ leave: IRBlock, _ status: IRValue) {
+  func leaveUnlessOK(_ result: IRValue, _ leave: IRBlock, _ status: IRValue) {
     let next = ir.block("next", in: ir.currentFunction)
     ir.addIncoming(status, result, ir.currentBlock)
     ir.jump(if: ir.icmp(LLVMIntEQ, result, 0), next, else: leave)
@@ -122,9 +123,11 @@ extension ProgramEmitter {
       KernelCompiler.symbol(call.kernel, kernel, variant: place.variant),
       ir.functionType(ir.i32, [ir.pointer, ir.pointer, ir.i64, ir.i64]),
       isHidden: true)
+    if let count = call.tasks.value, count <= 0 { return }
+    if place.profiles { try emitProfileLaunch(call, part) }
     if let count = call.tasks.value, count < 2 * max(1, call.grain) {
-      if count <= 0 { return }
       let error = ir.call(function, [part.bufferArguments, sizes, ir.index(0), tasks])
+      if place.profiles { emitProfileLaunched(part) }
       return report(error, part)
     }
     let launch = ir.external(
@@ -132,6 +135,7 @@ extension ProgramEmitter {
       ir.functionType(ir.i32, [ir.pointer, ir.pointer, ir.pointer, ir.pointer, ir.i64, ir.i64]), isHidden: true)
     let status = ir.call(
       launch, [part.frame, function, part.bufferArguments, sizes, tasks, ir.index(max(1, call.grain))])
+    if place.profiles { emitProfileLaunched(part) }
     leaveUnlessOK(status, part.leave, part.status)
   }
 
@@ -171,7 +175,7 @@ extension ProgramEmitter {
   }
 
   /// A size: a number, what `plan` computed, or what is computed here since it changes with the turn of a loop.
-  private func size(_ dim: Dim, _ part: Part) throws -> IRValue {
+  func size(_ dim: Dim, _ part: Part) throws -> IRValue {
     if let value = dim.value { return ir.index(value) }
     if let slot = layout.knownSlot(dim) { return loadSlot(slot, of: part.sizes) }
     var emitter = DimEmitter(ir: ir) { [layout, ir] symbol in

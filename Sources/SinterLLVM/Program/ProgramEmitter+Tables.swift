@@ -27,7 +27,7 @@ extension ProgramEmitter {
     LLVMSetVisibility(definition, LLVMHiddenVisibility)
   }
 
-  private func count(_ value: Int) -> IRValue { ir.int(ir.i64, Int64(value)) }
+  func count(_ value: Int) -> IRValue { ir.int(ir.i64, Int64(value)) }
 
   /// Something that another object of the library defines.
   private func hiddenGlobal(_ name: String) -> IRValue {
@@ -99,7 +99,7 @@ extension ProgramEmitter {
 
   // MARK: Constants
 
-  private func structure(_ fields: [IRValue], _ type: IRType) -> IRValue {
+  func structure(_ fields: [IRValue], _ type: IRType) -> IRValue {
     var fields: [IRValue?] = fields
     return LLVMConstNamedStruct(type, &fields, UInt32(fields.count))
   }
@@ -112,7 +112,7 @@ extension ProgramEmitter {
     return define(ir.array(element, elements.count), array, name: "table")
   }
 
-  private func string(_ text: String) -> IRValue {
+  func string(_ text: String) -> IRValue {
     let bytes = Array(text.utf8).map { CChar(bitPattern: $0) }
     let value = LLVMConstStringInContext2(ir.context, bytes, bytes.count, 0)!
     let global = define(LLVMTypeOf(value), value, name: "text")
@@ -121,7 +121,7 @@ extension ProgramEmitter {
     return global
   }
 
-  private func define(_ type: IRType, _ value: IRValue, name: String) -> IRValue {
+  func define(_ type: IRType, _ value: IRValue, name: String) -> IRValue {
     let global = LLVMAddGlobal(ir.module, type, name)!
     LLVMSetInitializer(global, value)
     LLVMSetGlobalConstant(global, 1)

@@ -22,6 +22,8 @@ final class ProgramEmitter {
     var weightBytes: Int
     /// The weights are in a file beside the library.
     var weightsBeside: Bool
+    /// `run` notes when each kernel runs.
+    var profiles = false
   }
 
   /// The name under which the weights object defines the first byte of all constants.

@@ -150,8 +150,16 @@ struct ProgramLayout {
       unknown.sorted { $0.key < $1.key }.map { symbol, dim in
         Diagnostic(
           .limit, "library.symbol", "the size \(dim) depends on \(symbol.name), which is no dimension of an input",
-          at: [program.name], hint: "make \(symbol.name) a dimension of some input by itself, or give it a number")
+          at: program.origin(of: symbol), hint: "make \(symbol.name) a dimension of some input by itself, or give it a number")
       })
+  }
+}
+
+extension KernelProgram {
+  /// Where a size comes from, as far as that can be told: what the first buffer with that size belongs to.
+  fileprivate func origin(of symbol: Symbol) -> [String] {
+    let first = buffers.elements.first { $0.count.symbols.contains(symbol) && !$0.origin.isEmpty }
+    return first.map { Array($0.origin.prefix(1)) } ?? [name]
   }
 }
 

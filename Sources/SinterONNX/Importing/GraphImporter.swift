@@ -18,6 +18,8 @@ struct GraphImporter {
   /// What the file says of the types of computed values.
   var declared: [String: Fact] = [:]
   var diagnostics: [Diagnostic] = []
+  /// What nodes that cannot be read would use.
+  private var looseEnds: [ValueID] = []
   /// The calls of functions that the importer is inside of, before the names of nodes: `block1/`.
   var callPath = ""
   /// The functions called on the way here, with what their attributes are.
@@ -28,8 +30,10 @@ struct GraphImporter {
     builder = GraphBuilder(name: name)
   }
 
-  func finish() throws -> Graph {
-    if !diagnostics.isEmpty { throw DiagnosticError(diagnostics) }
+  /// The body with all its outputs. Where some are missing for a reason that was told before any node was read, the error says
+  /// nothing.
+  private func finish(outputs count: Int) throws -> Graph {
+    if !diagnostics.isEmpty || builder.graph.outputs.count < count { throw DiagnosticError(diagnostics) }
     return builder.graph
   }
 
@@ -117,7 +121,7 @@ struct GraphImporter {
       return
     }
     builder.origin = [origin(of: node)]
-    var isWhole = true
+    var isWhole = isKnown(node)
     for (index, name) in node.inputs.enumerated() where !name.isEmpty {
       isWhole = check(name, "input \(index)", of: node) && isWhole
     }
@@ -125,7 +129,7 @@ struct GraphImporter {
       for name in body.freeNames { isWhole = check(name, "subgraph \(body.name)", of: node) && isWhole }
     }
     guard isWhole else {
-      bind(node.outputs, to: nil)
+      leaveOut(node)
       return
     }
     do {
@@ -141,7 +145,29 @@ struct GraphImporter {
       bind(node.outputs, to: results)
     } catch {
       report(error, at: node)
-      bind(node.outputs, to: nil)
+      leaveOut(node)
+    }
+  }
+
+  /// Whether the table has the node's operator; `ImportCheck` told of those that it lacks.
+  private func isKnown(_ node: OnnxFile.Node) -> Bool {
+    if context.function(node) != nil || (node.domain.isEmpty && node.operatorType == "Constant") { return true }
+    guard let opset = context.opsets[node.domain] else { return false }
+    return context.operators.rule(domain: node.domain, opType: node.operatorType, opset: opset) != nil
+  }
+
+  private mutating func leaveOut(_ node: OnnxFile.Node) {
+    bind(node.outputs, to: nil)
+    for name in node.inputs + node.bodies.flatMap(\.freeNames) {
+      if case .value(let id)? = names[name] { looseEnds.append(id) }
+    }
+  }
+
+  /// Makes outputs of what only nodes that were left out would use.
+  mutating func addLooseEnds() {
+    var known = Set(builder.graph.outputs.map(\.value))
+    for id in looseEnds where builder.graph.producer(of: id) != nil && known.insert(id).inserted {
+      builder.output(id, named: "unused \(id)")
     }
   }
 
@@ -248,7 +274,7 @@ struct GraphImporter {
       inner.declareValues(of: graph)
       inner.addContents(of: graph)
       inner.addOutputs(graph.outputs)
-      return try inner.finish()
+      return try inner.finish(outputs: graph.outputs.count)
     }
   }
 }

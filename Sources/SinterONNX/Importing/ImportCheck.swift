@@ -37,6 +37,11 @@ struct ImportCheck {
     return check.problems
   }
 
+  /// Whether nothing sensible can be said of a file after this. Nodes with unknown operators are merely left out.
+  static func isFatal(_ problem: Diagnostic) -> Bool {
+    !["onnx.opset", "onnx.unknown-operator", "onnx.duplicate-attribute"].contains(problem.id)
+  }
+
   private static func times(_ count: Int) -> String { count == 1 ? "once" : "\(count) times" }
 
   private mutating func checkOpsets(_ opsets: [String: Int]) {

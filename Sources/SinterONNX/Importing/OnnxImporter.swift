@@ -20,25 +20,37 @@ package struct OnnxImporter: Sendable {
 
   /// The graph of the file at `path`. Throws `DiagnosticError`.
   package func graph(reading path: String) throws -> Graph {
-    let file = try OnnxFile(reading: path)
-    do {
-      return try graph(of: file)
-    } catch let error as DiagnosticError {
-      throw error.located(at: path)
-    }
+    let (graph, problems) = try partialGraph(reading: path)
+    if !problems.isEmpty { throw DiagnosticError(problems) }
+    return graph
+  }
+
+  /// As much as can be read of the file at `path`, and all that is wrong with the rest; see `partialGraph(of:)`.
+  package func partialGraph(reading path: String) throws -> (graph: Graph, problems: [Diagnostic]) {
+    let (graph, problems) = partialGraph(of: try OnnxFile(reading: path))
+    return (graph, DiagnosticError(problems).located(at: path).diagnostics)
   }
 
   package func graph(of file: OnnxFile) throws -> Graph {
+    let (graph, problems) = partialGraph(of: file)
+    if !problems.isEmpty { throw DiagnosticError(problems) }
+    return graph
+  }
+
+  /// As much of the file as can be read, and all that is wrong with the rest. What a node that cannot be read would use is an output
+  /// of the graph, so that the part that computes it is kept.
+  package func partialGraph(of file: OnnxFile) -> (graph: Graph, problems: [Diagnostic]) {
     let context = ImportContext(file, operators: operators)
     let problems = ImportCheck.problems(of: file, in: context)
-    if !problems.isEmpty { throw DiagnosticError(problems) }
+    if problems.contains(where: { ImportCheck.isFatal($0) }) { return (Graph(name: file.graph.name), problems) }
     var importer = GraphImporter(context, name: file.graph.name)
     for (domain, version) in context.opsets { importer.builder.setOpset(version, of: domain) }
     importer.declareInputs(of: file.graph, shapes: shapes)
     importer.declareValues(of: file.graph)
     importer.addContents(of: file.graph)
     importer.addOutputs(file.graph.outputs)
-    return try importer.finish()
+    importer.addLooseEnds()
+    return (importer.builder.graph, problems + importer.diagnostics)
   }
 }
 

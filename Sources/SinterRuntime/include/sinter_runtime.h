@@ -15,6 +15,7 @@
 #define SINTER_RUNTIME_H
 
 #include "sinter.h"
+#include "sinter_profile.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -118,6 +119,18 @@ int32_t sinter_fail_kernel(SinterFrame *frame, int32_t error);
 /* For kernels: `return sinter_report(error, value, bound)` fails with that error number. Its text refers to the value as %0 and to
  * the bound that it did not keep as %1; a text without %0 is followed by the value. */
 int32_t sinter_report(int32_t error, int64_t value, int64_t bound);
+
+/* ---- What `run` calls besides, in libraries compiled with --profile. ---- */
+
+/* First of all: forgets the launches of the run before. */
+void sinter_profile_run(SinterFrame *frame);
+
+/* Before a kernel is launched, by sinter_launch or by itself. `flops` and `bytes` are -1 where they are not known. Returns a
+ * SinterStatus. */
+int32_t sinter_profile_launch(SinterFrame *frame, const SinterCall *call, int64_t flops, int64_t bytes);
+
+/* After it. */
+void sinter_profile_launched(SinterFrame *frame);
 
 #pragma GCC visibility pop
 

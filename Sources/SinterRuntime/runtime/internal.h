@@ -5,6 +5,7 @@
  *   cpu.c       does this processor suffice            plan.c     sizes, and where each buffer lies
  *   pool.c      threads and the ranges they take       weights.c  where constants lie
  *   library.c   the entry points of sinter.h           tensors.c  elements, bytes, strides
+ *   profile.c   when kernels ran; only with SINTER_PROFILE
  */
 #ifndef SINTER_INTERNAL_H
 #define SINTER_INTERNAL_H
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "sinter_runtime.h"
 
@@ -31,6 +33,13 @@
 #define MESSAGE_BYTES 1024
 
 static inline size_t round_up(size_t bytes, size_t alignment) { return (bytes + alignment - 1) / alignment * alignment; }
+
+/* Nanoseconds since some moment. */
+static inline int64_t clock_now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
 
 /* ---- memory.c ---- */
 
@@ -142,6 +151,18 @@ void outputs_undo(SinterSession *session);
 int32_t weights_open(SinterSession *session, const char *path);
 void weights_close(SinterSession *session);
 
+/* ---- profile.c ---- */
+
+#ifdef SINTER_PROFILE
+typedef struct {
+  SinterLaunch *launches; /* of the last run */
+  size_t count, capacity;
+  int64_t start; /* of the first of them */
+} Profile;
+
+void profile_close(SinterSession *session);
+#endif
+
 /* ---- A session ---- */
 
 /* What became of an output in the current run, in this order. */
@@ -184,6 +205,10 @@ struct SinterSession {
   SinterValue *outputs; /* of the current run */
   uint8_t *output_state; /* an OutputState each */
   Span *output_spans;
+
+#ifdef SINTER_PROFILE
+  Profile profile;
+#endif
 
   char message[MESSAGE_BYTES];
 };

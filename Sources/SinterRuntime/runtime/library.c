@@ -61,6 +61,9 @@ static void session_close(SinterSession *session) {
   Memory memory = session->memory;
   pool_close(session->pool, &memory);
   weights_close(session);
+#ifdef SINTER_PROFILE
+  profile_close(session);
+#endif
   block_free(&session->arena, &memory);
   for (size_t i = 0; i < program->input_count; i++) block_free(&session->staging[i], &memory);
   for (size_t i = 0; i < program->buffer_count; i++) block_free(&session->dynamic[i], &memory);

@@ -22,7 +22,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Ranges for each thread: more of them balance better, fewer cost less. */
@@ -98,12 +97,6 @@ static inline void relax(void) {
 #elif defined __aarch64__
   __asm__ volatile("yield");
 #endif
-}
-
-static int64_t clock_now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t value, int64_t nanoseconds) {

@@ -9,5 +9,8 @@
 #include "outputs.c"
 #include "plan.c"
 #include "pool.c"
+#ifdef SINTER_PROFILE
+#include "profile.c"
+#endif
 #include "tensors.c"
 #include "weights.c"

@@ -1,0 +1,112 @@
+import ArgumentParser
+import Foundation
+import Sinter
+import SinterModel
+
+/// `sinter bench`: how fast a model runs, and what it takes.
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Measure a model's latency, throughput, time to the first result and memory.",
+    discussion: """
+      Example: sinter bench resnet50.onnx --threads 1,2 --bind batch=1,8
+               sinter bench libbert.so --size batch=1 --size sequence=32,128 --json bench.json
+
+      Every combination of the sizes and of the numbers of threads is measured, each in a process of its own, so that its memory \
+      is its own. --bind compiles a library for each size; --size gives sizes to the inputs of one library that takes any. Inputs \
+      that no file gives are made up.
+      """)
+
+  @Argument(help: "The model: an ONNX file, a graph in text form (.sinter), or a compiled library (.so).", completion: .file())
+  var model: String
+
+  @OptionGroup var inputs: InputArguments
+
+  @Option(help: ArgumentHelp("Fix a symbolic size; several of them, one after another.", valueName: "symbol=size,…"))
+  var bind: [String] = []
+
+  @Option(help: ArgumentHelp("A symbolic size of random inputs, or several; 1 by default.", valueName: "symbol=size,…"))
+  var size: [String] = []
+
+  @Option(help: "Numbers of threads with commas between; 0 for all.")
+  var threads = "1"
+
+  @Option(help: "Seconds to measure each combination for.")
+  var seconds = 2.0
+
+  @Option(help: "Seconds to run before that.")
+  var warmUp = 0.5
+
+  @Option(help: "Write all figures in JSON.", completion: .file())
+  var json: String?
+
+  func run() throws {
+    let threads = try self.threads.split(separator: ",").map { part in
+      guard let count = Int(part), count >= 0 else { throw ValidationError("--threads takes numbers, as in 1,2; not \(part)") }
+      return count
+    }
+    let (bindings, sizes) = (try SizeChoices(bind).combinations, try SizeChoices(size).combinations)
+    var results: [BenchResult] = []
+    for binding in bindings {
+      try ModelFile(path: model).withLibrary(binding: ModelArgument.sizes(binding)) { library in
+        for size in sizes {
+          for count in threads {
+            let measurement = try measured(library, sizes: size, threads: count)
+            let result = BenchResult(
+              model: CompileCommand.name(ofFile: model), sizes: binding + size, threads: count, measurement: measurement)
+            print(results.isEmpty ? result.text : "\n" + result.text)
+            results.append(result)
+          }
+        }
+      }
+    }
+    guard let json else { return }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    try OutputFile.write(String(decoding: try encoder.encode(results), as: UTF8.self), to: json)
+  }
+
+  /// What a process of its own measures.
+  private func measured(_ library: String, sizes: [String], threads: Int) throws -> Measurement {
+    let arguments =
+      ["measure", library] + inputs.inputs + sizes.flatMap { ["--size", $0] }
+      + ["--seed", "\(inputs.seed)", "--threads", "\(threads)", "--seconds", "\(seconds)", "--warm-up", "\(warmUp)"]
+    let result = try Subprocess.run("/proc/self/exe", arguments)
+    guard result.succeeded else {
+      let lines = result.output.split(separator: "\n").map { $0.hasPrefix("sinter: ") ? $0.dropFirst(8) : $0 }
+      throw DiagnosticError(.user, "bench.run", "the model does not run: " + lines.joined(separator: "\n"))
+    }
+    return try JSONDecoder().decode(Measurement.self, from: Data(result.output.utf8))
+  }
+}
+
+/// The work of `sinter bench` in a process that has done nothing else. Prints JSON.
+struct MeasureCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "measure", abstract: "Measure a library in this process.",
+    discussion: "Example: sinter measure libdigits.so --threads 1", shouldDisplay: false)
+
+  @Argument(help: "A compiled library.", completion: .file())
+  var library: String
+
+  @OptionGroup var inputs: InputArguments
+
+  @Option(help: ArgumentHelp("A symbolic size of random inputs; 1 by default.", valueName: "symbol=size"))
+  var size: [String] = []
+
+  @Option(help: "Threads; 0 for all.")
+  var threads = 0
+
+  @Option(help: "Seconds to measure for.")
+  var seconds = 2.0
+
+  @Option(help: "Seconds to run before that.")
+  var warmUp = 0.5
+
+  func run() throws {
+    let measurement = try Measurement(
+      library: library, threads: threads, warmUp: warmUp, seconds: seconds,
+      inputs: { ports in try inputs.tensors(for: ports, sizes: ModelArgument.sizes(size), makingUp: true) })
+    print(String(decoding: try JSONEncoder().encode(measurement), as: UTF8.self))
+  }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Sinter
+import SinterModel
+
+/// `sinter profile`: where the time of a run goes.
+struct ProfileCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "profile",
+    abstract: "Tell where the time of a run goes: each kernel's time, speed, share of what the machine can do, and source.",
+    discussion: """
+      Example: sinter profile resnet50.onnx --bind batch=1 --threads 1 --trace trace.json
+
+      A library must have been compiled with --profile; an ONNX file is compiled so into a temporary folder. Inputs that no file \
+      gives are made up. Kernels that are equal share a row.
+      """)
+
+  @OptionGroup var model: ModelArgument
+  @OptionGroup var inputs: InputArguments
+
+  @Option(help: ArgumentHelp("A symbolic size of random inputs; 1 by default.", valueName: "symbol=size"))
+  var size: [String] = []
+
+  @Option(help: "Threads; 0 for all.")
+  var threads = 0
+
+  @Option(help: "Runs, of whose times the medians are shown.")
+  var runs = 20
+
+  @Option(help: "Write a trace of one run for chrome://tracing or ui.perfetto.dev.", completion: .file())
+  var trace: String?
+
+  @Option(help: "Write folded stacks, layer by layer, for flame graphs.", completion: .file())
+  var folded: String?
+
+  @Option(help: "Write all figures in JSON.", completion: .file())
+  var json: String?
+
+  @Flag(help: "Do not measure the machine's peaks.")
+  var noPeaks = false
+
+  func validate() throws {
+    if runs < 1 { throw ValidationError("--runs must be at least 1") }
+    if threads < 0 { throw ValidationError("--threads must be at least 0") }
+  }
+
+  func run() throws {
+    let profile = try model.withLibrary(profiles: true) { library in
+      guard library.isProfiled else {
+        throw DiagnosticError(
+          .user, "profile.library", "\(library.path) was not compiled to be profiled",
+          hint: "compile the model with sinter compile --profile, or give the ONNX file")
+      }
+      let session = try library.session(threads: threads)
+      let tensors = try inputs.tensors(for: library.inputs, sizes: ModelArgument.sizes(size), makingUp: true)
+      return try RunProfile(of: session, on: tensors, runs: runs)
+    }
+    let peaks = noPeaks ? nil : try MachinePeaks.measure(threads: threads)
+    print(ProfileTable(profile, peaks).text)
+    if let trace { try OutputFile.write(ProfileFiles.trace(profile), to: trace) }
+    if let folded { try OutputFile.write(ProfileFiles.folded(profile), to: folded) }
+    if let json { try OutputFile.write(ProfileFiles.json(profile, peaks), to: json) }
+  }
+}
