@@ -18,6 +18,11 @@ public struct Compiler {
   public var target: Target
   public var flags: Flags
   public var scheduling: ScheduleOptions
+  /// Measures products and convolutions on this machine in several schedules, and takes the fastest of each. Sizes that are symbols are
+  /// measured at `Tuner.typicalSize`. Two compilations may then differ.
+  public var tunes = false
+  /// What tuning gained, once it was done.
+  public private(set) var tuning: Tuner.Summary?
   public private(set) var stages: [Stage] = []
   /// What the passes changed, by rule.
   public private(set) var rewrites = RewriteLog()
@@ -72,7 +77,13 @@ public struct Compiler {
 
   /// Kernels for the target's machine.
   public mutating func schedule(_ program: FormProgram) throws -> KernelProgram {
-    let (machine, options) = (target.machine, scheduling)
+    let machine = target.machine
+    var options = scheduling
+    if tunes {
+      var tuner = try Tuner(for: target, options: scheduling)
+      options.choices = try stage("tune") { try tuner.choices(for: program) }
+      tuning = tuner.summary
+    }
     var kernels = try stage("schedule") { try Scheduler.schedule(program, for: machine, options: options) }
     if flags.verify { try KernelVerifier.verify(kernels) }
     try stage("plan") { MemoryPlanner.plan(&kernels) }

@@ -41,6 +41,9 @@ public struct ScheduleContext {
     self.program = KernelProgram(name: program.name)
   }
 
+  /// How the form at hand is to be scheduled, where tuning has found out.
+  var choice: ScheduleChoice? { options.choices[result] }
+
   // MARK: Values
 
   public func type(_ value: FormValueID) -> TensorType { values[value].type }

@@ -313,7 +313,7 @@ struct AttendKernel {
         func multiplied(_ initial: [Register]?) -> [Register] {
           kernel.accumulators(
             tile: tile, lhsBase: b.multiply(held, plan.scoreStride), rows: (0..<count).map { b.index($0 * plan.scoreStride) },
-            column: b.add(start, column), masks: masks, initial: initial)
+            column: b.add(start, column), masks: masks, initial: initial ?? kernel.zeros(tile))
         }
         guard let sums = scratch.sums else {
           let result = multiplied(nil)

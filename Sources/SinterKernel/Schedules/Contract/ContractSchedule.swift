@@ -82,7 +82,8 @@ struct ContractSchedule {
 
     let machine = context.machine
     let tile =
-      packed.map {
+      context.choice?.tile
+      ?? packed.map {
         RegisterTile.choose(rows: rows.extent.value, vectors: $0.layout.vectors, machine: machine, rowBytes: rowBytes)
       }
       ?? .choose(rows: rows.extent.value, columns: cols.extent.value, lanes: lanes, machine: machine, rowBytes: rowBytes)
@@ -164,7 +165,7 @@ struct ContractSchedule {
     else { return nil }
     let lanes = context.machine.lanes(form.accumulate, columns: columns)
     let rowExtent = form.m.reduce(Dim(1), *).value
-    let tile = RegisterTile.choose(
+    let tile = context.choice?.tile ?? .choose(
       rows: rowExtent, columns: columns, lanes: lanes, machine: context.machine, rowBytes: rowBytes)
     var offsets = [0]
     for axis in form.k.indices {

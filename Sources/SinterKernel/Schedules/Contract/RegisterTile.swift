@@ -25,19 +25,32 @@ struct RegisterTile: Hashable {
     }
     var best = RegisterTile(rows: 1, vectors: 1)
     var bestCost = Double.infinity
-    for vectors in 1...8 where vectors <= Swift.max(1, columnVectors) {
-      for tileRows in 1...16 where tileRows <= rowCount {
-        let tile = RegisterTile(rows: tileRows, vectors: vectors)
-        guard tile.accumulators + vectors + 1 <= registers, tile.fitsCacheSets(rowBytes) else { continue }
-        var cost = tile.cost(rows: rowCount, columnVectors: columnVectors)
-        if let period, period % tileRows != 0 { cost *= 1 + 12 / Double(Swift.max(depth * vectors, 1)) }
-        if cost < bestCost * 0.995 {
-          bestCost = cost
-          best = tile
-        }
+    for tile in fitting(rows: rowCount, columnVectors: columnVectors, machine: machine) where tile.fitsCacheSets(rowBytes) {
+      var cost = tile.cost(rows: rowCount, columnVectors: columnVectors)
+      if let period, period % tile.rows != 0 { cost *= 1 + 12 / Double(Swift.max(depth * tile.vectors, 1)) }
+      if cost < bestCost * 0.995 {
+        bestCost = cost
+        best = tile
       }
     }
     return best
+  }
+
+  /// All tiles that the registers hold, no larger than the product.
+  private static func fitting(rows: Int, columnVectors: Int, machine: Machine) -> [RegisterTile] {
+    (1...8).flatMap { vectors in (1...16).map { RegisterTile(rows: $0, vectors: vectors) } }.filter {
+      $0.vectors <= Swift.max(1, columnVectors) && $0.rows <= rows
+        && $0.accumulators + $0.vectors + 1 <= machine.vectorRegisters
+    }
+  }
+
+  /// Tiles for a product of `rows` by `columns` elements, those that the model likes best first.
+  static func candidates(rows: Int, columns: Int, lanes: Int, machine: Machine) -> [RegisterTile] {
+    let columnVectors = (columns + lanes - 1) / lanes
+    let costs = fitting(rows: rows, columnVectors: columnVectors, machine: machine).map {
+      (tile: $0, cost: $0.cost(rows: rows, columnVectors: columnVectors))
+    }
+    return costs.sorted { $0.cost < $1.cost }.map(\.tile)
   }
 
   /// The tile for panels that are packed already.

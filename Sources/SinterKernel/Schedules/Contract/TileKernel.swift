@@ -46,13 +46,17 @@ struct TileKernel: TileSums {
   func accumulators(
     tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
   ) -> [Register] {
-    let zero = builder.constant(accumulate.isFloat ? .float(0) : .int(0), accumulate, lanes: lanes)
-    return accumulators(
-      tile: tile, lhsBase: lhsBase, rows: rows, column: column, masks: masks,
-      initial: [Register](repeating: zero, count: tile.accumulators))
+    accumulators(
+      tile: tile, lhsBase: lhsBase, rows: rows, column: column, masks: masks, initial: zeros(tile))
   }
 
-  /// The same, added to given sums.
+  /// Sums that nothing was added to yet.
+  func zeros(_ tile: RegisterTile) -> [Register] {
+    let zero = builder.constant(accumulate.isFloat ? .float(0) : .int(0), accumulate, lanes: lanes)
+    return [Register](repeating: zero, count: tile.accumulators)
+  }
+
+  /// The same as without `initial`, added to given sums.
   func accumulators(
     tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?], initial: [Register]
   ) -> [Register] {

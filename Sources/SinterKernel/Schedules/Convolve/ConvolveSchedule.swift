@@ -23,7 +23,8 @@ struct ConvolveSchedule {
       return try DepthwiseSchedule(form: form, weights: weights, channels: channels.groups).run(&context)
     }
     if context.options.usesWinograd,
-      let plan = WinogradPlan.choose(form, channels: channels, result: context.shape(context.result), machine: context.machine)
+      let plan = WinogradPlan.choose(
+        form, channels: channels, result: context.shape(context.result), machine: context.machine, choice: context.choice)
     {
       return try WinogradSchedule(form: form, plan: plan).run(weights, &context)
     }
@@ -94,7 +95,8 @@ struct ConvolveSchedule {
     let tile =
       isNarrow
       ? DotKernel.tile(rows: rows.extent.value, columns: columns, machine: machine)
-      : .choose(
+      : context.choice?.tile
+        ?? .choose(
         rows: rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: depth,
         period: collapsed.count > 1 ? line?.value : nil,
         rowBytes: collapsed.last?.strides[0].value.map { $0 * form.accumulate.bits / 8 })

@@ -50,9 +50,9 @@ struct WinogradPlan {
   private static let mostSteps = 4
   private static let scratchBytes = 640 << 10
 
-  /// The best plan, where one is clearly cheaper than the direct way.
+  /// The plan that is chosen, or the best one, where one is clearly cheaper than the direct way.
   static func choose(
-    _ form: ConvolveForm, channels: ConvolveChannels, result: [Dim], machine: Machine
+    _ form: ConvolveForm, channels: ConvolveChannels, result: [Dim], machine: Machine, choice: ScheduleChoice? = nil
   ) -> WinogradPlan? {
     let (size, step) = (form.kernel[0], form.strides[0])
     guard form.kernel == [size, size], form.strides == [step, step], form.dilations == [1, 1], channels.groups == 1,
@@ -60,7 +60,7 @@ struct WinogradPlan {
     else { return nil }
     return best(
       taps: (size + step - 1) / step, of: size * size, step: step, phases: 1, channels: channels.perGroup,
-      columns: channels.results, result: result, machine: machine)
+      columns: channels.results, result: result, machine: machine, choice: choice)
   }
 
   /// The best plan for the phases of a transposed convolution without groups.
@@ -77,7 +77,8 @@ struct WinogradPlan {
 
   /// - Parameter count: the taps that the direct way has, of all phases of the input.
   private static func best(
-    taps: Int, of count: Int, step: Int, phases: Int, channels: Int, columns: Int, result: [Dim], machine: Machine
+    taps: Int, of count: Int, step: Int, phases: Int, channels: Int, columns: Int, result: [Dim], machine: Machine,
+    choice: ScheduleChoice? = nil
   ) -> WinogradPlan? {
     let lanes = machine.lanes(.f32)
     guard step <= mostSteps, channels >= lanes / 2, columns >= lanes / 2 else { return nil }
@@ -88,6 +89,11 @@ struct WinogradPlan {
       columns: columns, lanes: lanes)
     let plans = WinogradTransform.all(taps: taps).map {
       WinogradPlan($0, step: step, phases: phases, channels: step * step * channels, columns: columns, result: result, machine: machine)
+    }
+    switch choice?.algorithm {
+    case .winograd(let results): return plans.first { $0.transform.results == results }
+    case .tile: return nil
+    case nil: break
     }
     return plans.filter { $0.cost.cycles < direct.cycles * 0.85 }.min { $0.cost.cycles < $1.cost.cycles }
   }
