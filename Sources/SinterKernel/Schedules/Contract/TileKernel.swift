@@ -46,17 +46,16 @@ struct TileKernel: TileSums {
   func accumulators(
     tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
   ) -> [Register] {
-    let zero = builder.constant(accumulate.isFloat ? .float(0) : .int(0), accumulate, lanes: lanes)
-    return accumulators(
-      tile: tile, lhsBase: lhsBase, rows: rows, column: column, masks: masks,
-      initial: [Register](repeating: zero, count: tile.accumulators))
+    accumulators(tile: tile, lhsBase: lhsBase, rows: rows, column: column, masks: masks, initial: nil)
   }
 
   /// The same, added to given sums.
   func accumulators(
-    tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?], initial: [Register]
+    tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?], initial: [Register]?
   ) -> [Register] {
-    descend(reductions[...], tile, rows, lhsBase, column, masks, initial)
+    let zero = builder.constant(accumulate.isFloat ? .float(0) : .int(0), accumulate, lanes: lanes)
+    let sums = initial ?? [Register](repeating: zero, count: tile.accumulators)
+    return descend(reductions[...], tile, rows, lhsBase, column, masks, sums)
   }
 
   private func descend(
