@@ -73,6 +73,11 @@ import Testing
     Case(spatial: [5, 6], channels: 6, results: 18, kernel: [3, 4], stride: [4, 6], dilation: 2, pads: [1, 0]),
     Case(spatial: [5, 6], channels: 12, results: 40, kernel: [4, 3], stride: [2, 1], pads: [1, 1], groups: 2),
     Case(spatial: [9, 8], channels: 20, results: 20, kernel: [4, 4], stride: [2, 2], pads: [1, 1], groups: 20),
+    Case(
+      spatial: [5, 7], channels: 40, results: 40, kernel: [3, 3], stride: [2, 2], pads: [1, 1], groups: 40, hasEpilogue: true),
+    Case(
+      batch: "n", spatial: ["h", "w"], channels: 5, results: 5, kernel: [4, 4], stride: [2, 2], pads: [1, 1], groups: 5,
+      sizes: symbols),
     Case(spatial: [9, 8], channels: 64, results: 3, kernel: [4, 4], stride: [2, 2], pads: [1, 1], hasEpilogue: true),
     Case(spatial: [9, 8], channels: 33, results: 1, kernel: [3, 3], stride: [2, 2], pads: [1, 1]),
     Case(spatial: [5, 5], channels: 6, results: 18, kernel: [3, 3], stride: [1, 1], pads: [-2, 3]),

@@ -53,7 +53,7 @@ extension FormInterpreter {
     let size = type.bits / 8
     let data = try converted(input, to: type, memory)
     var weights = try converted(weight, to: type, memory)
-    if form.isTransposed { weights = try Self.resultsFirst(weights, groups: form.groups, channels, features, taps) }
+    if form.isTransposed { weights = Self.resultsFirst(weights, groups: form.groups, channels, features, taps) }
 
     // For each output position and tap, the input position, or -1 outside.
     var sources = [Int](repeating: 0, count: positions * taps)
@@ -154,9 +154,9 @@ extension FormInterpreter {
   /// Weights [groups · c, m, taps] as [groups · m, c, taps].
   private static func resultsFirst(
     _ weights: FormMemory.Stored, groups: Int, _ channels: Int, _ features: Int, _ taps: Int
-  ) throws -> FormMemory.Stored {
+  ) -> FormMemory.Stored {
     let size = weights.element.bits / 8 * taps
-    let bytes = try TensorBytes(count: groups * channels * features * size) { out in
+    let bytes = TensorBytes(count: groups * channels * features * size) { out in
       guard let base = out.baseAddress else { return }
       for group in 0..<groups {
         for channel in 0..<channels {

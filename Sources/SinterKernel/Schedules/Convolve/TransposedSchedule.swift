@@ -11,6 +11,9 @@ struct TransposedSchedule {
   let axes: [TransposedAxis]
   let input: [Dim]
   let shape: [Dim]
+  /// One channel a group: the channels are columns of one group then, each with weights of its own.
+  let isDepthwise: Bool
+  let groups: Int
   /// Channels of the input and of the result, a group.
   let depth: Int
   let columns: Int
@@ -53,7 +56,9 @@ struct TransposedSchedule {
     self.form = form
     self.weights = weights
     depth = weights.shape[0] / form.groups
-    columns = weights.shape[1]
+    isDepthwise = depth == 1 && weights.shape[1] == 1
+    groups = isDepthwise ? 1 : form.groups
+    columns = isDepthwise ? form.groups : weights.shape[1]
   }
 
   // MARK: Operands
@@ -85,7 +90,7 @@ struct TransposedSchedule {
       parts: parts.map(\.count))
     let buffer = context.packedConstant(key) {
       var pieces: [HostTensor] = []
-      for group in 0..<form.groups {
+      for group in 0..<groups {
         for part in parts {
           var own = layout
           own.depth = part.count
@@ -121,19 +126,29 @@ struct TransposedSchedule {
       columns: columns, run: depth, lanes: machine.lanes(form.accumulate), machine: machine)
     let lanes = machine.lanes(form.accumulate, columns: isNarrow ? nil : columns)
     let tile =
-      isNarrow
-      ? DotKernel.tile(rows: rows.extent.value, columns: columns, machine: machine)
-      : .choose(
-        rows: rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: ownTaps * depth,
-        period: collapsed.count > 1 ? line?.value : nil,
-        rowBytes: collapsed.last?.strides[0].value.map { $0 * form.accumulate.bits / 8 })
+      if isNarrow {
+        DotKernel.tile(rows: rows.extent.value, columns: columns, machine: machine)
+      } else if isDepthwise {
+        RegisterTile(rows: Swift.min(rows.extent.value ?? 4, 4), vectors: Swift.min((columns + lanes - 1) / lanes, 2))
+      } else {
+        RegisterTile.choose(
+          rows: rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: ownTaps * depth,
+          period: collapsed.count > 1 ? line?.value : nil,
+          rowBytes: collapsed.last?.strides[0].value.map { $0 * form.accumulate.bits / 8 })
+      }
     let storeLanes = isNarrow ? DotKernel.storeLanes(columns) : lanes
     let phases = axes.map(\.phases)
     let plan = ProductPlan(
       rows: rows.extent, columns: Dim(columns), depth: Dim(ownTaps * depth), tile: tile, lanes: storeLanes,
-      elementBytes: form.accumulate.bits / 8, outer: Dim(form.groups * phases.reduce(1, *)), machine: machine)
-    let layout = PanelLayout(
-      columns: columns, depth: depth, lanes: isNarrow ? 1 : lanes, vectors: isNarrow ? 1 : tile.vectors)
+      elementBytes: form.accumulate.bits / 8, outer: Dim(groups * phases.reduce(1, *)), machine: machine)
+    let layout =
+      if isNarrow {
+        PanelLayout(columns: columns, depth: depth, lanes: 1, vectors: 1)
+      } else if isDepthwise {
+        PanelLayout(columns: columns, depth: depth, lanes: columns, vectors: 1)
+      } else {
+        PanelLayout(columns: columns, depth: depth, lanes: lanes, vectors: tile.vectors)
+      }
     let buffer = try packed(layout, &context)
 
     let sides = form.kernel.map(String.init).joined(separator: "x")
@@ -152,7 +167,7 @@ struct TransposedSchedule {
     let columnBlock = take(plan.columnBlocks)
     let rowBlock = take(plan.rowBlocks)
     let places = phases.reversed().map { take(Dim($0)) }.reversed()
-    let group = form.groups > 1 ? scope.bind(take(Dim(form.groups))) : nil
+    let group = groups > 1 ? scope.bind(take(Dim(groups))) : nil
     let groupIndex = group.map { Dim($0) } ?? 0
     let phase = TransposedPhase(
       axes, kernel: form.kernel, places: Array(places), table: context.addConstant(axes.table, named: "phases"), scope)
@@ -166,18 +181,27 @@ struct TransposedSchedule {
       reductions.append(
         .init(
           extent: phase.taps[axis], lhsStride: Dim(axes[axis].tapStep) * strides[axis + 1],
-          rhsStride: phase.taps[(axis + 1)...].reduce(Dim(depth), *)))
+          rhsStride: phase.taps[(axis + 1)...].reduce(Dim(isDepthwise ? columns : depth), *)))
     }
-    reductions.append(.init(extent: Dim(depth), lhsStride: 1, rhsStride: 1))
+    if !isDepthwise { reductions.append(.init(extent: Dim(depth), lhsStride: 1, rhsStride: 1)) }
+    // Weights of one tap are `layout.count` elements: depth × columns, filled up to whole vectors.
+    let rhsBase = b.add(
+      b.multiply(phase.before, layout.count), scope.index(groupIndex * Dim(layout.count * taps)))
     let (lhs, rhs) = (scope.memory(image), scope.memory(buffer, element: form.accumulate, .read))
     let kernel: any TileSums =
-      isNarrow
-      ? DotKernel(
-        scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, columns: columns,
-        columnStep: scope.index(phase.taps.reduce(Dim(depth), *)), reductions: reductions.collapsedKeepingNumbers())
-      : TileKernel(
-        scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, reductions: reductions.collapsed(),
-        isPacked: true)
+      if isNarrow {
+        DotKernel(
+          scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, columns: columns,
+          columnStep: scope.index(phase.taps.reduce(Dim(depth), *)), reductions: reductions.collapsedKeepingNumbers())
+      } else if isDepthwise {
+        DepthwiseSums(
+          scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, rhsBase: rhsBase,
+          reductions: reductions)
+      } else {
+        TileKernel(
+          scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, reductions: reductions.collapsed(),
+          isPacked: true)
+      }
     let first = b.add(corner, scope.index(groupIndex * Dim(depth)))
 
     /// The offset of a pixel, from its number within the phase.
@@ -187,11 +211,9 @@ struct TransposedSchedule {
       }
     }
     let staysInLine = collapsed.count == 1 || (line?.value.map { $0 % tile.rows == 0 } ?? false)
-    // Weights of one tap are `layout.count` elements: depth × columns, filled up to whole vectors.
     let product = ProductKernel(
-      plan: plan, kernel: kernel, packed: layout,
-      panelStep: scope.index(phase.taps.reduce(Dim(layout.width * depth), *)),
-      rhsBase: b.add(b.multiply(phase.before, layout.count), scope.index(groupIndex * Dim(layout.count * taps))),
+      plan: plan, kernel: kernel, packed: isDepthwise ? nil : layout,
+      panelStep: isDepthwise ? nil : scope.index(phase.taps.reduce(Dim(layout.width * depth), *)), rhsBase: rhsBase,
       rowOffsets: { row, count in
         if staysInLine {
           let stride = scope.dim(collapsed.last?.strides[0] ?? 0)
@@ -218,7 +240,7 @@ struct TransposedSchedule {
     let elements = shape.reduce(Dim(1), *)
     let read = input.reduce(Dim(1), *) + Dim(weights.count)
     try context.append(
-      scope, tasks: plan.tasks, grain: plan.grain, flops: input.reduce(Dim(2 * taps * columns), *),
+      scope, tasks: plan.tasks, grain: plan.grain, flops: input.reduce(Dim(2 * taps * weights.shape[1]), *),
       bytes: (elements + read) * Dim(form.accumulate.bits / 8))
   }
 
@@ -227,7 +249,7 @@ struct TransposedSchedule {
       scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
       axes: [Dim](repeating: 0, count: shape.count), extents: [:])
     if let group {
-      store.extents[group] = Dim(form.groups)
+      store.extents[group] = Dim(groups)
       store.columnOffset = Dim(group) * Dim(columns)
     }
     store.lattice = phase.lattice(axes, images: shape[0])
