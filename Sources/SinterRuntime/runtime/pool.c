@@ -27,7 +27,7 @@
 /* Ranges for each thread: more of them balance better, fewer cost less. */
 #define RANGES_PER_THREAD 8
 /* A range holds at least this part of a grain. */
-#define GRAIN_PART 4
+#define GRAIN_PART 2
 
 /* How long a thread looks for work, or for the end of it, before it sleeps. */
 #define WORKER_SPIN_NS 40000
@@ -45,7 +45,7 @@ typedef struct {
   SinterKernel kernel;
   void *const *buffers;
   const int64_t *sizes;
-  int64_t count, range, ranges; /* tasks, tasks a range, ranges */
+  int64_t count, ranges; /* tasks, and the ranges that they are cut into */
   int32_t shares;
   atomic_flag failing;   /* held by who writes the next two */
   int64_t failed;        /* the first range that failed; INT64_MAX for none */
@@ -110,23 +110,28 @@ static void futex_wake(_Atomic uint32_t *word) { syscall(SYS_futex, word, FUTEX_
 
 static void cut(Job *job, SinterKernel kernel, void *const *buffers, const int64_t *sizes, int64_t count, int64_t grain,
                 int32_t threads) {
-  int64_t range = (count + (int64_t)threads * RANGES_PER_THREAD - 1) / ((int64_t)threads * RANGES_PER_THREAD);
-  if (range < grain / GRAIN_PART) range = grain / GRAIN_PART;
+  int64_t ranges = (int64_t)threads * RANGES_PER_THREAD, least = grain / GRAIN_PART;
+  if (ranges > count) ranges = count;
+  if (least > 1 && ranges > count / least) ranges = count / least > 0 ? count / least : 1;
   job->kernel = kernel;
   job->buffers = buffers;
   job->sizes = sizes;
   job->count = count;
-  job->range = range;
-  job->ranges = (count + range - 1) / range;
+  job->ranges = ranges;
   job->shares = (int32_t)(job->ranges < threads ? job->ranges : threads);
   atomic_flag_clear_explicit(&job->failing, memory_order_relaxed);
   job->failed = INT64_MAX;
   job->error = (KernelError){0};
 }
 
+/* Where a range begins: ranges differ by one task at most. */
+static int64_t range_begin(const Job *job, int64_t index) {
+  int64_t whole = job->count / job->ranges, rest = job->count % job->ranges;
+  return index * whole + index * rest / job->ranges;
+}
+
 static void run_range(Job *job, int64_t index) {
-  int64_t begin = index * job->range, end = begin + job->range;
-  int32_t error = job->kernel(job->buffers, job->sizes, begin, end < job->count ? end : job->count);
+  int32_t error = job->kernel(job->buffers, job->sizes, range_begin(job, index), range_begin(job, index + 1));
   if (!error) return;
   KernelError reported = take_report(error);
   while (atomic_flag_test_and_set_explicit(&job->failing, memory_order_acquire)) relax();

@@ -12,20 +12,23 @@ struct RegisterTile: Hashable {
   /// - Parameters:
   ///   - period: rows after which the left side's offsets are no longer evenly spaced: tiles that cross one cost more to address.
   ///   - rowBytes: from one row of the left side to the next, where known.
+  ///   - multiple: what the number of vectors has to be a multiple of; so many have to fit.
   static func choose(
-    rows: Int?, columns: Int?, lanes: Int, machine: Machine, depth: Int = 512, period: Int? = nil, rowBytes: Int? = nil
+    rows: Int?, columns: Int?, lanes: Int, machine: Machine, depth: Int = 512, period: Int? = nil, rowBytes: Int? = nil,
+    multiple: Int = 1
   ) -> RegisterTile {
     let registers = machine.vectorRegisters
     let rowCount = rows ?? 192
     let columnVectors = ((columns ?? 768) + lanes - 1) / lanes
     // With few rows the right side's way through the caches is all that counts: narrow panels make enough tasks.
     if let rows, rows <= Self.fewRows {
-      let vectors = Swift.max(Swift.min(columnVectors / 4, 8, (registers - 1) / (rows + 1)), Swift.min(2, columnVectors), 1)
-      return RegisterTile(rows: Swift.max(rows, 1), vectors: vectors)
+      let fitting = Swift.max(Swift.min(columnVectors / 4, 8, (registers - 1) / (rows + 1)), Swift.min(2, columnVectors), 1)
+      let vectors = Swift.max(fitting / multiple * multiple, multiple)
+      return RegisterTile(rows: Swift.max(1, Swift.min(rows, (registers - vectors - 1) / vectors)), vectors: vectors)
     }
-    var best = RegisterTile(rows: 1, vectors: 1)
+    var best = RegisterTile(rows: 1, vectors: multiple)
     var bestCost = Double.infinity
-    for vectors in 1...8 where vectors <= Swift.max(1, columnVectors) {
+    for vectors in 1...8 where vectors % multiple == 0 && vectors <= Swift.max(1, columnVectors) {
       for tileRows in 1...16 where tileRows <= rowCount {
         let tile = RegisterTile(rows: tileRows, vectors: vectors)
         guard tile.accumulators + vectors + 1 <= registers, tile.fitsCacheSets(rowBytes) else { continue }
