@@ -19,11 +19,16 @@ extension Body {
   package func readsInPlace(_ value: FormValueID, _ shape: [Dim]) -> Bool {
     exprs.allSatisfy { expr in
       guard case .load(value, let indices, let condition, _) = expr.node else { return true }
-      guard condition == nil, indices.count == shape.count else { return false }
-      return indices.enumerated().allSatisfy { axis, index in
+      return condition == nil && isPlace(indices[...], shape)
+    }
+  }
+
+  /// Whether indices are the axes, one after another; along an axis of one element zero will do.
+  package func isPlace(_ indices: ArraySlice<ExprID>, _ shape: [Dim]) -> Bool {
+    indices.count == shape.count
+      && indices.enumerated().allSatisfy { axis, index in
         self[index].node == .axis(axis) || (shape[axis] == 1 && self[index].node == .constant(.int(0)))
       }
-    }
   }
 
   /// Whether the result is an element of some value, at most converted: nothing is computed.

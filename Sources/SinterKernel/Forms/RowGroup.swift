@@ -6,6 +6,9 @@ import SinterCore
 /// element a row (`rows`, then ones) and whose body runs over the rest of the row. A member reads an earlier one at its own row only:
 /// the first `rows.count` indices of such a load are the axes themselves. Values that are not listed in `stored` are read by
 /// members alone and need no memory beyond one row.
+///
+/// Or the first member is a contraction that only the others read, and they are element forms of one shape, each element of which needs
+/// a few columns of the product and else what the group has at its own place: the gates of a recurrent cell, gated linear units.
 public struct RowGroup: Sendable {
   public struct Member: Sendable {
     public var value: FormValueID

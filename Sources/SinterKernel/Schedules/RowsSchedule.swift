@@ -11,6 +11,10 @@ enum RowsSchedule {
   static func schedule(_ given: RowGroup, context: inout ScheduleContext) throws {
     let rows = given.rows.reduce(Dim(1), *)
     if rows.value == 0 { return }
+    if case .contract(let product)? = given.members.first?.form {
+      if try ContractSchedule.schedule(product, in: given, context: &context) { return }
+      return try scheduleApart(given, context: &context)
+    }
     if isBetterApart(given, context) { return try scheduleApart(given, context: &context) }
     var group = given
     let kept = RowSharing.apply(to: &group, context: &context)

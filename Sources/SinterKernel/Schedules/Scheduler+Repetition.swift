@@ -101,13 +101,27 @@ extension Scheduler {
       switch step {
       case .compute(next, let form):
         isPast = true
-        if form.operands.contains(current), !readsInPlace(form, current, rank: context.type(next).rank) { return false }
+        if form.operands.contains(current), !readsInPlace(form, current, in: context.shape(next)) { return false }
       case .compute: break
-      case .rows(let group): if group.stored.contains(next) { return false }
+      case .rows(let group):
+        guard group.stored.contains(next) else { break }
+        isPast = true
+        if !isFree(current, before: next, in: group) { return false }
       case .repetition(let inner): if Self.definitions([.repetition(inner)]).contains(next) { return false }
       }
     }
     return isPast
+  }
+
+  /// The same within a group, where that goes element by element: one that begins with a contraction.
+  private func isFree(_ current: FormValueID, before next: FormValueID, in group: RowGroup) -> Bool {
+    guard case .contract? = group.members.first?.form,
+      let last = group.members.firstIndex(where: { $0.value == next })
+    else { return false }
+    return group.members.enumerated().allSatisfy { index, member in
+      !member.form.operands.contains(current)
+        || (index <= last && readsInPlace(member.form, current, in: context.shape(next)))
+    }
   }
 
   private static func reads(_ step: FormProgram.Step, _ value: FormValueID) -> Bool {
@@ -121,11 +135,8 @@ extension Scheduler {
   }
 
   /// Whether each element of an element form reads no other element of a value than the one it replaces.
-  private func readsInPlace(_ form: Form, _ value: FormValueID, rank: Int) -> Bool {
-    guard case .element(let element) = form, context.type(value).rank == rank else { return false }
-    return element.body.exprs.allSatisfy { expr in
-      guard case .load(value, let indices, _, _) = expr.node else { return true }
-      return indices.enumerated().allSatisfy { element.body[$1].node == .axis($0) }
-    }
+  private func readsInPlace(_ form: Form, _ value: FormValueID, in shape: [Dim]) -> Bool {
+    guard case .element(let element) = form, context.shape(value) == shape else { return false }
+    return element.body.readsInPlace(value, shape)
   }
 }

@@ -2,9 +2,9 @@ import SinterCore
 
 /// Where a kernel is cut into tasks, and how many of them a thread should have.
 struct TaskSplit {
-  /// What one task should at least be worth to another thread: about ten microseconds, in vector instructions times
+  /// What one task should at least be worth to another thread: about three microseconds, in vector instructions times
   /// lanes.
-  static let worth = 1 << 16
+  static let worth = 1 << 14
   /// What a size counts for that is known only at run time.
   static let guess = 64
   /// Elements of a long axis that one task takes.

@@ -7,8 +7,8 @@
  *
  * Systems like to wake a thread on the processor of the one that woke it, where it stands in its way. So a worker that finds
  * itself there moves to any other processor. If another program then keeps it from running in the middle of a range, the
- * caller, which waits for it, takes it to its own processor, and then works alone for a multiple of the time it lost: on a crowded
- * machine the others are of no help.
+ * caller, which waits for it, takes it to its own processor. For a multiple of the time that it lost it then works alone, for longer
+ * each time that this did not help: on a crowded machine the others are of no help.
  *
  * `state` is the door to the job. The caller opens it when the job is written, workers count themselves in and out, and
  * the caller shuts it when no range is left and waits until all who are in are out. Thus the job never changes while
@@ -27,15 +27,20 @@
 /* Ranges for each thread: more of them balance better, fewer cost less. */
 #define RANGES_PER_THREAD 8
 /* A range holds at least this part of a grain. */
-#define GRAIN_PART 4
+#define GRAIN_PART 2
 
 /* How long a thread looks for work, or for the end of it, before it sleeps. */
 #define WORKER_SPIN_NS 40000
-#define CALLER_SPIN_NS 20000
+#define CALLER_SPIN_NS 50000
 /* How long the caller sleeps before it looks whether a worker is stuck behind another program. */
 #define STUCK_NS 80000
-/* For how many times as long as it waited for a stuck worker the caller then works alone. */
+/* What a wait may be longer than the workers ran meanwhile. Beyond that something else had a processor. */
+#define LOST_NS 100000
+/* For how many times as long as it lost the caller then works alone: at first, and at most. */
 #define ALONE_FACTOR 8
+#define ALONE_FACTOR_LIMIT 128
+/* About what a grain takes. Work alone is counted in grains, so that a pause between runs does not end it. */
+#define GRAIN_NS 3000
 
 /* A sleeping worker comes late: it is woken for so many grains of work, in launches that follow each other closely. */
 #define WAKE_GRAINS 16
@@ -45,7 +50,7 @@ typedef struct {
   SinterKernel kernel;
   void *const *buffers;
   const int64_t *sizes;
-  int64_t count, range, ranges; /* tasks, tasks a range, ranges */
+  int64_t count, ranges; /* tasks, and the ranges that they are cut into */
   int32_t shares;
   atomic_flag failing;   /* held by who writes the next two */
   int64_t failed;        /* the first range that failed; INT64_MAX for none */
@@ -70,6 +75,7 @@ typedef struct {
   atomic_bool moved;    /* the caller took it to its own processor */
   _Atomic pid_t id;     /* the system's */
   int64_t processor_ns; /* that it has run for, when the caller last looked */
+  int64_t awaited_ns;   /* the same when the caller began to wait; -1: it was not at work */
   pthread_t thread;
 } Worker;
 
@@ -79,7 +85,9 @@ struct Pool {
   atomic_bool closing;
   _Atomic int32_t caller; /* the processor that the caller launches from */
   _Alignas(CACHE_LINE) Job job;
-  int64_t alone_until;                 /* 0: not alone */
+  int64_t alone, alone_before;         /* grains to do alone, and those of the last time */
+  int64_t shared;                      /* grains done together since */
+  int64_t alone_factor;
   int64_t unwoken_grains, last_launch; /* work done alone since the workers sleep, and when */
   int32_t wanted, threads; /* with the caller's; that the host asked for, and that there are */
   bool started;
@@ -110,23 +118,28 @@ static void futex_wake(_Atomic uint32_t *word) { syscall(SYS_futex, word, FUTEX_
 
 static void cut(Job *job, SinterKernel kernel, void *const *buffers, const int64_t *sizes, int64_t count, int64_t grain,
                 int32_t threads) {
-  int64_t range = (count + (int64_t)threads * RANGES_PER_THREAD - 1) / ((int64_t)threads * RANGES_PER_THREAD);
-  if (range < grain / GRAIN_PART) range = grain / GRAIN_PART;
+  int64_t ranges = (int64_t)threads * RANGES_PER_THREAD, least = grain / GRAIN_PART;
+  if (ranges > count) ranges = count;
+  if (least > 1 && ranges > count / least) ranges = count / least > 0 ? count / least : 1;
   job->kernel = kernel;
   job->buffers = buffers;
   job->sizes = sizes;
   job->count = count;
-  job->range = range;
-  job->ranges = (count + range - 1) / range;
+  job->ranges = ranges;
   job->shares = (int32_t)(job->ranges < threads ? job->ranges : threads);
   atomic_flag_clear_explicit(&job->failing, memory_order_relaxed);
   job->failed = INT64_MAX;
   job->error = (KernelError){0};
 }
 
+/* Where a range begins: ranges differ by one task at most. */
+static int64_t range_begin(const Job *job, int64_t index) {
+  int64_t whole = job->count / job->ranges, rest = job->count % job->ranges;
+  return index * whole + index * rest / job->ranges;
+}
+
 static void run_range(Job *job, int64_t index) {
-  int64_t begin = index * job->range, end = begin + job->range;
-  int32_t error = job->kernel(job->buffers, job->sizes, begin, end < job->count ? end : job->count);
+  int32_t error = job->kernel(job->buffers, job->sizes, range_begin(job, index), range_begin(job, index + 1));
   if (!error) return;
   KernelError reported = take_report(error);
   while (atomic_flag_test_and_set_explicit(&job->failing, memory_order_acquire)) relax();
@@ -191,14 +204,14 @@ static int64_t processor_time(const Worker *worker) {
 }
 
 /* Sleeps until a worker goes out, or STUCK_NS have passed. Then a worker that ran for less than half of that time is taken to
- * this processor, which has nothing else to do. True if there was one. */
-static bool await_workers(Pool *pool, uint32_t state) {
+ * this processor, which has nothing else to do. */
+static void await_workers(Pool *pool, uint32_t state) {
   for (int32_t i = 1; i < pool->threads; i++) {
     Worker *worker = &pool->workers[i];
     if (atomic_load_explicit(&worker->inside, memory_order_relaxed)) worker->processor_ns = processor_time(worker);
   }
   futex_wait(&pool->state, state, STUCK_NS);
-  if (atomic_load_explicit(&pool->state, memory_order_relaxed) != state) return false;
+  if (atomic_load_explicit(&pool->state, memory_order_relaxed) != state) return;
   cpu_set_t here;
   CPU_ZERO(&here);
   CPU_SET((size_t)sched_getcpu(), &here);
@@ -208,9 +221,31 @@ static bool await_workers(Pool *pool, uint32_t state) {
     if (processor_time(worker) - worker->processor_ns > STUCK_NS / 2) continue;
     atomic_store_explicit(&worker->moved, true, memory_order_relaxed);
     sched_setaffinity(atomic_load_explicit(&worker->id, memory_order_relaxed), sizeof here, &here);
-    return true;
+    return;
   }
-  return false;
+}
+
+/* Sleeps until every worker is out. The time that passed while none of them ran. */
+static int64_t await_all(Pool *pool) {
+  int64_t start = clock_now(), worked = 0;
+  for (int32_t i = 1; i < pool->threads; i++) {
+    Worker *worker = &pool->workers[i];
+    bool inside = atomic_load_explicit(&worker->inside, memory_order_relaxed);
+    worker->awaited_ns = inside ? processor_time(worker) : -1;
+  }
+  uint32_t state = atomic_fetch_or_explicit(&pool->state, STATE_WAITING, memory_order_acquire) | STATE_WAITING;
+  while (state & STATE_INSIDE) {
+    await_workers(pool, state);
+    state = atomic_load_explicit(&pool->state, memory_order_acquire);
+  }
+  atomic_fetch_and_explicit(&pool->state, ~STATE_WAITING, memory_order_relaxed);
+  int64_t waited = clock_now() - start;
+  for (int32_t i = 1; i < pool->threads && waited > LOST_NS; i++) {
+    Worker *worker = &pool->workers[i];
+    int64_t ran = worker->awaited_ns < 0 ? 0 : processor_time(worker) - worker->awaited_ns;
+    if (ran > worked) worked = ran;
+  }
+  return waited - worked;
 }
 
 /* Returns when the bell has rung since it showed `seen`. */
@@ -327,25 +362,23 @@ static void shut(Pool *pool) {
       }
     } while (clock_now() < until);
   }
-  int64_t start = clock_now();
-  bool stuck = false;
-  state = atomic_fetch_or_explicit(&pool->state, STATE_WAITING, memory_order_acquire) | STATE_WAITING;
-  while (state & STATE_INSIDE) {
-    stuck |= await_workers(pool, state);
-    state = atomic_load_explicit(&pool->state, memory_order_acquire);
-  }
-  atomic_fetch_and_explicit(&pool->state, ~STATE_WAITING, memory_order_relaxed);
-  if (!stuck) return;
-  int64_t now = clock_now();
-  pool->alone_until = now + ALONE_FACTOR * (now - start);
+  int64_t lost = await_all(pool);
+  if (lost < LOST_NS) return;
+  /* Together for shorter than alone: that was too early. */
+  bool again = pool->shared < pool->alone_before;
+  pool->alone_factor = again ? pool->alone_factor * 2 : ALONE_FACTOR;
+  if (pool->alone_factor > ALONE_FACTOR_LIMIT) pool->alone_factor = ALONE_FACTOR_LIMIT;
+  pool->alone = pool->alone_before = (lost / GRAIN_NS + 1) * pool->alone_factor;
+  pool->shared = 0;
 }
 
 /* Whether it pays to have the workers, of whom some may be asleep, for a launch of so many grains. */
 static bool is_worth_waking(Pool *pool, int32_t threads, int64_t grains) {
-  if (pool->alone_until) {
-    if (clock_now() < pool->alone_until) return false;
-    pool->alone_until = 0;
+  if (pool->alone > 0) {
+    pool->alone -= grains;
+    return false;
   }
+  pool->shared += grains;
   bool asleep = !pool->started;
   for (int32_t i = 1; i < threads && i < pool->threads; i++) asleep |= is_asleep(&pool->workers[i]);
   if (!asleep) return true;

@@ -61,8 +61,12 @@ func checkText(of program: KernelProgram, sourceLocation: SourceLocation) throws
     let again = try Kernel(parsing: kernel.description)
     #expect(again == kernel, sourceLocation: sourceLocation)
   }
+  var constants: [String: HostTensor] = [:]
+  for buffer in program.buffers.elements {
+    if case .constant(let tensor) = buffer.storage { constants[TensorText.hex(tensor.contentHash, digits: 16)] = tensor }
+  }
   let text = program.description
-  #expect(try KernelProgram(parsing: text).description == text, sourceLocation: sourceLocation)
+  #expect(try KernelProgram(parsing: text) { constants[$0] }.description == text, sourceLocation: sourceLocation)
 }
 
 /// Numbers that look random, between -2 and 2, the same each time.

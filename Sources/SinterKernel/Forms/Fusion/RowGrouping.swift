@@ -1,10 +1,12 @@
 import SinterCore
 
-/// Gathers reductions over rows, and the element work around them, into groups that are computed row by row.
+/// Gathers reductions over rows, and the element work around them, into groups that are computed row by row; and products with the element
+/// work that combines groups of their columns.
 ///
 /// A group grows from a reduction over the last axes: backward over the element forms that it reads, forward over the element forms and
 /// reductions that read members at their own row. What a group needs is computed before it and what needs it behind; a step for which both
-/// would hold keeps another from joining.
+/// would hold keeps another from joining. A group that begins with a product grows forward only, over the element forms that read members
+/// just where they compute, and is given up where another reads the product.
 struct RowGrouping {
   /// Steps further away than this from a group's first reduction do not join.
   private static let reach = 48
@@ -28,6 +30,8 @@ struct RowGrouping {
     var tail: [Dim]
     /// Positions of steps, in order.
     var members: [Int]
+    /// The product that it begins with.
+    var product: FormValueID?
   }
 
   static func group(
@@ -57,9 +61,8 @@ struct RowGrouping {
   // MARK: Growth
 
   private mutating func grow(from position: Int) {
-    guard case .compute(let value, .reduce(let reduce)) = steps[position], var group = start(value, reduce, position)
-    else { return }
-    for operand in operands[position] {
+    guard var group = start(position) else { return }
+    for operand in operands[position] where group.product == nil {
       if let at = definition[operand], at < position, position - at <= Self.reach { join(at, &group) }
     }
     for at in (position + 1)..<Swift.max(position + 1, Swift.min(steps.count, position + Self.reach)) {
@@ -67,8 +70,29 @@ struct RowGrouping {
       if isReader { join(at, &group) }
     }
     guard group.members.count > 1 else { return }
+    if let product = group.product, !(readers[product] ?? []).allSatisfy({ group.members.contains($0) }) { return }
     for member in group.members { groupOf[member] = groups.count }
     groups.append(group)
+  }
+
+  private func start(_ position: Int) -> Group? {
+    switch steps[position] {
+    case .compute(let value, .reduce(let reduce)): start(value, reduce, position)
+    case .compute(let value, .contract(let product)): start(value, product, position)
+    case .compute, .rows, .repetition: nil
+    }
+  }
+
+  /// A group of one product, where all its readers are element forms of one shape that combine a few groups of its columns.
+  private func start(_ value: FormValueID, _ product: ContractForm, _ position: Int) -> Group? {
+    let shape = values[value].type.shape
+    guard product.n.count == 1, !outputs.contains(value), let reader = readers[value]?.first,
+      case .compute(let target, .element) = steps[reader], let extent = values[target].type.shape.last,
+      extent != shape.last
+    else { return nil }
+    let group = Group(rows: Array(shape.dropLast()), tail: [extent], members: [position], product: value)
+    let serves = (readers[value] ?? []).allSatisfy { fits($0, group) && readsOwnRows($0, group) }
+    return serves ? group : nil
   }
 
   /// A group of one reduction, where it runs over the last axes.
@@ -99,6 +123,10 @@ struct RowGrouping {
     let shape = values[value].type.shape
     guard shape.count >= group.rows.count, Array(shape.prefix(group.rows.count)) == group.rows else { return false }
     let rest = Array(shape.dropFirst(group.rows.count))
+    if group.product != nil {
+      guard case .element(let element) = form else { return false }
+      return rest == group.tail && element.body.hasOnlyAffineLoads
+    }
     let isOne = rest.allSatisfy { $0 == 1 }
     switch form {
     case .element: return isOne || rest == group.tail
@@ -109,6 +137,11 @@ struct RowGrouping {
 
   private func readsOwnRows(_ position: Int, _ group: Group) -> Bool {
     guard case .compute(let value, let form) = steps[position] else { return false }
+    if let product = group.product {
+      // The product is no reader of itself.
+      if value == product { return true }
+      return form.bodies.allSatisfy { readsOwnColumns($0, group, product) }
+    }
     var holds = true
     form.forEachBody(values[value].type.shape) { _, _, body in
       for expr in body.exprs {
@@ -124,6 +157,20 @@ struct RowGrouping {
       }
     }
     return holds
+  }
+
+  /// Whether a body reads members of a group just where it computes, and the product there in some of its groups of columns.
+  private func readsOwnColumns(_ body: Body, _ group: Group, _ product: FormValueID) -> Bool {
+    let shape = group.rows + group.tail
+    return body.exprs.allSatisfy { expr in
+      guard case .load(let operand, let indices, let condition, _) = expr.node else { return true }
+      if operand == product {
+        return condition == nil && body.isPlace(indices.dropLast(), group.rows)
+          && body.columnGroup(indices[group.rows.count], axis: group.rows.count, extent: group.tail[0]) != nil
+      }
+      guard let at = definition[operand], group.members.contains(at) else { return true }
+      return condition == nil && body.isPlace(indices[...], shape)
+    }
   }
 
   /// Whether some step outside the group needs a member and is needed by another. Groups that exist count as one step.

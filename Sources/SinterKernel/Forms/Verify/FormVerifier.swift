@@ -11,7 +11,7 @@ import SinterCore
 ///   attention is computed in floats, and its depth and columns are numbers.
 /// - Axes that forms name exist; scans and scatters combine with functions, not positions.
 /// - Members of a group of rows are element forms and reductions whose shapes begin with the group's rows; they read each other at
-///   their own row.
+///   their own row. A contraction comes first, is not stored, and has only element forms behind it.
 /// - What a repetition carries has the same type before, during and after; what it slices and collects has the turns as first axis.
 package struct FormVerifier {
   private let program: FormProgram
@@ -119,6 +119,9 @@ package struct FormVerifier {
     for stored in group.stored where !members.contains(stored) {
       report(stored, "stored by a group that has no such member")
     }
+    var product: FormValueID?
+    if case .contract? = group.members.first?.form { product = group.members.first?.value }
+    if let product, group.stored.contains(product) { report(product, "a contraction in a group is not stored") }
     for member in group.members {
       check(member.value, member.form)
       define(member.value)
@@ -129,11 +132,13 @@ package struct FormVerifier {
       switch member.form {
       case .element: break
       case .reduce:
+        if product != nil { report(member.value, "a reduction in a group with a contraction") }
         if !shape.dropFirst(group.rows.count).allSatisfy({ $0 == 1 }) {
           report(member.value, "a reduction in a group leaves one element a row, not \(shape)")
         }
+      case .contract where member.value == product: break
       case .contract, .attend, .convolve, .scan, .scatter, .sort, .call:
-        report(member.value, "only element forms and reductions are members of a group")
+        report(member.value, "only element forms and reductions are members of a group, and a contraction at its begin")
       }
       member.form.forEachBody(shape) { _, _, body in
         for expr in body.exprs {

@@ -6,6 +6,8 @@ import SinterCore
 /// columns are neighbours, and copied so that they are, where not. The left side is always read as it lies.
 struct ContractSchedule {
   let form: ContractForm
+  /// What is computed of groups of the columns; nil where the product itself is the result.
+  var columnGroups: ColumnGroups?
 
   /// The axes of the result that are neither the collapsed rows nor the collapsed columns: batches, and rows or columns that do not collapse.
   private struct Outer {
@@ -16,6 +18,7 @@ struct ContractSchedule {
   }
 
   private var batchCount: Int { form.batch.count }
+  private var groups: Int { columnGroups?.count ?? 1 }
 
   static func schedule(_ form: ContractForm, context: inout ScheduleContext) throws {
     try ContractSchedule(form: form).run(&context)
@@ -39,9 +42,9 @@ struct ContractSchedule {
 
   // MARK: The schedule
 
-  private func run(_ context: inout ScheduleContext) throws {
+  func run(_ context: inout ScheduleContext) throws {
     let columns = form.n.reduce(Dim(1), *)
-    let lanes = context.machine.lanes(form.accumulate, columns: columns.value)
+    let lanes = context.machine.lanes(form.accumulate, columns: columnGroups?.extent ?? columns.value)
     let isVectorType = form.accumulate == .f32 || form.accumulate == .f64 || form.accumulate == .i32
     guard isVectorType, columns.value.map({ $0 > context.machine.lanes(form.accumulate) / 4 }) ?? true
     else {
@@ -51,6 +54,7 @@ struct ContractSchedule {
     let lhs = try side(form.lhs, own: form.m, isRight: false, context: &context) { _ in true }
     let rowBytes = Self.rowStride(form.m, lhs.strides[own.lhs]).map { $0 * form.accumulate.bits / 8 }
     let packed = packedRight(rowBytes: rowBytes, &context)
+    let shape = context.shape(context.result)
     let rhs =
       try packed?.side
       ?? side(form.rhs, own: form.n, isRight: true, context: &context) { side in
@@ -63,7 +67,7 @@ struct ContractSchedule {
     let rows = CollapsedAxes(extents: form.m, strides: [Array(lhs.strides[own.lhs])]).groups.last ?? none
     let cols =
       packed != nil
-      ? CollapsedAxes.Group(axes: form.n.indices, extent: columns, strides: [1])
+      ? CollapsedAxes.Group(axes: form.n.indices, extent: columnGroups.map { Dim($0.extent) } ?? columns, strides: [1])
       : CollapsedAxes(extents: form.n, strides: [Array(rhs.strides[own.rhs])]).groups.last ?? none
     var outer = form.batch.indices.map {
       Outer(axis: $0, extent: form.batch[$0], lhsStride: lhs.strides[$0], rhsStride: rhs.strides[$0])
@@ -82,17 +86,19 @@ struct ContractSchedule {
 
     let machine = context.machine
     let tile =
-      context.choice?.tile
+      chosenTile(context)
       ?? packed.map {
         RegisterTile.choose(rows: rows.extent.value, vectors: $0.layout.vectors, machine: machine, rowBytes: rowBytes)
       }
       ?? .choose(rows: rows.extent.value, columns: cols.extent.value, lanes: lanes, machine: machine, rowBytes: rowBytes)
     let depth = form.k.reduce(Dim(1), *)
     let plan = ProductPlan(
-      rows: rows.extent, columns: cols.extent, depth: depth, tile: tile, lanes: lanes,
-      elementBytes: form.accumulate.bits / 8, outer: outer.map(\.extent).reduce(1, *), machine: machine)
+      rows: rows.extent, columns: packed.map { Dim($0.layout.packedColumns) } ?? cols.extent, depth: depth, tile: tile,
+      lanes: lanes, elementBytes: form.accumulate.bits / 8, outer: outer.map(\.extent).reduce(1, *), machine: machine)
 
-    let name = "contract_\(form.accumulate)_m\(rows.extent)_n\(cols.extent)_k\(depth)_\(tile.rows)x\(tile.vectors * lanes)"
+    let width = groups == 1 ? "\(cols.extent)" : "\(groups)x\(cols.extent)"
+    let name =
+      "contract_\(form.accumulate)_m\(rows.extent)_n\(width)_k\(depth)_\(tile.rows)x\(tile.vectors * lanes)"
     let scope = context.kernel(named: name)
     let b = scope.builder
     var rest = b.task
@@ -104,10 +110,11 @@ struct ContractSchedule {
     }
     let columnBlock = take(plan.columnBlocks)
     let rowBlock = take(plan.rowBlocks)
-    let shape = context.shape(context.result)
     var store = TileStore(
-      scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
+      scope: scope, epilogue: columnGroups?.epilogue ?? form.epilogue, result: context.result, shape: shape,
       axes: [Dim](repeating: 0, count: shape.count), extents: [:])
+    store.groups = groups
+    store.furtherResults = Array(columnGroups?.results.dropFirst() ?? [])
     var (lhsBase, rhsBase) = (lhs.base, rhs.base)
     for item in outer.reversed() {
       let symbol = scope.bind(take(item.extent))
@@ -131,24 +138,39 @@ struct ContractSchedule {
         return (b.add(first, b.multiply(row, stride)), (0..<count).map { b.multiply(stride, $0) })
       })
     product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
+      var (column, masks) = (column, masks)
+      if let columnGroups { (column, masks) = columnGroups.elements(column, tile, lanes: lanes, b) }
       store.emit(
         tile: tile, lanes: lanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rows,
         rowFirst: batchCount, columnGroup: cols, columnFirst: batchCount + form.m.count)
     }
-    let elements = shape.reduce(Dim(1), *)
-    let operands = outer.map(\.extent).reduce(1, *) * (rows.extent + cols.extent) * depth
+    let elements = shape.reduce(Dim(groups), *)
+    let operands = outer.map(\.extent).reduce(1, *) * (rows.extent + cols.extent * Dim(groups)) * depth
     try context.append(
       scope, tasks: plan.tasks, grain: plan.grain, flops: elements * depth * 2,
       bytes: (elements + operands) * Dim(form.accumulate.bits / 8))
   }
+
+  /// The tile that tuning found; columns in groups leave no choice.
+  private func chosenTile(_ context: ScheduleContext) -> RegisterTile? { groups == 1 ? context.choice?.tile : nil }
 
   /// What a step along the innermost group of rows adds to the offset on the left, where it is a number.
   private static func rowStride(_ extents: [Dim], _ strides: ArraySlice<Dim>) -> Int? {
     CollapsedAxes(extents: extents, strides: [Array(strides)]).groups.last?.strides[0].value
   }
 
-  /// The right side packed ahead of time, where it is constant and has no batch.
-  private func packedRight(rowBytes: Int?, _ context: inout ScheduleContext) -> (side: Factor, layout: PanelLayout)? {
+  /// A right side that is constant and has no batch: what of it the panels hold.
+  private struct Weights {
+    var value: FormValueID
+    var tensor: HostTensor
+    var columns: Int
+    var base: Int
+    var columnStride: Int
+    /// One a step along k.
+    var depthOffsets: [Int]
+  }
+
+  private func weights(_ context: ScheduleContext) -> Weights? {
     let values = context.values
     let axes = form.batch.count + form.n.count + form.k.count
     guard let access = AffineAccess(form.rhs, axes: axes, shape: { values[$0].type.shape }),
@@ -163,21 +185,38 @@ struct ContractSchedule {
         extents: form.n, strides: [Array(access.strides[batchCount..<(batchCount + form.n.count)])]
       ).single, let columnStride = column.strides[0].value
     else { return nil }
-    let lanes = context.machine.lanes(form.accumulate, columns: columns)
-    let rowExtent = form.m.reduce(Dim(1), *).value
-    let tile = context.choice?.tile ?? .choose(
-      rows: rowExtent, columns: columns, lanes: lanes, machine: context.machine, rowBytes: rowBytes)
     var offsets = [0]
     for axis in form.k.indices {
       let stride = strides[batchCount + form.n.count + axis]
       offsets = offsets.flatMap { offset in (0..<depths[axis]).map { offset + $0 * stride } }
     }
-    let layout = PanelLayout(columns: columns, depth: offsets.count, lanes: lanes, vectors: tile.vectors)
+    return Weights(
+      value: access.value, tensor: tensor, columns: columns, base: base, columnStride: columnStride,
+      depthOffsets: offsets)
+  }
+
+  /// Whether the right side can be packed ahead of time.
+  func hasPanels(_ context: ScheduleContext) -> Bool { weights(context) != nil }
+
+  /// The right side packed ahead of time, where it is constant and has no batch.
+  private func packedRight(rowBytes: Int?, _ context: inout ScheduleContext) -> (side: Factor, layout: PanelLayout)? {
+    guard let weights = weights(context) else { return nil }
+    let lanes = context.machine.lanes(form.accumulate, columns: columnGroups?.extent ?? weights.columns)
+    let tile = chosenTile(context) ?? .choose(
+      rows: form.m.reduce(Dim(1), *).value, columns: weights.columns, lanes: lanes, machine: context.machine,
+      rowBytes: rowBytes, multiple: groups)
+    let layout = PanelLayout(
+      columns: weights.columns, depth: weights.depthOffsets.count, lanes: lanes, vectors: tile.vectors, groups: groups)
     let key = ScheduleContext.PackingKey(
-      value: access.value, base: base, columnStride: columnStride, depthOffsets: offsets, layout: layout)
+      value: weights.value, base: weights.base, columnStride: weights.columnStride,
+      depthOffsets: weights.depthOffsets, layout: layout)
     guard
       let buffer = context.packedConstant(
-        key, make: { layout.pack(tensor, base: base, columnStride: columnStride, depthOffsets: offsets) })
+        key,
+        make: {
+          layout.pack(
+            weights.tensor, base: weights.base, columnStride: weights.columnStride, depthOffsets: weights.depthOffsets)
+        })
     else { return nil }
     let side = Factor(
       source: .packed(buffer, form.accumulate), base: 0,

@@ -2,16 +2,23 @@ import SinterCore
 
 /// Weights in the order in which kernels read them: panels of `width` columns; within a panel one row of columns a step along k. The last
 /// panel is only as many vectors wide as its columns need; what it has too many is zero.
+///
+/// With several groups, a panel holds the same columns of each group, one group after the other, and each group is filled up to whole
+/// vectors.
 struct PanelLayout: Hashable {
   var columns: Int
   var depth: Int
   var lanes: Int
   /// Vectors a full panel.
   var vectors: Int
+  /// Parts of equal length that the columns consist of; divides `vectors`.
+  var groups = 1
 
+  /// Columns with those that fill up the groups.
+  var packedColumns: Int { groups == 1 ? columns : (columns / groups + lanes - 1) / lanes * lanes * groups }
   var width: Int { vectors * lanes }
-  var fullPanels: Int { columns / width }
-  var tailColumns: Int { columns % width }
+  var fullPanels: Int { packedColumns / width }
+  var tailColumns: Int { packedColumns % width }
   var tailVectors: Int { (tailColumns + lanes - 1) / lanes }
   var count: Int { fullPanels * width * depth + tailVectors * lanes * depth }
 
@@ -23,20 +30,22 @@ struct PanelLayout: Hashable {
   ) {
     var at = 0
     var column = 0
-    while column < columns {
-      let isTail = columns - column < width
-      let panelWidth = isTail ? tailVectors * lanes : width
-      let real = Swift.min(panelWidth, columns - column)
+    while column < packedColumns {
+      let panelWidth = packedColumns - column < width ? tailVectors * lanes : width
+      let (share, first) = (panelWidth / groups, column / groups)
+      let real = Swift.min(share, columns / groups - first)
       for offset in depthOffsets {
-        var from = base + offset + column * columnStride
-        for n in 0..<real {
-          target[at + n] = source[from]
-          from += columnStride
+        for group in 0..<groups {
+          var from = base + offset + (group * (columns / groups) + first) * columnStride
+          for n in 0..<real {
+            target[at + n] = source[from]
+            from += columnStride
+          }
+          for n in real..<share { target[at + n] = .zero }
+          at += share
         }
-        for n in real..<Swift.max(real, panelWidth) { target[at + n] = .zero }
-        at += panelWidth
       }
-      column += real
+      column += panelWidth
     }
   }
 

@@ -21,9 +21,12 @@ struct ProductPlan {
   var panels: Dim { columns.ceilDivided(by: Dim(width)) }
   var columnBlocks: Dim { panels.ceilDivided(by: Dim(blockPanels)) }
 
-  /// Work that a second thread must have to be worth its part of a launch: three microseconds or more.
-  private static let worthwhileFlops = 400_000
-  private static let taskFlops = 4_000_000
+  /// Work that a second thread must have to be worth a launch: about three microseconds, in floating-point operations.
+  private static let worthwhileWork = 500_000
+  /// Tasks of more than one panel are no larger than this.
+  private static let taskWork = 4_000_000
+  /// Operations in the time that a byte of weights takes to come from the last-level cache: what a product of few rows waits for.
+  private static let operationsPerByte = 2
 
   init(
     rows: Dim, columns: Dim, depth: Dim, tile: RegisterTile, lanes: Int, elementBytes: Int, outer: Dim, machine: Machine
@@ -34,27 +37,57 @@ struct ProductPlan {
     self.lanes = lanes
     let k = Swift.max(1, depth.value ?? 512)
     let fitting = Swift.max(tile.rows, machine.level2 / 2 / (k * elementBytes))
-    let rowCount = rows.value ?? 128
+    let rowCount = Swift.max(1, rows.value ?? 128)
     let needed = (rowCount + tile.rows - 1) / tile.rows * tile.rows
-    blockRows = Swift.max(1, Swift.min(fitting / tile.rows * tile.rows, Swift.max(needed, tile.rows)))
     let width = tile.vectors * lanes
-    let panelCount = Swift.max(1, ((columns.value ?? 768) + width - 1) / width)
-    // Reading a panel takes as long as multiplying it with two rows.
-    let panelFlops = Swift.max(1, 2 * Swift.max(2, Swift.min(blockRows, rowCount)) * k * width)
-    // Enough tasks for a handful of threads before tasks grow.
-    let rowTasks = (rowCount + blockRows - 1) / blockRows * (outer.value ?? 1)
-    let most = Swift.max(1, panelCount * rowTasks / 16)
-    blockPanels = Swift.max(1, Swift.min(Self.taskFlops / panelFlops, most, panelCount))
-    grain = Swift.max(1, Self.worthwhileFlops / (panelFlops * blockPanels))
+    let cut = Cut(
+      rowCount: rowCount, mostRows: Swift.max(1, Swift.min(fitting / tile.rows * tile.rows, needed)),
+      tileRows: tile.rows, panelCount: Swift.max(1, ((columns.value ?? 768) + width - 1) / width),
+      outer: Swift.max(1, outer.value ?? 1),
+      // A panel's arithmetic for one row, and what it costs at least for many: the time in which it is read.
+      rowWork: 2 * k * width, readWork: Self.operationsPerByte * k * width * elementBytes, limit: Self.taskWork)
+    (blockRows, blockPanels) = cut.best
+    grain = Swift.max(1, Self.worthwhileWork / cut.work(Swift.min(blockRows, rowCount), blockPanels))
     tasks = 1
-    // Rows alone make too few tasks: smaller blocks, as long as panels are not read too often.
-    let total = rowTasks * ((panelCount + blockPanels - 1) / blockPanels)
-    if total < 8, blockPanels == 1, rowCount >= 4 * tile.rows {
-      let wanted = Swift.max(tile.rows, (rowCount / (8 / Swift.max(1, total)) + tile.rows - 1) / tile.rows * tile.rows)
-      blockRows = Swift.min(blockRows, wanted)
-      grain = Swift.max(1, Self.worthwhileFlops / (2 * blockRows * k * width))
-    }
     tasks = rowBlocks * columnBlocks * outer
+  }
+
+  /// The ways to cut a product into tasks of some rows and some panels.
+  private struct Cut {
+    var rowCount: Int, mostRows: Int, tileRows: Int, panelCount: Int, outer: Int
+    var rowWork: Int, readWork: Int, limit: Int
+
+    func work(_ rows: Int, _ panels: Int) -> Int { Swift.max(1, panels * Swift.max(rows * rowWork, readWork)) }
+
+    /// The cut that one, two and four threads finish soonest, taken together. The largest tasks among equals.
+    var best: (rows: Int, panels: Int) {
+      var best = (rows: mostRows, panels: 1)
+      var least = time(mostRows, 1)
+      for count in 1...64 {
+        let rows = ((rowCount + count - 1) / count + tileRows - 1) / tileRows * tileRows
+        if rows > mostRows { continue }
+        for panels in Set((1...64).map { (panelCount + $0 - 1) / $0 }).sorted(by: >)
+        where panels == 1 || work(Swift.min(rows, rowCount), panels) <= limit {
+          let needed = time(rows, panels)
+          if needed < least { (best, least) = ((rows, panels), needed) }
+        }
+        if rows == tileRows { break }
+      }
+      return best
+    }
+
+    /// The time of one, two and four threads, each as a multiple of what it would be without loss; in operations.
+    private func time(_ rows: Int, _ panels: Int) -> Double {
+      let rowBlocks = (rowCount + rows - 1) / rows
+      let tasks = rowBlocks * ((panelCount + panels - 1) / panels) * outer
+      // To begin a task, and to read its panels, which the arithmetic hides in part.
+      let each = Double(work(Swift.min(rows, rowCount), panels) + 20_000 + panels * readWork / 4)
+      // The last block of rows may be smaller, so that the whole is less than all tasks.
+      let whole = each * Double(tasks) * Double(rowCount) / Double(rowBlocks * Swift.min(rows, rowCount))
+      return [1, 2, 4].reduce(0) { sum, threads in
+        sum + Swift.max(whole, each * Double((tasks + threads - 1) / threads * threads))
+      }
+    }
   }
 }
 

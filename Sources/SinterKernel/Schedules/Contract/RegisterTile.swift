@@ -12,20 +12,24 @@ struct RegisterTile: Hashable {
   /// - Parameters:
   ///   - period: rows after which the left side's offsets are no longer evenly spaced: tiles that cross one cost more to address.
   ///   - rowBytes: from one row of the left side to the next, where known.
+  ///   - multiple: what the number of vectors has to be a multiple of; so many have to fit.
   static func choose(
-    rows: Int?, columns: Int?, lanes: Int, machine: Machine, depth: Int = 512, period: Int? = nil, rowBytes: Int? = nil
+    rows: Int?, columns: Int?, lanes: Int, machine: Machine, depth: Int = 512, period: Int? = nil, rowBytes: Int? = nil,
+    multiple: Int = 1
   ) -> RegisterTile {
     let registers = machine.vectorRegisters
     let rowCount = rows ?? 192
     let columnVectors = ((columns ?? 768) + lanes - 1) / lanes
     // With few rows the right side's way through the caches is all that counts: narrow panels make enough tasks.
     if let rows, rows <= Self.fewRows {
-      let vectors = Swift.max(Swift.min(columnVectors / 4, 8, (registers - 1) / (rows + 1)), Swift.min(2, columnVectors), 1)
-      return RegisterTile(rows: Swift.max(rows, 1), vectors: vectors)
+      let fitting = Swift.max(Swift.min(columnVectors / 4, 8, (registers - 1) / (rows + 1)), Swift.min(2, columnVectors), 1)
+      let vectors = Swift.max(fitting / multiple * multiple, multiple)
+      return RegisterTile(rows: Swift.max(1, Swift.min(rows, (registers - vectors - 1) / vectors)), vectors: vectors)
     }
-    var best = RegisterTile(rows: 1, vectors: 1)
+    var best = RegisterTile(rows: 1, vectors: multiple)
     var bestCost = Double.infinity
-    for tile in fitting(rows: rowCount, columnVectors: columnVectors, machine: machine) where tile.fitsCacheSets(rowBytes) {
+    let tiles = all(rows: rowCount, columnVectors: columnVectors, machine: machine)
+    for tile in tiles where tile.vectors % multiple == 0 && tile.fitsCacheSets(rowBytes) {
       var cost = tile.cost(rows: rowCount, columnVectors: columnVectors)
       if let period, period % tile.rows != 0 { cost *= 1 + 12 / Double(Swift.max(depth * tile.vectors, 1)) }
       if cost < bestCost * 0.995 {
@@ -37,7 +41,7 @@ struct RegisterTile: Hashable {
   }
 
   /// All tiles that the registers hold, no larger than the product.
-  private static func fitting(rows: Int, columnVectors: Int, machine: Machine) -> [RegisterTile] {
+  private static func all(rows: Int, columnVectors: Int, machine: Machine) -> [RegisterTile] {
     (1...8).flatMap { vectors in (1...16).map { RegisterTile(rows: $0, vectors: vectors) } }.filter {
       $0.vectors <= Swift.max(1, columnVectors) && $0.rows <= rows
         && $0.accumulators + $0.vectors + 1 <= machine.vectorRegisters
@@ -47,7 +51,7 @@ struct RegisterTile: Hashable {
   /// Tiles for a product of `rows` by `columns` elements, those that the model likes best first.
   static func candidates(rows: Int, columns: Int, lanes: Int, machine: Machine) -> [RegisterTile] {
     let columnVectors = (columns + lanes - 1) / lanes
-    let costs = fitting(rows: rows, columnVectors: columnVectors, machine: machine).map {
+    let costs = all(rows: rows, columnVectors: columnVectors, machine: machine).map {
       (tile: $0, cost: $0.cost(rows: rows, columnVectors: columnVectors))
     }
     return costs.sorted { $0.cost < $1.cost }.map(\.tile)

@@ -20,6 +20,10 @@ struct TileStore {
     var step: Int
     var first: Dim
   }
+  /// How many sums the epilogue takes for an element. A row of the tile has the first sum of all its elements, then the second, and so on.
+  var groups = 1
+  /// What the epilogue gives besides the result, of the same shape.
+  var furtherResults: [FormValueID] = []
 
   /// Sets axes that are walked as one from the index of the whole.
   mutating func set(_ group: CollapsedAxes.Group, first: Int, index: Dim) {
@@ -37,6 +41,7 @@ struct TileStore {
 
   /// - Parameters:
   ///   - row: the index of the tile's first row within its group; `column` likewise.
+  ///   - masks: for each vector of elements, the lanes that exist; nil where all do.
   ///   - rowFirst: the axis of the result at which the rows' axes begin; `columnFirst` likewise.
   func emit(
     tile: RegisterTile, lanes: Int, row: Register, column: Register, masks: [Register?], sums: [Register],
@@ -50,8 +55,10 @@ struct TileStore {
           row: row, column: column, lanes: lanes, masks: masks, sums: sums, rowGroup: rowGroup, rowFirst: rowFirst,
           columnGroup: columnGroup, columnFirst: columnFirst)
       }
-      let output = scope.memory(result, .write)
-      for vector in stores { b.store(vector.value, output, at: vector.at, mask: vector.mask) }
+      let outputs = ([result] + furtherResults).map { scope.memory($0, .write) }
+      for vector in stores {
+        for (value, output) in zip(vector.values, outputs) { b.store(value, output, at: vector.at, mask: vector.mask) }
+      }
     }
     guard let epilogue, epilogue.cost >= Self.costOfLoop, tile.rows > 2 else {
       return store((0..<tile.rows).map { (b.add(row, $0), sums[($0 * tile.vectors)..<(($0 + 1) * tile.vectors)]) })
@@ -73,25 +80,27 @@ struct TileStore {
   private func vectors(
     row: Register, column: Register, lanes: Int, masks: [Register?], sums: ArraySlice<Register>,
     rowGroup: CollapsedAxes.Group, rowFirst: Int, columnGroup: CollapsedAxes.Group, columnFirst: Int
-  ) -> [(value: Register, at: Register, mask: Register?)] {
+  ) -> [(values: [Register], at: Register, mask: Register?)] {
     let b = scope.builder
     let strides = ScheduleContext.strides(shape)
     let rowSymbol = scope.bind(row)
-    return sums.enumerated().map { v, sum in
+    let count = sums.count / groups
+    return (0..<count).map { v in
       let columnSymbol = scope.bind(b.add(column, v * lanes))
       var place = self
       place.extents[rowSymbol] = rowGroup.extent
       place.extents[columnSymbol] = columnGroup.extent
       place.set(rowGroup, first: rowFirst, index: Dim(rowSymbol))
       place.set(columnGroup, first: columnFirst, index: columnOffset + Dim(columnSymbol))
-      var value = sum
+      var values = (0..<groups).map { sums[sums.startIndex + $0 * count + v] }
       if let epilogue {
         let emitter = BodyEmitter(epilogue, scope: scope, axes: place.axes, extents: place.extents)
-        value = emitter.emit(lanes: .init(columnSymbol, count: lanes, mask: masks[v]), accumulators: [value])[0]
+        values = emitter.emit(lanes: .init(columnSymbol, count: lanes, mask: masks[v]), accumulators: values)
       }
       let flat = zip(place.axes, strides).reduce(Dim(0)) { $0 + $1.0 * $1.1 }
       let at = scope.index(IndexSimplifier(extents: place.extents).simplified(flat))
-      return (b.cast(value, to: scope.values[result].type.element), at, masks[v])
+      let results = zip(values, [result] + furtherResults).map { b.cast($0, to: scope.values[$1].type.element) }
+      return (results, at, masks[v])
     }
   }
 }
