@@ -17,7 +17,8 @@ struct BenchCommand: ParsableCommand {
       that no file gives are made up.
       """)
 
-  @Argument(help: "The model: an ONNX file, a graph in text form (.sinter), or a compiled library (.so).", completion: .file())
+  @Argument(
+    help: "The model: an ONNX file, a graph in text form (.sinter), or a compiled library (.so).", completion: .file())
   var model: String
 
   @OptionGroup var inputs: InputArguments
@@ -42,7 +43,9 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     let threads = try self.threads.split(separator: ",").map { part in
-      guard let count = Int(part), count >= 0 else { throw ValidationError("--threads takes numbers, as in 1,2; not \(part)") }
+      guard let count = Int(part), count >= 0 else {
+        throw ValidationError("--threads takes numbers, as in 1,2; not \(part)")
+      }
       return count
     }
     let (bindings, sizes) = (try SizeChoices(bind).combinations, try SizeChoices(size).combinations)
@@ -53,7 +56,8 @@ struct BenchCommand: ParsableCommand {
           for count in threads {
             let measurement = try measured(library, sizes: size, threads: count)
             let result = BenchResult(
-              model: CompileCommand.name(ofFile: model), sizes: binding + size, threads: count, measurement: measurement)
+              model: CompileCommand.name(ofFile: model), sizes: binding + size, threads: count, measurement: measurement
+            )
             print(results.isEmpty ? result.text : "\n" + result.text)
             results.append(result)
           }

@@ -19,7 +19,8 @@ struct InputArguments: ParsableArguments {
     let given = try files()
     var problems = given.keys.filter { name in !ports.contains { $0.name == name } }.sorted().map {
       Diagnostic(
-        .user, "run.port", "there is no input \"\($0)\"", hint: "inputs are " + ports.map(\.name).joined(separator: ", "))
+        .user, "run.port", "there is no input \"\($0)\"",
+        hint: "inputs are " + ports.map(\.name).joined(separator: ", "))
     }
     var generator = SplitMix64(seed: seed)
     let tensors = ports.map { port -> HostTensor? in

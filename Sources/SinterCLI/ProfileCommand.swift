@@ -6,12 +6,14 @@ import SinterModel
 struct ProfileCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "profile",
-    abstract: "Tell where the time of a run goes: each kernel's time, speed, share of what the machine can do, and source.",
+    abstract:
+      "Tell where the time of a run goes: each kernel's time, speed, share of what the machine can do, and source.",
     discussion: """
       Example: sinter profile resnet50.onnx --bind batch=1 --threads 1 --trace trace.json
 
       A library must have been compiled with --profile; an ONNX file is compiled so into a temporary folder. Inputs that no file \
-      gives are made up. Kernels that are equal share a row.
+      gives are made up. Kernels that are equal share a row. What the machine can do is measured, on as many threads; more than \
+      all of its bandwidth is read from caches.
       """)
 
   @OptionGroup var model: ModelArgument

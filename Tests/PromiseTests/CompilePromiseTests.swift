@@ -29,7 +29,8 @@ import Testing
       try Files.createFolder(place)
       try run("compile", file, "-o", "\(place)/libmodel.so", "--header", "--threads", threads)
       try run(
-        "compile", file, "-o", "\(place)/libmany.so", "--cpu", "x86-64-v2,x86-64-v4", "--weights-beside", "--threads", threads)
+        "compile", file, "-o", "\(place)/libmany.so", "--cpu", "x86-64-v2,x86-64-v4", "--weights-beside", "--threads",
+        threads)
       try run("compile", file, "-o", "\(place)/model.a", "--name", "model", "--profile", "--threads", threads)
       try run("export", file, "-o", "\(place)/exported.onnx")
       try run("compile", file, "-o", "\(place)/graph.sinter", "--emit", "graph")
@@ -38,7 +39,8 @@ import Testing
     let names = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/first").sorted()
     #expect(
       names == [
-        "exported.onnx", "graph.sinter", "libmany.so", "libmodel.so", "many.weights", "model.a", "model.h", "model.kernels",
+        "exported.onnx", "graph.sinter", "libmany.so", "libmodel.so", "many.weights", "model.a", "model.h",
+        "model.kernels",
         "sinter.h",
       ])
     for name in names {

@@ -26,7 +26,8 @@ import Testing
     let built = try Subprocess.run(
       "cc",
       [
-        "-std=c11", "-O1", "-fno-builtin", "-Wall", "-Wextra", "-Werror", "-I", "\(tests)/../../Sources/SinterABI/include",
+        "-std=c11", "-O1", "-fno-builtin", "-Wall", "-Wextra", "-Werror", "-I",
+        "\(tests)/../../Sources/SinterABI/include",
         "\(tests)/programs/promises.c", "-o", "\(folder)/promises", "-ldl", "-lpthread",
       ])
     try #require(built.succeeded, "\(built.output)")

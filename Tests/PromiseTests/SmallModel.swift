@@ -62,7 +62,8 @@ private struct ModelWriter {
   /// A convolution of odd sizes, a block with a depthwise convolution, added to what it started from, and a classifier.
   mutating func addResiduals() {
     let x = input("x", [nil, 3, 67, 61])
-    let first = node("Conv", [x, weights([24, 3, 3, 3]), weights([24])], [("strides", .ints([2, 2])), ("pads", .ints([1, 1, 1, 1]))])
+    let first = node(
+      "Conv", [x, weights([24, 3, 3, 3]), weights([24])], [("strides", .ints([2, 2])), ("pads", .ints([1, 1, 1, 1]))])
     let start = node("Relu", [first])
     let wide = node("Relu", [node("Conv", [start, weights([72, 24, 1, 1])])])
     let depth = node("Conv", [wide, weights([72, 1, 3, 3])], [("group", .int(72)), ("pads", .ints([1, 1, 1, 1]))])
@@ -88,10 +89,12 @@ private struct ModelWriter {
     }
     let scores = node("Mul", [node("MatMul", [parts[0], parts[1]]), weights([1])])
     let mixed = node("MatMul", [node("Softmax", [scores], [("axis", .int(-1))]), parts[2]])
-    let joined = node("Reshape", [node("Transpose", [mixed], [("perm", .ints([0, 2, 1, 3]))]), numbers([0, places, width])])
+    let joined = node(
+      "Reshape", [node("Transpose", [mixed], [("perm", .ints([0, 2, 1, 3]))]), numbers([0, places, width])])
     let attended = node("Add", [x, node("MatMul", [joined, weights([width, width])])])
     let second = node("LayerNormalization", [attended, weights([width]), weights([width])])
-    let inner = node("Gelu", [node("Add", [node("MatMul", [second, weights([width, 4 * width])]), weights([4 * width])])])
+    let inner = node(
+      "Gelu", [node("Add", [node("MatMul", [second, weights([width, 4 * width])]), weights([4 * width])])])
     output(node("Add", [attended, node("MatMul", [inner, weights([4 * width, width])])]))
   }
 
@@ -110,17 +113,21 @@ private struct ModelWriter {
   mutating func addDeconvolution() {
     let x = input("x", [nil, 32, 13, 11])
     let wide = node(
-      "ConvTranspose", [x, weights([32, 24, 4, 4]), weights([24])], [("strides", .ints([2, 2])), ("pads", .ints([1, 1, 1, 1]))])
+      "ConvTranspose", [x, weights([32, 24, 4, 4]), weights([24])],
+      [("strides", .ints([2, 2])), ("pads", .ints([1, 1, 1, 1]))])
     let normal = node("InstanceNormalization", [wide, weights([24]), weights([24])])
     let wider = node(
-      "ConvTranspose", [node("Relu", [normal]), weights([24, 5, 3, 3])], [("strides", .ints([2, 2])), ("group", .int(1))])
+      "ConvTranspose", [node("Relu", [normal]), weights([24, 5, 3, 3])],
+      [("strides", .ints([2, 2])), ("group", .int(1))])
     output(node("Tanh", [wider]))
   }
 
   /// Along axes that are long enough to be cut, one at a time and all at once.
   mutating func addReductions() {
     let x = node("Mul", [input("x", [nil, 90_001]), weights([90_001])])
-    for (type, axes) in [("ReduceSum", [1]), ("ReduceMean", [0, 1]), ("ReduceMax", [1]), ("ReduceL2", [0]), ("ReduceLogSumExp", [1])] {
+    for (type, axes) in [
+      ("ReduceSum", [1]), ("ReduceMean", [0, 1]), ("ReduceMax", [1]), ("ReduceL2", [0]), ("ReduceLogSumExp", [1]),
+    ] {
       output(node(type, [x, numbers(axes)]))
     }
     output(node("ArgMax", [x], [("axis", .int(1))]))

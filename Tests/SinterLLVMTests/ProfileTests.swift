@@ -71,8 +71,9 @@ import Testing
         let path = "\(folder)/libscaled.so"
         _ = try LibraryCompiler.compile(Self.looping(), to: path, options: LibraryOptions(profiles: profiles))
         let symbols = try Subprocess.run("nm", ["-D", "--defined-only", path]).output.split(separator: "\n")
-        #expect(symbols.compactMap { $0.split(separator: " ").last }.sorted()
-          == (profiles ? ["sinter_library", "sinter_profile"] : ["sinter_library"]))
+        #expect(
+          symbols.compactMap { $0.split(separator: " ").last }.sorted()
+            == (profiles ? ["sinter_library", "sinter_profile"] : ["sinter_library"]))
         #expect(try Subprocess.run("grep", ["-c", "/block/0/Mul", path]).succeeded == profiles)
       }
     }

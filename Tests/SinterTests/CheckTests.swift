@@ -22,9 +22,14 @@ import Testing
       case .branchWithUnknownOperator:
         Node(
           "If", name: rawValue, inputs: ["condition"], outputs: [rawValue],
-          attributes: [.init("then_branch", .graph(branch("Frobnicate"))), .init("else_branch", .graph(branch("Relu")))])
+          attributes: [
+            .init("then_branch", .graph(branch("Frobnicate"))), .init("else_branch", .graph(branch("Relu"))),
+          ])
       case .lowering: Node("Refused", name: rawValue, inputs: ["x"], outputs: [rawValue])
-      case .text: Node("Concat", name: rawValue, inputs: ["words", "words"], outputs: [rawValue], attributes: [.init("axis", .int(0))])
+      case .text:
+        Node(
+          "Concat", name: rawValue, inputs: ["words", "words"], outputs: [rawValue],
+          attributes: [.init("axis", .int(0))])
       }
     }
 
@@ -76,7 +81,8 @@ import Testing
     let all = problems + compiler.problems(of: read)
 
     var again = Compiler()
-    let compiles = (try? again.kernels(of: importer.graph(of: file))).map { LibraryCompiler.problems(of: $0).isEmpty } ?? false
+    let compiles =
+      (try? again.kernels(of: importer.graph(of: file))).map { LibraryCompiler.problems(of: $0).isEmpty } ?? false
     #expect(compiles == all.isEmpty, "\(parts) \(all)")
     return all
   }
@@ -88,7 +94,8 @@ import Testing
       let problems = Self.problems(parts)
       for part in parts {
         guard let (id, node) = part.problem else { continue }
-        #expect(problems.contains { $0.id == id && $0.places.joined().contains(node) }, "\(part) of \(parts): \(problems)")
+        #expect(
+          problems.contains { $0.id == id && $0.places.joined().contains(node) }, "\(part) of \(parts): \(problems)")
       }
       let expected = Set(parts.compactMap { $0.problem?.id })
       #expect(Set(problems.map(\.id)) == expected && problems.count == expected.count, "\(parts): \(problems)")

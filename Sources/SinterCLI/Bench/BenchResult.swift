@@ -20,9 +20,11 @@ struct BenchResult: Encodable {
     let lines = [
       name.joined(separator: ", "),
       "  latency               "
-        + latencies.map { "\($0.0) \(Self.number($0.1))" }.joined(separator: "  ") + " ms; \(measurement.runs.count) runs",
+        + latencies.map { "\($0.0) \(Self.number($0.1))" }.joined(separator: "  ")
+        + " ms; \(measurement.runs.count) runs",
       "  throughput            \(String(format: "%.4g", 1 / max(measurement.mean, .leastNormalMagnitude))) runs a second",
-      "  open to first result  \(Self.number(measurement.open + measurement.firstRun)) ms, after \(Self.number(measurement.load)) ms to load",
+      "  open to first result  \(Self.number(measurement.open + measurement.firstRun)) ms, after "
+        + "\(Self.number(measurement.load)) ms to load",
       "  resident memory       \(Terminal.bytes(measurement.bytesAtMost)) at most, "
         + "\(Terminal.bytes(measurement.bytesBefore)) of them before the library was loaded",
     ]
@@ -45,7 +47,8 @@ struct BenchResult: Encodable {
     for time in measurement.runs { counts[min(Self.rows - 1, Int((time - low) / step))] += 1 }
     let most = counts.max() ?? 1
     let labels = (0..<Self.rows).map { row in
-      Self.number(low + Double(row) * step) + " – " + Self.number(row == Self.rows - 1 ? measurement.percentile(1) : low + Double(row + 1) * step)
+      Self.number(low + Double(row) * step) + " – "
+        + Self.number(row == Self.rows - 1 ? measurement.percentile(1) : low + Double(row + 1) * step)
     }
     let widest = labels.map(\.count).max() ?? 0
     return zip(labels, counts).map { label, count in

@@ -15,7 +15,8 @@ struct Measurement: Codable {
   private static let mostRuns = 1_000_000
 
   init(
-    library path: String, threads: Int, warmUp: Double, seconds: Double, inputs: ([SinterModel.Port]) throws -> [HostTensor]
+    library path: String, threads: Int, warmUp: Double, seconds: Double,
+    inputs: ([SinterModel.Port]) throws -> [HostTensor]
   ) throws {
     let clock = ContinuousClock()
     let ports = try CompiledLibrary(path).inputs
@@ -58,8 +59,8 @@ struct Measurement: Codable {
   private static func resident(_ field: String) -> Int {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
     let line = status.split(separator: "\n").first { $0.hasPrefix(field + ":") }
-    let digits = line?.split(separator: " ", omittingEmptySubsequences: true).compactMap { Int($0.filter(\.isNumber)) }.last
-    return (digits ?? 0) * 1024
+    let kilobytes = line.flatMap { Int($0.filter(\.isNumber)) }
+    return (kilobytes ?? 0) * 1024
   }
 
   /// The time that this part of all runs did not exceed.

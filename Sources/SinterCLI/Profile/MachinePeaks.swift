@@ -30,7 +30,9 @@ struct MachinePeaks {
     }.get()
   }
 
-  private static func measure(_ program: KernelProgram, _ target: Target, threads: Int, in folder: String) throws -> Self {
+  private static func measure(_ program: KernelProgram, _ target: Target, threads: Int, in folder: String) throws
+    -> Self
+  {
     let options = LibraryOptions(target: target, writesHeaders: false, profiles: true)
     _ = try LibraryCompiler.compile(program, to: "\(folder)/peaks.so", options: options)
     let session = try CompiledLibrary("\(folder)/peaks.so").session(threads: threads)
@@ -38,7 +40,8 @@ struct MachinePeaks {
     let memory = HostTensor(.f32, [count], bytes: TensorBytes(count: count * 4) { _ in })
     let repeated = try session.repeating([memory])
     var best = MachinePeaks(
-      threads: threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount, flopsPerSecond: 0, bytesPerSecond: 0)
+      threads: threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount, flopsPerSecond: 0,
+      bytesPerSecond: 0)
     for _ in 0..<attempts {
       try repeated.run()
       for launch in try session.launches() {
@@ -66,7 +69,8 @@ struct MachinePeaks {
       program.steps.append(
         .call(
           .init(
-            kernel: first, buffers: [.init(results)], sizes: [], tasks: Dim(tasks), grain: 1, flops: Dim(flops * tasks))))
+            kernel: first, buffers: [.init(results)], sizes: [], tasks: Dim(tasks), grain: 1, flops: Dim(flops * tasks))
+        ))
       program.steps.append(
         .call(
           .init(

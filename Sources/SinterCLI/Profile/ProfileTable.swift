@@ -19,7 +19,8 @@ struct ProfileTable {
     if let peaks {
       lines.append(
         "this machine on \(peaks.threads) \(peaks.threads == 1 ? "thread" : "threads"): "
-          + String(format: "%.0f GFLOP/s of f32, %.1f GB/s read", peaks.flopsPerSecond / 1e9, peaks.bytesPerSecond / 1e9))
+          + String(
+            format: "%.0f GFLOP/s of f32, %.1f GB/s read", peaks.flopsPerSecond / 1e9, peaks.bytesPerSecond / 1e9))
     }
     lines.append("")
     lines += table

@@ -61,9 +61,10 @@ struct RunProfile {
     launches = typical
     for index in launches.indices {
       // The same sizes give the same launches, unless data decide how often a loop turns.
-      launches[index].seconds = all.compactMap { run in
-        run.launches.indices.contains(index) ? run.launches[index].seconds : nil
-      }.median
+      launches[index].seconds =
+        all.compactMap { run in
+          run.launches.indices.contains(index) ? run.launches[index].seconds : nil
+        }.median
     }
   }
 
