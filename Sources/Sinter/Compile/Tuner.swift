@@ -61,10 +61,10 @@ public struct Tuner {
   ) throws -> ScheduleChoice? {
     let candidates = ScheduleChoice.candidates(
       for: form, result: program.values[value].type, type: { program.values[$0].type }, machine: target.machine
-    ).filter { candidate in options.usesWinograd || !candidate.isWinograd }
+    ).filter { self.options.usesWinograd || !$0.isWinograd }
     guard candidates.count > 1 else { return nil }
     let alone = program.alone(form, computing: value)
-    var options = options
+    var options = self.options
     options.choices = [:]
     let model = try Scheduler.schedule(alone, for: target.machine, options: options)
     let key = model.kernels.elements
