@@ -6,7 +6,7 @@ import SinterCore
 ///     score[batch…, rows…, key] = `score` of Σ over depth… of query[batch…, rows…, depth…] · key[batch…, key, depth…]
 ///     result[batch…, rows…, columns…] = Σ over keys of softmax(score)[batch…, rows…, key] · value[batch…, columns…, key]
 ///
-/// All is computed in the type of `accumulate`. `score` is a body over (batch, rows, keys) whose `accumulator(0)` is the product. Where
+/// The depth and the columns are numbers, of at most `sizeLimit` elements. All is computed in the type of `accumulate`. `score` is a body over (batch, rows, keys) whose `accumulator(0)` is the product. Where
 /// there is no key the result is zero. Where all scores of a row are minus infinity it is NaN, or zero with `emptyIsZero`. The epilogue
 /// runs over the result's axes.
 public struct AttendForm: Hashable, Sendable {
@@ -17,6 +17,9 @@ public struct AttendForm: Hashable, Sendable {
   public var accumulate: ElementType
   public var emptyIsZero: Bool
   public var epilogue: Body?
+
+  /// What a task keeps of a row and of a key has to fit beside others.
+  public static let sizeLimit = 1024
 
   public init(
     batch: [Dim], rows: [Dim], keys: Dim, depth: [Dim], columns: [Dim], query: Body, key: Body, score: Body, value: Body,
@@ -35,6 +38,9 @@ public struct AttendForm: Hashable, Sendable {
     self.emptyIsZero = emptyIsZero
     self.epilogue = epilogue
   }
+
+  /// Whether a form can have a depth or columns of these sizes.
+  public static func fits(_ sizes: [Dim]) -> Bool { sizes.reduce(1, *).value.map { $0 <= sizeLimit } ?? false }
 
   /// The product that scores are made of.
   package var products: ContractForm {

@@ -91,7 +91,7 @@ public struct Attention: Primitive {
         return builder.load(attended.id, [batch] + sizes.split(builder, head) + [query, place]).cast(to: q.element)
       }
     }
-    if node.outputs.count <= 3, sizes.valueSize.isConstant {
+    if node.outputs.count <= 3, AttendForm.fits([sizes.size]), AttendForm.fits([sizes.valueSize]) {
       let attended = try lowering.attend(
         batch: batch, rows: rows, keys: sizes.keys, depth: sizes.size, columns: sizes.valueSize, accumulate: compute,
         emptyIsZero: !mask.isEmpty, query: query,

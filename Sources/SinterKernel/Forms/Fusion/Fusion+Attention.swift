@@ -21,20 +21,15 @@ extension Fusion {
     }
   }
 
-  /// Sizes of a head beyond this are not worth keeping together.
-  private static let sizeLimit = 1024
-
   private func attention(_ sums: ContractForm, at position: Int) -> AttendForm? {
     guard sums.k.count == 1, sums.accumulate == .f32 || sums.accumulate == .f64, sums.epilogue == nil,
       let weights = weights(of: sums, at: position), let softmax = softmax(weights.value)
     else { return nil }
     let axes = sums.batch + sums.m + sums.k
     guard let (products, score) = scores(softmax, weights.index, axes, sums, at: position) else { return nil }
-    let sizes = (products.k + sums.n).map(\.value)
     guard products.n.count == 1, products.epilogue == nil, products.accumulate == sums.accumulate,
       products.batch == sums.batch, products.m == sums.m, products.n == sums.k,
-      sizes.allSatisfy({ $0 != nil }), products.k.reduce(1, *).value.map({ $0 <= Self.sizeLimit }) ?? false,
-      sums.n.reduce(1, *).value.map({ $0 <= Self.sizeLimit }) ?? false
+      AttendForm.fits(products.k), AttendForm.fits(sums.n)
     else { return nil }
     var form = AttendForm(
       batch: sums.batch, rows: sums.m, keys: sums.k[0], depth: products.k, columns: sums.n, query: products.lhs,

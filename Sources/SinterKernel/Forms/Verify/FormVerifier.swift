@@ -8,7 +8,7 @@ import SinterCore
 /// - Bodies run over the axes that their form gives them, have the results that it needs, and mention accumulators in epilogues
 ///   and the scores of attention only.
 /// - The type that a form gives is the one its value is declared with. The axes of contractions and attention are those of their result;
-///   attention is computed in floats, and its depth and columns are numbers.
+///   attention is computed in floats, and its depth and columns are numbers up to a limit.
 /// - Axes that forms name exist; scans and scatters combine with functions, not positions.
 /// - Members of a group of rows are element forms and reductions whose shapes begin with the group's rows; they read each other at
 ///   their own row. A contraction comes first, is not stored, and has only element forms behind it.
@@ -206,8 +206,8 @@ package struct FormVerifier {
       let axes = form.batch + form.rows + form.columns
       var problems = agree(axes, declared.shape) ? [] : ["attention over \(axes) cannot give \(declared)"]
       if !form.accumulate.isFloat { problems.append("softmax cannot be computed in \(form.accumulate)") }
-      if !(form.depth + form.columns).allSatisfy(\.isConstant) {
-        problems.append("the depth \(form.depth) and the columns \(form.columns) of attention must be numbers")
+      for sizes in [form.depth, form.columns] where !AttendForm.fits(sizes) {
+        problems.append("attention over \(sizes), which must be at most \(AttendForm.sizeLimit) elements")
       }
       return problems
     case .convolve(let form):

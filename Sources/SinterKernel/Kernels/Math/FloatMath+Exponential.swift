@@ -17,31 +17,15 @@ extension FloatMath {
     let n = subtract(shifted, float(shifter))
     var r = fused(n, float(-0.693_359_375), x)
     r = fused(n, float(2.121_944_400_546_905_8e-4), r)
-    let p = polynomial(r, Self.exponentialCoefficients)
+    let p = polynomial(
+      r,
+      [
+        1.987_569_15e-4, 1.398_199_950_7e-3, 8.333_451_907_3e-3, 4.166_579_589_4e-2, 1.666_666_545_9e-1,
+        5.000_000_120_1e-1,
+      ])
     let e = add(fused(p, multiply(r, r), r), float(1))
     return builder.scale(e, exponent: scale == 0 ? n : add(n, float(Double(scale))))
   }
-
-  /// e^x for x that is not above zero, at most 1.1 ULP; what would be less than the least normal number is zero. NaN stays.
-  ///
-  /// As `exp`, but neither great arguments nor denormal results need care, so that it takes half as many instructions.
-  func expOfNegative(_ x: Register) -> Register {
-    let shifted = fused(x, float(1.442_695_040_888_963_4), float(shifter))
-    let n = subtract(shifted, float(shifter))
-    var r = fused(n, float(-0.693_359_375), x)
-    r = fused(n, float(2.121_944_400_546_905_8e-4), r)
-    let p = polynomial(r, Self.exponentialCoefficients)
-    let e = add(fused(p, multiply(r, r), r), float(1))
-    // The low bits of `shifted` hold n; the others leave at the top.
-    let exponent = builder.binary(.shiftLeft, builder.bitcast(shifted, to: .i32), int(23))
-    let power = builder.bitcast(add(exponent, int(127 << 23)), to: .f32)
-    return select(less(x, float(-87.336)), float(0), multiply(e, power))
-  }
-
-  /// Of the powers from the highest to the square.
-  private static let exponentialCoefficients = [
-    1.987_569_15e-4, 1.398_199_950_7e-3, 8.333_451_907_3e-3, 4.166_579_589_4e-2, 1.666_666_545_9e-1, 5.000_000_120_1e-1,
-  ]
 
   /// The natural logarithm, at most 1 ULP.
   ///

@@ -29,11 +29,6 @@ extension KernelBuilder {
     }
   }
 
-  /// e^x for x that is not above zero; see `FloatMath.expOfNegative`.
-  package func expOfNegative(_ x: Register) -> Register {
-    type(x).element == .f32 ? FloatMath(self, lanes: type(x).lanes).expOfNegative(x) : unary(.exp, x)
-  }
-
   /// A function of two arguments. Powers of f32 with small whole exponents are products; others are computed in f64
   /// lanes.
   public func math(_ function: BinaryFunction, _ a: Register, _ b: Register) -> Register {

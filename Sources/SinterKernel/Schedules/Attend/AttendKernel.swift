@@ -91,14 +91,7 @@ struct AttendKernel {
     }
     func work(_ block: Block) {
       if plan.isFew != true {
-        choose(
-          few: {},
-          many: {
-            // The first queries come while keys are packed, the values while scores are computed.
-            prefetch(query, from: from, to: b.binary(.minimum, b.add(from, plan.scoreRows), to), size: plan.depth)
-            pack(block, scratch)
-            prefetch(value, from: block.start, to: b.add(block.start, block.count), size: plan.columns)
-          })
+        choose(few: {}, many: { pack(block, scratch) })
       }
       forEachRows { first, last in
         let seen = seen(block, before: last)
@@ -127,16 +120,6 @@ struct AttendKernel {
     let end = b.subtract(b.add(last, scope.dim(reach)), block.start)
     let count = b.binary(.maximum, b.index(0), b.binary(.minimum, block.count, end))
     return Block(start: block.start, count: count)
-  }
-
-  /// Asks for the cache lines of some rows, where they lie along the depth.
-  private func prefetch(_ side: Side, from: Register, to: Register, size: Int) {
-    guard side.depthStride == 1 else { return }
-    let line = Swift.max(1, 512 / Swift.max(8, b.element(of: side.memory).bits))
-    b.loop("prefetch", from: from, to: to) { row in
-      let first = b.add(side.first, b.multiply(row, scope.dim(side.stride)))
-      for at in stride(from: 0, to: size, by: line) { b.emit(.prefetch(side.memory, at: b.add(first, at))) }
-    }
   }
 
   // MARK: Scores
@@ -261,7 +244,7 @@ struct AttendKernel {
       let own = b.subtract(row, from)
       let before = b.load(greatest, at: own)
       let (top, sum) = weighed(before)
-      let factor = b.expOfNegative(b.subtract(before, top))
+      let factor = b.math(.exp, b.subtract(before, top))
       b.store(factor, scratch.factors, at: held)
       b.store(top, greatest, at: own)
       b.store(b.add(b.multiply(b.load(weights, at: own), factor), sum), weights, at: own)
@@ -310,13 +293,14 @@ struct AttendKernel {
         let tile = RegisterTile(rows: count, vectors: vectors)
         let held = b.subtract(row, first)
         let factors = { (0..<count).map { b.broadcast(b.load(scratch.factors, at: b.add(held, $0)), lanes: lanes) } }
-        func multiplied(_ initial: [Register]?) -> [Register] {
+        func multiplied(from initial: [Register]) -> [Register] {
           kernel.accumulators(
             tile: tile, lhsBase: b.multiply(held, plan.scoreStride), rows: (0..<count).map { b.index($0 * plan.scoreStride) },
             column: b.add(start, column), masks: masks, initial: initial ?? kernel.zeros(tile))
         }
         guard let sums = scratch.sums else {
-          let result = multiplied(nil)
+          let zero = b.float(0, form.accumulate, lanes: lanes)
+          let result = multiplied(from: [Register](repeating: zero, count: tile.accumulators))
           let scales = factors()
           return put(tile, row, column, masks, result.enumerated().map { b.multiply($1, scales[$0 / vectors]) })
         }
@@ -326,7 +310,7 @@ struct AttendKernel {
         let initial = (0..<tile.accumulators).map {
           b.multiply(b.load(sums, at: place($0), lanes: lanes), scales[$0 / vectors])
         }
-        for (number, sum) in multiplied(initial).enumerated() { b.store(sum, sums, at: place(number)) }
+        for (number, sum) in multiplied(from: initial).enumerated() { b.store(sum, sums, at: place(number)) }
       }
     }
   }
