@@ -1,6 +1,8 @@
 /* errors.c: what went wrong, in words. */
 #include "internal.h"
 
+#include <sched.h>
+
 /* What is kept per thread, only where something failed there. A list rather than thread-local storage, which would bind the library
  * to the dynamic linker. A thread that gets the identity of one that ended takes over its notes. */
 typedef struct Notes {
@@ -60,6 +62,8 @@ void forget_open_failure(void) {
 }
 
 int32_t fail_busy(SinterSession *session) {
+  /* Who begins a run notes that nobody came yet, and who it is, in a few instructions. */
+  while (atomic_load_explicit(&session->running, memory_order_acquire) == RUN_BEGINS) sched_yield();
   atomic_store_explicit(&session->was_busy, true, memory_order_relaxed);
   return SINTER_BUSY;
 }

@@ -174,6 +174,9 @@ typedef enum {
   OUTPUT_ALLOCATED,  /* made in memory that the library allocated */
 } OutputState;
 
+/* Whether a session runs: a run that begins has not set `was_busy` and `runner` yet. */
+enum { RUN_NONE, RUN_BEGINS, RUN_INSIDE };
+
 struct SinterSession {
   const SinterProgram *program;
   SinterFrame frame;

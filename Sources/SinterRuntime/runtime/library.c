@@ -138,14 +138,18 @@ static int32_t run_session(SinterSession *session, const SinterValue *inputs, Si
 
 static int32_t session_run(SinterSession *session, const SinterValue *inputs, SinterValue *outputs) {
   if (!session) return fail_open(SINTER_INVALID_ARGUMENT, "no session: the pointer is null");
-  if (atomic_exchange_explicit(&session->running, 1, memory_order_acquire)) return fail_busy(session);
+  int idle = RUN_NONE;
+  if (!atomic_compare_exchange_strong_explicit(&session->running, &idle, RUN_BEGINS, memory_order_acquire,
+                                               memory_order_relaxed))
+    return fail_busy(session);
   atomic_store_explicit(&session->was_busy, false, memory_order_relaxed);
   atomic_store_explicit(&session->runner, pthread_self(), memory_order_relaxed);
+  atomic_store_explicit(&session->running, RUN_INSIDE, memory_order_release);
   session->message[0] = 0;
   FloatMode mode = float_mode_enter();
   int32_t status = run_session(session, inputs, outputs);
   float_mode_leave(mode);
-  atomic_store_explicit(&session->running, 0, memory_order_release);
+  atomic_store_explicit(&session->running, RUN_NONE, memory_order_release);
   return status;
 }
 

@@ -59,15 +59,15 @@ struct ProductPlan {
 
     func work(_ rows: Int, _ panels: Int) -> Int { Swift.max(1, panels * Swift.max(rows * rowWork, readWork)) }
 
-    /// The cut that one, two and four threads finish soonest, taken together. The largest tasks among equals.
+    /// The cut that one, two, four and eight threads finish soonest, taken together. The largest tasks among equals.
     var best: (rows: Int, panels: Int) {
       var best = (rows: mostRows, panels: 1)
       var least = time(mostRows, 1)
+      let panelCounts = Set((1...64).map { (panelCount + $0 - 1) / $0 }).sorted(by: >)
       for count in 1...64 {
         let rows = ((rowCount + count - 1) / count + tileRows - 1) / tileRows * tileRows
         if rows > mostRows { continue }
-        for panels in Set((1...64).map { (panelCount + $0 - 1) / $0 }).sorted(by: >)
-        where panels == 1 || work(Swift.min(rows, rowCount), panels) <= limit {
+        for panels in panelCounts where panels == 1 || work(Swift.min(rows, rowCount), panels) <= limit {
           let needed = time(rows, panels)
           if needed < least { (best, least) = ((rows, panels), needed) }
         }
@@ -76,15 +76,15 @@ struct ProductPlan {
       return best
     }
 
-    /// The time of one, two and four threads, each as a multiple of what it would be without loss; in operations.
+    /// The time of one, two, four and eight threads, each as a multiple of what it would be without loss; in operations.
     private func time(_ rows: Int, _ panels: Int) -> Double {
       let rowBlocks = (rowCount + rows - 1) / rows
       let tasks = rowBlocks * ((panelCount + panels - 1) / panels) * outer
       // To begin a task, and to read its panels, which the arithmetic hides in part.
-      let each = Double(work(Swift.min(rows, rowCount), panels) + 20_000 + panels * readWork / 4)
+      let each = Double(work(Swift.min(rows, rowCount), panels) + 20_000 + panels * readWork / 8)
       // The last block of rows may be smaller, so that the whole is less than all tasks.
       let whole = each * Double(tasks) * Double(rowCount) / Double(rowBlocks * Swift.min(rows, rowCount))
-      return [1, 2, 4].reduce(0) { sum, threads in
+      return [1, 2, 4, 8].reduce(0) { sum, threads in
         sum + Swift.max(whole, each * Double((tasks + threads - 1) / threads * threads))
       }
     }
