@@ -296,7 +296,7 @@ struct AttendKernel {
         func multiplied(from initial: [Register]) -> [Register] {
           kernel.accumulators(
             tile: tile, lhsBase: b.multiply(held, plan.scoreStride), rows: (0..<count).map { b.index($0 * plan.scoreStride) },
-            column: b.add(start, column), masks: masks, initial: initial ?? kernel.zeros(tile))
+            column: b.add(start, column), masks: masks, initial: initial)
         }
         guard let sums = scratch.sums else {
           let zero = b.float(0, form.accumulate, lanes: lanes)
