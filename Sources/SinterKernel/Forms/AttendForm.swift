@@ -6,9 +6,9 @@ import SinterCore
 ///     score[batch…, rows…, key] = `score` of Σ over depth… of query[batch…, rows…, depth…] · key[batch…, key, depth…]
 ///     result[batch…, rows…, columns…] = Σ over keys of softmax(score)[batch…, rows…, key] · value[batch…, columns…, key]
 ///
-/// The depth and the columns are numbers, of at most `sizeLimit` elements. All is computed in the type of `accumulate`. `score` is a body over (batch, rows, keys) whose `accumulator(0)` is the product. Where
-/// there is no key the result is zero. Where all scores of a row are minus infinity it is NaN, or zero with `emptyIsZero`. The epilogue
-/// runs over the result's axes.
+/// The depth and the columns are numbers, of at most `sizeLimit` elements. All is computed in the type of `accumulate`. `score` is a body
+/// over (batch, rows, keys) whose `accumulator(0)` is the product. Where there is no key the result is zero. Where all scores of a row are
+/// minus infinity it is NaN, or zero with `emptyIsZero`. The epilogue runs over the result's axes.
 public struct AttendForm: Hashable, Sendable {
   public var batch: [Dim], rows: [Dim]
   public var keys: Dim

@@ -74,7 +74,6 @@ extension Fusion {
   // MARK: Softmax
 
   private struct Softmax {
-    var positions: Set<Int>
     var argument: FormValueID
     /// The type it is computed in.
     var compute: ElementType
@@ -123,7 +122,7 @@ extension Fusion {
     let readers: Set<Int> = [at, most.at, sum.at]
     guard users[argument] == readers, users[greatest.0] == [at, sum.at], users[total.0] == [at], !outputs.contains(argument)
     else { return nil }
-    return Softmax(positions: readers, argument: argument, compute: compute)
+    return Softmax(argument: argument, compute: compute)
   }
 
   // MARK: Scores

@@ -1,6 +1,7 @@
 import SinterCore
 
-/// Packs the keys of a block into panels as a register tile reads them: a panel's keys side by side, one row of them a step along the depth.
+/// Packs the keys of a block into panels as a register tile reads them: a panel's keys side by side, one row of them a step along the
+/// depth.
 ///
 /// Keys that lie with their depth side by side are loaded as they lie and turned in registers. A panel that is not full repeats the
 /// last key: what comes of it is not used.
