@@ -164,8 +164,11 @@ struct ReducePlan {
       while lanes > 1 && lanes / 2 >= count { lanes /= 2 }
       if lanes > count && !scope.machine.hasMasks { lanes /= 2 }
     }
+    let group = form.combine.isIndex || form.body.cost > 12 ? 2 : 4
+    let hasGroups = lanes > 1 && (stretch.count.map { $0 >= group * lanes } ?? true)
     func work(_ starts: [Register], _ width: Int, _ mask: Register?) {
-      let values = writer.acrossOuter(axis.symbol, starts: starts, count: width, mask: mask)
+      let values = writer.acrossOuter(
+        axis.symbol, starts: starts, together: hasGroups ? group : 1, count: width, mask: mask)
       for (start, value) in zip(starts, values) {
         writer.emitter.scoped {
           scope.bind(axis.symbol, to: start)
@@ -174,8 +177,7 @@ struct ReducePlan {
       }
     }
     var rest = stretch
-    let group = form.combine.isIndex || form.body.cost > 12 ? 2 : 4
-    if lanes > 1, stretch.count.map({ $0 >= group * lanes }) ?? true {
+    if hasGroups {
       let step = lanes * group
       let length = stretch.count.map { builder.index($0) } ?? builder.subtract(stretch.to, stretch.from)
       let end = builder.add(

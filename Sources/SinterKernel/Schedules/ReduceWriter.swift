@@ -69,7 +69,10 @@ struct ReduceWriter {
   /// The combination at each lane of an outer axis: the inner axes are plain loops.
   ///
   /// `starts` are the first indices of the vectors of lanes; all of them go through the inner loops together.
-  func acrossOuter(_ symbol: Symbol, starts: [Register], count: Int, mask: Register?) -> [Register] {
+  ///
+  /// - Parameter together: how many vectors most calls along this axis have. It decides the order of the combination, which then is the same
+  ///   for all results: equal numbers give equal results wherever they lie.
+  func acrossOuter(_ symbol: Symbol, starts: [Register], together: Int, count: Int, mask: Register?) -> [Register] {
     let states = starts.flatMap { _ in combiner.initial(lanes: count) }
     let width = combiner.combine.isIndex ? 2 : 1
     let isVector = count > 1 || mask != nil
@@ -86,7 +89,7 @@ struct ReduceWriter {
     let total = inner.reduce(Dim(1)) { $0 * $1.extent }.value
     let isUnrolled = total.map { $0 * starts.count <= 16 } ?? false
     // A single chain of additions waits for each one: long reductions of few vectors run several chains side by side.
-    let chains = isUnrolled || width == 2 || total.map({ $0 < 64 }) == true ? 1 : Swift.max(1, 4 / starts.count)
+    let chains = isUnrolled || width == 2 || total.map({ $0 < 64 }) == true ? 1 : Swift.max(1, 4 / together)
     let single = states.count
     let initial = (0..<chains).flatMap { _ in states }
 

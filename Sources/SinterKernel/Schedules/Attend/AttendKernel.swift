@@ -144,7 +144,8 @@ struct AttendKernel {
     guard let panels = scratch.panels else { return }
     let kernel = TileKernel(
       scope: scope, lhs: query.memory, rhs: panels, accumulate: form.accumulate, lanes: lanes,
-      reductions: [.init(extent: Dim(plan.depth), lhsStride: query.depthStride, rhsStride: 1)], isPacked: true)
+      reductions: [.init(extent: Dim(plan.depth), lhsStride: query.depthStride, rhsStride: 1)], isPacked: true,
+      usualTile: plan.scoreTile)
     let layout = plan.panels
     func fill(_ panel: Register, vectors: Int) {
       let at = b.multiply(panel, layout.width * layout.depth)
@@ -286,7 +287,8 @@ struct AttendKernel {
     let count = block.known.map { Dim($0) } ?? Dim(scope.bind(block.count))
     let kernel = TileKernel(
       scope: scope, lhs: scratch.scores, rhs: value.memory, accumulate: form.accumulate, lanes: lanes,
-      reductions: [.init(extent: count, lhsStride: 1, rhsStride: value.stride)], isPacked: false)
+      reductions: [.init(extent: count, lhsStride: 1, rhsStride: value.stride)], isPacked: false,
+      usualTile: plan.valueTile)
     let start = b.add(value.first, b.multiply(block.start, scope.dim(value.stride)))
     forEachColumns { column, vectors, masks in
       plan.valueTile.forEachTile(builder: b, from: first, to: last, count: rowCount(plan.valueTile)) { count, row in

@@ -129,7 +129,7 @@ struct ContractSchedule {
         TileKernel.Reduction(
           extent: form.k[axis], lhsStride: lhs.strides[own.lhs.upperBound + axis],
           rhsStride: rhs.strides[own.rhs.upperBound + axis])
-      }.collapsed(), isPacked: packed != nil)
+      }.collapsed(), isPacked: packed != nil, usualTile: tile)
     let first = scope.index(lhsBase)
     let product = ProductKernel(
       plan: plan, kernel: kernel, packed: packed?.layout, rhsBase: scope.index(rhsBase),

@@ -40,6 +40,9 @@ struct TileKernel: TileSums {
   let reductions: [Reduction]
   /// The right side is packed: a step moves by the tile's own width.
   let isPacked: Bool
+  /// The size of most tiles. It decides the order of the sums also in smaller ones at the edges: equal rows and columns give equal results
+  /// wherever they lie.
+  let usualTile: RegisterTile
 
   private var builder: KernelBuilder { scope.builder }
 
@@ -72,7 +75,7 @@ struct TileKernel: TileSums {
     }
     if first.extent == 1 { return descend(loops.dropFirst(), tile, rows, lhsOffset, rhsOffset, masks, sums) }
     let count = first.extent.value
-    if loops.count == 1, let count, let streams = Self.streams(tile, depth: count) {
+    if loops.count == 1, let count, let streams = Self.streams(usualTile, depth: count) {
       return multiply(tile, count, streams, first, rows, lhsOffset, rhsOffset, masks, sums)
     }
     // A short loop is not worth its turns.

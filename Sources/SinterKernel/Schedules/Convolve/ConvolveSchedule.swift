@@ -136,7 +136,8 @@ struct ConvolveSchedule {
         scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, columns: columns,
         columnStep: b.index(depth), reductions: reductions)
       : TileKernel(
-        scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, reductions: reductions, isPacked: true)
+        scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, reductions: reductions, isPacked: true,
+        usualTile: tile)
     let groupOffset = scope.index(groupIndex * Dim(channels.perGroup))
 
     /// The offset of a pixel, from its number.

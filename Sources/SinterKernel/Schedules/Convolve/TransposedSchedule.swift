@@ -200,7 +200,7 @@ struct TransposedSchedule {
       } else {
         TileKernel(
           scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, reductions: reductions.collapsed(),
-          isPacked: true)
+          isPacked: true, usualTile: tile)
       }
     let first = b.add(corner, scope.index(groupIndex * Dim(depth)))
 

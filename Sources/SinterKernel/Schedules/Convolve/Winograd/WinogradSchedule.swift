@@ -227,7 +227,8 @@ private struct WinogradKernel {
     let width = vectors * lanes
     let kernel = TileKernel(
       scope: scope, lhs: scratch, rhs: weights, accumulate: .f32, lanes: lanes,
-      reductions: [.init(extent: Dim(plan.channels), lhsStride: 1, rhsStride: 1)], isPacked: true)
+      reductions: [.init(extent: Dim(plan.channels), lhsStride: 1, rhsStride: 1)], isPacked: true,
+      usualTile: plan.tile)
     let panelAt = b.add(frame.weights, b.multiply(panel, layout.width * layout.depth))
     b.loop("place", from: b.index(0), to: b.index(plan.places)) { place in
       let lhs = b.add(input, b.multiply(place, plan.inputStride))
