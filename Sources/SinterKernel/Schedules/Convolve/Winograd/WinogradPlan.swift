@@ -45,7 +45,7 @@ struct WinogradPlan {
   /// Elements of scratch a task.
   var scratch: Int { places * (inputStride + productStride) }
 
-  /// Tasks that a convolution is cut into at most along its tiles: each has its own scratch.
+  /// Tasks that a convolution of open sizes is cut into at most: each has its own scratch.
   private static let chunkLimit = 16
   private static let mostSteps = 4
   private static let scratchBytes = 640 << 10
@@ -114,32 +114,35 @@ struct WinogradPlan {
     let width = tile.vectors * lanes
     let most = Swift.max(tile.rows, Self.scratchBytes / 4 / places / (channels + width))
     let needed = (count + tile.rows - 1) / tile.rows
-    blockTiles = Swift.min(Swift.max(most / tile.rows, (16 + tile.rows - 1) / tile.rows, 1), needed) * tile.rows
-
-    let blocks = tiles.ceilDivided(by: Dim(blockTiles))
-    let wanted = Dim.max(Dim.min(blocks, Dim(Swift.max(1, Self.chunkLimit / phases))), 1)
-    let blocksEach = blocks.ceilDivided(by: wanted)
-    chunkTiles = blocksEach * Dim(blockTiles)
-    chunks = tiles.ceilDivided(by: Dim.max(chunkTiles, 1))
+    let largest = Swift.min(Swift.max(most / tile.rows, (16 + tile.rows - 1) / tile.rows, 1), needed) * tile.rows
     let panels = (columns + width - 1) / width
-    let others = TaskSplit.estimate(chunks) * phases
-    let parts = others >= 8 ? 1 : Swift.min(panels, 8 / others)
-    partPanels = (panels + parts - 1) / parts
+    if let count = tiles.value, count > 0 {
+      let cut = WinogradCut(
+        transform: transform, phases: phases, tiles: count, channelVectors: (channels + lanes - 1) / lanes, panels: panels,
+        channels: channels, tile: tile, lanes: lanes, most: largest
+      ).best
+      blockTiles = cut.blockTiles
+      chunkTiles = Dim(cut.chunkTiles)
+      partPanels = cut.partPanels
+    } else {
+      blockTiles = largest
+      let blocks = tiles.ceilDivided(by: Dim(blockTiles))
+      let wanted = Dim.max(Dim.min(blocks, Dim(Swift.max(1, Self.chunkLimit / phases))), 1)
+      chunkTiles = blocks.ceilDivided(by: wanted) * Dim(blockTiles)
+      partPanels = panels
+    }
+    chunks = tiles.ceilDivided(by: Dim.max(chunkTiles, 1))
     columnParts = (panels + partPanels - 1) / partPanels
     let taskFlops = 2 * places * Swift.max(1, count / TaskSplit.estimate(chunks)) * channels * partPanels * width
-    grain = Swift.max(1, 2_000_000 / taskFlops)
+    grain = Swift.max(1, 500_000 / taskFlops)
   }
 
   // MARK: Cost
 
   private var cost: Cost {
     let count = TaskSplit.estimate(tiles)
-    // Loads, sums and stores of one tile of one vector of channels, either way.
-    let size = transform.size
-    let inward = Double(size * size * 2 + 2 * size * size * 2) / 2
-    let outward = Double(size * size * 2 + (size + transform.results) * (size + transform.results + 3)) / 2
     let vectors = { (count: Int) in Double((count + self.lanes - 1) / self.lanes) }
-    let transforms = Double(count) * (inward * vectors(channels) * Double(columnParts) + outward * vectors(columns))
+    let transforms = Double(count) * (transform.inwardCycles * vectors(channels) * Double(columnParts) + transform.outwardCycles * vectors(columns))
     let rows = onlyBlock ?? (count + tile.rows - 1) / tile.rows * tile.rows
     return Cost(
       products: places * channels, rows: rows, tile: tile, transforms: transforms, columns: columns, lanes: lanes)

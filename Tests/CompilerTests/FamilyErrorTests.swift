@@ -1,0 +1,86 @@
+import Sinter
+import SinterCore
+import SinterIR
+import SinterKernel
+import SinterLLVM
+import SinterOps
+import TestSupport
+import Testing
+
+/// How far each family of kernels is from the same computation in f64, relative to the largest result. The limits are those that
+/// docs/performance.md states.
+@Suite struct FamilyErrorTests {
+  struct Family: Sendable, CustomTestStringConvertible {
+    var name: String
+    var limit: Double
+    /// What the names of the family's kernels begin with.
+    var kernel: String
+    var inputs: [[Int]]
+    var make: @Sendable (inout GraphBuilder, [ValueID]) throws -> ValueID
+    var testDescription: String { name }
+  }
+
+  static let families: [Family] = [
+    Family(name: "product", limit: 1e-6, kernel: "contract", inputs: [[128, 768], [768, 256]]) { builder, x in
+      try builder.add1(MatMul(), x)
+    },
+    Family(name: "single row", limit: 1e-6, kernel: "contract", inputs: [[1, 3072], [3072, 768]]) { builder, x in
+      try builder.add1(MatMul(), x)
+    },
+    Family(name: "convolution", limit: 1e-6, kernel: "convolve", inputs: [[1, 64, 14, 14], [128, 64, 1, 1]]) { builder, x in
+      try builder.add1(try conv(["strides": .ints([1, 1])]), x)
+    },
+    Family(name: "Winograd", limit: 1e-5, kernel: "winograd", inputs: [[1, 128, 28, 28], [128, 128, 3, 3]]) { builder, x in
+      try builder.add1(try conv(["pads": .ints([1, 1, 1, 1])]), x)
+    },
+    Family(name: "depthwise", limit: 1e-6, kernel: "depthwise", inputs: [[1, 96, 28, 28], [96, 1, 5, 5]]) { builder, x in
+      try builder.add1(try conv(["pads": .ints([2, 2, 2, 2]), "group": .int(96)]), x)
+    },
+    Family(name: "softmax", limit: 1e-6, kernel: "rows", inputs: [[64, 1000]]) { builder, x in
+      try builder.add1(Softmax(.soft, axis: -1), x)
+    },
+    Family(name: "layer norm", limit: 2e-6, kernel: "rows", inputs: [[64, 768], [768], [768]]) { builder, x in
+      try builder.add1(LayerNormalization(), x)
+    },
+    Family(name: "attention", limit: 2e-6, kernel: "attend", inputs: [[1, 8, 100, 64], [1, 8, 100, 64], [1, 8, 100, 64]]) { builder, x in
+      try builder.add1(Attention(), x)
+    },
+    Family(name: "long sum", limit: 1e-6, kernel: "reduce", inputs: [[8, 100_000]]) { builder, x in
+      try builder.add1(Reduce(.sum, keepsAxes: false), [x[0], builder.constant(.i64([1], [1]))])
+    },
+    Family(name: "average pool", limit: 1e-6, kernel: "reduce", inputs: [[1, 64, 28, 28]]) { builder, x in
+      try builder.add1(GlobalPool(), x)
+    },
+  ]
+
+  private static func conv(_ attributes: [String: AttributeValue]) throws -> Conv { try Conv(attributeValues: attributes) }
+
+  /// The first input comes in; the others are constants, as weights are, but for attention's keys and values.
+  private static func graph(_ family: Family, _ tensors: [HostTensor]) throws -> Graph {
+    var builder = GraphBuilder(name: "family")
+    let values = tensors.enumerated().map { index, tensor in
+      index == 0 || family.kernel == "attend"
+        ? builder.input(Fact(tensor.element, tensor.shape.map { Dim($0) }), named: "x\(index)") : builder.constant(tensor)
+    }
+    builder.output(try family.make(&builder, values), named: "y")
+    return builder.graph
+  }
+
+  @Test(arguments: families) func errsNoMoreThanStated(_ family: Family) throws {
+    var generator = SeededGenerator(seed: 3)
+    let single = family.inputs.map { HostTensor.random(.f32, $0, &generator) }
+    let double = single.map { HostTensor(.f64, $0.shape, doubles: $0.doubles ?? []) }
+    let isConstant = { (index: Int) in index > 0 && family.kernel != "attend" }
+    let expected = try GraphEvaluator.run(
+      Self.graph(family, double), double.enumerated().filter { !isConstant($0.offset) }.map(\.element))[0]
+    var compiler = Compiler()
+    let kernels = try compiler.kernels(of: Self.graph(family, single))
+    #expect(kernels.kernels.elements.contains { $0.name.hasPrefix(family.kernel) }, "\(kernels.kernels.elements.map(\.name))")
+    let given = try KernelRunner(kernels).run(single.enumerated().filter { !isConstant($0.offset) }.map(\.element))[0]
+    let (x, y) = (try #require(expected.doubles), try #require(given.doubles))
+    let scale = x.reduce(0) { Swift.max($0, $1.magnitude) }
+    let error = zip(x, y).reduce(0) { Swift.max($0, ($1.0 - $1.1).magnitude) } / scale
+    print("error of \(family.name): \(error)")
+    #expect(error <= family.limit)
+  }
+}
