@@ -21,10 +21,10 @@ import Testing
   }
 
   static let families: [Family] = [
-    Family(name: "product", limit: 1e-6, kernel: "contract", inputs: [[128, 768], [768, 256]]) { builder, x in
+    Family(name: "product", limit: 2e-6, kernel: "contract", inputs: [[128, 768], [768, 256]]) { builder, x in
       try builder.add1(MatMul(), x)
     },
-    Family(name: "single row", limit: 1e-6, kernel: "contract", inputs: [[1, 3072], [3072, 768]]) { builder, x in
+    Family(name: "single row", limit: 3e-6, kernel: "contract", inputs: [[1, 3072], [3072, 768]]) { builder, x in
       try builder.add1(MatMul(), x)
     },
     Family(name: "convolution", limit: 1e-6, kernel: "convolve", inputs: [[1, 64, 14, 14], [128, 64, 1, 1]]) { builder, x in
@@ -80,7 +80,6 @@ import Testing
     let (x, y) = (try #require(expected.doubles), try #require(given.doubles))
     let scale = x.reduce(0) { Swift.max($0, $1.magnitude) }
     let error = zip(x, y).reduce(0) { Swift.max($0, ($1.0 - $1.1).magnitude) } / scale
-    print("error of \(family.name): \(error)")
-    #expect(error <= family.limit)
+    #expect(error <= family.limit, "the error is \(error)")
   }
 }
