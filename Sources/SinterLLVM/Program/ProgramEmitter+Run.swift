@@ -134,7 +134,7 @@ extension ProgramEmitter {
       "sinter_launch",
       ir.functionType(ir.i32, [ir.pointer, ir.pointer, ir.pointer, ir.pointer, ir.i64, ir.i64]), isHidden: true)
     let status = ir.call(
-      launch, [part.frame, function, part.bufferArguments, sizes, tasks, ir.index(max(1, call.grain))])
+      launch, [part.frame, function, part.bufferArguments, sizes, tasks, ir.index(call.signedGrain)])
     if place.profiles { emitProfileLaunched(part) }
     leaveUnlessOK(status, part.leave, part.status)
   }
@@ -195,5 +195,20 @@ extension KernelProgram.Step {
     case .call(let call): [call]
     case .loop(_, _, let body): body.flatMap(\.calls)
     }
+  }
+}
+
+extension KernelProgram.Call {
+  /// Floating-point operations of a grain, some three microseconds.
+  private static let grainFlops = 350_000
+  /// What a size counts for that is known only at run time.
+  private static let typicalSize = 64
+
+  /// Tasks a grain; where one task is several grains, their number below zero.
+  fileprivate var signedGrain: Int {
+    guard grain <= 1 else { return grain }
+    func typical(_ dim: Dim) -> Int { dim.evaluated { _ in Self.typicalSize } ?? 0 }
+    let each = typical(flops) / max(1, typical(tasks)) / Self.grainFlops
+    return each > 1 ? -each : 1
   }
 }

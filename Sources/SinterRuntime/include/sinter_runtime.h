@@ -100,7 +100,7 @@ extern const SinterProgram sinter_program;
 /* ---- What `run` calls. All return a SinterStatus. ---- */
 
 /* Runs the tasks 0 ..< count of a kernel, cut into contiguous ranges that threads take one after another. `grain` is the number
- * of tasks, worth some ten microseconds, below which another thread does not pay. */
+ * of tasks, worth some three microseconds, below which another thread does not pay; less than -1, each task is worth -grain times as much. */
 int32_t sinter_launch(SinterFrame *frame, SinterKernel kernel, void *const *buffers, const int64_t *sizes, int64_t count,
                       int64_t grain);
 

@@ -397,8 +397,8 @@ static KernelError run_alone(SinterKernel kernel, void *const *buffers, const in
 }
 
 static KernelError launch_on_pool(Pool *pool, SinterKernel kernel, void *const *buffers, const int64_t *sizes, int64_t count,
-                                  int64_t grain, int32_t threads) {
-  if (!is_worth_waking(pool, threads, count / grain)) return run_alone(kernel, buffers, sizes, count);
+                                  int64_t grain, int64_t grains, int32_t threads) {
+  if (!is_worth_waking(pool, threads, grains)) return run_alone(kernel, buffers, sizes, count);
   if (!pool->started) start_workers(pool);
   Job *job = &pool->job;
   cut(job, kernel, buffers, sizes, count, grain, threads);
@@ -426,6 +426,7 @@ int32_t sinter_launch(SinterFrame *frame, SinterKernel kernel, void *const *buff
   SinterSession *session = frame->session;
   int32_t threads = session->threads;
   KernelError error;
+  int64_t grains_each = grain < -1 ? -grain : 1;
   if (grain < 1) grain = 1;
   if (threads > 1 && count / grain < threads) threads = (int32_t)(count / grain);
   if (threads <= 1) {
@@ -436,7 +437,7 @@ int32_t sinter_launch(SinterFrame *frame, SinterKernel kernel, void *const *buff
     session->parallel(session->host, run_host_range, &job, (size_t)job.ranges);
     error = job.error;
   } else {
-    error = launch_on_pool(session->pool, kernel, buffers, sizes, count, grain, threads);
+    error = launch_on_pool(session->pool, kernel, buffers, sizes, count, grain, count / grain * grains_each, threads);
   }
   return error.error ? fail_kernel(session, error) : SINTER_OK;
 }

@@ -24,11 +24,12 @@ enum CompiledProgram {
 
   /// The largest difference between compiled and interpreted results, relative to the largest magnitude.
   static func error(
-    _ program: FormProgram, sizes: [Symbol: Int] = [:], machine: Machine = .x86_64_v4, target: Target = .host
+    _ program: FormProgram, sizes: [Symbol: Int] = [:], machine: Machine = .x86_64_v4, target: Target = .host,
+    options: ScheduleOptions = ScheduleOptions()
   ) throws -> Double {
     let inputs = inputs(of: program, sizes: sizes)
     let expected = try FormInterpreter(program).run(inputs, symbols: sizes)
-    let kernels = try Scheduler.schedule(program, for: machine)
+    let kernels = try Scheduler.schedule(program, for: machine, options: options)
     let computed = try KernelRunner(kernels, target: target).run(inputs)
     var worst = 0.0
     for (a, b) in zip(expected, computed) {
