@@ -48,6 +48,9 @@ struct WinogradPlan {
   /// Tasks that a convolution of open sizes is cut into at most: each has its own scratch.
   private static let chunkLimit = 16
   private static let mostSteps = 4
+  /// What masks add to a tile's way in, as a part of it, and cycles to find a tile.
+  private static let borderCost = 0.7
+  private static let tileCycles = 40.0
   private static let scratchBytes = 640 << 10
 
   /// The plan that is chosen, or the best one, where one is clearly cheaper than the direct way.
@@ -142,7 +145,12 @@ struct WinogradPlan {
   private var cost: Cost {
     let count = TaskSplit.estimate(tiles)
     let vectors = { (count: Int) in Double((count + self.lanes - 1) / self.lanes) }
-    let transforms = Double(count) * (transform.inwardCycles * vectors(channels) * Double(columnParts) + transform.outwardCycles * vectors(columns))
+    // Tiles at the border read by masks; and each tile has to be found, once for its input and once a panel.
+    let along = tilesAlong.map { TaskSplit.estimate($0) }
+    let inside = along.reduce(1.0) { $0 * Double(Swift.max($1 - 2, 0)) / Double($1) }
+    let inward = transform.inwardCycles * vectors(channels) * Double(columnParts) * (1 + Self.borderCost * (1 - inside))
+    let outward = transform.outwardCycles * vectors(columns)
+    let transforms = Double(count) * (inward + outward + Self.tileCycles * Double(columnParts + panels))
     let rows = onlyBlock ?? (count + tile.rows - 1) / tile.rows * tile.rows
     return Cost(
       products: places * channels, rows: rows, tile: tile, transforms: transforms, columns: columns, lanes: lanes)
