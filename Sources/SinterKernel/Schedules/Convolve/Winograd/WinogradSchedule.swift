@@ -242,11 +242,8 @@ private struct WinogradKernel {
         let first = b.add(out, b.multiply(row, width))
         for (index, sum) in sums.enumerated() { b.store(sum, scratch, at: b.add(first, index * lanes)) }
       }
-      let tile = RegisterTile(rows: plan.tile.rows, vectors: vectors)
-      let whole = plan.onlyBlock.map { b.index($0 / tile.rows * tile.rows) } ?? count
-      b.loop("row", from: b.index(0), to: whole, step: tile.rows) { rows(tile, at: $0) }
-      if let rest = plan.onlyBlock.map({ $0 % tile.rows }), rest > 0 {
-        rows(RegisterTile(rows: rest, vectors: vectors), at: whole)
+      plan.tile.forEachTile(builder: b, from: b.index(0), to: count, count: plan.onlyBlock) { count, row in
+        rows(RegisterTile(rows: count, vectors: vectors), at: row)
       }
     }
   }
