@@ -20,6 +20,23 @@ extension KernelScope {
     return Stretch(from: from, to: builder.binary(.minimum, end, dim(extent)), count: nil)
   }
 
+  /// The task's number, to be taken apart axis by axis from the innermost.
+  func taskNumbers() -> TaskNumbers { TaskNumbers(scope: self, rest: builder.task) }
+
+  struct TaskNumbers {
+    fileprivate let scope: KernelScope
+    fileprivate(set) var rest: Register
+
+    /// The number along the next axis out.
+    mutating func take(_ extent: Dim) -> Register {
+      if extent == 1 { return scope.builder.index(0) }
+      let size = scope.dim(extent)
+      let index = scope.builder.binary(.modulo, rest, size)
+      rest = scope.builder.binary(.floorDivide, rest, size)
+      return index
+    }
+  }
+
   /// The numbers in a row-major space that `flat` stands for, one an extent.
   func unflatten(_ flat: Register, _ extents: [Dim]) -> [Register] {
     var rest = flat

@@ -64,14 +64,8 @@ struct AttendSchedule {
       machine: context.machine)
     let scope = context.kernel(named: "attend")
     let b = scope.builder
-    var rest = b.task
-    func take(_ extent: Dim) -> Register {
-      let size = scope.dim(extent)
-      let index = b.binary(.modulo, rest, size)
-      rest = b.binary(.floorDivide, rest, size)
-      return index
-    }
-    let rowBlock = take(plan.rowBlocks)
+    var task = scope.taskNumbers()
+    let rowBlock = task.take(plan.rowBlocks)
     let shape = context.shape(context.result)
     var store = TileStore(
       scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
@@ -81,7 +75,7 @@ struct AttendSchedule {
       (0..<batchCount).reduce(factor.base) { $0 + Dim(AffineAccess.axisSymbol($1)) * factor.strides[$1] }
     }
     for item in outer.reversed() {
-      let symbol = scope.bind(take(item.extent))
+      let symbol = scope.bind(task.take(item.extent))
       store.extents[symbol] = item.extent
       store.axes[item.axis] = Dim(symbol)
       if item.axis >= batchCount { bases[0] = bases[0] + Dim(symbol) * query.strides[item.axis] }

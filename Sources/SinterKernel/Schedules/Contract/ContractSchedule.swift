@@ -101,15 +101,9 @@ struct ContractSchedule {
       "contract_\(form.accumulate)_m\(rows.extent)_n\(width)_k\(depth)_\(tile.rows)x\(tile.vectors * lanes)"
     let scope = context.kernel(named: name)
     let b = scope.builder
-    var rest = b.task
-    func take(_ extent: Dim) -> Register {
-      let size = scope.dim(extent)
-      let index = b.binary(.modulo, rest, size)
-      rest = b.binary(.floorDivide, rest, size)
-      return index
-    }
-    let columnBlock = take(plan.columnBlocks)
-    let rowBlock = take(plan.rowBlocks)
+    var task = scope.taskNumbers()
+    let columnBlock = task.take(plan.columnBlocks)
+    let rowBlock = task.take(plan.rowBlocks)
     var store = TileStore(
       scope: scope, epilogue: columnGroups?.epilogue ?? form.epilogue, result: context.result, shape: shape,
       axes: [Dim](repeating: 0, count: shape.count), extents: [:])
@@ -117,7 +111,7 @@ struct ContractSchedule {
     store.furtherResults = Array(columnGroups?.results.dropFirst() ?? [])
     var (lhsBase, rhsBase) = (lhs.base, rhs.base)
     for item in outer.reversed() {
-      let symbol = scope.bind(take(item.extent))
+      let symbol = scope.bind(task.take(item.extent))
       store.extents[symbol] = item.extent
       store.axes[item.axis] = Dim(symbol)
       lhsBase = lhsBase + Dim(symbol) * item.lhsStride

@@ -118,16 +118,10 @@ struct ConvolveSchedule {
       + "_\(tile.rows)x\(plan.width)"
     let scope = context.kernel(named: name)
     let b = scope.builder
-    var rest = b.task
-    func take(_ extent: Dim) -> Register {
-      let size = scope.dim(extent)
-      let index = b.binary(.modulo, rest, size)
-      rest = b.binary(.floorDivide, rest, size)
-      return index
-    }
-    let columnBlock = take(plan.columnBlocks)
-    let rowBlock = take(plan.rowBlocks)
-    let group = channels.groups > 1 ? scope.bind(take(Dim(channels.groups))) : nil
+    var task = scope.taskNumbers()
+    let columnBlock = task.take(plan.columnBlocks)
+    let rowBlock = task.take(plan.rowBlocks)
+    let group = channels.groups > 1 ? scope.bind(task.take(Dim(channels.groups))) : nil
     let groupIndex = group.map { Dim($0) } ?? 0
     let (lhs, rhs) = (scope.memory(image.value), scope.memory(buffer, element: form.accumulate, .read))
     let kernel: any TileSums =

@@ -156,18 +156,11 @@ struct TransposedSchedule {
       named: "transposed_\(form.accumulate)_\(sides)_s\(form.strides.map(String.init).joined(separator: "x"))"
         + "_c\(depth)_m\(columns)_\(tile.rows)x\(plan.width)")
     let b = scope.builder
-    var rest = b.task
-    func take(_ extent: Dim) -> Register {
-      if extent == 1 { return b.index(0) }
-      let size = scope.dim(extent)
-      let index = b.binary(.modulo, rest, size)
-      rest = b.binary(.floorDivide, rest, size)
-      return index
-    }
-    let columnBlock = take(plan.columnBlocks)
-    let rowBlock = take(plan.rowBlocks)
-    let places = phases.reversed().map { take(Dim($0)) }.reversed()
-    let group = groups > 1 ? scope.bind(take(Dim(groups))) : nil
+    var task = scope.taskNumbers()
+    let columnBlock = task.take(plan.columnBlocks)
+    let rowBlock = task.take(plan.rowBlocks)
+    let places = phases.reversed().map { task.take(Dim($0)) }.reversed()
+    let group = groups > 1 ? scope.bind(task.take(Dim(groups))) : nil
     let groupIndex = group.map { Dim($0) } ?? 0
     let phase = TransposedPhase(
       axes, kernel: form.kernel, places: Array(places), table: context.addConstant(axes.table, named: "phases"), scope)
