@@ -5,8 +5,9 @@ import SinterCore
 ///
 /// A buffer is needed from the first call that touches it to the last. Where some of them are inside a loop and others
 /// outside, the whole loop counts, since a later turn may read what an earlier one left; what a loop alone touches,
-/// writing it first in each turn, is needed inside a turn only. Buffers are placed from the largest down, each as low
-/// as it fits. Inputs, outputs and constants have memory of their own.
+/// writing it first in each turn, is needed inside a turn only. Buffers are placed one after another, each as low as it fits: from the
+/// largest down, from the one that takes the most memory for the longest time down, and from the first to the last; the smallest arena
+/// of these counts. Inputs, outputs and constants have memory of their own.
 package struct MemoryPlanner {
   /// Calls, numbered in order over the whole program, between which a buffer is needed.
   package struct Lifetime: Hashable, Sendable {
@@ -38,22 +39,41 @@ package struct MemoryPlanner {
       sizes.append((id, (Swift.max(1, bytes) + alignment - 1) / alignment * alignment))
     }
     let lifetimes = lifetimes(of: program)
-    sizes.sort { $0.bytes != $1.bytes ? $0.bytes > $1.bytes : $0.buffer < $1.buffer }
-    var placed: [(lifetime: Lifetime, offset: Int, bytes: Int)] = []
-    var total = 0
-    for (id, bytes) in sizes {
-      let lifetime = lifetimes[id.position]
-      let neighbours = placed.filter { $0.lifetime.overlaps(lifetime) }.sorted { $0.offset < $1.offset }
-      var offset = 0
-      for neighbour in neighbours {
-        if offset + bytes <= neighbour.offset { break }
-        offset = Swift.max(offset, neighbour.offset + neighbour.bytes)
-      }
-      placed.append((lifetime, offset, bytes))
-      program.buffers[id].offset = offset
-      total = Swift.max(total, offset + bytes)
+    let buffers = sizes.map { Placed(buffer: $0.buffer, bytes: $0.bytes, lifetime: lifetimes[$0.buffer.position]) }
+    let orders: [(Placed) -> Int] = [
+      { -$0.bytes }, { -$0.bytes * ($0.lifetime.last - $0.lifetime.first + 1) }, { $0.lifetime.first },
+    ]
+    var best: (buffers: [Placed], total: Int)?
+    for order in orders {
+      let sorted = buffers.sorted { (order($0), -$0.bytes, $0.buffer) < (order($1), -$1.bytes, $1.buffer) }
+      let placed = place(sorted)
+      if best.map({ placed.total < $0.total }) ?? true { best = placed }
     }
-    program.arenaBytes = total
+    for buffer in best?.buffers ?? [] { program.buffers[buffer.buffer].offset = buffer.offset }
+    program.arenaBytes = best?.total ?? 0
+  }
+
+  private struct Placed {
+    var buffer: BufferID
+    var bytes: Int
+    var lifetime: Lifetime
+    var offset = 0
+  }
+
+  /// Places buffers in the order given, each as low as it fits beside those that are needed at the same time.
+  private static func place(_ buffers: [Placed]) -> (buffers: [Placed], total: Int) {
+    var placed: [Placed] = []
+    var total = 0
+    for var buffer in buffers {
+      let neighbours = placed.filter { $0.lifetime.overlaps(buffer.lifetime) }.sorted { $0.offset < $1.offset }
+      for neighbour in neighbours {
+        if buffer.offset + buffer.bytes <= neighbour.offset { break }
+        buffer.offset = Swift.max(buffer.offset, neighbour.offset + neighbour.bytes)
+      }
+      placed.append(buffer)
+      total = Swift.max(total, buffer.offset + buffer.bytes)
+    }
+    return (placed, total)
   }
 
   /// When each buffer is needed; one that nothing touches counts as touched by the first call.

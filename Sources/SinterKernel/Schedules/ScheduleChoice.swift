@@ -5,8 +5,8 @@ package struct ScheduleChoice: Hashable, Sendable, CustomStringConvertible {
   enum Algorithm: Hashable, Sendable {
     /// Register tiles of this size.
     case tile(RegisterTile)
-    /// The transform with so many results along an axis.
-    case winograd(results: Int)
+    /// The transforms with so many results along each axis.
+    case winograd(results: [Int])
   }
 
   var algorithm: Algorithm
@@ -18,7 +18,7 @@ package struct ScheduleChoice: Hashable, Sendable, CustomStringConvertible {
   package var description: String {
     switch algorithm {
     case .tile(let tile): "tile \(tile.rows)x\(tile.vectors)"
-    case .winograd(let results): "winograd \(results)x\(results)"
+    case .winograd(let results): "winograd \(results.map(String.init).joined(separator: "x"))"
     }
   }
 
@@ -42,11 +42,11 @@ package struct ScheduleChoice: Hashable, Sendable, CustomStringConvertible {
       guard form.channelsLast, !form.isTransposed, type(form.weight).shape[1] != 1 || form.groups == 1 else { return [] }
       let columns = (type(form.weight).shape[0].value ?? 0) / Swift.max(form.groups, 1)
       let direct = tiles(rows: result.shape.dropLast().reduce(1, *), columns: Dim(columns), form.accumulate)
-      let size = form.kernel[0]
-      guard form.groups == 1, form.kernel == [size, size], form.accumulate == .f32 else { return direct }
-      let taps = (size + form.strides[0] - 1) / Swift.max(form.strides[0], 1)
+      guard form.groups == 1, form.accumulate == .f32 else { return direct }
       return direct
-        + WinogradTransform.all(taps: taps).map { ScheduleChoice(algorithm: .winograd(results: $0.results)) }
+        + WinogradOffer.candidates(form, result: result.shape).map {
+          ScheduleChoice(algorithm: .winograd(results: $0.map(\.results)))
+        }
     case .element, .reduce, .attend, .scan, .scatter, .sort, .call: return []
     }
   }

@@ -30,6 +30,8 @@ public struct ScheduleContext {
   /// Equal kernels exist once.
   private var kernels: [Kernel: KernelID] = [:]
   private var kernelNames: [String: Int] = [:]
+  /// The convolutions that are transformed, by their results.
+  var transforms: [FormValueID: WinogradPlan] = [:]
   /// The calls of the innermost list of steps.
   var steps: [KernelProgram.Step] = []
 

@@ -26,6 +26,7 @@ public struct Scheduler {
   private mutating func run() throws -> KernelProgram {
     context.program.errors = program.errors
     context.program.ranges = program.ranges
+    context.transforms = WinogradBudget.plans(for: program, context)
     for (number, input) in program.inputs.enumerated() {
       let type = context.type(input.value)
       context.program.inputs.append(.init(name: input.name, type: type))

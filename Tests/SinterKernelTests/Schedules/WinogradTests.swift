@@ -4,8 +4,10 @@ import Testing
 @testable import SinterKernel
 
 @Suite struct WinogradTests {
+  static let transforms = (1...8).flatMap { WinogradTransform.all(taps: $0) }
+
   /// output · ((filter · g) ⊙ (input · d)) is the correlation of d with g, in exact enough arithmetic.
-  @Test(arguments: WinogradTransform.all + WinogradTransform.ofTwoTaps) func isACorrelation(_ transform: WinogradTransform) {
+  @Test(arguments: transforms) func isACorrelation(_ transform: WinogradTransform) {
     func apply(_ matrix: [[Double]], _ vector: [Double]) -> [Double] {
       matrix.map { row in zip(row, vector).reduce(0) { $0 + $1.0 * $1.1 } }
     }
@@ -18,19 +20,36 @@ import Testing
     }
   }
 
-  /// The weights of one place are the filter's rows on either side.
-  @Test func transformsWeights() {
-    let weights: [Float] = [1, 2, 3, 4, 5, 6, 7, 8, 9]
-    let transformed = WinogradTransform.f2.transformed(weights, results: 1, channels: 1)
-    #expect(transformed.count == 16)
-    // At the point 0 the filter's first tap counts, at infinity its last.
-    #expect(abs(transformed[0]) == 1)
-    #expect(transformed[15] == 9)
+  /// Places of tiles cover each place of the result once, whatever the stride between them.
+  @Test(arguments: [(1, 10), (2, 10), (3, 17), (12, 5)]) func tilesCoverTheAxis(_ dilation: Int, _ extent: Int) throws {
+    let transform = try #require(WinogradTransform.all(taps: 3).last)
+    let axis = WinogradAxis(transform, kernel: 3, dilation: dilation, extent: Dim(extent))
+    let tiles = try #require(axis.tiles.value)
+    let places = (0..<tiles).flatMap { tile in
+      (0..<axis.results).map { (tile / dilation * axis.results + $0) * dilation + tile % dilation }
+    }
+    #expect(places.filter { $0 < extent }.sorted() == Array(0..<extent))
+  }
+
+  /// At most two axes are transformed; the taps of others are parts, and so are a stride's.
+  @Test func findsCandidates() {
+    func candidates(_ kernel: [Int], strides: [Int]? = nil, dilations: [Int]? = nil) -> [[WinogradAxis]] {
+      let ones = kernel.map { _ in 1 }
+      return WinogradAxis.candidates(
+        kernel: kernel, strides: strides ?? ones, dilations: dilations ?? ones, extents: kernel.map { _ in 20 })
+    }
+    #expect(candidates([1, 1]).isEmpty)
+    #expect(candidates([3, 3, 3]).allSatisfy { $0[0].transform == nil && $0[0].parts == 3 && $0[1].size > 3 })
+    #expect(candidates([3, 3, 3]).contains { $0.places == 36 && $0.results == 16 && $0.parts == 3 })
+    #expect(candidates([7, 1]).map { $0.map(\.results) } == [[2, 1], [4, 1]])
+    #expect(candidates([5, 5], strides: [2, 2]).allSatisfy { $0.parts == 4 })
+    #expect(candidates([3, 3], strides: [2, 1], dilations: [2, 1]).isEmpty)
+    #expect(candidates([11]).isEmpty)
   }
 
   /// Shared halves of rows and columns give what the plain sums give.
   static let matrices: [[[Double]]] =
-    (WinogradTransform.all + WinogradTransform.ofTwoTaps).flatMap { [$0.input, $0.output] } + [[[1, 2], [3, 4]], [[0, 0], [1, -1]]]
+    transforms.flatMap { [$0.input, $0.output] } + [[[1, 2], [3, 4]], [[0, 0], [1, -1]]]
 
   @Test(arguments: matrices)
   func mapsLinearly(_ matrix: [[Double]]) throws {

@@ -78,7 +78,7 @@ import Testing
   ]
 
   /// Large enough for Winograd's transforms: whole tiles, tiles that reach over the border, masked channels and columns, several
-  /// blocks, strides, symbolic sizes.
+  /// blocks, strides, dilations, one axis and three, symbolic sizes.
   static let winograd: [Case] = [
     Case(spatial: [16, 16], channels: 32, results: 32, kernel: [3, 3], pad: 1),
     Case(batch: 2, spatial: [13, 18], channels: 40, results: 72, kernel: [3, 3], pad: 1),
@@ -88,6 +88,18 @@ import Testing
     Case(spatial: [9, 70], channels: 33, results: 64, kernel: [3, 3], pad: 2),
     Case(spatial: [7, 7], channels: 256, results: 130, kernel: [3, 3], pad: 1),
     Case(batch: "n", spatial: ["h", "w"], channels: 48, results: 48, kernel: [3, 3], pad: 1, sizes: symbols),
+    Case(batch: 2, spatial: [200], channels: 64, results: 64, kernel: [3], pad: 1),
+    Case(spatial: [150], channels: 64, results: 72, kernel: [3], dilation: 4, pad: 4),
+    Case(spatial: [301], channels: 20, results: 64, kernel: [7], pad: 3),
+    Case(spatial: [17, 17], channels: 64, results: 48, kernel: [1, 7], pad: 3),
+    Case(spatial: [19, 15], channels: 64, results: 64, kernel: [7, 1]),
+    Case(batch: 2, spatial: [20, 18], channels: 48, results: 64, kernel: [5, 5], pad: 2),
+    Case(spatial: [26, 29], channels: 64, results: 64, kernel: [3, 3], dilation: 2, pad: 2),
+    Case(spatial: [5, 15, 14], channels: 32, results: 64, kernel: [3, 3, 3], pad: 1),
+    Case(spatial: [13, 6, 7], channels: 64, results: 64, kernel: [3, 1, 1]),
+    Case(spatial: [6, 33, 31], channels: 32, results: 64, kernel: [1, 4, 4], stride: 2, pad: 1),
+    Case(
+      batch: "n", spatial: [4, "h", "w"], channels: 64, results: 64, kernel: [3, 3, 3], dilation: 2, pad: 2, sizes: symbols),
   ]
 
   @Test(arguments: winograd, [Machine.x86_64_v4, .x86_64_v3]) func winogradEqualsInterpreter(

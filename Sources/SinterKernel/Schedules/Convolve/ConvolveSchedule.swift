@@ -8,13 +8,27 @@ import SinterCore
 struct ConvolveSchedule {
   let form: ConvolveForm
 
-  static func schedule(_ form: ConvolveForm, context: inout ScheduleContext) throws {
-    if form.isTransposed { return try TransposedSchedule.schedule(form, context: &context) }
-    let channels = ConvolveChannels(form, context: context)
+  /// The weights, if the form is one that products serve.
+  static func weights(_ form: ConvolveForm, _ context: ScheduleContext) -> HostTensor? {
     guard form.channelsLast, form.accumulate == .f32 || form.accumulate == .f64,
       context.element(form.input) == form.accumulate, let weights = context.constant(form.weight),
-      weights.element == form.accumulate, let channels
-    else {
+      weights.element == form.accumulate
+    else { return nil }
+    return weights
+  }
+
+  /// What transforms can do for the form that computes the context's result.
+  static func offer(_ form: ConvolveForm, _ context: ScheduleContext) -> WinogradOffer? {
+    guard let weights = weights(form, context) else { return nil }
+    if form.isTransposed { return TransposedSchedule.offer(form, weights: weights, context) }
+    return ConvolveChannels(form, context: context).flatMap {
+      WinogradOffer(form, channels: $0, result: context.shape(context.result), machine: context.machine)
+    }
+  }
+
+  static func schedule(_ form: ConvolveForm, context: inout ScheduleContext) throws {
+    if form.isTransposed { return try TransposedSchedule.schedule(form, context: &context) }
+    guard let weights = weights(form, context), let channels = ConvolveChannels(form, context: context) else {
       let values = context.values
       return try ReduceSchedule.schedule(
         form.reduction(result: context.type(context.result)) { values[$0].type }, context: &context)
@@ -22,10 +36,7 @@ struct ConvolveSchedule {
     if channels.perGroup == 1, channels.results == channels.groups {
       return try DepthwiseSchedule(form: form, weights: weights, channels: channels.groups).run(&context)
     }
-    if context.options.usesWinograd,
-      let plan = WinogradPlan.choose(
-        form, channels: channels, result: context.shape(context.result), machine: context.machine, choice: context.choice)
-    {
+    if let plan = context.transforms[context.result] {
       return try WinogradSchedule(form: form, plan: plan).run(weights, &context)
     }
     try ConvolveSchedule(form: form).product(weights, channels, &context)

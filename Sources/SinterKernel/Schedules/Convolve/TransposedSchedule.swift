@@ -22,21 +22,24 @@ struct TransposedSchedule {
   private static let mostPhases = 1 << 12
 
   static func schedule(_ form: ConvolveForm, context: inout ScheduleContext) throws {
-    guard form.channelsLast, form.accumulate == .f32 || form.accumulate == .f64,
-      context.element(form.input) == form.accumulate, let weights = context.constant(form.weight),
-      weights.element == form.accumulate, let schedule = TransposedSchedule(form, weights: weights, context: context)
+    guard let weights = ConvolveSchedule.weights(form, context),
+      let schedule = TransposedSchedule(form, weights: weights, context: context)
     else {
       let values = context.values
       return try ReduceSchedule.schedule(
         form.reduction(result: context.type(context.result)) { values[$0].type }, context: &context)
     }
-    if context.options.usesWinograd, form.groups == 1,
-      let plan = WinogradPlan.choose(
-        form, axes: schedule.axes, channels: schedule.depth, result: schedule.shape, machine: context.machine)
-    {
-      return try WinogradSchedule(form: form, plan: plan, axes: schedule.axes).run(weights, &context)
+    if let plan = context.transforms[context.result] {
+      return try WinogradSchedule(form: form, plan: plan, transposed: schedule.axes).run(weights, &context)
     }
     try schedule.run(&context)
+  }
+
+  /// What transforms can do for the form that computes the context's result.
+  static func offer(_ form: ConvolveForm, weights: HostTensor, _ context: ScheduleContext) -> WinogradOffer? {
+    TransposedSchedule(form, weights: weights, context: context).flatMap {
+      WinogradOffer(form, axes: $0.axes, channels: $0.depth, result: $0.shape, machine: context.machine)
+    }
   }
 
   /// Nil where there are too many phases.

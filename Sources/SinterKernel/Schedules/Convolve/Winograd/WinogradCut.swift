@@ -1,6 +1,6 @@
 /// How a convolution by a transform is cut into tasks: some tiles of the image, block by block, times some panels of columns.
 struct WinogradCut {
-  let transform: WinogradTransform
+  let axes: [WinogradAxis]
   let phases: Int
   /// Tiles of the image, vectors of channels, panels of columns.
   let tiles: Int, channelVectors: Int, panels: Int
@@ -67,24 +67,15 @@ struct WinogradCut {
 
   /// Of one task.
   private func cycles(_ tiles: Int, _ choice: Choice) -> Double {
-    let places = transform.size * transform.size
+    let places = axes.places
     let vectors = choice.partPanels * tile.vectors
     let rows = (tiles + tile.rows - 1) / tile.rows * tile.rows
     let blocks = (tiles + choice.blockTiles - 1) / choice.blockTiles
     let products = Double(places * channels) * tile.cost(rows: rows, columnVectors: vectors)
     let transforms =
-      Double(tiles) * (transform.inwardCycles * Double(channelVectors) + transform.outwardCycles * Double(vectors))
+      Double(tiles) * (axes.inwardCycles * Double(channelVectors) + axes.outwardCycles * Double(vectors))
     let bytes = blocks * places * channels * vectors * lanes * 4
     let weights = Double(bytes) / Self.bytesPerCycle
     return products + transforms + weights
-  }
-}
-
-extension WinogradTransform {
-  /// Loads, sums and stores of one tile of one vector of channels, on the way in and out.
-  var inwardCycles: Double { Double(3 * size * size) }
-  var outwardCycles: Double {
-    let sums = (size + results) * (size + results + 3)
-    return Double(size * size) + Double(sums) / 2
   }
 }

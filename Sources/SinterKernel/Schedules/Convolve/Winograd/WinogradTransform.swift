@@ -49,40 +49,34 @@ struct WinogradTransform: Hashable {
   /// Products fall to a quarter. The points ±3/4 and ±3/2 err three to four times less than ±1 and ±2, at the same cost.
   static let f4 = WinogradTransform(results: 4, taps: 3, points: [0, 0.75, -0.75, 1.5, -1.5])
 
-  static let all = [f2, f4]
+  /// For filters of so many taps; those with the fewest products last. Errors, along both axes or, where a tile has more than six elements, along one,
+  /// stay within twice that of `f4`.
+  static func all(taps: Int) -> [WinogradTransform] {
+    switch taps {
+    case 2: ofTwoTaps
+    case 3: [f2, f4, WinogradTransform(results: 6, taps: 3, points: sevenPoints)]
+    case 4: [WinogradTransform(results: 3, taps: 4, points: [0, 0.75, -0.75, 1.5, -1.5])]
+    case 5:
+      [
+        WinogradTransform(results: 2, taps: 5, points: [0, 0.75, -0.75, 1.5, -1.5]),
+        WinogradTransform(results: 4, taps: 5, points: sevenPoints),
+      ]
+    case 7:
+      [
+        WinogradTransform(results: 2, taps: 7, points: sevenPoints),
+        WinogradTransform(results: 4, taps: 7, points: [0, 0.5, -0.5, 0.75, -0.75, 1.25, -1.25, 1.75, -1.75]),
+      ]
+    default: []
+    }
+  }
 
-  /// For the phases of transposed convolutions, which have two taps: products fall to 1/1.8, 1/2.25 and 1/2.56 of the direct way's. All err
-  /// less than `f4`.
-  static let ofTwoTaps = [
+  private static let sevenPoints = [0, 0.5, -0.5, 1, -1, 2, -2]
+
+  /// For the phases of transposed convolutions, which often have two taps: products fall to 1/1.8, 1/2.25 and 1/2.56 of the direct way's.
+  /// All err less than `f4`.
+  private static let ofTwoTaps = [
     WinogradTransform(results: 2, taps: 2, points: [0, 1]),
     WinogradTransform(results: 3, taps: 2, points: [0, 1, -1]),
     WinogradTransform(results: 4, taps: 2, points: [1, -1, 0.5, -0.5]),
   ]
-
-  static func all(taps: Int) -> [WinogradTransform] { taps == 3 ? all : taps == 2 ? ofTwoTaps : [] }
-
-  /// Filters [m, c, taps, taps] as [m, size², c]: what is multiplied with the transformed input.
-  func transformed(_ weights: [Float], results: Int, channels: Int) -> [Float] {
-    let places = size * size
-    // Both axes at once: the matrix of place (i, j) is the outer product of two rows.
-    let factors = (0..<places).map { place in
-      (0..<(taps * taps)).map { tap in filter[place / size][tap / taps] * filter[place % size][tap % taps] }
-    }
-    return [Float](unsafeUninitializedCapacity: results * places * channels) { memory, count in
-      weights.withUnsafeBufferPointer { weights in
-        for m in 0..<results {
-          for (place, factors) in factors.enumerated() {
-            let to = (m * places + place) * channels
-            for c in 0..<channels {
-              let from = (m * channels + c) * taps * taps
-              var sum = 0.0
-              for (tap, factor) in factors.enumerated() { sum += factor * Double(weights[from + tap]) }
-              memory[to + c] = Float(sum)
-            }
-          }
-        }
-      }
-      count = results * places * channels
-    }
-  }
 }
