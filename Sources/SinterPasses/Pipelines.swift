@@ -14,6 +14,8 @@ public enum Pipelines {
     .recognize,
     // Before weights and layout: what is inside a composite takes part in both.
     .expandComposites,
+    // First of all that works on weights: what is dropped need not be computed.
+    .trimWindows,
     .foldIntoWeights,
     // After the weights: a batch normalization that went into them needs no channels-last form.
     .channelsLast,

@@ -24,7 +24,7 @@ public struct Conv: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Conv.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { channelsLast ? nil : OnnxForm(of: self) }
 
-  private func geometry(_ x: TensorType, _ w: TensorType) throws -> Window.Geometry {
+  func geometry(_ x: TensorType, _ w: TensorType) throws -> Window.Geometry {
     guard x.rank >= 3, w.rank == x.rank else {
       throw DiagnosticError(
         .user, "conv.rank", "input and weights must have the same number of axes, at least 3, but are \(x) and \(w)")
