@@ -14,11 +14,13 @@ import Testing
     var stride = 1
     var dilation = 1
     var pad = 0
+    /// Padding behind, where it is other than before.
+    var padEnd: Int?
     var groups = 1
     var channelsLast = true
     var sizes: [Symbol: Int] = [:]
     var testDescription: String {
-      "\(batch)x\(spatial)x\(channels)->\(results) k\(kernel) s\(stride) d\(dilation) p\(pad) g\(groups) \(channelsLast)"
+      "\(batch)x\(spatial)x\(channels)->\(results) k\(kernel) s\(stride) d\(dilation) p\(pad),\(padEnd ?? pad) g\(groups) \(channelsLast)"
     }
   }
 
@@ -31,7 +33,7 @@ import Testing
     let w = lowering.constant(
       CompiledProgram.random(.f32, [c.results, c.channels / c.groups] + c.kernel, &generator))
     let out = c.spatial.indices.map { axis in
-      (c.spatial[axis] + Dim(2 * c.pad - c.dilation * (c.kernel[axis] - 1) - 1)) / Dim(c.stride) + 1
+      (c.spatial[axis] + Dim(c.pad + (c.padEnd ?? c.pad) - c.dilation * (c.kernel[axis] - 1) - 1)) / Dim(c.stride) + 1
     }
     let ones = [Int](repeating: 1, count: c.kernel.count)
     let result = lowering.convolve(
@@ -101,6 +103,35 @@ import Testing
     Case(
       batch: "n", spatial: [4, "h", "w"], channels: 64, results: 64, kernel: [3, 3, 3], dilation: 2, pad: 2, sizes: symbols),
   ]
+
+  /// Whose tiles leave out taps: large dilation, few frames, tiles within a line, over lines, over images, padding on one side, strides,
+  /// groups, few columns, symbolic sizes.
+  static let bounded: [Case] = [
+    Case(spatial: [16, 16], channels: 64, results: 64, kernel: [3, 3], dilation: 12, pad: 12),
+    Case(batch: 2, spatial: [11, 13], channels: 48, results: 40, kernel: [3, 3], dilation: 6, pad: 6),
+    Case(batch: 3, spatial: [7, 7], channels: 64, results: 32, kernel: [3, 3], dilation: 2, pad: 2),
+    Case(spatial: [9, 9], channels: 64, results: 48, kernel: [5, 1], dilation: 3, pad: 6, padEnd: 0),
+    Case(spatial: [9, 8], channels: 64, results: 48, kernel: [3, 3], dilation: 4, pad: 0, padEnd: 8),
+    Case(spatial: [17, 17], channels: 48, results: 48, kernel: [7, 1], pad: 3),
+    Case(spatial: [6, 5], channels: 64, results: 32, kernel: [5, 5], stride: 2, dilation: 2, pad: 5),
+    Case(spatial: [12, 12], channels: 64, results: 64, kernel: [3, 3], stride: 3, dilation: 5, pad: 5, groups: 2),
+    Case(spatial: [2, 6, 7], channels: 64, results: 32, kernel: [3, 3, 3], pad: 1),
+    Case(batch: 2, spatial: [3, 4, 4], channels: 64, results: 40, kernel: [3, 3, 3], pad: 1),
+    Case(spatial: [1, 8, 8], channels: 64, results: 32, kernel: [3, 3, 3], pad: 1),
+    Case(spatial: [12], channels: 64, results: 32, kernel: [5], dilation: 4, pad: 8),
+    Case(spatial: [12, 12], channels: 96, results: 3, kernel: [3, 3], dilation: 6, pad: 6),
+    Case(spatial: [6, 6], channels: 96, results: 24, kernel: [3, 3], dilation: 9, pad: 9),
+    // No tap meets the image from the first and the last pixels.
+    Case(spatial: [6, 6], channels: 96, results: 24, kernel: [3, 3], dilation: 2, pad: 9),
+    Case(batch: "n", spatial: ["h", 16], channels: 64, results: 64, kernel: [3, 3], dilation: 12, pad: 12, sizes: symbols),
+    Case(batch: "n", spatial: ["h", "w"], channels: 64, results: 40, kernel: [3, 3], stride: 2, dilation: 20, pad: 24, sizes: symbols),
+  ]
+
+  @Test(arguments: bounded, [Machine.x86_64_v4, .x86_64_v3]) func tapsThatMeetPaddingAreLeftOut(
+    _ c: Case, _ machine: Machine
+  ) throws {
+    #expect(try CompiledProgram.error(try Self.program(c), sizes: c.sizes, machine: machine) < 1e-5)
+  }
 
   @Test(arguments: winograd, [Machine.x86_64_v4, .x86_64_v3]) func winogradEqualsInterpreter(
     _ c: Case, _ machine: Machine

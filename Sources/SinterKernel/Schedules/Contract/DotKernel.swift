@@ -14,8 +14,8 @@ struct DotKernel: TileSums {
   let columns: Int
   /// Elements from one column of the right side to the next.
   let columnStep: Register
-  /// From the outermost to the innermost, whose extent is a number and whose strides are 1.
-  let reductions: [TileKernel.Reduction]
+  /// The innermost extent is a number, and its strides are 1.
+  var reductions: [TileKernel.Reduction]
 
   private var b: KernelBuilder { scope.builder }
 
@@ -61,7 +61,8 @@ struct DotKernel: TileSums {
     guard let first = loops.first else { return sums }
     if loops.count == 1 { return run(first.extent.value ?? 0, rows, left, right, sums) }
     if first.extent == 1 { return descend(loops.dropFirst(), rows, left, right, sums) }
-    return b.loop("k", from: b.index(0), to: scope.index(first.extent), carrying: sums) { k, current in
+    let turns = first.turns(scope)
+    return b.loop("k", from: turns.from, to: turns.to, carrying: sums) { k, current in
       descend(
         loops.dropFirst(), rows, b.add(left, b.multiply(k, scope.index(first.lhsStride))),
         b.add(right, b.multiply(k, scope.index(first.rhsStride))), current)

@@ -102,6 +102,8 @@ struct ProductKernel {
   var rhsBase: Register
   /// The offset of a row on the left: that of the tile's first row, and what each row adds to it.
   var rowOffsets: (_ first: Register, _ count: Int) -> (base: Register, deltas: [Register])
+  /// The reduced axes of a tile, where its rows decide which turns are taken.
+  var reductions: ((_ first: Register, _ count: Int) -> [TileKernel.Reduction])?
 
   private var b: KernelBuilder { kernel.scope.builder }
   private var scope: KernelScope { kernel.scope }
@@ -173,6 +175,8 @@ struct ProductKernel {
     func tile(_ count: Int, at row: Register) {
       let tile = RegisterTile(rows: count, vectors: vectors)
       let (base, deltas) = rowOffsets(row, count)
+      var kernel = kernel
+      if let reductions { kernel.reductions = reductions(row, count) }
       let sums = kernel.accumulators(tile: tile, lhsBase: base, rows: deltas, column: offset, masks: loadMasks)
       store(row, column, tile, storeMasks, sums)
     }

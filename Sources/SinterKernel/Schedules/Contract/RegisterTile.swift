@@ -13,9 +13,10 @@ struct RegisterTile: Hashable {
   ///   - period: rows after which the left side's offsets are no longer evenly spaced: tiles that cross one cost more to address.
   ///   - rowBytes: from one row of the left side to the next, where known.
   ///   - multiple: what the number of vectors has to be a multiple of; so many have to fit.
+  ///   - factor: what tiles of so many rows cost, as a part of what the model says.
   static func choose(
     rows: Int?, columns: Int?, lanes: Int, machine: Machine, depth: Int = 512, period: Int? = nil, rowBytes: Int? = nil,
-    multiple: Int = 1
+    multiple: Int = 1, factor: (_ rows: Int) -> Double = { _ in 1 }
   ) -> RegisterTile {
     let registers = machine.vectorRegisters
     let rowCount = rows ?? 192
@@ -29,8 +30,9 @@ struct RegisterTile: Hashable {
     var best = RegisterTile(rows: 1, vectors: multiple)
     var bestCost = Double.infinity
     let tiles = all(rows: rowCount, columnVectors: columnVectors, machine: machine)
+    let factors = (1...mostRows).map(factor)
     for tile in tiles where tile.vectors % multiple == 0 && tile.fitsCacheSets(rowBytes) {
-      var cost = tile.cost(rows: rowCount, columnVectors: columnVectors)
+      var cost = tile.cost(rows: rowCount, columnVectors: columnVectors) * factors[tile.rows - 1]
       if let period, period % tile.rows != 0 { cost *= 1 + 12 / Double(Swift.max(depth * tile.vectors, 1)) }
       if cost < bestCost * 0.995 {
         bestCost = cost
@@ -40,9 +42,11 @@ struct RegisterTile: Hashable {
     return best
   }
 
+  private static let mostRows = 16
+
   /// All tiles that the registers hold, no larger than the product.
   private static func all(rows: Int, columnVectors: Int, machine: Machine) -> [RegisterTile] {
-    (1...8).flatMap { vectors in (1...16).map { RegisterTile(rows: $0, vectors: vectors) } }.filter {
+    (1...8).flatMap { vectors in (1...mostRows).map { RegisterTile(rows: $0, vectors: vectors) } }.filter {
       $0.vectors <= Swift.max(1, columnVectors) && $0.rows <= rows
         && $0.accumulators + $0.vectors + 1 <= machine.vectorRegisters
     }
@@ -61,7 +65,7 @@ struct RegisterTile: Hashable {
   static func choose(rows: Int?, vectors: Int, machine: Machine, rowBytes: Int? = nil) -> RegisterTile {
     let most = Swift.max(1, (machine.vectorRegisters - vectors - 1) / vectors)
     let rowCount = rows ?? 192
-    let candidates = (1...Swift.min(most, 16)).map { RegisterTile(rows: $0, vectors: vectors) }.filter {
+    let candidates = (1...Swift.min(most, mostRows)).map { RegisterTile(rows: $0, vectors: vectors) }.filter {
       $0.rows <= rowCount && $0.fitsCacheSets(rowBytes)
     }
     return candidates.min { a, b in

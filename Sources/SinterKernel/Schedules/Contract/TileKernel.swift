@@ -3,6 +3,8 @@ import SinterCore
 /// What sums the tiles of a product.
 protocol TileSums {
   var scope: KernelScope { get }
+  /// The reduced axes, from the outermost to the innermost.
+  var reductions: [TileKernel.Reduction] { get set }
 
   /// Sums a tile.
   ///
@@ -28,6 +30,17 @@ struct TileKernel: TileSums {
     var extent: Dim
     var lhsStride: Dim
     var rhsStride: Dim
+    /// The turns that are taken, where not all are: what the others add is zero. They may be none.
+    var turns: Turns?
+
+    struct Turns {
+      var from: Register
+      var to: Register
+    }
+
+    func turns(_ scope: KernelScope) -> Turns {
+      turns ?? Turns(from: scope.builder.index(0), to: scope.index(extent))
+    }
   }
 
   let scope: KernelScope
@@ -36,8 +49,7 @@ struct TileKernel: TileSums {
   /// The type in which products are summed; operands of other types are converted.
   let accumulate: ElementType
   let lanes: Int
-  /// From the outermost to the innermost.
-  let reductions: [Reduction]
+  var reductions: [Reduction]
   /// The right side is packed: a step moves by the tile's own width.
   let isPacked: Bool
   /// The size of most tiles. It decides the order of the sums also in smaller ones at the edges: equal rows and columns give equal results
@@ -74,14 +86,15 @@ struct TileKernel: TileSums {
       return multiply(tile, rows, lhsOffset, rhsOffset, masks, sums)
     }
     if first.extent == 1 { return descend(loops.dropFirst(), tile, rows, lhsOffset, rhsOffset, masks, sums) }
-    let count = first.extent.value
+    let count = first.turns == nil ? first.extent.value : nil
     if loops.count == 1, let count, let streams = Self.streams(usualTile, depth: count) {
       return multiply(tile, count, streams, first, rows, lhsOffset, rhsOffset, masks, sums)
     }
     // A short loop is not worth its turns.
     let isShort = loops.count == 1 && count.map { $0 <= 8 && $0 * tile.accumulators <= 112 } ?? false
+    let turns = first.turns(scope)
     return builder.loop(
-      "k", from: builder.index(0), to: scope.index(first.extent), unroll: isShort ? count ?? 1 : 1, carrying: sums
+      "k", from: turns.from, to: turns.to, unroll: isShort ? count ?? 1 : 1, carrying: sums
     ) { k, current in
       let left = builder.add(builder.multiply(k, scope.index(first.lhsStride)), lhsOffset)
       let width = isPacked ? tile.vectors * lanes : 1

@@ -93,15 +93,16 @@ struct ConvolveSchedule {
     let collapsed = CollapsedAxes(extents: pixels, strides: [steps]).groups
     let rows = CollapsedAxes.Group(axes: pixels.indices, extent: pixels.reduce(1, *), strides: [0])
     let line = collapsed.last?.extent
-    var reductions = (0..<rank).map { axis in
+    var window = (0..<rank).map { axis in
       TileKernel.Reduction(
         extent: Dim(form.kernel[axis]), lhsStride: Dim(form.dilations[axis]) * image.strides[axis + 1],
         rhsStride: Dim(form.kernel[(axis + 1)...].reduce(channels.perGroup, *)))
     }
-    reductions.append(.init(extent: Dim(channels.perGroup), lhsStride: 1, rhsStride: 1))
-    reductions = reductions.collapsed()
+    window.append(.init(extent: Dim(channels.perGroup), lhsStride: 1, rhsStride: 1))
+    let meetings = TapMeetings(form, input: context.shape(form.input), result: shape)
     let isNarrow = DotKernel.serves(
-      columns: columns, run: reductions.last?.extent.value ?? 1, lanes: machine.lanes(form.accumulate), machine: machine)
+      columns: columns, run: window.collapsed().last?.extent.value ?? 1, lanes: machine.lanes(form.accumulate),
+      machine: machine)
     let lanes = machine.lanes(form.accumulate, columns: isNarrow ? nil : columns)
     let tile =
       isNarrow
@@ -110,7 +111,12 @@ struct ConvolveSchedule {
         ?? .choose(
         rows: rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: depth,
         period: collapsed.count > 1 ? line?.value : nil,
-        rowBytes: collapsed.last?.strides[0].value.map { $0 * form.accumulate.bits / 8 })
+        rowBytes: collapsed.last?.strides[0].value.map { $0 * form.accumulate.bits / 8 },
+        factor: { meetings.cost(rows: $0) })
+    let bounds = TapBounds(
+      meetings, window: window, rows: tile.rows,
+      stepCycles: Double(isNarrow ? tile.rows * columns : tile.accumulators * lanes) / Double(2 * machine.lanes(form.accumulate)),
+      splitsLast: !isNarrow)
     let storeLanes = isNarrow ? DotKernel.storeLanes(columns) : lanes
     let plan = ProductPlan(
       rows: rows.extent, columns: Dim(columns), depth: Dim(depth), tile: tile, lanes: storeLanes,
@@ -139,9 +145,9 @@ struct ConvolveSchedule {
       isNarrow
       ? DotKernel(
         scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, columns: columns,
-        columnStep: b.index(depth), reductions: reductions)
+        columnStep: b.index(depth), reductions: bounds.loops)
       : TileKernel(
-        scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, reductions: reductions, isPacked: true,
+        scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, reductions: bounds.loops, isPacked: true,
         usualTile: tile)
     let groupOffset = scope.index(groupIndex * Dim(channels.perGroup))
 
@@ -166,7 +172,7 @@ struct ConvolveSchedule {
           return (offset(row), (0..<count).map { b.multiply(stride, $0) })
         }
         return (b.index(0), (0..<count).map { offset(b.add(row, $0)) })
-      })
+      }, reductions: bounds.isEmpty ? nil : { bounds.loops(first: $0, count: $1, scope) })
     var store = TileStore(
       scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
       axes: [Dim](repeating: 0, count: shape.count), extents: [:])

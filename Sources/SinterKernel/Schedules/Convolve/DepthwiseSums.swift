@@ -10,8 +10,8 @@ struct DepthwiseSums: TileSums {
   let lanes: Int
   /// The offset of the first channel's weights.
   let rhsBase: Register
-  /// Over the taps, from the outermost axis to the innermost.
-  let reductions: [TileKernel.Reduction]
+  /// Over the taps.
+  var reductions: [TileKernel.Reduction]
 
   private var b: KernelBuilder { scope.builder }
 
@@ -38,8 +38,10 @@ struct DepthwiseSums: TileSums {
         }
       }
     }
+    let turns = first.turns(scope)
     return b.loop(
-      "tap", from: b.index(0), to: scope.index(first.extent), unroll: Swift.min(first.extent.value ?? 1, 4), carrying: sums
+      "tap", from: turns.from, to: turns.to, unroll: first.turns == nil ? Swift.min(first.extent.value ?? 1, 4) : 1,
+      carrying: sums
     ) { k, current in
       descend(
         loops.dropFirst(), rows, b.add(left, b.multiply(k, scope.index(first.lhsStride))),
