@@ -127,7 +127,7 @@ public indirect enum Statement: Hashable, Sendable {
   /// Ends the kernel with error `number` of the program where the condition (a scalar) is false; `value` and the
   /// `bound` that it did not keep are reported.
   case check(Register, error: Int, value: Register, bound: Register)
-  /// A hint that the cache line of an element will be read soon.
+  /// A hint that the cache line of an element will be read, though not next: it is brought to the second-level cache.
   case prefetch(Memory, at: Register)
 }
 

@@ -228,6 +228,9 @@ public final class KernelBuilder {
     emit(.store(value, memory, at: at, mask: mask))
   }
 
+  /// Asks for the cache line of an element.
+  public func prefetch(_ memory: Memory, at: Register) { emit(.prefetch(memory, at: at)) }
+
   public func gather(_ memory: Memory, at: Register, mask: Register? = nil) -> Register {
     let result = new(RegisterType(element(of: memory), lanes: type(at).lanes))
     emit(.gather(result, memory, at: at, mask: mask))

@@ -120,7 +120,7 @@ extension KernelEmitter {
     let element = element(of: memory)
     let place = element.bits < 8 ? ir.lshr(index, element.bits == 4 ? 1 : 2) : index
     let address = ir.address(memoryType(element), base(of: memory), place)
-    // To be read, kept in all caches, data.
-    ir.intrinsic("llvm.prefetch", [ir.pointer], [address, ir.int(ir.i32, 0), ir.int(ir.i32, 3), ir.int(ir.i32, 1)])
+    // To be read, kept in the second-level cache, data.
+    ir.intrinsic("llvm.prefetch", [ir.pointer], [address, ir.int(ir.i32, 0), ir.int(ir.i32, 2), ir.int(ir.i32, 1)])
   }
 }

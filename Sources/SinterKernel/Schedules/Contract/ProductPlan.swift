@@ -15,6 +15,8 @@ struct ProductPlan {
   var blockPanels: Int
   var tasks: Dim
   var grain: Int
+  /// Whether tiles ask for the panel after theirs.
+  let asksAhead: Bool
 
   var width: Int { tile.vectors * lanes }
   var rowBlocks: Dim { rows.ceilDivided(by: Dim(blockRows)) }
@@ -47,6 +49,7 @@ struct ProductPlan {
       // A panel's arithmetic for one row, and what it costs at least for many: the time in which it is read.
       rowWork: 2 * k * width, readWork: Self.operationsPerByte * k * width * elementBytes, limit: Self.taskWork)
     (blockRows, blockPanels) = cut.best
+    asksAhead = tile.asksAhead(rows: Swift.min(blockRows, rowCount))
     grain = Swift.max(1, Self.worthwhileWork / cut.work(Swift.min(blockRows, rowCount), blockPanels))
     tasks = 1
     tasks = rowBlocks * columnBlocks * outer
@@ -176,6 +179,10 @@ struct ProductKernel {
       let tile = RegisterTile(rows: count, vectors: vectors)
       let (base, deltas) = rowOffsets(row, count)
       var kernel = kernel
+      if let packed, panelStep == nil, vectors == plan.tile.vectors, plan.asksAhead {
+        kernel.ask(
+          ahead: plan.tile.ahead(b, row: b.subtract(row, from), lanes: plan.lanes, distance: packed.width * packed.depth))
+      }
       if let reductions { kernel.reductions = reductions(row, count) }
       let sums = kernel.accumulators(tile: tile, lhsBase: base, rows: deltas, column: offset, masks: loadMasks)
       store(row, column, tile, storeMasks, sums)

@@ -119,6 +119,16 @@ struct RegisterTile: Hashable {
 }
 
 extension RegisterTile {
+  /// Whether `rows` make enough tiles for each to ask for one vector of the columns that are needed next: weights then come from memory
+  /// while others are multiplied.
+  func asksAhead(rows count: Int) -> Bool { count > rows && count > rows * (vectors - 1) }
+
+  /// How far ahead of what it reads a tile asks for what is `distance` elements later: the first tile for the first vector of columns, and so on.
+  func ahead(_ b: KernelBuilder, row: Register, lanes: Int, distance: Int) -> Register {
+    let vector = b.binary(.minimum, b.binary(.floorDivide, row, b.index(rows)), b.index(vectors - 1))
+    return b.add(b.multiply(vector, lanes), distance)
+  }
+
   /// Walks rows a tile at a time; what is left is one smaller tile, or several where its size is known only at run time.
   ///
   /// - Parameters:

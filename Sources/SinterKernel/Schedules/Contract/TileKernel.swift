@@ -17,6 +17,14 @@ protocol TileSums {
   func accumulators(
     tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
   ) -> [Register]
+
+  /// Has each step ask for a line of what is to be read later on the right: `ahead` elements after what it reads.
+  mutating func ask(ahead: Register)
+}
+
+extension TileSums {
+  /// The right side is small.
+  mutating func ask(ahead: Register) {}
 }
 
 /// Writes the inner part of a product: a register tile that runs down the reduced axes, then hands its accumulators on.
@@ -55,8 +63,25 @@ struct TileKernel: TileSums {
   /// The size of most tiles. It decides the order of the sums also in smaller ones at the edges: equal rows and columns give equal results
   /// wherever they lie.
   let usualTile: RegisterTile
+  private var ahead: Register?
+
+  init(
+    scope: KernelScope, lhs: Memory, rhs: Memory, accumulate: ElementType, lanes: Int, reductions: [Reduction], isPacked: Bool,
+    usualTile: RegisterTile
+  ) {
+    self.scope = scope
+    self.lhs = lhs
+    self.rhs = rhs
+    self.accumulate = accumulate
+    self.lanes = lanes
+    self.reductions = reductions
+    self.isPacked = isPacked
+    self.usualTile = usualTile
+  }
 
   private var builder: KernelBuilder { scope.builder }
+
+  mutating func ask(ahead: Register) { self.ahead = ahead }
 
   func accumulators(
     tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
@@ -149,6 +174,7 @@ struct TileKernel: TileSums {
       builder.cast(
         builder.load(rhs, at: builder.add(rhsOffset, vector * lanes), lanes: lanes, mask: masks[vector]), to: accumulate)
     }
+    if let ahead { builder.prefetch(rhs, at: builder.add(rhsOffset, ahead)) }
     var result: [Register] = []
     for row in 0..<tile.rows {
       let element = builder.cast(builder.load(lhs, at: builder.add(lhsOffset, rows[row])), to: accumulate)
