@@ -33,6 +33,15 @@ import Testing
     Family(name: "Winograd", limit: 1e-5, kernel: "winograd", inputs: [[1, 128, 28, 28], [128, 128, 3, 3]]) { builder, x in
       try builder.add1(try conv(["pads": .ints([1, 1, 1, 1])]), x)
     },
+    Family(name: "Winograd, 5×5 taps", limit: 1e-5, kernel: "winograd_f32_2x2_5x5", inputs: [[1, 128, 28, 28], [128, 128, 5, 5]]) { builder, x in
+      try builder.add1(try conv(["pads": .ints([2, 2, 2, 2])]), x)
+    },
+    Family(name: "Winograd, 1×7 taps", limit: 1e-5, kernel: "winograd_f32_1x4_1x7", inputs: [[1, 128, 24, 24], [128, 128, 1, 7]]) { builder, x in
+      try builder.add1(try conv(["pads": .ints([0, 3, 0, 3])]), x)
+    },
+    Family(name: "Winograd, 3 taps of a sequence", limit: 1e-5, kernel: "winograd_f32_6_3", inputs: [[1, 128, 600], [128, 128, 3]]) { builder, x in
+      try builder.add1(try conv(["pads": .ints([1, 1])]), x)
+    },
     Family(name: "depthwise", limit: 1e-6, kernel: "depthwise", inputs: [[1, 96, 28, 28], [96, 1, 5, 5]]) { builder, x in
       try builder.add1(try conv(["pads": .ints([2, 2, 2, 2]), "group": .int(96)]), x)
     },
