@@ -14,27 +14,42 @@ extension ElementPlan {
     if position == axes.count - 2, let width = across.extent.value, width <= 4 {
       return writeInterleaved(emitter, to: output, along: along, width: width, lanes: side)
     }
-    for axis in [across, along] {
-      while let extent = axis.extent.value, side > extent { side /= 2 }
+    while let extent = across.extent.value, side > extent { side /= 2 }
+    if let extent = along.extent.value {
+      while side / 2 >= extent { side /= 2 }
+      if side > extent && !scope.machine.hasMasks { side /= 2 }
     }
-    return side < 4 ? nil : writeSquares(emitter, turned, to: output, along: along, position: position, side: side)
+    if side < 4 { return nil }
+    let turnsResult = turned.count > 1 && runs(emitter, alongAll: along.symbol, except: turned, lanes: side)
+    return writeSquares(
+      emitter, turnsResult ? nil : turned, to: output, along: along, position: position, side: side)
+  }
+
+  /// What a load's place grows by along an axis; nil where the steps differ, -1 where they are sizes.
+  private func stride(_ emitter: BodyEmitter, _ flat: Dim, along symbol: Symbol, lanes: Int) -> Int? {
+    emitter.scoped {
+      emitter.lanes = .init(symbol, count: lanes)
+      return emitter.stride(of: flat).map { $0.value ?? -1 }
+    }
+  }
+
+  /// Whether all loads read runs, or the same element, along an axis.
+  private func runs(_ emitter: BodyEmitter, alongAll symbol: Symbol, except turned: [ExprID], lanes: Int) -> Bool {
+    emitter.indices.flats.allSatisfy { id, flat in
+      let own = stride(emitter, flat, along: symbol, lanes: lanes)
+      return turned.contains(id) || own == 0 || own == 1
+    }
   }
 
   /// The axis along which most loads that do not follow the result's last axis lie side by side, and those loads.
   private func turnedLoads(_ emitter: BodyEmitter, across: Symbol, lanes: Int) -> (position: Int, loads: [ExprID])? {
-    func stride(_ flat: Dim, _ symbol: Symbol) -> Int? {
-      emitter.scoped {
-        emitter.lanes = .init(symbol, count: lanes)
-        return emitter.stride(of: flat).map { $0.value ?? 2 }
-      }
-    }
     var best: (position: Int, loads: [ExprID])?
     for position in axes.indices.dropLast() {
       let loads = body.exprs.indices.map { ExprID($0) }.filter { id in
-        guard case .load = body[id].node, let flat = emitter.indices.flats[id], !emitter.indices.isOpaque(flat),
-          let own = stride(flat, across), own != 0, own != 1
-        else { return false }
-        return stride(flat, axes[position].symbol) == 1
+        guard case .load = body[id].node, let flat = emitter.indices.flats[id] else { return false }
+        let own = stride(emitter, flat, along: across, lanes: lanes)
+        if own == 0 || own == 1 { return false }
+        return stride(emitter, flat, along: axes[position].symbol, lanes: lanes) == 1
       }
       if loads.count > best?.loads.count ?? 0 { best = (position, loads) }
     }
@@ -42,83 +57,10 @@ extension ElementPlan {
   }
 
   /// The tasks, and the registers of the axes that they stand for, for loops whose last numbers are parts of one axis.
-  private func bindOthers(_ others: [LoopSpace.Axis], parts: Dim) -> Register {
+  func bindOthers(_ others: [LoopSpace.Axis], parts: Dim) -> Register {
     let numbers = scope.unflatten(scope.builder.task, others.map(\.extent) + [parts])
     for (axis, register) in zip(others, numbers) { scope.bind(axis.symbol, to: register) }
     return numbers[others.count]
-  }
-
-  private func writeSquares(
-    _ emitter: BodyEmitter, _ turned: [ExprID], to output: Memory, along: LoopSpace.Axis, position: Int, side: Int
-  ) -> (count: Dim, grain: Int)? {
-    guard let across = axes.last else { return nil }
-    let builder = scope.builder
-    var others = Array(axes.dropLast())
-    others.remove(at: position)
-    // Four squares beside each other a task, so that both sides move runs of some length.
-    let size = 4 * side
-    let parts = along.extent.ceilDivided(by: Dim(size))
-    let rows = scope.stretch(along.extent, part: bindOthers(others, parts: parts), size: size)
-    let whole = scope.stretch(across.extent)
-    func rounded(_ stretch: KernelScope.Stretch) -> Register {
-      let length = builder.subtract(stretch.to, stretch.from)
-      return builder.add(
-        stretch.from, builder.multiply(builder.binary(.floorDivide, length, builder.index(side)), side))
-    }
-
-    /// Row by row, for what is left beside the squares.
-    func plain(_ row: Register, _ stretch: KernelScope.Stretch) {
-      emitter.scoped {
-        scope.bind(along.symbol, to: row)
-        scope.vectorLoop("rest", over: stretch, lanes: side) { index, width, mask in
-          scope.bind(across.symbol, to: index)
-          put(width == 1 && mask == nil ? nil : .init(across.symbol, count: width, mask: mask))
-        }
-      }
-    }
-    func put(_ lanes: BodyEmitter.Lanes?) {
-      emitter.store(emitter.emit(lanes: lanes)[0], to: output, at: flat, lanes: lanes)
-    }
-    func square(_ first: Register, _ column: Register) {
-      var turnedRows: [[Register]] = []
-      for load in turned {
-        let columns = (0..<side).map { offset in
-          emitter.scoped {
-            scope.bind(along.symbol, to: first)
-            scope.bind(across.symbol, to: builder.add(column, offset))
-            emitter.lanes = .init(along.symbol, count: side)
-            return emitter.vector(load)
-          }
-        }
-        turnedRows.append(builder.turned(columns))
-      }
-      scope.bind(across.symbol, to: column)
-      for row in 0..<side {
-        emitter.scoped {
-          scope.bind(along.symbol, to: builder.add(first, row))
-          for (number, load) in turned.enumerated() { emitter.loaded[load] = turnedRows[number][row] }
-          put(.init(across.symbol, count: side))
-          emitter.loaded = [:]
-        }
-      }
-    }
-    let rowsEnd = rounded(rows)
-    let columnsEnd = rounded(whole)
-    builder.loop("columns", from: whole.from, to: columnsEnd, step: side) { column in
-      builder.loop("rows", from: rows.from, to: rowsEnd, step: side) { square($0, column) }
-    }
-    if whole.count.map({ $0 % side != 0 }) ?? true {
-      let rest = KernelScope.Stretch(from: columnsEnd, to: whole.to, count: whole.count.map { $0 % side })
-      builder.loop("row", from: rows.from, to: rowsEnd) { plain($0, rest) }
-    }
-    if rows.count.map({ $0 % side != 0 }) ?? true {
-      builder.loop("row", from: rowsEnd, to: rows.to) { plain($0, whole) }
-    }
-    let count = others.reduce(parts) { $0 * $1.extent }
-    return (
-      count,
-      TaskSplit.grain(elementsPerTask: size * TaskSplit.estimate(across.extent), cost: Swift.max(2, body.cost))
-    )
   }
 
   /// A last axis of two to four elements, with lanes along the axis before it: the results for each of the elements are

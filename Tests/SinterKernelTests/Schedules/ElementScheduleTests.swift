@@ -138,6 +138,50 @@ struct ElementScheduleTests {
     }
   }
 
+  /// Weighted lines of a channels-last image, channels first in the result: places and weights come from tables.
+  @Test(arguments: [(2, 9), (3, 16), (5, 17), (8, 4), (21, 40), (70, 33)]) func turnedResults(c: Int, w: Int) throws {
+    let (lines, h) = (4, 3)
+    let tables: [(TensorType, HostTensor)] = [
+      (TensorType(.i64, [2, 3]), .i64([2, 3], [0, 3, 1, 2, 3, 0])), (TensorType(.f32, [2, 3]), noise([2, 3], seed: 2)),
+      (TensorType(.i64, [2, Dim(w)]), .i64([2, w], (0..<(2 * w)).map { ($0 * 5 + 1) % w })),
+    ]
+    func check(_ image: (TensorType, HostTensor), _ channels: Dim, _ columns: Dim) throws {
+      try checkSchedules([image] + tables) { l, v in
+        func tap(_ b: BodyBuilder, _ i: [Expr], _ k: Int, byColumn: Bool) -> Expr {
+          let number = b.constant(k, .i64)
+          let weight = b.load(v[2].id, [number, i[1]])
+          let line = b.load(v[1].id, [number, i[1]])
+          let column = byColumn ? b.load(v[3].id, [number, i[2]]) : i[2]
+          return b.load(v[0].id, [line, column, i[0]]) * weight
+        }
+        return try [false, true].map { byColumn in
+          try l.element([channels, Dim(h), columns]) { b, i in
+            tap(b, i, 0, byColumn: byColumn) + tap(b, i, 1, byColumn: byColumn)
+          }
+        }
+      }
+    }
+    let image = noise([lines, w, c])
+    try check((image.type, image), Dim(c), Dim(w))
+    try check(symbolic(image, [nil, nil, "c"]), "c", Dim(w))
+  }
+
+  @Test(arguments: [3, 16, 37]) func turnedResultsOfSymbolicLength(w: Int) throws {
+    try checkSchedules([
+      symbolic(noise([w, 6]), ["w", nil]), symbolic(noise([w, 6], seed: 2), ["w", nil]),
+      symbolic(noise([w], seed: 3), ["w"]),
+    ]) { l, v in
+      [
+        try l.element([6, "w"]) { b, i in
+          b.load(v[0].id, [i[1], i[0]]) * b.load(v[1].id, [i[1], i[0]]) + b.constant(0.5, .f32)
+        },
+        try l.element([6, "w"]) { b, i in
+          b.load(v[0].id, [i[1], i[0]]) * b.load(v[1].id, [i[1], i[0]]) + b.load(v[2].id, [i[1]])
+        },
+      ]
+    }
+  }
+
   @Test func failedChecks() throws {
     var l = Lowering(name: "test")
     let x = l.input(TensorType(.i64, [20]), named: "x")
