@@ -107,7 +107,7 @@ extension BodyEmitter {
   func load(_ id: ExprID, of value: FormValueID, where condition: ExprID?, otherwise: Scalar) -> Value {
     let type = body[id].type
     var condition = condition
-    if let given = condition, let known = indices.known[given] {
+    if let given = condition, let known = decided[given] ?? indices.known[given] {
       if !known { return .uniform(builder.constant(otherwise, type)) }
       condition = nil
     }
@@ -167,6 +167,26 @@ extension BodyEmitter {
     }
     if otherwise == .int(0) || otherwise == .float(0) { return .lanes(loaded) }
     return .lanes(builder.select(truth, loaded, builder.constant(otherwise, type, lanes: laneCount)))
+  }
+
+  /// The condition of all loads that have one, where it is one and the same along an axis.
+  func commonCondition(apartFrom symbol: Symbol) -> ExprID? {
+    var found: ExprID?
+    for expr in body.exprs {
+      guard case .load(_, _, let condition?, _) = expr.node, indices.known[condition] == nil else { continue }
+      if found != nil && found != condition { return nil }
+      found = condition
+    }
+    guard let found else { return nil }
+    let dependence = indices.dependence[found.position]
+    return dependence.contains(symbol) || dependence.contains(BodyIndices.varying) ? nil : found
+  }
+
+  /// Writes what `work` writes where a condition is known to hold, or not to.
+  func deciding<R>(_ condition: ExprID, _ holds: Bool, _ work: () -> R) -> R {
+    decided[condition] = holds
+    defer { decided[condition] = nil }
+    return scoped(work)
   }
 
   private func wide(_ value: Value) -> Register {

@@ -38,6 +38,8 @@ public final class BodyEmitter {
   var accumulators: [Register] = []
   /// Loads that were done elsewhere, in the form that the lanes want.
   var loaded: [ExprID: Register] = [:]
+  /// Conditions of loads that the code around has tested.
+  var decided: [ExprID: Bool] = [:]
   private var memo: [ExprID: Value] = [:]
   private var laneMemo: [ExprID: Register] = [:]
 

@@ -44,7 +44,8 @@ struct Combiner {
       let counted =
         mask.map { builder.select($0, value, builder.constant(start, element, lanes: builder.type(value).lanes)) }
         ?? value
-      return [builder.binary(function, state[0], counted)]
+      // Whether the first operand is NaN is what costs extra: better looked at in the element, on which nothing else waits.
+      return [builder.binary(function, counted, state[0])]
     }
     return better(state, [value, position()], mask: mask, ties: false)
   }

@@ -45,11 +45,13 @@ struct ReduceWriter {
   }
 
   /// Takes in the element, or vector of elements, at the bound indices.
-  private func take(_ state: [Register], lanes: BodyEmitter.Lanes?) -> [Register] {
+  ///
+  /// - Parameter mask: the lanes whose elements count for what is combined in the end; nil: all.
+  private func take(_ state: [Register], lanes: BodyEmitter.Lanes?, mask: Register?) -> [Register] {
     let values = emitter.emit(lanes: lanes)
     if let keeping { emitter.store(values[values.count - 1], to: keeping.memory, at: keeping.flat, lanes: lanes) }
     if isProduct {
-      guard let mask = lanes?.mask else { return [builder.multiplyAdd(values[0], values[1], state[0])] }
+      guard let mask else { return [builder.multiplyAdd(values[0], values[1], state[0])] }
       // A lane that does not count may hold anything times zero.
       let sum = builder.multiplyAdd(values[0], values[1], state[0])
       return [builder.select(mask, sum, state[0])]
@@ -61,7 +63,7 @@ struct ReduceWriter {
           emitter.lanes = lanes
           return lanes == nil ? scope.index(position) : emitter.laneIndex(position)
         }
-      }, mask: lanes?.mask)
+      }, mask: mask)
   }
 
   // MARK: One lane a result
@@ -76,15 +78,23 @@ struct ReduceWriter {
     let states = starts.flatMap { _ in combiner.initial(lanes: count) }
     let width = combiner.combine.isIndex ? 2 : 1
     let isVector = count > 1 || mask != nil
-    func leaf(_ current: [Register]) -> [Register] {
+    func takeAll(_ current: [Register]) -> [Register] {
       starts.indices.flatMap { copy in
         emitter.scoped {
           scope.bind(symbol, to: starts[copy])
+          // Each lane is a result of its own: what those hold that do not count is never stored.
           return take(
             Array(current[(copy * width)..<((copy + 1) * width)]),
-            lanes: isVector ? .init(symbol, count: count, mask: mask) : nil)
+            lanes: isVector ? .init(symbol, count: count, mask: mask) : nil, mask: nil)
         }
       }
+    }
+    let condition = starts.count > 1 ? emitter.commonCondition(apartFrom: symbol) : nil
+    func leaf(_ current: [Register]) -> [Register] {
+      guard let condition else { return takeAll(current) }
+      return builder.branch(
+        emitter.scalar(condition), then: { emitter.deciding(condition, true) { takeAll(current) } },
+        otherwise: { emitter.deciding(condition, false) { takeAll(current) } })
     }
     let total = inner.reduce(Dim(1)) { $0 * $1.extent }.value
     let isUnrolled = total.map { $0 * starts.count <= 16 } ?? false
@@ -143,7 +153,7 @@ struct ReduceWriter {
 
   /// The state before `final`.
   func state(lanes: Int, last: KernelScope.Stretch? = nil) -> [Register] {
-    guard let axis = inner.last else { return take(combiner.initial(lanes: 1), lanes: nil) }
+    guard let axis = inner.last else { return take(combiner.initial(lanes: 1), lanes: nil, mask: nil) }
     let stretch = last ?? scope.stretch(axis.extent)
     var count = Swift.max(1, combiner.combine.isIndex ? 1 : 4)
     var lanes = lanes
@@ -189,7 +199,8 @@ struct ReduceWriter {
     func step(_ state: [Register], _ index: Register, _ lanes: Int, _ mask: Register?) -> [Register] {
       emitter.scoped {
         scope.bind(symbol, to: index)
-        return take(state, lanes: lanes == 1 && mask == nil ? nil : .init(symbol, count: lanes, mask: mask))
+        return take(
+          state, lanes: lanes == 1 && mask == nil ? nil : .init(symbol, count: lanes, mask: mask), mask: mask)
       }
     }
     func block(_ n: Int, _ all: [Register]) -> [Register] { Array(all[(n * width)..<((n + 1) * width)]) }

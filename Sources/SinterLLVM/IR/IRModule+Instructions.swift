@@ -127,6 +127,13 @@ extension IRModule {
     return call(function, arguments)
   }
 
+  /// The lesser or greater of two floats, NaN where either is NaN; which of two zeros it is does not matter.
+  func extreme(_ name: String, _ a: IRValue, _ b: IRValue) -> IRValue {
+    let result = intrinsic(name, [type(a)], [a, b])
+    LLVMSetFastMathFlags(result, LLVMFastMathFlags(LLVMFastMathNoSignedZeros))
+    return result
+  }
+
   // MARK: Control
 
   func block(_ name: String, in function: IRValue) -> IRBlock { LLVMAppendBasicBlockInContext(context, function, name) }

@@ -91,23 +91,10 @@ extension KernelEmitter {
       return ir.select(moves, ir.fadd(remainder, b), remainder)
     case .power: return mathFunction("pow", [a, b])
     case .arcTangent2: return mathFunction("atan2", [a, b])
-    case .minimum: return extreme(LLVMRealOLT, a, b)
-    case .maximum: return extreme(LLVMRealOGT, a, b)
+    case .minimum: return ir.extreme("llvm.minimum", a, b)
+    case .maximum: return ir.extreme("llvm.maximum", a, b)
     case .and, .or, .xor, .shiftLeft, .shiftRight: throw bug("\(function) of floats")
     }
-  }
-
-  /// NaN where either is NaN. `a < b ? a : b` is one instruction and gives b where either is NaN, so that only a NaN in
-  /// a needs care, and none where a is a number.
-  private func extreme(_ predicate: LLVMRealPredicate, _ a: IRValue, _ b: IRValue) -> IRValue {
-    let (a, b) = isNumber(b) ? (b, a) : (a, b)
-    let chosen = ir.select(ir.fcmp(predicate, a, b), a, b)
-    return isNumber(a) ? chosen : ir.select(ir.fcmp(LLVMRealUNO, a, a), a, chosen)
-  }
-
-  private func isNumber(_ value: IRValue) -> Bool {
-    guard ir.isConstant(value) else { return false }
-    return ir.isConstant(ir.fcmp(LLVMRealUNO, value, value)) && LLVMIsNull(ir.fcmp(LLVMRealUNO, value, value)) != 0
   }
 
   /// The bits of a float as an integer of its width.
