@@ -11,13 +11,16 @@ extension ElementPlan {
 
   /// Squares of results whose loads lie along the other side.
   ///
-  /// - Parameter turned: the loads to turn; nil: the results are turned, all loads being done along the other side.
+  /// - Parameters:
+  ///   - turned: the loads to turn; nil: the results are turned, all loads being done along the other side.
+  ///   - woven: axes behind the square's: their results are turned each and stored together.
   func writeSquares(
-    _ emitter: BodyEmitter, _ turned: [ExprID]?, to output: Memory, along: LoopSpace.Axis, position: Int, side: Int
+    _ emitter: BodyEmitter, _ turned: [ExprID]?, to output: Memory, along: LoopSpace.Axis, position: Int,
+    woven: [LoopSpace.Axis], side: Int
   ) -> (count: Dim, grain: Int)? {
-    guard let across = axes.last else { return nil }
+    guard let across = axes.dropLast(woven.count).last else { return nil }
     let builder = scope.builder
-    var others = Array(axes.dropLast())
+    var others = Array(axes.dropLast(woven.count + 1))
     others.remove(at: position)
     // Four squares beside each other a task, so that both sides move runs of some length.
     let size = 4 * side
@@ -27,7 +30,8 @@ extension ElementPlan {
     emitter.hoist(Set(others.map(\.symbol)), loads: true)
 
     func put(_ lanes: BodyEmitter.Lanes?) {
-      emitter.store(emitter.emit(lanes: lanes)[0], to: output, at: flat, lanes: lanes)
+      let results = forEachWoven(woven) { emitter.emit(lanes: lanes)[0] }
+      storeWoven(results, emitter, to: output, woven: woven, lanes: lanes)
     }
     /// The side's lanes that count; nil: all.
     func mask(_ part: Side) -> Register? {
@@ -52,7 +56,8 @@ extension ElementPlan {
       return builder.turned(found + [Register](repeating: found[0], count: side - found.count))
     }
     func square(_ rows: Side, _ across: LoopSpace.Axis, _ places: Side) {
-      let results = turned == nil ? columns(rows, places) { emitter.emit(lanes: $0)[0] } : []
+      let results =
+        turned == nil ? forEachWoven(woven) { columns(rows, places) { emitter.emit(lanes: $0)[0] } } : []
       let loads = (turned ?? []).map { load in
         columns(rows, places) { lanes in
           emitter.lanes = lanes
@@ -64,7 +69,9 @@ extension ElementPlan {
       func row(_ number: Int, _ register: Register) {
         emitter.scoped {
           scope.bind(along.symbol, to: register)
-          if turned == nil { return emitter.store(results[number], to: output, at: flat, lanes: lanes) }
+          if turned == nil {
+            return storeWoven(results.map { $0[number] }, emitter, to: output, woven: woven, lanes: lanes)
+          }
           for (load, rows) in zip(turned ?? [], loads) { emitter.loaded[load] = rows[number] }
           put(lanes)
           emitter.loaded = [:]
@@ -122,9 +129,10 @@ extension ElementPlan {
       }
     }
     let count = others.reduce(parts) { $0 * $1.extent }
+    let width = woven.reduce(1) { $0 * ($1.extent.value ?? 1) }
     return (
       count,
-      TaskSplit.grain(elementsPerTask: size * TaskSplit.estimate(across.extent), cost: Swift.max(2, body.cost))
+      TaskSplit.grain(elementsPerTask: size * TaskSplit.estimate(across.extent) * width, cost: Swift.max(2, body.cost))
     )
   }
 }

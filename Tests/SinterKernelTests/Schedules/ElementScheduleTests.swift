@@ -182,6 +182,39 @@ struct ElementScheduleTests {
     }
   }
 
+  /// Axes of few elements behind others: repeated elements, and elements of several values in turn.
+  @Test(arguments: [(1, 2), (3, 5), (21, 16), (5, 37)]) func woven(c: Int, w: Int) throws {
+    for factor in [2, 3, 4] {
+      let two = HostTensor.f32([factor], (0..<factor).map { Float($0) - 0.5 })
+      func check(_ image: (TensorType, HostTensor), _ last: (TensorType, HostTensor), _ c: Dim, _ w: Dim) throws {
+        try checkSchedules([image, last, (two.type, two)]) { l, v in
+          let size = Dim(factor)
+          return try [
+            l.element([c, 2 * size, w * size]) { b, i in
+              let f = b.constant(factor, .i64)
+              return b.load(v[0].id, [i[1].floorDivided(by: f), i[2].floorDivided(by: f), i[0]])
+            },
+            l.element([c, 2 * size, w * size]) { b, i in
+              let f = b.constant(factor, .i64)
+              return b.load(v[1].id, [i[0], i[1].floorDivided(by: f), i[2].floorDivided(by: f)])
+            },
+            l.element([2, w, c, size]) { b, i in
+              let isFirst = i[3] < b.constant(1, .i64)
+              let other = b.load(v[1].id, [i[2], i[0], i[1]], where: !isFirst)
+              return b.select(isFirst, b.load(v[0].id, [i[0], i[1], i[2]], where: isFirst), other)
+            },
+            l.element([c, w, size]) { b, i in
+              b.load(v[0].id, [b.constant(1, .i64), i[1], i[0]]) * b.load(v[2].id, [i[2]])
+            },
+          ]
+        }
+      }
+      let (image, last) = (noise([2, w, c]), noise([c, 2, w], seed: 2))
+      try check((image.type, image), (last.type, last), Dim(c), Dim(w))
+      try check(symbolic(image, [nil, "w", nil]), symbolic(last, [nil, nil, "w"]), Dim(c), "w")
+    }
+  }
+
   @Test func failedChecks() throws {
     var l = Lowering(name: "test")
     let x = l.input(TensorType(.i64, [20]), named: "x")
