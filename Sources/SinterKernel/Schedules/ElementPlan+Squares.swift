@@ -9,23 +9,16 @@ extension ElementPlan {
     var end: Register
   }
 
-  /// Squares of results whose loads lie along the other side.
-  ///
-  /// - Parameters:
-  ///   - turned: the loads to turn; nil: the results are turned, all loads being done along the other side.
-  ///   - woven: axes behind the square's: their results are turned each and stored together.
+  /// Squares of results whose loads lie along another axis, part `part` of it. Gives the number of elements that a task takes.
   func writeSquares(
-    _ emitter: BodyEmitter, _ turned: [ExprID]?, to output: Memory, along: LoopSpace.Axis, position: Int,
-    woven: [LoopSpace.Axis], side: Int
-  ) -> (count: Dim, grain: Int)? {
-    guard let across = axes.dropLast(woven.count).last else { return nil }
+    _ turning: Turning, _ turned: [ExprID]?, to output: Memory, position: Int, side: Int, part: Register
+  ) -> Int {
     let builder = scope.builder
-    var others = Array(axes.dropLast(woven.count + 1))
-    others.remove(at: position)
-    // Four squares beside each other a task, so that both sides move runs of some length.
-    let size = 4 * side
-    let parts = along.extent.ceilDivided(by: Dim(size))
-    let rows = scope.stretch(along.extent, part: bindOthers(others, parts: parts), size: size)
+    let (emitter, woven) = (turning.emitter, turning.woven)
+    let (along, across) = (axes[position], axes[axes.count - woven.count - 1])
+    let others = grid(turning).others
+    let size = Self.squares * side
+    let rows = scope.stretch(along.extent, part: part, size: size)
     let whole = scope.stretch(across.extent)
     emitter.hoist(Set(others.map(\.symbol)), loads: true)
 
@@ -55,7 +48,7 @@ extension ElementPlan {
       }
       return builder.turned(found + [Register](repeating: found[0], count: side - found.count))
     }
-    func square(_ rows: Side, _ across: LoopSpace.Axis, _ places: Side) {
+    func square(_ rows: Side, _ places: Side) {
       let results =
         turned == nil ? forEachWoven(woven) { columns(rows, places) { emitter.emit(lanes: $0)[0] } } : []
       let loads = (turned ?? []).map { load in
@@ -106,7 +99,7 @@ extension ElementPlan {
       builder.when(builder.compare(.less, end, stretch.to)) { work(Side(start: end, count: nil, end: stretch.to)) }
     }
     sides("columns", whole) { places in
-      sides("rows", rows) { square($0, across, places) }
+      sides("rows", rows) { square($0, places) }
     }
     if !scope.machine.hasMasks {
       // Row by row, what is left beside the squares.
@@ -128,11 +121,6 @@ extension ElementPlan {
         builder.loop("row", from: rowsEnd, to: rows.to) { plain($0, whole) }
       }
     }
-    let count = others.reduce(parts) { $0 * $1.extent }
-    let width = woven.reduce(1) { $0 * ($1.extent.value ?? 1) }
-    return (
-      count,
-      TaskSplit.grain(elementsPerTask: size * TaskSplit.estimate(across.extent) * width, cost: Swift.max(2, body.cost))
-    )
+    return size * TaskSplit.estimate(across.extent)
   }
 }

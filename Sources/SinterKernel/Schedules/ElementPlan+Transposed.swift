@@ -1,21 +1,39 @@
 import SinterCore
 
 extension ElementPlan {
-  /// Loops for bodies that read along another axis than they write: squares are loaded as they lie and turned in
-  /// registers, so that both sides move whole vectors. Nil where the body is no such thing.
-  func writeTransposed(to output: Memory, element: ElementType) -> (count: Dim, grain: Int)? {
+  /// A way to run bodies that read along another axis than they write.
+  struct Turning {
+    enum Way {
+      /// Lanes along the axis before `woven`.
+      case interleaved
+      /// Squares are loaded as they lie along axis `position` and turned in registers, so that both sides move whole vectors: `turned`
+      /// loads each, or, nil, the results.
+      case squares(position: Int, side: Int, turned: [ExprID]?)
+    }
+    var way: Way
+    /// The last axes, whose results are woven together.
+    var woven: [LoopSpace.Axis]
+    var lanes: Int
+    let emitter: BodyEmitter
+  }
+
+  /// Nil where the body reads as it writes.
+  func turning(_ element: ElementType) -> Turning? {
     let most = Swift.min(16, body.lanes(scope.machine, result: element))
     let emitter = BodyEmitter(body, scope: scope, axes: space.given, extents: space.extents)
     if most == 1 { return nil }
     let woven = wovenAxes(emitter, lanes: most)
     let outer = axes.dropLast(woven.count)
-    guard outer.count >= 1, let across = outer.last else { return nil }
-    guard let (position, turned) = turnedLoads(emitter, outer: outer, lanes: most) else {
-      return woven.isEmpty ? nil : writeInterleaved(emitter, to: output, woven: woven, lanes: most)
+    guard let across = outer.last else { return nil }
+    func interleaved(_ woven: [LoopSpace.Axis]) -> Turning? {
+      woven.isEmpty ? nil : Turning(way: .interleaved, woven: woven, lanes: most, emitter: emitter)
     }
+    guard let (position, turned) = turnedLoads(emitter, outer: outer, lanes: most) else { return interleaved(woven) }
     let along = axes[position]
-    if woven.isEmpty, position == axes.count - 2, let width = across.extent.value, width <= 4 {
-      return writeInterleaved(emitter, to: output, woven: [across], lanes: most)
+    if woven.isEmpty, position == axes.count - 2, let width = across.extent.value, width <= 4,
+      isDense([across], emitter)
+    {
+      return interleaved([across])
     }
     var side = most
     while let extent = across.extent.value, side > extent { side /= 2 }
@@ -23,12 +41,54 @@ extension ElementPlan {
       while side / 2 >= extent { side /= 2 }
       if side > extent && !scope.machine.hasMasks { side /= 2 }
     }
-    if side < 4 { return woven.isEmpty ? nil : writeInterleaved(emitter, to: output, woven: woven, lanes: most) }
+    if side < 4 { return interleaved(woven) }
     let turnsResult =
       !woven.isEmpty
       || turned.count > 1 && runs(emitter, alongAll: along.symbol, except: turned, lanes: side)
-    return writeSquares(
-      emitter, turnsResult ? nil : turned, to: output, along: along, position: position, woven: woven, side: side)
+    return Turning(
+      way: .squares(position: position, side: side, turned: turnsResult ? nil : turned), woven: woven, lanes: most,
+      emitter: emitter)
+  }
+
+  /// The number of tasks that `write` makes.
+  func tasks(_ turning: Turning) -> Dim {
+    let (others, parts) = grid(turning)
+    return others.reduce(parts) { $0 * $1.extent }
+  }
+
+  /// The axes that tasks stand for, and into how many parts another one is cut.
+  func grid(_ turning: Turning) -> (others: [LoopSpace.Axis], parts: Dim) {
+    var others = Array(axes.dropLast(turning.woven.count + 1))
+    switch turning.way {
+    case .interleaved:
+      let extent = axes[others.count].extent
+      return (others, extent.ceilDivided(by: Dim(Self.run)))
+    case .squares(let position, let side, _):
+      let along = others.remove(at: position)
+      return (others, along.extent.ceilDivided(by: Dim(Self.squares * side)))
+    }
+  }
+
+  /// Elements of the axis before the woven ones that a task takes.
+  static var run: Int { 1024 }
+  /// Squares beside each other that a task takes, so that both sides move runs of some length.
+  static var squares: Int { 4 }
+
+  /// Writes the loops. `task` is the number of the task, the kernel's unless given.
+  func write(_ turning: Turning, to output: Memory, task: Register? = nil) -> (count: Dim, grain: Int) {
+    let (others, parts) = grid(turning)
+    let numbers = scope.unflatten(task ?? scope.builder.task, others.map(\.extent) + [parts])
+    for (axis, register) in zip(others, numbers) { scope.bind(axis.symbol, to: register) }
+    let elements =
+      switch turning.way {
+      case .interleaved: writeInterleaved(turning, to: output, part: numbers[others.count])
+      case .squares(let position, let side, let turned):
+        writeSquares(turning, turned, to: output, position: position, side: side, part: numbers[others.count])
+      }
+    let width = turning.woven.reduce(1) { $0 * ($1.extent.value ?? 1) }
+    return (
+      tasks(turning), TaskSplit.grain(elementsPerTask: elements * width, cost: Swift.max(2, body.cost))
+    )
   }
 
   /// What a load's place grows by along an axis; nil where the steps differ, -1 where they are sizes.
@@ -63,12 +123,5 @@ extension ElementPlan {
       if loads.count > best?.loads.count ?? 0 { best = (position, loads) }
     }
     return best
-  }
-
-  /// The tasks, and the registers of the axes that they stand for, for loops whose last numbers are parts of one axis.
-  func bindOthers(_ others: [LoopSpace.Axis], parts: Dim) -> Register {
-    let numbers = scope.unflatten(scope.builder.task, others.map(\.extent) + [parts])
-    for (axis, register) in zip(others, numbers) { scope.bind(axis.symbol, to: register) }
-    return numbers[others.count]
   }
 }

@@ -15,7 +15,17 @@ extension ElementPlan {
       width *= extent
       found.insert(axis, at: 0)
     }
-    return found.count < axes.count ? found : []
+    return found.count < axes.count && isDense(found, emitter) ? found : []
+  }
+
+  /// Whether the elements of the last axes, and of the axis before them, lie one after another in the result.
+  func isDense(_ woven: [LoopSpace.Axis], _ emitter: BodyEmitter) -> Bool {
+    var width = 1
+    for axis in axes.suffix(woven.count + 1).reversed() {
+      if stride(emitter, flat, along: axis.symbol, lanes: 2) != width { return false }
+      width *= axis.extent.value ?? 1
+    }
+    return true
   }
 
   /// Runs `work` with each of the elements of the woven axes bound, in their order in memory.
@@ -38,7 +48,7 @@ extension ElementPlan {
   ) {
     let builder = scope.builder
     let width = results.count
-    guard let lanes, lanes.mask == nil, lanes.count >= width else {
+    guard let lanes, lanes.mask == nil, lanes.count >= width, isDense(woven, emitter) else {
       var left = results[...]
       _ = forEachWoven(woven) { emitter.store(left.removeFirst(), to: output, at: flat, lanes: lanes) }
       return
@@ -59,26 +69,17 @@ extension ElementPlan {
     }
   }
 
-  /// Lanes along the axis before the woven ones.
-  func writeInterleaved(
-    _ emitter: BodyEmitter, to output: Memory, woven: [LoopSpace.Axis], lanes: Int
-  ) -> (count: Dim, grain: Int)? {
-    guard let along = axes.dropLast(woven.count).last else { return nil }
-    let others = Array(axes.dropLast(woven.count + 1))
-    let size = 1024
-    let parts = along.extent.ceilDivided(by: Dim(size))
-    let part = bindOthers(others, parts: parts)
-    scope.vectorLoop("woven", over: scope.stretch(along.extent, part: part, size: size), lanes: lanes) {
+  /// Lanes along the axis before the woven ones. Gives the number of its elements that a task takes.
+  func writeInterleaved(_ turning: Turning, to output: Memory, part: Register) -> Int {
+    let (emitter, woven) = (turning.emitter, turning.woven)
+    let along = axes[axes.count - woven.count - 1]
+    scope.vectorLoop("woven", over: scope.stretch(along.extent, part: part, size: Self.run), lanes: turning.lanes) {
       index, count, mask in
       scope.bind(along.symbol, to: index)
       let lanes = count > 1 || mask != nil ? BodyEmitter.Lanes(along.symbol, count: count, mask: mask) : nil
       let results = forEachWoven(woven) { emitter.scoped { emitter.emit(lanes: lanes)[0] } }
       storeWoven(results, emitter, to: output, woven: woven, lanes: lanes)
     }
-    let width = woven.reduce(1) { $0 * ($1.extent.value ?? 1) }
-    return (
-      others.reduce(parts) { $0 * $1.extent },
-      TaskSplit.grain(elementsPerTask: size * width, cost: Swift.max(2, body.cost))
-    )
+    return Self.run
   }
 }

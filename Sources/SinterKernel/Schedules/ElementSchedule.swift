@@ -14,7 +14,7 @@ enum ElementSchedule {
     let plan = ElementPlan(form.body, shape: type.shape, scope: scope)
     let output = scope.memory(result, .write)
     let tasks =
-      plan.writeTransposed(to: output, element: type.element)
+      plan.turning(type.element).map { plan.write($0, to: output) }
       ?? plan.write(name: "element", element: type.element, isPacked: type.element.bits < 8) { emitter, lanes in
         emitter.store(emitter.emit(lanes: lanes)[0], to: output, at: plan.flat, lanes: lanes)
       }
@@ -36,21 +36,22 @@ enum ElementSchedule {
     var tasks = Dim(0)
     var grain = 1
     for piece in pieces {
-      var shape = type.shape
-      shape[piece.axis] = Dim(piece.extent)
       let plan = ElementPlan(
-        piece.body, shape: shape, strides: strides, offset: strides[piece.axis] * Dim(piece.low), scope: scope)
-      let count = plan.tasks(isPacked: false)
+        piece.body, shape: piece.shape, strides: strides,
+        offset: zip(strides, piece.starts).reduce(Dim(0)) { $0 + $1.0 * Dim($1.1) }, scope: scope)
+      let turning = plan.turning(type.element)
+      let count = turning.map { plan.tasks($0) } ?? plan.tasks(isPacked: false)
       let first = scope.dim(tasks)
       let isHere = builder.binary(
         .and, builder.compare(.greaterOrEqual, builder.task, first),
         builder.compare(.less, builder.task, scope.dim(tasks + count)))
       builder.when(isHere) {
-        let written = plan.write(
-          name: "element", element: type.element, isPacked: false, task: builder.subtract(builder.task, first)
-        ) { emitter, lanes in
-          emitter.store(emitter.emit(lanes: lanes)[0], to: output, at: plan.flat, lanes: lanes)
-        }
+        let task = builder.subtract(builder.task, first)
+        let written =
+          turning.map { plan.write($0, to: output, task: task) }
+          ?? plan.write(name: "element", element: type.element, isPacked: false, task: task) { emitter, lanes in
+            emitter.store(emitter.emit(lanes: lanes)[0], to: output, at: plan.flat, lanes: lanes)
+          }
         grain = Swift.max(grain, written.grain)
       }
       tasks = tasks + count

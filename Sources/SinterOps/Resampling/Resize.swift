@@ -111,9 +111,7 @@ public struct Resize: Primitive {
       let source = value
       value = try lowering.element(source.shape) { builder, index in
         var inside: Expr?
-        for axis in changed {
-          inside = insideCondition(builder, index[axis.position], axis, sampling, inside)
-        }
+        for axis in changed { inside = insideCondition(builder, index[axis.position], axis, sampling, inside) }
         return extrapolated(builder, builder.load(source.id, index), inside, source.element)
       }
     }
@@ -134,8 +132,9 @@ public struct Resize: Primitive {
   }
 
   /// Each element is the nearest one of the input.
-  private func repeated(_ x: Operand, _ sampling: Sampling, _ shape: [Dim], _ lowering: inout Lowering) throws -> Operand
-  {
+  private func repeated(
+    _ x: Operand, _ sampling: Sampling, _ shape: [Dim], _ lowering: inout Lowering
+  ) throws -> Operand {
     func isCopy(_ axis: Axis) -> Bool { axis.factor != nil && isWholeCopy }
     func place(_ builder: BodyBuilder, _ coordinate: Expr, _ axis: Axis) -> Expr {
       rounded(coordinate).cast(to: .i64).clamped(builder.constant(0, .i64), builder.size(axis.input - 1))

@@ -142,7 +142,8 @@ struct ElementScheduleTests {
   @Test(arguments: [(2, 9), (3, 16), (5, 17), (8, 4), (21, 40), (70, 33)]) func turnedResults(c: Int, w: Int) throws {
     let (lines, h) = (4, 3)
     let tables: [(TensorType, HostTensor)] = [
-      (TensorType(.i64, [2, 3]), .i64([2, 3], [0, 3, 1, 2, 3, 0])), (TensorType(.f32, [2, 3]), noise([2, 3], seed: 2)),
+      (TensorType(.i64, [2, 3]), .i64([2, 3], [0, 3, 1, 2, 3, 0])),
+      (TensorType(.f32, [2, 3]), noise([2, 3], seed: 2)),
       (TensorType(.i64, [2, Dim(w)]), .i64([2, w], (0..<(2 * w)).map { ($0 * 5 + 1) % w })),
     ]
     func check(_ image: (TensorType, HostTensor), _ channels: Dim, _ columns: Dim) throws {

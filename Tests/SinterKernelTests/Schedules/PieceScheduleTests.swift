@@ -33,6 +33,39 @@ struct PieceScheduleTests {
     }
   }
 
+  /// Images of several sizes with channels last, one after another with channels first, behind rows of another kind: parts within a part,
+  /// some of whose loads run along another axis than the result.
+  @Test(arguments: [4, 17, 32]) func concatenationsOfTurned(channels: Int) throws {
+    let counts = [40, 16, 3]
+    let images = counts.enumerated().map { noise([$1, channels], seed: $0 + 1) }
+    let total = counts.reduce(0, +)
+    try checkSchedules((images + [noise([2, total], seed: 9)]).map { ($0.type, $0) }) { l, v in
+      let rows: [Dim] = [2 + Dim(channels), Dim(total)]
+      let joined = try l.element(rows) { b, i in
+        let two = b.constant(2, .i64)
+        let isFirst = i[0] < two
+        let channel = i[0] - two
+        var result = b.constant(0.0, .f32)
+        var start = 0
+        for (image, count) in zip(v, counts) {
+          let place = i[1] - b.constant(start, .i64)
+          let isHere = !isFirst && place >= b.constant(0, .i64) && place < b.constant(count, .i64)
+          result = b.select(isHere, b.load(image.id, [place, channel], where: isHere), result)
+          start += count
+        }
+        return b.select(isFirst, b.load(v[3].id, i, where: isFirst), result).unary(.abs)
+      }
+      // And with two values to a place.
+      let pairs = try l.element([Dim(total), 5]) { b, i in
+        let two = b.constant(2, .i64)
+        let isFirst = i[1] < two
+        let other = b.load(v[3].id, [b.constant(1, .i64), i[0]], where: !isFirst)
+        return b.select(isFirst, b.load(v[3].id, [i[1], i[0]], where: isFirst), other)
+      }
+      return [joined, pairs]
+    }
+  }
+
   /// The mean over places of channels that are joined, as at the end of GoogLeNet.
   @Test func meansOfConcatenations() throws {
     let tensors = [384, 384, 128, 128].enumerated().map { noise([1, 7, 7, $1], seed: $0 + 1) }

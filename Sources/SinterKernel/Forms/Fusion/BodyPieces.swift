@@ -1,12 +1,11 @@
 import SinterCore
 
-/// A part of a space along one axis, and what a body is there.
+/// A part of a space, and what a body is there.
 struct BodyPiece {
-  /// The axis that is cut, and where the part begins and how long it is.
-  var axis: Int
-  var low: Int
-  var extent: Int
-  /// The body over the part; its axis begins at zero.
+  /// Where the part begins along each axis, and how long it is.
+  var starts: [Int]
+  var shape: [Dim]
+  /// The body over the part; its axes begin at zero.
   var body: Body
 }
 
@@ -14,11 +13,24 @@ extension Body {
   /// More parts than this are not made.
   private static var pieceLimit: Int { 96 }
 
-  /// The body taken apart where its conditions change along one axis: for a concatenation, a part an operand, each without conditions. Empty
-  /// where that does not free several loads from conditions.
+  /// The body taken apart where its conditions change: for a concatenation, a part an operand, each without conditions. Empty where that does
+  /// not free several loads from conditions.
   ///
   /// - Parameter extents: the sizes of the body's axes.
   func pieces(
+    _ extents: [Dim], values: EntityMap<FormValueID, FormProgram.Value>, ranges: [Symbol: ClosedRange<Int>]
+  ) -> [BodyPiece] {
+    let outer = piecesAlongOne(extents, values: values, ranges: ranges)
+    let all = outer.flatMap { piece in
+      let inner = piece.body.pieces(piece.shape, values: values, ranges: ranges)
+      if inner.isEmpty { return [piece] }
+      return inner.map { BodyPiece(starts: zip(piece.starts, $0.starts).map(+), shape: $0.shape, body: $0.body) }
+    }
+    return all.count <= Self.pieceLimit ? all : outer
+  }
+
+  /// The same along one axis.
+  private func piecesAlongOne(
     _ extents: [Dim], values: EntityMap<FormValueID, FormProgram.Value>, ranges: [Symbol: ClosedRange<Int>]
   ) -> [BodyPiece] {
     let guarded = guardedLoads
@@ -36,7 +48,7 @@ extension Body {
       sizes[axis] = Dim(high - low)
       let moved = builder.body(builder.inline(self, axes: axes))
       return BodyPiece(
-        axis: axis, low: low, extent: high - low,
+        starts: extents.indices.map { $0 == axis ? low : 0 }, shape: sizes,
         body: BodySimplifier.simplify(moved, extents: sizes, values: values, ranges: ranges))
     }
     return pieces.allSatisfy { 2 * $0.body.guardedLoads <= guarded } ? pieces : []
