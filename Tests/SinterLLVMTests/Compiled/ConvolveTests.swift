@@ -127,6 +127,14 @@ import Testing
     Case(batch: "n", spatial: ["h", "w"], channels: 64, results: 40, kernel: [3, 3], stride: 2, dilation: 20, pad: 24, sizes: symbols),
   ]
 
+  /// Transforms compete with what the direct way has to do once it leaves out taps: here nearly half.
+  @Test(arguments: [1, 2, 12, 18]) func transformsGiveWayWhereTapsAreLeftOut(_ dilation: Int) throws {
+    let program = try Self.program(
+      Case(spatial: [33, 33], channels: 256, results: 64, kernel: [3, 3], dilation: dilation, pad: dilation))
+    let names = try Scheduler.schedule(program, for: .x86_64_v4).kernels.elements.map(\.name)
+    #expect(names.last?.hasPrefix(dilation > 2 ? "convolve" : "winograd") == true, "\(names)")
+  }
+
   @Test(arguments: bounded, [Machine.x86_64_v4, .x86_64_v3]) func tapsThatMeetPaddingAreLeftOut(
     _ c: Case, _ machine: Machine
   ) throws {

@@ -22,7 +22,9 @@ struct ConvolveSchedule {
     guard let weights = weights(form, context) else { return nil }
     if form.isTransposed { return TransposedSchedule.offer(form, weights: weights, context) }
     return ConvolveChannels(form, context: context).flatMap {
-      WinogradOffer(form, channels: $0, result: context.shape(context.result), machine: context.machine)
+      WinogradOffer(
+        form, channels: $0, input: context.shape(form.input), result: context.shape(context.result),
+        machine: context.machine)
     }
   }
 

@@ -2,7 +2,9 @@ import SinterCore
 
 /// What transforms can do for one convolution: the ways to transform it, beside the direct way.
 struct WinogradOffer {
+  /// With all taps; and the part of it that is left where tiles leave out taps that meet only padding.
   let direct: Cost
+  private let bounded: Double
   let plans: [WinogradPlan]
   private let costs: [Cost]
 
@@ -23,21 +25,25 @@ struct WinogradOffer {
     private static let bytesPerCycle = 8.0
   }
 
-  /// A transform has to save this part of the direct way's cost.
+  /// A transform has to save this part of the direct way's cost, or what that saves itself by leaving out taps, whichever is more.
   private static let leastGain = 0.15
 
-  /// - Parameter channels: without parts.
+  /// - Parameters:
+  ///   - channels: without parts.
+  ///   - factor: what the direct way's tiles of so many rows cost, as a part of what they would with all taps.
   private init?(
-    _ candidates: [[WinogradAxis]], phases: Int, channels: Int, columns: Int, images: Dim, machine: Machine
+    _ candidates: [[WinogradAxis]], phases: Int, channels: Int, columns: Int, images: Dim, machine: Machine,
+    factor: (_ rows: Int) -> Double = { _ in 1 }
   ) {
     let lanes = machine.lanes(.f32)
     guard let axes = candidates.first, channels >= lanes / 2, columns >= lanes / 2 else { return nil }
     let pixels = axes.reduce(TaskSplit.estimate(images)) { $0 * TaskSplit.estimate($1.extent) }
+    let tile = RegisterTile.choose(rows: pixels, columns: columns, lanes: lanes, machine: machine, factor: factor)
     direct = Cost(
-      products: axes.reduce(channels) { $0 * $1.kernel }, rows: pixels,
-      tile: .choose(rows: pixels, columns: columns, lanes: lanes, machine: machine), transforms: 0, columns: columns,
+      products: axes.reduce(channels) { $0 * $1.kernel }, rows: pixels, tile: tile, transforms: 0, columns: columns,
       lanes: lanes
     ).times(phases)
+    bounded = factor(tile.rows)
     plans = candidates.map {
       WinogradPlan($0, phases: phases, channels: $0.parts * channels, columns: columns, images: images, machine: machine)
     }
@@ -45,11 +51,12 @@ struct WinogradOffer {
   }
 
   /// For a convolution that is not transposed; nil where there is no transform.
-  init?(_ form: ConvolveForm, channels: ConvolveChannels, result: [Dim], machine: Machine) {
+  init?(_ form: ConvolveForm, channels: ConvolveChannels, input: [Dim], result: [Dim], machine: Machine) {
     guard channels.groups == 1, form.accumulate == .f32, machine.hasMultiplyAdd else { return nil }
+    let meetings = TapMeetings(form, input: input, result: result)
     self.init(
       Self.candidates(form, result: result), phases: 1, channels: channels.perGroup, columns: channels.results,
-      images: result[0], machine: machine)
+      images: result[0], machine: machine, factor: { meetings.cost(rows: $0) })
   }
 
   /// For the phases of a transposed convolution without groups.
@@ -78,7 +85,7 @@ struct WinogradOffer {
   func best(price: Double) -> (plan: WinogradPlan, moreBytes: Double)? {
     func whole(_ cost: Cost) -> Double { cost.cycles + price * cost.bytes }
     guard let best = costs.indices.min(by: { whole(costs[$0]) < whole(costs[$1]) }),
-      whole(costs[best]) < whole(direct) * (1 - Self.leastGain)
+      whole(costs[best]) < whole(direct) * Swift.min(1 - Self.leastGain, bounded)
     else { return nil }
     return (plans[best], costs[best].bytes - direct.bytes)
   }
