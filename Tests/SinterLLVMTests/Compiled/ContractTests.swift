@@ -74,6 +74,23 @@ import Testing
     return all
   }()
 
+  /// Panels that exceed the second-level cache: steps along k, whole and partial tiles and panels, rows known only at run time.
+  static let deep: [Case] = [
+    Case(m: 29, n: 70, k: 3000, isConstant: true, hasEpilogue: true),
+    Case(m: 100, n: 48, k: 4099, isConstant: true, isTransposed: true),
+    Case(m: "m", n: 130, k: 3072, sizes: [Symbol("m"): 37], isConstant: true, hasEpilogue: true),
+    Case(m: "m", n: 64, k: 5000, sizes: [Symbol("m"): 3], isConstant: true),
+  ]
+
+  @Test(arguments: deep, [Machine.x86_64_v4, .x86_64_v3]) func deepProductsEqualInterpreter(
+    _ c: Case, _ machine: Machine
+  ) throws {
+    let program = try Self.program(c)
+    let kernels = try Scheduler.schedule(program, for: machine).kernels.elements
+    #expect(kernels.contains { kernel in kernel.locals.contains { $0.name == "sums" } })
+    #expect(try CompiledProgram.error(program, sizes: c.sizes, machine: machine) < 1e-5)
+  }
+
   @Test(arguments: cases) func equalsInterpreter(_ c: Case) throws {
     #expect(try CompiledProgram.error(try Self.program(c), sizes: c.sizes) < 1e-5)
   }

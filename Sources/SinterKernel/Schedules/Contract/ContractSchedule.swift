@@ -92,9 +92,15 @@ struct ContractSchedule {
       }
       ?? .choose(rows: rows.extent.value, columns: cols.extent.value, lanes: lanes, machine: machine, rowBytes: rowBytes)
     let depth = form.k.reduce(Dim(1), *)
+    let reductions = form.k.indices.map { axis in
+      TileKernel.Reduction(
+        extent: form.k[axis], lhsStride: lhs.strides[own.lhs.upperBound + axis],
+        rhsStride: rhs.strides[own.rhs.upperBound + axis])
+    }.collapsed()
     let plan = ProductPlan(
       rows: rows.extent, columns: packed.map { Dim($0.layout.packedColumns) } ?? cols.extent, depth: depth, tile: tile,
-      lanes: lanes, elementBytes: form.accumulate.bits / 8, outer: outer.map(\.extent).reduce(1, *), machine: machine)
+      lanes: lanes, elementBytes: form.accumulate.bits / 8, outer: outer.map(\.extent).reduce(1, *), machine: machine,
+      splitsDepth: packed != nil && groups == 1 && reductions.count == 1 && !tile.hasStreams)
 
     let width = groups == 1 ? "\(cols.extent)" : "\(groups)x\(cols.extent)"
     let name =
@@ -119,18 +125,15 @@ struct ContractSchedule {
     }
     let kernel = TileKernel(
       scope: scope, lhs: lhs.memory(scope), rhs: rhs.memory(scope), accumulate: form.accumulate, lanes: lanes,
-      reductions: form.k.indices.map { axis in
-        TileKernel.Reduction(
-          extent: form.k[axis], lhsStride: lhs.strides[own.lhs.upperBound + axis],
-          rhsStride: rhs.strides[own.rhs.upperBound + axis])
-      }.collapsed(), isPacked: packed != nil, usualTile: tile)
+      reductions: reductions, isPacked: packed != nil, usualTile: tile)
     let first = scope.index(lhsBase)
-    let product = ProductKernel(
+    var product = ProductKernel(
       plan: plan, kernel: kernel, packed: packed?.layout, rhsBase: scope.index(rhsBase),
       rowOffsets: { row, count in
         let stride = scope.dim(rows.strides[0])
         return (b.add(first, b.multiply(row, stride)), (0..<count).map { b.multiply(stride, $0) })
       })
+    product.stepped = plan.depthStep.map { _ in kernel }
     product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
       var (column, masks) = (column, masks)
       if let columnGroups { (column, masks) = columnGroups.elements(column, tile, lanes: lanes, b) }

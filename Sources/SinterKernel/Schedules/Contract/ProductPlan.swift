@@ -2,8 +2,8 @@ import SinterCore
 
 /// How a product is cut into tasks, and tasks into tiles.
 ///
-/// A task is a block of rows times some panels of columns. Its rows stay in the second-level cache while one panel after another passes; a
-/// panel stays in the first while the block's tiles pass.
+/// A task is a block of rows times some panels of columns. Its rows stay in the second-level cache while one panel after another passes, and a
+/// panel while the block's tiles pass. Where the reduced axis is so long that they would not, it is done in steps.
 struct ProductPlan {
   var rows: Dim
   var columns: Dim
@@ -17,6 +17,8 @@ struct ProductPlan {
   var grain: Int
   /// Whether tiles ask for the panel after theirs.
   let asksAhead: Bool
+  /// How much of the reduced axis is summed for all rows of a task before the rest; nil: all.
+  let depthStep: Int?
 
   var width: Int { tile.vectors * lanes }
   var rowBlocks: Dim { rows.ceilDivided(by: Dim(blockRows)) }
@@ -30,18 +32,32 @@ struct ProductPlan {
   /// Operations in the time that a byte of weights takes to come from the last-level cache: what a product of few rows waits for.
   private static let operationsPerByte = 2
 
+  /// Panels with more than this part of the second-level cache are done in steps of a smaller one, for no more rows than sums are kept for.
+  private static let largePanel = 4
+  private static let stepPart = 7
+  private static let mostSums = 1 << 16
+
+  /// - Parameter splitsDepth: the reduced axis may be done in steps.
   init(
-    rows: Dim, columns: Dim, depth: Dim, tile: RegisterTile, lanes: Int, elementBytes: Int, outer: Dim, machine: Machine
+    rows: Dim, columns: Dim, depth: Dim, tile: RegisterTile, lanes: Int, elementBytes: Int, outer: Dim, machine: Machine,
+    splitsDepth: Bool = false
   ) {
     self.rows = rows
     self.columns = columns
     self.tile = tile
     self.lanes = lanes
     let k = Swift.max(1, depth.value ?? 512)
-    let fitting = Swift.max(tile.rows, machine.level2 / 2 / (k * elementBytes))
     let rowCount = Swift.max(1, rows.value ?? 128)
     let needed = (rowCount + tile.rows - 1) / tile.rows * tile.rows
     let width = tile.vectors * lanes
+    let panelBytes = k * width * elementBytes
+    let isSplit = splitsDepth && depth.value != nil && rowCount > tile.rows && panelBytes > machine.level2 / Self.largePanel
+    let steps = (panelBytes * Self.stepPart + machine.level2 - 1) / machine.level2
+    depthStep = isSplit ? (k + steps - 1) / steps : nil
+    let fitting = Swift.max(
+      tile.rows,
+      Swift.min(
+        machine.level2 / 2 / ((depthStep ?? k) * elementBytes), isSplit ? Self.mostSums / (width * elementBytes) : .max))
     let cut = Cut(
       rowCount: rowCount, mostRows: Swift.max(1, Swift.min(fitting / tile.rows * tile.rows, needed)),
       tileRows: tile.rows, panelCount: Swift.max(1, ((columns.value ?? 768) + width - 1) / width),
@@ -107,6 +123,8 @@ struct ProductKernel {
   var rowOffsets: (_ first: Register, _ count: Int) -> (base: Register, deltas: [Register])
   /// The reduced axes of a tile, where its rows decide which turns are taken.
   var reductions: ((_ first: Register, _ count: Int) -> [TileKernel.Reduction])?
+  /// The kernel, with one reduced axis, for plans that take it in steps.
+  var stepped: TileKernel?
 
   private var b: KernelBuilder { kernel.scope.builder }
   private var scope: KernelScope { kernel.scope }
@@ -175,6 +193,10 @@ struct ProductKernel {
     from: Register, to: Register, column: Register, offset: Register, vectors: Int, loadMasks: [Register?],
     storeMasks: [Register?], _ store: Store
   ) {
+    if let step = plan.depthStep, let stepped, let depth = stepped.reductions.first?.extent.value {
+      return rows(
+        stepped, step: step, depth: depth, from: from, to: to, column: column, offset: offset, vectors: vectors, masks: storeMasks, store)
+    }
     func tile(_ count: Int, at row: Register) {
       let tile = RegisterTile(rows: count, vectors: vectors)
       let (base, deltas) = rowOffsets(row, count)
@@ -188,5 +210,39 @@ struct ProductKernel {
       store(row, column, tile, storeMasks, sums)
     }
     plan.tile.forEachTile(builder: b, from: from, to: to, count: plan.rows.value) { count, row in tile(count, at: row) }
+  }
+
+  /// The same of a packed panel, step by step along the reduced axis: sums wait in memory meanwhile.
+  private func rows(
+    _ stepped: TileKernel, step: Int, depth: Int, from: Register, to: Register, column: Register, offset: Register, vectors: Int,
+    masks: [Register?], _ store: Store
+  ) {
+    let (width, element) = (vectors * plan.lanes, stepped.accumulate)
+    let waiting = b.local("sums", element, count: plan.blockRows * width)
+    let zero = b.constant(element.isFloat ? .float(0) : .int(0), element, lanes: plan.lanes)
+    b.loop("sum", from: b.index(0), to: b.multiply(b.subtract(to, from), width), step: plan.lanes) { b.store(zero, waiting, at: $0) }
+
+    func part(_ start: Register, _ extent: Int, finish: Bool) {
+      plan.tile.forEachTile(builder: b, from: from, to: to, count: plan.rows.value) { count, row in
+        let tile = RegisterTile(rows: count, vectors: vectors)
+        let (base, deltas) = rowOffsets(row, count)
+        var kernel = stepped
+        kernel.reductions[0].extent = Dim(extent)
+        if plan.asksAhead && vectors == plan.tile.vectors {
+          kernel.ask(ahead: plan.tile.ahead(b, row: b.subtract(row, from), lanes: plan.lanes, distance: extent * width))
+        }
+        let place = b.multiply(b.subtract(row, from), width)
+        let places = (0..<tile.accumulators).map { b.add(place, $0 * plan.lanes) }
+        let sums = kernel.accumulators(
+          tile: tile, lhsBase: b.add(base, b.multiply(start, scope.index(kernel.reductions[0].lhsStride))), rows: deltas,
+          column: b.add(offset, b.multiply(start, width)), masks: [Register?](repeating: nil, count: vectors),
+          initial: places.map { b.load(waiting, at: $0, lanes: plan.lanes) })
+        if finish { return store(row, column, tile, masks, sums) }
+        for (sum, place) in zip(sums, places) { b.store(sum, waiting, at: place) }
+      }
+    }
+    let last = (depth - 1) / step * step
+    b.loop("part", from: b.index(0), to: b.index(last), step: step) { part($0, step, finish: false) }
+    part(b.index(last), depth - last, finish: true)
   }
 }

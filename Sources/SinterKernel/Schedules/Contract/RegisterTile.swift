@@ -75,6 +75,11 @@ struct RegisterTile: Hashable {
 
   var accumulators: Int { rows * vectors }
 
+  /// A multiply-add takes four cycles, and two begin in each: a tile with fewer accumulators than eight sums every second step along k, or
+  /// every third and so on, apart.
+  var streams: Int { (8 + accumulators - 1) / accumulators }
+  var hasStreams: Bool { streams > 1 }
+
   /// Rows up to which a product is bound by reading its right side.
   static let fewRows = 4
 

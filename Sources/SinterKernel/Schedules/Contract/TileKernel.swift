@@ -128,11 +128,9 @@ struct TileKernel: TileSums {
     }
   }
 
-  /// A multiply-add takes four cycles, and two begin in each: a tile with fewer accumulators than eight sums every second step along k, or
-  /// every third and so on, apart. Nil where that is of no use.
+  /// The sums that a tile keeps apart, if several.
   private static func streams(_ tile: RegisterTile, depth: Int) -> Int? {
-    let count = (8 + tile.accumulators - 1) / tile.accumulators
-    return count > 1 && depth >= 4 * count ? count : nil
+    tile.hasStreams && depth >= 4 * tile.streams ? tile.streams : nil
   }
 
   /// `depth` steps in `streams` interleaved sums, which are added at the end, neighbours first.
