@@ -4,7 +4,8 @@ import SinterCore
 ///
 /// Transformed weights take up to four times the memory of plain ones, and what that saves is very different: much where an image is large
 /// and channels are few, little in the last layers of a network, which have most of the weights. So weights have a budget beyond their
-/// plain size. Where the fastest plans exceed it, each byte costs so many cycles that they keep it, the same for all convolutions.
+/// plain size. Where the fastest plans exceed it, each byte costs so many cycles that they keep it, the same for all convolutions; but no more
+/// than `highestPrice`: what saves that much is worth its memory anyway.
 struct WinogradBudget {
   private var offers: [FormValueID: WinogradOffer] = [:]
   private var plans: [FormValueID: WinogradPlan] = [:]
@@ -12,9 +13,9 @@ struct WinogradBudget {
   /// Bytes that transformed weights may take beyond their plain size: this part of the program's constants, or so many where that is more.
   private static let share = 0.25
   private static let least = Double(28 << 20)
-  /// Cycles a byte beyond which no transform pays, and how exactly the price is found.
-  private static let highestPrice = 64.0
-  private static let steps = 16
+  /// Cycles a byte in each run, and how exactly the price is found.
+  private static let highestPrice = 0.5
+  private static let steps = 12
 
   static func plans(for program: FormProgram, _ context: ScheduleContext) -> [FormValueID: WinogradPlan] {
     guard context.options.usesWinograd else { return [:] }
