@@ -49,7 +49,7 @@ struct CompileCommand: ParsableCommand {
   @Flag(help: "Measure products and convolutions on this machine in several schedules, and take the fastest of each.")
   var tune = false
 
-  @Flag(name: .customLong("no-winograd"), help: "Compute 3×3 convolutions by direct sums only: slower, and some 3e-6 of the largest result closer.")
+  @Flag(name: .customLong("no-winograd"), help: "Compute convolutions by direct sums only: slower, and 2e-6 to 6e-6 of the largest result closer; weights take less memory.")
   var noWinograd = false
 
   @Flag(help: "Have the library note when each kernel runs, for sinter profile and sinter_profile.h.")

@@ -69,9 +69,8 @@ struct WinogradAxis: Hashable {
 }
 
 extension [WinogradAxis] {
-  /// Products, and places of the result, of a tile.
+  /// Products of a tile.
   var places: Int { reduce(1) { $0 * $1.size } }
-  var results: Int { reduce(1) { $0 * $1.results } }
   var parts: Int { reduce(1) { $0 * $1.parts } }
 
   /// Cycles of loads, sums and stores of one tile of one vector of channels, on the way in and out.

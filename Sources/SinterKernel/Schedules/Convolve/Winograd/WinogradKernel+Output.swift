@@ -46,8 +46,9 @@ extension WinogradKernel {
       let end = frame.ends?[axis] ?? self.end(axis, first: tile.first[axis])
       return b.binary(.minimum, b.subtract(end, tile.place[axis]), b.index(axes[axis].results))
     }
-    let whole = axes.indices.filter { axes[$0].transform != nil }.map { b.compare(.equal, left[$0], b.index(axes[$0].results)) }
-    guard let isWhole = whole.dropFirst().reduce(whole.first, { all, one in all.map { b.binary(.and, $0, one) } }) else { return }
+    let isWhole = axes.indices.filter { axes[$0].transform != nil }.reduce(b.constant(.int(1), .bool)) { all, axis in
+      b.binary(.and, all, b.compare(.equal, left[axis], b.index(axes[axis].results)))
+    }
     b.branch(
       isWhole,
       then: {
