@@ -48,7 +48,7 @@ enum CompileReport {
             .init(
               name: program.kernels[call.kernel].name, tasks: "\(call.tasks)", origin: call.origin,
               flops: "\(call.flops)", bytes: "\(call.bytes)"))
-        case .loop(_, _, let body): add(body)
+        case .loop, .branch, .define, .require, .reserve, .grow, .output: step.parts.forEach(add)
         }
       }
     }
@@ -72,6 +72,7 @@ enum CompileReport {
           case .output(let port): "output \(port)"
           case .constant: "constant"
           case .arena: "arena"
+          case .dynamic: "dynamic"
           }
         return .init(
           name: buffer.name, type: "\(buffer.element)", count: "\(buffer.count)", storage: storage, offset: buffer.offset)

@@ -53,7 +53,9 @@ struct InspectCommand: ParsableCommand {
         case .call(let call):
           flops = flops + call.flops * times
           calls += 1
-        case .loop(_, let count, let body): add(body, times: times * count)
+        case .loop(_, let count, _, let body): add(body, times: times * count)
+        case .branch(_, let then, let otherwise): add(then + otherwise, times: times)
+        case .define, .require, .reserve, .grow, .output: break
         }
       }
     }

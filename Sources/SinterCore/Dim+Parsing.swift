@@ -1,5 +1,6 @@
 extension Dim {
-  /// Reads a size as `description` writes it. Names are letters, digits, `_` and `.`, and do not start with a digit.
+  /// Reads a size as `description` writes it. Names are letters, digits, `_` and `.`, and do not start with a digit; those of sizes that
+  /// data determine start with `$`.
   /// Nil where the text is no size.
   public init?(parsing text: some StringProtocol) {
     var parser = DimParser(rest: Array(text.utf8)[...])
@@ -78,6 +79,7 @@ private struct DimParser {
       return Dim(value)
     }
     var name: [UInt8] = []
+    if rest.first == UInt8(ascii: "$") { name.append(rest.removeFirst()) }
     while let c = rest.first, Symbol.isNameByte(c) {
       name.append(c)
       rest.removeFirst()

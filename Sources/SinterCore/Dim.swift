@@ -4,6 +4,9 @@ public struct Symbol: Hashable, Comparable, Sendable {
 
   public init(_ name: String) { self.name = name }
 
+  /// Whether this is a size that only data determines, such as the number of nonzero elements: a node computes it while the model runs.
+  public var isFromData: Bool { name.utf8.first == UInt8(ascii: "$") }
+
   public static func < (a: Symbol, b: Symbol) -> Bool { a.name < b.name }
 }
 

@@ -8,6 +8,9 @@ extension OpTable {
     Loop.self,
     Scan.self,
 
+    // Sizes from data
+    ReadSizes.self,
+
     // Elementwise
     Binary.self,
     BitCast.self,

@@ -45,6 +45,16 @@ package enum FormDOTWriter {
           lines.append("\(indent)}")
           for carried in repetition.carried { producers[carried.final] = producers[carried.next] }
           for output in repetition.outputs { producers[output.whole] = producers[output.slice] }
+        case .branch(let branch):
+          for (title, part) in [("then", branch.then), ("else", branch.otherwise)] {
+            lines.append("\(indent)subgraph \"cluster_s\(steps)_\(title)\" {")
+            lines.append("\(indent)  label=\"\(title)\"; style=rounded; color=\"#adb5bd\";")
+            draw(part, indent + "  ")
+            lines.append("\(indent)}")
+          }
+          node("branch", "#ffd8a8", branch.results.map(\.result), unique(step.operands), indent)
+        case .define(let symbol, .element(let value, _)): node("size \(symbol.name)", "#ffec99", [], [value], indent)
+        case .define(_, .size), .require: break
         }
       }
     }

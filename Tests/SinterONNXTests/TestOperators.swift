@@ -18,7 +18,7 @@ struct Twice: Operator {
     list.float("alpha", &alpha, default: 1)
     list.string("mode", &mode, default: "sum")
   }
-  func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let type = try inputs.tensor(0)
     guard type.element == .f32 else {
       throw DiagnosticError(.user, "twice.type", "expected f32, but the input is \(type)")
@@ -48,7 +48,7 @@ struct Nameless: Operator {
   static let name = "Nameless"
   static let summary = "Its input."
   init() {}
-  func infer(_ inputs: NodeInputs) throws -> [Fact] { [Fact(.tensor(try inputs.tensor(0)))] }
+  func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] { [Fact(.tensor(try inputs.tensor(0)))] }
   static var onnx: [OnnxRule] { [.direct(Nameless.self)] }
   static var examples: [OperatorExample] { [] }
 }
@@ -58,7 +58,7 @@ struct Choose: Operator {
   static let name = "If"
   static let summary = "One of two bodies."
   init() {}
-  func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     guard let body = inputs.bodies.first else {
       throw DiagnosticError(.bug, "if.bodies", "the bodies are missing")
     }

@@ -48,7 +48,8 @@ public struct Tuner {
         switch step {
         case .compute(let value, let form): result[value] = try tuner.choice(for: form, computing: value, in: program)
         case .repetition(let repetition): try visit(repetition.body, &tuner)
-        case .rows: break
+        case .branch(let branch): try visit(branch.then + branch.otherwise, &tuner)
+        case .rows, .define, .require: break
         }
       }
     }

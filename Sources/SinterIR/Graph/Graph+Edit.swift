@@ -51,8 +51,17 @@ extension Graph {
     for port in outputs { needed[port.value.position] = true }
     var kept: [NodeID] = []
     var dropped = 0
+    // What computes a size stays as long as something speaks of that size.
+    var neededSizes = nextDataNumber == 0 ? [] : Set(obligations.flatMap(\.symbols).filter(\.isFromData))
+    for port in outputs where nextDataNumber > 0 { neededSizes.formUnion(values[port.value].fact.dataSymbols) }
     for id in order.reversed() {
-      guard nodes[id].outputs.contains(where: { needed[$0.position] }) else {
+      let isNeeded =
+        nodes[id].outputs.contains { needed[$0.position] } || !definedSizes(of: id).isDisjoint(with: neededSizes)
+      if isNeeded && nextDataNumber > 0 {
+        for output in nodes[id].outputs { neededSizes.formUnion(values[output].fact.dataSymbols) }
+        for body in nodes[id].bodies { neededSizes.formUnion(body.capturedDataSymbols) }
+      }
+      guard isNeeded else {
         dropped += 1
         continue
       }

@@ -4,7 +4,7 @@ extension Graph {
   /// The symbols in the types of inputs, sorted: the sizes that a caller chooses.
   public var inputSymbols: [Symbol] {
     var found: Set<Symbol> = []
-    for port in inputs { found.formUnion(type(of: port.value).symbols) }
+    for port in inputs { found.formUnion(type(of: port).symbols) }
     return found.sorted()
   }
 
@@ -26,13 +26,18 @@ extension Graph {
       }
     }
     if !diagnostics.isEmpty { throw DiagnosticError(diagnostics) }
-    try substitute { sizes[$0].map { Dim($0) } }
     for symbol in sizes.keys { ranges[symbol] = nil }
+    try substitute { sizes[$0].map { Dim($0) } }
+    try restateObligations()
     try inferAnew()
   }
 
   /// Replaces symbols in all facts and attributes.
-  private mutating func substitute(_ replacement: (Symbol) -> Dim?) throws {
+  mutating func substitute(_ replacement: (Symbol) -> Dim?) throws {
+    for index in inputs.indices {
+      inputs[index].declared = inputs[index].declared?.mapDims { $0.substituting(replacement) }
+    }
+    obligations = obligations.map { $0.substituting(replacement) }
     for id in values.indices {
       values[id].fact.type = values[id].fact.type.mapDims { $0.substituting(replacement) }
       if let contents = values[id].fact.contents {
@@ -51,11 +56,16 @@ extension Graph {
     var diagnostics: [Diagnostic] = []
     var known: Set<Symbol> = []
     for id in values.indices { known.formUnion(values[id].fact.type.symbols) }
+    for port in inputs { known.formUnion(type(of: port).symbols) }
     for id in order {
       let node = nodes[id]
-      let facts: [Fact]
+      var facts: [Fact]
       do {
-        facts = try node.op.inferWithContents(inputs(of: id))
+        var stated = Obligations(ranges: ranges)
+        facts = try node.op.inferWithContents(inputs(of: id), requiring: &stated)
+        for lesson in try require(stated.all.map({ $0.located(op: node.op, origin: node.origin, inputs: inputs(of: id)) })) {
+          facts = facts.map { $0.substituting(lesson.replacement) }
+        }
       } catch let error as DiagnosticError {
         diagnostics += error.located(op: Swift.type(of: node.op).name, origin: node.origin).diagnostics
         continue

@@ -50,11 +50,14 @@ public struct Graph: Sendable {
     public var value: ValueID
     /// The sizes as the user wrote them, where they differ from the canonical ones; for messages and headers.
     public var note: String
+    /// Of an input, the type that the caller knows, where equalities have taught that some of its sizes are others.
+    public var declared: ValueType?
 
-    public init(name: String, value: ValueID, note: String = "") {
+    public init(name: String, value: ValueID, note: String = "", declared: ValueType? = nil) {
       self.name = name
       self.value = value
       self.note = note
+      self.declared = declared
     }
   }
 
@@ -66,6 +69,10 @@ public struct Graph: Sendable {
   public var outputs: [Port]
   /// Least and greatest values of symbols; a symbol without an entry is at least zero.
   public var ranges: [Symbol: ClosedRange<Int>]
+  /// What nodes rely on, each relation once: sizes that must fit one another when the graph runs. A body's count only when it runs.
+  public internal(set) var obligations: [Obligation]
+  /// The next size that data determine is named by this number.
+  public internal(set) var nextDataNumber = 0
   /// The opset that an imported graph declared, by domain ("" is ai.onnx).
   public var opsets: [String: Int]
 
@@ -77,10 +84,14 @@ public struct Graph: Sendable {
     inputs = []
     outputs = []
     ranges = [:]
+    obligations = []
     opsets = [:]
   }
 
   public func type(of value: ValueID) -> ValueType { values[value].fact.type }
+
+  /// The type of an input or an output as a caller sees it.
+  public func type(of port: Port) -> ValueType { port.declared ?? type(of: port.value) }
 
   /// The contents of a constant value.
   public func constant(_ value: ValueID) -> HostTensor? {

@@ -7,6 +7,10 @@ public struct GraphBuilder {
   public var origin: [Origin] = []
   /// What the results of the node added next are declared to be; see `NodeInputs.declared`.
   public var declared: [Fact?] = []
+  /// Whether nodes may rely on more than the graph's obligations say. Where they may not, what they rely on besides is not added but noted
+  /// in `reliesOnMore`: rules that rewrite a graph must not ask more of its callers.
+  var mayRelyOnMore = true
+  var reliesOnMore = false
 
   public init(name: String) { graph = Graph(name: name) }
 
@@ -14,6 +18,7 @@ public struct GraphBuilder {
   public init(_ graph: Graph) { self.graph = graph }
 
   public mutating func input(_ fact: Fact, named name: String, note: String = "") -> ValueID {
+    graph.noteDataSymbols(fact)
     let id = graph.values.append(.init(fact: fact, definition: .input(graph.inputs.count), name: name))
     graph.inputs.append(.init(name: name, value: id, note: note))
     return id
@@ -48,12 +53,17 @@ public struct GraphBuilder {
   public mutating func add(
     _ op: some Operator, _ inputs: [ValueID?], outputs: Int = 1, bodies: [Graph] = []
   ) throws -> [ValueID] {
+    let inputs = try readingSizes(op, inputs)
     var node = graph.inputs(inputs, outputs: outputs)
     node.bodies = bodies
     if declared.count == outputs { node.declared = declared }
-    let facts: [Fact]
+    var facts: [Fact]
     do {
-      facts = try op.inferWithContents(node)
+      var stated = Obligations(ranges: graph.ranges)
+      facts = try op.inferWithContents(node, requiring: &stated)
+      for lesson in try require(stated.all.map({ $0.located(op: op, origin: origin, inputs: node) })) {
+        facts = facts.map { $0.substituting(lesson.replacement) }
+      }
     } catch let error as DiagnosticError {
       throw error.located(op: Swift.type(of: op).name, origin: origin)
     }
@@ -62,6 +72,7 @@ public struct GraphBuilder {
         .user, "graph.outputs", "\(Swift.type(of: op).name) has \(facts.count) results, but \(outputs) are used",
         at: origin.map(\.description))
     }
+    for fact in facts.prefix(outputs) { graph.noteDataSymbols(fact) }
     let id = NodeID(graph.nodes.count)
     let results = facts.prefix(outputs).enumerated().map { index, fact in
       graph.values.append(.init(fact: fact, definition: .node(id, result: index), name: ""))
@@ -69,6 +80,30 @@ public struct GraphBuilder {
     graph.nodes.append(.init(op: op, inputs: inputs, outputs: results, origin: origin, bodies: bodies))
     graph.order.append(id)
     return results
+  }
+
+  /// The inputs, with those behind a `ReadSizes` whose elements the operator takes as sizes and that nothing determines ahead of time.
+  private mutating func readingSizes(_ op: some Operator, _ inputs: [ValueID?]) throws -> [ValueID?] {
+    let needs = op.sizeInputs(graph.inputs(inputs, outputs: 1))
+    if needs.isEmpty { return inputs }
+    var inputs = inputs
+    for need in needs where need.index < inputs.count {
+      guard let value = inputs[need.index], let type = graph.type(of: value).tensor, type.element.isInteger,
+        graph.inputs([value], outputs: 1).contents(0) == nil
+      else { continue }
+      let outer = declared
+      declared = []
+      defer { declared = outer }
+      inputs[need.index] = try add1(ReadSizes(isSigned: need.isSigned), [value])
+    }
+    return inputs
+  }
+
+  private mutating func require(_ obligations: [Obligation]) throws -> [SizeLesson] {
+    if obligations.isEmpty { return [] }
+    if mayRelyOnMore { return try graph.require(obligations) }
+    if !graph.implies(obligations) { reliesOnMore = true }
+    return []
   }
 
   /// A node with one result.
@@ -87,7 +122,7 @@ extension Graph {
   public func inputs(_ ids: [ValueID?], outputs: Int) -> NodeInputs {
     NodeInputs(
       ids: ids, facts: ids.map { $0.map { values[$0].fact } }, constants: ids.map { $0.flatMap { constant($0) } },
-      outputCount: outputs)
+      outputCount: outputs, freshNumber: nextDataNumber)
   }
 
   /// The inputs of a node of this graph.

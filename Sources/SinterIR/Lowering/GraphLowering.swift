@@ -26,7 +26,7 @@ extension Graph {
             "input \(port.name) is \(type(of: port.value)); only tensors cross a compiled library's border"))
         continue
       }
-      bound[port.value] = lowering.input(type, named: port.name)
+      bound[port.value] = lowering.input(type, named: port.name, declared: port.declared?.tensor)
     }
     for (symbol, range) in ranges { lowering.setRange(range, of: symbol) }
     var pass = GraphLowering(graph: self, lowering: lowering, bound: bound)
@@ -53,7 +53,14 @@ extension Graph {
   }
 
   func lower(into lowering: inout Lowering, bound: [ValueID: Operand]) throws -> [Operand] {
-    var pass = GraphLowering(graph: self, lowering: lowering, bound: bound)
+    // Sizes that the graph makes known are named anew: the same graph may be lowered several times.
+    var graph = self
+    let own = ownDataSymbols.sorted()
+    if !own.isEmpty {
+      let names = Dictionary(uniqueKeysWithValues: own.map { ($0, Dim(lowering.freshSize())) })
+      try graph.substitute { names[$0] }
+    }
+    var pass = GraphLowering(graph: graph, lowering: lowering, bound: bound)
     lowering = Lowering(name: "")
     let results = pass.run(isWhole: true)
     lowering = pass.lowering
@@ -84,6 +91,7 @@ private struct GraphLowering {
   /// The outputs; nil where one cannot be computed. Where the graph is whole, that has a reason among the diagnostics.
   mutating func run(isWhole: Bool) -> [Operand?] {
     let outerOrigin = lowering.origin
+    lowering.require(graph.obligations)
     for id in graph.order {
       let node = graph.nodes[id]
       if !node.origin.isEmpty { lowering.origin = node.origin.map(\.description) }
@@ -156,6 +164,12 @@ private struct GraphLowering {
         if let inner, let operand { bound[inner] = operand }
       }
       results = try expansion.graph.lower(into: &lowering, bound: bound)
+      // Sizes that the expansion made known have names of their own here.
+      for (result, fact) in zip(results, outputs) {
+        for (inner, outer) in zip(result.shape, fact.type.tensor?.shape ?? []) where inner != outer {
+          if let symbol = outer.symbol, symbol.isFromData, !lowering.knows(symbol) { lowering.define(symbol, as: inner) }
+        }
+      }
     } else {
       unknown[type(of: node.op).name, default: []].append(node.origin.first?.description ?? "")
       return nil
@@ -191,9 +205,12 @@ public struct Expansion: Sendable {
 
 extension Composite {
   /// The operators that this one stands for, for given inputs.
-  public func expansion(_ inputs: NodeInputs, origin: [Origin] = []) throws -> Expansion {
+  public func expansion(
+    _ inputs: NodeInputs, origin: [Origin] = [], ranges: [Symbol: ClosedRange<Int>] = [:]
+  ) throws -> Expansion {
     var builder = GraphBuilder(name: Self.name)
     builder.origin = origin
+    builder.graph.ranges = ranges
     var ids: [ValueID?] = []
     for (index, fact) in inputs.facts.enumerated() {
       if let fact {

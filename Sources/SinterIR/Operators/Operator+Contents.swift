@@ -6,8 +6,8 @@ extension Operator {
   ///
   /// Shapes are often computed: `Shape`, `Gather`, `Concat`, `Reshape`. No operator has rules of its own for that: its forms are interpreted with
   /// sizes for numbers.
-  public func inferWithContents(_ inputs: NodeInputs) throws -> [Fact] {
-    var facts = try infer(inputs)
+  public func inferWithContents(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
+    var facts = try infer(inputs, requiring: &obligations)
     let count = Swift.min(facts.count, inputs.outputCount)
     let open = facts.indices.prefix(count).filter { facts[$0].canHaveContents && facts[$0].contents == nil }
     guard !open.isEmpty, isDeterministic, inputs.bodies.isEmpty, inputs.areAllKnown,

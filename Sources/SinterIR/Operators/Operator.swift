@@ -19,9 +19,14 @@ public protocol Operator: Sendable {
   /// Lists the attributes once, for reading and for writing: text, ONNX, labels, equality and hashing follow from it.
   mutating func attributes(_ list: inout some AttributeList)
 
-  /// The facts of the results. Throws `DiagnosticError` for inputs that do not fit, telling the expected and the given value; the
-  /// caller adds the node.
-  func infer(_ inputs: NodeInputs) throws -> [Fact]
+  /// The facts of the results, and what they rely on: relations between sizes that cannot be decided ahead of time are stated as
+  /// obligations, which a compiled library checks. Throws `DiagnosticError` for inputs that do not fit, telling the expected and the given
+  /// value; the caller adds the node.
+  func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact]
+
+  /// The inputs whose elements say sizes: where shapes and constants do not determine them, a `ReadSizes` makes symbols of them before
+  /// inference is asked.
+  func sizeInputs(_ inputs: NodeInputs) -> [SizeInput]
 
   /// How ONNX nodes become this operator, with every opset version that differs.
   static var onnx: [OnnxRule] { get }
@@ -51,6 +56,7 @@ public protocol Composite: Operator {
 
 extension Operator {
   public mutating func attributes(_ list: inout some AttributeList) {}
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [] }
   public static var onnx: [OnnxRule] { [] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { nil }
   public var isDeterministic: Bool { true }
@@ -62,9 +68,24 @@ public protocol Elementwise: Operator {}
 
 extension Composite {
   /// The types that the expansion has.
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
-    let graph = try expansion(inputs).graph
-    return graph.outputs.map { graph.values[$0.value].fact }
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
+    let graph = try expansion(inputs, ranges: obligations.ranges).graph
+    let known = Set(inputs.facts.flatMap { $0?.dataSymbols ?? [] })
+    func isKnown(_ symbol: Symbol) -> Bool { !symbol.isFromData || known.contains(symbol) }
+    // What speaks of sizes that only the inside knows is checked there.
+    try obligations.require(graph.obligations.filter { $0.symbols.allSatisfy(isKnown) })
+    return graph.outputs.enumerated().map { result, port in
+      var fact = graph.values[port.value].fact
+      if fact.dataSymbols.isSubset(of: known) { return fact }
+      fact.contents = nil
+      if case .tensor(var type) = fact.type {
+        for axis in type.shape.indices where !type.shape[axis].symbols.allSatisfy(isKnown) {
+          type.shape[axis] = inputs.freshSize(result: result, axis: axis)
+        }
+        fact.type = .tensor(type)
+      }
+      return fact
+    }
   }
 }
 
@@ -81,15 +102,38 @@ public struct NodeInputs: Sendable {
   /// What the results are declared to be, where a file or an earlier inference says so. Operators whose result's sizes depend on the elements
   /// of an input take them from here when those elements are not known ahead of time.
   public var declared: [Fact?] = []
+  /// A number that no size from data of the graph has in its name yet.
+  public var freshNumber = 0
 
-  public init(ids: [ValueID?], facts: [Fact?], constants: [HostTensor?], outputCount: Int) {
+  public init(ids: [ValueID?], facts: [Fact?], constants: [HostTensor?], outputCount: Int, freshNumber: Int = 0) {
     self.ids = ids
     self.facts = facts
     self.constants = constants
     self.outputCount = outputCount
+    self.freshNumber = freshNumber
   }
 
   public var count: Int { facts.count }
+
+  /// A size of a result that only data determine. A node that has one already keeps it.
+  public func freshSize(result: Int, axis: Int) -> Dim {
+    if result < declared.count, let shape = declared[result]?.type.tensor?.shape, axis < shape.count,
+      let symbol = shape[axis].symbol, symbol.isFromData, !isKnown(symbol)
+    {
+      return shape[axis]
+    }
+    return Dim(Symbol("$n\(freshNumber).\(result).\(axis)"))
+  }
+
+  /// A size that an element of the first result tells, where the node computes such; the same again for a node that has them already.
+  public func freshSize(_ place: Int) -> Dim {
+    let known = Set((declared.first.flatMap { $0?.contents } ?? []).flatMap(\.symbols)).filter { $0.isFromData && !isKnown($0) }
+    let number = known.first.flatMap { $0.dataNumber } ?? freshNumber
+    return Dim(Symbol("$n\(number).e\(place)"))
+  }
+
+  /// Whether an input speaks of a size, so that this node does not define it.
+  private func isKnown(_ symbol: Symbol) -> Bool { facts.contains { $0?.dataSymbols.contains(symbol) ?? false } }
 
   public func has(_ index: Int) -> Bool { index < facts.count && facts[index] != nil }
 

@@ -11,17 +11,20 @@ public struct RewriteRule: Sendable {
   /// Whether new nodes come only from where the node at hand comes from. Otherwise they come also from where the nodes come from that
   /// go with it.
   let keepsOrigin: Bool
+  /// Whether the right side may rely on sizes that the left side did not speak of. Others are refused where they would.
+  let mayRelyOnMore: Bool
   /// Looks back from a node. Gives a value for each of the node's results, or nil where the rule does not apply; nodes added before nil is
   /// given are dropped.
   let rewrite: @Sendable (RewriteSite) throws -> [ValueID]?
 
   public init(
-    _ name: String, at roots: [any Operator.Type], keepsOrigin: Bool = false,
+    _ name: String, at roots: [any Operator.Type], keepsOrigin: Bool = false, mayRelyOnMore: Bool = false,
     rewrite: @escaping @Sendable (RewriteSite) throws -> [ValueID]?
   ) {
     self.name = name
     self.roots = roots
     self.keepsOrigin = keepsOrigin
+    self.mayRelyOnMore = mayRelyOnMore
     self.rewrite = rewrite
   }
 
@@ -109,9 +112,12 @@ final class Rewriter {
   private func inherit(_ old: ValueID, by new: ValueID, isNew: Bool) {
     let known = builder.graph.values[old]
     if builder.graph.values[new].name.isEmpty { builder.graph.values[new].name = known.name }
+    if isNew, builder.graph.nextDataNumber > 0 {
+      try? builder.graph.identifySizes(of: known.fact, with: builder.graph.values[new].fact)
+    }
     guard isNew, case .tensor(let was) = known.fact.type, case .tensor(var now) = builder.graph.values[new].fact.type
     else { return }
-    for axis in now.shape.indices where !now.shape[axis].isConstant {
+    for axis in now.shape.indices where !now.shape[axis].isConstant && !was.shape[axis].symbols.contains(where: \.isFromData) {
       now.shape[axis] = was.shape[axis]
     }
     builder.graph.values[new].fact.type = .tensor(now)
@@ -124,7 +130,8 @@ final class Rewriter {
       resolveInputs(of: id)
       let node = builder.graph.nodes[id]
       guard node.outputs.contains(where: { uses[$0] > 0 }) else {
-        release(id)
+        // What computes a size may be spoken of without being used.
+        if builder.graph.definedSizes(of: id).isEmpty { release(id) } else { builder.graph.order.append(id) }
         continue
       }
       for rule in general + (rules[ObjectIdentifier(type(of: node.op))] ?? []) where log.isOpen {
@@ -145,6 +152,8 @@ final class Rewriter {
     let firstNewValue = builder.graph.values.count
     let node = builder.graph.nodes[id]
     builder.origin = node.origin
+    builder.mayRelyOnMore = rule.mayRelyOnMore
+    builder.reliesOnMore = false
     let results: [ValueID]?
     do {
       results = try rule.rewrite(RewriteSite(rewriter: self, id: id))
@@ -154,7 +163,7 @@ final class Rewriter {
     let added = Array(builder.graph.order[mark...])
     builder.graph.order.removeSubrange(mark...)
     while uses.count < builder.graph.values.count { uses.append(0) }
-    guard let results else { return false }
+    guard let results, !builder.reliesOnMore else { return false }
     guard results.count == node.outputs.count else {
       throw DiagnosticError(.bug, "rewrite.results", "rule \(rule.name) gives \(results.count) results for \(node.outputs.count)")
     }
@@ -192,7 +201,8 @@ final class Rewriter {
       for case let input? in node.inputs {
         uses[input] -= 1
         if uses[input] == 0, let producer = builder.graph.producer(of: input),
-          builder.graph.nodes[producer].outputs.allSatisfy({ uses[$0] == 0 })
+          builder.graph.nodes[producer].outputs.allSatisfy({ uses[$0] == 0 }),
+          builder.graph.definedSizes(of: producer).isEmpty
         {
           work.append(producer)
         }

@@ -33,13 +33,15 @@ private struct GraphParser {
         let domain = try scanner.quoted()
         graph.opsets[domain] = try scanner.integer()
       } else if scanner.take("range") {
-        let symbol = Symbol(scanner.word())
+        let symbol = scanner.symbol()
         let bounds = try range()
         graph.ranges[symbol] = bounds
       } else if scanner.take("input") {
         try input(&graph, &known)
       } else if scanner.take("constant") {
         try constant(&graph, &known)
+      } else if scanner.take("require") {
+        try graph.require([try scanner.obligation()])
       } else if scanner.take("output") {
         let name = try scanner.quoted()
         let value = try self.value(known)
@@ -150,7 +152,9 @@ private struct GraphParser {
     facts.declared = results.map { Fact($0.type) }
     let inferred: [Fact]
     do {
-      inferred = try op.inferWithContents(facts)
+      var stated = Obligations(ranges: graph.ranges)
+      inferred = try op.inferWithContents(facts, requiring: &stated)
+      try graph.require(stated.all.map { $0.located(op: op, origin: origin, inputs: facts) })
     } catch let error as DiagnosticError {
       throw error.located(op: opName, origin: origin).located(at: scanner.error("").diagnostics[0].places[0])
     }
@@ -165,6 +169,7 @@ private struct GraphParser {
         throw scanner.error("result %\(result.number) of \(opName) is written as \(result.type), but is \(fact.type)")
       }
       fact.type = result.type
+      graph.noteDataSymbols(fact)
       let value = Graph.Value(fact: fact, definition: .node(id, result: index), name: result.name)
       outputs.append(try define(result.number, value, &graph, &known))
     }

@@ -6,6 +6,7 @@ import SinterCore
 ///       opset "" 17
 ///       range batch 1...64
 ///       input %0 "x": f32[batch, 784]
+///       require equal(batch, count) "axis 0 of both" "Add" "node /add"
 ///       constant %1 "fc.weight": f32[10, 784] = #4be1f7aa03c5d210
 ///       constant %2 "fc.bias": f32[10] = {0.0, 0.1, …}
 ///       %3 "y": f32[batch, 10] = Gemm(%0, %1, %2) {transB: true} from "" "/fc/Gemm" ""
@@ -61,11 +62,12 @@ private struct GraphPrinter {
       line("range \(symbol.name) \(range.lowerBound)...\(range.upperBound)")
     }
     for port in graph.inputs {
-      var entry = "input \(port.value) \(TensorText.quoted(port.name)): \(graph.type(of: port.value))"
+      var entry = "input \(port.value) \(TensorText.quoted(port.name)): \(graph.type(of: port))"
       if let contents = graph.values[port.value].fact.contents { entry += " holds " + sizes(contents) }
       if !port.note.isEmpty { entry += " note " + TensorText.quoted(port.note) }
       line(entry)
     }
+    for obligation in graph.obligations { line("require \(obligation.text)") }
     for id in graph.usedConstants {
       guard let tensor = graph.constant(id) else { continue }
       line("constant \(named(id, graph)): \(graph.type(of: id)) = \(TensorText.describe(tensor))")

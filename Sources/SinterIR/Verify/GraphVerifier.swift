@@ -13,6 +13,7 @@ import SinterCore
 ///
 /// Meaning:
 /// 8. Inference accepts each node, and agrees with the recorded types in element type, rank and known sizes.
+/// 9. What inference relies on follows from the graph's obligations.
 public struct GraphVerifier {
   private let graph: Graph
   private var diagnostics: [Diagnostic] = []
@@ -143,7 +144,11 @@ public struct GraphVerifier {
       let node = graph.nodes[id]
       let facts: [Fact]
       do {
-        facts = try node.op.infer(graph.inputs(of: id))
+        var stated = Obligations(ranges: graph.ranges)
+        facts = try node.op.infer(graph.inputs(of: id), requiring: &stated)
+        for obligation in stated.all where !graph.implies([obligation]) {
+          report("obligation", "\(id) relies on \(obligation), which is no obligation of the graph", at: id)
+        }
       } catch {
         report("infer", "inference refuses \(id): \(error)", at: id)
         continue

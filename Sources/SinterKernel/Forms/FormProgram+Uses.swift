@@ -7,6 +7,8 @@ extension FormProgram.Step {
     case .compute(let value, _): [value]
     case .rows(let group): group.stored
     case .repetition(let repetition): repetition.carried.map(\.final) + repetition.outputs.map(\.whole)
+    case .branch(let branch): branch.results.map(\.result)
+    case .define, .require: []
     }
   }
 
@@ -26,6 +28,15 @@ extension FormProgram.Step {
         repetition.carried.map(\.initial) + repetition.inputs.map(\.whole) + repetition.body.flatMap(\.operands)
         + repetition.carried.map(\.next) + repetition.outputs.map(\.slice)
       return used.filter { seen.insert($0).inserted }
+    case .branch(let branch):
+      var seen: Set<FormValueID> = []
+      for step in branch.then + branch.otherwise { seen.formUnion(step.definitions) }
+      let used =
+        [branch.condition] + (branch.then + branch.otherwise).flatMap(\.operands)
+        + branch.results.flatMap { [$0.then, $0.otherwise] }
+      return used.filter { seen.insert($0).inserted }
+    case .define(_, .element(let value, _)): return [value]
+    case .define(_, .size), .require: return []
     }
   }
 
@@ -37,6 +48,18 @@ extension FormProgram.Step {
     case .repetition(let repetition):
       results + repetition.carried.map(\.current) + repetition.inputs.map(\.slice)
         + repetition.body.flatMap(\.definitions)
+    case .branch(let branch): results + (branch.then + branch.otherwise).flatMap(\.definitions)
+    case .define, .require: []
+    }
+  }
+
+  /// Whether steps must stay on the side of it that they are on: it makes sizes known, or may end the run.
+  package var isBarrier: Bool {
+    switch self {
+    case .define, .require: true
+    case .repetition(let repetition): repetition.turns != nil || !repetition.sizes.isEmpty
+    case .branch(let branch): !branch.sizes.isEmpty
+    case .compute, .rows: false
     }
   }
 }

@@ -26,9 +26,57 @@ public struct FormProgram: Sendable {
     /// Computes several values, row by row. Fusion makes these; lowering does not.
     case rows(RowGroup)
     case repetition(Repetition)
+    case branch(Branch)
+    /// From here on a size that data determine is known.
+    case define(Symbol, SizeSource)
+    /// Ends the run with an error where sizes do not fit one another.
+    case require(Obligation)
   }
 
-  /// Runs `body` `count` times, one after another.
+  /// What a size that becomes known during a run is.
+  public enum SizeSource: Hashable, Sendable {
+    /// The only element of an i64 value. A negative one ends the run with error `error` of the program.
+    case element(FormValueID, error: Int)
+    case size(Dim)
+  }
+
+  /// Runs one of two lists of steps.
+  public struct Branch: Sendable {
+    /// What the list that ran leaves for later steps: `result` is a value of its own.
+    public struct Result: Sendable {
+      public var then, otherwise, result: FormValueID
+      public init(then: FormValueID, otherwise: FormValueID, result: FormValueID) {
+        self.then = then
+        self.otherwise = otherwise
+        self.result = result
+      }
+    }
+    /// A size of a result, which depends on the list that ran.
+    public struct Size: Hashable, Sendable {
+      public var symbol: Symbol
+      public var then, otherwise: Dim
+      public init(symbol: Symbol, then: Dim, otherwise: Dim) {
+        self.symbol = symbol
+        self.then = then
+        self.otherwise = otherwise
+      }
+    }
+    /// One truth value.
+    public var condition: FormValueID
+    public var then, otherwise: [Step]
+    public var sizes: [Size]
+    public var results: [Result]
+
+    public init(condition: FormValueID, then: [Step], otherwise: [Step], sizes: [Size], results: [Result]) {
+      self.condition = condition
+      self.then = then
+      self.otherwise = otherwise
+      self.sizes = sizes
+      self.results = results
+    }
+  }
+
+  /// Runs `body` `count` times, one after another, or fewer times where a condition ends it.
   public struct Repetition: Sendable {
     public struct Carried: Sendable {
       /// Before the first turn; what the body reads; what the turn leaves for the next; after the last turn.
@@ -50,7 +98,25 @@ public struct FormProgram: Sendable {
         self.isReversed = isReversed
       }
     }
+    /// A size of carried values that may change from turn to turn.
+    public struct Size: Hashable, Sendable {
+      /// What the body knows it as, and what it is known as behind the last turn.
+      public var current, final: Symbol
+      public var initial, next: Dim
+      public init(current: Symbol, final: Symbol, initial: Dim, next: Dim) {
+        self.current = current
+        self.final = final
+        self.initial = initial
+        self.next = next
+      }
+    }
+    /// At most so many turns.
     public var count: Dim
+    /// The carried truth value without which no turn begins: its `current`.
+    public var condition: FormValueID?
+    /// How many turns there were, where a condition decides it.
+    public var turns: Symbol?
+    public var sizes: [Size] = []
     public var carried: [Carried]
     public var inputs: [Sliced]
     /// Each turn's `slice` becomes `whole` at t (or count - 1 - t) along its first axis.
@@ -69,9 +135,12 @@ public struct FormProgram: Sendable {
   public struct Input: Sendable {
     public var value: FormValueID
     public var name: String
-    public init(value: FormValueID, name: String) {
+    /// Of an input, the type that callers know, where it names some sizes otherwise than the value does.
+    public var declared: TensorType?
+    public init(value: FormValueID, name: String, declared: TensorType? = nil) {
       self.value = value
       self.name = name
+      self.declared = declared
     }
   }
 

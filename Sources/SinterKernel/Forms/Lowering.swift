@@ -22,13 +22,20 @@ public struct Lowering {
     set { program.steps = newValue }
   }
 
+  private var sizeCount = 0
+  private var knownSizes: Set<Symbol> = []
+  private var openObligations: [Obligation] = []
+  /// What is checked before the steps added next.
+  private var checked: [Obligation] = []
+
   public init(name: String) { program = FormProgram(name: name) }
 
   // MARK: Values from outside
 
-  public mutating func input(_ type: TensorType, named name: String) -> Operand {
+  /// - Parameter declared: the type that callers know, where it names some sizes otherwise.
+  public mutating func input(_ type: TensorType, named name: String, declared: TensorType? = nil) -> Operand {
     let id = program.values.append(.init(type: type, name: name, origin: origin))
-    program.inputs.append(.init(value: id, name: name))
+    program.inputs.append(.init(value: id, name: name, declared: declared == type ? nil : declared))
     return Operand(id: id, type: type)
   }
 
@@ -52,6 +59,56 @@ public struct Lowering {
   /// A value that a repetition defines; see `FormProgram.Repetition`.
   public mutating func declare(_ type: TensorType, named name: String = "") -> Operand {
     Operand(id: program.values.append(.init(type: type, name: name, origin: origin)), type: type)
+  }
+
+  // MARK: Sizes from data
+
+  /// From here on a size is known: the only element of an i64 value.
+  ///
+  /// - Parameter what: what the size is of, as the subject of the error where it is negative.
+  public mutating func define(_ symbol: Symbol, as value: Operand, _ what: String) {
+    program.steps.append(.define(symbol, .element(value.id, error: error("\(what) would be %0"))))
+    flushObligations(knowing: symbol)
+  }
+
+  public mutating func define(_ symbol: Symbol, as size: Dim) {
+    program.steps.append(.define(symbol, .size(size)))
+    flushObligations(knowing: symbol)
+  }
+
+  /// A name for a size that no other size of the program has.
+  public mutating func freshSize() -> Symbol {
+    sizeCount += 1
+    return Symbol("$\(sizeCount)")
+  }
+
+  /// Whether a size that data determine is known here.
+  public func knows(_ symbol: Symbol) -> Bool { knownSizes.contains(symbol) }
+
+  /// Has sizes checked as soon as all of them are known, unless they are checked already.
+  public mutating func require(_ obligations: [Obligation]) {
+    for obligation in obligations {
+      if checked.contains(where: { $0.isSameRelation(as: obligation) }) { continue }
+      checked.append(obligation)
+      if obligation.symbols.allSatisfy({ !$0.isFromData || knownSizes.contains($0) }) {
+        program.steps.append(.require(obligation))
+      } else {
+        openObligations.append(obligation)
+      }
+    }
+  }
+
+  private mutating func flushObligations(knowing symbol: Symbol) {
+    knownSizes.insert(symbol)
+    let open = openObligations
+    openObligations = []
+    for obligation in open {
+      if obligation.symbols.allSatisfy({ !$0.isFromData || knownSizes.contains($0) }) {
+        program.steps.append(.require(obligation))
+      } else {
+        openObligations.append(obligation)
+      }
+    }
   }
 
   // MARK: Forms
@@ -192,7 +249,7 @@ public struct Lowering {
     count: Dim, carried initial: [Operand], sliced: [Operand], reversed: Bool = false,
     _ build: (inout Lowering, [Operand], [Operand]) throws -> (next: [Operand], collected: [Operand])
   ) throws -> (final: [Operand], collected: [Operand]) {
-    let outer = program.steps
+    let (outer, outerChecked, outerKnown) = (program.steps, checked, knownSizes)
     program.steps = []
     let current = initial.map { declare($0.type) }
     let slices = sliced.map { declare(TensorType($0.element, Array($0.shape.dropFirst()))) }
@@ -200,11 +257,11 @@ public struct Lowering {
     do {
       (next, collected) = try build(&self, current, slices)
     } catch {
-      program.steps = outer
+      (program.steps, checked, knownSizes) = (outer, outerChecked, outerKnown)
       throw error
     }
     let body = program.steps
-    program.steps = outer
+    (program.steps, checked, knownSizes) = (outer, outerChecked, outerKnown)
     let final = initial.map { declare($0.type) }
     let wholes = collected.map { declare(TensorType($0.element, [count] + $0.shape)) }
     program.steps.append(

@@ -21,6 +21,7 @@ package struct KernelInterpreter {
         if let symbol = dim.symbol, symbols[symbol] == nil { symbols[symbol] = size }
       }
     }
+    for obligation in program.obligations { try obligation.check(symbols) }
     let memory = try KernelMemory(program, inputs: inputs, symbols: symbols)
     try run(program.steps, memory)
     return try program.outputs.enumerated().map { number, port in
@@ -33,12 +34,32 @@ package struct KernelInterpreter {
     for step in steps {
       switch step {
       case .call(let call): try run(call, memory)
-      case .loop(let turn, let count, let body):
+      case .loop(let turn, let count, let condition, let body):
         for number in 0..<max(0, try memory.size(count)) {
           memory.symbols[turn] = number
+          if let condition, try memory.element(condition) == 0 { break }
           try run(body, memory)
         }
         memory.symbols[turn] = nil
+      case .branch(let condition, let then, let otherwise):
+        try run(try memory.element(condition) != 0 ? then : otherwise, memory)
+      case .define(let definitions):
+        let values = try definitions.map { definition in
+          switch definition.source {
+          case .size(let size): return try memory.size(size)
+          case .element(let place, let error):
+            let value = try memory.element(place)
+            guard value >= 0 else {
+              throw DiagnosticError(.user, "run.check", ErrorText.filled(program.errors[error], value: value, bound: 0))
+            }
+            return Int(value)
+          }
+        }
+        for (definition, value) in zip(definitions, values) { memory.symbols[definition.symbol] = value }
+      case .require(let obligation): try obligation.check(memory.symbols)
+      case .reserve(let buffer): try memory.reserve(buffer, try memory.size(program.buffers[buffer].count), keeping: false)
+      case .grow(let buffer, let count): try memory.reserve(buffer, try memory.size(count), keeping: true)
+      case .output(let port): try memory.makeOutput(port)
       }
     }
   }

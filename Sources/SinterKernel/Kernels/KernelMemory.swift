@@ -31,7 +31,8 @@ final class KernelMemory {
     self.symbols = symbols
     arena = program.arenaBytes.map { .allocate(byteCount: Swift.max(1, $0), alignment: 64) }
     for buffer in program.buffers.elements {
-      let count = try size(buffer.count)
+      // What data determine gets memory during the run.
+      let count = buffer.count.isFromData ? 0 : try size(buffer.count)
       guard count >= 0, buffer.element != .string else {
         throw DiagnosticError(.bug, "kernel.buffer", "buffer \(buffer.name) has \(count) elements of \(buffer.element)")
       }
@@ -48,7 +49,7 @@ final class KernelMemory {
       switch buffer.storage {
       case .input(let number): try Self.fill(base, bytes, from: inputs[number], buffer.name)
       case .constant(let tensor): try Self.fill(base, bytes, from: tensor, buffer.name)
-      case .output, .arena: stores[stores.count - 1].writers = Array(repeating: 0, count: count)
+      case .output, .arena, .dynamic: stores[stores.count - 1].writers = Array(repeating: 0, count: count)
       }
     }
   }
@@ -86,6 +87,38 @@ final class KernelMemory {
       behind: store.count - offset)
   }
 
+  /// The first element of a place of integers or truth values.
+  func element(_ place: KernelProgram.Call.Argument) throws -> Int64 {
+    let span = try span(place)
+    guard span.behind > 0 else { throw DiagnosticError(.bug, "kernel.element", "\(place.buffer) has no element to read") }
+    var result: Int64 = 0
+    ElementCodec.decode(span.element, span.base, count: 1, into: &result) { _ in span.before }
+    return result
+  }
+
+  /// Memory of a buffer of which a size has become known: new, but for what was there before where that is kept.
+  func reserve(_ buffer: BufferID, _ count: Int, keeping: Bool) throws {
+    let old = stores[buffer.position]
+    guard count >= 0, count < 1 << 40 else {
+      throw DiagnosticError(.user, "run.size", "\(program.buffers[buffer].name) would have \(count) elements")
+    }
+    if keeping, old.count >= count { return }
+    let bytes = old.element.byteCount(count)
+    let base = UnsafeMutableRawPointer.allocate(byteCount: Swift.max(1, bytes), alignment: 64)
+    base.initializeMemory(as: UInt8.self, repeating: 0xFF, count: Swift.max(1, bytes))
+    if keeping { base.copyMemory(from: old.base, byteCount: Swift.min(bytes, old.element.byteCount(old.count))) }
+    old.base.deallocate()
+    stores[buffer.position] = Store(
+      base: base, count: count, element: old.element, writers: Array(repeating: 0, count: count))
+  }
+
+  func makeOutput(_ number: Int) throws {
+    for (index, buffer) in program.buffers.elements.enumerated() {
+      guard case .output(number) = buffer.storage else { continue }
+      try reserve(BufferID(index), try size(buffer.count), keeping: false)
+    }
+  }
+
   func output(_ number: Int, _ element: ElementType, _ shape: [Int]) throws -> HostTensor {
     for (index, buffer) in program.buffers.elements.enumerated() {
       guard case .output(number) = buffer.storage else { continue }
@@ -107,7 +140,7 @@ final class KernelMemory {
 
   func isWritable(_ buffer: Int) -> Bool {
     switch program.buffers.elements[buffer].storage {
-    case .output, .arena: true
+    case .output, .arena, .dynamic: true
     case .input, .constant: false
     }
   }

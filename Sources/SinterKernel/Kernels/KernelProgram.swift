@@ -23,6 +23,11 @@ public struct KernelProgram: Sendable {
       case constant(HostTensor)
       /// Between kernels. The memory plan gives it an offset where all sizes are known.
       case arena
+      /// Between kernels, of a size that data determine: it gets memory during a run, by `reserve` or `grow`.
+      case dynamic
+
+      /// Memory between kernels for some number of elements.
+      static func between(_ count: Dim) -> Storage { count.isFromData ? .dynamic : .arena }
     }
     public var name: String
     public var element: ElementType
@@ -84,9 +89,37 @@ public struct KernelProgram: Sendable {
 
   public indirect enum Step: Sendable {
     case call(Call)
-    /// `body` for turn = 0 ..< count, one after another. Inside, the symbol `turn` is the number of the turn and may
-    /// stand in offsets and sizes.
-    case loop(turn: Symbol, count: Dim, body: [Step])
+    /// `body` for turn = 0 ..< count, one after another, as long as the truth value at `condition`, if there is one, holds before a
+    /// turn. Inside, the symbol `turn` is the number of the turn and may stand in offsets and sizes.
+    case loop(turn: Symbol, count: Dim, condition: Call.Argument?, body: [Step])
+    /// One of two lists, as the truth value at `condition` says.
+    case branch(condition: Call.Argument, then: [Step], otherwise: [Step])
+    /// Sizes become known, or others than they were: all are computed before any is set.
+    case define([Definition])
+    /// Ends the run where sizes do not fit one another.
+    case require(Obligation)
+    /// Gives a dynamic buffer memory for its elements. What it held is lost where it had less.
+    case reserve(BufferID)
+    /// Gives a dynamic buffer memory for at least so many elements, and keeps what it held.
+    case grow(BufferID, count: Dim)
+    /// Makes an output whose sizes data determine, now that they are known. Others are there from the start.
+    case output(Int)
+  }
+
+  /// A size that becomes known during a run.
+  public struct Definition: Hashable, Sendable {
+    public enum Source: Hashable, Sendable {
+      /// The i64 at a place in memory. A negative one ends the run with error `error`.
+      case element(Call.Argument, error: Int)
+      case size(Dim)
+    }
+    public var symbol: Symbol
+    public var source: Source
+
+    public init(_ symbol: Symbol, _ source: Source) {
+      self.symbol = symbol
+      self.source = source
+    }
   }
 
   public struct Port: Sendable {
@@ -106,6 +139,8 @@ public struct KernelProgram: Sendable {
   public var kernels: EntityMap<KernelID, Kernel>
   public var steps: [Step]
   public var errors: [String]
+  /// What sizes that callers choose must fulfil before anything runs.
+  public var obligations: [Obligation]
   public var ranges: [Symbol: ClosedRange<Int>]
   /// Bytes of the arena, where all sizes are known and the plan is made.
   public var arenaBytes: Int?
@@ -118,6 +153,55 @@ public struct KernelProgram: Sendable {
     kernels = EntityMap()
     steps = []
     errors = []
+    obligations = []
     ranges = [:]
   }
+}
+
+extension KernelProgram.Step {
+  /// The lists of steps in it.
+  package var parts: [[KernelProgram.Step]] {
+    switch self {
+    case .loop(_, _, _, let body): [body]
+    case .branch(_, let then, let otherwise): [then, otherwise]
+    case .call, .define, .require, .reserve, .grow, .output: []
+    }
+  }
+
+  /// All calls in it.
+  package var calls: [KernelProgram.Call] {
+    if case .call(let call) = self { return [call] }
+    return parts.flatMap { $0.flatMap(\.calls) }
+  }
+
+  /// The places in memory that it touches itself, those of the lists in it left out.
+  package var ownArguments: [KernelProgram.Call.Argument] {
+    switch self {
+    case .call(let call): call.buffers
+    case .loop(_, _, let condition, _): condition.map { [$0] } ?? []
+    case .branch(let condition, _, _): [condition]
+    case .define(let definitions):
+      definitions.compactMap { if case .element(let argument, _) = $0.source { argument } else { nil } }
+    case .require, .reserve, .grow, .output: []
+    }
+  }
+
+  /// The buffers that it touches.
+  package var buffers: [BufferID] {
+    var found = ownArguments.map(\.buffer)
+    if case .reserve(let buffer) = self { found.append(buffer) }
+    if case .grow(let buffer, _) = self { found.append(buffer) }
+    return found + parts.flatMap { $0.flatMap(\.buffers) }
+  }
+
+  /// The sizes that it makes known.
+  package var definitions: [Symbol] {
+    if case .define(let definitions) = self { return definitions.map(\.symbol) }
+    return parts.flatMap { $0.flatMap(\.definitions) }
+  }
+}
+
+extension Dim {
+  /// Whether it depends on a size that data determine.
+  package var isFromData: Bool { !isConstant && symbols.contains(where: \.isFromData) }
 }

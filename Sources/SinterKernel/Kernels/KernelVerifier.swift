@@ -31,7 +31,14 @@ package final class KernelVerifier {
     func check(_ steps: [KernelProgram.Step]) {
       for step in steps {
         switch step {
-        case .loop(_, _, let body): check(body)
+        case .loop, .branch: step.parts.forEach(check)
+        case .define, .require, .output: break
+        case .reserve(let buffer), .grow(let buffer, _):
+          guard case .dynamic = program.buffers[buffer].storage else {
+            diagnostics.append(
+              Diagnostic(.bug, "kernel.reserve", "\(program.buffers[buffer].name) gets memory during a run, but is not dynamic"))
+            continue
+          }
         case .call(let call):
           let kernel = program.kernels[call.kernel]
           func fail(_ text: String) { diagnostics.append(Diagnostic(.bug, "kernel.call", text, at: [kernel.name])) }
@@ -49,7 +56,7 @@ package final class KernelVerifier {
             if parameter.access != .read {
               switch buffer.storage {
               case .input, .constant: fail("\(buffer.name), which may not be written, is passed as \(parameter.name)")
-              case .output, .arena: break
+              case .output, .arena, .dynamic: break
               }
             }
           }

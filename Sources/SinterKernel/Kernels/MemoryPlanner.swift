@@ -94,9 +94,19 @@ package struct MemoryPlanner {
           uses[argument.buffer.position].append(Use(call: calls, loops: outer, reads: parameter.access != .write))
         }
         calls += 1
-      case .loop(_, _, let body):
+      case .define, .require, .reserve, .grow, .output, .branch:
+        for argument in step.ownArguments {
+          uses[argument.buffer.position].append(Use(call: calls, loops: outer, reads: true))
+        }
+        calls += 1
+        for part in step.parts { visit(part, in: outer, program) }
+      case .loop(_, _, let condition, let body):
         let number = loops.count
         loops.append(Lifetime(first: calls, last: calls))
+        if let condition {
+          uses[condition.buffer.position].append(Use(call: calls, loops: outer + [number], reads: true))
+          calls += 1
+        }
         visit(body, in: outer + [number], program)
         loops[number].last = Swift.max(calls - 1, loops[number].first)
       }

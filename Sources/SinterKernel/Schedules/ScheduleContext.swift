@@ -73,6 +73,12 @@ public struct ScheduleContext {
     return place
   }
 
+  /// Where a value's first element lies.
+  mutating func argument(_ value: FormValueID) throws -> KernelProgram.Call.Argument {
+    let place = try place(value)
+    return .init(place.buffer, offset: place.offset)
+  }
+
   // MARK: Buffers
 
   /// A constant that kernels read; packed by the caller as they want it.
@@ -124,7 +130,7 @@ public struct ScheduleContext {
   public mutating func addScratch(_ element: ElementType, count: Dim, named name: String, origin: [String] = [])
     -> BufferID
   {
-    program.buffers.append(.init(name: name, element: element, count: count, storage: .arena, origin: origin))
+    program.buffers.append(.init(name: name, element: element, count: count, storage: .between(count), origin: origin))
   }
 
   // MARK: Kernels

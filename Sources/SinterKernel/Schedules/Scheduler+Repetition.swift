@@ -7,10 +7,16 @@ extension Scheduler {
   mutating func `repeat`(_ repetition: FormProgram.Repetition) {
     let outer = context.steps
     context.steps = []
+    if !repetition.sizes.isEmpty {
+      context.steps.append(.define(repetition.sizes.map { .init($0.current, .size($0.initial)) }))
+    }
     for carried in repetition.carried {
-      store(carried.final)
-      guard let place = context.places[carried.final] else { continue }
+      // A value whose size changes lives in the memory of what the body knows, and its last one as well.
+      store(repetition.sizes.isEmpty ? carried.final : carried.current)
+      guard let place = context.places[carried.final] ?? context.places[carried.current] else { continue }
       context.places[carried.current] = place
+      context.places[carried.final] = place
+      reserve(place.buffer)
       attempt(carried.final) { scheduler in try scheduler.copy(carried.initial, to: place) }
     }
     let before = context.steps
@@ -32,6 +38,9 @@ extension Scheduler {
     for output in repetition.outputs {
       store(output.whole)
       guard let whole = context.places[output.whole] else { continue }
+      if repetition.turns != nil {
+        context.steps.append(.grow(whole.buffer, count: (Dim(turn) + 1) * values[output.slice].type.count))
+      }
       if context.places[output.slice] == nil, computed.contains(output.slice) {
         context.places[output.slice] = offset(output, whole)
       } else {
@@ -40,6 +49,7 @@ extension Scheduler {
     }
     for carried in repetition.carried
     where context.places[carried.next] == nil && computed.contains(carried.next)
+      && context.shape(carried.next) == context.shape(carried.current)
       && isFree(carried.current, before: carried.next, in: repetition)
     {
       context.places[carried.next] = context.places[carried.current]
@@ -49,15 +59,54 @@ extension Scheduler {
     for (value, place) in copies {
       attempt(value) { scheduler in try scheduler.copy(value, to: place) }
     }
-    advance(repetition.carried)
+    advance(repetition.carried, repetition.sizes)
 
     let body = context.steps
-    context.steps = outer + before + [.loop(turn: turn, count: repetition.count, body: body)]
+    context.steps = outer + before
+    attempt(repetition.carried.first?.final ?? FormValueID(0)) { scheduler in
+      let condition = try repetition.condition.map { try scheduler.context.argument($0) }
+      var behind: [KernelProgram.Definition] = repetition.sizes.map { .init($0.final, .size(Dim($0.current))) }
+      if let turns = repetition.turns {
+        // Counted besides, since a condition may have ended the loop before any turn.
+        let counter = scheduler.context.addScratch(.i64, count: 1, named: "turns")
+        try scheduler.setCounter(counter, to: 0)
+        let first = scheduler.context.steps
+        scheduler.context.steps = body
+        try scheduler.setCounter(counter, to: Dim(turn) + 1)
+        let counted = scheduler.context.steps
+        scheduler.context.steps = first + [.loop(turn: turn, count: repetition.count, condition: condition, body: counted)]
+        let error = scheduler.context.program.errors.count
+        scheduler.context.program.errors.append("a loop has run %0 turns")
+        behind.append(.init(turns, .element(.init(counter), error: error)))
+      } else {
+        scheduler.context.steps.append(
+          .loop(turn: turn, count: repetition.count, condition: condition, body: body))
+      }
+      if !behind.isEmpty { scheduler.context.steps.append(.define(behind)) }
+    }
+  }
+
+  /// Memory for a buffer whose size may have changed.
+  private mutating func reserve(_ buffer: BufferID) {
+    if case .dynamic = context.program.buffers[buffer].storage { context.steps.append(.reserve(buffer)) }
+  }
+
+  /// Writes a number into a buffer of one i64.
+  private mutating func setCounter(_ buffer: BufferID, to number: Dim) throws {
+    let value = context.values.append(.init(type: TensorType(.i64, []), name: "turns"))
+    context.places[value] = .init(buffer: buffer)
+    context.result = value
+    let builder = context.bodyBuilder()
+    try ElementSchedule.schedule(ElementForm(body: builder.body([builder.size(number)])), context: &context)
   }
 
   /// Moves what a turn leaves to where the next one reads it. A value that is itself carried is saved first, since its
   /// memory may be overwritten on the way.
-  private mutating func advance(_ carried: [FormProgram.Repetition.Carried]) {
+  ///
+  /// Sizes change behind all computation of the turn and before anything is moved: what is moved is as large as the next turn has it.
+  private mutating func advance(
+    _ carried: [FormProgram.Repetition.Carried], _ sizes: [FormProgram.Repetition.Size]
+  ) {
     let current = Set(carried.map(\.current))
     var moves: [(value: FormValueID, from: ScheduleContext.Place, to: ScheduleContext.Place)] = []
     for item in carried {
@@ -75,11 +124,17 @@ extension Scheduler {
         moves.append((item.next, from, to))
       }
     }
+    if !sizes.isEmpty {
+      context.steps.append(.define(sizes.map { .init($0.current, .size($0.next)) }))
+      for move in moves { reserve(move.to.buffer) }
+    }
+    let types = Dictionary(carried.map { ($0.next, context.type($0.current)) }) { first, _ in first }
     for move in moves {
       attempt(move.value) { scheduler in
         scheduler.context.result = move.value
         try CopySchedule.schedule(
-          scheduler.context.type(move.value), from: move.from, to: move.to, context: &scheduler.context)
+          types[move.value] ?? scheduler.context.type(move.value), from: move.from, to: move.to,
+          context: &scheduler.context)
       }
     }
   }
@@ -107,7 +162,7 @@ extension Scheduler {
         guard group.stored.contains(next) else { break }
         isPast = true
         if !isFree(current, before: next, in: group) { return false }
-      case .repetition(let inner): if Self.definitions([.repetition(inner)]).contains(next) { return false }
+      case .repetition, .branch, .define, .require: if Self.definitions([step]).contains(next) { return false }
       }
     }
     return isPast
@@ -131,6 +186,7 @@ extension Scheduler {
     case .repetition(let inner):
       inner.carried.contains { $0.initial == value || $0.next == value } || inner.inputs.contains { $0.whole == value }
         || inner.outputs.contains { $0.slice == value } || inner.body.contains { reads($0, value) }
+    case .branch, .define, .require: step.operands.contains(value)
     }
   }
 

@@ -29,7 +29,7 @@ public struct Scheduler {
     context.transforms = WinogradBudget.plans(for: program, context)
     for (number, input) in program.inputs.enumerated() {
       let type = context.type(input.value)
-      context.program.inputs.append(.init(name: input.name, type: type))
+      context.program.inputs.append(.init(name: input.name, type: input.declared ?? type))
       if context.places[input.value] == nil {
         context.places[input.value] = .init(buffer: addBuffer(input.value, name: input.name, .input(number)))
       } else {
@@ -37,11 +37,12 @@ public struct Scheduler {
       }
     }
     let computed = Self.definitions(program.steps)
+    let latecomers = Self.latecomers(program.steps)
     var copies: [(value: FormValueID, buffer: BufferID)] = []
     for (number, output) in program.outputs.enumerated() {
       context.program.outputs.append(.init(name: output.name, type: context.type(output.value)))
       let buffer = addBuffer(output.value, name: output.name, .output(number))
-      if context.places[output.value] == nil, computed.contains(output.value) {
+      if context.places[output.value] == nil, computed.contains(output.value), !latecomers.contains(output.value) {
         context.places[output.value] = .init(buffer: buffer)
       } else {
         copies.append((output.value, buffer))
@@ -54,6 +55,8 @@ public struct Scheduler {
     if !problems.isEmpty { throw DiagnosticError(problems) }
     var result = context.program
     result.steps = context.steps
+    result.takeObligationsOut()
+    result.placeReservations()
     return result
   }
 
@@ -67,7 +70,19 @@ public struct Scheduler {
       case .repetition(let repetition):
         found.formUnion(repetition.carried.map(\.final))
         found.formUnion(repetition.outputs.map(\.whole))
+      case .branch(let branch): found.formUnion(branch.results.map(\.result))
+      case .define, .require: break
       }
+    }
+    return found
+  }
+
+  /// What repetitions leave behind of which a size is known only after the last turn: it cannot be computed in an output's memory.
+  private static func latecomers(_ steps: [FormProgram.Step]) -> Set<FormValueID> {
+    var found: Set<FormValueID> = []
+    for case .repetition(let repetition) in steps {
+      if !repetition.sizes.isEmpty { found.formUnion(repetition.carried.map(\.final)) }
+      if repetition.turns != nil { found.formUnion(repetition.outputs.map(\.whole)) }
     }
     return found
   }
@@ -86,7 +101,46 @@ public struct Scheduler {
           try RowsSchedule.schedule(group, context: &scheduler.context)
         }
       case .repetition(let repetition): self.repeat(repetition)
+      case .branch(let branch): self.branch(branch)
+      case .define(let symbol, .size(let size)): context.steps.append(.define([.init(symbol, .size(size))]))
+      case .define(let symbol, .element(let value, let error)):
+        attempt(value) { scheduler in
+          let place = try scheduler.context.argument(value)
+          scheduler.context.steps.append(.define([.init(symbol, .element(place, error: error))]))
+        }
+      case .require(let obligation): context.steps.append(.require(obligation))
       }
+    }
+  }
+
+  /// Two lists of calls, of which one runs. Both leave their results in the same memory.
+  private mutating func branch(_ branch: FormProgram.Branch) {
+    attempt(branch.condition) { scheduler in
+      let condition = try scheduler.context.argument(branch.condition)
+      for item in branch.results { scheduler.store(item.result) }
+      func list(
+        _ steps: [FormProgram.Step], _ size: KeyPath<FormProgram.Branch.Size, Dim>,
+        _ result: KeyPath<FormProgram.Branch.Result, FormValueID>
+      ) -> [KernelProgram.Step] {
+        let outer = scheduler.context.steps
+        scheduler.context.steps = []
+        defer { scheduler.context.steps = outer }
+        scheduler.run(steps)
+        if !branch.sizes.isEmpty {
+          scheduler.context.steps.append(.define(branch.sizes.map { .init($0.symbol, .size($0[keyPath: size])) }))
+        }
+        for item in branch.results {
+          let value = item[keyPath: result]
+          scheduler.attempt(value) { scheduler in
+            guard let place = scheduler.context.places[item.result] else { return }
+            try scheduler.copy(value, to: place)
+          }
+        }
+        return scheduler.context.steps
+      }
+      let then = list(branch.then, \.then, \.then)
+      let otherwise = list(branch.otherwise, \.otherwise, \.otherwise)
+      scheduler.context.steps.append(.branch(condition: condition, then: then, otherwise: otherwise))
     }
   }
 
@@ -107,7 +161,8 @@ public struct Scheduler {
   /// Gives a value memory, unless it has some.
   mutating func store(_ value: FormValueID) {
     if context.places[value] != nil { return }
-    context.places[value] = .init(buffer: addBuffer(value, name: context.values[value].name, .arena))
+    let storage = KernelProgram.Buffer.Storage.between(context.values[value].type.count)
+    context.places[value] = .init(buffer: addBuffer(value, name: context.values[value].name, storage))
   }
 
   mutating func addBuffer(

@@ -77,7 +77,7 @@ extension KernelProgram {
               }
             }
           }
-        case .loop(_, _, let body): visit(body)
+        case .loop, .branch, .define, .require, .reserve, .grow, .output: step.parts.forEach(visit)
         }
       }
     }

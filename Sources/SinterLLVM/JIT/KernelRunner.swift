@@ -35,11 +35,13 @@ package final class KernelRunner {
   /// The outputs for given inputs. Symbols are bound from the inputs' sizes; `sizes` gives others.
   package func run(_ inputs: [HostTensor], sizes: [Symbol: Int] = [:]) throws -> [HostTensor] {
     let symbols = bound(inputs, sizes)
+    for obligation in program.obligations { try obligation.check(symbols) }
     let memory = try Memory(program: program, inputs: inputs, symbols: symbols)
-    try run(program.steps, memory, symbols) { _ in }
+    var known = symbols
+    try run(program.steps, memory, &known) { _ in }
     return try program.outputs.indices.map { port in
       let type = program.outputs[port].type
-      let shape = try type.shape.map { try size($0, symbols) }
+      let shape = try type.shape.map { try size($0, known) }
       let bytes = type.element.byteCount(shape.reduce(1, *))
       let source = memory.outputs[port]
       return HostTensor(
@@ -57,7 +59,8 @@ package final class KernelRunner {
     var best: [CallTime] = []
     for turn in 0..<max(1, turns) {
       var times: [CallTime] = []
-      try run(program.steps, memory, symbols) { times.append($0) }
+      var known = symbols
+      try run(program.steps, memory, &known) { times.append($0) }
       if turn == 0 { best = times }
       for index in times.indices { best[index].seconds = min(best[index].seconds, times[index].seconds) }
     }
@@ -75,7 +78,7 @@ package final class KernelRunner {
   }
 
   private func run(
-    _ steps: [KernelProgram.Step], _ memory: Memory, _ symbols: [Symbol: Int], _ note: (CallTime) -> Void
+    _ steps: [KernelProgram.Step], _ memory: Memory, _ symbols: inout [Symbol: Int], _ note: (CallTime) -> Void
   ) throws {
     for step in steps {
       switch step {
@@ -87,24 +90,49 @@ package final class KernelRunner {
         var sizes = try call.sizes.map { Int64(try size($0, symbols)) }
         pointers.append(nil)
         sizes.append(0)
-        let tasks = try size(call.tasks, symbols)
+        let (tasks, known) = (try size(call.tasks, symbols), symbols)
         let start = Self.threadSeconds
         let status = functions[call.kernel.position](pointers, sizes, 0, Int64(tasks))
         note(
           CallTime(
             kernel: call.kernel, seconds: Self.threadSeconds - start, tasks: tasks,
-            flops: call.flops.evaluated { symbols[$0] }, bytes: call.bytes.evaluated { symbols[$0] },
+            flops: call.flops.evaluated { known[$0] }, bytes: call.bytes.evaluated { known[$0] },
             origin: call.origin))
         if status != 0 {
           let text =
             program.errors.indices.contains(Int(status) - 1) ? program.errors[Int(status) - 1] : "error \(status)"
           throw DiagnosticError(.user, "run.check", text, at: call.origin)
         }
-      case .loop(let turn, let count, let body):
-        var inner = symbols
+      case .loop(let turn, let count, let condition, let body):
         for number in 0..<max(0, try size(count, symbols)) {
-          inner[turn] = number
-          try run(body, memory, inner, note)
+          symbols[turn] = number
+          if let condition, !memory.isTrue(condition.buffer, at: try size(condition.offset, symbols)) { break }
+          try run(body, memory, &symbols, note)
+        }
+      case .branch(let condition, let then, let otherwise):
+        let isTaken = memory.isTrue(condition.buffer, at: try size(condition.offset, symbols))
+        try run(isTaken ? then : otherwise, memory, &symbols, note)
+      case .define(let definitions):
+        let values = try definitions.map { definition in
+          switch definition.source {
+          case .size(let dim): return try size(dim, symbols)
+          case .element(let place, let error):
+            let value = memory.integer(place.buffer, at: try size(place.offset, symbols))
+            guard value >= 0 else {
+              throw DiagnosticError(.user, "run.check", program.errors[error] + " (\(value))")
+            }
+            return value
+          }
+        }
+        for (definition, value) in zip(definitions, values) { symbols[definition.symbol] = value }
+      case .require(let obligation): try obligation.check(symbols)
+      case .reserve(let buffer): memory.reserve(buffer, try size(program.buffers[buffer].count, symbols))
+      case .grow(let buffer, let count): memory.reserve(buffer, try size(count, symbols))
+      case .output(let port):
+        for id in program.buffers.indices {
+          guard case .output(port) = program.buffers[id].storage else { continue }
+          memory.reserve(id, try size(program.buffers[id].count, symbols))
+          memory.outputs[port] = memory.base(id)
         }
       }
     }
@@ -130,10 +158,15 @@ package final class KernelRunner {
     private var bases: [UnsafeMutableRawPointer] = []
     var outputs: [Int: UnsafeMutableRawPointer] = [:]
 
+    private var capacities: [Int] = []
+    private let elements: [ElementType]
+
     init(program: KernelProgram, inputs: [HostTensor], symbols: [Symbol: Int]) throws {
+      elements = program.buffers.elements.map(\.element)
       for buffer in program.buffers.elements {
-        let count = try KernelRunner.size(buffer.count, symbols)
+        let count = buffer.count.isFromData ? 0 : try KernelRunner.size(buffer.count, symbols)
         let bytes = buffer.element.byteCount(count)
+        capacities.append(max(bytes, 64))
         let base = UnsafeMutableRawPointer.allocate(byteCount: max(bytes, 64), alignment: 64)
         base.initializeMemory(as: UInt8.self, repeating: 0, count: max(bytes, 64))
         bases.append(base)
@@ -141,7 +174,7 @@ package final class KernelRunner {
         case .input(let port): Self.copy(inputs[port], to: base, bytes)
         case .constant(let tensor): Self.copy(tensor, to: base, bytes)
         case .output(let port): outputs[port] = base
-        case .arena: break
+        case .arena, .dynamic: break
         }
       }
     }
@@ -149,6 +182,26 @@ package final class KernelRunner {
     deinit { for base in bases { base.deallocate() } }
 
     func base(_ buffer: BufferID) -> UnsafeMutableRawPointer { bases[buffer.position] }
+
+    /// Room for at least so many elements; what was there stays.
+    func reserve(_ buffer: BufferID, _ count: Int) {
+      let (place, bytes) = (buffer.position, elements[buffer.position].byteCount(max(count, 0)))
+      if bytes <= capacities[place] { return }
+      let base = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+      base.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
+      base.copyMemory(from: bases[place], byteCount: capacities[place])
+      bases[place].deallocate()
+      bases[place] = base
+      capacities[place] = bytes
+    }
+
+    func isTrue(_ buffer: BufferID, at offset: Int) -> Bool {
+      bases[buffer.position].load(fromByteOffset: offset, as: UInt8.self) != 0
+    }
+
+    func integer(_ buffer: BufferID, at offset: Int) -> Int {
+      bases[buffer.position].load(fromByteOffset: offset * 8, as: Int.self)
+    }
 
     private static func copy(_ tensor: HostTensor, to base: UnsafeMutableRawPointer, _ bytes: Int) {
       tensor.bytes.withBytes { source in

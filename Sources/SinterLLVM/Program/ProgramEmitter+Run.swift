@@ -33,7 +33,7 @@ extension ProgramEmitter {
     let (leave, status) = emitLeave(run)
     if place.profiles { emitProfileStart(frame) }
     let output = ir.external("sinter_output", ir.functionType(ir.i32, [ir.pointer, ir.i32]), isHidden: true)
-    for port in program.outputs.indices {
+    for port in program.outputs.indices where !program.outputs[port].isFromData {
       leaveUnlessOK(ir.call(output, [frame, ir.int(ir.i32, Int64(port))]), leave, status)
     }
     for part in parts { leaveUnlessOK(ir.call(part, [frame]), leave, status) }
@@ -70,7 +70,7 @@ extension ProgramEmitter {
     let frame = ir.parameter(function, 0)
     let calls = steps.flatMap(\.calls)
     let bufferArguments = ir.stackArray(ir.pointer, max(1, calls.map(\.buffers.count).max() ?? 0), alignment: 8)
-    let sizeArguments = ir.stackArray(ir.i64, max(1, calls.map(\.sizes.count).max() ?? 0), alignment: 8)
+    let sizeArguments = ir.stackArray(ir.i64, max(2, calls.map(\.sizes.count).max() ?? 0), alignment: 8)
     let buffers = ir.load(ir.pointer, frame, alignment: 8)
     let sizes = ir.load(ir.pointer, ir.address(ir.pointer, frame, ir.index(1)), alignment: 8)
     let (leave, status) = emitLeave(function)
@@ -85,7 +85,7 @@ extension ProgramEmitter {
   private func emit(_ step: KernelProgram.Step, _ part: Part) throws {
     switch step {
     case .call(let call): try emit(call, part)
-    case .loop(let turn, let count, let body):
+    case .loop(let turn, let count, let condition, let body):
       let function = ir.currentFunction
       let end = try size(count, part)
       let before = ir.currentBlock
@@ -96,11 +96,31 @@ extension ProgramEmitter {
       let number = ir.phi(ir.i64, [(ir.index(0), before)])
       var nested = part
       nested.turns[turn] = number
+      if let condition {
+        let goesOn = ir.block("goes_on", in: function)
+        ir.jump(if: try isTrue(condition, nested), goesOn, else: after)
+        ir.position(at: goesOn)
+      }
       for step in body { try emit(step, nested) }
       let next = ir.add(number, 1)
       ir.addIncoming(number, next, ir.currentBlock)
       ir.jump(if: ir.icmp(LLVMIntSLT, next, end), inner, else: after)
       ir.position(at: after)
+    case .branch(let condition, let then, let otherwise):
+      let function = ir.currentFunction
+      let (first, second, after) = (ir.block("then", in: function), ir.block("else", in: function), ir.block("after", in: function))
+      ir.jump(if: try isTrue(condition, part), first, else: second)
+      for (block, steps) in [(first, then), (second, otherwise)] {
+        ir.position(at: block)
+        for step in steps { try emit(step, part) }
+        ir.jump(after)
+      }
+      ir.position(at: after)
+    case .define(let definitions): try emit(definitions, part)
+    case .require(let obligation): try emit(obligation, part)
+    case .reserve(let buffer): try emitMemory("sinter_reserve", buffer, program.buffers[buffer].count, part)
+    case .grow(let buffer, let count): try emitMemory("sinter_grow", buffer, count, part)
+    case .output(let port): try emitOutput(port, part)
     }
   }
 
@@ -155,7 +175,7 @@ extension ProgramEmitter {
 
   // MARK: Arguments
 
-  private func address(_ argument: KernelProgram.Call.Argument, _ part: Part) throws -> IRValue {
+  func address(_ argument: KernelProgram.Call.Argument, _ part: Part) throws -> IRValue {
     let base = ir.load(
       ir.pointer, ir.address(ir.pointer, part.buffers, ir.index(argument.buffer.position)), alignment: 8)
     if argument.offset.value == 0 { return base }
@@ -185,16 +205,6 @@ extension ProgramEmitter {
         }
     }
     return try emitter.emit(dim)
-  }
-}
-
-extension KernelProgram.Step {
-  /// All calls in it.
-  var calls: [KernelProgram.Call] {
-    switch self {
-    case .call(let call): [call]
-    case .loop(_, _, let body): body.flatMap(\.calls)
-    }
   }
 }
 

@@ -21,10 +21,16 @@ extension ProgramEmitter {
       count(place.weightBytes),
       table(ir.pointer, layout.errors.map { string($0) }), count(layout.errors.count),
       plan, run, place.isLast ? ir.zero(ir.pointer) : hiddenGlobal(Self.programSymbol(place.variant + 1)),
+      table(types.obligation, layout.obligations.map { obligation($0) }), count(layout.obligations.count),
     ]
     let definition = define(types.program, structure(fields, types.program), name: Self.programSymbol(place.variant))
     LLVMSetLinkage(definition, LLVMExternalLinkage)
     LLVMSetVisibility(definition, LLVMHiddenVisibility)
+  }
+
+  private func obligation(_ item: (relation: Obligation.Relation, left: Int, right: Int, error: Int)) -> IRValue {
+    structure(
+      [item.relation.number, item.left, item.right, item.error].map { ir.int(ir.i32, Int64($0)) }, types.obligation)
   }
 
   func count(_ value: Int) -> IRValue { ir.int(ir.i64, Int64(value)) }
@@ -44,7 +50,7 @@ extension ProgramEmitter {
       [
         string(port.name), ir.int(ir.i32, 1), ir.int(ir.i32, 0), dataType(port.type.element),
         ir.int(ir.i32, Int64(shape.count)), table(ir.i64, shape.map { ir.int(ir.i64, Int64($0.value ?? -1)) }),
-        table(ir.pointer, shape.map { $0.isConstant ? ir.zero(ir.pointer) : string("\($0)") }), ir.zero(ir.pointer),
+        table(ir.pointer, shape.map { $0.isConstant ? ir.zero(ir.pointer) : string($0.publicName) }), ir.zero(ir.pointer),
       ], types.port)
   }
 
@@ -89,6 +95,7 @@ extension ProgramEmitter {
       case .output(let port): (1, port, 0)
       case .constant: (2, -1, place.weightOffset)
       case .arena: (3, -1, isPlanned ? buffer.offset ?? -1 : -1)
+      case .dynamic: (4, -1, 0)
       }
     return structure(
       [
@@ -130,12 +137,30 @@ extension ProgramEmitter {
   }
 }
 
+extension Obligation.Relation {
+  /// As sinter_runtime.h counts them.
+  var number: Int {
+    switch self {
+    case .equal: 0
+    case .equalOrOne: 1
+    case .broadcastable: 2
+    case .divisible: 3
+    case .atLeast: 4
+    }
+  }
+}
+
+extension Dim {
+  /// As hosts see it: without the mark of sizes that data determine.
+  var publicName: String { description.filter { $0 != "$" } }
+}
+
 extension KernelProgram.Buffer {
   /// Whether its place is known ahead of time.
   fileprivate var isPlanned: Bool {
     switch storage {
     case .arena: offset != nil
-    case .input, .output, .constant: true
+    case .input, .output, .constant, .dynamic: true
     }
   }
 }

@@ -58,7 +58,7 @@ final class ProgramEmitter {
     for (index, symbol) in layout.symbols.enumerated() { values[symbol] = loadSlot(index, of: sizes) }
     var emitter = DimEmitter(ir: ir) { values[$0] }
     var result = ir.int(ir.i32, 0)
-    for (index, dim) in layout.slots.enumerated().dropFirst(layout.symbols.count) {
+    for (index, dim) in layout.slots.enumerated().dropFirst(layout.symbols.count) where !layout.dataSlots.contains(index) {
       ir.store(try emitter.emit(dim), ir.address(ir.i64, sizes, ir.index(index)), alignment: 8)
     }
     for requirement in layout.requirements.reversed() {
@@ -79,13 +79,14 @@ final class ProgramEmitter {
 
 /// The structures of sinter.h and sinter_runtime.h.
 struct ProgramTypes {
-  let dataType, port, dimension, symbol, buffer, program: IRType
+  let dataType, port, dimension, symbol, buffer, obligation, program: IRType
 
   init(ir: IRModule) {
     dataType = ir.structure([ir.i8, ir.i8, ir.i16])
     port = ir.structure([ir.pointer, ir.i32, ir.i32, dataType, ir.i32, ir.pointer, ir.pointer, ir.pointer])
     dimension = ir.structure([ir.i32, ir.i64, ir.pointer])
     symbol = ir.structure([ir.pointer, ir.i64, ir.i64])
+    obligation = ir.structure([ir.i32, ir.i32, ir.i32, ir.i32])
     buffer = ir.structure([ir.i32, ir.i32, ir.i32, ir.i32, ir.i64, ir.i32])
     program = ir.structure([
       ir.i32, ir.pointer, ir.pointer, ir.pointer,  // ABI version, name, producer, target
@@ -96,6 +97,7 @@ struct ProgramTypes {
       ir.pointer, ir.i64,  // weights
       ir.pointer, ir.i64,  // errors
       ir.pointer, ir.pointer, ir.pointer,  // plan, run, fallback
+      ir.pointer, ir.i64,  // obligations
     ])
   }
 }

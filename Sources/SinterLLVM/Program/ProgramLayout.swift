@@ -25,6 +25,12 @@ struct ProgramLayout {
   private(set) var buffers: [Buffer] = []
   private(set) var outputSlots: [[Int]] = []
   private(set) var requirements: [Requirement] = []
+  /// What callers' sizes must fulfil, with the slots of both sides and the error that tells otherwise.
+  private(set) var obligations: [(relation: Obligation.Relation, left: Int, right: Int, error: Int)] = []
+  /// The errors of what sizes must fulfil that data determine.
+  private(set) var obligationErrors: [Obligation: Int] = [:]
+  /// The slots of sizes that become known during a run.
+  private(set) var dataSlots: Set<Int> = []
   private(set) var errors: [String]
   /// The error for sizes beyond 64 bits.
   let overflowError: Int
@@ -41,10 +47,16 @@ struct ProgramLayout {
     for port in program.inputs {
       for dim in port.type.shape where !dim.isConstant { slot(dim) }
     }
+    for symbol in program.steps.flatMap(\.definitions) { dataSlots.insert(slot(Dim(symbol))) }
     for port in program.outputs {
-      outputSlots.append(port.type.shape.map { slot($0) })
-      for dim in port.type.shape { require(dim, "the size \(dim) of output \(port.name)") }
+      outputSlots.append(port.type.shape.map { dim in
+        let slot = slot(dim)
+        if dim.isFromData { dataSlots.insert(slot) }
+        return slot
+      })
+      for dim in port.type.shape where !dim.isFromData { require(dim, "the size \(dim) of output \(port.name)") }
     }
+    layOutObligations(program)
     layOutBuffers(program, &weights)
     layOutSteps(program)
     try checkSymbols(program)
@@ -66,6 +78,28 @@ struct ProgramLayout {
     if dim.symbol != nil || requirements.contains(where: { $0.size == dim }) { return }
     requirements.append(Requirement(size: dim, error: errors.count))
     errors.append("\(what) would be negative")
+  }
+
+  private mutating func layOutObligations(_ program: KernelProgram) {
+    let origins = SizeOrigins(program)
+    func text(_ obligation: Obligation) -> String {
+      let message = obligation.message(left: origins.value(obligation.left, "%0"), right: origins.value(obligation.right, "%1"))
+      return obligation.origin.isEmpty ? message : message + " (" + obligation.origin.joined(separator: ", ") + ")"
+    }
+    for obligation in program.obligations {
+      obligations.append((obligation.relation, slot(obligation.left), slot(obligation.right), errors.count))
+      errors.append(text(obligation))
+    }
+    func visit(_ steps: [KernelProgram.Step]) {
+      for step in steps {
+        if case .require(let obligation) = step, obligationErrors[obligation] == nil {
+          obligationErrors[obligation] = errors.count
+          errors.append(text(obligation))
+        }
+        step.parts.forEach(visit)
+      }
+    }
+    visit(program.steps)
   }
 
   private mutating func bindSymbols(_ program: KernelProgram) {
@@ -91,15 +125,16 @@ struct ProgramLayout {
           require(buffer.count, "the size \(buffer.count) of a value inside (\(buffer.name))")
         }
         buffers[index].bytesSlot = slot(bytes(of: buffer))
-      case .input, .output: break
+      case .input, .output, .dynamic: break
       }
     }
   }
 
-  private func bytes(of buffer: KernelProgram.Buffer) -> Dim {
-    if let count = buffer.count.value { return Dim(buffer.element.byteCount(count)) }
-    let bits = buffer.element.bits
-    return bits >= 8 ? buffer.count * Dim(bits / 8) : (buffer.count * Dim(bits)).ceilDivided(by: Dim(8))
+  private func bytes(of buffer: KernelProgram.Buffer) -> Dim { Self.bytes(of: buffer.count, buffer.element) }
+
+  static func bytes(of count: Dim, _ element: ElementType) -> Dim {
+    if let count = count.value { return Dim(element.byteCount(count)) }
+    return element.bits >= 8 ? count * Dim(element.bits / 8) : (count * Dim(element.bits)).ceilDivided(by: Dim(8))
   }
 
   // MARK: Steps
@@ -120,9 +155,14 @@ struct ProgramLayout {
       case .call(let call):
         number += 1
         for dim in call.sizes + call.buffers.map(\.offset) + [call.tasks] { keep(dim, turns) }
-      case .loop(let turn, let count, let body):
+      case .loop(let turn, let count, let condition, let body):
         keep(count, turns)
+        if let condition { keep(condition.offset, turns.union([turn])) }
         visit(body, turns: turns.union([turn]), number: &number)
+      case .branch, .define, .require, .reserve, .grow, .output:
+        number += 1
+        for argument in step.ownArguments { keep(argument.offset, turns) }
+        for part in step.parts { visit(part, turns: turns, number: &number) }
       }
       // What a loop touches stays for all its turns.
       for buffer in step.buffers {
@@ -134,13 +174,13 @@ struct ProgramLayout {
 
   /// Sizes that depend on no turn are computed ahead, once for each shape.
   private mutating func keep(_ dim: Dim, _ turns: Set<Symbol>) {
-    if !dim.isConstant, turns.isDisjoint(with: dim.symbols) { slot(dim) }
+    if !dim.isConstant, !dim.isFromData, turns.isDisjoint(with: dim.symbols) { slot(dim) }
   }
 
   // MARK: Symbols
 
   private func checkSymbols(_ program: KernelProgram) throws {
-    let known = Set(symbols)
+    let known = Set(symbols).union(program.steps.flatMap(\.definitions))
     var unknown: [Symbol: Dim] = [:]
     for dim in slots {
       for symbol in dim.symbols where !known.contains(symbol) && unknown[symbol] == nil { unknown[symbol] = dim }
@@ -160,15 +200,5 @@ extension KernelProgram {
   fileprivate func origin(of symbol: Symbol) -> [String] {
     let first = buffers.elements.first { $0.count.symbols.contains(symbol) && !$0.origin.isEmpty }
     return first.map { Array($0.origin.prefix(1)) } ?? [name]
-  }
-}
-
-extension KernelProgram.Step {
-  /// The buffers that it touches.
-  var buffers: [BufferID] {
-    switch self {
-    case .call(let call): call.buffers.map(\.buffer)
-    case .loop(_, _, let body): body.flatMap(\.buffers)
-    }
   }
 }

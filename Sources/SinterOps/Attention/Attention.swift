@@ -43,7 +43,7 @@ public struct Attention: Primitive {
     OnnxForm(of: self, since: leftWindow >= 0 || rightWindow >= 0 ? 25 : inputs.has(6) ? 24 : 23)
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (q, k, v) = (try inputs.tensor(0), try inputs.tensor(1), try inputs.tensor(2))
     try requireElement(q) { $0.isFloat }
     let sizes = try AttentionSizes(self, q, k, v, past: inputs.has(4) ? try inputs.tensor(4) : nil)

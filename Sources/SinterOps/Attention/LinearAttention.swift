@@ -59,7 +59,7 @@ public struct LinearAttention: Primitive {
     return Sizes(batch: q.shape[0], steps: q.shape[1], key: width / queryHeads, value: other / keyHeads)
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let q = try inputs.tensor(0)
     try requireElement(q) { $0.isFloat }
     let sizes = try sizes(q, try inputs.tensor(2))

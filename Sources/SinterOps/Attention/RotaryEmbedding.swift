@@ -39,7 +39,7 @@ public struct RotaryEmbedding: Primitive {
     return last / headCount
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try requireElement(x) { $0.isFloat }
     let size = try headSize(x)

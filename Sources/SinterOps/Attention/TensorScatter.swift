@@ -24,7 +24,7 @@ public struct TensorScatter: Primitive {
   public static var onnx: [OnnxRule] { [.direct(TensorScatter.self, since: 24)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 24) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (cache, update) = (try inputs.tensor(0), try inputs.tensor(1))
     let axis = try normalizedAxis(axis, rank: cache.rank)
     guard axis > 0, update.rank == cache.rank, update.element == cache.element else {

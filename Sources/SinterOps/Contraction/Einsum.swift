@@ -16,7 +16,7 @@ public struct Einsum: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Einsum.self, since: 12)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 12) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let types = try (0..<inputs.count).map { try inputs.tensor($0) }
     try requireElement(try inputs.tensor(0)) { $0.isFloat || $0.isInteger }
     if let odd = types.first(where: { $0.element != types[0].element }) {

@@ -37,7 +37,7 @@ public struct Gemm: Primitive {
     return (m, n, k.isConstant ? k : inner)
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let a = try inputs.tensor(0)
     let (m, n, _) = try sizes(a, try inputs.tensor(1))
     if inputs.has(2) {

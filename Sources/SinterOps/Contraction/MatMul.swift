@@ -23,7 +23,7 @@ public struct MatMul: Primitive {
     var rhsBatch: [Dim]
   }
 
-  private func plan(_ a: TensorType, _ b: TensorType) throws -> Plan {
+  private func plan(_ a: TensorType, _ b: TensorType, _ obligations: inout Obligations) throws -> Plan {
     guard a.rank > 0, b.rank > 0 else {
       throw DiagnosticError(.user, "matmul.rank", "operands must have at least one axis, but are \(a) and \(b)")
     }
@@ -32,27 +32,25 @@ public struct MatMul: Primitive {
     }
     let lhsInner = a.shape[a.rank - 1]
     let rhsInner = b.rank == 1 ? b.shape[0] : b.shape[b.rank - 2]
-    if let x = lhsInner.value, let y = rhsInner.value, x != y {
-      throw DiagnosticError(.user, "matmul.inner", "inner sizes differ: \(x) and \(y), of \(a) and \(b)")
-    }
     var plan = Plan(
-      k: lhsInner.isConstant ? lhsInner : rhsInner, lhsBatch: Array(a.shape.dropLast(2)),
+      k: try obligations.equal(lhsInner, rhsInner, "inner sizes of \(a) and \(b)"), lhsBatch: Array(a.shape.dropLast(2)),
       rhsBatch: Array(b.shape.dropLast(2)))
     if a.rank > 1 { plan.m = [a.shape[a.rank - 2]] }
     if b.rank > 1 { plan.n = [b.shape[b.rank - 1]] }
-    plan.batch = try Broadcast.shape(plan.lhsBatch, plan.rhsBatch)
+    plan.batch = try obligations.broadcast(plan.lhsBatch, plan.rhsBatch)
     return plan
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (a, b) = (try inputs.tensor(0), try inputs.tensor(1))
-    let plan = try plan(a, b)
+    let plan = try plan(a, b, &obligations)
     return [Fact(a.element, plan.batch + plan.m + plan.n)]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (a, b) = (try node.input(0), try node.input(1))
-    var plan = try plan(a.type, b.type)
+    var settled = Obligations()
+    var plan = try plan(a.type, b.type, &settled)
     let accumulate = a.element.computeType
     // A right side without batch multiplies all rows of the left as one matrix.
     let isFlat = plan.rhsBatch.isEmpty && !plan.m.isEmpty

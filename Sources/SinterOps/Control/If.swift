@@ -35,7 +35,7 @@ public struct If: Primitive, ControlFlow {
     return form
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let condition = try inputs.tensor(0)
     guard condition.element == .bool, condition.count.value ?? 1 == 1 else {
       throw DiagnosticError(.user, "if.condition", "the condition must be one truth value, but is \(condition)")

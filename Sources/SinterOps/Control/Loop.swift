@@ -59,7 +59,7 @@ public struct Loop: Primitive, ControlFlow {
       hint: "make the count a constant, or export the loop unrolled")
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let body = try inputs.body(0, "body")
     let (count, isCertain) = try turns(inputs, body)
     guard body.outputs.count > carriedCount else {

@@ -82,7 +82,7 @@ public struct Scan: Primitive, ControlFlow {
     return sizes.first(where: \.isConstant) ?? first
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let body = try inputs.body(0, "body")
     let count = try count((0..<slicedCount).map { try inputs.tensor(stateCount + $0) })
     return try body.outputs.indices.map { index in

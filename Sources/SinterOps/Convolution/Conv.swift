@@ -49,7 +49,7 @@ public struct Conv: Primitive {
     return try window.geometry(ImageLayout(channelsLast: channelsLast).spatial(x.shape), kernelShape: kernel)
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, w) = (try inputs.tensor(0), try inputs.tensor(1))
     let layout = ImageLayout(channelsLast: channelsLast)
     let geometry = try geometry(x, w)

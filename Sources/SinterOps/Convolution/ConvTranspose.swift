@@ -88,7 +88,7 @@ public struct ConvTranspose: Primitive {
     return result
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, w) = (try inputs.tensor(0), try inputs.tensor(1))
     let geometry = try geometry(x, w)
     let layout = ImageLayout(channelsLast: channelsLast)

@@ -197,7 +197,7 @@ public struct PRelu: Primitive, Elementwise {
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 9) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, slope) = (try inputs.tensor(0), try inputs.tensor(1))
     try requireElement(x) { $0.isFloat || $0.isInteger }
     guard slope.element == x.element else {

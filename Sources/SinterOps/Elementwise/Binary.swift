@@ -97,7 +97,7 @@ public struct Binary: Primitive, Elementwise {
     return OnnxForm(kind.onnxName, since: kind.since, attributes: attributes)
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (a, b) = (try inputs.tensor(0), try inputs.tensor(1))
     try requireElement(a, kind.accepts, name: "input 0")
     if kind == .power {
@@ -106,7 +106,7 @@ public struct Binary: Primitive, Elementwise {
       throw DiagnosticError(
         .user, "operator.type", "inputs must have one element type, but are \(a) and \(b)", hint: "insert a Cast")
     }
-    return [Fact(a.element, try Broadcast.shape(a.shape, b.shape))]
+    return [Fact(a.element, try obligations.broadcast(a.shape, b.shape))]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {

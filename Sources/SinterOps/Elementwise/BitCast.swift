@@ -16,7 +16,7 @@ public struct BitCast: Primitive {
   public static var onnx: [OnnxRule] { [.direct(BitCast.self, since: 26)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 26) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     guard x.element.bits == to.bits, x.element != .string, to != .string else {
       throw DiagnosticError(.user, "bitcast.width", "\(to) has \(to.bits) bits, but the input is \(x)")

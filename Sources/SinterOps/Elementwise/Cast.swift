@@ -44,7 +44,7 @@ public struct Cast: Primitive, Elementwise {
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: saturate ? 9 : 19) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let fact = try inputs.fact(0)
     let x = try inputs.tensor(0)
     for type in [x.element, to] where type.kind == .string || type.kind == .complex {

@@ -23,7 +23,7 @@ public struct Clip: Primitive, Elementwise {
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 12) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try requireElement(x) { $0.isFloat || $0.isInteger }
     for (index, name) in [(1, "min"), (2, "max")] where inputs.has(index) {

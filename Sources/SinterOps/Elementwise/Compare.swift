@@ -58,7 +58,7 @@ public struct Compare: Primitive, Elementwise {
 
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(kind.onnxName, since: max(kind.since, 9)) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (a, b) = (try inputs.tensor(0), try inputs.tensor(1))
     try requireElement(a, kind.accepts, name: "input 0")
     guard a.element == b.element else {

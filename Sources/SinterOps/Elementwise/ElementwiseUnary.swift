@@ -14,7 +14,7 @@ public protocol ElementwiseUnary: Primitive, Elementwise {
 extension ElementwiseUnary {
   public static func accepts(_ type: ElementType) -> Bool { type.isFloat }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try requireElement(x, Self.accepts)
     return [Fact(.tensor(x))]

@@ -12,7 +12,7 @@ public struct Identity: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Identity.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] { [try inputs.fact(0)] }
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] { [try inputs.fact(0)] }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] { [try node.input(0)] }
 
@@ -69,7 +69,7 @@ public struct Dropout: Primitive {
       "Dropout", since: 12, inputs: [.operand(0), .constant(.f32([], [Float(ratio)]))])
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     if inputs.has(2) {
       let isTraining = inputs.constant(2)?.integers?.first

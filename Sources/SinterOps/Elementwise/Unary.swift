@@ -91,7 +91,7 @@ public struct Unary: ElementwiseUnary {
 
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(kind.onnxName, since: kind.since) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try requireElement(x, kind.accepts)
     return [Fact(.tensor(x))]

@@ -37,7 +37,7 @@ public struct Variadic: Primitive, Elementwise {
     OnnxForm(kind.onnxName, since: kind == .minimum || kind == .maximum ? 12 : 8)
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let first = try inputs.tensor(0)
     try requireElement(first, { $0.isFloat || $0.isInteger }, name: "input 0")
     let types = try (0..<inputs.count).map { try inputs.tensor($0) }

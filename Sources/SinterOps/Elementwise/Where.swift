@@ -12,14 +12,14 @@ public struct Where: Primitive, Elementwise {
   public static var onnx: [OnnxRule] { [.direct(Where.self, since: 9)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 9) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (condition, x, y) = (try inputs.tensor(0), try inputs.tensor(1), try inputs.tensor(2))
     try requireElement(condition, { $0 == .bool }, name: "the condition")
     guard x.element == y.element else {
       throw DiagnosticError(
         .user, "operator.type", "inputs 1 and 2 must have one element type, but are \(x) and \(y)", hint: "insert a Cast")
     }
-    return [Fact(x.element, try Broadcast.shape(of: [condition.shape, x.shape, y.shape]))]
+    return [Fact(x.element, try obligations.broadcast([condition.shape, x.shape, y.shape]))]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {

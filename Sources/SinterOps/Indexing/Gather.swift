@@ -16,7 +16,7 @@ public struct Gather: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Gather.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, indices) = (try inputs.tensor(0), try inputs.indices(1))
     let axis = try normalizedAxis(axis, rank: x.rank)
     return [Fact(x.element, x.shape[..<axis] + indices.shape + x.shape[(axis + 1)...])]
@@ -59,7 +59,7 @@ public struct GatherElements: Primitive {
   public static var onnx: [OnnxRule] { [.direct(GatherElements.self, since: 11)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, indices) = (try inputs.tensor(0), try inputs.indices(1))
     _ = try normalizedAxis(axis, rank: x.rank)
     guard indices.rank == x.rank else {
@@ -119,7 +119,7 @@ public struct GatherND: Primitive {
     return depth
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, indices) = (try inputs.tensor(0), try inputs.indices(1))
     let depth = try depth(x, indices)
     return [Fact(x.element, indices.shape.dropLast() + x.shape[(batchDims + depth)...])]

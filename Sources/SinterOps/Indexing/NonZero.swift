@@ -14,7 +14,7 @@ public struct NonZero: Primitive {
   public static var onnx: [OnnxRule] { [.direct(NonZero.self, since: 9)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 9) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     if let values = inputs.constant(0)?.doubles ?? inputs.integers(0)?.map({ Double($0) }) {
       return [Fact(.i64, [Dim(x.rank), Dim(values.filter { $0 != 0 }.count)])]
@@ -67,7 +67,7 @@ public struct Compress: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Compress.self, since: 9)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     let axis = try axis.map { try normalizedAxis($0, rank: x.rank) }
     var count = inputs.integers(1).map { Dim($0.filter { $0 != 0 }.count) }

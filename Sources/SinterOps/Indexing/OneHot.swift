@@ -16,7 +16,7 @@ public struct OneHot: Primitive {
   public static var onnx: [OnnxRule] { [.direct(OneHot.self, since: 9)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (indices, values) = (try inputs.tensor(0), try inputs.tensor(2))
     let axis = try normalizedAxis(axis, rank: indices.rank + 1)
     var depth = inputs.contents(1)?.first ?? inputs.constant(1)?.uniformNumber.map { Dim(Int($0)) }

@@ -50,7 +50,7 @@ public struct ScatterElements: Primitive {
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: reduction.since) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, indices, updates) = (try inputs.tensor(0), try inputs.indices(1), try inputs.tensor(2))
     _ = try normalizedAxis(axis, rank: x.rank)
     guard indices.rank == x.rank, updates.rank == x.rank, updates.element == x.element else {
@@ -117,7 +117,7 @@ public struct ScatterND: Primitive {
     return depth
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, indices, updates) = (try inputs.tensor(0), try inputs.indices(1), try inputs.tensor(2))
     let depth = try depth(x, indices)
     guard updates.element == x.element, updates.rank == indices.rank - 1 + x.rank - depth else {

@@ -32,7 +32,7 @@ public struct TopK: Primitive {
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try requireElement(x) { $0.isFloat || $0.isInteger }
     let axis = try normalizedAxis(axis, rank: x.rank)

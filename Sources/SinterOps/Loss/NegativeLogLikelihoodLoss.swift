@@ -24,7 +24,7 @@ public struct NegativeLogLikelihoodLoss: Primitive {
   public static var onnx: [OnnxRule] { [.direct(NegativeLogLikelihoodLoss.self, since: 12)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 13) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, target) = (try inputs.tensor(0), try inputs.indices(1))
     try requireElement(x) { $0.isFloat }
     guard x.rank >= 2, target.rank == x.rank - 1 else {

@@ -50,7 +50,7 @@ public struct BatchNormalization: Primitive {
 
   private func channelAxis(_ x: TensorType) -> Int { channelsLast ? x.rank - 1 : Swift.min(1, x.rank - 1) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     guard x.rank >= 1 else {
       throw DiagnosticError(.user, "batchnorm.rank", "the input must have at least one axis, but is \(x)")

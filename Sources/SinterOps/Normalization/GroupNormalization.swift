@@ -37,7 +37,7 @@ public struct GroupNormalization: Primitive {
 
   private func channelAxis(_ x: TensorType) -> Int { ImageLayout(channelsLast: channelsLast).channelAxis(rank: x.rank) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     guard x.rank >= 2 else {
       throw DiagnosticError(.user, "groupnorm.rank", "the input must have a batch and a channel axis, but is \(x)")

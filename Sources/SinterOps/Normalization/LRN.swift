@@ -25,7 +25,7 @@ public struct LRN: Primitive {
   public static var onnx: [OnnxRule] { [.direct(LRN.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try requireElement(x) { $0.isFloat }
     guard x.rank >= 2, size > 0 else {

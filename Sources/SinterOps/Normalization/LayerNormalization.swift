@@ -23,7 +23,7 @@ public struct LayerNormalization: Primitive {
   public static var onnx: [OnnxRule] { [.direct(LayerNormalization.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 17) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     let axis = try normalizedAxis(axis, rank: x.rank)
     for index in 1..<3 where inputs.has(index) {

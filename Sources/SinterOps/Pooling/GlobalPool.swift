@@ -40,7 +40,7 @@ public struct GlobalPool: Primitive {
     return OnnxForm(kind.onnxName, attributes: kind == .lp ? [("p", .int(p))] : [])
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     guard x.rank >= 3 else {
       throw DiagnosticError(.user, "pool.rank", "the input must have a batch, a channel and spatial axes, but is \(x)")

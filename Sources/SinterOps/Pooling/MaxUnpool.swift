@@ -38,7 +38,7 @@ public struct MaxUnpool: Primitive {
       }
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     let counted = try counted(x)
     guard inputs.has(2) else { return [Fact(x.element, counted)] }

@@ -24,7 +24,7 @@ public struct MaxPool: Primitive {
   public static var onnx: [OnnxRule] { [.direct(MaxPool.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { channelsLast ? nil : OnnxForm(of: self, since: 12) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     let shape = try PoolGeometry(x, window, ceil: ceilMode, channelsLast: channelsLast).result
     return [Fact(x.element, shape), Fact(.i64, shape)]
@@ -117,7 +117,7 @@ public struct AveragePool: Primitive {
   public static var onnx: [OnnxRule] { [.direct(AveragePool.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { channelsLast ? nil : OnnxForm(of: self, since: 19) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     return [Fact(x.element, try PoolGeometry(x, window, ceil: ceilMode, channelsLast: channelsLast).result)]
   }
@@ -175,7 +175,7 @@ public struct LpPool: Primitive {
   public static var onnx: [OnnxRule] { [.direct(LpPool.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 18) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     return [Fact(x.element, try PoolGeometry(x, window, ceil: ceilMode, channelsLast: false).result)]
   }

@@ -13,7 +13,7 @@ public struct DynamicQuantizeLinear: Primitive {
   public static var onnx: [OnnxRule] { [.direct(DynamicQuantizeLinear.self, since: 11)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try requireElement(x) { $0 == .f32 }
     return [Fact(.u8, x.shape), Fact(.f32, []), Fact(.u8, [])]

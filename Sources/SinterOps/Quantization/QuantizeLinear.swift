@@ -72,7 +72,7 @@ public struct QuantizeLinear: Primitive {
     return type
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try requireElement(x) { $0.isFloat || $0 == .i32 }
     try QuantizationGrid(axis: axis, blockSize: blockSize).check(x, try inputs.tensor(1))
@@ -139,7 +139,7 @@ public struct DequantizeLinear: Primitive {
     OnnxForm(of: self, since: outputType != 0 ? 23 : blockSize != 0 ? 21 : 13)
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, scale) = (try inputs.tensor(0), try inputs.tensor(1))
     try requireElement(x) { $0.isInteger || $0.bits <= 8 && $0.isFloat }
     try QuantizationGrid(axis: axis, blockSize: blockSize).check(x, scale)

@@ -21,7 +21,7 @@ public struct GRU: Primitive {
   public static var onnx: [OnnxRule] { [.direct(GRU.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 14) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     let sizes = try recurrence.sizes(x, try inputs.tensor(1), try inputs.tensor(2), gates: 3)
     return recurrence.facts(x, sizes, states: 1)

@@ -16,7 +16,7 @@ public struct RNN: Primitive {
   public static var onnx: [OnnxRule] { [.direct(RNN.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 14) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     let sizes = try recurrence.sizes(x, try inputs.tensor(1), try inputs.tensor(2), gates: 1)
     return recurrence.facts(x, sizes, states: 1)

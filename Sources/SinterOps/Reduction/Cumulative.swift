@@ -38,7 +38,7 @@ public struct Cumulative: Primitive {
     return OnnxForm(kind.onnxName, since: kind == .sum ? 11 : 26, attributes: attributes)
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try requireElement(x) { $0.isFloat || $0.isInteger }
     _ = try inputs.indices(1)

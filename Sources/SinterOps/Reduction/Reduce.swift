@@ -99,7 +99,7 @@ public struct Reduce: Primitive {
     return Set(try given.map { try normalizedAxis($0, rank: rank, name: "axes") }).sorted()
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try requireElement(x, kind.accepts)
     guard let axes = try axes(inputs, rank: x.rank) else {

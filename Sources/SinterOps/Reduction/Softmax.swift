@@ -56,7 +56,7 @@ public struct Softmax: Primitive {
     OnnxForm(kind.onnxName, since: 13, attributes: axis == -1 ? [] : [("axis", .int(axis))])
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try requireElement(x) { $0.isFloat }
     _ = try normalizedAxis(axis, rank: x.rank)

@@ -41,7 +41,7 @@ public struct GridSample: Primitive {
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 20) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, grid) = (try inputs.tensor(0), try inputs.tensor(1))
     guard x.rank >= 3, grid.rank == x.rank, grid.shape[grid.rank - 1].value == x.rank - 2 else {
       throw DiagnosticError(

@@ -85,7 +85,7 @@ public struct Resize: Primitive {
 
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 19) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     var shape = x.shape
     for axis in try resampled(inputs) { shape[axis.position] = axis.output }

@@ -41,7 +41,7 @@ public struct RoiAlign: Primitive {
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 16) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, regions, images) = (try inputs.tensor(0), try inputs.tensor(1), try inputs.indices(2))
     try requireElement(x) { $0.isFloat }
     guard x.rank == 4, regions.rank == 2, images.rank == 1 else {

@@ -19,7 +19,7 @@ public struct AffineGrid: Primitive {
   public static var onnx: [OnnxRule] { [.direct(AffineGrid.self, since: 20)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 20) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let theta = try inputs.tensor(0)
     guard theta.rank == 3, let rows = theta.shape[1].value, theta.shape[2].value == rows + 1 else {
       throw DiagnosticError(.user, "affinegrid.theta", "theta must be [n, 2, 3] or [n, 3, 4], but is \(theta)")

@@ -15,7 +15,7 @@ public struct CenterCropPad: Primitive {
   public static var onnx: [OnnxRule] { [.direct(CenterCropPad.self, since: 18)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 18) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     if inputs.contents(1) == nil, let declared = inputs.declaredShape(), declared.count == x.rank {
       return [Fact(x.element, declared)]

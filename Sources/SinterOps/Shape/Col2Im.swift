@@ -23,7 +23,7 @@ public struct Col2Im: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Col2Im.self, since: 18)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 18) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     guard x.rank == 3 else {
       throw DiagnosticError(.user, "col2im.rank", "the columns must be [n, c·block, blocks], but are \(x)")

@@ -23,7 +23,7 @@ public struct Concat: Primitive {
     OnnxForm("Concat", since: axis < 0 ? 11 : 4, attributes: [("axis", .int(axis))])
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let first = try inputs.tensor(0)
     let axis = try normalizedAxis(axis, rank: first.rank)
     var shape = first.shape

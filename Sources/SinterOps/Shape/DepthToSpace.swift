@@ -26,7 +26,7 @@ public struct DepthToSpace: Primitive {
   public static var onnx: [OnnxRule] { [.direct(DepthToSpace.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try imageOfBlocks(inputs, blockSize)
     guard let channels = x.shape[1].exactQuotient(by: Dim(blockSize * blockSize)) else {
       throw DiagnosticError(
@@ -81,7 +81,7 @@ public struct SpaceToDepth: Primitive {
   public static var onnx: [OnnxRule] { [.direct(SpaceToDepth.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: mode == .depthColumnRow ? 1 : 28) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try imageOfBlocks(inputs, blockSize)
     let block = Dim(blockSize)
     for size in x.shape[2...] {

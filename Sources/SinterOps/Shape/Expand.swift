@@ -12,7 +12,7 @@ public struct Expand: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Expand.self, since: 8)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 8) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     if inputs.contents(1) == nil, let declared = inputs.declaredShape() {
       guard try Broadcast.shape(x.shape, declared) == declared else {
@@ -68,7 +68,7 @@ public struct Tile: Primitive {
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 6) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     if inputs.contents(1) == nil, let declared = inputs.declaredShape(), declared.count == x.rank {
       return [Fact(x.element, declared)]

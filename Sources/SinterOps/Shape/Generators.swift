@@ -16,7 +16,7 @@ public struct ConstantOfShape: Primitive {
   public static var onnx: [OnnxRule] { [.direct(ConstantOfShape.self, since: 9)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 9) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let element = value?.element ?? .f32
     if let value, value.count != 1 {
       throw DiagnosticError(.user, "constantofshape.value", "value must have one element, but is \(value.type)")
@@ -56,7 +56,7 @@ public struct Range: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Range.self, since: 11)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let type = try inputs.tensor(0)
     try requireElement(type, { $0.isFloat || $0.isInteger }, name: "start")
     for (index, name) in [(1, "limit"), (2, "delta")] {
@@ -137,7 +137,7 @@ public struct EyeLike: Primitive {
   public static var onnx: [OnnxRule] { [.direct(EyeLike.self, since: 9)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 9) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     guard x.rank == 2 else { throw DiagnosticError(.user, "eyelike.rank", "the input must be a matrix, but is \(x)") }
     guard let type = dtype.map({ ElementType(onnx: $0) }) ?? x.element else {

@@ -55,7 +55,7 @@ public struct Pad: Primitive {
     return result
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     if let pads = try pads(inputs) {
       let shape = zip(x.shape, pads).map { $0 + $1.begin + $1.end }

@@ -26,7 +26,7 @@ public struct Reshape: Primitive {
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: allowZero ? 14 : 5) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let fact = try inputs.fact(0)
     let x = try inputs.tensor(0)
     if inputs.contents(1) == nil, let declared = try inputs.declaredReshape(of: x) {
@@ -102,7 +102,7 @@ public struct Flatten: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Flatten.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: axis < 0 ? 11 : 9) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     let at = axis == x.rank ? x.rank : try normalizedAxis(axis, rank: max(x.rank, 1))
     return [Fact(x.element, [x.shape[..<at].reduce(1, *), x.shape[at...].reduce(1, *)])]

@@ -26,7 +26,7 @@ public struct Shape: Primitive {
     return from < to ? Array(x.shape[from..<to]) : []
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let sizes = sizes(try inputs.tensor(0))
     return [Fact(.i64, [Dim(sizes.count)], contents: sizes)]
   }
@@ -64,7 +64,7 @@ public struct Size: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Size.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     [Fact(.i64, [], contents: [try inputs.tensor(0).count])]
   }
 

@@ -84,7 +84,7 @@ public struct Slice: Primitive {
     return ranges
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     if let ranges = try ranges(inputs) { return [Fact(x.element, ranges.map(\.count))] }
     if let declared = inputs.declaredShape(), declared.count == x.rank { return [Fact(x.element, declared)] }

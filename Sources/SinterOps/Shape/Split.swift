@@ -82,7 +82,7 @@ public struct Split: Primitive {
     return parts.count == inputs.outputCount ? parts : nil
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     let axis = try normalizedAxis(axis, rank: x.rank)
     return try parts(inputs).map { part in

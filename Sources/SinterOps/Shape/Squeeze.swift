@@ -35,7 +35,7 @@ public struct Squeeze: Primitive {
     return x.shape.indices.filter { !axes.contains($0) }
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let fact = try inputs.fact(0)
     let x = try inputs.tensor(0)
     if isOpen(inputs), let declared = try inputs.declaredReshape(of: x) { return [Fact(x.element, declared)] }

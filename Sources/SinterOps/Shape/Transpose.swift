@@ -26,7 +26,7 @@ public struct Transpose: Primitive {
     return order
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     return [Fact(x.element, try order(rank: x.rank).map { x.shape[$0] })]
   }

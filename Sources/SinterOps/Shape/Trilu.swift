@@ -15,7 +15,7 @@ public struct Trilu: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Trilu.self, since: 14)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 14) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     guard x.rank >= 2 else {
       throw DiagnosticError(.user, "trilu.rank", "the input must have at least 2 axes, but is \(x)")

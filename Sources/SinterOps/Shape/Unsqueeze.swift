@@ -12,7 +12,7 @@ public struct Unsqueeze: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Unsqueeze.self, since: 13), .axesAttribute(Unsqueeze())] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 13) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let fact = try inputs.fact(0)
     let x = try inputs.tensor(0)
     if inputs.integers(1) == nil, let declared = try inputs.declaredReshape(of: x) {

@@ -51,7 +51,7 @@ public struct CosineWindow: Primitive {
     return OnnxForm(kind.onnxName, since: 17, attributes: attributes)
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     if inputs.contents(0) == nil, let declared = inputs.declaredShape() { return [Fact(outputType, declared)] }
     return [Fact(outputType, Array(try inputs.knownSizes(0, "size").prefix(1)))]
   }

@@ -59,7 +59,7 @@ public struct DFT: Primitive {
     return agreeing
   }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let element = try inputs.tensor(0).element
     return try plans(inputs).prefix(1).map { Fact(element, $0.result) }
   }

@@ -45,7 +45,7 @@ public struct STFT: Primitive {
   /// Whether the frame's length is known only at run time.
   private func frameIsOpen(_ inputs: NodeInputs) -> Bool { inputs.contents(3) == nil && !inputs.has(2) }
 
-  public func infer(_ inputs: NodeInputs) throws -> [Fact] {
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     [Fact(try inputs.tensor(0).element, try plan(inputs).result)]
   }
 

@@ -3,28 +3,13 @@ import SinterKernel
 
 /// NumPy's broadcasting, with sizes that may be known only at run time.
 ///
-/// Two sizes that cannot be told apart ahead of time may still be one and one, or one and n: the result is then as long as the greater, and
+/// Two sizes that cannot be told apart ahead of time may still be one and one, or one and n: the result has their joint size, and
 /// an operand's index is zero wherever its size turns out to be one.
 enum Broadcast {
-  /// The joint shape. Throws where two constant sizes differ and none is one.
+  /// The joint shape of operands that have been found to broadcast.
   static func shape(_ a: [Dim], _ b: [Dim]) throws -> [Dim] {
-    let rank = max(a.count, b.count)
-    return try (0..<rank).map { axis in
-      let x = axis + a.count < rank ? Dim(1) : a[axis + a.count - rank]
-      let y = axis + b.count < rank ? Dim(1) : b[axis + b.count - rank]
-      if x == y || y == 1 { return x }
-      if x == 1 { return y }
-      switch (x.value, y.value) {
-      case (let p?, let q?):
-        throw DiagnosticError(
-          .user, "broadcast",
-          "shapes [\(list(a))] and [\(list(b))] do not broadcast: \(p) and \(q) differ at axis \(axis)",
-          hint: "make the sizes equal, or one of them 1")
-      case (_?, nil): return x
-      case (nil, _?): return y
-      case (nil, nil): return Dim.max(x, y)
-      }
-    }
+    var unchecked = Obligations()
+    return try unchecked.broadcast(a, b)
   }
 
   static func shape(of shapes: [[Dim]]) throws -> [Dim] {
@@ -42,5 +27,35 @@ enum Broadcast {
     }
   }
 
-  private static func list(_ shape: [Dim]) -> String { shape.map(\.description).joined(separator: ", ") }
+  static func list(_ shape: [Dim]) -> String { "[" + shape.map(\.description).joined(separator: ", ") + "]" }
+}
+
+extension Obligations {
+  /// The joint shape of two that broadcast to one another, aligned at their last axes.
+  mutating func broadcast(_ a: [Dim], _ b: [Dim]) throws -> [Dim] {
+    let rank = max(a.count, b.count)
+    return try (0..<rank).map { axis in
+      let x = axis + a.count < rank ? Dim(1) : a[axis + a.count - rank]
+      let y = axis + b.count < rank ? Dim(1) : b[axis + b.count - rank]
+      return try joint(
+        x, y, "sizes along axis \(axis) of shapes \(Broadcast.list(a)) and \(Broadcast.list(b)), which broadcast,")
+    }
+  }
+
+  mutating func broadcast(_ shapes: [[Dim]]) throws -> [Dim] {
+    try shapes.dropFirst().reduce(shapes.first ?? []) { try broadcast($0, $1) }
+  }
+
+  /// A shape broadcasts to another one, aligned at their last axes.
+  mutating func broadcast(_ shape: [Dim], to target: [Dim]) throws {
+    guard shape.count <= target.count else {
+      throw DiagnosticError(
+        .user, "broadcast", "shape \(Broadcast.list(shape)) has more axes than \(Broadcast.list(target)), to which it must broadcast")
+    }
+    for (axis, size) in shape.enumerated() {
+      try broadcasts(
+        size, to: target[axis + target.count - shape.count],
+        "size of axis \(axis) of shape \(Broadcast.list(shape)), which broadcasts to \(Broadcast.list(target)),")
+    }
+  }
 }

@@ -6,7 +6,7 @@ extension Pass {
   public static let commonSubexpressions = Pass(
     "merge-equal", "Computes once what several nodes compute alike, and keeps equal constants once."
   ) { graph, log in
-    graph.mergeEqualNodes(log: &log)
+    try graph.mergeEqualNodes(log: &log)
   }
 }
 
@@ -39,9 +39,9 @@ private struct ConstantKey: Hashable {
 }
 
 extension Graph {
-  mutating func mergeEqualNodes(log: inout RewriteLog) {
+  mutating func mergeEqualNodes(log: inout RewriteLog) throws {
     for id in order {
-      for index in nodes[id].bodies.indices { nodes[id].bodies[index].mergeEqualNodes(log: &log) }
+      for index in nodes[id].bodies.indices { try nodes[id].bodies[index].mergeEqualNodes(log: &log) }
     }
     var replacements = values.indices
     var constants: [ConstantKey: ValueID] = [:]
@@ -72,6 +72,7 @@ extension Graph {
       }
       for (output, twin) in zip(node.outputs, nodes[first].outputs) {
         replacements[output.position] = twin
+        try identifySizes(of: values[output].fact, with: values[twin].fact)
         if values[twin].name.isEmpty { values[twin].name = values[output].name }
       }
       for origin in node.origin where !nodes[first].origin.contains(origin) { nodes[first].origin.append(origin) }

@@ -11,7 +11,7 @@ extension Pass {
 }
 
 extension RewriteRule {
-  static let expandComposite = RewriteRule("composite = its expansion", at: []) { site in
+  static let expandComposite = RewriteRule("composite = its expansion", at: [], mayRelyOnMore: true) { site in
     guard let composite = site.op as? any Composite, !(site.op is any Primitive) else { return nil }
     let inputs = site.graph.inputs(of: site.id)
     return try site.build { Array(try composite.expand(inputs, into: &$0).prefix(inputs.outputCount)) }

@@ -13,7 +13,7 @@ extension Pass {
 }
 
 extension RewriteRule {
-  static let knownBranch = RewriteRule("if(true, a, b) = a", at: [If.self]) { site in
+  static let knownBranch = RewriteRule("if(true, a, b) = a", at: [If.self], mayRelyOnMore: true) { site in
     let inputs = site.graph.inputs(of: site.id)
     guard let condition = inputs.integers(0)?.first, inputs.bodies.count == 2 else { return nil }
     let captures = site.inputs.dropFirst().compactMap { $0 }

@@ -59,6 +59,22 @@ typedef struct { int32_t kind; int64_t value; const char *text; /* as the user w
 /* For each symbol the values it may take; plan() fails politely outside. */
 typedef struct { const char *name; int64_t minimum, maximum; /* maximum < 0: unbounded */ } SinterSymbol;
 
+/* What two sizes must be to one another. */
+typedef enum {
+  SINTER_EQUAL = 0,         /* left == right */
+  SINTER_EQUAL_OR_ONE = 1,  /* left == right, or left == 1 */
+  SINTER_BROADCASTABLE = 2, /* left == right, or one of them is 1 */
+  SINTER_DIVISIBLE = 3,     /* left is a multiple of right, which is positive */
+  SINTER_AT_LEAST = 4       /* left >= right */
+} SinterRelation;
+
+/* Checked once for each new combination of sizes, after plan(). The text of the error names both sides as %0 and %1. */
+typedef struct {
+  int32_t relation;    /* a SinterRelation */
+  int32_t left, right; /* slots that plan() fills */
+  int32_t error;       /* an index into the program's `errors` */
+} SinterObligation;
+
 typedef struct SinterProgram {
   uint32_t abi_version;
   const char *name, *producer, *target;
@@ -92,6 +108,9 @@ typedef struct SinterProgram {
 
   /* The same model for a processor with fewer features; NULL where there is none. Ports and errors are the same. */
   const struct SinterProgram *fallback;
+
+  const SinterObligation *obligations;
+  size_t obligation_count;
 } SinterProgram;
 
 /* Defined by the generated object. */
@@ -109,6 +128,9 @@ int32_t sinter_output(SinterFrame *frame, int32_t port);
 
 /* Makes a dynamic buffer at least `bytes` large. Keeps no contents. */
 int32_t sinter_reserve(SinterFrame *frame, int32_t buffer, int64_t bytes);
+
+/* The same, but what the buffer holds stays. */
+int32_t sinter_grow(SinterFrame *frame, int32_t buffer, int64_t bytes);
 
 /* Notes an error: error `index` of the program, with up to four values that its text refers to as %0 to %3. */
 int32_t sinter_fail(SinterFrame *frame, int32_t status, int32_t index, const int64_t *values, int32_t count);

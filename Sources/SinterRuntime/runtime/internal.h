@@ -61,6 +61,8 @@ typedef struct { void *data; size_t capacity; } Block;
 
 /* Makes the block at least `bytes` large. False when there is no memory left: then it is empty. */
 bool block_reserve(Block *block, const Memory *memory, size_t bytes, size_t alignment);
+/* The same, but keeps what the first `capacity` bytes hold; on failure the block stays as it is. */
+bool block_grow(Block *block, const Memory *memory, size_t bytes, size_t alignment);
 void block_free(Block *block, const Memory *memory);
 
 /* ---- errors.c ---- */

@@ -44,6 +44,19 @@ bool block_reserve(Block *block, const Memory *memory, size_t bytes, size_t alig
   return block->data != NULL;
 }
 
+bool block_grow(Block *block, const Memory *memory, size_t bytes, size_t alignment) {
+  if (block->data && bytes <= block->capacity) return true;
+  size_t doubled = 2 * block->capacity;
+  if (bytes < doubled) bytes = doubled;
+  if (bytes == 0) bytes = 1;
+  void *data = memory_allocate(memory, bytes, alignment);
+  if (!data) return false;
+  if (block->capacity) memcpy(data, block->data, block->capacity);
+  block_free(block, memory);
+  *block = (Block){.data = data, .capacity = bytes};
+  return true;
+}
+
 void block_free(Block *block, const Memory *memory) {
   memory_free(memory, block->data);
   *block = (Block){0};

@@ -163,6 +163,15 @@ int32_t sinter_reserve(SinterFrame *frame, int32_t buffer, int64_t bytes) {
   return SINTER_OK;
 }
 
+int32_t sinter_grow(SinterFrame *frame, int32_t buffer, int64_t bytes) {
+  SinterSession *session = frame->session;
+  Block *block = &session->dynamic[buffer];
+  if (bytes < 0 || !block_grow(block, &session->memory, (size_t)bytes, ALIGNMENT))
+    return fail(session, SINTER_OUT_OF_MEMORY, "no memory for an intermediate value: %lld bytes", (long long)bytes);
+  frame->buffers[buffer] = block->data;
+  return SINTER_OK;
+}
+
 /* ---- After the run ---- */
 
 /* Gives an output its own copy of its strings, which may still be those of inputs or constants. */

@@ -131,6 +131,29 @@ static int32_t fail_plan(SinterSession *session, int32_t error) {
   return status;
 }
 
+static bool holds(int32_t relation, int64_t left, int64_t right) {
+  switch (relation) {
+    case SINTER_EQUAL: return left == right;
+    case SINTER_EQUAL_OR_ONE: return left == right || left == 1;
+    case SINTER_BROADCASTABLE: return left == right || left == 1 || right == 1;
+    case SINTER_DIVISIBLE: return right > 0 && left % right == 0;
+    case SINTER_AT_LEAST: return left >= right;
+  }
+  return false;
+}
+
+/* Holds the sizes of a plan against what the program's nodes rely on. */
+static int32_t check_obligations(SinterSession *session, const int64_t *sizes) {
+  const SinterProgram *program = session->program;
+  for (size_t i = 0; i < program->obligation_count; i++) {
+    const SinterObligation *obligation = &program->obligations[i];
+    int64_t sides[2] = {sizes[obligation->left], sizes[obligation->right]};
+    if (!holds(obligation->relation, sides[0], sides[1]))
+      return sinter_fail(&session->frame, SINTER_SHAPE_MISMATCH, obligation->error, sides, 2);
+  }
+  return SINTER_OK;
+}
+
 int32_t plan_prepare(SinterSession *session) {
   const SinterProgram *program = session->program;
   if (session->plan >= 0 && is_for_symbols(session, &session->plans[session->plan])) return SINTER_OK;
@@ -144,6 +167,9 @@ int32_t plan_prepare(SinterSession *session) {
   memset(plan->sizes, 0, program->slot_count * sizeof *plan->sizes);
   memcpy(plan->sizes, session->symbols, program->symbol_count * sizeof *plan->sizes);
   int32_t error = program->plan ? program->plan(plan->sizes) : 0;
+  /* First of all: where these do not hold, other sizes mean nothing. */
+  int32_t status = check_obligations(session, plan->sizes);
+  if (status) return status;
   if (error) return fail_plan(session, error);
   if (!place_buffers(session, plan))
     return fail(session, SINTER_OUT_OF_MEMORY, "the intermediate values are larger than any memory");

@@ -73,7 +73,11 @@ extension Fusion {
           found = value
         }
         dependsOnPlace.append(false)
-      case .constant, .size, .accumulator, .unary, .binary, .compare, .select, .cast, .bitcast:
+      case .size(let size):
+        // A size that data determine may not be known where the work would go.
+        if size.symbols.contains(where: \.isFromData) { return nil }
+        dependsOnPlace.append(false)
+      case .constant, .accumulator, .unary, .binary, .compare, .select, .cast, .bitcast:
         let depends = expr.node.arguments.contains { dependsOnPlace[$0.position] }
         // Only indices of loads in place may depend on it, and those are axes themselves.
         if depends { return nil }

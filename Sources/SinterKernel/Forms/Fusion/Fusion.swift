@@ -44,11 +44,18 @@ package struct Fusion {
 
   /// One list of steps: the program's, or the body of a repetition.
   private mutating func fuse(_ steps: [FormProgram.Step], outputs: Set<FormValueID>) -> [FormProgram.Step] {
-    let steps = steps.map { step in
-      guard case .repetition(var repetition) = step else { return step }
-      let left = repetition.carried.map(\.next) + repetition.outputs.map(\.slice)
-      repetition.body = fuse(repetition.body, outputs: Set(left))
-      return .repetition(repetition)
+    let steps = steps.map { step -> FormProgram.Step in
+      switch step {
+      case .repetition(var repetition):
+        let left = repetition.carried.map(\.next) + repetition.outputs.map(\.slice)
+        repetition.body = fuse(repetition.body, outputs: Set(left))
+        return .repetition(repetition)
+      case .branch(var branch):
+        branch.then = fuse(branch.then, outputs: Set(branch.results.map(\.then)))
+        branch.otherwise = fuse(branch.otherwise, outputs: Set(branch.results.map(\.otherwise)))
+        return .branch(branch)
+      case .compute, .rows, .define, .require: return step
+      }
     }
     self.outputs = outputs
     nodes = steps.map { step in
@@ -56,7 +63,7 @@ package struct Fusion {
       case .compute(let value, let form):
         let shape = values[value].type.shape
         return .compute(value, form.mapBodies(shape) { simplified($2, $1) })
-      case .rows, .repetition: return .other(step)
+      case .rows, .repetition, .branch, .define, .require: return .other(step)
       }
     }
     users = [:]
@@ -76,7 +83,31 @@ package struct Fusion {
       case .dropped: nil
       }
     }
-    return RowGrouping.group(fused, outputs: outputs, values: values, ranges: ranges, report: &report)
+    return grouped(fused)
+  }
+
+  /// Row groups, none of which reaches over a step that makes sizes known.
+  private mutating func grouped(_ steps: [FormProgram.Step]) -> [FormProgram.Step] {
+    let stretches = steps.split(omittingEmptySubsequences: false, whereSeparator: \.isBarrier)
+    if stretches.count == 1 {
+      return RowGrouping.group(steps, outputs: outputs, values: values, ranges: ranges, report: &report)
+    }
+    // What one stretch leaves for others must be stored.
+    var readers: [FormValueID: Set<Int>] = [:]
+    for (number, stretch) in stretches.enumerated() {
+      for operand in stretch.flatMap(\.operands) { readers[operand, default: []].insert(number) }
+    }
+    for barrier in steps where barrier.isBarrier {
+      for operand in barrier.operands { readers[operand, default: []].insert(-1) }
+    }
+    var result: [FormProgram.Step] = []
+    for (number, stretch) in stretches.enumerated() {
+      let left = stretch.flatMap(\.results).filter { readers[$0]?.contains { $0 != number } ?? false }
+      result += RowGrouping.group(
+        Array(stretch), outputs: outputs.union(left), values: values, ranges: ranges, report: &report)
+      if stretch.endIndex < steps.endIndex { result.append(steps[stretch.endIndex]) }
+    }
+    return result
   }
 
   func simplified(_ body: Body, _ extents: [Dim]) -> Body {
@@ -98,7 +129,7 @@ package struct Fusion {
     switch nodes[position] {
     case .dropped: return
     case .other(let step):
-      if step.results.allSatisfy({ isUnused($0) }) { drop(position) }
+      if !step.isBarrier, step.results.allSatisfy({ isUnused($0) }) { drop(position) }
     case .compute(let value, let form):
       if isUnused(value) { return drop(position) }
       guard case .element(let element) = form else { return }

@@ -79,7 +79,7 @@ struct RowGrouping {
     switch steps[position] {
     case .compute(let value, .reduce(let reduce)): start(value, reduce, position)
     case .compute(let value, .contract(let product)): start(value, product, position)
-    case .compute, .rows, .repetition: nil
+    case .compute, .rows, .repetition, .branch, .define, .require: nil
     }
   }
 

@@ -39,6 +39,9 @@ package struct FormInterpreter {
         for member in group.members { try compute(member.value, member.form, memory) }
         for member in group.members where !group.stored.contains(member.value) { memory.release(member.value) }
       case .repetition(let repetition): try run(repetition, memory)
+      case .branch(let branch): try run(branch, memory)
+      case .define(let symbol, let source): try define(symbol, source, memory)
+      case .require(let obligation): try obligation.check(memory.symbols)
       }
       for value in lastUses[index] ?? [] { memory.release(value) }
     }
@@ -89,10 +92,30 @@ package struct FormInterpreter {
     return FormMemory.Stored(element: type, shape: extents, bytes: bytes)
   }
 
+  // MARK: Sizes
+
+  private func define(_ symbol: Symbol, _ source: FormProgram.SizeSource, _ memory: FormMemory) throws {
+    switch source {
+    case .size(let dim): memory.symbols[symbol] = try memory.size(dim)
+    case .element(let value, let error):
+      let size = try memory.element(value)
+      guard size >= 0 else { throw memory.error(error, value: size, bound: 0) }
+      memory.symbols[symbol] = Int(size)
+    }
+  }
+
+  private func run(_ branch: FormProgram.Branch, _ memory: FormMemory) throws {
+    let isTaken = try memory.element(branch.condition) != 0
+    try run(isTaken ? branch.then : branch.otherwise, memory, freeing: false)
+    for size in branch.sizes { memory.symbols[size.symbol] = try memory.size(isTaken ? size.then : size.otherwise) }
+    for item in branch.results { memory[item.result] = try memory.value(isTaken ? item.then : item.otherwise) }
+  }
+
   // MARK: Repetition
 
   private func run(_ repetition: FormProgram.Repetition, _ memory: FormMemory) throws {
     let count = try memory.size(repetition.count)
+    for size in repetition.sizes { memory.symbols[size.current] = try memory.size(size.initial) }
     var carried = try repetition.carried.map { try memory.value($0.initial) }
     let wholes = try repetition.inputs.map { try memory.value($0.whole) }
     for (whole, input) in zip(wholes, repetition.inputs) where whole.shape.first != count {
@@ -100,11 +123,15 @@ package struct FormInterpreter {
     }
     var collected: [RowStore] = try repetition.outputs.map { output in
       let type = program.values[output.whole].type
-      return RowStore(type.element, try memory.sizes(type.shape))
+      // How many there will be may not be known yet.
+      let rows = repetition.turns == nil ? try memory.size(type.shape[0]) : nil
+      return RowStore(type.element, rows: rows)
     }
+    var turns = 0
     for turn in 0..<Swift.max(count, 0) {
       func place(_ isReversed: Bool) -> Int { isReversed ? count - 1 - turn : turn }
       for (value, variable) in zip(carried, repetition.carried) { memory[variable.current] = value }
+      if let condition = repetition.condition, try memory.element(condition) == 0 { break }
       for (whole, input) in zip(wholes, repetition.inputs) {
         memory[input.slice] = RowStore.row(place(input.isReversed), of: whole)
       }
@@ -113,25 +140,33 @@ package struct FormInterpreter {
       for (index, output) in repetition.outputs.enumerated() {
         collected[index].set(place(output.isReversed), try memory.value(output.slice))
       }
+      let next = try repetition.sizes.map { try memory.size($0.next) }
+      for (size, value) in zip(repetition.sizes, next) { memory.symbols[size.current] = value }
+      turns += 1
     }
+    if let symbol = repetition.turns { memory.symbols[symbol] = turns }
+    for size in repetition.sizes { memory.symbols[size.final] = memory.symbols[size.current] }
     for (value, variable) in zip(carried, repetition.carried) { memory[variable.final] = value }
-    for (rows, output) in zip(collected, repetition.outputs) { memory[output.whole] = rows.finished() }
+    for (rows, output) in zip(collected, repetition.outputs) {
+      memory[output.whole] = try rows.finished(try memory.sizes(program.values[output.whole].type.shape))
+    }
   }
 }
 
 /// Values of equal shape gathered along a new first axis.
 private struct RowStore {
   private let element: ElementType
-  private let shape: [Int]
   private var rows: [FormMemory.Stored?]
 
-  init(_ element: ElementType, _ shape: [Int]) {
+  /// - Parameter rows: how many there will be; nil where they come one after another until no more come.
+  init(_ element: ElementType, rows: Int?) {
     self.element = element
-    self.shape = shape
-    rows = Array(repeating: nil, count: shape.first ?? 0)
+    self.rows = Array(repeating: nil, count: rows ?? 0)
   }
 
-  mutating func set(_ index: Int, _ row: FormMemory.Stored) { rows[index] = row }
+  mutating func set(_ index: Int, _ row: FormMemory.Stored) {
+    if index == rows.count { rows.append(row) } else { rows[index] = row }
+  }
 
   static func row(_ index: Int, of whole: FormMemory.Stored) -> FormMemory.Stored {
     let shape = Array(whole.shape.dropFirst())
@@ -143,9 +178,13 @@ private struct RowStore {
       })
   }
 
-  func finished() -> FormMemory.Stored {
+  func finished(_ shape: [Int]) throws -> FormMemory.Stored {
     let codec = element == .string ? .i64 : element
     let count = shape.dropFirst().reduce(1, *)
+    guard shape[0] == rows.count, rows.allSatisfy({ $0.map { $0.count == count } ?? false }) else {
+      throw DiagnosticError(
+        .user, "form.repetition", "slices of \(rows.map { $0?.shape ?? [] }) are collected into the shape \(shape)")
+    }
     return FormMemory.Stored(
       element: element, shape: shape,
       bytes: TensorBytes(count: codec.byteCount(count * rows.count)) { out in

@@ -64,6 +64,17 @@ final class FormMemory {
       strings: numbers.map { texts.indices.contains(Int($0)) ? texts[Int($0)] : "" }, shape: stored.shape)
   }
 
+  /// The first element of a value of integers or truth values.
+  func element(_ id: FormValueID) throws -> Int64 {
+    let stored = try value(id)
+    guard stored.count > 0 else {
+      throw DiagnosticError(.user, "run.element", "\(id) has no element", at: program.values[id].origin)
+    }
+    var result: Int64 = 0
+    ElementCodec.decode(stored.codec, stored.base, count: 1, into: &result) { $0 }
+    return result
+  }
+
   func size(_ dim: Dim) throws -> Int {
     if let value = dim.evaluated({ symbols[$0] }) { return value }
     throw DiagnosticError(.bug, "form.size", "the size \(dim) is not known when it is needed")

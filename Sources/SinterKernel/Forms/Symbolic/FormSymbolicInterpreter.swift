@@ -46,7 +46,7 @@ package struct FormSymbolicInterpreter {
       case .compute(let value, let form): known[value.position] = contents(of: value, form)
       case .rows(let group):
         for member in group.members { known[member.value.position] = contents(of: member.value, member.form) }
-      case .repetition: break
+      case .repetition, .branch, .define, .require: break
       }
     }
     return program.outputs.map { output in

@@ -30,7 +30,7 @@ private struct FormParser {
     try scanner.expect("{")
     while !scanner.take("}") {
       if scanner.take("range") {
-        let symbol = Symbol(scanner.word())
+        let symbol = scanner.symbol()
         try range(of: symbol)
       } else if scanner.take("error") {
         guard try scanner.integer() == result.errors.count else { throw scanner.error("errors are numbered from 0 on") }
@@ -40,7 +40,8 @@ private struct FormParser {
         let name = try scanner.quoted()
         try scanner.expect(":")
         declare(id, name: name, try type())
-        result.inputs.append(.init(value: id, name: name))
+        let declared = scanner.take("declared") ? try type() : nil
+        result.inputs.append(.init(value: id, name: name, declared: declared))
       } else if scanner.take("constant") {
         let id = try declaration()
         try scanner.expect("=")
@@ -151,16 +152,78 @@ private struct FormParser {
       return .rows(RowGroup(rows: rows, members: members, stored: stored))
     }
     if scanner.take("repeat") { return .repetition(try repetition()) }
+    if scanner.take("branch") { return .branch(try branch()) }
+    if scanner.take("require") { return .require(try scanner.obligation()) }
+    if scanner.take("define") {
+      let symbol = scanner.symbol()
+      try scanner.expect("as")
+      scanner.skipSpaces()
+      if scanner.peek() == UInt8(ascii: "[") { return .define(symbol, .size(try bracketedSize())) }
+      let value = try id()
+      try scanner.expect("or")
+      try scanner.expect("error")
+      return .define(symbol, .element(value, error: try scanner.integer()))
+    }
     let (value, form) = try computation()
     return .compute(value, form)
   }
 
-  private mutating func repetition() throws -> FormProgram.Repetition {
-    let count = try sizes()
-    guard count.count == 1 else { throw scanner.error("a repetition has one count") }
+  private mutating func bracketedSize() throws -> Dim {
+    let sizes = try sizes()
+    guard sizes.count == 1 else { throw scanner.error("expected one size") }
+    return sizes[0]
+  }
+
+  private mutating func steps() throws -> [FormProgram.Step] {
     try scanner.expect("{")
-    var repetition = FormProgram.Repetition(count: count[0], carried: [], inputs: [], outputs: [], body: [])
+    var steps: [FormProgram.Step] = []
+    while !scanner.take("}") { steps.append(try step()) }
+    return steps
+  }
+
+  private mutating func branch() throws -> FormProgram.Branch {
+    var branch = FormProgram.Branch(condition: try id(), then: [], otherwise: [], sizes: [], results: [])
+    try scanner.expect("{")
+    try scanner.expect("then")
+    branch.then = try steps()
+    try scanner.expect("else")
+    branch.otherwise = try steps()
     while !scanner.take("}") {
+      if scanner.take("size") {
+        let symbol = scanner.symbol()
+        try scanner.expect("then")
+        let then = try bracketedSize()
+        try scanner.expect("else")
+        branch.sizes.append(.init(symbol: symbol, then: then, otherwise: try bracketedSize()))
+      } else {
+        try scanner.expect("result")
+        let value = try declaration()
+        try scanner.expect("then")
+        let then = try id()
+        try scanner.expect("else")
+        branch.results.append(.init(then: then, otherwise: try id(), result: value))
+      }
+    }
+    return branch
+  }
+
+  private mutating func repetition() throws -> FormProgram.Repetition {
+    let count = try bracketedSize()
+    var repetition = FormProgram.Repetition(count: count, carried: [], inputs: [], outputs: [], body: [])
+    if scanner.take("while") { repetition.condition = try id() }
+    if scanner.take("turns") { repetition.turns = scanner.symbol() }
+    try scanner.expect("{")
+    while !scanner.take("}") {
+      if scanner.take("size") {
+        let current = scanner.symbol()
+        try scanner.expect("from")
+        let initial = try bracketedSize()
+        try scanner.expect("next")
+        let next = try bracketedSize()
+        try scanner.expect("final")
+        repetition.sizes.append(.init(current: current, final: scanner.symbol(), initial: initial, next: next))
+        continue
+      }
       if scanner.take("carry") {
         let current = try declaration()
         try scanner.expect("from")
@@ -169,7 +232,9 @@ private struct FormParser {
         let next = try id()
         try scanner.expect("final")
         let final = try id()
-        result.values[final].type = result.values[current].type
+        let finals = Dictionary(repetition.sizes.map { ($0.current, Dim($0.final)) }) { first, _ in first }
+        let type = result.values[current].type
+        result.values[final].type = TensorType(type.element, type.shape.map { $0.substituting { finals[$0] } })
         repetition.carried.append(.init(initial: initial, current: current, next: next, final: final))
       } else if scanner.take("slice") {
         let slice = try declaration()

@@ -66,8 +66,9 @@ private struct FormPrinter {
         printer.line("error \(number) \(TensorText.quoted(error))")
       }
       for input in printer.program.inputs {
+        let declared = input.declared.map { " declared \($0)" } ?? ""
         printer.line(
-          "input \(input.value) \(TensorText.quoted(input.name)): \(printer.program.values[input.value].type)")
+          "input \(input.value) \(TensorText.quoted(input.name)): \(printer.program.values[input.value].type)\(declared)")
       }
       for id in printer.usedConstants {
         guard let tensor = printer.program.values[id].constant else { continue }
@@ -92,8 +93,13 @@ private struct FormPrinter {
       nested { printer in for member in group.members { printer.print(member.value, member.form) } }
       line("}")
     case .repetition(let repetition):
-      line("repeat [\(repetition.count)] {")
+      let condition = repetition.condition.map { " while \($0)" } ?? ""
+      line("repeat [\(repetition.count)]\(condition)\(repetition.turns.map { " turns \($0.name)" } ?? "") {")
       nested { printer in
+        for size in repetition.sizes {
+          printer.line(
+            "size \(size.current.name) from [\(size.initial)] next [\(size.next)] final \(size.final.name)")
+        }
         for variable in repetition.carried {
           printer.line(
             "carry \(printer.declared(variable.current)) from \(variable.initial) next \(variable.next) final \(variable.final)"
@@ -109,6 +115,26 @@ private struct FormPrinter {
         for step in repetition.body { printer.print(step) }
       }
       line("}")
+    case .branch(let branch):
+      line("branch \(branch.condition) {")
+      nested { printer in
+        printer.line("then {")
+        printer.nested { printer in for step in branch.then { printer.print(step) } }
+        printer.line("}")
+        printer.line("else {")
+        printer.nested { printer in for step in branch.otherwise { printer.print(step) } }
+        printer.line("}")
+        for size in branch.sizes {
+          printer.line("size \(size.symbol.name) then [\(size.then)] else [\(size.otherwise)]")
+        }
+        for result in branch.results {
+          printer.line("result \(printer.declared(result.result)) then \(result.then) else \(result.otherwise)")
+        }
+      }
+      line("}")
+    case .define(let symbol, .element(let value, let error)): line("define \(symbol.name) as \(value) or error \(error)")
+    case .define(let symbol, .size(let size)): line("define \(symbol.name) as [\(size)]")
+    case .require(let obligation): line("require \(obligation.text)")
     }
   }
 

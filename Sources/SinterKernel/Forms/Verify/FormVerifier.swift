@@ -12,11 +12,15 @@ import SinterCore
 /// - Axes that forms name exist; scans and scatters combine with functions, not positions.
 /// - Members of a group of rows are element forms and reductions whose shapes begin with the group's rows; they read each other at
 ///   their own row. A contraction comes first, is not stored, and has only element forms behind it.
-/// - What a repetition carries has the same type before, during and after; what it slices and collects has the turns as first axis.
+/// - What a repetition carries has the same type before, during and after, but for sizes that change from turn to turn; what it slices and
+///   collects has the turns as first axis.
+/// - Both lists of a branch leave results of the type that it is known by behind it.
+/// - A size that data determine is defined before a step speaks of it.
 package struct FormVerifier {
   private let program: FormProgram
   private var diagnostics: [Diagnostic] = []
   private var isDefined: [Bool]
+  private var knownSizes: Set<Symbol> = []
 
   /// All that is wrong with a program; nothing where it is right.
   package static func check(_ program: FormProgram) -> [Diagnostic] {
@@ -70,9 +74,52 @@ package struct FormVerifier {
       case .compute(let value, let form):
         check(value, form)
         define(value)
-      case .rows(let group): check(group)
+        checkSizes(program.values[value].type.shape, of: value)
+      case .rows(let group):
+        check(group)
+        for member in group.members { checkSizes(program.values[member.value].type.shape, of: member.value) }
       case .repetition(let repetition): check(repetition)
+      case .branch(let branch): check(branch)
+      case .define(let symbol, let source):
+        switch source {
+        case .size(let size): checkSizes([size], of: nil)
+        case .element(let value, let error):
+          read(value, by: nil)
+          if let type = type(value), type.element != .i64 || type.count.value ?? 1 != 1 {
+            report(value, "\(type) is no size")
+          }
+          if !program.errors.indices.contains(error) { report(value, "there is no error \(error)") }
+        }
+        knownSizes.insert(symbol)
+      case .require(let obligation): checkSizes([obligation.left, obligation.right], of: nil)
       }
+    }
+  }
+
+  private mutating func checkSizes(_ sizes: [Dim], of value: FormValueID?) {
+    for symbol in sizes.flatMap(\.symbols) where symbol.isFromData && !knownSizes.contains(symbol) {
+      report(value, "the size \(symbol.name) is used before it is known")
+    }
+  }
+
+  private mutating func check(_ branch: FormProgram.Branch) {
+    read(branch.condition, by: branch.results.first?.result)
+    let (before, sizesBefore) = (isDefined, knownSizes)
+    check(branch.then)
+    checkSizes(branch.sizes.map(\.then), of: nil)
+    for item in branch.results { read(item.then, by: item.result) }
+    (isDefined, knownSizes) = (before, sizesBefore)
+    check(branch.otherwise)
+    checkSizes(branch.sizes.map(\.otherwise), of: nil)
+    for item in branch.results { read(item.otherwise, by: item.result) }
+    (isDefined, knownSizes) = (before, sizesBefore)
+    knownSizes.formUnion(branch.sizes.map(\.symbol))
+    for item in branch.results {
+      let types = [item.result, item.then, item.otherwise].compactMap { type($0) }
+      if types.contains(where: { $0.element != types[0].element || $0.rank != types[0].rank }) {
+        report(item.result, "the lists leave \(types.map(\.description).joined(separator: ", "))")
+      }
+      define(item.result)
     }
   }
 
@@ -81,6 +128,9 @@ package struct FormVerifier {
   }
 
   private mutating func check(_ repetition: FormProgram.Repetition) {
+    checkSizes([repetition.count] + repetition.sizes.map(\.initial), of: nil)
+    let sizesBefore = knownSizes
+    knownSizes.formUnion(repetition.sizes.map(\.current))
     for variable in repetition.carried {
       read(variable.initial, by: variable.current)
       define(variable.current)
@@ -102,7 +152,9 @@ package struct FormVerifier {
       read(output.slice, by: output.whole)
       check(output, repetition.count)
     }
+    checkSizes(repetition.sizes.map(\.next), of: nil)
     isDefined = before
+    knownSizes = sizesBefore.union(repetition.sizes.map(\.final) + (repetition.turns.map { [$0] } ?? []))
     for variable in repetition.carried { define(variable.final) }
     for output in repetition.outputs { define(output.whole) }
   }

@@ -30,7 +30,7 @@ private struct KernelProgramParser {
     try scanner.expect("{")
     while !scanner.take("}") {
       if scanner.take("range") {
-        let symbol = Symbol(scanner.word())
+        let symbol = scanner.symbol()
         let words = scanner.number().split(separator: ".")
         guard words.count == 2, let low = Int(words[0]), let high = Int(words[1]), low <= high else {
           throw scanner.error("expected a range such as 1...64")
@@ -48,8 +48,13 @@ private struct KernelProgramParser {
       } else if scanner.take("buffer") {
         try buffer()
       } else {
-        // A kernel's word is read again by its own parser.
+        // A kernel's word is read again by its own parser; sizes that callers choose are checked before the first step.
         var attempt = scanner
+        if result.steps.isEmpty, result.outputs.isEmpty, attempt.take("require") {
+          scanner = attempt
+          result.obligations.append(try scanner.obligation())
+          continue
+        }
         if attempt.take("kernel") {
           var parser = KernelParser(scanner)
           result.kernels.append(try parser.kernel())
@@ -119,6 +124,8 @@ private struct KernelProgramParser {
       storage = .output(try scanner.integer())
     } else if scanner.take("constant") {
       storage = .constant(try tensor())
+    } else if scanner.take("dynamic") {
+      storage = .dynamic
     } else {
       try scanner.expect("arena")
       storage = .arena
@@ -147,6 +154,40 @@ private struct KernelProgramParser {
     return tensor
   }
 
+  private mutating func place() throws -> KernelProgram.Call.Argument {
+    var argument = KernelProgram.Call.Argument(try bufferID())
+    guard result.buffers.contains(argument.buffer) else { throw scanner.error("there is no buffer \(argument.buffer)") }
+    if scanner.take("[") {
+      argument.offset = try scanner.size()
+      try scanner.expect("]")
+    }
+    return argument
+  }
+
+  private mutating func block() throws -> [KernelProgram.Step] {
+    try scanner.expect("{")
+    var steps: [KernelProgram.Step] = []
+    while !scanner.take("}") { steps.append(try step()) }
+    return steps
+  }
+
+  private mutating func definitions() throws -> [KernelProgram.Definition] {
+    var definitions: [KernelProgram.Definition] = []
+    repeat {
+      let symbol = scanner.symbol()
+      if scanner.take("as") {
+        definitions.append(.init(symbol, .size(try group())))
+      } else {
+        try scanner.expect("at")
+        let place = try place()
+        try scanner.expect("or")
+        try scanner.expect("error")
+        definitions.append(.init(symbol, .element(place, error: try scanner.integer())))
+      }
+    } while scanner.take(",")
+    return definitions
+  }
+
   private mutating func step() throws -> KernelProgram.Step {
     depth += 1
     defer { depth -= 1 }
@@ -155,11 +196,24 @@ private struct KernelProgramParser {
       let turn = Symbol(scanner.word())
       try scanner.expect("in")
       let count = try group()
-      try scanner.expect("{")
-      var body: [KernelProgram.Step] = []
-      while !scanner.take("}") { body.append(try step()) }
-      return .loop(turn: turn, count: count, body: body)
+      let condition = scanner.take("while") ? try place() : nil
+      return .loop(turn: turn, count: count, condition: condition, body: try block())
     }
+    if scanner.take("if") {
+      let condition = try place()
+      let then = try block()
+      try scanner.expect("else")
+      return .branch(condition: condition, then: then, otherwise: try block())
+    }
+    if scanner.take("define") { return .define(try definitions()) }
+    if scanner.take("require") { return .require(try scanner.obligation()) }
+    if scanner.take("reserve") { return .reserve(try place().buffer) }
+    if scanner.take("grow") {
+      let buffer = try place().buffer
+      try scanner.expect("to")
+      return .grow(buffer, count: try group())
+    }
+    if scanner.take("make") { return .output(try scanner.integer()) }
     try scanner.expect("call")
     let name = scanner.word()
     guard name.first == "k", let number = Int(name.dropFirst()), number >= 0, number < result.kernels.count else {
@@ -168,17 +222,7 @@ private struct KernelProgramParser {
     var buffers: [KernelProgram.Call.Argument] = []
     try scanner.expect("(")
     if !scanner.take(")") {
-      repeat {
-        var argument = KernelProgram.Call.Argument(try bufferID())
-        guard result.buffers.contains(argument.buffer) else {
-          throw scanner.error("there is no buffer \(argument.buffer)")
-        }
-        if scanner.take("[") {
-          argument.offset = try scanner.size()
-          try scanner.expect("]")
-        }
-        buffers.append(argument)
-      } while scanner.take(",")
+      repeat { buffers.append(try place()) } while scanner.take(",")
       try scanner.expect(")")
     }
     var sizes: [Dim] = []

@@ -24,6 +24,7 @@ extension KernelProgram: CustomStringConvertible {
       if let range = ranges[symbol] { text += "  range \(symbol.name) \(range.lowerBound)...\(range.upperBound)\n" }
     }
     for (number, error) in errors.enumerated() { text += "  error \(number) \(TensorText.quoted(error))\n" }
+    for obligation in obligations { text += "  require \(obligation.text)\n" }
     for port in inputs { text += "  input \(TensorText.quoted(port.name)): \(port.type)\n" }
     for port in outputs { text += "  output \(TensorText.quoted(port.name)): \(port.type)\n" }
     if let arenaBytes { text += "  arena \(arenaBytes)\n" }
@@ -48,24 +49,47 @@ extension KernelProgram: CustomStringConvertible {
     case .output(let port): text += "output \(port)"
     case .constant(let tensor): text += "constant \(tensor.type) = \(TensorText.describe(tensor))"
     case .arena: text += "arena"
+    case .dynamic: text += "dynamic"
     }
     if let offset = buffer.offset { text += " at \(offset)" }
     return text + origin(buffer.origin)
+  }
+
+  private static func describe(_ place: Call.Argument) -> String {
+    place.offset.value == 0 ? "\(place.buffer)" : "\(place.buffer)[\(place.offset)]"
   }
 
   private static func print(_ steps: [Step], indent: String, into text: inout String) {
     for step in steps {
       switch step {
       case .call(let call):
-        let buffers = call.buffers.map { $0.offset.value == 0 ? "\($0.buffer)" : "\($0.buffer)[\($0.offset)]" }
+        let buffers = call.buffers.map(describe)
         text += indent + "call \(call.kernel) (" + buffers.joined(separator: ", ") + ")"
         text += " sizes (" + call.sizes.map(\.description).joined(separator: ", ") + ")"
         text += " tasks (\(call.tasks)) grain \(call.grain) flops (\(call.flops)) bytes (\(call.bytes))"
         text += origin(call.origin) + "\n"
-      case .loop(let turn, let count, let body):
-        text += indent + "for \(turn.name) in (\(count)) {\n"
+      case .loop(let turn, let count, let condition, let body):
+        text += indent + "for \(turn.name) in (\(count))\(condition.map { " while " + describe($0) } ?? "") {\n"
         print(body, indent: indent + "  ", into: &text)
         text += indent + "}\n"
+      case .branch(let condition, let then, let otherwise):
+        text += indent + "if \(describe(condition)) {\n"
+        print(then, indent: indent + "  ", into: &text)
+        text += indent + "} else {\n"
+        print(otherwise, indent: indent + "  ", into: &text)
+        text += indent + "}\n"
+      case .define(let definitions):
+        let parts = definitions.map { definition in
+          switch definition.source {
+          case .size(let size): "\(definition.symbol.name) as (\(size))"
+          case .element(let place, let error): "\(definition.symbol.name) at \(describe(place)) or error \(error)"
+          }
+        }
+        text += indent + "define " + parts.joined(separator: ", ") + "\n"
+      case .require(let obligation): text += indent + "require \(obligation.text)\n"
+      case .reserve(let buffer): text += indent + "reserve \(buffer)\n"
+      case .grow(let buffer, let count): text += indent + "grow \(buffer) to (\(count))\n"
+      case .output(let port): text += indent + "make \(port)\n"
       }
     }
   }

@@ -37,8 +37,9 @@ struct WinogradBudget {
         case .tile: break
         case nil: offers[value] = offer
         }
-      case .compute, .rows: break
+      case .compute, .rows, .define, .require: break
       case .repetition(let repetition): visit(repetition.body, context)
+      case .branch(let branch): visit(branch.then + branch.otherwise, context)
       }
     }
   }

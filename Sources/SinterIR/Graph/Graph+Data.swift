@@ -1,0 +1,78 @@
+import SinterCore
+
+extension Symbol {
+  /// The number in the name of a size from data: 12 in `$n12.0.1`.
+  var dataNumber: Int? {
+    guard isFromData else { return nil }
+    return Int(name.dropFirst().drop { !$0.isNumber }.prefix { $0.isNumber })
+  }
+}
+
+extension Fact {
+  /// The sizes in it that data determine.
+  public var dataSymbols: Set<Symbol> {
+    Set((type.symbols + (contents ?? []).flatMap { $0.isConstant ? [] : $0.symbols }).filter(\.isFromData))
+  }
+}
+
+extension Graph {
+  /// Keeps names of sizes from data apart from those that a fact speaks of.
+  mutating func noteDataSymbols(_ fact: Fact) {
+    for symbol in fact.dataSymbols { nextDataNumber = max(nextDataNumber, (symbol.dataNumber ?? -1) + 1) }
+  }
+
+  /// The sizes from data that a node makes known: those of its results that its inputs do not speak of.
+  public func definedSizes(of id: NodeID) -> Set<Symbol> {
+    if nextDataNumber == 0 { return [] }
+    let node = nodes[id]
+    let results = node.outputs.reduce(into: Set<Symbol>()) { $0.formUnion(values[$1].fact.dataSymbols) }
+    if results.isEmpty { return [] }
+    return node.inputs.reduce(results) { left, input in
+      input.map { left.subtracting(values[$0].fact.dataSymbols) } ?? left
+    }
+  }
+
+  /// Sizes from data that the graph computes itself, in nodes of its own.
+  var ownDataSymbols: Set<Symbol> {
+    if nextDataNumber == 0 { return [] }
+    var found: Set<Symbol> = []
+    for id in order {
+      for output in nodes[id].outputs { found.formUnion(values[output].fact.dataSymbols) }
+    }
+    for port in inputs { found.subtract(values[port.value].fact.dataSymbols) }
+    return found
+  }
+
+  /// Sizes from data that the graph speaks of and that are known outside of it.
+  var capturedDataSymbols: Set<Symbol> {
+    if nextDataNumber == 0 { return [] }
+    var found = Set(obligations.flatMap(\.symbols).filter(\.isFromData))
+    for id in values.indices { found.formUnion(values[id].fact.dataSymbols) }
+    return found.subtracting(ownDataSymbols)
+  }
+
+  /// Takes one name for two sizes that are the same: a value takes the place of another that speaks of sizes of its own.
+  public mutating func identifySizes(of old: Fact, with new: Fact) throws {
+    guard nextDataNumber > 0, case let symbols = old.dataSymbols, !symbols.isEmpty else { return }
+    var map: [Symbol: Dim] = [:]
+    if let was = old.type.tensor?.shape, let now = new.type.tensor?.shape {
+      for (a, b) in zip(was, now) {
+        if let symbol = a.symbol, symbol.isFromData, a != b { map[symbol] = b }
+      }
+    }
+    for (a, b) in zip(old.contents ?? [], new.contents ?? []) where a != b {
+      // A signed number is a difference of two sizes.
+      if let symbol = a.symbol, symbol.isFromData {
+        map[symbol] = b
+      } else if a.terms.count == b.terms.count {
+        for (x, y) in zip(a.terms, b.terms) where x.coefficient == y.coefficient {
+          if case .symbol(let symbol)? = x.factors.first, symbol.isFromData, x.factors.count == 1, y.factors.count == 1 {
+            map[symbol] = Dim(atom: y.factors[0])
+          }
+        }
+      }
+    }
+    if map.isEmpty { return }
+    try substitute { map[$0] }
+  }
+}

@@ -1,0 +1,81 @@
+import SinterCore
+import SinterKernel
+
+/// A small tensor of integers whose elements are sizes from here on: each becomes a symbol that is known when the model runs.
+///
+/// The builder puts one before each input whose elements an operator takes as sizes (a shape, a count), where shapes and constants do not
+/// determine them. Everything behind it goes on with symbols, as it does with the sizes of inputs.
+public struct ReadSizes: Primitive {
+  public static let name = "ReadSizes"
+  public static let summary = "Computed integers taken as sizes from here on."
+
+  /// Whether elements may be negative: such as places that count from the end, or what is cut off.
+  public var isSigned = false
+
+  public init() {}
+  public init(isSigned: Bool) { self.isSigned = isSigned }
+
+  public mutating func attributes(_ list: inout some AttributeList) { list.bool("signed", &isSigned, default: false) }
+
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm("Identity") }
+
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
+    let x = try inputs.tensor(0)
+    guard x.element.isInteger, x.rank <= 1, let count = x.count.value, (0...Fact.contentsLimit).contains(count) else {
+      throw DiagnosticError(
+        .limit, "operator.dynamic", "sizes must be a list of up to \(Fact.contentsLimit) integers, but are \(x)",
+        hint: "give the list a known length")
+    }
+    if let known = inputs.contents(0) { return [Fact(.tensor(x), contents: known)] }
+    // A number of either sign is the difference of two sizes, of which one is zero.
+    let sizes = (0..<count).map { place in
+      isSigned
+        ? inputs.freshSize(2 * place) - inputs.freshSize(2 * place + 1)
+        : inputs.freshSize(place)
+    }
+    return [Fact(.tensor(x), contents: sizes)]
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let x = try node.input(0)
+    for (place, size) in (node.outputs.first?.contents ?? []).enumerated() {
+      func part(_ build: (Expr) -> Expr) throws -> Operand {
+        try lowering.element([]) { builder, _ in
+          let index = x.shape.map { _ in builder.constant(place, .i64) }
+          return build(builder.load(x.id, index).cast(to: .i64))
+        }
+      }
+      if isSigned {
+        guard size.terms.count == 2 else { continue }
+        for term in size.terms {
+          guard case .symbol(let symbol)? = term.factors.first else { continue }
+          let isPositive = term.coefficient > 0
+          let value = try part { ($0 * (isPositive ? 1 : -1)).maximum($0.builder.constant(0, .i64)) }
+          lowering.define(symbol, as: value, "size \(place)")
+        }
+      } else if let symbol = size.symbol {
+        lowering.define(symbol, as: try part { $0 }, "size \(place)")
+      }
+    }
+    return [x]
+  }
+
+  public static var examples: [OperatorExample] {
+    [
+      OperatorExample(ReadSizes(), [.given(.i64([2], [3, 0]))]),
+      OperatorExample(ReadSizes(isSigned: true), [.given(.i64([3], [3, -2, 0]))]),
+      OperatorExample(ReadSizes(), [.constant(.i64([2], [3, 4]))]),
+    ]
+  }
+}
+
+/// An input whose elements an operator takes as sizes.
+public struct SizeInput: Hashable, Sendable {
+  public var index: Int
+  public var isSigned: Bool
+
+  public init(_ index: Int, isSigned: Bool = false) {
+    self.index = index
+    self.isSigned = isSigned
+  }
+}
