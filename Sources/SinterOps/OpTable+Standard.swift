@@ -75,6 +75,7 @@ extension OpTable {
     ScatterElements.self,
     ScatterND.self,
     TopK.self,
+    Unique.self,
 
     // Reduction
     Cumulative.self,

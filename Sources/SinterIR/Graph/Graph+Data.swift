@@ -51,6 +51,14 @@ extension Graph {
     return found.subtracting(ownDataSymbols)
   }
 
+  /// The same graph with other names for sizes.
+  public func renaming(_ names: [Symbol: Symbol]) throws -> Graph {
+    if names.isEmpty { return self }
+    var copy = self
+    try copy.substitute { names[$0].map { Dim($0) } }
+    return copy
+  }
+
   /// Takes one name for two sizes that are the same: a value takes the place of another that speaks of sizes of its own.
   public mutating func identifySizes(of old: Fact, with new: Fact) throws {
     guard nextDataNumber > 0, case let symbols = old.dataSymbols, !symbols.isEmpty else { return }

@@ -106,6 +106,12 @@ public struct GraphBuilder {
     return []
   }
 
+  /// A size that changes from turn to turn of a loop: a name that no other size has.
+  public mutating func freshSize() -> Dim {
+    defer { graph.nextDataNumber += 1 }
+    return Dim(Symbol("$n\(graph.nextDataNumber).turn"))
+  }
+
   /// A node with one result.
   public mutating func add1(_ op: some Operator, _ inputs: [ValueID?]) throws -> ValueID {
     try add(op, inputs, outputs: 1)[0]

@@ -14,7 +14,7 @@ public struct Operand: Hashable, Sendable {
 ///
 /// Each function computes one value and gives it back as an operand for the next. Nothing here decides what is stored: fusion does.
 public struct Lowering {
-  public private(set) var program: FormProgram
+  public internal(set) var program: FormProgram
   /// Where the values added next come from.
   public var origin: [String] = []
   public var steps: [FormProgram.Step] {
@@ -23,10 +23,10 @@ public struct Lowering {
   }
 
   private var sizeCount = 0
-  private var knownSizes: Set<Symbol> = []
+  var knownSizes: Set<Symbol> = []
   private var openObligations: [Obligation] = []
   /// What is checked before the steps added next.
-  private var checked: [Obligation] = []
+  var checked: [Obligation] = []
 
   public init(name: String) { program = FormProgram(name: name) }
 
@@ -81,6 +81,9 @@ public struct Lowering {
     sizeCount += 1
     return Symbol("$\(sizeCount)")
   }
+
+  /// Has a size known that a repetition at hand changes from turn to turn.
+  public mutating func knows(turning symbol: Symbol) { knownSizes.insert(symbol) }
 
   /// Whether a size that data determine is known here.
   public func knows(_ symbol: Symbol) -> Bool { knownSizes.contains(symbol) }
@@ -238,43 +241,6 @@ public struct Lowering {
     result[axis] = count
     let form = SortForm(axis: axis, extent: shape[axis], isDescending: descending, body: body)
     return add(.sort(form), TensorType(.i64, result))
-  }
-
-  /// Runs `build` once to describe what each of `count` turns does. `carried` holds the initial values, `sliced` values whose first axis is
-  /// the turns'. `build` gets the current values and this turn's slices, and gives the next values (of the same types) and what to
-  /// collect. With `reversed` turn 0 sees the last slice and collects into the last place.
-  ///
-  /// - Returns: the carried values after the last turn, and what was collected, with the turns as first axis.
-  public mutating func repetition(
-    count: Dim, carried initial: [Operand], sliced: [Operand], reversed: Bool = false,
-    _ build: (inout Lowering, [Operand], [Operand]) throws -> (next: [Operand], collected: [Operand])
-  ) throws -> (final: [Operand], collected: [Operand]) {
-    let (outer, outerChecked, outerKnown) = (program.steps, checked, knownSizes)
-    program.steps = []
-    let current = initial.map { declare($0.type) }
-    let slices = sliced.map { declare(TensorType($0.element, Array($0.shape.dropFirst()))) }
-    let next, collected: [Operand]
-    do {
-      (next, collected) = try build(&self, current, slices)
-    } catch {
-      (program.steps, checked, knownSizes) = (outer, outerChecked, outerKnown)
-      throw error
-    }
-    let body = program.steps
-    (program.steps, checked, knownSizes) = (outer, outerChecked, outerKnown)
-    let final = initial.map { declare($0.type) }
-    let wholes = collected.map { declare(TensorType($0.element, [count] + $0.shape)) }
-    program.steps.append(
-      .repetition(
-        .init(
-          count: count,
-          carried: initial.indices.map {
-            .init(initial: initial[$0].id, current: current[$0].id, next: next[$0].id, final: final[$0].id)
-          },
-          inputs: sliced.indices.map { .init(whole: sliced[$0].id, slice: slices[$0].id, isReversed: reversed) },
-          outputs: collected.indices.map { .init(whole: wholes[$0].id, slice: collected[$0].id, isReversed: reversed) },
-          body: body)))
-    return (final, wholes)
   }
 
   /// A windowed contraction; see `ConvolveForm`. The result has the type of `accumulate`.

@@ -41,6 +41,32 @@ extension Graph {
 }
 
 extension GraphBuilder {
+  /// The body of a loop, built for the types of what it carries. Sizes that a turn leaves otherwise than it finds them become symbols, which
+  /// every turn knows anew.
+  ///
+  /// - Parameters:
+  ///   - before, behind: the facts of the body's inputs before and behind those that carry values.
+  ///   - results: the place of the first carried value among the body's results.
+  mutating func bodyCarrying(
+    _ carried: [TensorType], of body: OnnxBody, before: [Fact], behind: [Fact], results: Int
+  ) throws -> Graph {
+    var types = carried
+    while true {
+      let graph = try body.build(before + types.map { Fact(.tensor($0)) } + behind)
+      var isSettled = true
+      for index in types.indices where results + index < graph.outputs.count {
+        guard let now = graph.type(of: graph.inputs[before.count + index].value).tensor else { continue }
+        let next = try graph.tensorOutput(results + index)
+        guard next.element == now.element, next.rank == now.rank else { continue }
+        for axis in next.shape.indices where next.shape[axis] != now.shape[axis] && !types[index].shape[axis].isTurned {
+          types[index].shape[axis] = freshSize()
+          isSettled = false
+        }
+      }
+      if isSettled { return graph }
+    }
+  }
+
   /// Adds the nodes of a graph, its inputs being values of this one; gives its outputs.
   package mutating func splice(_ graph: Graph, _ inputs: [ValueID]) throws -> [ValueID] {
     var map = Dictionary(zip(graph.inputs.map(\.value), inputs), uniquingKeysWith: { first, _ in first })
@@ -80,5 +106,64 @@ extension Lowering {
   /// A scalar condition's value in a body.
   static func condition(_ builder: BodyBuilder, _ operand: Operand) -> Expr {
     builder.load(operand.id, operand.shape.map { _ in builder.constant(0, .i64) })
+  }
+}
+
+extension Dim {
+  /// Whether this is a size that every turn of a loop knows anew.
+  var isTurned: Bool { symbol?.name.hasSuffix(".turn") ?? false }
+}
+
+/// What a loop carries, and how its sizes change.
+struct CarriedSizes {
+  /// The body with names of its own for sizes that change.
+  var body: Graph
+  var changes = RepetitionChanges()
+  /// Of carried values as a turn sees them.
+  var types: [TensorType]
+
+  /// - Parameters:
+  ///   - inputs, results: the places of the first carried value among the body's inputs and results.
+  ///   - finals: the types of the values behind the last turn.
+  init(
+    _ body: Graph, initial: [Operand], inputs: Int, results: Int, finals: [TensorType], into lowering: inout Lowering
+  ) throws {
+    var names: [Symbol: Symbol] = [:]
+    for index in initial.indices {
+      for size in body.type(of: body.inputs[inputs + index].value).tensor?.shape ?? [] where size.isTurned {
+        if let symbol = size.symbol, names[symbol] == nil { names[symbol] = lowering.freshSize() }
+      }
+    }
+    self.body = try body.renaming(names)
+    types = []
+    for index in initial.indices {
+      guard var type = self.body.type(of: self.body.inputs[inputs + index].value).tensor else {
+        throw DiagnosticError(.bug, "control.carried", "carried value \(index) is no tensor")
+      }
+      for axis in type.shape.indices {
+        guard let symbol = type.shape[axis].symbol, names.values.contains(symbol) else {
+          // Sizes that stay are called what they are called outside.
+          type.shape[axis] = initial[index].shape[axis]
+          continue
+        }
+        let final = finals[index].shape[axis].symbol ?? lowering.freshSize()
+        changes.sizes.append(
+          .init(
+            current: symbol, final: final, initial: initial[index].shape[axis],
+            next: try self.body.tensorOutput(results + index).shape[axis]))
+      }
+      types.append(type)
+    }
+  }
+
+  /// Takes up what a turn leaves: sizes that the lowered body has named otherwise.
+  mutating func note(_ next: [Operand], _ changes: inout RepetitionChanges) {
+    for (index, type) in types.enumerated() {
+      for (axis, size) in type.shape.enumerated() {
+        if let place = changes.sizes.firstIndex(where: { Dim($0.current) == size }) {
+          changes.sizes[place].next = next[index].shape[axis]
+        }
+      }
+    }
   }
 }

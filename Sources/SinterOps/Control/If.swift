@@ -2,8 +2,8 @@ import SinterCore
 import SinterIR
 import SinterKernel
 
-/// The results of one graph or of another, as a condition says. A condition that is known ahead of time leaves only the graph it picks;
-/// otherwise both are computed, and must give results of equal shapes.
+/// The results of one graph or of another, as a condition says. A condition that is known ahead of time leaves only the graph it picks.
+/// Otherwise results may differ in size, and must have equal numbers of axes.
 public struct If: Primitive, ControlFlow {
   public static let name = "If"
   public static let summary = "The results of one graph or of another, as a condition says."
@@ -50,27 +50,28 @@ public struct If: Primitive, ControlFlow {
       guard a.element == b.element else {
         throw DiagnosticError(.user, "if.results", "result \(index) is \(a) in one branch and \(b) in the other")
       }
-      guard a.shape == b.shape else {
+      guard a.rank == b.rank else {
         throw DiagnosticError(
-          .limit, "if.shapes", "result \(index) is \(a) in one branch and \(b) in the other, and the condition is not known ahead of time",
+          .limit, "if.ranks", "result \(index) is \(a) in one branch and \(b) in the other, and the condition is not known ahead of time",
           hint: "make the condition a constant")
       }
-      return Fact(.tensor(a))
+      let known = Set(inputs.facts.flatMap { $0?.dataSymbols ?? [] })
+      func isKnown(_ size: Dim) -> Bool { size.symbols.allSatisfy { !$0.isFromData || known.contains($0) } }
+      let shape = a.shape.indices.map { axis in
+        a.shape[axis] == b.shape[axis] && isKnown(a.shape[axis])
+          ? a.shape[axis] : inputs.freshSize(result: index, axis: axis)
+      }
+      return Fact(a.element, shape)
     }
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
-    let condition = try node.input(0)
     let (yes, no) = (try node.facts.body(0, "then_branch"), try node.facts.body(1, "else_branch"))
     let captures = try node.inputs.indices.dropFirst().map { try node.input($0) }
-    let first = try yes.lower(into: &lowering, inputs: Array(captures.prefix(yes.inputs.count)))
-    let second = try no.lower(into: &lowering, inputs: Array(captures.dropFirst(yes.inputs.count)))
-    return try zip(first, second).map { a, b in
-      try lowering.element(a.shape) { builder, index in
-        builder.select(
-          Lowering.condition(builder, condition), builder.load(a.id, index), builder.load(b.id, index))
-      }
-    }
+    return try lowering.branch(
+      try node.input(0), types: try node.outputs.indices.map { try node.output($0) },
+      then: { try yes.lower(into: &$0, inputs: Array(captures.prefix(yes.inputs.count))) },
+      otherwise: { try no.lower(into: &$0, inputs: Array(captures.dropFirst(yes.inputs.count))) })
   }
 
   public static var examples: [OperatorExample] { [] }

@@ -8,8 +8,7 @@ import SinterKernel
 /// carried values; it gives the next condition, the next values and what is collected. Results: the last values, then what was
 /// collected, along a new first axis.
 ///
-/// How often the graph may run has to be known ahead of time, up to symbols, or be declared as the length of what is collected. Where
-/// the condition ends it earlier, the turns left change nothing.
+/// What is carried keeps its number of axes, and may change its sizes. What is collected has the same sizes in every turn.
 public struct Loop: Primitive, ControlFlow {
   public static let name = "Loop"
   public static let summary = "A graph run as often as a count and a condition say, with values carried on."
@@ -30,9 +29,10 @@ public struct Loop: Primitive, ControlFlow {
         op.carriedCount = inputs.count - 2
         let body = try node.body("body")
         let known = builder.inputs(inputs, outputs: node.outputCount)
-        var facts = [Fact(.i64, []), known.has(1) ? Fact(.tensor(try known.tensor(1))) : Fact(.bool, [])]
-        for index in 2..<inputs.count { facts.append(Fact(.tensor(try known.tensor(index)))) }
-        let graph = try body.build(facts + body.captures.map { builder.fact($0) })
+        let facts = [Fact(.i64, []), known.has(1) ? Fact(.tensor(try known.tensor(1))) : Fact(.bool, [])]
+        let graph = try builder.bodyCarrying(
+          try (2..<inputs.count).map { try known.tensor($0) }, of: body, before: facts,
+          behind: body.captures.map { builder.fact($0) }, results: 1)
         return try builder.add(op, inputs + body.captures, outputs: node.outputCount, bodies: [graph])
       }
     ]
@@ -44,87 +44,109 @@ public struct Loop: Primitive, ControlFlow {
     return form
   }
 
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(0, isSigned: true)] }
+
   /// How often the graph runs at most, and whether that often in any case.
-  private func turns(_ inputs: NodeInputs, _ body: Graph) throws -> (count: Dim, isCertain: Bool) {
+  private func turns(_ inputs: NodeInputs, _ body: Graph) -> (count: Dim, isCertain: Bool) {
     let starts = !inputs.has(1) || inputs.integers(1)?.first == 1
     let isCertain = starts && body.givesTrue()
-    if inputs.has(0), let count = inputs.contents(0)?.first {
-      if count.value == 0 || (!starts && inputs.integers(1)?.first == 0) { return (0, true) }
-      if count.value ?? 0 < Int(Int32.max) { return (count.clampedToZero, isCertain) }
+    guard inputs.has(0), let count = inputs.contents(0)?.first, count.value ?? 0 < Int.max else {
+      return (Dim(Int.max), false)
     }
-    // What is collected is as long as there are turns.
-    if let declared = inputs.declaredShape(carriedCount)?.first { return (declared, false) }
-    throw DiagnosticError(
-      .limit, "loop.count", "how often the loop may run must be known ahead of time, but its count is computed at run time",
-      hint: "make the count a constant, or export the loop unrolled")
+    if count.value == 0 || (!starts && inputs.integers(1)?.first == 0) { return (0, true) }
+    return (count.clampedToZero, isCertain)
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let body = try inputs.body(0, "body")
-    let (count, isCertain) = try turns(inputs, body)
-    guard body.outputs.count > carriedCount else {
+    let (count, isCertain) = turns(inputs, body)
+    guard body.outputs.count > carriedCount, body.inputs.count >= carriedCount + 2 else {
       throw DiagnosticError(
         .user, "loop.results", "the graph must give a condition and \(carriedCount) values, but gives \(body.outputs.count)")
     }
+    let known = Set(inputs.facts.flatMap { $0?.dataSymbols ?? [] })
     return try body.outputs.indices.dropFirst().map { index in
-      var type = try body.tensorOutput(index)
+      let next = try body.tensorOutput(index)
+      let result = index - 1
       if index <= carriedCount {
-        try checkCarried(try inputs.tensor(index + 1), type, index - 1)
-      } else {
-        let declared = inputs.declaredShape(index - 1)?.first
-        guard isCertain || declared != nil else {
-          throw DiagnosticError(
-            .limit, "loop.collected", "how much the loop collects is known only at run time",
-            hint: "declare the result's shape in the file")
+        var type = try inputs.tensor(index + 1)
+        let now = body.type(of: body.inputs[index + 1].value).tensor ?? type
+        try checkCarried(now, next, result)
+        for axis in type.shape.indices where now.shape[axis].isTurned {
+          type.shape[axis] = inputs.freshSize(result: result, axis: axis)
         }
-        type.shape.insert(isCertain ? count : declared ?? count, at: 0)
+        return Fact(.tensor(type))
       }
-      return Fact(.tensor(type))
+      let slice = next.shape.enumerated().map { axis, size in
+        size.symbols.allSatisfy { !$0.isFromData || known.contains($0) }
+          ? size : inputs.freshSize(result: result, axis: axis + 1)
+      }
+      return Fact(next.element, [isCertain ? count : inputs.freshSize(result: result, axis: 0)] + slice)
     }
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
-    let body = try node.facts.body(0, "body")
-    let (count, isCertain) = try turns(node.facts, body)
-    let carried = try (0..<carriedCount).map { try node.input($0 + 2) }
+    let given = try node.facts.body(0, "body")
+    let (count, isCertain) = turns(node.facts, given)
+    let initial = try (0..<carriedCount).map { try node.input($0 + 2) }
     let captures = try node.inputs.indices.dropFirst(carriedCount + 2).map { try node.input($0) }
-    let limit = node.has(0) ? try node.input(0) : nil
     let conditionType = TensorType(.bool, node.has(1) ? try node.input(1).shape : [])
     let counter = try lowering.element([]) { builder, _ in builder.constant(0, .i64) }
     let first = node.has(1) ? try node.input(1) : try lowering.element([]) { builder, _ in builder.bool(true) }
+    var carried = try CarriedSizes(
+      given, initial: initial, inputs: 2, results: 1, finals: try (0..<carriedCount).map { try node.output($0) },
+      into: &lowering)
+    var changes = carried.changes
+    let body = carried.body
+    // What is collected must be as large in each turn as in the first one.
+    let slices = try (carriedCount..<node.outputs.count).map { try node.output($0) }
+    let firstSizes = slices.map { type in
+      type.shape.dropFirst().map { size in size.symbol.map { $0.isFromData && !lowering.knows($0) } ?? false }
+    }
+    let varies = firstSizes.contains { $0.contains(true) }
+    if !isCertain { changes.condition = 1 }
+    if !isCertain || varies { changes.turns = lowering.freshSize() }
+    let turn = lowering.freshSize()
+    if varies { changes.sizes.append(.init(current: turn, final: lowering.freshSize(), initial: 0, next: Dim(turn) + 1)) }
 
     let (final, collected) = try lowering.repetition(
-      count: count, carried: [counter, first] + carried, sliced: []
-    ) { lowering, current, _ in
-      let (turn, condition, values) = (current[0], current[1], Array(current.dropFirst(2)))
-      // Whether this turn still counts.
-      let counts = try lowering.element(conditionType.shape) { builder, _ in
-        var result = Lowering.condition(builder, condition)
-        if let limit, !isCertain {
-          result = result && (builder.load(turn.id, []) < Lowering.condition(builder, limit).cast(to: .i64))
-        }
-        return result
-      }
-      let results = try body.lower(into: &lowering, inputs: [turn, counts] + values + captures)
-      let next = try lowering.element([]) { builder, _ in builder.load(turn.id, []) + builder.constant(1, .i64) }
+      count: count, carried: [counter, first] + initial,
+      as: [counter.type, conditionType] + carried.types, sliced: [], &changes
+    ) { lowering, current, _, changes in
+      let results = try body.lower(into: &lowering, inputs: current + captures)
+      let next = try lowering.element([]) { builder, _ in builder.load(current[0].id, []) + builder.constant(1, .i64) }
       let goesOn = try lowering.element(conditionType.shape) { builder, _ in
-        isCertain
-          ? builder.bool(true) : Lowering.condition(builder, counts) && Lowering.condition(builder, results[0])
+        isCertain ? builder.bool(true) : Lowering.condition(builder, results[0])
       }
-      let carriedOn = try zip(values, results.dropFirst()).map { before, after in
-        if isCertain { return try lowering.copied(after) }
-        return try lowering.element(before.shape) { builder, index in
-          builder.select(
-            Lowering.condition(builder, counts), builder.load(after.id, index), builder.load(before.id, index))
+      let carriedOn = try results.dropFirst().prefix(carriedCount).map { try lowering.copied($0) }
+      carried.note(carriedOn, &changes)
+      let kept = try results.dropFirst(carriedCount + 1).enumerated().map { place, operand in
+        for axis in operand.shape.indices where place < slices.count && firstSizes[place][axis] {
+          let size = operand.shape[axis]
+          let before = lowering.freshSize()
+          lowering.knows(turning: before)
+          changes.sizes.append(
+            .init(
+              current: before, final: slices[place].shape[axis + 1].symbol ?? lowering.freshSize(), initial: 0, next: size))
+          lowering.require([
+            Obligation(
+              .equal, size * Dim(turn), Dim(before) * Dim(turn),
+              subject: "sizes along axis \(axis) of what a loop collects in two turns, times the turn's number,",
+              op: "Loop", origin: lowering.origin)
+          ])
         }
+        return try lowering.copied(operand)
       }
-      let kept = try results.dropFirst(carriedCount + 1).map { try lowering.copied($0) }
-      return ([next, goesOn] + carriedOn, Array(kept))
+      return ([next, goesOn] + carriedOn, kept)
     }
-    let wholes = try collected.enumerated().map { place, operand -> Operand in
-      let shape = try node.output(carriedCount + place).shape
-      if shape == operand.shape { return operand }
-      return try lowering.element(shape) { builder, index in builder.load(operand.id, index) }
+    // Results have names of their own for the number of turns.
+    let wholes = try collected.prefix(slices.count).enumerated().map { place, operand -> Operand in
+      let type = try node.output(carriedCount + place)
+      for (inner, outer) in zip(operand.shape, type.shape) where inner != outer {
+        if let symbol = outer.symbol, symbol.isFromData, !lowering.knows(symbol) { lowering.define(symbol, as: inner) }
+      }
+      if type.shape == operand.shape { return operand }
+      return try lowering.element(type.shape) { builder, index in builder.load(operand.id, index) }
     }
     return Array(final.dropFirst(2)) + wholes
   }

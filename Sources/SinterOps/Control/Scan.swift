@@ -45,13 +45,14 @@ public struct Scan: Primitive, ControlFlow {
         let body = try node.body("body")
         var facts: [Fact] = []
         let inputs = builder.inputs(node.inputs, outputs: node.outputCount)
-        for index in 0..<op.stateCount { facts.append(Fact(.tensor(try inputs.tensor(index)))) }
         for (place, index) in (op.stateCount..<node.inputs.count).enumerated() {
           var type = try inputs.tensor(index)
           type.shape.remove(at: try op.axis(op.inputAxes, place, rank: type.rank))
           facts.append(Fact(.tensor(type)))
         }
-        let graph = try body.build(facts + body.captures.map { builder.fact($0) })
+        let graph = try builder.bodyCarrying(
+          try (0..<op.stateCount).map { try inputs.tensor($0) }, of: body, before: [],
+          behind: facts + body.captures.map { builder.fact($0) }, results: 0)
         return try builder.add(op, node.inputs + body.captures, outputs: node.outputCount, bodies: [graph])
       }
     ]
@@ -71,25 +72,37 @@ public struct Scan: Primitive, ControlFlow {
   private func isReversed(_ directions: [Int], _ place: Int) -> Bool { place < directions.count && directions[place] != 0 }
 
   /// How often the graph runs.
-  private func count(_ types: [TensorType]) throws -> Dim {
+  private func count(_ types: [TensorType], _ obligations: inout Obligations) throws -> Dim {
     let sizes = try types.enumerated().map { place, type in type.shape[try axis(inputAxes, place, rank: type.rank)] }
     guard let first = sizes.first else {
       throw DiagnosticError(.user, "scan.inputs", "at least one input must be sliced")
     }
-    if let other = sizes.first(where: { $0 != first && $0.isConstant && first.isConstant }) {
-      throw DiagnosticError(.user, "scan.size", "sliced inputs differ in length: \(first) and \(other)")
-    }
-    return sizes.first(where: \.isConstant) ?? first
+    return try sizes.dropFirst().reduce(first) { try obligations.equal($0, $1, "lengths of what is sliced") }
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let body = try inputs.body(0, "body")
-    let count = try count((0..<slicedCount).map { try inputs.tensor(stateCount + $0) })
+    let count = try count((0..<slicedCount).map { try inputs.tensor(stateCount + $0) }, &obligations)
+    guard body.inputs.count >= stateCount + slicedCount, body.outputs.count >= stateCount else {
+      throw DiagnosticError(
+        .user, "scan.results", "the graph must take and give \(stateCount) states, but gives \(body.outputs.count) results")
+    }
+    let known = Set(inputs.facts.flatMap { $0?.dataSymbols ?? [] })
     return try body.outputs.indices.map { index in
       var type = try body.tensorOutput(index)
       if index < stateCount {
-        try checkCarried(try inputs.tensor(index), type, index)
+        let now = body.type(of: body.inputs[index].value).tensor ?? type
+        try checkCarried(now, type, index)
+        type = try inputs.tensor(index)
+        for axis in type.shape.indices where now.shape[axis].isTurned {
+          type.shape[axis] = inputs.freshSize(result: index, axis: axis)
+        }
       } else {
+        if let size = type.shape.first(where: { $0.symbols.contains { $0.isFromData && !known.contains($0) } }) {
+          throw DiagnosticError(
+            .limit, "scan.slice", "result \(index) is \(type) in a turn, where \(size) may differ from turn to turn",
+            hint: "collect values of one size, or use a Loop")
+        }
         type.shape.insert(count, at: try axis(outputAxes, index - stateCount, rank: type.rank + 1))
       }
       return Fact(.tensor(type))
@@ -97,20 +110,27 @@ public struct Scan: Primitive, ControlFlow {
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
-    let body = try node.facts.body(0, "body")
     let states = try (0..<stateCount).map { try node.input($0) }
     let captures = try node.inputs.indices.dropFirst(stateCount + slicedCount).map { try node.input($0) }
     let whole = try (0..<slicedCount).map { try node.input(stateCount + $0) }
-    let count = try count(whole.map(\.type))
+    var settled = Obligations()
+    let count = try count(whole.map(\.type), &settled)
     // Slices lie along the first axis.
     let sliced = try whole.enumerated().map { place, operand in
       let axis = try axis(inputAxes, place, rank: operand.rank)
       return try turned(operand, from: axis, to: 0, reversed: isReversed(inputDirections, place), count, &lowering)
     }
-    let (final, collected) = try lowering.repetition(count: count, carried: states, sliced: sliced) {
-      lowering, current, slices in
+    var carried = try CarriedSizes(
+      try node.facts.body(0, "body"), initial: states, inputs: 0, results: 0,
+      finals: try (0..<stateCount).map { try node.output($0) }, into: &lowering)
+    var changes = carried.changes
+    let body = carried.body
+    let (final, collected) = try lowering.repetition(
+      count: count, carried: states, as: carried.types, sliced: sliced, &changes
+    ) { lowering, current, slices, changes in
       let results = try body.lower(into: &lowering, inputs: current + slices + captures)
       let own = try results.map { try lowering.copied($0) }
+      carried.note(Array(own.prefix(stateCount)), &changes)
       return (Array(own.prefix(stateCount)), Array(own.dropFirst(stateCount)))
     }
     let outputs = try collected.enumerated().map { place, operand in
@@ -142,9 +162,10 @@ public struct Scan: Primitive, ControlFlow {
 func checkCarried(_ before: TensorType, _ after: TensorType, _ index: Int) throws {
   let agrees =
     before.element == after.element && before.rank == after.rank
-    && zip(before.shape, after.shape).allSatisfy { $0 == $1 }
+    && zip(before.shape, after.shape).allSatisfy { $0 == $1 || $0.isTurned }
   if !agrees {
     throw DiagnosticError(
-      .limit, "control.carried", "carried value \(index) is \(before) before a turn and \(after) after it; it must keep its shape")
+      .limit, "control.carried",
+      "carried value \(index) is \(before) before a turn and \(after) after it; it must keep its element type and number of axes")
   }
 }

@@ -5,7 +5,7 @@ import SinterKernel
 /// The boxes of each class that are left when, from the best score down, those that overlap a chosen one too much are dropped.
 ///
 /// Inputs: boxes [batch, boxes, 4], scores [batch, classes, boxes], how many to choose at most in a class, the greatest overlap, the least score.
-/// Each row of the result is a batch, a class and a box. How many rows there are depends on the elements; the file must declare it.
+/// Each row of the result is a batch, a class and a box.
 public struct NonMaxSuppression: Primitive {
   public static let name = "NonMaxSuppression"
   public static let summary = "The best boxes of each class that do not overlap too much."
@@ -24,17 +24,15 @@ public struct NonMaxSuppression: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (boxes, scores) = (try inputs.tensor(0), try inputs.tensor(1))
-    guard boxes.rank == 3, scores.rank == 3, boxes.shape[2] == 4 else {
+    guard boxes.rank == 3, scores.rank == 3, boxes.shape[2].value ?? 4 == 4 else {
       throw DiagnosticError(
         .user, "nms.shape", "boxes must be [batch, boxes, 4] and scores [batch, classes, boxes], but are \(boxes) and \(scores)")
     }
+    _ = try obligations.equal(boxes.shape[2], 4, "coordinates of a box and their number")
+    _ = try obligations.equal(boxes.shape[0], scores.shape[0], "batches of boxes and of scores")
+    _ = try obligations.equal(boxes.shape[1], scores.shape[2], "numbers of boxes and of their scores")
     if !inputs.has(2) || inputs.integers(2)?.first == 0 { return [Fact(.i64, [0, 3])] }
-    guard let declared = inputs.declaredShape(), declared.count == 2 else {
-      throw DiagnosticError(
-        .limit, "operator.dynamic", "how many boxes are left is known only at run time",
-        hint: "declare the result's shape in the file, or leave the suppression out of the model")
-    }
-    return [Fact(.i64, [declared[0], 3])]
+    return [Fact(.i64, [inputs.freshSize(result: 0, axis: 0), 3])]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -80,8 +78,8 @@ public struct NonMaxSuppression: Primitive {
       return ([after, next], [])
     }
     let kept = final[1]
-    let rows = try lowering.sort([scores.type.count], axis: 0, count: result[0], descending: true) { builder, index in
-      builder.load(kept.id, Reshaping.delinearize(builder, index[0], scores.shape))
+    let rows = try lowering.selected(scores.type.count, size: result[0], "number of chosen boxes") { builder, place in
+      builder.load(kept.id, Reshaping.delinearize(builder, place, scores.shape)) .!= builder.constant(0, .i32)
     }
     return [
       try lowering.element(result) { builder, index in
@@ -119,10 +117,14 @@ public struct NonMaxSuppression: Primitive {
   }
 
   public static var examples: [OperatorExample] {
-    [
+    let boxes = OperatorExample.Input.random(TensorType(.f32, [1, "n", 4]), 0...1)
+    let scores = OperatorExample.Input.random(TensorType(.f32, [1, 2, "n"]), 0...1)
+    let sizes = [Symbol("n"): 4]
+    return [
+      OperatorExample(NonMaxSuppression(), [boxes, scores], sizes: sizes),
       OperatorExample(
         NonMaxSuppression(),
-        [.random(TensorType(.f32, [1, 4, 4]), 0...1), .random(TensorType(.f32, [1, 2, 4]), 0...1)])
+        [boxes, scores, .given(.i64([1], [2])), .given(.f32([1], [0.5])), .given(.f32([1], [0.1]))], sizes: sizes),
     ]
   }
 }
