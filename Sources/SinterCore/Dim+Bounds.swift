@@ -1,126 +1,177 @@
-/// The integers from `lower` to `upper`; an end that is nil is open.
-public struct DimBounds: Hashable, Sendable {
-  public var lower: Int?
-  public var upper: Int?
-
-  public init(_ lower: Int?, _ upper: Int?) {
-    self.lower = lower
-    self.upper = upper
-  }
-
-  public static func + (a: DimBounds, b: DimBounds) -> DimBounds {
-    DimBounds(Self.sum(a.lower, b.lower), Self.sum(a.upper, b.upper))
-  }
-
-  public static func * (a: DimBounds, b: DimBounds) -> DimBounds {
-    if let p = a.lower, let q = b.lower, p >= 0, q >= 0 {
-      return DimBounds(product(p, q), product(a.upper, b.upper))
-    }
-    if let p = a.lower, let q = a.upper, let r = b.lower, let s = b.upper {
-      let ends = [product(p, r), product(p, s), product(q, r), product(q, s)].compactMap { $0 }
-      return ends.count == 4 ? DimBounds(ends.min(), ends.max()) : DimBounds(nil, nil)
-    }
-    return DimBounds(nil, nil)
-  }
-
-  /// Every number times a constant.
-  public func scaled(by factor: Int) -> DimBounds {
-    let (low, high) = (Self.product(lower, factor), Self.product(upper, factor))
-    return factor >= 0 ? DimBounds(low, high) : DimBounds(high, low)
-  }
-
-  /// Floor division by numbers that are all positive; all integers where `divisor` holds others.
-  public func divided(by divisor: DimBounds) -> DimBounds {
-    guard let least = divisor.lower, least > 0 else { return DimBounds(nil, nil) }
-    let low = lower.map { low in
-      low >= 0 ? divisor.upper.map { low / $0 } ?? 0 : Dim.floorDivide(low, least)
-    }
-    let high = upper.map { high in
-      high >= 0 ? high / least : divisor.upper.map { Dim.floorDivide(high, $0) } ?? -1
-    }
-    return DimBounds(low, high)
-  }
-
-  /// The remainder, with the sign of the divisor, by numbers that are all positive.
-  public func remainder(by divisor: DimBounds) -> DimBounds {
-    guard let least = divisor.lower, least > 0 else { return DimBounds(nil, nil) }
-    if let lower, let upper, lower >= 0, upper < least { return self }
-    let high = divisor.upper.map { $0 - 1 }
-    if let lower, lower >= 0, let upper { return DimBounds(0, Swift.min(upper, high ?? upper)) }
-    return DimBounds(0, high)
-  }
-
-  public func minimum(_ other: DimBounds) -> DimBounds {
-    let low: Int? = if let a = lower, let b = other.lower { Swift.min(a, b) } else { nil }
-    let high: Int? = if let a = upper, let b = other.upper { Swift.min(a, b) } else { upper ?? other.upper }
-    return DimBounds(low, high)
-  }
-
-  public func maximum(_ other: DimBounds) -> DimBounds {
-    let low: Int? = if let a = lower, let b = other.lower { Swift.max(a, b) } else { lower ?? other.lower }
-    let high: Int? = if let a = upper, let b = other.upper { Swift.max(a, b) } else { nil }
-    return DimBounds(low, high)
-  }
-
-  private static func sum(_ a: Int?, _ b: Int?) -> Int? {
-    guard let a, let b else { return nil }
-    let (value, overflow) = a.addingReportingOverflow(b)
-    return overflow ? nil : value
-  }
-
-  private static func product(_ a: Int?, _ b: Int?) -> Int? {
-    guard let a, let b else { return nil }
-    let (value, overflow) = a.multipliedReportingOverflow(by: b)
-    return overflow ? nil : value
-  }
-}
-
 extension Dim {
-  /// Numbers between which this lies, given the ranges of symbols; a symbol without one is at least zero. Not always the closest.
+  /// Numbers between which this lies, given the ranges of symbols; a symbol without one is at least zero where it is a size and anything
+  /// where it is an index. Not always the closest. What overflows may be anything.
   public func bounds(_ ranges: [Symbol: ClosedRange<Int>] = [:]) -> DimBounds {
-    var sum = DimBounds(constant, constant)
-    for term in terms {
-      var product = DimBounds(1, 1)
-      for factor in term.factors { product = product * factor.bounds(ranges) }
-      sum = sum + product.scaled(by: term.coefficient)
-    }
-    return sum
+    if terms.isEmpty { return DimBounds(constant, constant) }
+    var finder = BoundsFinder(ranges: ranges, greatestSize: nil)
+    return finder.bounds(of: self)
   }
-}
 
-extension Dim.Atom {
-  fileprivate func bounds(_ ranges: [Symbol: ClosedRange<Int>]) -> DimBounds {
-    switch self {
-    case .symbol(let symbol):
-      guard let range = ranges[symbol] else { return DimBounds(0, nil) }
-      return DimBounds(range.lowerBound, range.upperBound == .max ? nil : range.upperBound)
-    case .quotient(let a, let b): return a.bounds(ranges).divided(by: b.bounds(ranges))
-    case .remainder(let a, let b): return a.bounds(ranges).remainder(by: b.bounds(ranges))
-    case .minimum(let a, let b): return a.bounds(ranges).minimum(b.bounds(ranges))
-    case .maximum(let a, let b): return a.bounds(ranges).maximum(b.bounds(ranges))
-    }
+  /// Whether `a <= b` for certain: for all values of their symbols for which both are 64-bit integers.
+  static func isAtMost(_ a: Dim, _ b: Dim) -> Bool {
+    if let x = a.value, let y = b.value { return x <= y }
+    if a.value == .min || b.value == .max { return true }
+    let difference = b - a
+    if !difference.isOverflow { return difference.certainBounds.lower.map { $0 >= 0 } ?? false }
+    // The difference may overflow in one direction only.
+    return (a - b).certainBounds.upper.map { $0 <= 0 } ?? false
   }
-}
 
-extension Dim {
-  /// Whether this is certainly zero or more under the ranges of its symbols; a symbol without one is at least zero.
+  /// Bounds that also use that a size is a 64-bit integer: a size minus `Int.max` is not positive.
+  var certainBounds: DimBounds {
+    if terms.isEmpty { return DimBounds(constant, constant) }
+    var finder = BoundsFinder(ranges: [:], greatestSize: .max)
+    return finder.bounds(of: self)
+  }
+
+  /// Whether this is certainly zero or more under the ranges of its symbols; a symbol without one is at least zero where it is a size.
   ///
   /// Besides the ends of ranges this knows polynomials without negative coefficients, written in how far each symbol lies above its
   /// least value: `s·n - s` is not negative where n is at least one.
-  public func isNonNegative(_ ranges: [Symbol: ClosedRange<Int>] = [:]) -> Bool {
+  public func isNonNegative(_ ranges: [Symbol: ClosedRange<Int>] = [:]) -> Bool { isNonNegative(ranges, depth: 3) }
+
+  private func isNonNegative(_ ranges: [Symbol: ClosedRange<Int>], depth: Int) -> Bool {
     if terms.isEmpty { return constant >= 0 }
     if let lower = bounds(ranges).lower, lower >= 0 { return true }
     let shifted = substituting { symbol in
       ranges[symbol].map { Dim(symbol) + Dim($0.lowerBound) }
     }
-    return shifted.constant >= 0
-      && shifted.terms.allSatisfy { term in
+    if shifted.constant >= 0
+      && shifted.terms.allSatisfy({ term in
         term.coefficient > 0
           && term.factors.allSatisfy { factor in
-            if case .symbol = factor { return true }
+            if case .symbol(let symbol) = factor { return !symbol.isIndex || ranges[symbol] != nil }
             // Symbols inside it are shifted, too, and so at least zero.
-            return (factor.bounds([:]).lower ?? -1) >= 0
+            return (Dim(atom: factor).bounds([:]).lower ?? -1) >= 0
           }
+      })
+    {
+      return true
+    }
+    guard depth > 0, let choices else { return false }
+    switch choices.kind {
+    case .greatest: return choices.sizes.contains { $0.isNonNegative(ranges, depth: depth - 1) }
+    case .least, .any: return choices.sizes.allSatisfy { $0.isNonNegative(ranges, depth: depth - 1) }
+    }
+  }
+
+  /// Several sizes that a size is one of.
+  package struct Choices {
+    package enum Kind {
+      case least
+      case greatest
+      /// One of them: which one is not told.
+      case any
+    }
+    package var kind: Kind
+    package var sizes: [Dim]
+  }
+
+  /// This size with the sum pulled into the first minimum, maximum, joint size or place that is a term of it: `max(a, b) - a` is the
+  /// greater of `0` and `b - a`. Nil where there is none beside other terms, or the sums overflow.
+  package var choices: Choices? {
+    guard terms.count > 1 else { return nil }
+    for (index, term) in terms.enumerated() where term.factors.count == 1 {
+      let kind: Choices.Kind
+      var sizes: [Dim]
+      switch term.factors[0] {
+      case .symbol, .quotient, .remainder, .overflow: continue
+      case .minimum:
+        kind = term.coefficient > 0 ? .least : .greatest
+        sizes = term.factors[0].members
+      case .maximum:
+        kind = term.coefficient > 0 ? .greatest : .least
+        sizes = term.factors[0].members
+      case .joint:
+        kind = .any
+        sizes = term.factors[0].members
+      case .place(let index, let size):
+        kind = .any
+        sizes = [index, index + size]
       }
+      let rest = removingTerm(at: index)
+      for at in sizes.indices {
+        sizes[at] = rest + sizes[at] * Dim(term.coefficient)
+        if sizes[at].isOverflow { return nil }
+      }
+      return Choices(kind: kind, sizes: sizes)
+    }
+    return nil
+  }
+
+  func removingTerm(at index: Int) -> Dim {
+    var rest = self
+    rest.terms.remove(at: index)
+    return rest
+  }
+}
+
+private struct BoundsFinder {
+  let ranges: [Symbol: ClosedRange<Int>]
+  /// What no size exceeds; nil leaves sizes open.
+  let greatestSize: Int?
+  /// How many more atoms are looked into; what is left then counts as open.
+  private var steps = 2000
+
+  init(ranges: [Symbol: ClosedRange<Int>], greatestSize: Int?) {
+    self.ranges = ranges
+    self.greatestSize = greatestSize
+  }
+
+  /// - Parameter depth: how many minima and maxima, one within the other, the rest of a sum is pulled into.
+  mutating func bounds(of dim: Dim, depth: Int = 3) -> DimBounds {
+    var sum = DimBounds(dim.constant, dim.constant)
+    for term in dim.terms {
+      var product = bounds(of: term.factors[0], depth)
+      for factor in term.factors.dropFirst() { product = product * bounds(of: factor, depth) }
+      sum = sum + (term.coefficient == 1 ? product : product.scaled(by: term.coefficient))
+    }
+    // What else stands in the sum may depend on the same symbols.
+    guard depth > 0, let choices = dim.choices else { return sum }
+    var joined = bounds(of: choices.sizes[0], depth: depth - 1)
+    for size in choices.sizes.dropFirst() {
+      let next = bounds(of: size, depth: depth - 1)
+      switch choices.kind {
+      case .least: joined = joined.minimum(next)
+      case .greatest: joined = joined.maximum(next)
+      case .any: joined = joined.union(next)
+      }
+    }
+    return sum.intersection(joined)
+  }
+
+  private mutating func bounds(of atom: Dim.Atom, _ depth: Int) -> DimBounds {
+    steps -= 1
+    if steps < 0 { return DimBounds(nil, nil) }
+    switch atom {
+    case .symbol(let symbol):
+      guard let range = ranges[symbol] else {
+        return symbol.isIndex ? DimBounds(nil, nil) : DimBounds(0, greatestSize)
+      }
+      return DimBounds(
+        range.lowerBound == .min ? nil : range.lowerBound, range.upperBound == .max ? greatestSize : range.upperBound)
+    case .quotient(let a, let b): return bounds(of: a, depth: depth).divided(by: divisor(b, depth))
+    case .remainder(let a, let b): return bounds(of: a, depth: depth).remainder(by: divisor(b, depth))
+    case .minimum(let a, let b): return bounds(of: a, depth: depth).minimum(bounds(of: b, depth: depth))
+    case .maximum(let a, let b): return bounds(of: a, depth: depth).maximum(bounds(of: b, depth: depth))
+    case .joint(let a, let b): return bounds(of: a, depth: depth).union(bounds(of: b, depth: depth))
+    case .place(let index, let size): return place(index, size, depth)
+    case .overflow: return DimBounds(nil, nil)
+    }
+  }
+
+  /// What divides is not zero, so it is at least one where it is at least zero.
+  private mutating func divisor(_ dim: Dim, _ depth: Int) -> DimBounds {
+    let bounds = bounds(of: dim, depth: depth)
+    return bounds.lower == 0 && bounds.upper != 0 ? DimBounds(1, bounds.upper) : bounds
+  }
+
+  private mutating func place(_ index: Dim, _ size: Dim, _ depth: Int) -> DimBounds {
+    let given = bounds(of: index, depth: depth)
+    if let lower = given.lower, lower >= 0 { return given }
+    let below = DimBounds(given.lower, Swift.min(given.upper ?? -1, -1))
+    let fromEnd = (below + bounds(of: size, depth: depth)).intersection(bounds(of: index + size, depth: depth))
+    if let upper = given.upper, upper < 0 { return fromEnd }
+    return fromEnd.union(DimBounds(0, given.upper))
   }
 }

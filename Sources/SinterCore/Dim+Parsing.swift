@@ -30,34 +30,50 @@ private struct DimParser {
     depth += 1
     defer { depth -= 1 }
     guard depth < 64 else { return nil }
-    var result: Dim
-    if take("-") {
-      guard let first = product() else { return nil }
-      result = -first
-    } else {
-      guard let first = product() else { return nil }
-      result = first
-    }
+    guard var result = product(isNegative: take("-")) else { return nil }
     while true {
       if take("+") {
-        guard let next = product() else { return nil }
+        guard let next = product(isNegative: false) else { return nil }
         result = result + next
       } else if take("-") {
-        guard let next = product() else { return nil }
-        result = result - next
+        guard let next = product(isNegative: true) else { return nil }
+        result = result + next
       } else {
         return result
       }
     }
   }
 
-  mutating func product() -> Dim? {
-    guard var result = atom() else { return nil }
+  /// - Parameter isNegative: whether a minus sign stood before it. It belongs to a number in front, as the least integer has no opposite.
+  mutating func product(isNegative: Bool) -> Dim? {
+    skipSpaces()
+    var result: Dim
+    if let first = rest.first, Symbol.isDigit(first) {
+      guard let value = number(isNegative: isNegative) else { return nil }
+      result = Dim(value)
+    } else {
+      guard let first = atom() else { return nil }
+      result = isNegative ? -first : first
+    }
     while take("*") {
       guard let next = atom() else { return nil }
       result = result * next
     }
     return result
+  }
+
+  /// Nil where it is no 64-bit integer.
+  mutating func number(isNegative: Bool) -> Int? {
+    var value = 0
+    while let digit = rest.first, Symbol.isDigit(digit) {
+      let (times, overflow) = value.multipliedReportingOverflow(by: 10)
+      let step = Int(digit - 48)
+      let (sum, overflow2) = times.addingReportingOverflow(isNegative ? -step : step)
+      if overflow || overflow2 { return nil }
+      value = sum
+      rest.removeFirst()
+    }
+    return value
   }
 
   mutating func atom() -> Dim? {
@@ -67,17 +83,7 @@ private struct DimParser {
       return inner
     }
     guard let first = rest.first else { return nil }
-    if first >= 48 && first <= 57 {
-      var value = 0
-      while let digit = rest.first, digit >= 48 && digit <= 57 {
-        let (times, overflow) = value.multipliedReportingOverflow(by: 10)
-        let (plus, overflow2) = times.addingReportingOverflow(Int(digit - 48))
-        if overflow || overflow2 { return nil }
-        value = plus
-        rest.removeFirst()
-      }
-      return Dim(value)
-    }
+    if Symbol.isDigit(first) { return number(isNegative: false).map { Dim($0) } }
     var name: [UInt8] = []
     if rest.first == UInt8(ascii: "$") { name.append(rest.removeFirst()) }
     while let c = rest.first, Symbol.isNameByte(c) {
@@ -87,30 +93,48 @@ private struct DimParser {
     guard !name.isEmpty else { return nil }
     let word = String(decoding: name, as: UTF8.self)
     guard take("(") else { return Dim(symbol: word) }
+    if word == "overflow" { return take(")") ? .overflow : nil }
     guard let a = sum() else { return nil }
     if word == "floor" {
-      guard take("/"), let b = product(), take(")") else { return nil }
+      guard take("/"), let b = product(isNegative: false), take(")") else { return nil }
       return a / b
     }
-    guard take(","), let b = sum(), take(")") else { return nil }
-    switch word {
-    case "mod": return a % b
-    case "min": return Dim.min(a, b)
-    case "max": return Dim.max(a, b)
+    var arguments = [a]
+    repeat {
+      guard take(","), let next = sum() else { return nil }
+      arguments.append(next)
+    } while !take(")")
+    return call(word, arguments)
+  }
+
+  /// - Parameter arguments: two or more.
+  private func call(_ name: String, _ arguments: [Dim]) -> Dim? {
+    // From the last to the first, as `Dim.Atom.members` lists them.
+    func folded(_ function: (Dim, Dim) -> Dim) -> Dim {
+      arguments.dropLast().reversed().reduce(arguments[arguments.count - 1]) { function($1, $0) }
+    }
+    switch (name, arguments.count) {
+    case ("min", _): return folded(Dim.min)
+    case ("max", _): return folded(Dim.max)
+    case ("joint", _): return folded(Dim.joint)
+    case ("mod", 2): return arguments[0] % arguments[1]
+    case ("place", 2): return Dim.place(arguments[0], in: arguments[1])
     default: return nil
     }
   }
 }
 
 extension Symbol {
+  static func isDigit(_ c: UInt8) -> Bool { c >= 48 && c <= 57 }
+
   static func isNameByte(_ c: UInt8) -> Bool {
-    (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122) || c == 95 || c == 46
+    isDigit(c) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122) || c == 95 || c == 46
   }
 
   /// A name that text forms can hold, made from any text: what a name may not contain becomes `_`.
   public static func sanitizedName(_ text: String) -> String {
     var bytes = text.utf8.map { isNameByte($0) ? $0 : UInt8(ascii: "_") }
-    if bytes.isEmpty || (bytes[0] >= 48 && bytes[0] <= 57) || bytes[0] == 46 { bytes.insert(UInt8(ascii: "_"), at: 0) }
+    if bytes.isEmpty || isDigit(bytes[0]) || bytes[0] == 46 { bytes.insert(UInt8(ascii: "_"), at: 0) }
     return String(decoding: bytes, as: UTF8.self)
   }
 }

@@ -10,8 +10,8 @@ public struct TensorType: Hashable, Sendable {
 
   public var rank: Int { shape.count }
 
-  /// The number of elements.
-  public var count: Dim { shape.reduce(Dim(1), *) }
+  /// The number of elements: zero where an axis has none, however long the others are.
+  public var count: Dim { shape.contains(0) ? 0 : shape.reduce(1, *) }
 
   /// The sizes as numbers, where all are known.
   public var staticShape: [Int]? {

@@ -214,7 +214,8 @@ import Testing
     try withFolder { folder in
       var program = Self.scaled(name: "odd-name 2")
       program.inputs[0].name = "float"
-      program.outputs[0].type.shape = [(Dim("n") * 2 + 1) / 2]
+      let (n, least): (Dim, Dim) = ("n", Dim(.min))
+      program.outputs[0].type.shape = [Dim.max(Dim.joint(n, n * n), Dim.place(n - 1, in: 2 * n + least) % 5) / 2]
       _ = try LibraryCompiler.compile(program, to: "\(folder)/libodd.so")
       try Files.write("#include \"odd-name 2.h\"\nint main(void) { return 0; }\n", to: "\(folder)/main.c")
       for flags in [["-std=c99", "-xc"], ["-std=c11", "-xc"], ["-std=c++11", "-xc++"], ["-std=c++20", "-xc++"]] {

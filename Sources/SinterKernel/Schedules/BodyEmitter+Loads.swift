@@ -89,6 +89,9 @@ extension BodyEmitter {
     case .remainder(let a, let b): return divide(a, b, .modulo, .remainder)
     case .minimum(let a, let b): return builder.binary(.minimum, laneIndex(a), laneIndex(b))
     case .maximum(let a, let b): return builder.binary(.maximum, laneIndex(a), laneIndex(b))
+    case .joint(let a, let b): return builder.joint(laneIndex(a), laneIndex(b))
+    case .place(let a, let b): return builder.place(laneIndex(a), in: laneIndex(b))
+    case .overflow: return builder.broadcast(scope.index(.overflow), lanes: lanes.count)
     }
   }
 

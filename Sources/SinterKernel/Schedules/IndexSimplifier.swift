@@ -25,7 +25,7 @@ struct IndexSimplifier {
 
   private func simplified(_ atom: Dim.Atom) -> Dim {
     switch atom {
-    case .symbol: return Dim(atom: atom)
+    case .symbol, .overflow: return Dim(atom: atom)
     case .quotient(let a, let b): return quotient(simplified(a), simplified(b))
     case .remainder(let a, let b): return remainder(simplified(a), simplified(b))
     case .minimum(let a, let b):
@@ -38,6 +38,12 @@ struct IndexSimplifier {
       if isNonNegative(y - x) { return y }
       if isNonNegative(x - y) { return x }
       return Dim.max(x, y)
+    case .joint(let a, let b): return Dim.joint(simplified(a), simplified(b))
+    case .place(let a, let b):
+      let (x, size) = (simplified(a), simplified(b))
+      if isNonNegative(x) { return x }
+      if isNonNegative(-x - Dim(1)) { return x + size }
+      return Dim.place(x, in: size)
     }
   }
 
@@ -62,8 +68,8 @@ struct IndexSimplifier {
   /// A common factor of `b` and the larger terms of `rest`, such that the smaller terms lie in 0 ..< factor.
   private func scale(_ rest: Dim, within b: Dim) -> (factor: Int, large: Dim, small: Dim)? {
     guard let y = b.value, y > 1 else { return nil }
-    let candidates = Set(rest.terms.map { abs($0.coefficient) }).filter { $0 > 1 && $0 < y && y % $0 == 0 }
-    for factor in candidates.sorted(by: >) {
+    let coefficients = Set(rest.terms.compactMap { Int(exactly: $0.coefficient.magnitude) })
+    for factor in coefficients.filter({ $0 > 1 && $0 < y && y % $0 == 0 }).sorted(by: >) {
       let (large, small) = split(rest, by: Dim(factor))
       if isNonNegative(small), isNonNegative(Dim(factor - 1) - small) { return (factor, large, small) }
     }
@@ -113,8 +119,21 @@ struct IndexSimplifier {
 
   /// Whether a value is at least zero for every index in range and every size.
   func isNonNegative(_ dim: Dim) -> Bool {
-    guard let low = lower(dim) else { return false }
-    return low.constant >= 0 && low.terms.allSatisfy { $0.coefficient > 0 && $0.factors.allSatisfy(isSizeNonNegative) }
+    isNonNegative(dim, depth: 3)
+  }
+
+  /// - Parameter depth: how many minima and maxima, one within the other, the rest of a sum is pulled into.
+  private func isNonNegative(_ dim: Dim, depth: Int) -> Bool {
+    if let low = lower(dim), low.constant >= 0,
+      low.terms.allSatisfy({ $0.coefficient > 0 && $0.factors.allSatisfy(isSizeNonNegative) })
+    {
+      return true
+    }
+    guard depth > 0, let choices = dim.choices else { return false }
+    switch choices.kind {
+    case .greatest: return choices.sizes.contains { isNonNegative($0, depth: depth - 1) }
+    case .least, .any: return choices.sizes.allSatisfy { isNonNegative($0, depth: depth - 1) }
+    }
   }
 
   /// Whether two indices compare in the same way for every index in range; nil where that depends.
@@ -149,6 +168,9 @@ struct IndexSimplifier {
     case .remainder(_, let b): isNonNegative(b)
     case .minimum(let a, let b): isNonNegative(a) && isNonNegative(b)
     case .maximum(let a, let b): isNonNegative(a) || isNonNegative(b)
+    case .joint(let a, let b): isNonNegative(a) && isNonNegative(b)
+    case .place(let a, let b): isNonNegative(a) || isNonNegative(a + b)
+    case .overflow: false
     }
   }
 
@@ -193,6 +215,14 @@ struct IndexSimplifier {
     case .maximum(let a, let b):
       guard let x = bound(a, upper: wantsUpper), let y = bound(b, upper: wantsUpper) else { return nil }
       return Dim.max(x, y)
+    case .joint(let a, let b):
+      guard let x = bound(a, upper: wantsUpper), let y = bound(b, upper: wantsUpper) else { return nil }
+      return wantsUpper ? Dim.max(x, y) : Dim.min(x, y)
+    case .place(let a, let b):
+      guard wantsUpper else { return Dim(0) }
+      guard let x = bound(a, upper: true), let y = bound(b, upper: true) else { return nil }
+      return Dim.max(x, y - Dim(1))
+    case .overflow: return nil
     }
   }
 }

@@ -159,11 +159,22 @@ public final class KernelScope {
     case .remainder(let a, let b): builder.binary(.modulo, index(a), index(b))
     case .minimum(let a, let b): builder.binary(.minimum, index(a), index(b))
     case .maximum(let a, let b): builder.binary(.maximum, index(a), index(b))
+    case .joint(let a, let b): builder.joint(index(a), index(b))
+    case .place(let a, let b): builder.place(index(a), in: index(b))
+    case .overflow: dim(.overflow)
     }
   }
 }
 
-extension Symbol {
-  /// Whether this is an index inside a kernel rather than a size.
-  var isIndex: Bool { name.utf8.first == UInt8(ascii: "#") }
+extension KernelBuilder {
+  /// The joint size of two: `b` where `a` is one, else `a`.
+  func joint(_ a: Register, _ b: Register) -> Register {
+    select(compare(.equal, a, broadcast(index(1), lanes: type(a).lanes)), b, a)
+  }
+
+  /// An index that counts from the end, `index + size`, where it is negative.
+  func place(_ index: Register, in size: Register) -> Register {
+    let zero = broadcast(self.index(0), lanes: type(index).lanes)
+    return add(index, select(compare(.less, index, zero), size, zero))
+  }
 }

@@ -92,11 +92,11 @@ struct LoopSpace {
     for term in dim.terms {
       for factor in term.factors {
         switch factor {
-        case .symbol: break
+        case .symbol, .overflow: break
         case .quotient(let a, let b), .remainder(let a, let b):
           if let symbol = a.symbol, symbol.isIndex, b.symbols.allSatisfy({ !$0.isIndex }) { found.append((symbol, b)) }
           found += divisions(in: a)
-        case .minimum(let a, let b), .maximum(let a, let b):
+        case .minimum(let a, let b), .maximum(let a, let b), .joint(let a, let b), .place(let a, let b):
           found += divisions(in: a) + divisions(in: b)
         }
       }

@@ -191,20 +191,25 @@ struct LibraryHeader {
       "static inline int64_t \(prefix)_floor_divide\(pair) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }",
       "static inline int64_t \(prefix)_modulo\(pair) { return a - \(prefix)_floor_divide(a, b) * b; }",
       "static inline int64_t \(prefix)_minimum\(pair) { return a < b ? a : b; }",
-      "static inline int64_t \(prefix)_maximum\(pair) { return a > b ? a : b; }", "",
+      "static inline int64_t \(prefix)_maximum\(pair) { return a > b ? a : b; }",
+      "static inline int64_t \(prefix)_joint\(pair) { return a == 1 ? b : a; }",
+      "static inline int64_t \(prefix)_place\(pair) { return a < 0 ? a + b : a; }", "",
     ]
   }
 
   /// A size as a C expression.
   private func expression(_ dim: Dim) -> String {
-    if let value = dim.value { return "\(value)" }
+    if let value = dim.value { return number(value) }
     var parts = dim.terms.map { term in
       let factors = term.factors.map { expression($0) }
-      return ((term.coefficient == 1 ? [] : ["(\(term.coefficient))"]) + factors).joined(separator: " * ")
+      return ((term.coefficient == 1 ? [] : ["(\(number(term.coefficient)))"]) + factors).joined(separator: " * ")
     }
-    if dim.constant != 0 { parts.append("(\(dim.constant))") }
+    if dim.constant != 0 { parts.append("(\(number(dim.constant)))") }
     return parts.count == 1 ? parts[0] : "(" + parts.joined(separator: " + ") + ")"
   }
+
+  /// C has no literal of the least integer.
+  private func number(_ value: Int) -> String { value == .min ? "INT64_MIN" : "\(value)" }
 
   private func expression(_ atom: Dim.Atom) -> String {
     func call(_ name: String, _ a: Dim, _ b: Dim) -> String { "\(prefix)_\(name)(\(expression(a)), \(expression(b)))" }
@@ -214,6 +219,10 @@ struct LibraryHeader {
     case .remainder(let a, let b): return call("modulo", a, b)
     case .minimum(let a, let b): return call("minimum", a, b)
     case .maximum(let a, let b): return call("maximum", a, b)
+    case .joint(let a, let b): return call("joint", a, b)
+    case .place(let a, let b): return call("place", a, b)
+    // No size: the library refuses to run.
+    case .overflow: return "INT64_MIN"
     }
   }
 }
@@ -224,8 +233,8 @@ extension Dim {
     terms.contains { term in
       term.factors.contains { factor in
         switch factor {
-        case .symbol: false
-        case .quotient, .remainder, .minimum, .maximum: true
+        case .symbol, .overflow: false
+        case .quotient, .remainder, .minimum, .maximum, .joint, .place: true
         }
       }
     }

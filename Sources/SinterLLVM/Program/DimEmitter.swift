@@ -56,6 +56,15 @@ struct DimEmitter {
     case .maximum(let a, let b):
       let (x, y) = (try emit(a), try emit(b))
       return ir.select(ir.icmp(LLVMIntSGT, x, y), x, y)
+    case .joint(let a, let b):
+      let (x, y) = (try emit(a), try emit(b))
+      return ir.select(ir.icmp(LLVMIntEQ, x, 1), y, x)
+    case .place(let index, let size):
+      let (x, y) = (try emit(index), try emit(size))
+      return checked("llvm.sadd.with.overflow", x, ir.select(ir.icmp(LLVMIntSLT, x, 0), y, ir.index(0)))
+    case .overflow:
+      fails(ir.int(ir.i1, 1))
+      return ir.index(0)
     }
   }
 
@@ -64,8 +73,8 @@ struct DimEmitter {
     let (x, y) = (try emit(a), try emit(b))
     let isZero = ir.icmp(LLVMIntEQ, y, 0)
     fails(isZero)
-    // The least number by -1 cannot be told from overflow, and is not a size anyway.
     let isMinusOne = ir.icmp(LLVMIntEQ, y, -1)
+    fails(ir.and(isMinusOne, ir.icmp(LLVMIntEQ, x, .min)))
     let divisor = ir.select(ir.or(isZero, isMinusOne), ir.index(1), y)
     let towardZero = ir.sdiv(x, divisor)
     let rest = ir.sub(x, ir.mul(towardZero, divisor))

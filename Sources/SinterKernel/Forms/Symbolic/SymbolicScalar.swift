@@ -119,6 +119,7 @@ struct SymbolicArithmetic {
     case .multiply: return reduced(x * y, p * q)
     case .divide:
       if let divisor = y.value, divisor != 0 {
+        guard divisor.magnitude < Self.exactLimit else { return nil }
         return reduced(x * Dim(divisor < 0 ? -q : q), p * abs(divisor))
       }
       return (x * Dim(q)).exactQuotient(by: y * Dim(p)).map { .size($0) }
