@@ -139,7 +139,7 @@ extension Dim {
   func isMember(of joint: Dim) -> Bool {
     if self == joint { return true }
     guard joint.constant == 0, joint.terms.count == 1, joint.terms[0].coefficient == 1, joint.terms[0].factors.count == 1,
-      case .maximum(let a, let b) = joint.terms[0].factors[0]
+      case .joint(let a, let b) = joint.terms[0].factors[0]
     else { return false }
     return isMember(of: a) || isMember(of: b)
   }

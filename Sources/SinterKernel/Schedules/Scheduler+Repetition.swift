@@ -38,10 +38,8 @@ extension Scheduler {
     for output in repetition.outputs {
       store(output.whole)
       guard let whole = context.places[output.whole] else { continue }
-      if repetition.turns != nil {
-        context.steps.append(.grow(whole.buffer, count: (Dim(turn) + 1) * values[output.slice].type.count))
-      }
-      if context.places[output.slice] == nil, computed.contains(output.slice) {
+      // Where the number of turns is open, memory grows behind each turn's computation, and what it collects is copied there.
+      if repetition.turns == nil, context.places[output.slice] == nil, computed.contains(output.slice) {
         context.places[output.slice] = offset(output, whole)
       } else {
         copies.append((output.slice, offset(output, whole)))
@@ -56,6 +54,10 @@ extension Scheduler {
     }
 
     run(repetition.body)
+    for output in repetition.outputs where repetition.turns != nil {
+      guard let whole = context.places[output.whole] else { continue }
+      context.steps.append(.grow(whole.buffer, count: (Dim(turn) + 1) * values[output.slice].type.count))
+    }
     for (value, place) in copies {
       attempt(value) { scheduler in try scheduler.copy(value, to: place) }
     }

@@ -56,8 +56,7 @@ extension ProgramEmitter {
 
   /// An output of which some sizes have become known.
   func emitOutput(_ port: Int, _ part: Part) throws {
-    for dim in program.outputs[port].type.shape where dim.isFromData {
-      guard let slot = layout.knownSlot(dim) else { continue }
+    for (dim, slot) in zip(program.outputs[port].type.shape, layout.outputSlots[port]) where dim.isFromData {
       let size = try checkedSize(dim, part)
       try leave(unless: ir.icmp(LLVMIntSGE, size, 0), Status.runtimeError, error: layout.overflowError, [], part)
       ir.store(size, slotAddress(slot, part), alignment: 8)

@@ -50,9 +50,11 @@ struct ProgramLayout {
     for symbol in program.steps.flatMap(\.definitions) { dataSlots.insert(slot(Dim(symbol))) }
     for port in program.outputs {
       outputSlots.append(port.type.shape.map { dim in
-        let slot = slot(dim)
-        if dim.isFromData { dataSlots.insert(slot) }
-        return slot
+        guard dim.isFromData, dim.symbol == nil else { return slot(dim) }
+        // Computed when the output is made: nothing else may read it before.
+        slots.append(dim)
+        dataSlots.insert(slots.count - 1)
+        return slots.count - 1
       })
       for dim in port.type.shape where !dim.isFromData { require(dim, "the size \(dim) of output \(port.name)") }
     }

@@ -5,7 +5,7 @@ import SinterKernel
 /// A graph run once for each place along an axis, with states carried from one run to the next.
 ///
 /// Inputs: the states, then what is sliced. The graph takes the states and one slice of each, and gives the next states and what is collected.
-/// Results: the last states, then what was collected, along an axis.
+/// Results: the last states, then what was collected, along an axis. States keep their sizes.
 public struct Scan: Primitive, ControlFlow {
   public static let name = "Scan"
   public static let summary = "A graph run for each place along an axis, with states carried on."
@@ -45,14 +45,13 @@ public struct Scan: Primitive, ControlFlow {
         let body = try node.body("body")
         var facts: [Fact] = []
         let inputs = builder.inputs(node.inputs, outputs: node.outputCount)
+        for index in 0..<op.stateCount { facts.append(Fact(.tensor(try inputs.tensor(index)))) }
         for (place, index) in (op.stateCount..<node.inputs.count).enumerated() {
           var type = try inputs.tensor(index)
           type.shape.remove(at: try op.axis(op.inputAxes, place, rank: type.rank))
           facts.append(Fact(.tensor(type)))
         }
-        let graph = try builder.bodyCarrying(
-          try (0..<op.stateCount).map { try inputs.tensor($0) }, of: body, before: [],
-          behind: facts + body.captures.map { builder.fact($0) }, results: 0)
+        let graph = try body.build(facts + body.captures.map { builder.fact($0) })
         return try builder.add(op, node.inputs + body.captures, outputs: node.outputCount, bodies: [graph])
       }
     ]
@@ -70,6 +69,18 @@ public struct Scan: Primitive, ControlFlow {
   }
 
   private func isReversed(_ directions: [Int], _ place: Int) -> Bool { place < directions.count && directions[place] != 0 }
+
+  /// That a state is as large behind a turn as before it.
+  private static func kept(_ before: TensorType, _ after: TensorType, _ index: Int) throws -> [Obligation] {
+    guard before.element == after.element, before.rank == after.rank else {
+      throw DiagnosticError(
+        .user, "scan.state", "state \(index) is \(before) before a turn and \(after) after it; it must keep its type")
+    }
+    return zip(before.shape, after.shape).enumerated().map { axis, sizes in
+      Obligation(
+        .equal, sizes.0, sizes.1, subject: "sizes of state \(index) along axis \(axis) before and behind a turn", op: name)
+    }
+  }
 
   /// How often the graph runs.
   private func count(_ types: [TensorType], _ obligations: inout Obligations) throws -> Dim {
@@ -91,12 +102,11 @@ public struct Scan: Primitive, ControlFlow {
     return try body.outputs.indices.map { index in
       var type = try body.tensorOutput(index)
       if index < stateCount {
-        let now = body.type(of: body.inputs[index].value).tensor ?? type
-        try checkCarried(now, type, index)
-        type = try inputs.tensor(index)
-        for axis in type.shape.indices where now.shape[axis].isTurned {
-          type.shape[axis] = inputs.freshSize(result: index, axis: axis)
+        let before = body.type(of: body.inputs[index].value).tensor ?? type
+        for obligation in try Self.kept(before, type, index) where obligation.isSettled(obligations.ranges) == false {
+          throw DiagnosticError([obligation.refutation])
         }
+        type = try inputs.tensor(index)
       } else {
         if let size = type.shape.first(where: { $0.symbols.contains { $0.isFromData && !known.contains($0) } }) {
           throw DiagnosticError(
@@ -120,17 +130,14 @@ public struct Scan: Primitive, ControlFlow {
       let axis = try axis(inputAxes, place, rank: operand.rank)
       return try turned(operand, from: axis, to: 0, reversed: isReversed(inputDirections, place), count, &lowering)
     }
-    var carried = try CarriedSizes(
-      try node.facts.body(0, "body"), initial: states, inputs: 0, results: 0,
-      finals: try (0..<stateCount).map { try node.output($0) }, into: &lowering)
-    var changes = carried.changes
-    let body = carried.body
-    let (final, collected) = try lowering.repetition(
-      count: count, carried: states, as: carried.types, sliced: sliced, &changes
-    ) { lowering, current, slices, changes in
+    let body = try node.facts.body(0, "body")
+    let (final, collected) = try lowering.repetition(count: count, carried: states, sliced: sliced) {
+      lowering, current, slices in
       let results = try body.lower(into: &lowering, inputs: current + slices + captures)
+      for (index, (before, after)) in zip(current, results).enumerated() {
+        lowering.require(try Self.kept(before.type, after.type, index).filter { $0.isSettled() == nil })
+      }
       let own = try results.map { try lowering.copied($0) }
-      carried.note(Array(own.prefix(stateCount)), &changes)
       return (Array(own.prefix(stateCount)), Array(own.dropFirst(stateCount)))
     }
     let outputs = try collected.enumerated().map { place, operand in
