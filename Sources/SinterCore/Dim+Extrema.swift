@@ -1,6 +1,6 @@
 extension Dim {
   /// The smaller of both. Minima and maxima of minima and maxima are written as one maximum of minima, from which all is gone that
-  /// cannot decide, and what is common to all sizes stands outside: `min(n + 3, max(n, n + m))` is `min(m, 3) + n`.
+  /// cannot decide, and what is common to all sizes stands outside: `min(n + 3, max(n, n + m))` is `n + min(3, m)`.
   public static func min(_ a: Dim, _ b: Dim) -> Dim { extremum(of: a, b, isMaximum: false) }
 
   /// The greater of both, written as `min` does.
@@ -12,6 +12,15 @@ extension Dim {
     if a == b { return a }
     if let difference = (a - b).value { return (difference >= 0) == isMaximum ? a : b }
     if let difference = (b - a).value { return (difference >= 0) == isMaximum ? b : a }
+    if a.extremumTerms == 0 && b.extremumTerms == 0 {
+      // What nearly all are: two sizes without a minimum or maximum.
+      if isAtMost(a, b) {
+        if isAtMost(b, a) { return order(a, b) < 0 ? a : b }
+        return isMaximum ? b : a
+      }
+      if isAtMost(b, a) { return isMaximum ? a : b }
+      return MaximumOfMinima(clauses: isMaximum ? [[a], [b]] : [[a, b]]).dim
+    }
     let (x, y) = (MaximumOfMinima(a), MaximumOfMinima(b))
     guard let both = isMaximum ? x.maximum(y) : x.minimum(y) else {
       // Too long to be written as one.
@@ -29,7 +38,7 @@ private struct MaximumOfMinima {
   /// Sizes of which the smallest counts: sorted, and none of them known to be at least another one.
   typealias Clause = [Dim]
 
-  /// Sorted, and none of them known to be at most another one.
+  /// None of them known to be at most another one. Sorted wherever two forms are compared.
   var clauses: [Clause]
 
   /// A form with more sizes is not written out.
@@ -165,6 +174,10 @@ private struct MaximumOfMinima {
   }
 
   private static func chain(_ members: [Dim], _ atom: (Dim, Dim) -> Dim.Atom) -> Dim {
+    if members.count == 2 {
+      return Dim.order(members[0], members[1]) < 0
+        ? Dim(atom: atom(members[0], members[1])) : Dim(atom: atom(members[1], members[0]))
+    }
     let sorted = members.sorted { Dim.order($0, $1) < 0 }
     return sorted.dropLast().reversed().reduce(sorted[sorted.count - 1]) { Dim(atom: atom($1, $0)) }
   }

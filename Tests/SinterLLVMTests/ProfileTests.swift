@@ -14,7 +14,7 @@ import Testing
     scale.flops = Dim("n") * 2
     let (n, turn): (Dim, Dim) = ("n", "turn")
     offset.bytes = n * 8 * (turn + 1)
-    program.steps = [.call(scale), .loop(turn: Symbol("turn"), count: 3, body: [.call(offset)])]
+    program.steps = [.call(scale), .loop(turn: Symbol("turn"), count: 3, condition: nil, body: [.call(offset)])]
     return program
   }
 

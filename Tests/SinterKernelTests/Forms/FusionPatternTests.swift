@@ -12,6 +12,9 @@ struct FusionPatternTests {
       case .compute(_, let form): Self.kind(form)
       case .rows(let group): "rows(" + group.members.map { Self.kind($0.form) }.joined(separator: " ") + ")"
       case .repetition: "repetition"
+      case .branch: "branch"
+      case .define: "define"
+      case .require: "require"
       }
     }
   }
