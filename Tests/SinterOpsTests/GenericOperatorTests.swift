@@ -30,8 +30,10 @@ import Testing
       for (port, result) in zip(symbolic.graph.outputs, results) {
         let type = try #require(symbolic.graph.type(of: port.value).tensor)
         #expect(type.element == result.element, "example \(index)")
-        let shape = type.shape.map { size in size.evaluated { example.sizes[$0] } }
-        #expect(shape == result.shape.map { $0 }, "example \(index): \(type)")
+        for (size, given) in zip(type.shape, result.shape) where !size.isFromData {
+          #expect(size.evaluated { example.sizes[$0] } == given, "example \(index): \(type)")
+        }
+        #expect(type.rank == result.rank, "example \(index): \(type)")
       }
     }
   }

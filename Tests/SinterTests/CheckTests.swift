@@ -45,7 +45,7 @@ import Testing
       switch self {
       case .sound: nil
       case .unknownOperator: ("onnx.unknown-operator", "unknownOperator")
-      case .shapes: ("broadcast", "shapes")
+      case .shapes: ("size.equalOrOne", "shapes")
       case .branchWithUnknownOperator: ("onnx.unknown-operator", "inner Frobnicate")
       case .lowering: ("test.refused", "lowering")
       case .text: ("schedule.string", "text")

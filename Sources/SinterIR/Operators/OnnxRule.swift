@@ -88,6 +88,20 @@ public struct OnnxBody: Sendable {
   }
 }
 
+/// Thrown by a rule whose node has results of another number of axes in one body than in the other: what follows can be built only once for
+/// each body, until the numbers meet again. The importer does that.
+public struct RanksDiffer: Error {
+  /// The attributes that hold the bodies.
+  public var bodies: [String]
+  /// What is told where what follows cannot be built so.
+  public var diagnostic: Diagnostic
+
+  public init(bodies: [String], diagnostic: Diagnostic) {
+    self.bodies = bodies
+    self.diagnostic = diagnostic
+  }
+}
+
 /// How one kind of ONNX node, from one opset version on, becomes nodes of a graph.
 public struct OnnxRule: Sendable {
   public var domain: String

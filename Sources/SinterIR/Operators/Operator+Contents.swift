@@ -8,6 +8,7 @@ extension Operator {
   /// sizes for numbers.
   public func inferWithContents(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     var facts = try infer(inputs, requiring: &obligations)
+    for (result, fact) in facts.enumerated() { try fact.checkExtent(result) }
     let count = Swift.min(facts.count, inputs.outputCount)
     let open = facts.indices.prefix(count).filter { facts[$0].canHaveContents && facts[$0].contents == nil }
     guard !open.isEmpty, isDeterministic, inputs.bodies.isEmpty, inputs.areAllKnown,
@@ -67,6 +68,29 @@ extension NodeInputs {
 }
 
 extension Fact {
+  /// No processor addresses more bytes than this.
+  private static let byteLimit = 1 << 47
+
+  /// Throws where a result is known ahead of time to be of a size that nothing can have.
+  fileprivate func checkExtent(_ result: Int) throws {
+    guard let type = type.tensor else { return }
+    for (axis, size) in type.shape.enumerated() {
+      if size.isOverflow {
+        throw DiagnosticError(
+          .user, "size.overflow", "axis \(axis) of result \(result) would have more elements than 64 bits count")
+      }
+      if let number = size.value, number < 0 {
+        throw DiagnosticError(.user, "size.negative", "axis \(axis) of result \(result) would have the size \(number), of \(type)")
+      }
+    }
+    guard type.shape.allSatisfy({ $0.isConstant }) else { return }
+    let count = type.count
+    if count.isOverflow || count.value.map({ $0 > Self.byteLimit / max(1, type.element.bits / 8) }) ?? false {
+      throw DiagnosticError(
+        .limit, "size.bytes", "result \(result) would be \(type), which no memory holds", hint: "make it smaller")
+    }
+  }
+
   /// Whether this is a tensor whose elements are followed: few numbers or truth values.
   fileprivate var canHaveContents: Bool {
     guard let type = type.tensor, let count = type.count.value, count <= Fact.contentsLimit else { return false }

@@ -20,6 +20,12 @@ struct GraphImporter {
   var diagnostics: [Diagnostic] = []
   /// What nodes that cannot be read would use.
   private var looseEnds: [ValueID] = []
+  /// Nodes that are not added yet, the next one last.
+  var rest: [OnnxFile.Node] = []
+  /// The outputs of the graph at hand.
+  var outputNames: [String] = []
+  /// How many times what follows has been built for each branch on the way here.
+  var splits = 0
   /// The calls of functions that the importer is inside of, before the names of nodes: `block1/`.
   var callPath = ""
   /// The functions called on the way here, with what their attributes are.
@@ -51,6 +57,7 @@ struct GraphImporter {
 
   /// Initializers and nodes.
   mutating func addContents(of graph: OnnxFile.Graph) {
+    outputNames = graph.outputs.map(\.name)
     for tensor in graph.initializers { names[tensor.name] = .constant(tensor.value) }
     for tensor in graph.sparseInitializers {
       do {
@@ -65,7 +72,10 @@ struct GraphImporter {
 
   mutating func add(_ nodes: [OnnxFile.Node]) {
     do {
-      for index in try NodeOrder.sorted(nodes) { add(nodes[index]) }
+      let outer = rest
+      defer { rest = outer }
+      rest = try NodeOrder.sorted(nodes).reversed().map { nodes[$0] }
+      while let node = rest.popLast() { add(node) }
     } catch {
       for diagnostic in ((error as? DiagnosticError)?.diagnostics ?? []) { report(diagnostic) }
     }
@@ -143,6 +153,8 @@ struct GraphImporter {
         results = try build(node)
       }
       bind(node.outputs, to: results)
+    } catch let error as RanksDiffer {
+      buildRestInBranches(of: node, error)
     } catch {
       report(error, at: node)
       leaveOut(node)
@@ -156,7 +168,7 @@ struct GraphImporter {
     return context.operators.rule(domain: node.domain, opType: node.operatorType, opset: opset) != nil
   }
 
-  private mutating func leaveOut(_ node: OnnxFile.Node) {
+  mutating func leaveOut(_ node: OnnxFile.Node) {
     bind(node.outputs, to: nil)
     for name in node.inputs + node.bodies.flatMap(\.freeNames) {
       if case .value(let id)? = names[name] { looseEnds.append(id) }
@@ -238,7 +250,7 @@ struct GraphImporter {
   // MARK: Subgraphs
 
   /// A subgraph whose types are not known yet. Constants that it captures become its own.
-  private mutating func body(_ graph: OnnxFile.Graph) -> OnnxBody {
+  mutating func body(_ graph: OnnxFile.Graph) -> OnnxBody {
     var captures: [(name: String, id: ValueID)] = []
     var constants: [String: HostTensor] = [:]
     for name in graph.freeNames {
@@ -253,7 +265,7 @@ struct GraphImporter {
       case .failed, nil: break
       }
     }
-    let (context, attributes, path) = (self.context, functionAttributes, callPath)
+    let (context, attributes, path, splits) = (self.context, functionAttributes, callPath, splits)
     let (captured, known) = (captures.map(\.name), constants)
     let inputNames = graph.inputs.map(\.name)
     return OnnxBody(
@@ -262,6 +274,7 @@ struct GraphImporter {
       var inner = GraphImporter(context, name: graph.name)
       inner.functionAttributes = attributes
       inner.callPath = path
+      inner.splits = splits
       let all = inputNames + captured
       guard facts.count == all.count else {
         throw DiagnosticError(

@@ -23,6 +23,9 @@ public struct If: Primitive, ControlFlow {
           return try builder.splice(try built(taken, builder), taken.captures)
         }
         let graphs = try branches.map { try built($0, builder) }
+        if let diagnostic = ranksDiffer(graphs) {
+          throw RanksDiffer(bodies: ["then_branch", "else_branch"], diagnostic: diagnostic)
+        }
         return try builder.add(
           If(), [node.input(0)] + branches.flatMap(\.captures), outputs: node.outputCount, bodies: graphs)
       }
@@ -45,15 +48,11 @@ public struct If: Primitive, ControlFlow {
       throw DiagnosticError(
         .user, "if.results", "the branches must give as many results, but give \(yes.outputs.count) and \(no.outputs.count)")
     }
+    if let diagnostic = Self.ranksDiffer([yes, no]) { throw DiagnosticError([diagnostic]) }
     return try yes.outputs.indices.map { index in
       let (a, b) = (try yes.tensorOutput(index), try no.tensorOutput(index))
       guard a.element == b.element else {
         throw DiagnosticError(.user, "if.results", "result \(index) is \(a) in one branch and \(b) in the other")
-      }
-      guard a.rank == b.rank else {
-        throw DiagnosticError(
-          .limit, "if.ranks", "result \(index) is \(a) in one branch and \(b) in the other, and the condition is not known ahead of time",
-          hint: "make the condition a constant")
       }
       let known = Set(inputs.facts.flatMap { $0?.dataSymbols ?? [] })
       func isKnown(_ size: Dim) -> Bool { size.symbols.allSatisfy { !$0.isFromData || known.contains($0) } }
@@ -63,6 +62,19 @@ public struct If: Primitive, ControlFlow {
       }
       return Fact(a.element, shape)
     }
+  }
+
+  /// That the branches give a result of different numbers of axes.
+  private static func ranksDiffer(_ branches: [Graph]) -> Diagnostic? {
+    for (index, (a, b)) in zip(branches[0].outputs, branches[1].outputs).enumerated() {
+      guard let x = branches[0].type(of: a.value).tensor, let y = branches[1].type(of: b.value).tensor, x.rank != y.rank
+      else { continue }
+      return Diagnostic(
+        .limit, "if.ranks",
+        "result \(index) is \(x) in one branch and \(y) in the other, and the condition is not known ahead of time",
+        hint: "make the condition a constant, or give both branches as many axes")
+    }
+    return nil
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
