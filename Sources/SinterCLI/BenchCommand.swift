@@ -78,7 +78,7 @@ struct BenchCommand: ParsableCommand {
     let result = try Subprocess.run("/proc/self/exe", arguments)
     guard result.succeeded else {
       let lines = result.output.split(separator: "\n").map { $0.hasPrefix("sinter: ") ? $0.dropFirst(8) : $0 }
-      throw DiagnosticError(.user, "bench.run", "the model does not run: " + lines.joined(separator: "\n"))
+      throw DiagnosticError(.user, "bench.run", "the model does not run", output: lines.joined(separator: "\n"))
     }
     return try JSONDecoder().decode(Measurement.self, from: Data(result.output.utf8))
   }

@@ -136,15 +136,13 @@ struct CompileCommand: ParsableCommand {
   }
 }
 
-/// Files that appear whole or not at all.
+/// Texts for the user, on standard output for `-`, else in files that appear whole or not at all.
 enum OutputFile {
   static func write(_ text: String, to path: String) throws {
     if path == "-" {
       print(text)
       return
     }
-    let file = try AtomicFile(path)
-    try Array(text.utf8).withUnsafeBytes { try file.append($0) }
-    try file.commit()
+    try AtomicFile.write(text, to: path)
   }
 }

@@ -53,7 +53,7 @@ struct GraphCommand: ParsableCommand {
         .user, "graph.dot", "dot cannot be started", hint: "install graphviz, or write a .dot file")
     }
     guard result.succeeded, let data = FileManager.default.contents(atPath: drawn) else {
-      throw DiagnosticError(.user, "graph.dot", "graphviz failed: \(result.output)")
+      throw DiagnosticError(.user, "graph.dot", "graphviz failed", output: result.output)
     }
     let file = try AtomicFile(output)
     try data.withUnsafeBytes { try file.append($0) }

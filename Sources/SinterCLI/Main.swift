@@ -1,10 +1,14 @@
 import ArgumentParser
 import Foundation
 import Sinter
+import SinterLLVM
 
 @main
 enum Main {
   static func main() {
+    // A reader that has gone is an error of the write that meets it.
+    signal(SIGPIPE, SIG_IGN)
+    FatalErrors.endProcessWithMessage()
     do {
       var command = try SinterCommand.parseAsRoot()
       try command.run()

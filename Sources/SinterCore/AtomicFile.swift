@@ -1,50 +1,78 @@
 import Glibc
 
 /// A file that comes into being, or replaces another, only when all of it is written.
+///
+/// A link at its path stays, and what it leads to is replaced. What is no file, a device or a pipe, is written through as the bytes come.
 public final class AtomicFile {
   public let path: String
-  private let temporaryPath: String
+  private let destination: Destination
+  private let temporaryPath: String?
   private var descriptor: Int32
+  private var isCommitted = false
 
-  /// Makes a temporary file in the folder of `path`.
+  /// Makes a temporary file in the folder of the file that `path` leads to, or opens what is no file.
   public init(_ path: String) throws {
     self.path = path
-    var template = Array((path + ".XXXXXX").utf8CString)
-    descriptor = template.withUnsafeMutableBufferPointer { mkstemp($0.baseAddress!) }
-    temporaryPath = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    guard descriptor >= 0 else { throw Self.failure(path) }
-    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    destination = try Destination(path)
+    var code: Int32 = 0
+    switch destination {
+    case .file(let target):
+      var template = Array((Files.folder(of: target) + "/.sinter-XXXXXX").utf8CString)
+      descriptor = template.withUnsafeMutableBufferPointer { mkstemp($0.baseAddress!) }
+      code = errno
+      if descriptor >= 0 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+      temporaryPath = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    case .stream(let target):
+      descriptor = open(target, O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC)
+      code = errno
+      temporaryPath = nil
+    }
+    guard descriptor >= 0 else { throw Destination.failure(path, code) }
   }
 
   deinit {
-    guard descriptor >= 0 else { return }
-    close(descriptor)
-    unlink(temporaryPath)
+    if descriptor >= 0 { close(descriptor) }
+    if let temporaryPath, !isCommitted { unlink(temporaryPath) }
   }
 
   public func append(_ bytes: UnsafeRawBufferPointer) throws {
     var rest = bytes[...]
     while !rest.isEmpty {
       let slice = UnsafeRawBufferPointer(rebasing: rest)
-      let written = write(descriptor, slice.baseAddress, slice.count)
+      let written = Glibc.write(descriptor, slice.baseAddress, slice.count)
       if written < 0 {
         if errno == EINTR { continue }
-        throw Self.failure(path)
+        throw Destination.failure(path, errno)
       }
       rest = rest.dropFirst(written)
     }
   }
 
-  /// Gives the file its name, with the permissions that new files have.
-  public func commit() throws {
-    let mask = umask(0)
-    umask(mask)
-    guard fchmod(descriptor, 0o666 & ~mask) == 0, rename(temporaryPath, path) == 0 else { throw Self.failure(path) }
-    close(descriptor)
-    descriptor = -1
+  public func append(_ text: String) throws {
+    try Array(text.utf8).withUnsafeBytes { try append($0) }
   }
 
-  private static func failure(_ path: String) -> DiagnosticError {
-    DiagnosticError(.user, "file.write", "\(path) cannot be written: \(String(cString: strerror(errno)))")
+  /// Gives the file its name, with the permissions that new files have.
+  public func commit() throws {
+    if temporaryPath != nil {
+      let mask = umask(0)
+      umask(mask)
+      guard fchmod(descriptor, 0o666 & ~mask) == 0 else { throw Destination.failure(path, errno) }
+    }
+    // Some file systems tell only now that there was no room.
+    let closed = close(descriptor)
+    descriptor = -1
+    guard closed == 0 else { throw Destination.failure(path, errno) }
+    if let temporaryPath, case .file(let target) = destination {
+      guard rename(temporaryPath, target) == 0 else { throw Destination.failure(path, errno) }
+    }
+    isCommitted = true
+  }
+
+  /// Writes a file that holds `text`.
+  public static func write(_ text: String, to path: String) throws {
+    let file = try AtomicFile(path)
+    try file.append(text)
+    try file.commit()
   }
 }

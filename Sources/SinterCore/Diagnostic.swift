@@ -19,23 +19,44 @@ public struct Diagnostic: Hashable, Sendable {
   public var places: [String]
   /// What to do about it, where that is known.
   public var hint: String?
+  /// What another program printed about it, in lines.
+  public var output: String?
 
-  public init(_ kind: Kind, _ id: String, _ message: String, at places: [String] = [], hint: String? = nil) {
+  public init(
+    _ kind: Kind, _ id: String, _ message: String, at places: [String] = [], hint: String? = nil, output: String? = nil
+  ) {
     self.kind = kind
     self.id = id
     self.message = message
     self.places = places
     self.hint = hint
+    self.output = output
   }
 }
 
 extension Diagnostic: CustomStringConvertible {
-  /// One line: `error: MatMul: inner sizes differ: 768 and 512 (node /encoder/MatMul_3); hint`.
+  /// One line: `error: MatMul: inner sizes differ: 768 and 512 (node /encoder/MatMul_3); hint`, and the output of another program behind it.
+  ///
+  /// Names and texts come from files that anybody may have written: what would move the cursor, begin a line or turn the direction of writing
+  /// is shown as an escape.
   public var description: String {
     var text = "\(kind.rawValue): \(message)"
     if !places.isEmpty { text += " (" + places.joined(separator: ", ") + ")" }
     if let hint { text += "; " + hint }
-    return text
+    let lines = (output ?? "").split(separator: "\n")
+    return ([Substring(text)] + lines).map { Self.printable($0) }.joined(separator: "\n")
+  }
+
+  private static func printable(_ text: some StringProtocol) -> String {
+    if text.unicodeScalars.allSatisfy({ !isHidden($0) }) { return String(text) }
+    return text.unicodeScalars.map { isHidden($0) ? $0.escaped(asASCII: true) : String($0) }.joined()
+  }
+
+  private static func isHidden(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator: true
+    default: false
+    }
   }
 }
 
@@ -45,8 +66,11 @@ public struct DiagnosticError: Error, Sendable, CustomStringConvertible {
 
   public init(_ diagnostics: [Diagnostic]) { self.diagnostics = diagnostics }
 
-  public init(_ kind: Diagnostic.Kind, _ id: String, _ message: String, at places: [String] = [], hint: String? = nil) {
-    diagnostics = [Diagnostic(kind, id, message, at: places, hint: hint)]
+  public init(
+    _ kind: Diagnostic.Kind, _ id: String, _ message: String, at places: [String] = [], hint: String? = nil,
+    output: String? = nil
+  ) {
+    diagnostics = [Diagnostic(kind, id, message, at: places, hint: hint, output: output)]
   }
 
   public var description: String { diagnostics.map(\.description).joined(separator: "\n") }

@@ -45,6 +45,12 @@ package enum Files {
     guard Glibc.rename(path, target) == 0 else { throw failure("create", target) }
   }
 
+  /// The folder that a path's last part lies in.
+  package static func folder(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
   /// Removes a file, or a folder and all in it. What is not there is no error.
   package static func remove(_ path: String) {
     if unlink(path) == 0 || errno == ENOENT { return }

@@ -26,7 +26,7 @@ public enum LibraryCompiler {
     case .assembly, .llvm:
       let text = try listing(variants, options)
       artifacts.kernelSeconds = Clock.now - started
-      try writeAtomically(text, to: path)
+      try AtomicFile.write(text, to: path)
       return artifacts
     case .library, .archive, .object: break
     }
@@ -49,16 +49,22 @@ public enum LibraryCompiler {
     }
     artifacts.programSeconds = Clock.now - started - artifacts.kernelSeconds
     artifacts.weightBytes = weights.byteCount
-    let folder = Self.folder(of: path)
+    let folder = Files.folder(of: path)
+    // What stands beside the library gets its names last, so that where one of them fails all that was there before is still there.
+    var beside: [AtomicFile] = []
     if options.weightsBeside, weights.byteCount > 0 {
-      let weightsPath = "\(folder)/\(first.program.name).weights"
-      let file = try AtomicFile(weightsPath)
+      let file = try AtomicFile("\(folder)/\(first.program.name).weights")
       try weights.write { try file.append($0) }
-      try file.commit()
-      artifacts.weightsPath = weightsPath
+      artifacts.weightsPath = file.path
+      beside.append(file)
+    }
+    if options.writesHeaders {
+      let headers = try headers(variants, options, in: folder)
+      artifacts.headers = headers.map(\.path)
+      beside += headers
     }
     try link(objects, first.program.name, weights, options, to: path)
-    if options.writesHeaders { artifacts.headers = try writeHeaders(variants, options, to: folder) }
+    for file in beside { try file.commit() }
     artifacts.linkSeconds = Clock.now - started - artifacts.kernelSeconds - artifacts.programSeconds
     return artifacts
   }
@@ -94,21 +100,20 @@ public enum LibraryCompiler {
     let ir = IRModule(name: "program", target: variant.target)
     try ProgramEmitter.emit(variant.program, layout: layout, place: place, into: ir)
     let generator = try CodeGenerator(target: variant.target)
-    #if DEBUG
-      try generator.verify(ir)
-    #endif
+    try generator.verify(ir)
     try generator.optimize(ir, passes: "function(early-cse,simplifycfg)")
     return try generator.object(ir)
   }
 
-  /// In a folder beside the destination, so that the last step is a rename however large the weights are.
+  /// In a folder beside the file that is made or replaced, so that the last step is a rename however large the weights are.
   private static func link(
     _ objects: [[UInt8]], _ name: String, _ weights: WeightLayout, _ options: LibraryOptions, to path: String
   ) throws(DiagnosticError) {
     let linker = Linker(command: options.linker)
+    let destination = try Destination(path)
     let runtime = try RuntimeObject(profiles: options.profiles).path()
     let entries: [LibraryEntry] = options.profiles ? [.library, .profile] : [.library]
-    try Files.withTemporaryFolder(in: folder(of: path)) { folder throws(DiagnosticError) in
+    try Files.withTemporaryFolder(in: destination.folder) { folder throws(DiagnosticError) in
       var paths: [String] = []
       for (index, object) in objects.enumerated() {
         let file = "\(folder)/\(index).o"
@@ -128,40 +133,33 @@ public enum LibraryCompiler {
         }
         paths.append(file)
       }
+      let made: String
       switch options.emission {
-      case .archive: try linker.archive(paths, name: name, entries: entries, in: folder, to: path)
-      case .object: try linker.object(paths, name: name, entries: entries, in: folder, to: path)
+      case .archive: made = try linker.archive(paths, name: name, entries: entries, in: folder, for: path)
+      case .object: made = try linker.object(paths, name: name, entries: entries, in: folder, for: path)
       case .library, .assembly, .llvm:
-        try linker.sharedLibrary(paths, name: fileName(of: path), entries: entries, in: folder, to: path)
+        made = try linker.sharedLibrary(paths, name: fileName(of: path), entries: entries, in: folder, for: path)
       }
+      try destination.take(made)
     }
   }
 
-  private static func writeHeaders(
-    _ variants: [LibraryVariant], _ options: LibraryOptions, to folder: String
-  ) throws -> [String] {
+  /// The headers, written but for their names.
+  private static func headers(
+    _ variants: [LibraryVariant], _ options: LibraryOptions, in folder: String
+  ) throws -> [AtomicFile] {
     let program = variants[0].program
-    let own = "\(folder)/\(program.name).h"
-    let header = LibraryHeader(
+    let own = LibraryHeader(
       program: program, target: describe(variants.map(\.target)), isShared: options.emission == .library,
       weightsBeside: options.weightsBeside, profiles: options.profiles)
-    try writeAtomically(header.text, to: own)
-    return try [own]
-      + (["sinter.h"] + (options.profiles ? ["sinter_profile.h"] : [])).map { name in
-        try writeAtomically(RuntimeObject.interfaceHeader(name), to: "\(folder)/\(name)")
-        return "\(folder)/\(name)"
-      }
-  }
-
-  private static func writeAtomically(_ text: String, to path: String) throws {
-    let file = try AtomicFile(path)
-    try Array(text.utf8).withUnsafeBytes { try file.append($0) }
-    try file.commit()
-  }
-
-  private static func folder(of path: String) -> String {
-    guard let slash = path.lastIndex(of: "/") else { return "." }
-    return slash == path.startIndex ? "/" : String(path[..<slash])
+    let shared = ["sinter.h"] + (options.profiles ? ["sinter_profile.h"] : [])
+    let texts =
+      [("\(program.name).h", own.text)] + (try shared.map { ($0, try RuntimeObject.interfaceHeader($0)) })
+    return try texts.map { name, text in
+      let file = try AtomicFile("\(folder)/\(name)")
+      try file.append(text)
+      return file
+    }
   }
 
   private static func fileName(of path: String) -> String {

@@ -55,8 +55,8 @@ package struct RuntimeObject {
     guard result.succeeded else {
       Files.remove(partial)
       throw DiagnosticError(
-        .user, "runtime.compile", "the C compiler \(compiler[0]) could not compile the runtime:\n\(result.output)",
-        hint: "set CC to a C11 compiler, gcc or clang")
+        .user, "runtime.compile", "the C compiler \(compiler[0]) could not compile the runtime",
+        hint: "set CC to a C11 compiler, gcc or clang", output: result.output)
     }
     try Files.rename(partial, to: object)
   }

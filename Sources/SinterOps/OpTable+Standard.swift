@@ -1,8 +1,11 @@
 import SinterIR
 
 extension OpTable {
-  /// All operators that Sinter has, sorted within their groups.
-  public static let standard = OpTable([
+  /// All operators that Sinter has.
+  public static let standard = OpTable(standardTypes, signatures: OnnxSignature.standard)
+
+  /// Sorted within their groups.
+  private static let standardTypes: [any Operator.Type] = [
     // Control
     If.self,
     Loop.self,
@@ -143,5 +146,5 @@ extension OpTable {
     LinearAttention.self,
     RotaryEmbedding.self,
     TensorScatter.self,
-  ])
+  ]
 }

@@ -133,6 +133,85 @@ struct CastTests {
     }
   }
 
+  /// All types of numbers and truth values.
+  private static let numbers = ElementType.allCases.filter { $0.kind != .string && $0.kind != .complex }
+  private static let widths = [1, 2, 4, 8, 16, 32, 64]
+  private static let valueCount = 64
+
+  /// Numbers at and around the limits of all types.
+  private static func values(of element: ElementType) -> HostTensor {
+    if element.isFloat {
+      var values: [Double] = [0, -0.0, .nan, .infinity, -.infinity, 1e30, -1e30, 1e300, 1e-40, 1e-8, 0.001, 0.4]
+      let limits = [
+        0.5, 1, 1.5, 2, 3, 7, 8, 15, 127, 128, 255, 256, 32767, 65504, 65536, 0x1p31, 0x1p32, 0x1p63, 0x1p64,
+      ]
+      for limit in limits { values += [limit, -limit] }
+      while values.count < valueCount { values.append(Double(values.count * 3) / 8 - 17) }
+      return HostTensor(element, [valueCount], doubles: values)
+    }
+    var values: [Int64] = []
+    for limit in [1, 2, 4, 8, 16, 128, 256, 32768, 65536, 1 << 31, 1 << 32, 1 << 53, .max] as [Int64] {
+      values += [limit - 1, limit, -limit, -limit - 1]
+    }
+    while values.count < valueCount { values.append(Int64(values.count * 7 - 400)) }
+    return HostTensor(element, [valueCount], integers: element == .bool ? values.map { $0 & 1 } : values)
+  }
+
+  /// A kernel that converts `x` to each type, in vectors of each width one after another.
+  private static func program(from element: ElementType) -> KernelProgram {
+    let builder = KernelBuilder(name: "casts")
+    let source = builder.parameter("x", element, .read)
+    var program = KernelProgram(name: "casts")
+    program.inputs = [.init(name: "x", type: TensorType(element, [Dim(valueCount)]))]
+    var arguments = [
+      KernelProgram.Call.Argument(
+        program.buffers.append(.init(name: "x", element: element, count: Dim(valueCount), storage: .input(0))))
+    ]
+    for (number, to) in numbers.enumerated() {
+      let result = builder.parameter("y\(number)", to, .readWrite)
+      let count = Dim(valueCount * widths.count)
+      program.outputs.append(.init(name: "y\(number)", type: TensorType(to, [count])))
+      arguments.append(
+        .init(
+          program.buffers.append(.init(name: "y\(number)", element: to, count: count, storage: .output(number)))))
+      for (part, lanes) in widths.enumerated() {
+        builder.loop("i", from: builder.index(0), to: builder.index(valueCount), step: lanes) { i in
+          let value = builder.cast(builder.load(source, at: i, lanes: lanes), to: to)
+          builder.store(value, result, at: builder.add(i, part * valueCount))
+        }
+      }
+    }
+    let kernel = program.kernels.append(builder.finish())
+    program.steps = [.call(.init(kernel: kernel, buffers: arguments, sizes: [], tasks: 1, grain: 1))]
+    return program
+  }
+
+  @Test(arguments: runnableTargets, numbers)
+  func everyPairAtEveryWidth(target: Target, from: ElementType) throws {
+    let program = Self.program(from: from)
+    let values = Self.values(of: from)
+    let expected = try KernelInterpreter(program).run([values])
+    let given = try KernelRunner(program, target: target).run([values])
+    for (index, to) in Self.numbers.enumerated() {
+      func check<T>(_ given: [T]?, _ expected: [T]?, _ isSame: (T, T) -> Bool) throws {
+        let (given, expected) = (try #require(given), try #require(expected))
+        for at in given.indices where !isSame(given[at], expected[at]) {
+          let (lanes, at) = (Self.widths[at / Self.valueCount], at % Self.valueCount)
+          Issue.record("\(from) to \(to), \(lanes) lanes, value \(at): \(given[at]), not \(expected[at])")
+        }
+      }
+      if to.isFloat {
+        try check(given[index].doubles, expected[index].doubles) {
+          $0.bitPattern == $1.bitPattern || $0.isNaN && $1.isNaN
+        }
+      } else {
+        try check(given[index].int64s, expected[index].int64s, ==)
+        // A truth value is a byte of 0 or 1, and not just zero or something else.
+        if to == .bool { #expect(given[index].bytes.withBytes { $0.allSatisfy { $0 < 2 } }) }
+      }
+    }
+  }
+
   @Test func packedElementsAtAnyPlace() throws {
     let packed = HostTensor(.u4, [8], values: [0x21, 0x43, 0x65, 0x87] as [UInt8])
     let result: [UInt8] = try run([packed], to: .u8, count: 8) { b, x, y in

@@ -126,4 +126,21 @@ import Testing
     let graph = try expectSameMeaning(builder.graph, after: [.identities, .deadCode], sizes: [Symbol("n"): 2])
     #expect(graph.operatorNames == expected)
   }
+
+  /// A small result of small constants is left to the run where what is computed on the way would fill the memory.
+  @Test func whatNeedsAllMemoryIsNotFolded() throws {
+    var builder = GraphBuilder(name: "products")
+    var sum = Einsum()
+    sum.equation = "i,j->"
+    let ones = [builder.constant(.ones(1 << 17)), builder.constant(.ones((1 << 17) + 1))]
+    builder.output(try builder.add1(sum, ones), named: "y")
+    var graph = builder.graph
+    var manager = PassManager(flags: Flags())
+    try manager.run([.constantFolding], on: &graph)
+    #expect(graph.operatorNames == ["Einsum"])
+  }
+}
+
+extension HostTensor {
+  fileprivate static func ones(_ count: Int) -> HostTensor { .f32([count], Array(repeating: 1, count: count)) }
 }

@@ -36,9 +36,7 @@ public struct CompiledGraph: Sendable {
 
   /// Writes the graph as a drawing for graphviz: `dot -Tsvg FILE.dot -o FILE.svg`.
   public func saveDOT(_ path: String) throws {
-    let file = try AtomicFile(path)
-    try Array(DOTWriter.text(of: graph).utf8).withUnsafeBytes { try file.append($0) }
-    try file.commit()
+    try AtomicFile.write(DOTWriter.text(of: graph), to: path)
   }
 
   /// Writes the graph as standard ONNX.

@@ -5,11 +5,15 @@ public struct OpTable: Sendable {
   private var types: [String: any Operator.Type] = [:]
   /// Import rules by domain and ONNX name, the newest version first.
   private var rules: [String: [OnnxRule]] = [:]
+  /// The forms of nodes of ONNX's own domain by name, the newest version first.
+  private var signatures: [String: [OnnxSignature]] = [:]
 
   public init() {}
 
-  public init(_ types: [any Operator.Type]) {
+  /// - Parameter signatures: the forms of nodes of ONNX's own domain, by name. Nodes of names that are not here may have any.
+  public init(_ types: [any Operator.Type], signatures: [String: [OnnxSignature]] = [:]) {
     for type in types { add(type) }
+    self.signatures = signatures.mapValues { versions in versions.sorted { $0.since > $1.since } }
   }
 
   public mutating func add(_ type: any Operator.Type) {
@@ -35,6 +39,11 @@ public struct OpTable: Sendable {
   /// How a node of this name is read in a model that declares this opset; nil where it is unknown there.
   public func rule(domain: String, opType: String, opset: Int) -> OnnxRule? {
     rules[Self.key(domain, opType)]?.first { $0.since <= opset }
+  }
+
+  /// The form that nodes of this name have in a model that declares this opset, where it is known.
+  public func signature(domain: String, opType: String, opset: Int) -> OnnxSignature? {
+    signatures[Self.key(domain, opType)]?.first { $0.since <= opset }
   }
 
   /// Whether any opset has a node of this name.

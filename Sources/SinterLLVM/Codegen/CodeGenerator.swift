@@ -43,12 +43,18 @@ final class CodeGenerator {
     return String(cString: message)
   }
 
-  /// Checks the module, which is a bug of Sinter where it fails.
+  /// Asks LLVM's verifier, since its passes and code generation may end the process on what is not valid.
+  ///
+  /// - Throws: of kind `bug`, located at the functions that are wrong.
   func verify(_ ir: IRModule) throws {
     var message: UnsafeMutablePointer<CChar>?
     let isBroken = LLVMVerifyModule(ir.module, LLVMReturnStatusAction, &message) != 0
     let text = Self.taken(message)
-    if isBroken { throw DiagnosticError(.bug, "llvm.verify", "the generated LLVM module is not valid: \(text)") }
+    guard isBroken else { return }
+    throw DiagnosticError(
+      .bug, "llvm.verify", "the generated LLVM module is not valid",
+      at: ir.functionNames { LLVMVerifyFunction($0, LLVMReturnStatusAction) != 0 }.map { "function \($0)" },
+      output: text)
   }
 
   func optimize(_ ir: IRModule, passes: String = CodeGenerator.passes) throws {
@@ -77,6 +83,9 @@ final class CodeGenerator {
       throw DiagnosticError(.bug, "llvm.emit", "LLVM could not write code: \(Self.taken(message))")
     }
     defer { LLVMDisposeMemoryBuffer(buffer) }
+    if !ir.complaints.isEmpty {
+      throw DiagnosticError(.bug, "llvm.emit", "LLVM could not write code: \(ir.complaints.joined(separator: "; "))")
+    }
     return Array(UnsafeRawBufferPointer(start: LLVMGetBufferStart(buffer), count: LLVMGetBufferSize(buffer)))
   }
 }

@@ -50,9 +50,7 @@ package struct KernelCompiler {
           kernel, symbol: Self.symbol(id, kernel, variant: variant), isAlone: alone[index], into: ir)
       }
       let generator = try CodeGenerator(target: target)
-      #if DEBUG
-        try generator.verify(ir)
-      #endif
+      try generator.verify(ir)
       try generator.optimize(ir)
       return try finish(generator, ir)
     }

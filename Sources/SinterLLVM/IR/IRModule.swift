@@ -15,6 +15,13 @@ final class IRModule {
   let builder: LLVMBuilderRef
   let target: Target
 
+  private final class Complaints {
+    var texts: [String] = []
+  }
+  private let told = Complaints()
+  /// The errors that LLVM found in this module so far.
+  var complaints: [String] { told.texts }
+
   let void, i1, i8, i16, i32, i64, f16, f32, f64, pointer: IRType
 
   init(name: String, target: Target) {
@@ -33,6 +40,16 @@ final class IRModule {
     f64 = LLVMDoubleTypeInContext(context)
     pointer = LLVMPointerTypeInContext(context, 0)
     LLVMSetTarget(module, target.triple)
+    // Without a handler LLVM would print errors and end the process.
+    LLVMContextSetDiagnosticHandler(
+      context,
+      { info, sink in
+        guard let info, let sink, LLVMGetDiagInfoSeverity(info) == LLVMDSError else { return }
+        let text = LLVMGetDiagInfoDescription(info)
+        defer { LLVMDisposeMessage(text) }
+        let complaints = Unmanaged<Complaints>.fromOpaque(sink).takeUnretainedValue()
+        complaints.texts.append(text.map { String(cString: $0) } ?? "")
+      }, Unmanaged.passUnretained(told).toOpaque())
   }
 
   deinit {
@@ -57,6 +74,12 @@ final class IRModule {
     return LLVMGetTypeKind(type) == LLVMVectorTypeKind ? Int(LLVMGetVectorSize(type)) : 1
   }
 
+  /// Bits of an integer, or of one lane of a vector of integers.
+  func bits(_ type: IRType) -> Int {
+    let element = LLVMGetTypeKind(type) == LLVMVectorTypeKind ? LLVMGetElementType(type)! : type
+    return Int(LLVMGetIntTypeWidth(element))
+  }
+
   func array(_ element: IRType, _ count: Int) -> IRType { LLVMArrayType2(element, UInt64(count)) }
 
   func structure(_ fields: [IRType]) -> IRType {
@@ -73,7 +96,7 @@ final class IRModule {
 
   func int(_ type: IRType, _ value: Int64) -> IRValue {
     let element = LLVMGetTypeKind(type) == LLVMVectorTypeKind ? LLVMGetElementType(type)! : type
-    let bits = LLVMGetIntTypeWidth(element)
+    let bits = bits(type)
     let mask = bits >= 64 ? UInt64.max : (UInt64(1) << UInt64(bits)) - 1
     return splat(LLVMConstInt(element, UInt64(bitPattern: value) & mask, 0), type)
   }
@@ -148,6 +171,21 @@ final class IRModule {
   }
 
   func parameter(_ function: IRValue, _ index: Int) -> IRValue { LLVMGetParam(function, UInt32(index)) }
+
+  /// The names of the functions with bodies for which a condition holds.
+  func functionNames(where holds: (IRValue) -> Bool) -> [String] {
+    var names: [String] = []
+    var next = LLVMGetFirstFunction(module)
+    while let function = next {
+      if LLVMCountBasicBlocks(function) > 0, holds(function) {
+        var length = 0
+        let name = LLVMGetValueName2(function, &length)
+        names.append(String(decoding: UnsafeRawBufferPointer(start: name, count: length), as: UTF8.self))
+      }
+      next = LLVMGetNextFunction(function)
+    }
+    return names
+  }
 
   /// The module as LLVM's text.
   var text: String {

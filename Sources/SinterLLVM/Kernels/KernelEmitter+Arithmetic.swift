@@ -15,8 +15,8 @@ extension KernelEmitter {
         }
       if element == .f32 || element == .f64 { return ir.real(llvm, value) }
       return narrow(ir.real(ir.vector(ir.f64, type.lanes), value), from: .f64, to: element)
-    case (_, .int(let value)): return ir.int(llvm, value)
-    case (_, .float(let value)): return ir.int(llvm, Int64(exactly: value.rounded(.towardZero)) ?? 0)
+    case (_, .int(let value)): return ir.int(llvm, element.wrapped(value))
+    case (_, .float(let value)): return ir.int(llvm, element.integer(saturating: value))
     }
   }
 

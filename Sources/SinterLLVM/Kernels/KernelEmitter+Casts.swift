@@ -30,12 +30,15 @@ extension KernelEmitter {
       let value = ir.intrinsic(name, [type, ir.type(a)], [a])
       return to.bits < 8 ? clamped(value, to: to) : value
     case (_, _):
-      let isWidened = from.bits < to.bits
-      let value =
-        isWidened
-        ? (from.kind == .signed ? ir.sext(a, type) : ir.zext(a, type)) : ir.trunc(a, type)
+      let value = resized(a, isSigned: from.kind == .signed, to: type)
       return to.bits < 8 ? wrapped(value, to: to) : value
     }
+  }
+
+  /// An integer register of another width. What registers hold decides, not what memory does: a truth value is one bit.
+  private func resized(_ a: IRValue, isSigned: Bool, to type: IRType) -> IRValue {
+    if ir.bits(type) < ir.bits(ir.type(a)) { return ir.trunc(a, type) }
+    return isSigned ? ir.sext(a, type) : ir.zext(a, type)
   }
 
   /// A byte brought into the range of a packed integer type.

@@ -16,7 +16,7 @@ enum LibraryEntry: String {
 
 /// Puts objects together with the system's tools.
 ///
-/// The same objects give the same bytes. Nothing is seen at the destination before all of it is there.
+/// The same objects give the same bytes. All is made in a folder for temporary files; the path that it is made for is named in errors.
 package struct Linker {
   /// `LD`, else `ld`; may hold arguments after spaces, as in make.
   package var command: [String]
@@ -39,8 +39,8 @@ package struct Linker {
 
   /// A shared library that exports the entry points alone and needs the C library, its mathematics and nothing else.
   func sharedLibrary(
-    _ objects: [String], name: String, entries: [LibraryEntry], in folder: String, to path: String
-  ) throws(DiagnosticError) {
+    _ objects: [String], name: String, entries: [LibraryEntry], in folder: String, for path: String
+  ) throws(DiagnosticError) -> String {
     let exports = folder + "/exports.map"
     try Files.write("{ global: \(entries.map { $0.symbol + "; " }.joined())local: *; };\n", to: exports)
     let output = folder + "/library.so"
@@ -50,13 +50,13 @@ package struct Linker {
     ]
     let system = ["--as-needed", "-l:libm.so.6", "-l:libc.so.6"] + (Files.exists(Self.loader) ? [Self.loader] : [])
     try run(command, arguments + objects + system, "ld", "LD", "library \(path)")
-    try Files.rename(output, to: path)
+    return output
   }
 
   /// One object that defines the entry points under the model's name and keeps everything else to itself.
   func object(
-    _ objects: [String], name: String, entries: [LibraryEntry], in folder: String, to path: String
-  ) throws(DiagnosticError) {
+    _ objects: [String], name: String, entries: [LibraryEntry], in folder: String, for path: String
+  ) throws(DiagnosticError) -> String {
     let joined = folder + "/joined.o"
     try run(command, ["-r", "-o", joined, "--build-id=none"] + objects, "ld", "LD", "object \(path)")
     let renamed = entries.flatMap { entry in
@@ -64,18 +64,20 @@ package struct Linker {
       return ["--redefine-sym", "\(entry.symbol)=\(own)", "--keep-global-symbol", own]
     }
     try run(copier, ["--strip-debug"] + renamed + [joined], "objcopy", "OBJCOPY", "object \(path)")
-    try Files.rename(joined, to: path)
+    return joined
   }
 
   /// A static archive with one such object.
   func archive(
-    _ objects: [String], name: String, entries: [LibraryEntry], in folder: String, to path: String
-  ) throws(DiagnosticError) {
+    _ objects: [String], name: String, entries: [LibraryEntry], in folder: String, for path: String
+  ) throws(DiagnosticError) -> String {
+    let joined = try object(objects, name: name, entries: entries, in: folder, for: path)
+    // The archive names its member.
     let member = folder + "/model.o"
-    try object(objects, name: name, entries: entries, in: folder, to: member)
+    try Files.rename(joined, to: member)
     let output = folder + "/library.a"
     try run(archiver, ["rcsD", output, member], "ar", "AR", "archive \(path)")
-    try Files.rename(output, to: path)
+    return output
   }
 
   private func run(
@@ -92,7 +94,7 @@ package struct Linker {
     guard result.succeeded else {
       throw DiagnosticError(
         .user, "link.failed",
-        "the \(what) cannot be made: \(command[0]) failed with status \(result.status):\n\(result.output)")
+        "the \(what) cannot be made: \(command[0]) failed with status \(result.status)", output: result.output)
     }
   }
 }

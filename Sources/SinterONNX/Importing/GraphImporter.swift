@@ -232,6 +232,10 @@ struct GraphImporter {
         attributes[attribute.name] = try OnnxAttribute(value)
       }
     }
+    let problems =
+      context.operators.signature(domain: node.domain, opType: node.operatorType, opset: opset)?
+      .problems(inputs: inputs.count, attributes: Set(attributes.keys).union(bodies.keys)) ?? []
+    if !problems.isEmpty { throw DiagnosticError(problems) }
     builder.declared = node.outputs.prefix(outputCount).map { declared[$0] }
     defer { builder.declared = [] }
     let results = try rule.build(

@@ -12,15 +12,16 @@ extension OnnxFile {
   package func write(to path: String, limit: Int = singleFileLimit) throws {
     let builder = try ProtoBuilder(self, externalDataName: nil)
     guard builder.payloadBytes > limit else {
-      try Self.write(builder.pieces(), to: path)
+      try Self.written(builder.pieces(), to: path).commit()
       return
     }
     let dataPath = path + ".data"
     let name = String(
       dataPath[(dataPath.lastIndex(of: "/").map { dataPath.index(after: $0) } ?? dataPath.startIndex)...])
     let split = try ProtoBuilder(self, externalDataName: name)
-    try Self.write(split.externalPieces(), to: dataPath)
-    try Self.write(split.pieces(), to: path)
+    // Neither file of a pair that was there goes before both are written.
+    let files = [try Self.written(split.externalPieces(), to: dataPath), try Self.written(split.pieces(), to: path)]
+    for file in files { try file.commit() }
   }
 
   /// The file's bytes.
@@ -35,7 +36,8 @@ extension OnnxFile {
     return result
   }
 
-  private static func write(_ pieces: [FilePiece], to path: String) throws {
+  /// A file with all of its bytes that has not got its name yet.
+  private static func written(_ pieces: [FilePiece], to path: String) throws -> AtomicFile {
     let writer = try AtomicFile(path)
     for piece in pieces {
       switch piece {
@@ -43,7 +45,7 @@ extension OnnxFile {
       case .payload(let bytes): try bytes.withBytes { try writer.append($0) }
       }
     }
-    try writer.commit()
+    return writer
   }
 }
 

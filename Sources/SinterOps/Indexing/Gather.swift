@@ -25,7 +25,7 @@ public struct Gather: Primitive {
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (x, indices) = (try node.input(0), try node.input(1))
     let axis = try normalizedAxis(axis, rank: x.rank)
-    let wrapped = WrappedIndex(node, input: 1, sizes: [x.shape[axis]], name: Gather.name, into: &lowering)
+    let wrapped = try WrappedIndex(node, input: 1, sizes: [x.shape[axis]], name: Gather.name, into: &lowering)
     return [
       try lowering.element(try node.output().shape) { builder, index in
         let middle = Array(index[axis..<(axis + indices.rank)])
@@ -72,7 +72,7 @@ public struct GatherElements: Primitive {
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (x, indices) = (try node.input(0), try node.input(1))
     let axis = try normalizedAxis(axis, rank: x.rank)
-    let wrapped = WrappedIndex(node, input: 1, sizes: [x.shape[axis]], name: GatherElements.name, into: &lowering)
+    let wrapped = try WrappedIndex(node, input: 1, sizes: [x.shape[axis]], name: GatherElements.name, into: &lowering)
     return [
       try lowering.element(indices.shape) { builder, index in
         var own = index
@@ -129,7 +129,7 @@ public struct GatherND: Primitive {
     let (x, indices) = (try node.input(0), try node.input(1))
     let depth = try depth(x.type, indices.type)
     let sizes = Array(x.shape[batchDims..<(batchDims + depth)])
-    let wrapped = WrappedIndex(node, input: 1, sizes: sizes, name: GatherND.name, into: &lowering)
+    let wrapped = try WrappedIndex(node, input: 1, sizes: sizes, name: GatherND.name, into: &lowering)
     return [
       try lowering.element(try node.output().shape) { builder, index in
         let tuple = (0..<depth).map { k in

@@ -64,7 +64,7 @@ public struct ScatterElements: Primitive {
     let (x, indices, updates) = (try node.input(0), try node.input(1), try node.input(2))
     let axis = try normalizedAxis(axis, rank: x.rank)
     let type = reduction.type(x.element)
-    let wrapped = WrappedIndex(node, input: 1, sizes: [x.shape[axis]], name: ScatterElements.name, into: &lowering)
+    let wrapped = try WrappedIndex(node, input: 1, sizes: [x.shape[axis]], name: ScatterElements.name, into: &lowering)
     let result = try lowering.scatter(
       TensorType(type, x.shape), domain: indices.shape, combine: reduction.combine,
       base: { builder, index in builder.load(x.id, index).cast(to: type) },
@@ -132,7 +132,7 @@ public struct ScatterND: Primitive {
     let depth = try depth(x.type, indices.type)
     let type = reduction.type(x.element)
     let sizes = Array(x.shape[..<depth])
-    let wrapped = WrappedIndex(node, input: 1, sizes: sizes, name: ScatterND.name, into: &lowering)
+    let wrapped = try WrappedIndex(node, input: 1, sizes: sizes, name: ScatterND.name, into: &lowering)
     let result = try lowering.scatter(
       TensorType(type, x.shape), domain: updates.shape, combine: reduction.combine,
       base: { builder, index in builder.load(x.id, index).cast(to: type) },

@@ -58,7 +58,7 @@ public struct RoiAlign: Primitive {
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (x, regions, images) = (try node.input(0), try node.input(1), try node.input(2))
     let compute = x.element.computeType
-    let wrapped = WrappedIndex(node, input: 2, sizes: [x.shape[0]], name: RoiAlign.name, into: &lowering)
+    let wrapped = try WrappedIndex(node, input: 2, sizes: [x.shape[0]], name: RoiAlign.name, into: &lowering)
     let samples = [Dim(samplingRatio), Dim(samplingRatio)]
     let combined = try lowering.reduce(
       mode == .avg ? .sum : .maximum, try node.output().shape, over: samples

@@ -11,8 +11,14 @@ struct WrappedIndex {
   /// - Parameters:
   ///   - input: which input of the node holds the indices.
   ///   - sizes: the sizes that they index, one for all, or one for each place of the last axis.
-  init(_ node: LoweringNode, input: Int, sizes: [Dim], name: String, into lowering: inout Lowering) {
+  /// - Throws: where an index is known to lie outside.
+  init(_ node: LoweringNode, input: Int, sizes: [Dim], name: String, into lowering: inout Lowering) throws {
     let numbers = node.facts.constant(input)?.integers ?? node.facts.integers(input)
+    for (at, number) in (numbers ?? []).enumerated() where !sizes.isEmpty {
+      guard let size = sizes[at % sizes.count].value, number < -size || number >= size else { continue }
+      throw DiagnosticError(
+        .user, "operator.index", "\(name): index \(number) lies outside of an axis of \(size) elements")
+    }
     let limit = sizes.compactMap(\.value).min()
     if let numbers, let limit, sizes.allSatisfy(\.isConstant), numbers.allSatisfy({ $0 >= -limit && $0 < limit }) {
       isCertain = true

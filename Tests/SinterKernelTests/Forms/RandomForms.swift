@@ -70,7 +70,7 @@ struct RandomForms {
 
   private mutating func step() throws -> Operand? {
     let x = operand()
-    switch number(0...16) {
+    switch number(0...17) {
     case 0, 1:
       let function: UnaryFunction = pick([.exp, .tanh, .negate, .abs, .sqrt])
       return try lowering.element(x.shape) { b, i in b.load(x.id, i).minimum(b.constant(2.0, .f32)).unary(function) }
@@ -86,6 +86,7 @@ struct RandomForms {
     case 11, 14: return try softmax(x)
     case 15: return try normalization(x)
     case 12: return try gather(x)
+    case 16: return try quantization(x)
     case 13:
       guard x.rank > 0 else { return nil }
       let axis = number(0...(x.rank - 1))
@@ -244,6 +245,23 @@ struct RandomForms {
     }
     let scale = try lowering.element(outer + [1]) { b, i in 1 / (b.load(variance.id, i) + 0.5).unary(.sqrt) }
     return try lowering.element(x.shape) { b, i in b.load(centred.id, i) * b.load(scale.id, row(b, i)) }
+  }
+
+  /// Reductions of everything to one element, and work that needs several of these at once.
+  private mutating func quantization(_ x: Operand) throws -> Operand? {
+    guard x.rank > 0 else { return nil }
+    func zero(_ b: BodyBuilder) -> Expr { b.constant(0.0, .f32) }
+    let least = try lowering.reduce(.minimum, [], over: x.shape) { b, _, i in b.load(x.id, i) }
+    let greatest = try lowering.reduce(.maximum, [], over: x.shape) { b, _, i in b.load(x.id, i) }
+    let scale = try lowering.element([]) { b, _ in
+      (b.load(greatest.id, []).maximum(zero(b)) - b.load(least.id, []).minimum(zero(b))) / 255
+    }
+    let offset = try lowering.element([]) { b, _ in
+      (-b.load(least.id, []).minimum(zero(b)) / b.load(scale.id, [])).unary(.round)
+    }
+    return try lowering.element(x.shape) { b, i in
+      (b.load(x.id, i) / b.load(scale.id, []) + b.load(offset.id, [])).unary(.round) - b.load(offset.id, [])
+    }
   }
 
   private mutating func gather(_ x: Operand) throws -> Operand? {

@@ -5,7 +5,7 @@ import SinterCore
 /// Element forms are taken from the last to the first. When one is reached, its consumers have absorbed all that will be absorbed
 /// after it, so it is known how often each element would be computed. It then goes into all of its consumers, or into none and is stored.
 /// Then element forms become epilogues of the reductions, contractions and convolutions that they finish, and forms over
-/// the same rows become groups. What nothing reads is dropped. The order of steps stays topological.
+/// the same rows become groups. What nothing reads is dropped. Steps are put in order before they are grouped, and groups with them.
 package struct Fusion {
   /// Bodies do not grow beyond so many expressions.
   static let bodyLimit = 320
@@ -90,7 +90,7 @@ package struct Fusion {
   private mutating func grouped(_ steps: [FormProgram.Step]) -> [FormProgram.Step] {
     let stretches = steps.split(omittingEmptySubsequences: false, whereSeparator: \.isBarrier)
     if stretches.count == 1 {
-      return RowGrouping.group(steps, outputs: outputs, values: values, ranges: ranges, report: &report)
+      return RowGrouping.group(Self.ordered(steps), outputs: outputs, values: values, ranges: ranges, report: &report)
     }
     // What one stretch leaves for others must be stored.
     var readers: [FormValueID: Set<Int>] = [:]
@@ -104,10 +104,22 @@ package struct Fusion {
     for (number, stretch) in stretches.enumerated() {
       let left = stretch.flatMap(\.results).filter { readers[$0]?.contains { $0 != number } ?? false }
       result += RowGrouping.group(
-        Array(stretch), outputs: outputs.union(left), values: values, ranges: ranges, report: &report)
+        Self.ordered(Array(stretch)), outputs: outputs.union(left), values: values, ranges: ranges, report: &report)
       if stretch.endIndex < steps.endIndex { result.append(steps[stretch.endIndex]) }
     }
     return result
+  }
+
+  /// Steps behind all that they read. Work that was moved to where another step stood may read what is computed between the two.
+  private static func ordered(_ steps: [FormProgram.Step]) -> [FormProgram.Step] {
+    var definition: [FormValueID: Int] = [:]
+    for (index, step) in steps.enumerated() {
+      for value in step.results { definition[value] = index }
+    }
+    let order = StepOrder.sorted(Array(steps.indices), limit: steps.count) { index in
+      steps[index].operands.compactMap { definition[$0] }
+    }
+    return order.map { steps[$0] }
   }
 
   func simplified(_ body: Body, _ extents: [Dim]) -> Body {

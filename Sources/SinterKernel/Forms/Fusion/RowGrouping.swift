@@ -24,6 +24,8 @@ struct RowGrouping {
   private var readers: [FormValueID: [Int]] = [:]
   private var groups: [Group] = []
   private var groupOf: [Int: Int] = [:]
+  /// Steps and groups as nodes of one graph, which stays free of cycles.
+  private var order: StepOrder
 
   private struct Group {
     var rows: [Dim]
@@ -52,10 +54,15 @@ struct RowGrouping {
     self.values = values
     self.ranges = ranges
     operands = steps.map(\.operands)
+    var stepReaders: [[Int]] = Array(repeating: [], count: steps.count)
     for (index, step) in steps.enumerated() {
       for value in step.results { definition[value] = index }
-      for operand in operands[index] { readers[operand, default: []].append(index) }
+      for operand in operands[index] {
+        readers[operand, default: []].append(index)
+        if let at = definition[operand], at < index { stepReaders[at].append(index) }
+      }
     }
+    order = StepOrder(readers: stepReaders)
   }
 
   // MARK: Growth
@@ -72,6 +79,7 @@ struct RowGrouping {
     guard group.members.count > 1 else { return }
     if let product = group.product, !(readers[product] ?? []).allSatisfy({ group.members.contains($0) }) { return }
     for member in group.members { groupOf[member] = groups.count }
+    order.join(group.members)
     groups.append(group)
   }
 
@@ -113,7 +121,7 @@ struct RowGrouping {
     else { return }
     var larger = group
     larger.members = (group.members + [position]).sorted()
-    guard larger.members.allSatisfy({ readsOwnRows($0, larger) }), !isTangled(larger) else { return }
+    guard larger.members.allSatisfy({ readsOwnRows($0, larger) }), !order.wouldClose(larger.members) else { return }
     group = larger
   }
 
@@ -173,52 +181,18 @@ struct RowGrouping {
     }
   }
 
-  /// Whether some step outside the group needs a member and is needed by another. Groups that exist count as one step.
-  private func isTangled(_ group: Group) -> Bool {
-    guard var low = group.members.first, let high = group.members.last else { return false }
-    var tainted: Set<Int> = []
-    var taintedGroups: Set<Int> = []
-    var isSettled = false
-    while !isSettled {
-      isSettled = true
-      for position in low...high where !tainted.contains(position) && !group.members.contains(position) {
-        let own = groupOf[position]
-        let needsMember = operands[position].contains { operand in
-          guard let at = definition[operand], at != position else { return false }
-          return group.members.contains(at) || tainted.contains(at)
-            || groupOf[at].map { taintedGroups.contains($0) } ?? false
-        }
-        guard needsMember || own.map({ taintedGroups.contains($0) }) ?? false else { continue }
-        tainted.insert(position)
-        isSettled = false
-        if let own, taintedGroups.insert(own).inserted { low = Swift.min(low, groups[own].members[0]) }
-      }
-    }
-    return group.members.contains { member in
-      operands[member].contains { operand in
-        guard let at = definition[operand], !group.members.contains(at) else { return false }
-        return tainted.contains(at) || groupOf[at].map { taintedGroups.contains($0) } ?? false
-      }
-    }
-  }
-
   // MARK: Order
 
+  /// The steps with groups in place of their members: each as early as what comes first in it, behind all that it reads, which is possible
+  /// since the graph of groups and other steps has no cycle.
   private func ordered(_ report: inout FusionReport) -> [FormProgram.Step] {
-    var result: [FormProgram.Step] = []
-    var isDone = [Bool](repeating: false, count: steps.count)
-    func emit(_ position: Int) {
-      if isDone[position] { return }
-      let members = groupOf[position].map { groups[$0].members } ?? [position]
-      for member in members { isDone[member] = true }
-      for member in members {
-        for operand in operands[member] {
-          if let at = definition[operand], !isDone[at] { emit(at) }
-        }
-      }
-      result.append(groupOf[position].map { step(of: groups[$0]) } ?? steps[position])
+    func first(_ position: Int) -> Int { groupOf[position].map { groups[$0].members[0] } ?? position }
+    let nodes = steps.indices.filter { first($0) == $0 }
+    let order = StepOrder.sorted(nodes, limit: steps.count) { node in
+      let members = groupOf[node].map { groups[$0].members } ?? [node]
+      return members.flatMap { operands[$0] }.compactMap { definition[$0].map(first) }.filter { $0 != node }
     }
-    for position in steps.indices { emit(position) }
+    let result = order.map { node in groupOf[node].map { step(of: groups[$0]) } ?? steps[node] }
     for group in groups {
       for member in group.members {
         guard case .compute(let value, _) = steps[member] else { continue }

@@ -5,6 +5,7 @@ extension FormInterpreter {
   func attend(_ form: AttendForm, _ shape: [Int], _ memory: FormMemory) throws -> FormMemory.Stored {
     let rows = try memory.sizes(form.batch + form.rows)
     let keys = try memory.size(form.keys)
+    try memory.requireRoom(rows + [keys])
     let products = try contract(form.products, rows + [keys], memory)
     let scores = try materialize(form.score, rows + [keys], memory, accumulators: [products])
     let type = form.accumulate

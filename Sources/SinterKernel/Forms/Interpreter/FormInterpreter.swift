@@ -80,6 +80,7 @@ package struct FormInterpreter {
   func materialize(
     _ body: Body, _ extents: [Int], _ memory: FormMemory, accumulators: [FormMemory.Stored] = []
   ) throws -> FormMemory.Stored {
+    try memory.requireRoom(extents)
     let evaluator = try BodyEvaluator(body, extents: extents, memory: memory, accumulators: accumulators)
     let count = extents.reduce(1, *)
     let type = evaluator.type(ofResult: 0)

@@ -20,12 +20,14 @@ final class FormMemory {
   let program: FormProgram
   var symbols: [Symbol: Int] = [:]
   private var stored: [Stored?]
+  private var limit: Int
   private var texts: [String] = []
   private var numbers: [String: Int64] = [:]
 
   init(_ program: FormProgram) {
     self.program = program
     stored = Array(repeating: nil, count: program.values.count)
+    limit = program.values.elements.reduce(1 << 28) { Swift.max($0, 4 * ($1.constant?.count ?? 0)) }
   }
 
   subscript(value: FormValueID) -> Stored? {
@@ -45,6 +47,7 @@ final class FormMemory {
   }
 
   func number(_ tensor: HostTensor) -> Stored {
+    limit = Swift.max(limit, 4 * tensor.count)
     guard tensor.element == .string else {
       return Stored(element: tensor.element, shape: tensor.shape, bytes: tensor.bytes)
     }
@@ -80,21 +83,32 @@ final class FormMemory {
     throw DiagnosticError(.bug, "form.size", "the size \(dim) is not known when it is needed")
   }
 
-  /// Sizes that a space can have: none is negative, and the count fits.
+  /// Sizes that a space can have: none is negative, and there is room for all elements.
   func sizes(_ dims: [Dim]) throws -> [Int] {
     let sizes = try dims.map { try size($0) }
+    for (index, size) in sizes.enumerated() where size < 0 {
+      throw DiagnosticError(.user, "form.size", "axis \(index) would have the size \(size), from \(dims[index])")
+    }
+    try requireRoom(sizes)
+    return sizes
+  }
+
+  /// Throws where a tensor of this shape would have more elements than are computed on the host: 2^28, or four times as many as the largest
+  /// tensor that is given has.
+  func requireRoom(_ shape: [Int]) throws {
     var count = 1
-    for (index, size) in sizes.enumerated() {
-      guard size >= 0 else {
-        throw DiagnosticError(.user, "form.size", "axis \(index) would have the size \(size), from \(dims[index])")
-      }
+    var isBeyond = false
+    for size in shape {
       let (product, overflow) = count.multipliedReportingOverflow(by: size)
-      guard !overflow, product < 1 << 40 else {
-        throw DiagnosticError(.limit, "form.size", "a tensor of the shape \(sizes) is too large")
-      }
+      isBeyond = isBeyond || overflow
       count = product
     }
-    return sizes
+    if isBeyond && !shape.contains(0) || count > limit {
+      let elements = isBeyond ? "more than 2^63" : "\(count)"
+      throw DiagnosticError(
+        .limit, "form.size",
+        "a tensor of the shape \(shape) with \(elements) elements is too large to be computed ahead of time")
+    }
   }
 
   func release(_ value: FormValueID) { stored[value.position] = nil }
