@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python demo bench promises bench-runtime conformance format onnx-proto clean
+.PHONY: help setup build test test-python test-onnx demo bench promises bench-runtime conformance sizes fuzz format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -16,14 +16,21 @@ setup: ## installs what the build needs from the system's packages, where it may
 build: setup ## the release binary, .build/release/sinter
 	swift build -c release --product sinter
 
-test: setup test-python ## all tests: those that need ONNX Runtime, then Swift's
-	swift test --disable-xctest
+test: setup test-python test-onnx ## all tests: those that need ONNX Runtime, the official ONNX suite, then Swift's
+	@mkdir -p .build/test
+	swift test --disable-xctest --event-stream-output-path .build/test/events.jsonl
+	python3 Tests/ran.py .build/test/events.jsonl
 
 test-python: setup .venv/stamp
 	swift build --product digits-demo
 	@mkdir -p .build/test
 	.build/debug/digits-demo models/digits/digits.safetensors .build/test
 	$(PYTHON) Tests/Peers/test_digits.py .build/test
+
+# The debug build compiles small models about as fast as the release build, whose own build takes longer than the whole suite.
+test-onnx: setup .venv/stamp ## the official ONNX suite against the list of what passes; SINTER_BLESS=1 writes the list anew
+	swift build --product sinter
+	$(PYTHON) Tests/Conformance/conformance.py --sinter .build/debug/sinter --jobs $(JOBS) --baseline Tests/Conformance/passing.txt
 
 demo: setup ## a digit classifier from Swift to a C library, an ONNX file and drawings
 	models/digits/demo.sh
@@ -42,6 +49,9 @@ bench-runtime: ## what the C runtime costs a run, a launch, a thread
 
 conformance: build .venv/stamp ## the official ONNX backend suite: make conformance ONLY=conv
 	$(PYTHON) Tests/Conformance/conformance.py --sinter .build/release/sinter --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
+
+sizes: build .venv/stamp ## operators at random sizes of inputs beside ONNX Runtime: make sizes ONLY=Gemm COUNT=100
+	$(PYTHON) Tests/Conformance/sizes.py --sinter .build/release/sinter --jobs $(JOBS) $(if $(COUNT),--count $(COUNT)) $(ONLY)
 
 fuzz: setup ## random graphs, optimized and compiled, against what they mean: make fuzz CASES=500
 	SINTER_FUZZ=$(or $(CASES),500) swift test --disable-xctest --filter Random

@@ -60,9 +60,9 @@ let package = Package(
     .testTarget(name: "StructureTests", dependencies: ["SinterCore", "SinterIR", "SinterOps"]),
     .testTarget(
       name: "SinterLLVMTests",
-      dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterLLVM"]),
+      dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterLLVM", "TestSupport"]),
     .testTarget(name: "SinterCoreTests", dependencies: ["SinterCore"]),
-    .testTarget(name: "SinterKernelTests", dependencies: ["SinterKernel", "SinterCore"]),
+    .testTarget(name: "SinterKernelTests", dependencies: ["SinterKernel", "SinterCore", "TestSupport"]),
     .target(
       name: "TestSupport", dependencies: ["SinterCore", "SinterIR", "SinterOps"], path: "Tests/TestSupport"),
     .testTarget(
@@ -79,7 +79,7 @@ let package = Package(
     .testTarget(name: "SinterIRTests", dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps"]),
     .testTarget(
       name: "SinterOpsTests",
-      dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterONNX"]),
+      dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterONNX", "TestSupport"]),
     .testTarget(name: "SinterONNXTests", dependencies: ["SinterONNX", "SinterCore", "SinterIR", "SinterOps"]),
   ],
   swiftLanguageModes: [.v6],

@@ -88,7 +88,7 @@ import Testing
     let given = try KernelRunner(kernels).run(single.enumerated().filter { !isConstant($0.offset) }.map(\.element))[0]
     let (x, y) = (try #require(expected.doubles), try #require(given.doubles))
     let scale = x.reduce(0) { Swift.max($0, $1.magnitude) }
-    let error = zip(x, y).reduce(0) { Swift.max($0, ($1.0 - $1.1).magnitude) } / scale
+    let error = pairs(y, x).reduce(0) { Swift.max($0, ($1.0 - $1.1).magnitude) } / scale
     #expect(error <= family.limit, "the error is \(error)")
   }
 }

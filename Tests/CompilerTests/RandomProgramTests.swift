@@ -17,7 +17,7 @@ import Testing
     flags.verify = true
     var compiler = Compiler(flags: flags)
     let given = try KernelRunner(try compiler.kernels(of: graph)).run(inputs, sizes: sizes)
-    for (index, (a, b)) in zip(given, expected).enumerated() {
+    for (index, (a, b)) in pairs(given, expected).enumerated() {
       let distance = a.distance(to: b)
       #expect(distance <= 1e-4, "output \(graph.outputs[index].name) differs by \(distance):\n\(graph)")
     }

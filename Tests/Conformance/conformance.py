@@ -1,37 +1,42 @@
 #!/usr/bin/env python3
 """Runs the official ONNX backend suite through `sinter compile` and the compiled libraries.
 
-    conformance.py --sinter .build/release/sinter                       # all of it
-    conformance.py --sinter .build/release/sinter --only conv --verbose # tests whose name matches
+    conformance.py --sinter .build/release/sinter                          # all of it
+    conformance.py --sinter .build/release/sinter --only conv --verbose    # tests whose name matches
+    conformance.py --sinter .build/release/sinter --baseline passing.txt   # exactly these pass
 
 A test passes when its model compiles, the library has the model's ports, and two runs in one session give for each data
 set what the suite expects: kind, element type, shape, and values (floats within the suite's tolerance, all else
 exactly). Each test loads its library in a process of its own, so that a crash or an endless loop fails only itself.
+
+With a baseline, a file of names, the run fails where a listed test does not pass, and where one passes that is not listed;
+`--bless`, or SINTER_BLESS=1, writes the list anew.
 """
 
 import argparse
 import json
 import multiprocessing
+import os
 import pickle
 import re
-import resource
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter, defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy only compares here, and forks need no threads
 
 import ml_dtypes
 import numpy as np
 
 import suite
+from child import Died, forked
 from library import Library, LibraryError
 
-MEMORY = 16 << 30
 DEFAULT_FOLDER = Path(__file__).parents[2] / ".build" / "conformance"
 
 
@@ -97,12 +102,10 @@ def agreement(expected, actual, relative, absolute):
 # One test
 
 
-def check_library(test, path, report):
-    """In a child process: loads and runs the library at `path`; sends its stage, then None or (kind, detail)."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def check_library(test, path, send):
+    """In a child process: loads and runs the library at `path`; sends each stage's name, and (kind, detail) of a failure."""
     try:
-        report.send("load")
+        send("load")
         library = Library(path)
         for role, ports in (("inputs", library.inputs), ("outputs", library.outputs)):
             if [port.name for port in ports] != test[role]:
@@ -110,22 +113,22 @@ def check_library(test, path, report):
         with library.open() as session:
             for inputs, outputs in pickle.loads(Path(test["folder"], "data.pickle").read_bytes()):
                 for attempt in ("first run", "second run"):
-                    report.send(attempt)
+                    send(attempt)
                     try:
                         results = session.run(inputs)
                     except LibraryError as error:
                         raise Failure("run error", str(error)) from error
                     for port, expected, actual in zip(library.outputs, outputs, results, strict=True):
                         compare(expected, actual, test["relative"], test["absolute"], port.name)
-                    for port, value in [*zip(library.inputs, inputs), *zip(library.outputs, results)]:
+                    for port, value in zip(library.inputs + library.outputs, inputs + results, strict=True):
                         if refusal := port.refusal(value):
                             raise Failure("wrong port", refusal)
-            report.send("close")
-        report.send(("done", None))
+            send("close")
+        send("done")
     except Failure as failure:
-        report.send(("done", (failure.kind, failure.detail)))
+        send((failure.kind, failure.detail))
     except (LibraryError, OSError, AttributeError, ValueError) as error:
-        report.send(("done", ("load error", f"{type(error).__name__}: {error}")))
+        send(("load error", f"{type(error).__name__}: {error}"))
 
 
 def compile_model(test, sinter, path, seconds):
@@ -141,31 +144,21 @@ def compile_model(test, sinter, path, seconds):
         raise Failure("compile error", "\n".join(lines[:5]))
 
 
-def run_child(test, path, seconds):
-    context = multiprocessing.get_context("forkserver")
-    receive, send = context.Pipe(duplex=False)
-    child = context.Process(target=check_library, args=(test, path, send))
-    child.start()
-    send.close()
-    stage, end = "start", time.monotonic() + seconds
+def run_library(test, path, seconds):
+    stage = "start"
     try:
-        while receive.poll(max(0, end - time.monotonic())):
-            message = receive.recv()
-            if isinstance(message, str):
-                stage = message
-            elif message[1]:
-                raise Failure(*message[1])
-            else:
-                return
-        raise Failure("time-out", f"{stage} took over {seconds} s")
-    except EOFError:
-        child.join()
-        code = child.exitcode
-        raise Failure("crash", f"{stage}: {signal.Signals(-code).name if code < 0 else f'exit status {code}'}") from None
-    finally:
-        child.kill()
-        child.join()
-        receive.close()
+        with forked(lambda send: check_library(test, path, send), seconds) as messages:
+            for message in messages:
+                if isinstance(message, str):
+                    stage = message
+                elif message:
+                    raise Failure(*message)
+    except Died as death:
+        if str(death) == "time-out":
+            raise Failure("time-out", f"{stage} took over {seconds} s") from None
+        raise Failure("crash", f"{stage}: {death}") from None
+    if stage != "done":
+        raise Failure("crash", f"{stage}: no more was heard")
 
 
 def run_test(test, sinter, seconds):
@@ -175,7 +168,7 @@ def run_test(test, sinter, seconds):
         path = str(Path(folder, "model.so"))
         try:
             compile_model(test, sinter, path, seconds)
-            run_child(test, path, seconds)
+            run_library(test, path, seconds)
         except Failure as failure:
             result |= {"failure": failure.kind, "detail": failure.detail}
     return result | {"seconds": round(time.monotonic() - start, 3)}
@@ -213,42 +206,66 @@ def summarize(results):
     return len(results) - len(failed), len(failed)
 
 
+def against_baseline(results, path, only, blesses):
+    """Holds the results against the list of what passes; gives how many agree and how many do not."""
+    listed = {name for name in path.read_text().split() if re.search(only, name)} if path.exists() else set()
+    ran = {result["name"]: result for result in results}
+    passed = {name for name, result in ran.items() if not result["failure"]}
+    if blesses:
+        kept = [name for name in path.read_text().split() if not re.search(only, name)] if path.exists() else []
+        path.write_text("".join(f"{name}\n" for name in sorted({*kept, *passed})))
+        print(f"\n{path}: {len(passed - listed)} added, {len(listed - passed)} removed")
+        return len(passed), 0
+    for name in sorted(listed - passed):
+        result = ran.get(name, {"failure": "missing", "detail": "the suite has no such test"})
+        print(f"{name} is listed in {path}, but does not pass: {result['failure']}: {result['detail']}")
+    for name in sorted(passed - listed):
+        print(f"{name} passes now: add it to {path}, or have SINTER_BLESS=1 write the list anew")
+    print(f"\n{len(ran.keys() - passed - listed)} more do not pass, as is known")
+    return len(listed & passed), len(listed ^ passed)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sinter", required=True, help="the compiler's binary")
     parser.add_argument("--only", default="", help="a regular expression; tests whose name has a match are run")
     parser.add_argument("--jobs", type=int, default=2, help="tests at once (2)")
-    parser.add_argument("--timeout", type=float, default=60, help="seconds for compiling, and again for running (60)")
+    parser.add_argument("--timeout", type=float, default=240, help="seconds for compiling, and for each step of running (240)")
+    parser.add_argument("--baseline", type=Path, help="the list of the tests that pass, and of no others")
+    parser.add_argument("--bless", action="store_true", help="writes the baseline instead of comparing with it")
     parser.add_argument("--json", type=Path, help="writes each test's result to this file")
     parser.add_argument("--failed-in", type=Path, help="runs only what failed according to such a file")
     parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="where the suite is kept between runs")
     parser.add_argument("--verbose", action="store_true", help="prints each failure as it happens")
     arguments = parser.parse_args()
+    if arguments.baseline and arguments.failed_in:
+        parser.error("--baseline and --failed-in do not go together")
     tests = [test for test in suite.load(arguments.folder) if re.search(arguments.only, test["name"])]
     if arguments.failed_in:
         failed = {result["name"] for result in json.loads(arguments.failed_in.read_text()) if result["failure"]}
         tests = [test for test in tests if test["name"] in failed]
     sinter = str(Path(arguments.sinter).resolve())
-    results, lock, start = [], threading.Lock(), time.monotonic()
-
-    def one(test):
-        result = run_test(test, sinter, arguments.timeout)
-        with lock:
-            results.append(result)
+    results, start = [], time.monotonic()
+    with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("fork")) as pool:
+        for done in as_completed([pool.submit(run_test, test, sinter, arguments.timeout) for test in tests]):
+            results.append(result := done.result())
             if arguments.verbose and result["failure"]:
                 print(f"{result['name']}: {result['failure']}: {result['detail']}", flush=True)
             elif len(results) % 100 == 0:
                 failed = sum(1 for result in results if result["failure"])
                 print(f"{len(results)} of {len(tests)}, {failed} failed, {time.monotonic() - start:.0f} s", flush=True)
-
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        list(pool.map(one, tests))
     results.sort(key=lambda result: (result["group"], result["name"]))
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))
-    passed, failed = summarize(results) if results else (0, 0)
+    if not results:
+        print("no test ran")
+        return 1
+    passed, failed = summarize(results)
+    if arguments.baseline:
+        blesses = arguments.bless or os.environ.get("SINTER_BLESS", "0") not in ("", "0")
+        passed, failed = against_baseline(results, arguments.baseline, arguments.only, blesses)
     print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not results else 0
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ struct LocalModelTests {
     }.sorted()
   }()
 
+  static let small = paths.filter { path in (try? MappedFile(path).count).map { $0 < 32 << 20 } ?? true }
+
   private static func entries(of path: String) -> [String] {
     guard let folder = opendir(path) else { return [] }
     defer { closedir(folder) }
@@ -27,7 +29,7 @@ struct LocalModelTests {
     return names
   }
 
-  @Test(arguments: paths)
+  @Test(.enabled(if: !paths.isEmpty), arguments: paths)
   func readsInMilliseconds(path: String) throws {
     var nodes = 0
     let time = try ContinuousClock().measure { nodes = try OnnxFile(reading: path).graph.nodes.count }
@@ -36,7 +38,7 @@ struct LocalModelTests {
     #expect(time < .seconds(2))
   }
 
-  @Test(arguments: try paths.filter { try MappedFile($0).count < 32 << 20 })
+  @Test(.enabled(if: !small.isEmpty), arguments: small)
   func writesWhatItRead(path: String) throws {
     let file = try OnnxFile(reading: path)
     let copy = try OnnxFile(bytes: SampleModels.bytes(file.encoded()), folder: nil)

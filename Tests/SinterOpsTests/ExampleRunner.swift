@@ -1,6 +1,7 @@
 import SinterCore
 import SinterIR
 import SinterOps
+import TestSupport
 import Testing
 
 /// An operator's example as a graph, and inputs for it.
@@ -48,19 +49,6 @@ struct ExampleCase {
   func run(sizes: [Symbol: Int]) throws -> [HostTensor] { try GraphEvaluator.run(graph, inputs, symbols: sizes) }
 }
 
-/// A generator that gives the same numbers on every machine.
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed &+ 0x9e37_79b9_7f4a_7c15 }
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-}
-
 extension HostTensor {
   /// Uniform numbers; integers and truth values are rounded down.
   static func random(
@@ -71,17 +59,5 @@ extension HostTensor {
       return element.isFloat ? value : value.rounded(.down)
     }
     return HostTensor(element, shape, doubles: values)
-  }
-
-  /// The largest difference to another tensor, relative to its largest magnitude (at least 1).
-  func distance(to other: HostTensor) -> Double {
-    guard element == other.element, shape == other.shape else { return .infinity }
-    guard element.isFloat, let a = doubles, let b = other.doubles else { return hasSameContents(as: other) ? 0 : .infinity }
-    let scale = b.reduce(1) { Swift.max($0, $1.isFinite ? Swift.abs($1) : 0) }
-    return zip(a, b).reduce(0) { worst, pair in
-      if pair.0 == pair.1 || (pair.0.isNaN && pair.1.isNaN) { return worst }
-      let error = Swift.abs(pair.0 - pair.1) / scale
-      return error.isNaN ? .infinity : Swift.max(worst, error)
-    }
   }
 }

@@ -20,7 +20,7 @@ func expectSameMeaning(
   let inputs = try graph.randomInputs(sizes: sizes, seed: seed)
   let expected = try GraphEvaluator.run(graph, inputs, symbols: sizes)
   let given = try GraphEvaluator.run(optimized, inputs, symbols: sizes)
-  for (index, (a, b)) in zip(given, expected).enumerated() {
+  for (index, (a, b)) in pairs(given, expected, sourceLocation: sourceLocation).enumerated() {
     let distance = a.distance(to: b)
     #expect(
       distance <= tolerance, "output \(graph.outputs[index].name) differs by \(distance):\n\(graph)\n\(optimized)",

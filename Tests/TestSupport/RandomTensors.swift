@@ -35,20 +35,16 @@ extension HostTensor {
     return random(.f32, shape, &generator)
   }
 
-  /// The largest difference to another tensor, relative to its largest magnitude (at least 1).
+  /// The largest difference to another tensor, relative to its largest magnitude (at least 1); infinite where types or shapes differ, or
+  /// elements that are no floats.
   package func distance(to other: HostTensor) -> Double {
     guard element == other.element, shape == other.shape else { return .infinity }
-    switch element {
-    case .f32:
-      let (a, b) = (array(of: Float.self), other.array(of: Float.self))
-      let scale = b.reduce(1) { Swift.max($0, $1.isFinite ? abs($1) : 0) }
-      return zip(a, b).reduce(0) { worst, pair in
-        let (x, y) = pair
-        if x == y || (x.isNaN && y.isNaN) { return worst }
-        let error = Double(abs(x - y) / scale)
-        return error.isNaN ? .infinity : Swift.max(worst, error)
-      }
-    default: return hasSameContents(as: other) ? 0 : .infinity
+    guard element.isFloat, let a = doubles, let b = other.doubles else { return hasSameContents(as: other) ? 0 : .infinity }
+    let scale = b.reduce(1) { Swift.max($0, $1.isFinite ? abs($1) : 0) }
+    return zip(a, b).reduce(0) { worst, pair in
+      if pair.0 == pair.1 || (pair.0.isNaN && pair.1.isNaN) { return worst }
+      let error = abs(pair.0 - pair.1) / scale
+      return error.isNaN ? .infinity : Swift.max(worst, error)
     }
   }
 }

@@ -1,5 +1,6 @@
 import SinterCore
 import SinterKernel
+import TestSupport
 import Testing
 
 /// What becomes of patterns that models are made of.
@@ -221,9 +222,10 @@ struct FusionPatternTests {
       inputs.append(HostTensor(.f32, sizes, doubles: (0..<count).map { Double(($0 * 37 + number * 11) % 23) / 11 - 1 }))
     }
     let expected = try FormInterpreter(program).run(inputs)
-    for (a, b) in zip(expected, try FormInterpreter(fused).run(inputs)) {
+    for (a, b) in pairs(try FormInterpreter(fused).run(inputs), expected) {
+      #expect(a.element == b.element && a.shape == b.shape)
       let (x, y) = (try #require(a.doubles), try #require(b.doubles))
-      #expect(zip(x, y).allSatisfy { abs($0 - $1) < 1e-5 })
+      #expect(pairs(x, y).allSatisfy { abs($0 - $1) < 1e-5 })
     }
   }
 

@@ -1,5 +1,6 @@
 import SinterCore
 import SinterKernel
+import TestSupport
 import Testing
 
 @Suite("Fusion of forms")
@@ -13,9 +14,10 @@ struct FusionTests {
       let (fused, _) = Fusion.fuse(program)
       let expected = try FormInterpreter(program).run(maker.inputs)
       let given = try FormInterpreter(fused).run(maker.inputs)
-      for (a, b) in zip(expected, given) {
-        let equal = zip(a.doubles ?? [], b.doubles ?? []).allSatisfy { $0 == $1 || ($0.isNaN && $1.isNaN) }
-        #expect(a.shape == b.shape && equal, "seed \(seed)")
+      for (a, b) in pairs(given, expected, "seed \(seed)") {
+        #expect(a.element == b.element && a.shape == b.shape, "seed \(seed)")
+        let (x, y) = (try #require(a.doubles), try #require(b.doubles))
+        #expect(pairs(x, y).allSatisfy { $0 == $1 || ($0.isNaN && $1.isNaN) }, "seed \(seed)")
       }
     }
   }

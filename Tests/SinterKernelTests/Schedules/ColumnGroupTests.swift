@@ -1,4 +1,5 @@
 import SinterCore
+import TestSupport
 import Testing
 
 @testable import SinterKernel
@@ -52,10 +53,11 @@ struct ColumnGroupTests {
   private func check(_ program: FormProgram, _ inputs: [HostTensor]) throws -> FormProgram {
     let fused = Fusion.fuse(program).program
     try FormVerifier.verify(fused)
-    let (a, b) = (try FormInterpreter(program).run(inputs), try FormInterpreter(fused).run(inputs))
-    for (x, y) in zip(a, b) {
-      let (p, q) = (try #require(x.doubles), try #require(y.doubles))
-      #expect(zip(p, q).allSatisfy { abs($0 - $1) <= 1e-5 * Swift.max(1, abs($0)) })
+    let (given, expected) = (try FormInterpreter(fused).run(inputs), try FormInterpreter(program).run(inputs))
+    for (a, b) in pairs(given, expected) {
+      #expect(a.element == b.element && a.shape == b.shape)
+      let (x, y) = (try #require(a.doubles), try #require(b.doubles))
+      #expect(pairs(x, y).allSatisfy { abs($0 - $1) <= 1e-5 * Swift.max(1, abs($1)) })
     }
     try checkSchedules(of: fused, inputs, tolerance: 1e-4)
     return fused

@@ -1,5 +1,6 @@
 import SinterCore
 import SinterKernel
+import TestSupport
 import Testing
 
 /// Holds a program's schedules for several machines against the meaning of its forms.
@@ -34,11 +35,11 @@ func checkSchedules(
     try KernelVerifier.verify(scheduled)
     try checkText(of: scheduled, sourceLocation: sourceLocation)
     let given = try KernelInterpreter(scheduled).run(inputs)
-    for (number, (a, b)) in zip(expected, given).enumerated() {
+    for (number, (b, a)) in pairs(given, expected, machine.name, sourceLocation: sourceLocation).enumerated() {
       let shapes = inputs.map { "\($0.shape)" }.joined(separator: ", ")
       let place = "output \(number) of \(scheduled.kernels.elements.map(\.name)) for \(machine.name) at \(shapes)"
-      guard a.shape == b.shape else {
-        Issue.record("\(place): shape \(b.shape) instead of \(a.shape)", sourceLocation: sourceLocation)
+      guard a.element == b.element, a.shape == b.shape else {
+        Issue.record("\(place): \(b.type) instead of \(a.type)", sourceLocation: sourceLocation)
         return
       }
       let (x, y) = (try #require(a.doubles), try #require(b.doubles))

@@ -1,5 +1,6 @@
 import SinterCore
 import SinterKernel
+import TestSupport
 import Testing
 
 @testable import SinterLLVM
@@ -32,15 +33,15 @@ enum CompiledProgram {
     let kernels = try Scheduler.schedule(program, for: machine, options: options)
     let computed = try KernelRunner(kernels, target: target).run(inputs)
     var worst = 0.0
-    for (a, b) in zip(expected, computed) {
-      #expect(a.shape == b.shape)
+    for (b, a) in pairs(computed, expected) {
+      #expect(a.element == b.element && a.shape == b.shape)
       if a.element != .f32 {
         #expect(a.array(of: UInt8.self) == b.array(of: UInt8.self))
         continue
       }
       let (x, y) = (a.array(of: Float.self), b.array(of: Float.self))
       let scale = Swift.max(x.reduce(0) { Swift.max($0, abs($1)) }, 1e-30)
-      for (p, q) in zip(x, y) { worst = Swift.max(worst, (p - q).isFinite ? Double(abs(p - q) / scale) : .infinity) }
+      for (q, p) in pairs(y, x) { worst = Swift.max(worst, (p - q).isFinite ? Double(abs(p - q) / scale) : .infinity) }
     }
     return worst
   }

@@ -4,6 +4,7 @@ import SinterKernel
 import SinterLLVM
 import SinterOps
 import SinterPasses
+import TestSupport
 import Testing
 
 /// What every operator's examples compute when they are compiled, against what they mean.
@@ -28,9 +29,9 @@ import Testing
       let expected = try GraphEvaluator.run(graph, inputs, symbols: example.sizes)
       let kernels = try Scheduler.schedule(Fusion.fuse(try graph.lowered()).program, for: target.machine)
       let computed = try KernelRunner(kernels, target: target).run(inputs, sizes: example.sizes)
-      for (a, b) in zip(expected, computed) {
+      for (a, b) in pairs(computed, expected, "example \(index) for \(target.name)") {
         #expect(a.element == b.element && a.shape == b.shape, "example \(index) for \(target.name)")
-        let error = Self.distance(a, b)
+        let error = a.distance(to: b)
         #expect(error <= example.tolerance, "example \(index) for \(target.name)")
       }
     }
@@ -62,19 +63,5 @@ import Testing
     let results = try builder.add(example.op, values, outputs: example.outputCount)
     for (index, result) in results.enumerated() { builder.output(result, named: "y\(index)") }
     return (builder.graph, inputs)
-  }
-
-  /// The largest difference, relative to the largest magnitude (at least 1).
-  private static func distance(_ a: HostTensor, _ b: HostTensor) -> Double {
-    guard a.element == b.element, a.shape == b.shape else { return .infinity }
-    guard a.element.isFloat, let x = a.doubles, let y = b.doubles else {
-      return a.bytes.withBytes { p in b.bytes.withBytes { q in p.elementsEqual(q) } } ? 0 : .infinity
-    }
-    let scale = x.reduce(1) { Swift.max($0, $1.isFinite ? abs($1) : 0) }
-    return zip(x, y).reduce(0) { worst, pair in
-      if pair.0 == pair.1 || (pair.0.isNaN && pair.1.isNaN) { return worst }
-      let error = abs(pair.0 - pair.1) / scale
-      return error.isNaN ? .infinity : Swift.max(worst, error)
-    }
   }
 }
