@@ -153,8 +153,7 @@ public enum LibraryCompiler {
       program: program, target: describe(variants.map(\.target)), isShared: options.emission == .library,
       weightsBeside: options.weightsBeside, profiles: options.profiles)
     let shared = ["sinter.h"] + (options.profiles ? ["sinter_profile.h"] : [])
-    let texts =
-      [("\(program.name).h", own.text)] + (try shared.map { ($0, try RuntimeObject.interfaceHeader($0)) })
+    let texts = [("\(program.name).h", own.text)] + shared.map { ($0, RuntimeObject.interfaceHeader($0)) }
     return try texts.map { name, text in
       let file = try AtomicFile("\(folder)/\(name)")
       try file.append(text)

@@ -243,6 +243,53 @@ import Testing
     }
   }
 
+  /// A library, its weights and its headers belong together: where one cannot be made, the old ones are all still there.
+  @Test func failuresKeepWhatWasThere() throws {
+    try withFolder { folder in
+      for name in ["libscaled.so", "scaled.weights", "scaled.h", "sinter.h"] {
+        try Files.write("old", to: "\(folder)/\(name)")
+      }
+      let options = LibraryOptions(weightsBeside: true, linker: "false")
+      #expect(throws: DiagnosticError.self) {
+        try LibraryCompiler.compile(Self.scaled(), to: "\(folder)/libscaled.so", options: options)
+      }
+      let contents = try Subprocess.run("sh", ["-c", "ls -A \(folder); cat \(folder)/*"])
+      #expect(contents.output == "libscaled.so\nscaled.h\nscaled.weights\nsinter.h\noldoldoldold")
+    }
+  }
+
+  @Test(arguments: [LibraryOptions.Emission.library, .archive, .object, .llvm])
+  func outputsGoWhereLinksLead(emission: LibraryOptions.Emission) throws {
+    try withFolder { folder in
+      try Files.createFolder("\(folder)/real")
+      symlink("real/made", "\(folder)/link")
+      let options = LibraryOptions(emission: emission, writesHeaders: false)
+      for _ in 0..<2 {
+        _ = try LibraryCompiler.compile(Self.scaled(), to: "\(folder)/link", options: options)
+        let found = try Subprocess.run("sh", ["-c", "cd \(folder); ls -A . real; test -L link && test -s real/made"])
+        #expect(found.succeeded)
+        #expect(found.output == ".:\nlink\nreal\n\nreal:\nmade\n")
+      }
+    }
+  }
+
+  /// What reads a pipe gets the bytes that a file would have.
+  @Test func librariesAreWrittenThroughPipes() throws {
+    try withFolder { folder in
+      let pipe = "\(folder)/libscaled.so"
+      try #require(mkfifo(pipe, 0o600) == 0)
+      // A reader in the background, which the shell does not wait for.
+      _ = try Subprocess.run("sh", ["-c", "(cat \(pipe) > \(folder)/read; touch \(folder)/done) > /dev/null 2>&1 &"])
+      _ = try LibraryCompiler.compile(Self.scaled(), to: pipe, options: LibraryOptions(writesHeaders: false))
+      for _ in 0..<1000 where !Files.exists("\(folder)/done") { usleep(10_000) }
+      try Files.createFolder("\(folder)/direct")
+      let direct = "\(folder)/direct/libscaled.so"
+      _ = try LibraryCompiler.compile(Self.scaled(), to: direct, options: LibraryOptions(writesHeaders: false))
+      let same = try Subprocess.run("sh", ["-c", "test -p \(pipe) && cmp \(folder)/read \(direct)"])
+      #expect(same.succeeded, "\(same.output)")
+    }
+  }
+
   @Test func sizesThatNobodyBindsAreRefused() throws {
     var program = Self.scaled()
     program.inputs[0].type.shape = [Dim("n") + 1]

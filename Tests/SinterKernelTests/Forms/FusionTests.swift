@@ -66,4 +66,18 @@ struct FusionTests {
     lowering.output(scaled, named: "y")
     #expect(FormVerifier.check(Fusion.fuse(lowering.program).program).map(\.message) == [])
   }
+
+  /// An index moved by the least integer, as a pad of that many elements moves it, has no opposite to subtract.
+  @Test func indicesMayBeMovedByTheLeastInteger() throws {
+    var lowering = Lowering(name: "least")
+    let x = lowering.input(TensorType(.f32, [4]), named: "x")
+    let moved = try lowering.element([4]) { b, i in
+      let place = i[0] + b.constant(Int.min, .i64)
+      return b.load(x.id, [place], where: place >= b.constant(0, .i64) && place < b.constant(4, .i64))
+    }
+    lowering.output(moved, named: "y")
+    let fused = Fusion.fuse(lowering.program).program
+    #expect(FormVerifier.check(fused).map(\.message) == [])
+    #expect(try FormInterpreter(fused).run([.f32([4], [1, 2, 3, 4])])[0].doubles == [0, 0, 0, 0])
+  }
 }

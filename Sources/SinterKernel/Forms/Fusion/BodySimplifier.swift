@@ -142,7 +142,8 @@ package struct BodySimplifier {
       result = result.map { $0 + product } ?? product
     }
     guard var total = result else { return builder.size(sum.constant) }
-    if let value = sum.constant.value, value < 0 {
+    // The least integer has no opposite.
+    if let value = sum.constant.value, value < 0, value > Int.min {
       total = total - builder.constant(-value, .i64)
     } else {
       total = total + builder.size(sum.constant)
