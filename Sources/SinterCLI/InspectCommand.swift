@@ -22,8 +22,9 @@ struct InspectCommand: ParsableCommand {
       let opsets = graph.opsets.sorted { $0.key < $1.key }.map { "\($0.key.isEmpty ? "ai.onnx" : $0.key) \($0.value)" }
       print("opset       " + opsets.joined(separator: ", "))
     }
-    for port in graph.inputs { print("input       \(port.name): \(graph.type(of: port.value))") }
+    for port in graph.inputs { print("input       \(port.name): \(graph.type(of: port))") }
     for port in graph.outputs { print("output      \(port.name): \(graph.type(of: port.value))") }
+    for obligation in graph.obligations { print("requires    \(obligation.explained)") }
     var counts: [String: Int] = [:]
     var used: Set<ValueID> = []
     for id in graph.order {

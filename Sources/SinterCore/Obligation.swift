@@ -121,12 +121,20 @@ public struct Obligation: Hashable, Sendable {
   }
 }
 
+extension Obligation {
+  /// The relation, and who relies on it: `b = c: MatMul, inner sizes of … (node /mm)`.
+  package var explained: String {
+    let place = origin.isEmpty ? "" : " (" + origin.joined(separator: ", ") + ")"
+    return "\(self): " + (op.isEmpty ? "" : "\(op), ") + subject + place
+  }
+}
+
 extension Obligation: CustomStringConvertible {
   /// The relation alone: `a = b`, `n % 4 = 0`.
   public var description: String {
     switch relation {
     case .equal: "\(left) = \(right)"
-    case .equalOrOne: "\(left) = 1 or \(right)"
+    case .equalOrOne: "\(left) = \(right) or 1"
     case .broadcastable: "\(left) = \(right), or one is 1"
     case .divisible: "\(left) is a multiple of \(right)"
     case .atLeast: "\(left) >= \(right)"

@@ -66,7 +66,7 @@ struct LibraryHeader {
       let width = ports.map(\.name.count).max() ?? 0
       return ports.map { port in
         let padding = String(repeating: " ", count: width - port.name.count)
-        return " *   \(Self.comment(port.name))\(padding)  \(Self.comment("\(port.type)"))"
+        return " *   \(Self.comment(port.name))\(padding)  \(Self.comment("\(port.type)".filter { $0 != "$" }))"
       }
     }
     var lines = [
@@ -79,6 +79,15 @@ struct LibraryHeader {
       let range = program.ranges[symbol] ?? 0...Int.max
       let most = range.upperBound == Int.max ? "up" : "to \(range.upperBound)"
       lines.append(" * \(Self.comment(symbol.name)) is a size known at run time, from \(range.lowerBound) \(most).")
+    }
+    if !program.obligations.isEmpty {
+      lines.append(" * Of sizes, what is listed here must hold; else the library answers SINTER_SHAPE_MISMATCH:")
+      for obligation in program.obligations {
+        lines.append(" *   \(Self.comment(obligation.explained))")
+      }
+    }
+    if program.outputs.contains(where: { !isTyped($0) }) {
+      lines.append(" * Sizes of outputs that are not told by those of inputs are known when the library has run.")
     }
     if weightsBeside {
       lines.append(" * The weights are in \(program.name).weights, which must lie beside the library.")
@@ -133,22 +142,26 @@ struct LibraryHeader {
   }
 
   private var runFunction: [String] {
-    guard (program.inputs + program.outputs).allSatisfy(isTyped) else { return [] }
+    guard program.inputs.allSatisfy(isTyped) else { return [] }
     var parameters = ["const SinterLibrary *library", "SinterSession *session"]
     parameters += symbolNames.map { "int64_t " + $0 }
     for (port, name) in zip(program.inputs, inputNames) {
       parameters.append("const \(port.type.element.cName) *\(name)")
     }
-    for (port, name) in zip(program.outputs, outputNames) { parameters.append("\(port.type.element.cName) *\(name)") }
-
+    for (port, name) in zip(program.outputs, outputNames) {
+      parameters.append(isTyped(port) ? "\(port.type.element.cName) *\(name)" : "SinterValue *\(name)")
+    }
+    let made = zip(program.outputs, outputNames).filter { !isTyped($0.0) }.map(\.1)
     var lines = [
       "/* Runs once, from the caller's memory into the caller's memory. Returns a SinterStatus;",
-      " * library->message(session) says what went wrong. */",
+      made.isEmpty
+        ? " * library->message(session) says what went wrong. */"
+        : " * library->message(session) says what went wrong. Give \(made.joined(separator: ", ")) zeroed: the library makes it, you release it. */",
       "static inline int32_t \(prefix)_run(\(parameters.joined(separator: ", "))) {",
       "  SinterValue inputs[\(max(1, program.inputs.count))], outputs[\(max(1, program.outputs.count))];",
     ]
     for (kind, ports) in [("inputs", program.inputs), ("outputs", program.outputs)] {
-      for (index, port) in ports.enumerated() where port.type.rank > 0 {
+      for (index, port) in ports.enumerated() where port.type.rank > 0 && isTyped(port) {
         let name = shapeName(kind, index)
         lines.append("  int64_t \(name)[\(port.type.rank)];")
         for (axis, size) in port.type.shape.enumerated() { lines.append("  \(name)[\(axis)] = \(expression(size));") }
@@ -160,6 +173,10 @@ struct LibraryHeader {
     ] {
       for (index, port) in ports.enumerated() {
         let value = "\(kind)[\(index)]"
+        guard isTyped(port) else {
+          lines.append("  \(value) = *\(names[index]);")
+          continue
+        }
         lines += [
           "  \(value).kind = SINTER_TENSOR;",
           "  \(value).tensor.data = (void *)(uintptr_t)\(names[index]);",
@@ -172,7 +189,15 @@ struct LibraryHeader {
         if port.type.rank > 0 { lines.append("  \(value).tensor.shape = \(shapeName(kind, index));") }
       }
     }
-    lines += ["  return library->run(session, inputs, outputs);", "}", ""]
+    if made.isEmpty {
+      lines += ["  return library->run(session, inputs, outputs);", "}", ""]
+    } else {
+      lines.append("  int32_t sinter_status = library->run(session, inputs, outputs);")
+      for (index, port) in program.outputs.enumerated() where !isTyped(port) {
+        lines.append("  *\(outputNames[index]) = outputs[\(index)];")
+      }
+      lines += ["  return sinter_status;", "}", ""]
+    }
     return lines
   }
 

@@ -35,7 +35,7 @@ struct GraphExporter {
     for port in graph.inputs {
       let name = names.unique(port.name, or: "input")
       scope.names[port.value] = name
-      scope.result.inputs.append(.init(name, DeclaredType(graph.type(of: port.value))))
+      scope.result.inputs.append(.init(name, DeclaredType(graph.type(of: port))))
     }
     fill(&scope, graph)
     return scope.result
@@ -48,7 +48,7 @@ struct GraphExporter {
     for port in graph.inputs.prefix(inputCount) {
       let name = names.unique(port.name, or: "input")
       scope.names[port.value] = name
-      scope.result.inputs.append(.init(name, DeclaredType(graph.type(of: port.value))))
+      scope.result.inputs.append(.init(name, DeclaredType(graph.type(of: port))))
     }
     for (port, name) in zip(graph.inputs.dropFirst(inputCount), captures) { scope.names[port.value] = name }
     fill(&scope, graph)
@@ -65,7 +65,7 @@ struct GraphExporter {
       } else {
         extraOutputs.append((port.value, name))
       }
-      scope.result.outputs.append(.init(name, DeclaredType(graph.type(of: port.value))))
+      scope.result.outputs.append(.init(name, DeclaredType(graph.type(of: port))))
     }
     for id in graph.order { add(id, of: graph, to: &scope) }
     for (value, name) in extraOutputs {
