@@ -61,6 +61,13 @@ private struct GraphParser {
     return low...high
   }
 
+  /// The elements of a value as sizes, where they are told.
+  private mutating func elements() throws -> [Dim]? {
+    guard scanner.take("holds") else { return nil }
+    try scanner.expect("sizes")
+    return try sizes()
+  }
+
   private mutating func note() throws -> String { scanner.take("note") ? try scanner.quoted() : "" }
 
   private mutating func number() throws -> Int {
@@ -88,10 +95,7 @@ private struct GraphParser {
     let name = try scanner.quoted()
     try scanner.expect(":")
     var fact = Fact(try type())
-    if scanner.take("holds") {
-      try scanner.expect("sizes")
-      fact.contents = try sizes()
-    }
+    fact.contents = try elements()
     let note = try note()
     let id = try define(number, .init(fact: fact, definition: .input(graph.inputs.count), name: name), &graph, &known)
     graph.inputs.append(.init(name: name, value: id, note: note))
@@ -112,12 +116,13 @@ private struct GraphParser {
   }
 
   private mutating func node(_ graph: inout Graph, _ known: inout [Int: ValueID]) throws {
-    var results: [(number: Int, name: String, type: ValueType)] = []
+    var results: [(number: Int, name: String, type: ValueType, elements: [Dim]?)] = []
     repeat {
       let number = try number()
       let name = try optionalName()
       try scanner.expect(":")
-      results.append((number, name, try type()))
+      let type = try type()
+      results.append((number, name, type, try elements()))
     } while scanner.take(",")
     try scanner.expect("=")
     let opName = scanner.word()
@@ -149,7 +154,7 @@ private struct GraphParser {
 
     var facts = graph.inputs(inputs, outputs: results.count)
     facts.bodies = bodies
-    facts.declared = results.map { Fact($0.type) }
+    facts.declared = results.map { Fact($0.type, contents: $0.elements) }
     let inferred: [Fact]
     do {
       var stated = Obligations(ranges: graph.ranges)

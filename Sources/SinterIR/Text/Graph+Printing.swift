@@ -83,7 +83,15 @@ private struct GraphPrinter {
 
   mutating func print(_ id: NodeID, of graph: Graph) {
     let node = graph.nodes[id]
-    let results = node.outputs.map { "\(named($0, graph)): \(graph.type(of: $0))" }.joined(separator: ", ")
+    let defined = graph.definedSizes(of: id)
+    let results = node.outputs.map { output in
+      let fact = graph.values[output].fact
+      // Sizes that the node makes known by the elements of a result have names there.
+      let elements = fact.contents.flatMap { contents in
+        contents.contains { !defined.isDisjoint(with: $0.symbols) } ? " holds " + sizes(contents) : nil
+      }
+      return "\(named(output, graph)): \(fact.type)\(elements ?? "")"
+    }.joined(separator: ", ")
     let inputs = node.inputs.map { $0.map { "\($0)" } ?? "_" }.joined(separator: ", ")
     var entry = "\(results) = \(type(of: node.op).name)(\(inputs))"
     let attributes = node.op.attributeValues

@@ -40,9 +40,10 @@ public struct If: Primitive, ControlFlow {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let condition = try inputs.tensor(0)
-    guard condition.element == .bool, condition.count.value ?? 1 == 1 else {
+    guard condition.element == .bool else {
       throw DiagnosticError(.user, "if.condition", "the condition must be one truth value, but is \(condition)")
     }
+    _ = try obligations.equal(condition.count, 1, "elements of the condition \(condition) and their number")
     let (yes, no) = (try inputs.body(0, "then_branch"), try inputs.body(1, "else_branch"))
     guard yes.outputs.count == no.outputs.count else {
       throw DiagnosticError(

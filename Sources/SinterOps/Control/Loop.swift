@@ -64,6 +64,10 @@ public struct Loop: Primitive, ControlFlow {
       throw DiagnosticError(
         .user, "loop.results", "the graph must give a condition and \(carriedCount) values, but gives \(body.outputs.count)")
     }
+    for (index, name) in [(0, "count"), (1, "condition")] where inputs.has(index) {
+      let type = try inputs.tensor(index)
+      _ = try obligations.equal(type.count, 1, "elements of the \(name) \(type) and their number")
+    }
     let known = Set(inputs.facts.flatMap { $0?.dataSymbols ?? [] })
     return try body.outputs.indices.dropFirst().map { index in
       let next = try body.tensorOutput(index)

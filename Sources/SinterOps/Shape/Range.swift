@@ -15,6 +15,9 @@ public struct Range: Primitive {
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let type = try inputs.tensor(0)
     try requireElement(type, { $0.isFloat || $0.isInteger }, name: "start")
+    for (index, name) in ["start", "limit", "delta"].enumerated() {
+      _ = try obligations.equal(try inputs.tensor(index).count, 1, "elements of \(name) and their number")
+    }
     for (index, name) in [(1, "limit"), (2, "delta")] {
       let other = try inputs.tensor(index)
       guard other.element == type.element else {
