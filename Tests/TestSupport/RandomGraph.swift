@@ -69,7 +69,11 @@ package struct RandomGraph {
       let pool = try MaxPool(attributeValues: ["kernel_shape": .ints([2, 2])])
       return pick([true, false]) ? try builder.add1(pool, [x]) : try builder.add1(GlobalPool(), [x])
     case 11: return try builder.add1(Concat(axis: pick([1, -1])), [x, x])
-    case 12: return try builder.add(Split(axis: pick([1, -1])), [x], outputs: 2)[pick([0, 1])]
+    case 12:
+      let axis = pick([1, -1])
+      let shape = try builder.type(x).shape
+      guard let size = shape[axis < 0 ? axis + shape.count : axis].value, size % 2 == 0 else { return x }
+      return try builder.add(Split(axis: axis), [x], outputs: 2)[pick([0, 1])]
     case 13:
       let axes = pick([[-1], [1], [2, 3], [1, 2]])
       return try builder.add1(Reduce(pick([.sum, .mean, .maximum]), keepsAxes: pick([true, false])), [x, integers(axes)])

@@ -9,7 +9,7 @@ extension Tensor {
   public func reshape(_ sizes: [Dim]) -> Tensor {
     let numbers = sizes.compactMap(\.value)
     if numbers.count == sizes.count { return applying(Reshape(), integers(numbers)) }
-    return applying(Reshape(), shapeTensor(sizes))
+    return applying(Reshape(allowZero: true, mayBeEmpty: true), shapeTensor(sizes))
   }
 
   public func view(_ sizes: Int...) -> Tensor { reshape(sizes.map { Dim($0) }) }
@@ -77,9 +77,7 @@ extension Tensor {
 
   /// Parts of equal size along an axis.
   public func chunk(_ count: Int, axis: Int = 0) -> [Tensor] {
-    var op = Split(axis: axis)
-    op.numOutputs = count
-    return trace.apply(op, [self], outputs: count)
+    trace.apply(Split(axis: axis), [self], outputs: count)
   }
 
   func axis(_ axis: Int) -> Int { axis < 0 ? axis + rank : axis }

@@ -36,13 +36,19 @@ public struct ReadSizes: Primitive {
     return [Fact(.tensor(x), contents: sizes)]
   }
 
+  /// Numbers of either sign are held within these bounds, which are beyond any axis, so that sums of them with sizes can be counted.
+  private static let bound = 1 << 60
+
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
     for (place, size) in (node.outputs.first?.contents ?? []).enumerated() {
       func part(_ build: (Expr) -> Expr) throws -> Operand {
         try lowering.element([]) { builder, _ in
           let index = x.shape.map { _ in builder.constant(place, .i64) }
-          return build(builder.load(x.id, index).cast(to: .i64))
+          let number = builder.load(x.id, index).cast(to: .i64)
+          let bound = Self.bound
+          return build(
+            isSigned ? number.clamped(builder.constant(-bound, .i64), builder.constant(bound, .i64)) : number)
         }
       }
       if isSigned {
@@ -63,7 +69,7 @@ public struct ReadSizes: Primitive {
   public static var examples: [OperatorExample] {
     [
       OperatorExample(ReadSizes(), [.given(.i64([2], [3, 0]))]),
-      OperatorExample(ReadSizes(isSigned: true), [.given(.i64([3], [3, -2, 0]))]),
+      OperatorExample(ReadSizes(isSigned: true), [.given(.i64([4], [3, -2, 0, .max]))]),
       OperatorExample(ReadSizes(), [.constant(.i64([2], [3, 4]))]),
     ]
   }

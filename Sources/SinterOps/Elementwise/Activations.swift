@@ -127,7 +127,8 @@ public struct Shrink: ElementwiseUnary {
   public func apply(_ x: Expr) -> Expr {
     let wide = x.type.isFloat ? x : x.cast(to: .f64)
     let zero = x.builder.constant(0, wide.type)
-    return x.builder.select(wide < -lambda, wide + bias, x.builder.select(wide > lambda, wide - bias, zero)).cast(to: x.type)
+    return x.builder.select(wide < -lambda, wide + bias, x.builder.select(wide > lambda, wide - bias, zero)).cast(
+      to: x.type)
   }
   public static var examples: [OperatorExample] { activationExamples(Shrink()) }
 }
@@ -203,7 +204,7 @@ public struct PRelu: Primitive, Elementwise {
     guard slope.element == x.element else {
       throw DiagnosticError(.user, "operator.type", "the slope must have elements of \(x.element), but is \(slope)")
     }
-    return [Fact(x.element, try Broadcast.shape(x.shape, slope.shape))]
+    return [Fact(x.element, try obligations.broadcast(x.shape, slope.shape))]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -219,8 +220,12 @@ public struct PRelu: Primitive, Elementwise {
 
   public static var examples: [OperatorExample] {
     [
-      OperatorExample(PRelu(), [.random(TensorType(.f32, ["n", 4]), -2...2), .random(TensorType(.f32, [4]), 0...1)],
-        sizes: [Symbol("n"): 3])
+      OperatorExample(
+        PRelu(), [.random(TensorType(.f32, ["n", 4]), -2...2), .random(TensorType(.f32, [4]), 0...1)],
+        sizes: [Symbol("n"): 3]),
+      OperatorExample(
+        PRelu(), [.random(TensorType(.f32, ["n", "c"]), -2...2), .random(TensorType(.f32, ["s"]), 0...1)],
+        sizes: [Symbol("n"): 3, Symbol("c"): 4, Symbol("s"): 1]),
     ]
   }
 }

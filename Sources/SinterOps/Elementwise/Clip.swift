@@ -28,9 +28,10 @@ public struct Clip: Primitive, Elementwise {
     try requireElement(x) { $0.isFloat || $0.isInteger }
     for (index, name) in [(1, "min"), (2, "max")] where inputs.has(index) {
       let bound = try inputs.tensor(index)
-      guard bound.element == x.element, bound.count.value ?? 1 == 1 else {
+      guard bound.element == x.element else {
         throw DiagnosticError(.user, "clip.bound", "\(name) must be one \(x.element), but is \(bound)")
       }
+      try obligations.scalar(bound, name)
     }
     return [Fact(.tensor(x))]
   }
@@ -57,7 +58,8 @@ public struct Clip: Primitive, Elementwise {
     return [
       OperatorExample(Clip(), [x, .constant(.f32([], [-1])), .given(.f32([], [0.5]))], sizes: sizes),
       OperatorExample(Clip(), [x, .absent, .constant(.f32([], [0.5]))], sizes: sizes),
-      OperatorExample(Clip(), [.random(TensorType(.i32, [8]), -9...9), .constant(HostTensor(.i32, [], values: [Int32(-3)]))]),
+      OperatorExample(
+        Clip(), [.random(TensorType(.i32, [8]), -9...9), .constant(HostTensor(.i32, [], values: [Int32(-3)]))]),
     ]
   }
 }

@@ -52,7 +52,8 @@ public struct Compare: Primitive, Elementwise {
   }
 
   public static var onnx: [OnnxRule] {
-    Kind.allCases.map { kind in .direct(Compare.self, as: kind.onnxName, since: kind.since) { op, _ in op.kind = kind } }
+    Kind.allCases.map { kind in .direct(Compare.self, as: kind.onnxName, since: kind.since) { op, _ in op.kind = kind }
+    }
       + Kind.allCases.filter { $0.since == 7 }.map { legacyBroadcast(Compare($0), as: $0.onnxName) }
   }
 
@@ -65,7 +66,7 @@ public struct Compare: Primitive, Elementwise {
       throw DiagnosticError(
         .user, "operator.type", "inputs must have one element type, but are \(a) and \(b)", hint: "insert a Cast")
     }
-    return [Fact(.bool, try Broadcast.shape(a.shape, b.shape))]
+    return [Fact(.bool, try obligations.broadcast(a.shape, b.shape))]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -86,7 +87,11 @@ public struct Compare: Primitive, Elementwise {
     } + [
       OperatorExample(
         Compare(.less), [.random(TensorType(.f32, [2, 3]), -1...1), .random(TensorType(.f32, [2, 1]), -1...1)]),
-      OperatorExample(Compare(.equal), [.random(TensorType(.bool, [6]), 0...2), .random(TensorType(.bool, [6]), 0...2)]),
+      OperatorExample(
+        Compare(.equal), [.random(TensorType(.bool, [6]), 0...2), .random(TensorType(.bool, [6]), 0...2)]),
+      OperatorExample(
+        Compare(.greater), [.random(TensorType(.f32, ["a", "b"]), -1...1), .random(TensorType(.f32, ["c"]), -1...1)],
+        sizes: [Symbol("a"): 2, Symbol("b"): 1, Symbol("c"): 3]),
     ]
   }
 }

@@ -43,10 +43,11 @@ public struct Variadic: Primitive, Elementwise {
     let types = try (0..<inputs.count).map { try inputs.tensor($0) }
     if let odd = types.firstIndex(where: { $0.element != first.element }) {
       throw DiagnosticError(
-        .user, "operator.type", "inputs must have one element type, but input 0 is \(first) and input \(odd) is \(types[odd])",
+        .user, "operator.type",
+        "inputs must have one element type, but input 0 is \(first) and input \(odd) is \(types[odd])",
         hint: "insert a Cast")
     }
-    return [Fact(first.element, try Broadcast.shape(of: types.map(\.shape)))]
+    return [Fact(first.element, try obligations.broadcast(types.map(\.shape)))]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -75,6 +76,15 @@ public struct Variadic: Primitive, Elementwise {
           .random(TensorType(.f32, ["n", 4]), -1...1), .random(TensorType(.f32, [4]), -1...1),
           .random(TensorType(.f32, ["n", 1]), -1...1),
         ], sizes: [Symbol("n"): 3])
-    } + [OperatorExample(Variadic(.maximum), [.random(TensorType(.i8, [5]), -9...9)])]
+    } + [
+      OperatorExample(Variadic(.maximum), [.random(TensorType(.i8, [5]), -9...9)]),
+      OperatorExample(
+        Variadic(.sum),
+        [
+          .random(TensorType(.f32, ["a", "b"]), -1...1), .random(TensorType(.f32, ["c"]), -1...1),
+          .random(TensorType(.f32, ["d", "e"]), -1...1),
+        ],
+        sizes: [Symbol("a"): 1, Symbol("b"): 4, Symbol("c"): 4, Symbol("d"): 3, Symbol("e"): 1]),
+    ]
   }
 }

@@ -33,7 +33,9 @@ public struct ArgReduce: Primitive {
   }
 
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    var attributes: [(name: String, value: OnnxAttribute)] = [("axis", .int(axis)), ("keepdims", .int(keepsAxes ? 1 : 0))]
+    var attributes: [(name: String, value: OnnxAttribute)] = [
+      ("axis", .int(axis)), ("keepdims", .int(keepsAxes ? 1 : 0)),
+    ]
     if takesLast { attributes.append(("select_last_index", .int(1))) }
     return OnnxForm(kind.onnxName, since: takesLast ? 12 : 11, attributes: attributes)
   }
@@ -43,9 +45,10 @@ public struct ArgReduce: Primitive {
     try requireElement(x) { $0.isFloat || $0.isInteger }
     let axis = try normalizedAxis(axis, rank: x.rank)
     var shape = x.shape
-    if shape[axis] == 0 {
-      throw DiagnosticError(.user, "argreduce.empty", "axis \(axis) of \(x) has no elements, so none is the \(kind.rawValue)")
-    }
+    // Where there is a result there must be an element.
+    let others = shape.indices.filter { $0 != axis }.reduce(Dim(1)) { $0 * shape[$1] }
+    try obligations.atLeast(
+      shape[axis], Dim.min(others, 1), "size of axis \(axis) of \(x), of whose elements one is the \(kind.rawValue),")
     if keepsAxes { shape[axis] = 1 } else { shape.remove(at: axis) }
     return [Fact(.i64, shape)]
   }
@@ -78,6 +81,8 @@ public struct ArgReduce: Primitive {
       OperatorExample(ArgReduce(.maximum), [.random(TensorType(.f32, [5, "n"]), -1...1)], sizes: [Symbol("n"): 3]),
       OperatorExample(last, [.random(TensorType(.i32, ["n", 9]), 0...3)], sizes: [Symbol("n"): 2]),
       OperatorExample(ArgReduce(.minimum), [.random(TensorType(.f16, [5, 2]), -1...1)]),
+      OperatorExample(
+        ArgReduce(.maximum), [.random(TensorType(.f32, ["m", "n"]), -1...1)], sizes: [Symbol("m"): 4, Symbol("n"): 3]),
     ]
   }
 }

@@ -19,6 +19,7 @@ public struct Gather: Primitive {
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, indices) = (try inputs.tensor(0), try inputs.indices(1))
     let axis = try normalizedAxis(axis, rank: x.rank)
+    try obligations.isIndexed(x, axis, by: indices)
     return [Fact(x.element, x.shape[..<axis] + indices.shape + x.shape[(axis + 1)...])]
   }
 
@@ -61,11 +62,13 @@ public struct GatherElements: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, indices) = (try inputs.tensor(0), try inputs.indices(1))
-    _ = try normalizedAxis(axis, rank: x.rank)
+    let axis = try normalizedAxis(axis, rank: x.rank)
     guard indices.rank == x.rank else {
       throw DiagnosticError(
         .user, "gather.rank", "indices must have as many axes as the data, but are \(indices) for \(x)")
     }
+    try obligations.fits(indices, into: x, except: axis)
+    try obligations.isIndexed(x, axis, by: indices)
     return [Fact(x.element, indices.shape)]
   }
 
@@ -87,7 +90,9 @@ public struct GatherElements: Primitive {
     second.axis = 1
     let x = OperatorExample.Input.random(TensorType(.f32, ["n", 3]), -1...1)
     let indices = OperatorExample.Input.given(.i64([2, 3], [0, 1, -1, 1, 0, 0]))
+    let open = OperatorExample.Input.random(TensorType(.f32, ["n", "m"]), -1...1)
     return [GatherElements(), second].map { OperatorExample($0, [x, indices], sizes: [Symbol("n"): 2]) }
+      + [OperatorExample(second, [open, indices], sizes: [Symbol("n"): 3, Symbol("m"): 2])]
   }
 }
 
@@ -104,25 +109,25 @@ public struct GatherND: Primitive {
   public static var onnx: [OnnxRule] { [.direct(GatherND.self, since: 11)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: batchDims == 0 ? 11 : 12) }
 
-  /// The length of the tuples.
+  /// The length of the tuples, which decides how many axes the result has.
   private func depth(_ x: TensorType, _ indices: TensorType) throws -> Int {
     guard (0...x.rank).contains(batchDims), batchDims < indices.rank else {
       throw DiagnosticError(
         .user, "gathernd.batch", "batch_dims is \(batchDims), but the operands are \(x) and \(indices)")
     }
-    guard let depth = indices.shape.last?.value, depth <= x.rank - batchDims else {
-      throw DiagnosticError(
-        .user, "gathernd.depth",
-        "the last axis of the indices must have a known size of at most \(x.rank - batchDims) for \(x), but they are \(indices)"
-      )
-    }
-    return depth
+    return try tupleLength(indices, atMost: x.rank - batchDims, of: x)
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, indices) = (try inputs.tensor(0), try inputs.indices(1))
     let depth = try depth(x, indices)
-    return [Fact(x.element, indices.shape.dropLast() + x.shape[(batchDims + depth)...])]
+    for axis in batchDims..<(batchDims + depth) { try obligations.isIndexed(x, axis, by: indices) }
+    let batch = try obligations.equal(
+      Array(x.shape[..<batchDims]), Array(indices.shape[..<batchDims]),
+      "sizes of \(x) and of its indices, which are \(indices),")
+    return [
+      Fact(x.element, batch + indices.shape[batchDims..<(indices.rank - 1)] + x.shape[(batchDims + depth)...])
+    ]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -149,7 +154,45 @@ public struct GatherND: Primitive {
       OperatorExample(GatherND(), [x, .given(.i64([2, 2], [0, 1, 1, -1]))], sizes: [Symbol("n"): 2]),
       OperatorExample(GatherND(), [x, .given(.i64([2, 1], [1, 0]))], sizes: [Symbol("n"): 2]),
       OperatorExample(batched, [x, .given(.i64([2, 1], [1, 2]))], sizes: [Symbol("n"): 2]),
+      OperatorExample(
+        batched,
+        [.random(TensorType(.f32, ["n", "m", "k"]), -1...1), .random(TensorType(.i64, ["b", 1]), 0...2)],
+        sizes: [Symbol("n"): 2, Symbol("m"): 3, Symbol("k"): 2, Symbol("b"): 2]),
     ]
+  }
+}
+
+/// The length of index tuples, which lie along the last axis.
+func tupleLength(_ indices: TensorType, atMost limit: Int, of x: TensorType) throws -> Int {
+  guard let last = indices.shape.last else {
+    throw DiagnosticError(.user, "gathernd.depth", "the indices must have at least one axis, but are \(indices)")
+  }
+  guard let length = last.value else {
+    throw DiagnosticError(
+      .limit, "gathernd.depth",
+      "how long the index tuples are must be known ahead of time, but the indices are \(indices)",
+      hint: "give the last axis of the indices a known size")
+  }
+  guard length <= limit else {
+    throw DiagnosticError(
+      .user, "gathernd.depth", "index tuples may have at most \(limit) entries for \(x), but the indices are \(indices)"
+    )
+  }
+  return length
+}
+
+extension Obligations {
+  /// There are no indices of an axis that has no elements.
+  mutating func isIndexed(_ x: TensorType, _ axis: Int, by indices: TensorType) throws {
+    try atLeast(x.shape[axis], Dim.min(indices.count, 1), "size of axis \(axis) of \(x), whose indices are \(indices),")
+  }
+
+  /// Indices lie within the data along all axes but the one that they index.
+  mutating func fits(_ indices: TensorType, into x: TensorType, except axis: Int) throws {
+    for other in x.shape.indices where other != axis {
+      try atLeast(
+        x.shape[other], indices.shape[other], "size of axis \(other) of \(x), whose indices are \(indices),")
+    }
   }
 }
 

@@ -15,14 +15,25 @@ public struct OneHot: Primitive {
   public mutating func attributes(_ list: inout some AttributeList) { list.int("axis", &axis, default: -1) }
   public static var onnx: [OnnxRule] { [.direct(OneHot.self, since: 9)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1)] }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (indices, values) = (try inputs.tensor(0), try inputs.tensor(2))
     let axis = try normalizedAxis(axis, rank: indices.rank + 1)
-    var depth = inputs.contents(1)?.first ?? inputs.constant(1)?.uniformNumber.map { Dim(Int($0)) }
-    if depth == nil, let declared = inputs.declaredShape(), declared.count == indices.rank + 1 { depth = declared[axis] }
-    guard let depth else {
-      throw DiagnosticError(.limit, "operator.dynamic", "depth must be known ahead of time", hint: "make it a constant")
+    let given = try inputs.tensor(1)
+    try obligations.scalar(given, "depth")
+    guard values.rank == 1 else {
+      throw DiagnosticError(.user, "onehot.values", "values must be two, off and on, but are \(values)")
+    }
+    try obligations.equal(values.shape[0], 2, "number of values and 2, as they are off and on,")
+    let depth: Dim
+    if given.element.isInteger {
+      depth = try inputs.size(1, "depth", atLeast: 1, requiring: &obligations)
+    } else if let number = inputs.constant(1)?.uniformNumber {
+      depth = Dim(Int(saturating: number.rounded(.towardZero)))
+      try obligations.atLeast(depth, 1, "depth")
+    } else {
+      depth = inputs.freshSize(result: 0, axis: axis)
     }
     var shape = indices.shape
     shape.insert(depth, at: axis)
@@ -33,6 +44,16 @@ public struct OneHot: Primitive {
     let (indices, values) = (try node.input(0), try node.input(2))
     let axis = try normalizedAxis(axis, rank: indices.rank + 1)
     let shape = try node.output().shape
+    if !node.facts.has(1) || node.facts.contents(1) == nil {
+      let depth = try node.input(1)
+      try lowering.defineSizes(shape, of: "the result") { builder, _ in
+        let given = builder.load(depth.id, depth.shape.map { _ in builder.constant(0, .i64) })
+        // None is no depth, as less than none is.
+        let whole = given.cast(to: .f64).clamped(builder.constant(-1, .f64), builder.constant(0x1p52, .f64)).cast(
+          to: .i64)
+        return builder.select(whole > builder.constant(0, .i64), whole, builder.constant(-1, .i64))
+      }
+    }
     return [
       try lowering.element(shape) { builder, index in
         var own = index
@@ -52,6 +73,12 @@ public struct OneHot: Primitive {
     return [OneHot(), first].map { op in
       OperatorExample(
         op, [.given(.i64([3], [0, -1, 7])), .constant(.i64([], [5])), .given(.f32([2], [0.5, 2]))])
-    }
+    } + [
+      OperatorExample(
+        OneHot(),
+        [.random(TensorType(.i64, ["n"]), -5...5), .given(.i64([1], [4])), .random(TensorType(.f32, ["v"]), -1...1)],
+        sizes: [Symbol("n"): 3, Symbol("v"): 2]),
+      OperatorExample(OneHot(), [.given(.i64([3], [0, -1, 7])), .given(.f32([], [3])), .given(.f32([2], [0.5, 2]))]),
+    ]
   }
 }

@@ -52,11 +52,15 @@ public struct ScatterElements: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, indices, updates) = (try inputs.tensor(0), try inputs.indices(1), try inputs.tensor(2))
-    _ = try normalizedAxis(axis, rank: x.rank)
+    let axis = try normalizedAxis(axis, rank: x.rank)
     guard indices.rank == x.rank, updates.rank == x.rank, updates.element == x.element else {
       throw DiagnosticError(
         .user, "scatter.type", "data, indices and updates must have equal ranks, but are \(x), \(indices), \(updates)")
     }
+    _ = try obligations.equal(
+      indices.shape, updates.shape, "sizes of the indices, \(indices), and the updates, \(updates),")
+    try obligations.fits(indices, into: x, except: axis)
+    try obligations.isIndexed(x, axis, by: indices)
     return [Fact(.tensor(x))]
   }
 
@@ -87,7 +91,14 @@ public struct ScatterElements: Primitive {
           .random(TensorType(.f32, ["n", 4]), -1...1), .given(.i64([2, 2], [0, -1, 2, reduction == .none ? 1 : 2])),
           .random(TensorType(.f32, [2, 2]), -1...1),
         ], sizes: [Symbol("n"): 2])
-    }
+    } + [
+      OperatorExample(
+        ScatterElements(),
+        [
+          .random(TensorType(.f32, ["n", "m"]), -1...1), .given(.i64([1, 2], [1, -1])),
+          .random(TensorType(.f32, ["k", "l"]), -1...1),
+        ], sizes: [Symbol("n"): 3, Symbol("m"): 4, Symbol("k"): 1, Symbol("l"): 2])
+    ]
   }
 }
 
@@ -108,28 +119,38 @@ public struct ScatterND: Primitive {
   public static var onnx: [OnnxRule] { [.direct(ScatterND.self, since: 11)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: reduction.since) }
 
-  private func depth(_ x: TensorType, _ indices: TensorType) throws -> Int {
-    guard let depth = indices.shape.last?.value, depth <= x.rank else {
+  /// The length of the index tuples, which the number of the updates' axes tells.
+  private func depth(_ x: TensorType, _ indices: TensorType, _ updates: TensorType, _ obligations: inout Obligations)
+    throws -> Int
+  {
+    let depth = indices.rank - 1 + x.rank - updates.rank
+    guard indices.rank > 0, (0...x.rank).contains(depth), updates.element == x.element else {
       throw DiagnosticError(
-        .user, "scatternd.depth",
-        "the last axis of the indices must have a known size of at most \(x.rank) for \(x), but they are \(indices)")
+        .user, "scatternd.updates",
+        "updates must be \(x.element)[places…, slice…], but they are \(updates) for \(x) and indices \(indices)")
     }
+    try obligations.equal(
+      indices.shape[indices.rank - 1], Dim(depth),
+      "length of the index tuples, \(indices), and \(depth), as updates of \(x) are \(updates),")
     return depth
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, indices, updates) = (try inputs.tensor(0), try inputs.indices(1), try inputs.tensor(2))
-    let depth = try depth(x, indices)
-    guard updates.element == x.element, updates.rank == indices.rank - 1 + x.rank - depth else {
-      let expected = TensorType(x.element, indices.shape.dropLast() + x.shape[depth...])
-      throw DiagnosticError(.user, "scatternd.updates", "updates must be \(expected), but are \(updates)")
-    }
+    let depth = try depth(x, indices, updates, &obligations)
+    let expected = TensorType(x.element, indices.shape.dropLast() + x.shape[depth...])
+    // Without tuples there may be axes without elements.
+    let tuples = TensorType(indices.element, Array(indices.shape.dropLast()))
+    for axis in 0..<depth { try obligations.isIndexed(x, axis, by: tuples) }
+    _ = try obligations.equal(
+      updates.shape, expected.shape, "sizes of the updates, \(updates), and of what they meet, \(expected),")
     return [Fact(.tensor(x))]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (x, indices, updates) = (try node.input(0), try node.input(1), try node.input(2))
-    let depth = try depth(x.type, indices.type)
+    var settled = Obligations()
+    let depth = try depth(x.type, indices.type, updates.type, &settled)
     let type = reduction.type(x.element)
     let sizes = Array(x.shape[..<depth])
     let wrapped = try WrappedIndex(node, input: 1, sizes: sizes, name: ScatterND.name, into: &lowering)
@@ -156,6 +177,13 @@ public struct ScatterND: Primitive {
           .random(TensorType(.f32, ["n", 3]), -1...1), .given(.i64([2, 1], [0, reduction == .none ? -1 : 0])),
           .random(TensorType(.f32, [2, 3]), -1...1),
         ], sizes: [Symbol("n"): 4])
-    }
+    } + [
+      OperatorExample(
+        ScatterND(),
+        [
+          .random(TensorType(.f32, ["n", "m"]), -1...1), .given(.i64([2, 1], [1, -1])),
+          .random(TensorType(.f32, ["k", "l"]), -1...1),
+        ], sizes: [Symbol("n"): 3, Symbol("m"): 4, Symbol("k"): 2, Symbol("l"): 4])
+    ]
   }
 }

@@ -31,17 +31,17 @@ public struct TopK: Primitive {
     ]
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1)] }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try requireElement(x) { $0.isFloat || $0.isInteger }
     let axis = try normalizedAxis(axis, rank: x.rank)
-    var count = inputs.contents(1)?.first
-    if count == nil, let declared = inputs.declaredShape(), declared.count == x.rank { count = declared[axis] }
-    guard let count else { return try inputs.knownSizes(1, "k").map { Fact(x.element, [$0]) } }
-    if let k = count.value, let size = x.shape[axis].value, k > size || k < 0 {
-      throw DiagnosticError(.user, "topk.count", "k must lie in 0 ... \(size) for axis \(axis) of \(x), but is \(k)")
+    guard try inputs.tensor(1).rank == 1 else {
+      throw DiagnosticError(.user, "topk.count", "k must be a list of one number, but is \(try inputs.tensor(1))")
     }
+    let count = try inputs.size(1, "k", requiring: &obligations)
+    try obligations.atLeast(x.shape[axis], count, "size of axis \(axis) of \(x), of which k elements are taken,")
     var shape = x.shape
     shape[axis] = count
     return [Fact(x.element, shape), Fact(.i64, shape)]
@@ -70,6 +70,9 @@ public struct TopK: Primitive {
     return [
       OperatorExample(TopK(), [x, .constant(.i64([1], [3]))], outputs: 2, sizes: [Symbol("n"): 7]),
       OperatorExample(smallest, [x, .constant(.i64([1], [2]))], outputs: 2, sizes: [Symbol("n"): 3]),
+      OperatorExample(
+        smallest, [.random(TensorType(.f32, ["m", "n"]), -1...1), .given(.i64([1], [2]))], outputs: 2,
+        sizes: [Symbol("m"): 4, Symbol("n"): 3]),
     ]
   }
 }

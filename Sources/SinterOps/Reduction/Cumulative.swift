@@ -41,7 +41,10 @@ public struct Cumulative: Primitive {
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try requireElement(x) { $0.isFloat || $0.isInteger }
-    _ = try inputs.indices(1)
+    guard x.rank > 0 else {
+      throw DiagnosticError(.user, "cumulative.rank", "the input must have at least one axis, but is \(x)")
+    }
+    try obligations.scalar(try inputs.indices(1), "the axis")
     if let axis = inputs.integers(1)?.first { _ = try normalizedAxis(axis, rank: x.rank) }
     return [Fact(.tensor(x))]
   }
@@ -52,17 +55,18 @@ public struct Cumulative: Primitive {
       return [try scan(x, try normalizedAxis(known, rank: x.rank), &lowering)]
     }
     // An axis that is known only at run time: along each, and the right one picked.
-    var result = try scan(x, 0, &lowering)
-    for other in 1..<max(x.rank, 1) {
-      let (before, next) = (result, try scan(x, other, &lowering))
-      result = try lowering.element(x.shape) { builder, index in
-        let named = builder.load(axis.id, axis.shape.map { _ in builder.constant(0, .i64) }).cast(to: .i64)
-        let isThis =
-          (named .== builder.constant(other, .i64)) || (named .== builder.constant(other - x.rank, .i64))
-        return builder.select(isThis, builder.load(next.id, index), builder.load(before.id, index))
+    let error = lowering.error("\(kind.onnxName): the input has %1 axes, so that there is no axis %0")
+    let scans = try (0..<x.rank).map { try scan(x, $0, &lowering) }
+    return [
+      try lowering.element(x.shape) { builder, index in
+        let given = builder.load(axis.id, axis.shape.map { _ in builder.constant(0, .i64) }).cast(to: .i64)
+        let rank = builder.constant(x.rank, .i64)
+        let named = builder.select(given < 0, given + rank, given).checked(below: rank, error: error)
+        return scans.enumerated().dropFirst().reduce(builder.load(scans[0].id, index)) { result, scan in
+          builder.select(named .== builder.constant(scan.offset, .i64), builder.load(scan.element.id, index), result)
+        }
       }
-    }
-    return [result]
+    ]
   }
 
   private func scan(_ x: Operand, _ axis: Int, _ lowering: inout Lowering) throws -> Operand {
@@ -73,14 +77,18 @@ public struct Cumulative: Primitive {
   }
 
   public static var examples: [OperatorExample] {
-    [false, true].flatMap { isExclusive in
-      [false, true].map { isReversed in
-        var op = Cumulative(isReversed ? .product : .sum)
-        op.isExclusive = isExclusive
-        op.isReversed = isReversed
-        return OperatorExample(
-          op, [.random(TensorType(.f32, ["n", 3]), -1...1), .constant(.i64([], [isExclusive ? 0 : -1]))], sizes: [Symbol("n"): 4])
+    let open = OperatorExample(
+      Cumulative(), [.random(TensorType(.f32, ["n", 3]), -1...1), .given(.i64([1], [-1]))], sizes: [Symbol("n"): 4])
+    return [open]
+      + [false, true].flatMap { isExclusive in
+        [false, true].map { isReversed in
+          var op = Cumulative(isReversed ? .product : .sum)
+          op.isExclusive = isExclusive
+          op.isReversed = isReversed
+          return OperatorExample(
+            op, [.random(TensorType(.f32, ["n", 3]), -1...1), .constant(.i64([], [isExclusive ? 0 : -1]))],
+            sizes: [Symbol("n"): 4])
+        }
       }
-    }
   }
 }

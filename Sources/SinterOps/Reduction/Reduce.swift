@@ -103,13 +103,8 @@ public struct Reduce: Primitive {
     let x = try inputs.tensor(0)
     try requireElement(x, kind.accepts)
     guard let axes = try axes(inputs, rank: x.rank) else {
-      let named = try inputs.tensor(1)
-      if let declared = inputs.declaredShape(), let count = named.shape.first?.value, named.rank == 1, count <= x.rank,
-        declared.count == (keepsAxes ? x.rank : x.rank - count)
-      {
-        return [Fact(x.element, declared)]
-      }
-      return try inputs.knownIntegers(1, "axes").map { _ in Fact(.tensor(x)) }
+      let count = try inputs.countOfAxes(1, rank: keepsAxes ? Fact.contentsLimit : x.rank)
+      return [Fact(x.element, inputs.freshShape(rank: keepsAxes ? x.rank : x.rank - count))]
     }
     let shape = x.shape.enumerated().compactMap { axis, size in
       axes.contains(axis) ? (keepsAxes ? Dim(1) : nil) : size
@@ -121,7 +116,9 @@ public struct Reduce: Primitive {
     let x = try node.input(0)
     let shape = try node.output().shape
     guard let axes = try axes(node.facts, rank: x.rank) else {
-      let scope = DynamicReduction(x: x, axes: try node.input(1), shape: shape, keepsAxes: keepsAxes)
+      let scope = DynamicReduction(
+        x: x, axes: NamedAxes(try node.input(1), rank: x.rank), shape: shape, keepsAxes: keepsAxes)
+      try scope.defineSizes(&lowering)
       return [try reduce(scope, x, &lowering)]
     }
     return [try reduce(StaticReduction(x: x, axes: axes, shape: shape, keepsAxes: keepsAxes), x, &lowering)]
@@ -153,7 +150,11 @@ public struct Reduce: Primitive {
       let value = builder.load(combined.id, index)
       switch kind {
       case .sum, .maximum, .minimum, .product, .l1, .sumSquare: return value.cast(to: x.element)
-      case .mean: return (value / scope.count(builder).cast(to: type)).cast(to: x.element)
+      case .mean:
+        let count = scope.count(builder)
+        // The mean of no integers is no number: what it is must not stop the program.
+        let divisor = type.isInteger ? count.maximum(builder.constant(1, .i64)) : count
+        return (value / divisor.cast(to: type)).cast(to: x.element)
       case .l2: return value.unary(.sqrt).cast(to: x.element)
       case .logSum: return value.unary(.log).cast(to: x.element)
       case .logSumExp:
@@ -176,6 +177,9 @@ public struct Reduce: Primitive {
       OperatorExample(Reduce(.mean), [.random(TensorType(.f16, [8, 4]), -1...1), .constant(.i64([1], [0]))]),
       OperatorExample(Reduce(.maximum), [.random(TensorType(.i32, [8, 4]), -9...9), .constant(.i64([1], [0]))]),
       OperatorExample(Reduce(.sum), [.random(TensorType(.f32, [2, 0, 4]), -9...9), .constant(.i64([1], [1]))]),
+      OperatorExample(Reduce(.mean), [x, .given(.i64([2], [-1, 0]))], sizes: sizes),
+      OperatorExample(Reduce(.logSumExp), [x, .given(.i64([1], [1]))], sizes: sizes),
+      OperatorExample(Reduce(.maximum, keepsAxes: false), [x, .given(.i64([1], [1]))], sizes: sizes),
     ]
   }
 }

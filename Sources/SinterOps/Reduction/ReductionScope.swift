@@ -59,22 +59,28 @@ struct StaticReduction: ReductionScope {
   func count(_ builder: BodyBuilder) -> Expr { builder.size(axes.map { x.shape[$0] }.reduce(1, *)) }
 }
 
-/// A reduction whose axes are read at run time, its result's sizes being declared: each result looks at all elements and takes its own.
+/// A reduction whose axes are read at run time: each result looks at all elements and takes its own.
 struct DynamicReduction: ReductionScope {
   let x: Operand
-  let axes: Operand
+  let axes: NamedAxes
   let shape: [Dim]
   let keepsAxes: Bool
 
-  /// Whether an axis goes.
-  private func goes(_ builder: BodyBuilder, _ axis: Int) -> Expr {
-    var result = builder.bool(false)
-    for k in 0..<(axes.shape.first?.value ?? 0) {
-      let named = builder.load(axes.id, [builder.constant(k, .i64)]).cast(to: .i64)
-      result =
-        result || (named .== builder.constant(axis, .i64)) || (named .== builder.constant(axis - x.rank, .i64))
+  /// Axes may be named twice where they keep their places.
+  func defineSizes(_ lowering: inout Lowering) throws {
+    try lowering.defineSizes(shape, of: "the result, whose axes are not right,") { builder, place in
+      func number(_ value: Int) -> Expr { builder.constant(value, .i64) }
+      var size = number(-1)
+      if keepsAxes {
+        size = builder.select(axes.names(builder, place), number(1), builder.size(x.shape[place]))
+      } else {
+        for axis in 0..<x.rank {
+          let isHere = !axes.names(builder, axis) && (axes.countOfOthers(builder, before: axis) .== number(place))
+          size = builder.select(isHere, builder.size(x.shape[axis]), size)
+        }
+      }
+      return builder.select(axes.areRight(builder, mayRepeat: keepsAxes), size, number(-1))
     }
-    return result
   }
 
   func reduce(
@@ -86,7 +92,7 @@ struct DynamicReduction: ReductionScope {
       // How many axes before this one stay: the place of this one in the result.
       var before = number(0)
       for axis in 0..<x.rank {
-        let goes = goes(builder, axis)
+        let goes = axes.names(builder, axis)
         var place = index.last ?? number(0)
         if keepsAxes {
           place = index[axis]
@@ -97,13 +103,14 @@ struct DynamicReduction: ReductionScope {
         before = before + builder.select(goes, number(0), number(1))
       }
       let element = shifted(try value(builder.load(x.id, inner)), shift, index)
-      return builder.select(isOwn, element, builder.constant(combine.identity(of: element.type) ?? .int(0), element.type))
+      return builder.select(
+        isOwn, element, builder.constant(combine.identity(of: element.type) ?? .int(0), element.type))
     }
   }
 
   func count(_ builder: BodyBuilder) -> Expr {
     (0..<x.rank).reduce(builder.constant(1, .i64)) { product, axis in
-      product * builder.select(goes(builder, axis), builder.size(x.shape[axis]), builder.constant(1, .i64))
+      product * builder.select(axes.names(builder, axis), builder.size(x.shape[axis]), builder.constant(1, .i64))
     }
   }
 }

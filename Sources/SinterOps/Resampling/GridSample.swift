@@ -43,11 +43,17 @@ public struct GridSample: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, grid) = (try inputs.tensor(0), try inputs.tensor(1))
-    guard x.rank >= 3, grid.rank == x.rank, grid.shape[grid.rank - 1].value == x.rank - 2 else {
+    guard x.rank >= 3, grid.rank == x.rank else {
       throw DiagnosticError(
         .user, "gridsample.shape", "the grid must be [n, places…, \(x.rank - 2)] for \(x), but is \(grid)")
     }
-    return [Fact(x.element, Array(x.shape[..<2]) + grid.shape[1..<(grid.rank - 1)])]
+    try obligations.equal(
+      grid.shape[grid.rank - 1], Dim(x.rank - 2),
+      "size of the last axis of the grid, which is \(grid), and \(x.rank - 2) for \(x)")
+    for axis in 2..<x.rank { try obligations.atLeast(x.shape[axis], 1, "size of axis \(axis) of \(x)") }
+    let batch = try obligations.equal(
+      x.shape[0], grid.shape[0], "sizes of axis 0 of \(x) and of the grid, which is \(grid),")
+    return [Fact(x.element, [batch, x.shape[1]] + grid.shape[1..<(grid.rank - 1)])]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -145,9 +151,21 @@ public struct GridSample: Primitive {
         op.padding = padding
         op.alignsCorners = padding == .border
         return OperatorExample(
-          op, [.random(TensorType(.f32, ["n", 2, 4, 5]), -1...1), .random(TensorType(.f32, ["n", 3, 2, 2]), -1.4...1.4)],
+          op,
+          [.random(TensorType(.f32, ["n", 2, 4, 5]), -1...1), .random(TensorType(.f32, ["n", 3, 2, 2]), -1.4...1.4)],
           sizes: [Symbol("n"): 2])
       }
-    }
+    } + [
+      OperatorExample(
+        GridSample(),
+        [
+          .random(TensorType(.f32, ["n", "c", "h", "w"]), -1...1),
+          .random(TensorType(.f32, ["m", "p", "q", "d"]), -1.4...1.4),
+        ],
+        sizes: Dictionary(
+          uniqueKeysWithValues: [("n", 2), ("c", 2), ("h", 4), ("w", 1), ("m", 2), ("p", 3), ("q", 2), ("d", 2)].map {
+            (Symbol($0.0), $0.1)
+          }))
+    ]
   }
 }

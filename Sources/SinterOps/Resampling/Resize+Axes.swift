@@ -1,5 +1,6 @@
 import SinterCore
 import SinterIR
+import SinterKernel
 
 extension Resize {
   /// How one axis is resampled.
@@ -46,81 +47,103 @@ extension Resize {
   }
 
   func positions(rank: Int) throws -> [Int] {
-    try (axes ?? Array(0..<rank)).map { try normalizedAxis($0, rank: rank) }
+    let positions = try (axes ?? Array(0..<rank)).map { try normalizedAxis($0, rank: rank) }
+    guard Set(positions).count == positions.count else {
+      throw DiagnosticError(.user, "resize.axes", "axes must name each axis once, but is \(axes ?? [])")
+    }
+    return positions
   }
 
-  func resampled(_ inputs: NodeInputs) throws -> [Axis] {
+  func resampled(_ inputs: NodeInputs, _ obligations: inout Obligations) throws -> [Axis] {
     let x = try inputs.tensor(0)
     let positions = try positions(rank: x.rank)
-    func declared(_ scale: (Int) -> Axis.Scale) -> [Axis]? {
-      guard let shape = inputs.declaredShape(), shape.count == x.rank else { return nil }
+    if inputs.has(3), try inputs.tensor(3).count != 0 { return try axesOfSizes(positions, x, inputs, &obligations) }
+    let scales = try inputs.tensor(2)
+    guard scales.rank == 1, scales.element == .f32 else {
+      throw DiagnosticError(.user, "resize.scales", "scales must be a list of \(ElementType.f32), but are \(scales)")
+    }
+    try obligations.equal(scales.shape[0], Dim(positions.count), "number of scales and of axes to resize")
+    guard let numbers = inputs.constant(2)?.array(of: Float.self) else {
       return positions.enumerated().map { entry, position in
-        Axis(position: position, input: x.shape[position], output: shape[position], scale: scale(entry))
+        Axis(
+          position: position, input: x.shape[position], output: inputs.freshSize(result: 0, axis: position),
+          scale: .entry(entry))
       }
     }
-    if inputs.has(3), !(inputs.constant(3)?.count == 0) {
-      guard let sizes = inputs.contents(3) else {
-        if let axes = declared({ _ in aspectRatio == .stretch ? .sizes : .ratio }) { return axes }
-        throw DiagnosticError(
-          .limit, "resize.sizes", "sizes must follow from shapes and constants, but are computed from data")
-      }
-      guard sizes.count == positions.count else {
-        throw DiagnosticError(
-          .user, "resize.sizes", "\(positions.count) sizes are needed, but \(sizes.count) are given")
-      }
-      var result = zip(positions, sizes).map { Axis(position: $0, input: x.shape[$0], output: $1, scale: .sizes) }
-      if aspectRatio != .stretch {
-        let ratios = try result.map { axis -> Double in
-          guard let a = axis.input.value, let b = axis.output.value, a > 0 else {
-            throw DiagnosticError(.limit, "resize.ratio", "keep_aspect_ratio_policy needs sizes known ahead of time")
-          }
-          return Double(b) / Double(a)
-        }
-        let scale = (aspectRatio == .notLarger ? ratios.min() : ratios.max()) ?? 1
-        for index in result.indices {
-          result[index].scale = .known(scale)
-          let size = (scale * Double(result[index].input.value ?? 0) + 0.5).rounded(.down)
-          guard size < Self.sizeLimit else {
-            throw DiagnosticError(.user, "resize.size", "an axis of \(size) elements is too long")
-          }
-          result[index].output = Dim(Int(size))
-        }
-      }
-      return result
-    }
-    guard let tensor = inputs.constant(2), tensor.element == .f32 else {
-      if let axes = declared({ .entry($0) }) { return axes }
-      throw DiagnosticError(
-        .limit, "resize.scales", "scales must be constant", hint: "bind the sizes, or give sizes as input 3")
-    }
-    let scales = tensor.array(of: Float.self).map { Double($0) }
-    guard scales.count == positions.count else {
-      throw DiagnosticError(
-        .user, "resize.scales", "\(positions.count) scales are needed, but \(scales.count) are given")
-    }
-    return try zip(positions, scales).map { position, scale in
+    return try zip(positions, numbers.map { Double($0) }).map { position, scale in
       guard scale >= 1 / Self.scaleLimit, scale <= Self.scaleLimit else {
         throw DiagnosticError(
           .user, "resize.scales",
           "scales must be positive and at most \(Self.scaleLimit), but axis \(position) has \(scale)")
       }
       let input = x.shape[position]
-      return Axis(position: position, input: input, output: try Self.scaled(input, by: scale), scale: .known(scale))
+      let output = Self.scaled(input, by: scale) ?? inputs.freshSize(result: 0, axis: position)
+      return Axis(position: position, input: input, output: output, scale: .known(scale))
+    }
+  }
+
+  private func axesOfSizes(
+    _ positions: [Int], _ x: TensorType, _ inputs: NodeInputs, _ obligations: inout Obligations
+  ) throws -> [Axis] {
+    let sizes = try inputs.sizes(3, "sizes", requiring: &obligations)
+    guard sizes.count == positions.count else {
+      throw DiagnosticError(
+        .user, "resize.sizes", "\(positions.count) sizes are needed, but \(sizes.count) are given")
+    }
+    var result = zip(positions, sizes).map { Axis(position: $0, input: x.shape[$0], output: $1, scale: .sizes) }
+    if aspectRatio != .stretch {
+      for axis in result { try obligations.atLeast(axis.input, 1, "size of axis \(axis.position) of \(x)") }
+      let ratios = result.compactMap { axis -> Double? in
+        guard let a = axis.input.value, let b = axis.output.value, a > 0 else { return nil }
+        return Double(b) / Double(a)
+      }
+      let scale = (aspectRatio == .notLarger ? ratios.min() : ratios.max()) ?? 1
+      for index in result.indices {
+        guard ratios.count == result.count else {
+          result[index].scale = .ratio
+          result[index].output = inputs.freshSize(result: 0, axis: positions[index])
+          continue
+        }
+        result[index].scale = .known(scale)
+        let size = (scale * Double(result[index].input.value ?? 0) + 0.5).rounded(.down)
+        guard size < Self.sizeLimit else {
+          throw DiagnosticError(.user, "resize.size", "an axis of \(size) elements is too long")
+        }
+        result[index].output = Dim(Int(size))
+      }
+    }
+    // No positive factor makes something of nothing, or nothing of something.
+    for (axis, size) in zip(result, sizes) where size != axis.input {
+      let what = "size of axis \(axis.position) of \(x), which becomes \(size),"
+      try obligations.atLeast(axis.input, Dim.min(size, 1), what)
+      try obligations.atLeast(size, Dim.min(axis.input, 1), "new \(what)")
+    }
+    return result
+  }
+
+  /// Makes those sizes of the result known that scales, or a ratio to keep, tell at run time.
+  func defineSizes(_ shape: [Dim], _ axes: [Axis], _ sampling: Sampling, _ lowering: inout Lowering) throws {
+    try lowering.defineSizes(shape, of: "the result, whose scales must be positive and at most \(Self.scaleLimit),") {
+      builder, position in
+      guard let axis = axes.first(where: { $0.position == position }) else { return builder.constant(-1, .i64) }
+      let size = builder.size(axis.input).cast(to: .f64)
+      let scale = axis.scale == .ratio ? ratio(builder, sampling, .f64) : scale(builder, axis, sampling).cast(to: .f64)
+      let result = (size * scale + (axis.scale == .ratio ? 0.5 : 0)).unary(.floor)
+      let isRight = (scale > 0) && (scale <= Self.scaleLimit)
+      return builder.select(isRight, result, builder.constant(-1, .f64)).cast(to: .i64)
     }
   }
 
   static let scaleLimit = 0x1p20
   static let sizeLimit = 0x1p40
 
-  /// floor(size · scale).
-  static func scaled(_ size: Dim, by scale: Double) throws -> Dim {
+  /// floor(size · scale); nil where no size says so.
+  static func scaled(_ size: Dim, by scale: Double) -> Dim? {
     if let size = size.value { return Dim(Int(saturating: (Double(size) * scale).rounded(.down))) }
     for denominator in 1...64 {
       let numerator = scale * Double(denominator)
-      if abs(numerator - numerator.rounded()) < 1e-9 { return size * Dim(Int(numerator.rounded())) / Dim(denominator) }
+      if numerator == numerator.rounded() { return size * Dim(Int(numerator)) / Dim(denominator) }
     }
-    throw DiagnosticError(
-      .limit, "resize.scales", "a scale of \(scale) of the symbolic size \(size) is no simple fraction",
-      hint: "bind the size")
+    return nil
   }
 }

@@ -65,14 +65,18 @@ extension Resize {
     case .entry(let number):
       guard let scales = sampling.scales else { return fromSizes() }
       return builder.load(scales.id, [builder.constant(number, .i64)]).cast(to: .f32)
-    case .ratio:
-      guard let sizes = sampling.sizes else { return fromSizes() }
-      let ratios = sampling.positions.enumerated().map { number, position in
-        builder.load(sizes.id, [builder.constant(number, .i64)]).cast(to: .f32)
-          / builder.size(sampling.shape[position]).cast(to: .f32)
-      }
-      return ratios.dropFirst().reduce(ratios[0]) { aspectRatio == .notLarger ? $0.minimum($1) : $0.maximum($1) }
+    case .ratio: return ratio(builder, sampling, .f32)
     }
+  }
+
+  /// The least or greatest factor that the sizes ask for.
+  func ratio(_ builder: BodyBuilder, _ sampling: Sampling, _ type: ElementType) -> Expr {
+    guard let sizes = sampling.sizes, !sampling.positions.isEmpty else { return builder.constant(1.0, type) }
+    let ratios = sampling.positions.enumerated().map { number, position in
+      builder.load(sizes.id, [builder.constant(number, .i64)]).cast(to: type)
+        / builder.size(sampling.shape[position]).cast(to: type)
+    }
+    return ratios.dropFirst().reduce(ratios[0]) { aspectRatio == .notLarger ? $0.minimum($1) : $0.maximum($1) }
   }
 
   func rounded(_ x: Expr) -> Expr {

@@ -4,8 +4,7 @@ import SinterKernel
 
 /// An image at another size: nearest, linear or cubic interpolation along any axes, with ONNX's ways to relate coordinates.
 ///
-/// Inputs: x, the region of interest (for `tf_crop_and_resize` only), scales, sizes; one of the last two is given. Where its values do not
-/// follow from constants and shapes, the result's shape must be declared.
+/// Inputs: x, the region of interest (for `tf_crop_and_resize` only), scales, sizes; one of the last two is given.
 public struct Resize: Primitive {
   public static let name = "Resize"
   public static let summary = "Resamples along axes: nearest, linear or cubic, with optional antialiasing."
@@ -84,24 +83,35 @@ public struct Resize: Primitive {
   }
 
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 19) }
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(3)] }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     var shape = x.shape
-    for axis in try resampled(inputs) { shape[axis.position] = axis.output }
+    for axis in try resampled(inputs, &obligations) { shape[axis.position] = axis.output }
+    if coordinates == .cropAndResize {
+      let region = try inputs.tensor(1)
+      let count = 2 * (try positions(rank: x.rank)).count
+      guard region.rank == 1 else {
+        throw DiagnosticError(.user, "resize.roi", "the region must be a list of \(count) places, but is \(region)")
+      }
+      try obligations.equal(
+        region.shape[0], Dim(count), "number of the region's places and twice that of axes to resize")
+    }
     return [Fact(x.element, shape)]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
     let crop = coordinates == .cropAndResize
-    let changed = try resampled(node.facts).filter {
-      crop || $0.output != $0.input || ($0.scale != .sizes && $0.scale != .known(1))
-    }
+    var settled = Obligations()
+    let axes = try resampled(node.facts, &settled)
+    let changed = axes.filter { crop || $0.output != $0.input || ($0.scale != .sizes && $0.scale != .known(1)) }
     let sampling = Sampling(
       axes: changed, positions: try positions(rank: x.rank), shape: x.shape,
       roi: crop && node.has(1) ? try node.input(1) : nil,
       scales: node.has(2) ? try node.input(2) : nil, sizes: node.has(3) ? try node.input(3) : nil)
+    try defineSizes(node.output().shape, axes, sampling, &lowering)
     if mode == .nearest { return [try repeated(x, sampling, node.output().shape, &lowering)] }
     // Linear and cubic interpolation are separable: one axis after another.
     let compute = x.element.isFloat ? x.element.computeType : .f32
@@ -172,6 +182,8 @@ public struct Resize: Primitive {
     let sizes = OperatorExample.Input.constant(.i64([4], [1, 2, 3, 7]))
     let h = [Symbol("h"): 5]
     let image = OperatorExample.Input.random(TensorType(.f32, [1, 9, 11, 20]), -1...1)
+    let open = OperatorExample.Input.random(TensorType(.f32, ["n", "c", "h", "w"]), -1...1)
+    let openSizes = [Symbol("n"): 1, Symbol("c"): 2, Symbol("h"): 3, Symbol("w"): 5]
     let smaller = OperatorExample.Input.constant(.i64([4], [1, 4, 17, 20]))
     return [
       OperatorExample(
@@ -196,6 +208,16 @@ public struct Resize: Primitive {
           $0.mode = .cubic
           $0.excludeOutside = true
         }, [image, .absent, .absent, smaller]),
+      OperatorExample(
+        resize { $0.mode = .linear }, [open, .absent, .given(.f32([4], [1, 1, 2, 0.6]))], sizes: openSizes),
+      OperatorExample(
+        resize { $0.mode = .linear }, [open, .absent, .constant(.f32([4], [1, 1, 1.7, 0.6]))], sizes: openSizes),
+      OperatorExample(resize { _ in }, [open, .absent, .absent, .given(.i64([4], [1, 2, 3, 7]))], sizes: openSizes),
+      OperatorExample(
+        resize {
+          $0.axes = [2, 3]
+          $0.aspectRatio = .notSmaller
+        }, [open, .absent, .absent, .given(.i64([2], [3, 7]))], sizes: openSizes),
     ]
   }
 }

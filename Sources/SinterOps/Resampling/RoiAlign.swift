@@ -46,13 +46,23 @@ public struct RoiAlign: Primitive {
     try requireElement(x) { $0.isFloat }
     guard x.rank == 4, regions.rank == 2, images.rank == 1 else {
       throw DiagnosticError(
-        .user, "roialign.shape", "expected [n, c, h, w], [regions, 4] and [regions], but the inputs are \(x), \(regions), \(images)")
+        .user, "roialign.shape",
+        "expected [n, c, h, w], [regions, 4] and [regions], but the inputs are \(x), \(regions), \(images)")
     }
     guard samplingRatio > 0 else {
       throw DiagnosticError(
-        .limit, "roialign.sampling", "sampling_ratio must be positive; 0 makes the number of samples depend on the regions")
+        .limit, "roialign.sampling",
+        "sampling_ratio must be positive; 0 makes the number of samples depend on the regions")
     }
-    return [Fact(x.element, [regions.shape[0], x.shape[1], Dim(height), Dim(width)])]
+    guard height > 0, width > 0 else {
+      throw DiagnosticError(
+        .user, "roialign.size", "output_height and output_width must be positive, but are \(height) and \(width)")
+    }
+    try obligations.equal(regions.shape[1], 4, "size of axis 1 of the regions, which are \(regions), and 4")
+    let count = try obligations.equal(
+      regions.shape[0], images.shape[0],
+      "number of regions, which are \(regions), and of their images, which are \(images),")
+    return [Fact(x.element, [count, x.shape[1], Dim(height), Dim(width)])]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -87,12 +97,18 @@ public struct RoiAlign: Primitive {
           ((low + builder.constant(1, .i64)).minimum(last), builder.select(isInside, t, zero)),
         ]
       }
+      var hasElements = builder.bool(true)
+      for axis in [2, 3] where (x.shape[axis].bounds().lower ?? 0) < 1 {
+        hasElements = hasElements && (builder.size(x.shape[axis]) > 0)
+      }
       let image = wrapped.place(builder.load(images.id, [index[0]]), size: x.shape[0])
       let rows = taps(0, begin: corner(1), end: corner(3), parts: height)
       let columns = taps(1, begin: corner(0), end: corner(2), parts: width)
       let values = rows.flatMap { row in
         columns.map { column in
-          builder.load(x.id, [image, index[1], row.place, column.place]).cast(to: compute) * (row.weight * column.weight)
+          // Images without elements are zero.
+          builder.load(x.id, [image, index[1], row.place, column.place], where: hasElements).cast(to: compute)
+            * (row.weight * column.weight)
         }
       }
       return values.dropFirst().reduce(values[0]) { mode == .avg ? $0 + $1 : $0.maximum($1) }
@@ -104,6 +120,17 @@ public struct RoiAlign: Primitive {
         return (mode == .avg ? value / Double(samplingRatio * samplingRatio) : value).cast(to: x.element)
       }
     ]
+  }
+
+  private static func example(_ shape: [Dim], sizes: [Symbol: Int]) -> OperatorExample {
+    var op = RoiAlign()
+    op.samplingRatio = 1
+    return OperatorExample(
+      op,
+      [
+        .random(TensorType(.f32, shape), -1...1), .given(.f32([2, 4], [0, 1, 4, 5, 2, 0, 5, 3])),
+        .random(TensorType(.i64, ["r"]), 0...2),
+      ], sizes: sizes.merging([Symbol("r"): 2]) { own, _ in own })
   }
 
   public static var examples: [OperatorExample] {
@@ -119,6 +146,6 @@ public struct RoiAlign: Primitive {
           .random(TensorType(.f32, [2, 3, 6, 6]), -1...1), .given(.f32([2, 4], [0, 1, 4, 5, 2, 0, 5, 3])),
           .given(.i64([2], [1, 0])),
         ])
-    }
+    } + [example(["n", "c", "h", "w"], sizes: [Symbol("n"): 2, Symbol("c"): 1, Symbol("h"): 5, Symbol("w"): 6])]
   }
 }

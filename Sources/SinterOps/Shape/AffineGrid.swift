@@ -18,22 +18,29 @@ public struct AffineGrid: Primitive {
   }
   public static var onnx: [OnnxRule] { [.direct(AffineGrid.self, since: 20)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 20) }
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1)] }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let theta = try inputs.tensor(0)
-    guard theta.rank == 3, let rows = theta.shape[1].value, theta.shape[2].value == rows + 1 else {
+    guard theta.rank == 3 else {
       throw DiagnosticError(.user, "affinegrid.theta", "theta must be [n, 2, 3] or [n, 3, 4], but is \(theta)")
     }
-    if inputs.contents(1) == nil, let declared = inputs.declaredShape(), declared.count == rows + 2,
-      declared[0] == theta.shape[0], declared[rows + 1] == Dim(rows)
-    {
-      return [Fact(theta.element, declared)]
+    let sizes = try inputs.sizes(1, "size", requiring: &obligations)
+    guard sizes.count == 4 || sizes.count == 5 else {
+      throw DiagnosticError(.user, "affinegrid.size", "size must have 4 or 5 entries, but is \(sizes)")
     }
-    let sizes = try inputs.knownSizes(1, "size")
-    guard sizes.count == rows + 2 else {
-      throw DiagnosticError(.user, "affinegrid.size", "size must have \(rows + 2) entries, but is \(sizes)")
+    let rows = sizes.count - 2
+    for (axis, count) in [(1, rows), (2, rows + 1)] {
+      try obligations.equal(
+        theta.shape[axis], Dim(count),
+        "size of axis \(axis) of theta, which is \(theta), and \(count) for \(rows) spatial axes")
     }
-    return [Fact(theta.element, [sizes[0]] + sizes.dropFirst(2) + [Dim(rows)])]
+    for (axis, size) in sizes.enumerated().dropFirst(2) {
+      try obligations.atLeast(size, 1, "entry \(axis) of size \(Broadcast.list(sizes))")
+    }
+    let batch = try obligations.equal(
+      sizes[0], theta.shape[0], "entry 0 of size and of the shape of theta, which is \(theta),")
+    return [Fact(theta.element, [batch] + sizes.dropFirst(2) + [Dim(rows)])]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -53,9 +60,10 @@ public struct AffineGrid: Primitive {
           let axis = spatial - column
           let size = builder.size(shape[axis]).cast(to: compute)
           let place = index[axis].cast(to: compute)
-          let coordinate =
-            alignsCorners
-            ? place * 2 / (size - 1).maximum(builder.constant(1, compute)) - 1 : (place * 2 + 1) / size - 1
+          // One place that is both corners is the last one.
+          let aligned = builder.select(
+            size > 1, place * 2 / (size - 1).maximum(builder.constant(1, compute)) - 1, builder.constant(1, compute))
+          let coordinate = alignsCorners ? aligned : (place * 2 + 1) / size - 1
           value = value + entry(column) * coordinate
         }
         return value.cast(to: theta.element)
@@ -69,6 +77,10 @@ public struct AffineGrid: Primitive {
       op.alignsCorners = alignsCorners
       return OperatorExample(
         op, [.random(TensorType(.f32, [2, 2, 3]), -1...1), .constant(.i64([4], [2, 3, 4, 5]))])
-    }
+    } + [
+      OperatorExample(
+        AffineGrid(), [.random(TensorType(.f32, ["n", "d", "e"]), -1...1), .given(.i64([5], [2, 3, 4, 1, 2]))],
+        sizes: [Symbol("n"): 2, Symbol("d"): 3, Symbol("e"): 4])
+    ]
   }
 }

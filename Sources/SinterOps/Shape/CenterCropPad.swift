@@ -14,15 +14,13 @@ public struct CenterCropPad: Primitive {
   public mutating func attributes(_ list: inout some AttributeList) { list.optionalInts("axes", &axes) }
   public static var onnx: [OnnxRule] { [.direct(CenterCropPad.self, since: 18)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 18) }
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1)] }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
-    if inputs.contents(1) == nil, let declared = inputs.declaredShape(), declared.count == x.rank {
-      return [Fact(x.element, declared)]
-    }
-    let sizes = try inputs.knownSizes(1, "shape")
+    let sizes = try inputs.sizes(1, "shape", requiring: &obligations)
     let axes = try (axes ?? Array(0..<x.rank)).map { try normalizedAxis($0, rank: x.rank, name: "axes") }
-    guard sizes.count == axes.count else {
+    guard sizes.count == axes.count, Set(axes).count == axes.count else {
       throw DiagnosticError(.user, "centercroppad", "shape must have \(axes.count) entries, but is \(sizes)")
     }
     var shape = x.shape
@@ -56,6 +54,7 @@ public struct CenterCropPad: Primitive {
     return [
       OperatorExample(CenterCropPad(), [x, .constant(.i64([2], [4, 8]))], sizes: [Symbol("n"): 7]),
       OperatorExample(some, [x, .constant(.i64([1], [2]))], sizes: [Symbol("n"): 3]),
+      OperatorExample(CenterCropPad(), [x, .given(.i64([2], [4, 2]))], sizes: [Symbol("n"): 3]),
     ]
   }
 }

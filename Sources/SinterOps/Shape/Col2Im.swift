@@ -22,76 +22,82 @@ public struct Col2Im: Primitive {
 
   public static var onnx: [OnnxRule] { [.direct(Col2Im.self, since: 18)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 18) }
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1), SizeInput(2)] }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     guard x.rank == 3 else {
       throw DiagnosticError(.user, "col2im.rank", "the columns must be [n, c·block, blocks], but are \(x)")
     }
-    let axes = try inputs.tensor(2).count
-    for (name, values, count) in [("strides", strides, axes), ("dilations", dilations, axes), ("pads", pads, axes * 2)]
+    let plan = try plan(inputs, &obligations)
+    let places = plan.block.reduce(1, *)
+    try obligations.divisible(x.shape[1], by: places, "number of channels of the columns, which are \(x),")
+    try obligations.atLeast(x.shape[1], 1, "number of channels of the columns, which are \(x),")
+    try obligations.equal(
+      x.shape[2], plan.counts.reduce(1, *),
+      "number of blocks of the columns, which are \(x), and of image \(Broadcast.list(plan.image))")
+    return [Fact(x.element, [x.shape[0], x.shape[1].exactQuotient(by: places) ?? x.shape[1] / places] + plan.image)]
+  }
+
+  private struct Plan {
+    var image: [Dim], block: [Dim], counts: [Dim] = []
+    var strides: [Int], dilations: [Int], pads: [Int]
+  }
+
+  private func plan(_ inputs: NodeInputs, _ obligations: inout Obligations) throws -> Plan {
+    let block = try inputs.sizes(2, "block_shape", atLeast: 1, requiring: &obligations)
+    let image = try inputs.sizes(1, "image_shape", atLeast: 1, requiring: &obligations)
+    let rank = image.count
+    guard rank == block.count, (1...3).contains(rank) else {
+      throw DiagnosticError(
+        .user, "col2im.shape",
+        "image_shape and block_shape must both hold one to three sizes, but are \(image) and \(block)")
+    }
+    for (name, values, count) in [("strides", strides, rank), ("dilations", dilations, rank), ("pads", pads, rank * 2)]
     {
-      guard values.isEmpty || Dim(values.count) == count,
+      guard values.isEmpty || values.count == count,
         values.allSatisfy({ ((name == "pads" ? 0 : 1)...Window.limit).contains($0) })
       else {
         throw DiagnosticError(.user, "col2im.\(name)", "\(name) must be \(count) positive numbers, but are \(values)")
       }
     }
-    if let block = inputs.integers(2), block.count > 3 || !block.allSatisfy({ (1...1 << 16).contains($0) }) {
-      throw DiagnosticError(
-        .user, "col2im.shape", "block_shape must be up to three numbers from 1 to \(1 << 16), but is \(block)")
+    var plan = Plan(
+      image: image, block: block, strides: strides.isEmpty ? image.map { _ in 1 } : strides,
+      dilations: dilations.isEmpty ? image.map { _ in 1 } : dilations,
+      pads: pads.isEmpty ? [Int](repeating: 0, count: 2 * rank) : pads)
+    for axis in 0..<rank {
+      let reach = (block[axis] - 1) * Dim(plan.dilations[axis]) + 1
+      let padded = image[axis] + Dim(plan.pads[axis] + plan.pads[axis + rank])
+      try obligations.atLeast(padded, reach, "size of axis \(axis) of the image with its pads")
+      plan.counts.append((padded - reach) / Dim(plan.strides[axis]) + 1)
     }
-    if inputs.contents(1) == nil || inputs.integers(2) == nil, let declared = inputs.declaredShape(),
-      declared.count > 2,
-      Dim(declared.count - 2) == axes
-    {
-      return [Fact(x.element, declared)]
-    }
-    let block = try inputs.knownIntegers(2, "block_shape")
-    let image = try inputs.knownSizes(1, "image_shape")
-    guard image.count == block.count else {
-      throw DiagnosticError(
-        .user, "col2im.shape",
-        "image_shape and block_shape must be equally long, but are \(image) and \(block)"
-      )
-    }
-    return [Fact(x.element, [x.shape[0], x.shape[1] / Dim(block.reduce(1, *))] + image)]
+    return plan
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
-    let (x, blockShape) = (try node.input(0), try node.input(2))
+    let x = try node.input(0)
     let shape = try node.output().shape
-    let image = Array(shape.dropFirst(2))
-    let rank = image.count
-    let known = node.facts.integers(2)
-    let strides = self.strides.isEmpty ? image.map { _ in 1 } : self.strides
-    let dilations = self.dilations.isEmpty ? image.map { _ in 1 } : self.dilations
-    let pads = self.pads.isEmpty ? [Int](repeating: 0, count: 2 * rank) : self.pads
-    let places = known.map { Dim($0.reduce(1, *)) } ?? x.shape[1] / shape[1]
+    var settled = Obligations()
+    let plan = try plan(node.facts, &settled)
+    let rank = plan.image.count
+    let places = plan.block.reduce(1, *)
     let result = try lowering.reduce(.sum, shape, over: [places]) { builder, index, inner in
       func number(_ value: Int) -> Expr { builder.constant(value, .i64) }
-      let block = (0..<rank).map { axis in
-        known.map { number($0[axis]) } ?? builder.load(blockShape.id, [number(axis)]).cast(to: .i64)
-      }
       // The place within the block along each axis, the last one first.
       var (rest, offsets) = (inner[0], [Expr]())
-      for size in block.reversed() {
-        offsets.append(rest.modulo(size))
-        rest = rest.floorDivided(by: size)
+      for size in plan.block.reversed() {
+        offsets.append(rest.modulo(builder.size(size)))
+        rest = rest.floorDivided(by: builder.size(size))
       }
       var (inside, column) = (builder.bool(true), number(0))
       for axis in 0..<rank {
-        let reach = (block[axis] - 1) * number(dilations[axis]) + number(1)
-        let free = builder.size(image[axis] + Dim(pads[axis] + pads[axis + rank])) - reach
-        let count = free.floorDivided(by: number(strides[axis])) + number(1)
-        let place = index[axis + 2] + number(pads[axis]) - offsets[rank - 1 - axis] * number(dilations[axis])
-        let which = place.floorDivided(by: number(strides[axis]))
-        let isWhole = place.modulo(number(strides[axis])) .== number(0)
-        inside = inside && (place >= number(0)) && isWhole && (which < count)
+        let (stride, count) = (number(plan.strides[axis]), builder.size(plan.counts[axis]))
+        let place = index[axis + 2] + number(plan.pads[axis]) - offsets[rank - 1 - axis] * number(plan.dilations[axis])
+        let which = place.floorDivided(by: stride)
+        inside = inside && (place >= number(0)) && (place.modulo(stride) .== number(0)) && (which < count)
         column = column * count + which
       }
       let row = index[1] * builder.size(places) + inner[0]
-      inside = inside && ((row < builder.size(x.shape[1])) && (column < builder.size(x.shape[2])))
       return builder.load(x.id, [index[0], row, column], where: inside).cast(to: x.element.computeType)
     }
     return [try lowering.cast(result, to: x.element)]
@@ -110,6 +116,10 @@ public struct Col2Im: Primitive {
       OperatorExample(
         Col2Im(),
         [.random(TensorType(.f32, [1, 5, 5]), -1...1), .constant(.i64([2], [5, 5])), .constant(.i64([2], [1, 5]))]),
+      OperatorExample(
+        op,
+        [.random(TensorType(.f32, ["n", "c", "l"]), -1...1), .given(.i64([2], [3, 5])), .given(.i64([2], [2, 2]))],
+        sizes: [Symbol("n"): 2, Symbol("c"): 12, Symbol("l"): 8]),
     ]
   }
 }

@@ -33,11 +33,8 @@ public struct Concat: Primitive {
         throw DiagnosticError(.user, "concat.type", "input 0 is \(first), but input \(index) is \(next)")
       }
       for other in shape.indices where other != axis {
-        if let a = shape[other].value, let b = next.shape[other].value, a != b {
-          throw DiagnosticError(
-            .user, "concat.size", "input \(index) is \(next), but axis \(other) must have size \(a) as in \(first)")
-        }
-        if next.shape[other].isConstant { shape[other] = next.shape[other] }
+        shape[other] = try obligations.equal(
+          shape[other], next.shape[other], "sizes of axis \(other) of input 0, \(first), and input \(index), \(next),")
       }
       shape[axis] = shape[axis] + next.shape[axis]
     }
@@ -79,6 +76,9 @@ public struct Concat: Primitive {
       OperatorExample(
         Concat(axis: -1), [random(["n", 3]), random(["n", "m"])], sizes: [Symbol("n"): 2, Symbol("m"): 4]),
       OperatorExample(Concat(axis: 1), [random([2, 3])]),
+      OperatorExample(
+        Concat(axis: 1), [random(["a", "b"]), random(["c", "d"]), random(["e", 2])],
+        sizes: [Symbol("a"): 2, Symbol("b"): 3, Symbol("c"): 2, Symbol("d"): 0, Symbol("e"): 2]),
       OperatorExample(Concat(axis: 1), [random([2, 3]), random([2, 0]), random([2, 1])]),
     ]
   }

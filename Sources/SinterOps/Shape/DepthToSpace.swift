@@ -28,10 +28,9 @@ public struct DepthToSpace: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try imageOfBlocks(inputs, blockSize)
-    guard let channels = x.shape[1].exactQuotient(by: Dim(blockSize * blockSize)) else {
-      throw DiagnosticError(
-        .user, "blocks.channels", "the channels of \(x) must be a multiple of \(blockSize * blockSize)")
-    }
+    let area = Dim(blockSize * blockSize)
+    try obligations.divisible(x.shape[1], by: area, "number of channels of \(x)")
+    let channels = x.shape[1].exactQuotient(by: area) ?? x.shape[1] / area
     return [Fact(x.element, [x.shape[0], channels, x.shape[2] * Dim(blockSize), x.shape[3] * Dim(blockSize)])]
   }
 
@@ -58,7 +57,9 @@ public struct DepthToSpace: Primitive {
       var op = DepthToSpace()
       op.blockSize = 2
       op.mode = mode
-      return OperatorExample(op, [.random(TensorType(.f32, ["n", 8, 2, 3]), -1...1)], sizes: [Symbol("n"): 2])
+      return OperatorExample(
+        op, [.random(TensorType(.f32, ["n", "c", "h", 3]), -1...1)],
+        sizes: [Symbol("n"): 2, Symbol("c"): 8, Symbol("h"): 2])
     }
   }
 }
@@ -79,16 +80,14 @@ public struct SpaceToDepth: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(SpaceToDepth.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: mode == .depthColumnRow ? 1 : 28) }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+    OnnxForm(of: self, since: mode == .depthColumnRow ? 1 : 28)
+  }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try imageOfBlocks(inputs, blockSize)
     let block = Dim(blockSize)
-    for size in x.shape[2...] {
-      if let number = size.value, number % blockSize != 0 {
-        throw DiagnosticError(.user, "blocks.size", "the spatial sizes of \(x) must be multiples of \(blockSize)")
-      }
-    }
+    for axis in [2, 3] { try obligations.divisible(x.shape[axis], by: block, "size of axis \(axis) of \(x)") }
     return [Fact(x.element, [x.shape[0], x.shape[1] * block * block, x.shape[2] / block, x.shape[3] / block])]
   }
 
@@ -118,7 +117,9 @@ public struct SpaceToDepth: Primitive {
       var op = SpaceToDepth()
       op.blockSize = 2
       op.mode = mode
-      return OperatorExample(op, [.random(TensorType(.f32, ["n", 3, 4, 6]), -1...1)], sizes: [Symbol("n"): 2])
+      return OperatorExample(
+        op, [.random(TensorType(.f32, ["n", "c", "h", 6]), -1...1)],
+        sizes: [Symbol("n"): 2, Symbol("c"): 3, Symbol("h"): 4])
     }
   }
 }
@@ -126,7 +127,8 @@ public struct SpaceToDepth: Primitive {
 private func imageOfBlocks(_ inputs: NodeInputs, _ blockSize: Int) throws -> TensorType {
   let x = try inputs.tensor(0)
   guard x.rank == 4 else {
-    throw DiagnosticError(.user, "blocks.rank", "the input must have 4 axes (batch, channels, height, width), but is \(x)")
+    throw DiagnosticError(
+      .user, "blocks.rank", "the input must have 4 axes (batch, channels, height, width), but is \(x)")
   }
   guard (1...1 << 16).contains(blockSize) else {
     throw DiagnosticError(.user, "blocks.size", "blocksize must be from 1 to \(1 << 16), but is \(blockSize)")

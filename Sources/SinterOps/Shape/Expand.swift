@@ -11,18 +11,12 @@ public struct Expand: Primitive {
 
   public static var onnx: [OnnxRule] { [.direct(Expand.self, since: 8)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 8) }
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1)] }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
-    if inputs.contents(1) == nil, let declared = inputs.declaredShape() {
-      guard try Broadcast.shape(x.shape, declared) == declared else {
-        throw DiagnosticError(
-          .user, "operator.declared", "\(x) does not broadcast to \(declared), which the file declares",
-          hint: "declare the right shape")
-      }
-      return [Fact(x.element, declared)]
-    }
-    return [Fact(x.element, try Broadcast.shape(x.shape, try inputs.knownSizes(1, "shape")))]
+    let shape = try inputs.sizes(1, "shape", requiring: &obligations)
+    return [Fact(x.element, try obligations.broadcast(x.shape, shape))]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -41,6 +35,9 @@ public struct Expand: Primitive {
       OperatorExample(Expand(), [.random(TensorType(.f32, [3, 1]), -1...1), .constant(.i64([3], [2, 1, 4]))]),
       OperatorExample(
         Expand(), [.random(TensorType(.f32, ["n", 1]), -1...1), .constant(.i64([2], [1, 4]))], sizes: [Symbol("n"): 3]),
+      OperatorExample(
+        Expand(), [.random(TensorType(.f32, ["n", "m"]), -1...1), .given(.i64([3], [2, 3, 4]))],
+        sizes: [Symbol("n"): 3, Symbol("m"): 1]),
     ]
   }
 }
@@ -67,13 +64,11 @@ public struct Tile: Primitive {
     ]
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 6) }
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1)] }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
-    if inputs.contents(1) == nil, let declared = inputs.declaredShape(), declared.count == x.rank {
-      return [Fact(x.element, declared)]
-    }
-    let repeats = try inputs.knownSizes(1, "repeats")
+    let repeats = try inputs.sizes(1, "repeats", requiring: &obligations)
     guard repeats.count == x.rank else {
       throw DiagnosticError(.user, "tile.count", "repeats must have \(x.rank) entries for \(x), but is \(repeats)")
     }
@@ -98,7 +93,10 @@ public struct Tile: Primitive {
     [
       OperatorExample(
         Tile(), [.random(TensorType(.f32, ["n", 2, 3]), -1...1), .constant(.i64([3], [2, 1, 3]))],
-        sizes: [Symbol("n"): 2])
+        sizes: [Symbol("n"): 2]),
+      OperatorExample(
+        Tile(), [.random(TensorType(.f32, ["n", "m"]), -1...1), .given(.i64([2], [3, 2]))],
+        sizes: [Symbol("n"): 1, Symbol("m"): 2]),
     ]
   }
 }

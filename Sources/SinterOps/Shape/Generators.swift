@@ -14,6 +14,7 @@ public struct ConstantOfShape: Primitive {
 
   public mutating func attributes(_ list: inout some AttributeList) { list.tensor("value", &value) }
   public static var onnx: [OnnxRule] { [.direct(ConstantOfShape.self, since: 9)] }
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(0)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 9) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
@@ -21,8 +22,11 @@ public struct ConstantOfShape: Primitive {
     if let value, value.count != 1 {
       throw DiagnosticError(.user, "constantofshape.value", "value must have one element, but is \(value.type)")
     }
-    if inputs.contents(0) == nil, let declared = inputs.declaredShape() { return [Fact(element, declared)] }
-    return [Fact(element, try inputs.knownSizes(0, "shape"))]
+    let type = try inputs.tensor(0)
+    guard type.rank == 1 else {
+      throw DiagnosticError(.user, "constantofshape.shape", "the shape must be a list of sizes, but is \(type)")
+    }
+    return [Fact(element, try inputs.sizes(0, "shape", requiring: &obligations))]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -42,6 +46,7 @@ public struct ConstantOfShape: Primitive {
     return [
       OperatorExample(ConstantOfShape(), [.constant(.i64([2], [2, 3]))]),
       OperatorExample(ones, [.constant(.i64([1], [4]))]), OperatorExample(ones, [.constant(.i64([0], []))]),
+      OperatorExample(ones, [.given(.i64([2], [3, 2]))]),
     ]
   }
 }

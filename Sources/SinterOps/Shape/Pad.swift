@@ -40,10 +40,13 @@ public struct Pad: Primitive {
     OnnxForm(of: self, since: mode == .wrap ? 19 : inputs.has(3) ? 18 : 11)
   }
 
-  /// Begin and end of each axis; nil where they are known only at run time.
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1, isSigned: true)] }
+
+  /// Begin and end of each axis; nil where the axes are known only at run time.
   private func pads(_ inputs: NodeInputs) throws -> [(begin: Dim, end: Dim)]? {
     let x = try inputs.tensor(0)
-    guard let pads = inputs.contents(1), !inputs.has(3) || inputs.integers(3) != nil else { return nil }
+    if inputs.has(3), inputs.integers(3) == nil { return nil }
+    let pads = try inputs.knownSizes(1, "pads")
     let axes = try (inputs.optionalIntegers(3, "axes") ?? Array(0..<x.rank)).map {
       try normalizedAxis($0, rank: x.rank, name: "axes")
     }
@@ -57,30 +60,83 @@ public struct Pad: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
+    if inputs.has(2) {
+      let value = try inputs.tensor(2)
+      guard value.element == x.element else {
+        throw DiagnosticError(.user, "operator.type", "the constant must be one \(x.element), but is \(value)")
+      }
+      try obligations.scalar(value, "the constant")
+    }
     if let pads = try pads(inputs) {
       let shape = zip(x.shape, pads).map { $0 + $1.begin + $1.end }
-      if let short = shape.first(where: { ($0.value ?? 0) < 0 }) {
-        throw DiagnosticError(.user, "pad.size", "negative pads leave \(short) elements of \(x)")
+      for (axis, size) in shape.enumerated() {
+        let (begin, end) = pads[axis]
+        try obligations.atLeast(size, 0, "size of axis \(axis) of \(x), padded by \(begin) and \(end),")
+        try requireSource(
+          x.shape[axis], begin, end, "what pads of \(begin) and \(end) leave of axis \(axis) of \(x)", &obligations)
       }
       return [Fact(x.element, shape)]
     }
-    if let declared = inputs.declaredShape(), declared.count == x.rank { return [Fact(x.element, declared)] }
-    _ = try inputs.optionalIntegers(3, "axes")
-    _ = try inputs.knownSizes(1, "pads")
-    return []
+    let (pads, axes) = (try inputs.knownSizes(1, "pads"), try inputs.countOfAxes(3, rank: x.rank))
+    guard pads.count == 2 * axes else {
+      throw DiagnosticError(.user, "pad.count", "pads must have \(2 * axes) entries for as many axes, but is \(pads)")
+    }
+    // Which axis has which pads is not known: each must do for all.
+    for k in 0..<axes where mode != .constant {
+      for size in x.shape {
+        let (begin, end) = (pads[k], pads[k + axes])
+        try requireSource(size, begin, end, "what pads of \(begin) and \(end) leave of any axis of \(x)", &obligations)
+      }
+    }
+    return [Fact(x.element, inputs.freshShape(rank: x.rank))]
+  }
+
+  /// Other modes than `constant` copy what negative pads leave: that must be enough.
+  private func requireSource(
+    _ size: Dim, _ begin: Dim, _ end: Dim, _ subject: @autoclosure () -> String, _ obligations: inout Obligations
+  ) throws {
+    let left = size - (-begin).clampedToZero - (-end).clampedToZero
+    let (before, after) = (begin.clampedToZero, end.clampedToZero)
+    if before == 0 && after == 0 { return }
+    switch mode {
+    case .constant: break
+    case .edge, .wrap: try obligations.atLeast(left, Dim.min(before + after, 1), subject())
+    case .reflect:
+      // The border itself is not repeated.
+      for pad in [before, after] where pad != 0 { try obligations.atLeast(left, pad + Dim.min(pad, 1), subject()) }
+    }
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
     let shape = try node.output().shape
     let pads = try pads(node.facts)
+    let open = node.has(3) && pads == nil ? NamedAxes(try node.input(3), rank: x.rank) : nil
+    let given = try node.facts.knownSizes(1, "pads")
+    if let open {
+      try lowering.defineSizes(shape, of: "the result, whose axes or pads are not right,") { builder, axis in
+        let (begin, end) = openPads(builder, open, given, axis)
+        return builder.select(
+          open.areRight(builder, mayRepeat: false), builder.size(x.shape[axis]) + begin + end,
+          builder.constant(-1, .i64))
+      }
+    }
     let known = node.has(2) ? node.facts.constant(2)?.uniformNumber : 0
     return [
       try lowering.element(shape) { builder, index in
-        let begins = try pads.map { $0.map { builder.size($0.begin) } } ?? begins(node, builder, rank: x.rank)
-        let places = zip(index, begins).map { $0 - $1 }
+        let amounts = x.shape.indices.map { axis in
+          pads.map { (begin: builder.size($0[axis].begin), end: builder.size($0[axis].end)) }
+            ?? open.map { openPads(builder, $0, given, axis) }
+            ?? (begin: builder.constant(0, .i64), end: builder.constant(0, .i64))
+        }
+        let places = zip(index, amounts).map { $0 - $1.begin }
         if mode != .constant {
-          return builder.load(x.id, zip(places, x.shape).map { source(builder, $0, $1) })
+          return builder.load(
+            x.id,
+            places.indices.map { axis in
+              if let own = pads?[axis], own.begin == 0, own.end == 0 { return index[axis] }
+              return source(builder, places[axis], x.shape[axis], amounts[axis], pads?[axis])
+            })
         }
         var inside = builder.bool(true)
         for axis in places.indices where pads.map({ $0[axis].begin != 0 || $0[axis].end != 0 }) ?? true {
@@ -98,46 +154,56 @@ public struct Pad: Primitive {
     ]
   }
 
-  /// The element that stands at a place outside.
-  private func source(_ builder: BodyBuilder, _ place: Expr, _ size: Dim) -> Expr {
-    let zero = builder.constant(0, .i64)
-    let extent = builder.size(size)
+  /// The element that stands at a place of the input that lies outside, or that a negative pad removes.
+  private func source(
+    _ builder: BodyBuilder, _ place: Expr, _ size: Dim, _ pads: (begin: Expr, end: Expr),
+    _ known: (begin: Dim, end: Dim)?
+  ) -> Expr {
+    let (zero, one) = (builder.constant(0, .i64), builder.constant(1, .i64))
+    // What is left of the axis begins here.
+    let first = known.map { builder.size((-$0.begin).clampedToZero) } ?? (-pads.begin).maximum(zero)
+    let cut = known.map { builder.size((-$0.end).clampedToZero) } ?? (-pads.end).maximum(zero)
+    let extent = builder.size(size) - first - cut
+    let own = place - first
     switch mode {
     case .constant: return place
-    case .edge: return place.clamped(zero, extent - builder.constant(1, .i64))
-    case .wrap: return place.modulo(extent)
+    case .edge: return first + own.clamped(zero, extent - one)
+    case .wrap: return first + own.modulo(extent)
     case .reflect:
-      let period = (extent * 2 - 2).maximum(builder.constant(1, .i64))
-      let phase = place.modulo(period)
-      return builder.select(phase < extent, phase, period - phase)
+      let forth = own.maximum(-own)
+      return first + forth.minimum((extent - one) * 2 - forth)
     }
   }
 
-  /// The begin of each axis, read at run time.
-  private func begins(_ node: LoweringNode, _ builder: BodyBuilder, rank: Int) throws -> [Expr] {
-    func number(_ value: Int) -> Expr { builder.constant(value, .i64) }
-    let pads = try node.input(1)
-    guard node.has(3) else { return (0..<rank).map { builder.load(pads.id, [number($0)]).cast(to: .i64) } }
-    let axes = try node.input(3)
-    var begins = (0..<rank).map { _ in number(0) }
-    for axis in 0..<rank {
-      for k in 0..<(axes.shape.first?.value ?? 0) {
-        let named = builder.load(axes.id, [number(k)]).cast(to: .i64)
-        let isHere = (named .== number(axis)) || (named .== number(axis - rank))
-        begins[axis] = builder.select(isHere, builder.load(pads.id, [number(k)]).cast(to: .i64), begins[axis])
-      }
+  /// The pads of an axis where the axes are read at run time.
+  private func openPads(
+    _ builder: BodyBuilder, _ axes: NamedAxes, _ pads: [Dim], _ axis: Int
+  ) -> (begin: Expr, end: Expr) {
+    var result = (begin: builder.constant(0, .i64), end: builder.constant(0, .i64))
+    for k in 0..<axes.count {
+      let isHere = axes.isAxis(builder, k, axis)
+      result.begin = builder.select(isHere, builder.size(pads[k]), result.begin)
+      result.end = builder.select(isHere, builder.size(pads[k + axes.count]), result.end)
     }
-    return begins
+    return result
   }
 
   public static var examples: [OperatorExample] {
     let x = OperatorExample.Input.random(TensorType(.f32, ["n", 4]), -1...1)
     let sizes = [Symbol("n"): 3]
+    let open = OperatorExample.Input.random(TensorType(.f32, ["n", "m"]), -1...1)
+    let openSizes = [Symbol("n"): 3, Symbol("m"): 2]
     return Mode.allCases.map {
       OperatorExample(Pad($0), [x, .constant(.i64([4], [1, 2, 0, 1]))], sizes: sizes)
     } + [
-      OperatorExample(Pad(), [x, .constant(.i64([2], [1, -1])), .given(.f32([], [3])), .constant(.i64([1], [-1]))], sizes: sizes),
+      OperatorExample(
+        Pad(), [x, .constant(.i64([2], [1, -1])), .given(.f32([], [3])), .constant(.i64([1], [-1]))], sizes: sizes),
       OperatorExample(Pad(), [x, .constant(.i64([4], [0, -1, 2, -1])), .constant(.f32([], [7]))], sizes: sizes),
+      OperatorExample(Pad(.wrap), [x, .constant(.i64([4], [-1, 2, 3, -1]))], sizes: sizes),
+      OperatorExample(Pad(.reflect), [x, .constant(.i64([4], [1, -1, -1, 2]))], sizes: sizes),
+      OperatorExample(Pad(.edge), [open, .given(.i64([4], [1, -1, 0, 2]))], sizes: openSizes),
+      OperatorExample(Pad(), [open, .given(.i64([4], [1, -1, 0, 2])), .given(.f32([], [3]))], sizes: openSizes),
+      OperatorExample(Pad(), [open, .given(.i64([2], [1, -1])), .absent, .given(.i64([1], [-2]))], sizes: openSizes),
     ]
   }
 }

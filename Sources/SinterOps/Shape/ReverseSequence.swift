@@ -24,10 +24,13 @@ public struct ReverseSequence: Primitive {
     let (x, lengths) = (try inputs.tensor(0), try inputs.tensor(1))
     let batch = try normalizedAxis(batchAxis, rank: x.rank, name: "batch_axis")
     let time = try normalizedAxis(timeAxis, rank: x.rank, name: "time_axis")
-    guard batch != time, lengths.rank == 1, lengths.element.isInteger else {
+    guard batch != time, batch < 2, time < 2, lengths.rank == 1, lengths.element.isInteger else {
       throw DiagnosticError(
-        .user, "reversesequence", "lengths must be [\(x.shape[batch])] integers along another axis than time, but are \(lengths)")
+        .user, "reversesequence",
+        "time and batch must be axes 0 and 1, and lengths \(x.shape[batch]) integers, but the axes are \(time) and \(batch), and lengths \(lengths)"
+      )
     }
+    try obligations.equal(lengths.shape[0], x.shape[batch], "number of lengths and size of axis \(batch) of \(x)")
     return [Fact(.tensor(x))]
   }
 
@@ -35,9 +38,23 @@ public struct ReverseSequence: Primitive {
     let (x, lengths) = (try node.input(0), try node.input(1))
     let batch = try normalizedAxis(batchAxis, rank: x.rank)
     let time = try normalizedAxis(timeAxis, rank: x.rank)
+    let error = lowering.error(
+      "ReverseSequence: length %0 is negative or not less than %1, which is one more than the time axis is long")
+    if !x.type.isNeverEmpty {
+      // Lengths that no element asks for must be right all the same.
+      let right = try lowering.reduce(.minimum, [], over: lengths.shape) { builder, _, inner in
+        let length = builder.load(lengths.id, inner).cast(to: .i64)
+        let isRight = (length >= 0) && (length <= builder.size(x.shape[time]))
+        return builder.select(isRight, builder.constant(1, .i64), builder.constant(-1, .i64))
+      }
+      lowering.define(
+        lowering.freshSize(), as: right,
+        "a length is negative or more than the time axis is long, so that what is reversed")
+    }
     return [
       try lowering.element(x.shape) { builder, index in
-        let length = builder.load(lengths.id, [index[batch]]).cast(to: .i64).minimum(builder.size(x.shape[time]))
+        let length = builder.load(lengths.id, [index[batch]]).cast(to: .i64).checked(
+          below: builder.size(x.shape[time] + 1), error: error)
         var own = index
         own[time] = builder.select(index[time] < length, length - index[time] - 1, index[time])
         return builder.load(x.id, own)
@@ -48,7 +65,8 @@ public struct ReverseSequence: Primitive {
   public static var examples: [OperatorExample] {
     [
       OperatorExample(
-        ReverseSequence(), [.random(TensorType(.f32, [4, "n"]), -1...1), .given(.i64([3], [1, 4, 2]))], sizes: [Symbol("n"): 3])
+        ReverseSequence(), [.random(TensorType(.f32, ["t", "n"]), -1...1), .given(.i64([3], [1, 4, 2]))],
+        sizes: [Symbol("t"): 4, Symbol("n"): 3])
     ]
   }
 }

@@ -22,51 +22,59 @@ public struct Slice: Primitive {
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 10) }
 
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] {
+    [SizeInput(1, isSigned: true), SizeInput(2, isSigned: true)]
+  }
+
   /// What is taken along one axis: elements start, start + step, …
   struct Range {
     var start: Dim
     var step: Int
     var count: Dim
 
+    /// Exact for any places and sizes: of an axis that has no elements none is taken.
+    ///
     /// - Parameter size: the axis.
     init(size: Dim, start: Dim, end: Dim, step: Int) {
-      self.step = step
-      // A symbolic place is a size or a difference of sizes; it counts from the end only if it is negative for certain.
-      func isFromEnd(_ place: Dim) -> Bool { place.isNegative }
-      let beyond = Int(Int32.max)
+      self.step = min(max(step, -Self.limit), Self.limit)
+      let (from, to) = (Self.place(start, in: size), Self.place(end, in: size))
       if step > 0 {
-        var to = isFromEnd(end) ? size + end : end
-        if (end.value ?? 0) >= beyond { to = size } else if !isFromEnd(end), to != size { to = Slice.least(to, size) }
-        self.start = isFromEnd(start) ? (size + start).clampedToZero : start
-        count = (to - self.start).ceilDivided(by: Dim(step)).clampedToZero
+        self.start = from.clampedToZero
+        count = (Dim.min(to, size) - self.start).ceilDivided(by: Dim(self.step)).clampedToZero
       } else {
-        self.start = isFromEnd(start) ? size + start : Slice.least(start, size - 1)
-        if (start.value ?? 0) >= beyond { self.start = size - 1 }
-        var to = end
-        if let number = end.value, number <= -beyond { to = -1 } else if isFromEnd(end) { to = Dim.max(size + end, -1) }
-        count = (self.start - to).ceilDivided(by: Dim(-step)).clampedToZero
+        self.start = Dim.min(from.clampedToZero, size - 1)
+        count = (self.start - Dim.max(to, -1)).ceilDivided(by: Dim(-self.step)).clampedToZero
       }
     }
-  }
 
-  /// The smaller of two sizes, the second one where neither is known to be.
-  private static func least(_ a: Dim, _ b: Dim) -> Dim {
-    if (b - a).isNonnegative { return a }
-    if (a - b).isNonnegative { return b }
-    return Dim.min(a, b)
+    /// No axis is longer.
+    private static let limit = 1 << 48
+
+    /// The place that a number means: `size` or more, or below zero, where it lies outside. Numbers that are greater than any axis is long
+    /// say: as far as there are elements; so do the greatest and the least of 32 bits.
+    private static func place(_ place: Dim, in size: Dim) -> Dim {
+      guard let number = place.value else { return Dim.place(place, in: size) }
+      if number >= limit || number == Int(Int32.max) { return size }
+      if number <= -limit || number == Int(Int32.min) || number == -Int(Int32.max) { return -1 }
+      return Dim.place(place, in: size)
+    }
   }
 
   private func axes(_ inputs: NodeInputs, count: Int, rank: Int) throws -> [Int] {
     let given = try inputs.optionalIntegers(3, "axes") ?? Array(0..<count)
-    return try given.map { try normalizedAxis($0, rank: rank, name: "axes") }
+    let axes = try given.map { try normalizedAxis($0, rank: rank, name: "axes") }
+    guard Set(axes).count == axes.count else {
+      throw DiagnosticError(.user, "slice.axes", "axes must name each axis once, but is \(given)")
+    }
+    return axes
   }
 
-  /// What is taken along each axis; nil where that is known only at run time.
+  /// What is taken along each axis; nil where the axes or the steps are known only at run time.
   private func ranges(_ inputs: NodeInputs) throws -> [Range]? {
     let x = try inputs.tensor(0)
-    guard let starts = inputs.contents(1), let ends = inputs.contents(2),
-      !inputs.has(3) || inputs.integers(3) != nil, !inputs.has(4) || inputs.integers(4) != nil
-    else { return nil }
+    if inputs.has(3), inputs.integers(3) == nil { return nil }
+    if inputs.has(4), inputs.integers(4) == nil { return nil }
+    let (starts, ends) = (try inputs.knownSizes(1, "starts"), try inputs.knownSizes(2, "ends"))
     let axes = try axes(inputs, count: starts.count, rank: x.rank)
     let steps = try inputs.optionalIntegers(4, "steps") ?? axes.map { _ in 1 }
     guard starts.count == axes.count, ends.count == axes.count, steps.count == axes.count else {
@@ -87,12 +95,16 @@ public struct Slice: Primitive {
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     if let ranges = try ranges(inputs) { return [Fact(x.element, ranges.map(\.count))] }
-    if let declared = inputs.declaredShape(), declared.count == x.rank { return [Fact(x.element, declared)] }
-    _ = try inputs.knownSizes(1, "starts")
-    _ = try inputs.knownSizes(2, "ends")
-    _ = try inputs.optionalIntegers(3, "axes")
-    _ = try inputs.optionalIntegers(4, "steps")
-    return []
+    let (starts, ends) = (try inputs.tensor(1), try inputs.tensor(2))
+    for (index, name) in [(3, "axes"), (4, "steps")] where inputs.has(index) {
+      let type = try inputs.indices(index)
+      guard type.rank == 1, starts.rank == 1, ends.shape == starts.shape, type.shape == starts.shape else {
+        throw DiagnosticError(
+          .user, "slice.count",
+          "starts, ends and \(name) must have as many entries, but are \(starts), \(ends), \(type)")
+      }
+    }
+    return [Fact(x.element, inputs.freshShape(rank: x.rank))]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -106,51 +118,36 @@ public struct Slice: Primitive {
         }
       ]
     }
-    let error = lowering.error(
-      "Slice: place %0 lies outside of an axis of %1 elements; the result is declared longer than what is taken")
+    let places = OpenSlice(node, rank: x.rank)
+    try lowering.defineSizes(shape, of: "the slice, whose axes or steps are not right,") { builder, axis in
+      try places.count(builder, axis, size: x.shape[axis])
+    }
+    let starts = try x.shape.indices.map { axis in
+      try lowering.element([2]) { builder, index in
+        let place = try places.range(builder, axis, size: x.shape[axis])
+        return builder.select(index[0] .== builder.constant(0, .i64), place.start, place.step)
+      }
+    }
     return [
       try lowering.element(shape) { builder, index in
-        let places = try places(node, builder, x.shape)
-        let own = zip(index, zip(places, x.shape)).map { index, axis in
-          (index * axis.0.step + axis.0.start).checked(below: builder.size(axis.1), error: error)
+        let own = zip(index, starts).map { index, place in
+          index * builder.load(place.id, [builder.constant(1, .i64)])
+            + builder.load(place.id, [builder.constant(0, .i64)])
         }
         return builder.load(x.id, own)
       }
     ]
   }
 
-  /// Start and step along each axis, read at run time.
-  private func places(_ node: LoweringNode, _ builder: BodyBuilder, _ shape: [Dim]) throws -> [(
-    start: Expr, step: Expr
-  )] {
-    func number(_ value: Int) -> Expr { builder.constant(value, .i64) }
-    let count = try node.input(1).shape.first?.value ?? 0
-    func entry(_ input: Int, _ k: Int, _ absent: Int) throws -> Expr {
-      guard node.has(input) else { return number(absent) }
-      return builder.load(try node.input(input).id, [number(k)]).cast(to: .i64)
-    }
-    var places = shape.map { _ in (start: number(0), step: number(1)) }
-    for axis in shape.indices {
-      let size = builder.size(shape[axis])
-      for k in 0..<count {
-        let named = try entry(3, k, k)
-        let isHere = (named .== number(axis)) || (named .== number(axis - shape.count))
-        let start = try entry(1, k, 0)
-        let step = try entry(4, k, 1)
-        let fromFront = builder.select(start < 0, start + size, start)
-        let last = builder.select(step < 0, size - 1, size)
-        places[axis].start = builder.select(isHere, fromFront.clamped(number(0), last), places[axis].start)
-        places[axis].step = builder.select(isHere, step, places[axis].step)
-      }
-    }
-    return places
-  }
-
   public static var examples: [OperatorExample] {
-    func example(_ shape: [Dim], _ parameters: [[Int]], _ sizes: [Symbol: Int] = [:]) -> OperatorExample {
+    func example(_ shape: [Dim], _ parameters: [[Int]], _ sizes: [Symbol: Int] = [:], open: Int = 0) -> OperatorExample
+    {
       OperatorExample(
         Slice(),
-        [.random(TensorType(.f32, shape), -1...1)] + parameters.map { .constant(.i64([$0.count], $0)) }, sizes: sizes)
+        [.random(TensorType(.f32, shape), -1...1)]
+          + parameters.enumerated().map { place, list in
+            place < open ? .given(.i64([list.count], list)) : .constant(.i64([list.count], list))
+          }, sizes: sizes)
     }
     let n = [Symbol("n"): 6]
     return [
@@ -158,6 +155,11 @@ public struct Slice: Primitive {
       example([8, 5], [[7], [-9], [0], [-3]]), example(["n", 5], [[1], [-1], [0]], n),
       example(["n", 5], [[-4], [100]], n),
       example(["n", 5], [[-1], [-100], [0], [-2]], n), example([3, 5], [[5], [9], [1]]),
+      example(["n", "m"], [[-4, 2], [100, -1], [1, 0], [1, 2]], [Symbol("n"): 6, Symbol("m"): 3]),
+      example(["n", "m"], [[100, -100], [-100, 100], [1, 0], [-2, 1]], [Symbol("n"): 6, Symbol("m"): 3]),
+      example(["n", 5], [[-4], [9], [0]], n, open: 2),
+      example(["n", 5], [[4, 3], [-9, 0], [1, 0], [-2, -1]], n, open: 2),
+      example(["n", 5], [[-1, 1], [-4, 4], [1, -2], [-1, 2]], n, open: 4),
     ]
   }
 }

@@ -2,8 +2,8 @@ import SinterCore
 import SinterIR
 import SinterKernel
 
-/// Parts of the input along an axis: of the sizes that the second input gives, or as many equal ones as there are results, the last one
-/// smaller where they do not divide the axis.
+/// Parts of the input along an axis: of the sizes that the second input gives; or `num_outputs` equal ones, the last one smaller where
+/// these do not divide the axis; or without either as many equal ones as there are results.
 public struct Split: Primitive {
   public static let name = "Split"
   public static let summary = "Parts of a tensor along an axis."
@@ -31,6 +31,8 @@ public struct Split: Primitive {
       },
     ]
   }
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1)] }
+
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
     if inputs.has(1) { return OnnxForm("Split", since: 13, attributes: [("axis", .int(axis))]) }
     return OnnxForm(
@@ -39,53 +41,40 @@ public struct Split: Primitive {
   }
 
   /// The sizes of the parts.
-  private func parts(_ inputs: NodeInputs) throws -> [Dim] {
+  private func parts(_ inputs: NodeInputs, _ obligations: inout Obligations) throws -> [Dim] {
     let x = try inputs.tensor(0)
-    let size = x.shape[try normalizedAxis(axis, rank: x.rank)]
+    let axis = try normalizedAxis(axis, rank: x.rank)
+    let size = x.shape[axis]
     if inputs.has(1) {
-      if inputs.contents(1) == nil, let declared = declaredParts(inputs) {
-        guard declared.reduce(Dim(0), +) == size else {
-          throw DiagnosticError(
-            .user, "operator.declared", "the file declares parts of \(declared), which do not add up to \(size)",
-            hint: "declare the right shapes")
-        }
-        return declared
-      }
-      let parts = try inputs.knownSizes(1, "split")
-      let sum = parts.reduce(Dim(0), +)
+      let parts = try inputs.sizes(1, "split", requiring: &obligations)
       guard parts.count >= inputs.outputCount else {
         throw DiagnosticError(
           .user, "split.parts", "split \(parts) has \(parts.count) parts, but there are \(inputs.outputCount) results")
       }
-      if let given = sum.value, let total = size.value, given != total {
-        throw DiagnosticError(.user, "split.parts", "the parts \(parts) must add up to \(total), but give \(given)")
-      }
+      try obligations.equal(
+        size, parts.reduce(0, +), "size of axis \(axis) of \(x) and the sum of the parts \(Broadcast.list(parts))")
       return parts
     }
     let count = numOutputs > 0 ? numOutputs : inputs.outputCount
-    guard (inputs.outputCount...Window.limit).contains(count) else {
+    guard (max(inputs.outputCount, 1)...Window.limit).contains(count) else {
       throw DiagnosticError(
         .user, "split.parts", "num_outputs is \(count), but there are \(inputs.outputCount) results")
     }
     // Parts that are no results need not be told.
-    if let even = size.exactQuotient(by: Dim(count)) { return [Dim](repeating: even, count: inputs.outputCount) }
-    let part = size.ceilDivided(by: Dim(count))
-    return (1...max(inputs.outputCount, 1)).map { $0 < count ? part : size - part * Dim(count - 1) }
-  }
-
-  private func declaredParts(_ inputs: NodeInputs) -> [Dim]? {
-    let parts = (0..<inputs.outputCount).compactMap { index in
-      inputs.declaredShape(index).flatMap { shape in
-        (try? normalizedAxis(axis, rank: shape.count)).map { shape[$0] }
-      }
+    if numOutputs == 0 {
+      try obligations.divisible(size, by: Dim(count), "size of axis \(axis) of \(x), which is split into equal parts,")
+      return [Dim](repeating: size.exactQuotient(by: Dim(count)) ?? size / Dim(count), count: inputs.outputCount)
     }
-    return parts.count == inputs.outputCount ? parts : nil
+    let part = size.exactQuotient(by: Dim(count)) ?? size.ceilDivided(by: Dim(count))
+    let last = size - part * Dim(count - 1)
+    try obligations.atLeast(last, 1, "last of \(count) parts of axis \(axis) of \(x)")
+    return (1...max(inputs.outputCount, 1)).map { $0 < count ? part : last }
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     let axis = try normalizedAxis(axis, rank: x.rank)
-    return try parts(inputs).map { part in
+    return try parts(inputs, &obligations).map { part in
       var shape = x.shape
       shape[axis] = part
       return Fact(x.element, shape)
@@ -95,8 +84,8 @@ public struct Split: Primitive {
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
     let axis = try normalizedAxis(axis, rank: x.rank)
-    var start = Dim(0)
-    return try parts(node.facts).prefix(node.outputs.count).map { part in
+    var (start, settled) = (Dim(0), Obligations())
+    return try parts(node.facts, &settled).prefix(node.outputs.count).map { part in
       var shape = x.shape
       shape[axis] = part
       let offset = start
@@ -111,9 +100,16 @@ public struct Split: Primitive {
 
   public static var examples: [OperatorExample] {
     func random(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.f32, shape), -1...1) }
+    var uneven = Split(axis: 0)
+    uneven.numOutputs = 3
     return [
       OperatorExample(Split(axis: 1), [random(["n", 6])], outputs: 3, sizes: [Symbol("n"): 2]),
-      OperatorExample(Split(axis: 0), [random([7, 2])], outputs: 3),
+      OperatorExample(uneven, [random([7, 2])], outputs: 3),
+      OperatorExample(uneven, [random(["n", "m"])], outputs: 3, sizes: [Symbol("n"): 8, Symbol("m"): 2]),
+      OperatorExample(Split(axis: 1), [random(["n", "m"])], outputs: 2, sizes: [Symbol("n"): 2, Symbol("m"): 6]),
+      OperatorExample(
+        Split(axis: 0), [random(["n", "m"]), .given(.i64([2], [1, 3]))], outputs: 2,
+        sizes: [Symbol("n"): 4, Symbol("m"): 2]),
       OperatorExample(Split(axis: -1), [random([2, 6]), .constant(.i64([3], [1, 2, 3]))], outputs: 3),
     ]
   }

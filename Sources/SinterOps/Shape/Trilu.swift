@@ -20,6 +20,7 @@ public struct Trilu: Primitive {
     guard x.rank >= 2 else {
       throw DiagnosticError(.user, "trilu.rank", "the input must have at least 2 axes, but is \(x)")
     }
+    if inputs.has(1) { try obligations.scalar(try inputs.indices(1), "k") }
     return [Fact(.tensor(x))]
   }
 
@@ -45,7 +46,8 @@ public struct Trilu: Primitive {
     let x = OperatorExample.Input.random(TensorType(.f32, [2, "n", 4]), -1...1)
     let sizes = [Symbol("n"): 3]
     return [
-      OperatorExample(Trilu(), [x], sizes: sizes), OperatorExample(lower, [x, .constant(.i64([], [-1]))], sizes: sizes),
+      OperatorExample(Trilu(), [x], sizes: sizes),
+      OperatorExample(lower, [x, .constant(.i64([], [-1]))], sizes: sizes),
       OperatorExample(Trilu(), [x, .given(.i64([], [1]))], sizes: sizes),
     ]
   }

@@ -15,10 +15,10 @@ public struct Unsqueeze: Primitive {
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let fact = try inputs.fact(0)
     let x = try inputs.tensor(0)
-    if inputs.integers(1) == nil, let declared = try inputs.declaredReshape(of: x) {
-      return [Fact(x.element, declared)]
+    guard let added = inputs.integers(1) else {
+      let count = try inputs.countOfAxes(1, rank: Fact.contentsLimit)
+      return [Fact(x.element, inputs.freshShape(rank: x.rank + count))]
     }
-    let added = try inputs.knownIntegers(1, "axes")
     let rank = x.rank + added.count
     let axes = Set(try added.map { try normalizedAxis($0, rank: rank, name: "axes") })
     guard axes.count == added.count else {
@@ -32,7 +32,19 @@ public struct Unsqueeze: Primitive {
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
     let shape = try node.output().shape
-    guard let added = node.facts.integers(1) else { return [try lowering.reshape(x, to: shape)] }
+    guard let added = node.facts.integers(1) else {
+      let axes = NamedAxes(try node.input(1), rank: shape.count)
+      try lowering.defineSizes(shape, of: "the result, whose new axes are not right,") { builder, axis in
+        func number(_ value: Int) -> Expr { builder.constant(value, .i64) }
+        let place = axes.countOfOthers(builder, before: axis)
+        let own = x.shape.enumerated().reduce(number(-1)) { size, other in
+          builder.select(place .== number(other.offset), builder.size(other.element), size)
+        }
+        let size = builder.select(axes.names(builder, axis), number(1), own)
+        return builder.select(axes.areRight(builder, mayRepeat: false), size, number(-1))
+      }
+      return [try lowering.reshape(x, to: shape)]
+    }
     let axes = Set(try added.map { try normalizedAxis($0, rank: shape.count) })
     return [
       try lowering.element(shape) { builder, index in
@@ -46,6 +58,7 @@ public struct Unsqueeze: Primitive {
     return [
       OperatorExample(Unsqueeze(), [x, .constant(.i64([1], [1]))], sizes: [Symbol("n"): 2]),
       OperatorExample(Unsqueeze(), [x, .constant(.i64([2], [0, -1]))], sizes: [Symbol("n"): 2]),
+      OperatorExample(Unsqueeze(), [x, .given(.i64([2], [0, -2]))], sizes: [Symbol("n"): 2]),
     ]
   }
 }

@@ -51,9 +51,10 @@ public struct CosineWindow: Primitive {
     return OnnxForm(kind.onnxName, since: 17, attributes: attributes)
   }
 
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(0)] }
+
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
-    if inputs.contents(0) == nil, let declared = inputs.declaredShape() { return [Fact(outputType, declared)] }
-    return [Fact(outputType, Array(try inputs.knownSizes(0, "size").prefix(1)))]
+    [Fact(outputType, [try inputs.size(0, "size", requiring: &obligations)])]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -76,6 +77,6 @@ public struct CosineWindow: Primitive {
       var op = CosineWindow(kind)
       op.isPeriodic = kind != .hann
       return OperatorExample(op, [.constant(.i64([], [8]))])
-    }
+    } + [OperatorExample(CosineWindow(), [.given(.i64([], [5]))])]
   }
 }

@@ -35,57 +35,101 @@ public struct DFT: Primitive {
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 20) }
 
-  /// The axes that the transform may be along, with its length and the result's shape for each: one, unless the axis is known only at run
-  /// time and several agree with what is declared.
-  private func plans(_ inputs: NodeInputs) throws -> [(axis: Int, length: Dim, result: [Dim])] {
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1)] }
+
+  private struct Plan {
+    var axis: Int
+    var length: Dim
+    var result: [Dim]
+  }
+
+  /// The transform along the axis; along each axis, where it is known only at run time.
+  private func plans(_ inputs: NodeInputs, _ obligations: inout Obligations) throws -> [Plan] {
     let x = try inputs.tensor(0)
     try requireElement(x) { $0.isFloat }
-    guard x.rank >= 2, let parts = x.shape.last?.value, parts == 1 || parts == 2 else {
-      throw DiagnosticError(.user, "dft.parts", "the last axis must have size 1 (real) or 2 (complex), but the input is \(x)")
+    guard x.rank >= 2, let parts = x.shape.last else {
+      throw DiagnosticError(.user, "dft.parts", "the input must have an axis besides that of the parts, but is \(x)")
     }
-    func plan(_ axis: Int) -> (axis: Int, length: Dim, result: [Dim]) {
+    if isInverse && isOnesided {
+      try obligations.equal(parts, 2, "size of the last axis of \(x), a one-sided spectrum, and 2")
+    } else {
+      try obligations.isComplexOrReal(parts, of: x)
+    }
+    let given = inputs.has(1) ? try inputs.size(1, "dft_length", atLeast: 1, requiring: &obligations) : nil
+    func plan(_ axis: Int) -> Plan {
       var size = x.shape[axis]
       if isInverse && isOnesided { size = (size - 1) * 2 }
-      if inputs.has(1), let given = inputs.contents(1)?.first { size = given }
+      if let given { size = given }
       var result = x.shape
       result[axis] = isOnesided && !isInverse ? size / 2 + 1 : size
       result[x.rank - 1] = isInverse && isOnesided ? 1 : 2
-      return (axis, size, result)
+      return Plan(axis: axis, length: size, result: result)
     }
-    guard inputs.has(2) else { return [plan(x.rank - 2)] }
-    if let given = inputs.integers(2)?.first { return [plan(try normalizedAxis(given, rank: x.rank))] }
-    let agreeing = (0..<(x.rank - 1)).map { plan($0) }.filter { $0.result == inputs.declaredShape() }
-    if agreeing.isEmpty { _ = try inputs.knownIntegers(2, "axis") }
-    return agreeing
+    if inputs.has(2) {
+      try obligations.scalar(try inputs.indices(2), "the axis")
+      guard let number = inputs.integers(2)?.first else { return (0..<(x.rank - 1)).map { plan($0) } }
+      let axis = try normalizedAxis(number, rank: x.rank)
+      guard axis < x.rank - 1 else {
+        throw DiagnosticError(
+          .user, "dft.axis", "the axis must not be that of the parts, which is the last one of \(x), but is \(number)")
+      }
+      return [plan(axis)]
+    }
+    return [plan(x.rank - 2)]
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
-    let element = try inputs.tensor(0).element
-    return try plans(inputs).prefix(1).map { Fact(element, $0.result) }
+    let x = try inputs.tensor(0)
+    let plans = try plans(inputs, &obligations)
+    if plans.count > 1 {
+      let shape = inputs.freshShape(rank: x.rank) { axis in
+        plans.allSatisfy { $0.result[axis] == plans[0].result[axis] } ? plans[0].result[axis] : nil
+      }
+      return [Fact(x.element, shape)]
+    }
+    let plan = plans[0]
+    if plan.result[plan.axis] != x.shape[plan.axis] {
+      // Where there is a result there must be an element.
+      let least = isInverse && isOnesided ? 1 : Dim.min(plan.result.reduce(1, *), 1)
+      try obligations.atLeast(x.shape[plan.axis], least, "size of axis \(plan.axis) of \(x)")
+    }
+    return [Fact(x.element, plan.result)]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
-    let plans = try plans(node.facts)
-    var value = try transform(x, plans[0], &lowering)
-    for plan in plans.dropFirst() {
-      let (before, next, axis) = (value, try transform(x, plan, &lowering), try node.input(2))
-      value = try lowering.element(plan.result) { builder, index in
-        let named = builder.load(axis.id, axis.shape.map { _ in builder.constant(0, .i64) }).cast(to: .i64)
-        let isThis =
-          (named .== builder.constant(plan.axis, .i64)) || (named .== builder.constant(plan.axis - x.rank, .i64))
-        return builder.select(isThis, builder.load(next.id, index), builder.load(before.id, index))
+    var settled = Obligations()
+    let plans = try plans(node.facts, &settled)
+    if plans.count == 1 { return [try transform(x, plans[0], &lowering)] }
+    let (axes, shape) = (NamedAxes(try node.input(2), rank: x.rank), try node.output().shape)
+    try lowering.defineSizes(shape, of: "the result, whose axis is none or empty,") { builder, position in
+      plans.reduce(builder.constant(-1, .i64)) { size, plan in
+        let isRight = axes.isAxis(builder, 0, plan.axis) && (builder.size(x.shape[plan.axis]) > 0)
+        return builder.select(isRight, builder.size(plan.result[position]), size)
       }
     }
-    return [value]
+    let error = lowering.error("DFT: axis %0 is none, or that of the parts")
+    let transforms = try plans.map { try transform(x, $0, &lowering) }
+    return [
+      try lowering.element(shape) { builder, index in
+        let given = builder.load(axes.operand.id, axes.operand.shape.map { _ in builder.constant(0, .i64) }).cast(
+          to: .i64)
+        let named = builder.select(given < 0, given + builder.constant(x.rank, .i64), given).checked(
+          below: builder.constant(x.rank - 1, .i64), error: error)
+        return zip(plans, transforms).reduce(builder.constant(0, x.element)) { result, pair in
+          let isThis = named .== builder.constant(pair.0.axis, .i64)
+          return builder.select(isThis, builder.load(pair.1.id, index, where: isThis), result)
+        }
+      }
+    ]
   }
 
   /// Sums and angles in f64: they cancel.
   private func transform(
-    _ x: Operand, _ plan: (axis: Int, length: Dim, result: [Dim]), _ lowering: inout Lowering
+    _ x: Operand, _ plan: Plan, _ lowering: inout Lowering
   ) throws -> Operand {
-    let (axis, length, result) = plan
-    let isComplex = x.shape[x.rank - 1] == 2
+    let (axis, length, result) = (plan.axis, plan.length, plan.result)
+    let parts = x.shape[x.rank - 1]
     let sign: Double = isInverse ? 1 : -1
     // A one-sided spectrum of length n / 2 + 1 stands for n numbers.
     let mirrors = isInverse && isOnesided
@@ -100,13 +144,14 @@ public struct DFT: Primitive {
         var own = index
         own[axis] = place
         own[x.rank - 1] = builder.constant(which, .i64)
-        return builder.load(x.id, own, where: inside).cast(to: .f64)
+        if which == 0 || parts == 2 { return builder.load(x.id, own, where: inside).cast(to: .f64) }
+        return builder.load(x.id, own, where: inside && (builder.size(parts) > 1)).cast(to: .f64)
       }
       let real = part(0)
       let (cosine, sine) = (angle.unary(.cos), angle.unary(.sin))
       var realResult = real * cosine
       var imaginaryResult = real * sine
-      if isComplex {
+      if parts != 1 {
         let imaginary = mirrors ? builder.select(isMirrored, -part(1), part(1)) : part(1)
         realResult = realResult - imaginary * sine
         imaginaryResult = imaginaryResult + imaginary * cosine
@@ -126,9 +171,27 @@ public struct DFT: Primitive {
     inverse.isInverse = true
     return [
       OperatorExample(DFT(), [.random(TensorType(.f32, ["n", 6, 1]), -1...1)], sizes: [Symbol("n"): 2]),
-      OperatorExample(half, [.random(TensorType(.f32, ["n", 7, 1]), -1...1), .constant(.i64([], [8]))], sizes: [Symbol("n"): 2]),
+      OperatorExample(
+        half, [.random(TensorType(.f32, ["n", 7, 1]), -1...1), .constant(.i64([], [8]))], sizes: [Symbol("n"): 2]),
       OperatorExample(inverse, [.random(TensorType(.f32, [5, 2, 2]), -1...1), .absent, .constant(.i64([], [0]))]),
+      OperatorExample(
+        half, [.random(TensorType(.f32, ["m", "n", 1]), -1...1), .given(.i64([], [4])), .given(.i64([1], [-3]))],
+        sizes: [Symbol("m"): 3, Symbol("n"): 2]),
+      OperatorExample(
+        DFT(), [.random(TensorType(.f32, ["m", "n", 2]), -1...1), .absent, .given(.i64([], [1]))],
+        sizes: [Symbol("m"): 3, Symbol("n"): 2]),
+      OperatorExample(
+        DFT(), [.random(TensorType(.f32, ["m", "n", "p"]), -1...1)],
+        sizes: [Symbol("m"): 3, Symbol("n"): 2, Symbol("p"): 2]),
     ]
+  }
+}
+
+extension Obligations {
+  /// An axis that holds real parts, or real and imaginary ones.
+  mutating func isComplexOrReal(_ parts: Dim, of x: TensorType) throws {
+    try divisible(
+      2, by: parts, "number of parts of a complex number, of which the last axis of \(x) holds one or both,")
   }
 }
 

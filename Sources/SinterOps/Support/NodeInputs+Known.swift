@@ -54,19 +54,6 @@ extension OnnxRule {
 }
 
 extension NodeInputs {
-  /// The declared shape of a result that holds the elements of `x` in their order. Throws where it has another number of them, which the
-  /// code would read beyond its input.
-  func declaredReshape(of x: TensorType) throws -> [Dim]? {
-    guard let declared = declaredShape() else { return nil }
-    guard declared.reduce(Dim(1), *) == x.count else {
-      throw DiagnosticError(
-        .user, "operator.declared",
-        "the file declares the result as \(declared), which has not as many elements as \(x)",
-        hint: "declare the right shape, or make the shape a constant")
-    }
-    return declared
-  }
-
   /// The shape that a result is declared to have, for operators whose result's sizes come from a tensor's elements that are not known
   /// ahead of time.
   func declaredShape(_ index: Int = 0) -> [Dim]? {

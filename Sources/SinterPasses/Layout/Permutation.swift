@@ -73,6 +73,7 @@ extension RewriteSite {
       }
     }
     guard open <= 1 else { return nil }
-    return try add1(Reshape(), [value, constant(.i64([entries.count], entries))])
+    // What stays in place may have no elements.
+    return try add1(Reshape(mayBeEmpty: open > 0 && entries.contains(0)), [value, constant(.i64([entries.count], entries))])
   }
 }

@@ -27,6 +27,10 @@ enum SymbolBinding {
         if let symbol = dim.symbol, symbols[symbol] == nil { symbols[symbol] = size }
         checks.append((input.name, axis, dim, size))
       }
+      // Relations between sizes are told in the symbols that callers know.
+      for (dim, size) in zip(input.declared?.shape ?? [], tensor.shape) {
+        if let symbol = dim.symbol, symbols[symbol] == nil { symbols[symbol] = size }
+      }
     }
     for check in checks {
       let expected = check.expected.evaluated { symbols[$0] }
