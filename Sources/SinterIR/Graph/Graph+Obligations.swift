@@ -40,7 +40,7 @@ extension Graph {
   }
 
   private mutating func learn(_ obligation: Obligation) throws -> SizeLesson? {
-    guard obligation.relation == .equal, let lesson = obligation.lesson else { return nil }
+    guard obligation.isEquality, let lesson = obligation.lesson else { return nil }
     let (symbol, size) = (lesson.symbol, lesson.size)
     for index in inputs.indices where inputs[index].declared == nil {
       let type = type(of: inputs[index].value)
@@ -75,6 +75,9 @@ extension Fact {
 }
 
 extension Obligation {
+  /// Whether both sides are equal wherever it holds: what is known not to be 1 does not broadcast.
+  fileprivate var isEquality: Bool { relation == .equal || relation == .equalOrOne && left.isConstant && left != 1 }
+
   /// What an equality teaches: a symbol that callers choose, and the size that can take its place.
   fileprivate var lesson: SizeLesson? {
     if symbols.contains(where: \.isFromData) { return nil }

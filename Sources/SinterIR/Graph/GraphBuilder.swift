@@ -99,6 +99,26 @@ public struct GraphBuilder {
     return inputs
   }
 
+  /// States relations that the nodes at hand rely on besides what inference says of each: those of an expansion as a whole, or of a node of
+  /// a file that asks for more than its operator needs.
+  ///
+  /// - Parameter name: the operator's, for messages.
+  public mutating func require(by name: String, _ relations: (inout Obligations) throws -> Void) throws {
+    do {
+      var stated = Obligations(ranges: graph.ranges)
+      try relations(&stated)
+      _ = try require(
+        stated.all.map { obligation in
+          var copy = obligation
+          copy.op = name
+          copy.origin = origin.map(\.description).filter { !$0.isEmpty }
+          return copy
+        })
+    } catch let error as DiagnosticError {
+      throw error.located(op: name, origin: origin)
+    }
+  }
+
   private mutating func require(_ obligations: [Obligation]) throws -> [SizeLesson] {
     if obligations.isEmpty { return [] }
     if mayRelyOnMore { return try graph.require(obligations) }

@@ -131,6 +131,19 @@ public struct OnnxRule: Sendable {
     return copy
   }
 
+  /// The same rule, with what ONNX asks of sizes although the operator could do without.
+  public func requiring(_ relations: @escaping @Sendable (NodeInputs, inout Obligations) throws -> Void) -> OnnxRule {
+    var copy = self
+    let (build, opType) = (build, opType)
+    copy.build = { node, builder in
+      let results = try build(node, &builder)
+      let inputs = builder.inputs(node.inputs, outputs: node.outputCount)
+      try builder.require(by: opType) { try relations(inputs, &$0) }
+      return results
+    }
+    return copy
+  }
+
   /// The node has this operator's inputs in its order and its attributes under the same names. `adjust` sets what differs.
   public static func direct<Op: Operator>(
     _ type: Op.Type, as opType: String? = nil, domain: String = "", since: Int = 1,

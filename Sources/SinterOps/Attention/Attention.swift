@@ -38,7 +38,17 @@ public struct Attention: Primitive {
     list.int("right_window_size", &rightWindow, default: -1)
   }
 
-  public static var onnx: [OnnxRule] { [.direct(Attention.self, since: 23)] }
+  public static var onnx: [OnnxRule] {
+    [
+      // onnxruntime has no attention over nothing.
+      OnnxRule.direct(Attention.self, since: 23).requiring { inputs, obligations in
+        for (index, name) in ["queries", "keys", "values"].enumerated() {
+          let type = try inputs.tensor(index)
+          try obligations.atLeast(type.count, 1, "number of elements of \(name) \(type)")
+        }
+      }
+    ]
+  }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
     OnnxForm(of: self, since: leftWindow >= 0 || rightWindow >= 0 ? 25 : inputs.has(6) ? 24 : 23)
   }
@@ -46,11 +56,8 @@ public struct Attention: Primitive {
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (q, k, v) = (try inputs.tensor(0), try inputs.tensor(1), try inputs.tensor(2))
     try requireElement(q) { $0.isFloat }
-    let sizes = try AttentionSizes(self, q, k, v, past: inputs.has(4) ? try inputs.tensor(4) : nil)
-    if inputs.has(3), try inputs.tensor(3).rank > 4 {
-      throw DiagnosticError(.user, "attention.mask", "the mask must have at most 4 axes, but is \(try inputs.tensor(3))")
-    }
-    let heads = sizes.keyHeads * Dim(sizes.group)
+    let sizes = try AttentionSizes(self, inputs, &obligations)
+    let heads = sizes.queryHeads
     let result =
       q.rank == 4
       ? [sizes.batch, heads, sizes.queries, sizes.valueSize] : [sizes.batch, sizes.queries, heads * sizes.valueSize]
@@ -64,15 +71,15 @@ public struct Attention: Primitive {
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (q, k, v) = (try node.input(0), try node.input(1), try node.input(2))
     let past = node.has(4) ? try node.input(4) : nil
-    let sizes = try AttentionSizes(self, q.type, k.type, v.type, past: past?.type)
+    var settled = Obligations()
+    let sizes = try AttentionSizes(self, node.facts, &settled)
     let keys = try present(k, past, sizes, size: sizes.size, &lowering)
     let values = try present(v, node.has(5) ? try node.input(5) : nil, sizes, size: sizes.valueSize, &lowering)
     let precise = softmaxPrecision == ElementType.f64.onnx || q.element == .f64
     let compute: ElementType = precise ? .f64 : .f32
-    let factor = scale ?? 1 / Double(sizes.size.value ?? 1).squareRoot()
 
     // The axes of scores are batch, key heads, (the heads that share one,) queries, keys.
-    let shared: [Dim] = sizes.group > 1 ? [Dim(sizes.group)] : []
+    let shared: [Dim] = sizes.group == 1 ? [] : [sizes.group]
     let batch = [sizes.batch, sizes.keyHeads]
     let rows = shared + [sizes.queries]
     let mask = AttentionMask(attention: self, node: node, sizes: sizes)
@@ -80,8 +87,12 @@ public struct Attention: Primitive {
       let head = sizes.head(builder, batch[1], row.count > 1 ? row[0] : nil)
       return builder.load(q.id, sizes.index(builder, batch[0], head, row[row.count - 1], depth, size: sizes.size, of: q))
     }
+    func scaled(_ product: Expr) -> Expr {
+      if let factor = scale ?? sizes.size.value.map({ 1 / Double($0).squareRoot() }) { return product * factor }
+      return product / product.builder.size(sizes.size).cast(to: product.type).unary(.sqrt)
+    }
     func capped(_ product: Expr) -> Expr {
-      let score = product * factor
+      let score = scaled(product)
       return softcap > 0 ? (score / softcap).unary(.tanh) * softcap : score
     }
     /// The element that an index of the result or of scores names, in a value whose heads are taken apart.
@@ -135,7 +146,7 @@ public struct Attention: Primitive {
       results.append(
         try lowering.element(try node.output(3).shape) { builder, index in
           let value = builder.load(stage.id, [index[0]] + sizes.split(builder, index[1]) + index[2...])
-          return (scoresMode == 0 ? value * factor : value).cast(to: q.element)
+          return (scoresMode == 0 ? scaled(value) : value).cast(to: q.element)
         })
     }
     return results
@@ -221,6 +232,18 @@ public struct Attention: Primitive {
         [
           random([1, 2, 4, 4]), random([1, 2, 6, 4]), random([1, 2, 6, 4]),
           .random(TensorType(.bool, [4, 6]), 0...2),
+        ]),
+      OperatorExample(
+        Attention(),
+        [
+          random(["b", "h", "q", "d"]), random(["c", "g", "k", "e"]), random(["a", "f", "l", "v"]), random(["m", "q0", "n"]),
+          random(["b1", "h1", "p", "d1"]), random(["b2", "h2", "p2", "v2"]),
+        ], outputs: 3,
+        sizes: [
+          Symbol("b"): 2, Symbol("h"): 4, Symbol("q"): 3, Symbol("d"): 5, Symbol("c"): 2, Symbol("g"): 2, Symbol("k"): 3,
+          Symbol("e"): 5, Symbol("a"): 2, Symbol("f"): 2, Symbol("l"): 3, Symbol("v"): 2, Symbol("m"): 4, Symbol("q0"): 1,
+          Symbol("n"): 4, Symbol("b1"): 2, Symbol("h1"): 2, Symbol("p"): 2, Symbol("d1"): 5, Symbol("b2"): 2, Symbol("h2"): 2,
+          Symbol("p2"): 2, Symbol("v2"): 2,
         ]),
     ]
   }

@@ -23,9 +23,23 @@ public struct CausalConvWithState: Composite {
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     let (x, weights) = (try inputs.tensor(0), try inputs.tensor(1))
-    guard x.rank == 3, weights.rank == 3, let kernel = weights.shape[2].value, let channels = weights.shape[0].value else {
+    guard x.rank == 3, weights.rank == 3 else {
       throw DiagnosticError(
         .user, "causalconv.shape", "x must be [batch, channels, length] and the weights [channels, 1, k], but are \(x) and \(weights)")
+    }
+    guard let kernel = weights.shape[2].value, let channels = weights.shape[0].value else {
+      throw DiagnosticError(.limit, "causalconv.weights", "sizes of the weights must be known ahead of time, but they are \(weights)")
+    }
+    try builder.require(by: Self.name) { obligations in
+      try obligations.equal(weights.shape[1], 1, "numbers of input channels of each result channel of the weights \(weights) and 1")
+      if inputs.has(3) {
+        let state = try inputs.tensor(3)
+        guard state.rank == 3 else {
+          throw DiagnosticError(.user, "causalconv.state", "the state must be [batch, channels, \(kernel - 1)], but is \(state)")
+        }
+        _ = try obligations.equal(
+          state.shape, [x.shape[0], x.shape[1], Dim(kernel - 1)], "sizes of the state \(state) and of one that fits the input \(x)")
+      }
     }
     let whole: ValueID
     if let state = inputs.id(3) {

@@ -45,24 +45,57 @@ public struct LinearAttention: Primitive {
     var key: Int, value: Int
   }
 
-  private func sizes(_ q: TensorType, _ v: TensorType) throws -> Sizes {
+  private func sizes(_ inputs: NodeInputs, _ obligations: inout Obligations) throws -> Sizes {
+    let (q, k, v) = (try inputs.tensor(0), try inputs.tensor(1), try inputs.tensor(2))
     guard queryHeads > 0, keyHeads > 0, queryHeads % keyHeads == 0 else {
       throw DiagnosticError(
         .user, "linearattention.heads", "q_num_heads must be a multiple of kv_num_heads, but they are \(queryHeads) and \(keyHeads)")
     }
-    guard q.rank == 3, v.rank == 3, let width = q.shape[2].value, let other = v.shape[2].value,
-      width % queryHeads == 0, other % keyHeads == 0
-    else {
+    guard q.rank == 3, k.rank == 3, v.rank == 3 else {
       throw DiagnosticError(
-        .user, "linearattention.shape", "queries and values must be [batch, steps, heads·size], but are \(q) and \(v)")
+        .user, "linearattention.shape", "queries, keys and values must be [batch, steps, heads·size], but are \(q), \(k) and \(v)")
     }
-    return Sizes(batch: q.shape[0], steps: q.shape[1], key: width / queryHeads, value: other / keyHeads)
+    try obligations.divisible(q.shape[2], by: Dim(queryHeads), "size of queries \(q) of \(queryHeads) heads")
+    try obligations.divisible(v.shape[2], by: Dim(keyHeads), "size of values \(v) of \(keyHeads) heads")
+    guard let width = q.shape[2].value, let other = v.shape[2].value else {
+      throw DiagnosticError(
+        .limit, "linearattention.size", "sizes of heads must be known ahead of time, but queries and values are \(q) and \(v)")
+    }
+    var sizes = Sizes(batch: q.shape[0], steps: q.shape[1], key: width / queryHeads, value: other / keyHeads)
+    for index in [1, 2, 4, 5] where inputs.has(index) {
+      let type = try inputs.tensor(index)
+      guard type.rank == 3 else {
+        throw DiagnosticError(.user, "linearattention.shape", "input \(index) must be [batch, steps, heads·size], but is \(type)")
+      }
+      sizes.batch = try obligations.equal(sizes.batch, type.shape[0], "batch sizes of queries \(q) and of input \(index), \(type),")
+      sizes.steps = try obligations.equal(sizes.steps, type.shape[1], "numbers of steps of queries \(q) and of input \(index), \(type),")
+    }
+    try obligations.equal(k.shape[2], Dim(keyHeads * sizes.key), "size of keys \(k) and that of \(keyHeads) heads like those of queries \(q)")
+    if inputs.has(3) {
+      let past = try inputs.tensor(3)
+      let state = [sizes.batch, Dim(keyHeads), Dim(sizes.key), Dim(sizes.value)]
+      guard past.rank == 4 else {
+        throw DiagnosticError(.user, "linearattention.state", "the state must be \(Broadcast.list(state)), but is \(past)")
+      }
+      _ = try obligations.equal(past.shape, state, "sizes of the state \(past) and of one that fits \(Broadcast.list(state))")
+    }
+    for (index, name, allowed) in [(4, "decays", [keyHeads, keyHeads * sizes.key]), (5, "rates", [keyHeads, 1])] where inputs.has(index) {
+      let type = try inputs.tensor(index)
+      guard let width = type.shape[2].value else {
+        throw DiagnosticError(.limit, "linearattention.size", "how many \(name) a step has must be known ahead of time, but they are \(type)")
+      }
+      guard allowed.contains(width) else {
+        throw DiagnosticError(
+          .user, "linearattention.\(name)", "a step must have \(allowed[0]) or \(allowed[1]) \(name), but they are \(type)")
+      }
+    }
+    return sizes
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let q = try inputs.tensor(0)
     try requireElement(q) { $0.isFloat }
-    let sizes = try sizes(q, try inputs.tensor(2))
+    let sizes = try sizes(inputs, &obligations)
     guard inputs.has(4) == rule.decays, inputs.has(5) == rule.corrects else {
       throw DiagnosticError(
         .user, "linearattention.rule",
@@ -77,7 +110,8 @@ public struct LinearAttention: Primitive {
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (q, v) = (try node.input(0), try node.input(2))
-    let sizes = try sizes(q.type, v.type)
+    var settled = Obligations()
+    let sizes = try sizes(node.facts, &settled)
     let compute: ElementType = q.element == .f64 ? .f64 : .f32
     /// [batch, steps, heads · size] as [steps, batch, heads, size].
     func steps(_ operand: Operand, heads: Int, size: Int) throws -> Operand {

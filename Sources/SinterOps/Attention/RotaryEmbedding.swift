@@ -26,32 +26,50 @@ public struct RotaryEmbedding: Primitive {
   public static var onnx: [OnnxRule] { [.direct(RotaryEmbedding.self, since: 23)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 23) }
 
-  /// The size of a head.
-  private func headSize(_ x: TensorType) throws -> Int {
-    guard x.rank == 3 || x.rank == 4, let last = x.shape.last?.value else {
-      throw DiagnosticError(
-        .user, "rotary.shape", "the input must have 3 or 4 axes, the last of known size, but is \(x)")
+  /// The size of a head, and how much of it half of what is turned is.
+  private func headSize(_ x: TensorType, _ obligations: inout Obligations) throws -> (whole: Dim, half: Dim) {
+    guard x.rank == 3 || x.rank == 4 else {
+      throw DiagnosticError(.user, "rotary.shape", "the input must have 3 or 4 axes, but is \(x)")
     }
-    if x.rank == 4 { return last }
-    guard headCount > 0, last % headCount == 0 else {
-      throw DiagnosticError(.user, "rotary.heads", "num_heads must divide the last axis of \(x), but is \(headCount)")
+    var size = x.shape[x.rank - 1]
+    if x.rank == 3 {
+      guard headCount > 0 else {
+        throw DiagnosticError(.user, "rotary.heads", "num_heads must be given for an input of 3 axes such as \(x), but is \(headCount)")
+      }
+      try obligations.divisible(size, by: Dim(headCount), "size of the last axis of \(x), of \(headCount) heads,")
+      size = size / Dim(headCount)
     }
-    return last / headCount
+    guard rotated >= 0, rotated % 2 == 0 else {
+      throw DiagnosticError(.user, "rotary.size", "rotary_embedding_dim must be even, but is \(rotated)")
+    }
+    if rotated > 0 {
+      try obligations.atLeast(size, Dim(rotated), "size of a head of \(x), of which \(rotated) elements are turned,")
+      return (size, Dim(rotated / 2))
+    }
+    try obligations.divisible(size, by: 2, "size of a head of \(x)")
+    return (size, size / 2)
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try requireElement(x) { $0.isFloat }
-    let size = try headSize(x)
-    guard rotated <= size, (rotated > 0 ? rotated : size) % 2 == 0 else {
-      throw DiagnosticError(.user, "rotary.size", "rotary_embedding_dim must be even and at most \(size), but is \(rotated)")
-    }
+    let half = try headSize(x, &obligations).half
+    let places = [x.shape[0], x.shape[x.rank - 2]]
+    let (cosines, sines) = (try inputs.tensor(1), try inputs.tensor(2))
     let expected = inputs.has(3) ? 2 : 3
-    for index in 1...2 {
-      let table = try inputs.tensor(index)
-      guard table.rank == expected else {
-        throw DiagnosticError(.user, "rotary.table", "input \(index) must have \(expected) axes, but is \(table)")
+    for (index, table) in [(1, cosines), (2, sines)] where table.rank != expected {
+      throw DiagnosticError(.user, "rotary.table", "input \(index) must have \(expected) axes, but is \(table)")
+    }
+    var shape = try obligations.equal(cosines.shape, sines.shape, "sizes of cosines \(cosines) and sines \(sines)")
+    try obligations.equal(shape.removeLast(), half, "sizes of a row of cosines \(cosines) and of half of what is turned of a head")
+    if inputs.has(3) {
+      let positions = try inputs.indices(3)
+      guard positions.rank == 2 else {
+        throw DiagnosticError(.user, "rotary.positions", "positions must be [batch, sequence], but are \(positions)")
       }
+      _ = try obligations.equal(positions.shape, places, "sizes of positions \(positions) and of batch and sequence of \(x)")
+    } else {
+      _ = try obligations.equal(shape, places, "sizes of cosines \(cosines) and of batch and sequence of \(x)")
     }
     return [Fact(.tensor(x))]
   }
@@ -59,22 +77,21 @@ public struct RotaryEmbedding: Primitive {
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (x, cosines, sines) = (try node.input(0), try node.input(1), try node.input(2))
     let positions = node.has(3) ? try node.input(3) : nil
-    let size = try headSize(x.type)
-    let rotated = self.rotated > 0 ? self.rotated : size
-    let half = rotated / 2
+    var settled = Obligations()
+    let (size, half) = try headSize(x.type, &settled)
     let compute = x.element.computeType
     let table = lowering.error("RotaryEmbedding: position %0 lies outside of a table of %1")
     return [
       try lowering.element(x.shape) { builder, index in
         func number(_ value: Int) -> Expr { builder.constant(value, .i64) }
         let last = index[x.rank - 1]
-        let place = x.rank == 4 ? last : last.modulo(number(size))
+        let place = x.rank == 4 ? last : last.modulo(builder.size(size))
         let sequence = x.rank == 4 ? index[2] : index[1]
-        let turns = rotated < size ? place < number(rotated) : builder.bool(true)
-        let isFirst = isInterleaved ? place.modulo(number(2)) .== number(0) : place < number(half)
+        let turns = rotated == 0 || size == Dim(rotated) ? builder.bool(true) : place < number(rotated)
+        let isFirst = isInterleaved ? place.modulo(number(2)) .== number(0) : place < builder.size(half)
         let pair =
-          isInterleaved ? place.floorDivided(by: number(2)) : builder.select(isFirst, place, place - number(half))
-        let distance = number(isInterleaved ? 1 : half)
+          isInterleaved ? place.floorDivided(by: number(2)) : builder.select(isFirst, place, place - builder.size(half))
+        let distance = isInterleaved ? number(1) : builder.size(half)
         let partner = builder.select(isFirst, last + distance, last - distance)
         func load(_ at: Expr, where condition: Expr) -> Expr {
           builder.load(x.id, index.dropLast() + [at], where: condition).cast(to: compute)
@@ -112,6 +129,16 @@ public struct RotaryEmbedding: Primitive {
           .random(TensorType(.f32, ["n", 3, 12]), -1...1), .random(TensorType(.f32, ["n", 3, 2]), -1...1),
           .random(TensorType(.f32, ["n", 3, 2]), -1...1),
         ], sizes: sizes),
+      OperatorExample(
+        RotaryEmbedding(),
+        [
+          .random(TensorType(.f32, ["n", "h", "s", "d"]), -1...1), .random(TensorType(.f32, ["p", "c"]), -1...1),
+          .random(TensorType(.f32, ["q", "e"]), -1...1), .random(TensorType(.i64, ["m", "t"]), 0...7),
+        ],
+        sizes: [
+          Symbol("n"): 2, Symbol("h"): 2, Symbol("s"): 3, Symbol("d"): 4, Symbol("p"): 8, Symbol("c"): 2, Symbol("q"): 8,
+          Symbol("e"): 2, Symbol("m"): 2, Symbol("t"): 3,
+        ]),
     ]
   }
 }

@@ -14,12 +14,13 @@ public struct Det: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Det.self, since: 11)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
 
-  private func rows(_ x: TensorType) throws -> Int {
-    guard x.rank >= 2, let rows = x.shape[x.rank - 1].value, x.shape[x.rank - 2].value == rows else {
-      throw DiagnosticError(.user, "det.shape", "the last two axes must be equal and known, but the input is \(x)")
+  private func rows(_ x: TensorType, _ obligations: inout Obligations) throws -> Int {
+    guard x.rank >= 2 else {
+      throw DiagnosticError(.user, "det.shape", "the input must have at least two axes, but is \(x)")
     }
-    guard rows <= Det.limit else {
-      throw DiagnosticError(.limit, "det.size", "determinants are computed of up to \(Det.limit) rows, but the input is \(x)")
+    let size = try obligations.equal(x.shape[x.rank - 2], x.shape[x.rank - 1], "numbers of rows and of columns of \(x)")
+    guard let rows = size.value, rows <= Det.limit else {
+      throw DiagnosticError(.limit, "det.size", "determinants are computed of up to \(Det.limit) rows, a known number, but the input is \(x)")
     }
     return rows
   }
@@ -27,13 +28,14 @@ public struct Det: Primitive {
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try requireElement(x) { $0.isFloat }
-    _ = try rows(x)
+    _ = try rows(x, &obligations)
     return [Fact(x.element, Array(x.shape.dropLast(2)))]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
-    let rows = try rows(x.type)
+    var settled = Obligations()
+    let rows = try rows(x.type, &settled)
     return [
       try lowering.element(Array(x.shape.dropLast(2))) { builder, index in
         /// The minor of the rows from `row` on and the given columns, expanded along its first row.
@@ -54,6 +56,9 @@ public struct Det: Primitive {
   }
 
   public static var examples: [OperatorExample] {
-    [OperatorExample(Det(), [.random(TensorType(.f32, ["n", 3, 3]), -1...1)], sizes: [Symbol("n"): 4])]
+    [
+      OperatorExample(Det(), [.random(TensorType(.f32, ["n", 3, 3]), -1...1)], sizes: [Symbol("n"): 4]),
+      OperatorExample(Det(), [.random(TensorType(.f32, ["n", "r", 2]), -1...1)], sizes: [Symbol("n"): 4, Symbol("r"): 2]),
+    ]
   }
 }

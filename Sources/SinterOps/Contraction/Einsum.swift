@@ -22,13 +22,14 @@ public struct Einsum: Primitive {
     if let odd = types.first(where: { $0.element != types[0].element }) {
       throw DiagnosticError(.user, "operator.type", "inputs must have one element type, but are \(types[0]) and \(odd)")
     }
-    let plan = try EinsumPlan(equation, types.map(\.shape))
+    let plan = try EinsumPlan(equation, types.map(\.shape), &obligations)
     return [Fact(types[0].element, plan.result.map { plan.size($0) })]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let operands = try node.inputs.indices.map { try node.input($0) }
-    let plan = try EinsumPlan(equation, operands.map(\.shape))
+    var settled = Obligations()
+    let plan = try EinsumPlan(equation, operands.map(\.shape), &settled)
     let element = operands[0].element
     var left = Term(operand: operands[0], axes: plan.terms[0])
     for index in 1..<operands.count {
@@ -99,6 +100,9 @@ public struct Einsum: Primitive {
       example("bij,bjk->bik", [["n", 2, 4], ["n", 4, 5]], n), example("ij->ji", [["n", 2]], n), example("ii->i", [[3, 3]]),
       example("i,i", [[5], [5]]), example("...ij,...jk->...ik", [[2, 1, 3, 4], [5, 4, 2]]), example("ij->j", [["n", 4]], n),
       example("ij,jk,kl->il", [[2, 3], [3, 4], [4, 2]]), example("ab,cd->abcd", [[2, 3], [4, 1]]),
+      example(
+        "iij,jk->ik", [["a", "b", "c"], ["d", "e"]],
+        [Symbol("a"): 2, Symbol("b"): 2, Symbol("c"): 1, Symbol("d"): 3, Symbol("e"): 4]),
     ]
   }
 }
@@ -109,6 +113,13 @@ struct EinsumPlan {
   enum Axis: Hashable {
     case letter(Character)
     case broadcast(Int)
+
+    var text: String {
+      switch self {
+      case .letter(let letter): "axis \(letter)"
+      case .broadcast(let place): "axis …\(place)"
+      }
+    }
   }
 
   private(set) var terms: [[Axis]] = []
@@ -122,7 +133,7 @@ struct EinsumPlan {
     return axes.filter { seen.insert($0).inserted }
   }
 
-  init(_ equation: String, _ shapes: [[Dim]]) throws {
+  init(_ equation: String, _ shapes: [[Dim]], _ obligations: inout Obligations) throws {
     func wrong(_ message: String) -> DiagnosticError {
       DiagnosticError(.user, "einsum.equation", "equation \"\(equation)\" \(message)")
     }
@@ -158,12 +169,15 @@ struct EinsumPlan {
     for (part, shape) in zip(parts, shapes) {
       let own = try axes(part) { shape.count - $0 }
       guard own.count == shape.count else { throw wrong("names \(own.count) axes of an operand that has \(shape.count)") }
+      func subject(_ axis: Axis) -> String { "sizes of \(axis.text) of equation \"\(equation)\"" }
+      // Several axes of one operand are its diagonal: no broadcasting there.
+      var inside: [Axis: Dim] = [:]
       for (axis, size) in zip(own, shape) {
-        do {
-          sizes[axis] = try Broadcast.shape([sizes[axis] ?? size], [size])[0]
-        } catch {
-          throw wrong("gives an axis the sizes \(sizes[axis] ?? 0) and \(size)")
-        }
+        inside[axis] = try inside[axis].map { try obligations.equal($0, size, subject(axis) + " in one operand") } ?? size
+      }
+      for axis in Self.distinct(own) {
+        guard let size = inside[axis] else { continue }
+        sizes[axis] = try sizes[axis].map { try obligations.joint($0, size, subject(axis)) } ?? size
       }
       terms.append(own)
     }

@@ -22,7 +22,7 @@ public struct Gemm: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Gemm.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
 
-  private func sizes(_ a: TensorType, _ b: TensorType) throws -> (m: Dim, n: Dim, k: Dim) {
+  private func sizes(_ a: TensorType, _ b: TensorType, _ obligations: inout Obligations) throws -> (m: Dim, n: Dim, k: Dim) {
     guard a.rank == 2, b.rank == 2 else {
       throw DiagnosticError(.user, "gemm.rank", "A and B must be matrices, but are \(a) and \(b)")
     }
@@ -31,28 +31,20 @@ public struct Gemm: Primitive {
     }
     let (m, k) = transA ? (a.shape[1], a.shape[0]) : (a.shape[0], a.shape[1])
     let (inner, n) = transB ? (b.shape[1], b.shape[0]) : (b.shape[0], b.shape[1])
-    if let x = k.value, let y = inner.value, x != y {
-      throw DiagnosticError(.user, "gemm.inner", "inner sizes differ: \(x) and \(y), of \(a) and \(b)")
-    }
-    return (m, n, k.isConstant ? k : inner)
+    return (m, n, try obligations.equal(k, inner, "inner sizes of \(a) and \(b)"))
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let a = try inputs.tensor(0)
-    let (m, n, _) = try sizes(a, try inputs.tensor(1))
-    if inputs.has(2) {
-      let c = try inputs.tensor(2)
-      let joined = try Broadcast.shape(c.shape, [m, n])
-      guard joined.count == 2, joined[0] == m || m.value == nil, joined[1] == n || n.value == nil else {
-        throw DiagnosticError(.user, "gemm.bias", "C must broadcast to [\(m), \(n)], but is \(c)")
-      }
-    }
+    let (m, n, _) = try sizes(a, try inputs.tensor(1), &obligations)
+    if inputs.has(2) { try obligations.broadcast(try inputs.tensor(2).shape, to: [m, n]) }
     return [Fact(a.element, [m, n])]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (a, b) = (try node.input(0), try node.input(1))
-    let (m, n, k) = try sizes(a.type, b.type)
+    var settled = Obligations()
+    let (m, n, k) = try sizes(a.type, b.type, &settled)
     let compute = a.element.computeType
     let (transA, transB, alpha, beta) = (transA, transB, alpha, beta)
     var result = try lowering.contract(
@@ -85,6 +77,9 @@ public struct Gemm: Primitive {
       OperatorExample(Gemm(), [random([3, 5]), random([5, 4]), random([4])]),
       OperatorExample(scaled, [random([5, 3]), random([4, 5]), random([3, 1])]),
       OperatorExample(Gemm(), [random(["batch", 5]), random([5, 17])], sizes: [Symbol("batch"): 2]),
+      OperatorExample(
+        Gemm(), [random(["m", "k"]), random(["l", "n"]), random(["c", "d"])],
+        sizes: [Symbol("m"): 2, Symbol("k"): 3, Symbol("l"): 3, Symbol("n"): 4, Symbol("c"): 1, Symbol("d"): 4]),
     ]
   }
 }

@@ -11,7 +11,8 @@ extension Conv {
   /// The convolution without the first and the last taps along each axis that meet nothing but padding, wherever the window lies: less padding
   /// makes up for them, so that no place of the result moves. Nil where every tap counts, or where sizes are not known.
   package func trimmed(_ x: TensorType, _ w: TensorType) -> Trimmed? {
-    guard let geometry = try? geometry(x, w) else { return nil }
+    var settled = Obligations()
+    guard let geometry = try? geometry(x, w, &settled) else { return nil }
     var result = Trimmed(op: self, taps: geometry.kernel.map { 0..<$0 })
     var (begins, ends, dilations) = ([Int](), [Int](), geometry.dilations)
     for (axis, size) in ImageLayout(channelsLast: channelsLast).spatial(x.shape).enumerated() {

@@ -24,48 +24,44 @@ public struct Conv: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Conv.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { channelsLast ? nil : OnnxForm(of: self) }
 
-  func geometry(_ x: TensorType, _ w: TensorType) throws -> Window.Geometry {
+  func geometry(_ x: TensorType, _ w: TensorType, _ obligations: inout Obligations) throws -> Window.Geometry {
     guard x.rank >= 3, w.rank == x.rank else {
       throw DiagnosticError(
         .user, "conv.rank", "input and weights must have the same number of axes, at least 3, but are \(x) and \(w)")
     }
-    let kernel = w.shape.dropFirst(2).compactMap(\.value)
-    guard kernel.count == w.rank - 2 else {
-      throw DiagnosticError(
-        .limit, "conv.kernel", "the kernel's size must be known ahead of time, but the weights are \(w)")
-    }
+    let kernel = try window.kernel(of: w, &obligations)
     let channels = x.shape[ImageLayout(channelsLast: channelsLast).channelAxis(rank: x.rank)]
     guard (1...Window.limit).contains(group) else {
       throw DiagnosticError(.user, "conv.group", "group must be from 1 to \(Window.limit), but is \(group)")
     }
-    let needed = w.shape[1] * Dim(group)
-    if channels.isConstant, needed.isConstant, channels != needed {
-      throw DiagnosticError(
-        .user, "conv.channels", "weights \(w) with \(group) groups need \(needed) channels, but the input is \(x)")
-    }
-    if let m = w.shape[0].value, m % group != 0 {
-      throw DiagnosticError(.user, "conv.group", "\(m) result channels do not divide into \(group) groups")
-    }
-    return try window.geometry(ImageLayout(channelsLast: channelsLast).spatial(x.shape), kernelShape: kernel)
+    try obligations.equal(
+      channels, w.shape[1] * Dim(group), "channels of the input \(x) and of the weights \(w), in \(group) groups,")
+    try obligations.divisible(w.shape[0], by: Dim(group), "number of result channels, which are in \(group) groups,")
+    return try window.geometry(
+      ImageLayout(channelsLast: channelsLast).spatial(x.shape), kernelShape: kernel, .inside, &obligations)
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, w) = (try inputs.tensor(0), try inputs.tensor(1))
     let layout = ImageLayout(channelsLast: channelsLast)
-    let geometry = try geometry(x, w)
-    let shape = layout.shape(x.shape[0], w.shape[0], geometry.output)
-    if inputs.has(2) {
-      let bias = try inputs.tensor(2)
-      guard bias.rank == 1, bias.shape[0] == w.shape[0] || !bias.shape[0].isConstant else {
-        throw DiagnosticError(.user, "conv.bias", "the bias must be [\(w.shape[0])], but is \(bias)")
-      }
+    let geometry = try geometry(x, w, &obligations)
+    var results = w.shape[0]
+    if inputs.has(2) { results = try Self.check(bias: try inputs.tensor(2), results, &obligations) }
+    return [Fact(x.element, layout.shape(x.shape[0], results, geometry.output))]
+  }
+
+  /// The number of result channels, which a bias has as well.
+  static func check(bias: TensorType, _ channels: Dim, _ obligations: inout Obligations) throws -> Dim {
+    guard bias.rank == 1 else {
+      throw DiagnosticError(.user, "conv.bias", "the bias must be [\(channels)], but is \(bias)")
     }
-    return [Fact(x.element, shape)]
+    return try obligations.equal(channels, bias.shape[0], "numbers of result channels and of elements of the bias")
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (x, w) = (try node.input(0), try node.input(1))
-    let geometry = try geometry(x.type, w.type)
+    var settled = Obligations()
+    let geometry = try geometry(x.type, w.type, &settled)
     let result = try node.output()
     let layout = ImageLayout(channelsLast: channelsLast)
     let compute = x.element.computeType
@@ -106,6 +102,9 @@ public struct Conv: Primitive {
       OperatorExample(
         conv { $0.channelsLast = true }, [random([1, 6, 6, 16]), random([32, 16, 1, 1]), random([32])]),
       OperatorExample(conv { $0.window.pads = [2, 0] }, [random([2, 3, 11]), random([4, 3, 4])]),
+      OperatorExample(
+        conv { $0.group = 2 }, [random(["n", "c", "h", "w"]), random(["m", "k", 2, 3]), random(["b"])],
+        sizes: [Symbol("n"): 2, Symbol("c"): 4, Symbol("h"): 3, Symbol("w"): 5, Symbol("m"): 6, Symbol("k"): 2, Symbol("b"): 6]),
     ]
   }
 }

@@ -33,17 +33,13 @@ public struct ConvTranspose: Primitive {
     var output: [Dim]
   }
 
-  private func geometry(_ x: TensorType, _ w: TensorType) throws -> Geometry {
+  private func geometry(_ x: TensorType, _ w: TensorType, _ obligations: inout Obligations) throws -> Geometry {
     guard x.rank >= 3, w.rank == x.rank else {
       throw DiagnosticError(
         .user, "conv.rank", "input and weights must have the same number of axes, at least 3, but are \(x) and \(w)")
     }
     let rank = x.rank - 2
-    let kernel = w.shape.dropFirst(2).compactMap(\.value)
-    guard kernel.count == rank else {
-      throw DiagnosticError(
-        .limit, "conv.kernel", "the kernel's size must be known ahead of time, but the weights are \(w)")
-    }
+    let kernel = try window.kernel(of: w, &obligations)
     guard (1...Window.limit).contains(group) else {
       throw DiagnosticError(.user, "conv.group", "group must be from 1 to \(Window.limit), but is \(group)")
     }
@@ -64,6 +60,11 @@ public struct ConvTranspose: Primitive {
       dilations: try list(window.dilations, rank, or: 1, "dilations", atLeast: 1), padsBegin: [], output: [])
     let pads = try list(window.pads, 2 * rank, or: 0, "pads", atLeast: -Window.limit)
     let extra = try list(outputPadding, rank, or: 0, "output_padding")
+    for axis in 0..<rank where extra[axis] >= Swift.max(result.strides[axis], result.dilations[axis]) {
+      throw DiagnosticError(
+        .user, "window.output_padding",
+        "output_padding must be less than strides \(result.strides) or dilations \(result.dilations), but is \(extra)")
+    }
     // Some exporters list the batch and the channels too.
     _ = try list(outputShape, outputShape.count, or: 0, "output_shape")
     let wanted = outputShape.count == rank + 2 ? Array(outputShape.dropFirst(2)) : outputShape
@@ -77,11 +78,19 @@ public struct ConvTranspose: Primitive {
       var begin = Dim(pads[axis])
       var size = full - begin - Dim(pads[axis + rank])
       let same = window.autoPad == .sameUpper || window.autoPad == .sameLower
+      let subject = "of spatial axis \(axis) of \(Broadcast.list(spatial))"
+      if !wanted.isEmpty || extra[axis] > 0 { try obligations.atLeast(spatial[axis], 1, "size \(subject)") }
+      if !wanted.isEmpty {
+        // Elements behind the last window by a step or more would belong to a longer input.
+        try obligations.atLeast(
+          full, Dim(wanted[axis] - result.strides[axis] + 1), "size of the result \(subject), which is to be \(wanted[axis]),")
+      }
       if !wanted.isEmpty || same {
         size = wanted.isEmpty ? spatial[axis] * Dim(result.strides[axis]) : Dim(wanted[axis])
         let total = Dim.max(full - size, 0)
         begin = window.autoPad == .sameUpper ? total / 2 : total - total / 2
       }
+      try obligations.atLeast(size, 1, "size of the result \(subject)")
       result.padsBegin.append(begin)
       result.output.append(size)
     }
@@ -90,27 +99,20 @@ public struct ConvTranspose: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, w) = (try inputs.tensor(0), try inputs.tensor(1))
-    let geometry = try geometry(x, w)
+    let geometry = try geometry(x, w, &obligations)
     let layout = ImageLayout(channelsLast: channelsLast)
-    let channels = x.shape[layout.channelAxis(rank: x.rank)]
-    if let c = channels.value, let own = w.shape[0].value, c != own {
-      throw DiagnosticError(.user, "conv.channels", "weights \(w) need \(own) channels, but the input is \(x)")
-    }
-    if let c = w.shape[0].value, c % group != 0 {
-      throw DiagnosticError(.user, "conv.group", "\(c) channels do not divide into \(group) groups")
-    }
-    if inputs.has(2) {
-      let (bias, results) = (try inputs.tensor(2), w.shape[1] * Dim(group))
-      guard bias.rank == 1, bias.shape[0] == results || !bias.shape[0].isConstant || !results.isConstant else {
-        throw DiagnosticError(.user, "conv.bias", "the bias must be [\(results)], but is \(bias)")
-      }
-    }
-    return [Fact(x.element, layout.shape(x.shape[0], w.shape[1] * Dim(group), geometry.output))]
+    let channels = try obligations.equal(
+      x.shape[layout.channelAxis(rank: x.rank)], w.shape[0], "channels of the input \(x) and of the weights \(w)")
+    try obligations.divisible(channels, by: Dim(group), "number of channels, which are in \(group) groups,")
+    let results = w.shape[1] * Dim(group)
+    if inputs.has(2) { _ = try Conv.check(bias: try inputs.tensor(2), results, &obligations) }
+    return [Fact(x.element, layout.shape(x.shape[0], results, geometry.output))]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (x, w) = (try node.input(0), try node.input(1))
-    let geometry = try geometry(x.type, w.type)
+    var settled = Obligations()
+    let geometry = try geometry(x.type, w.type, &settled)
     let result = try node.output()
     let layout = ImageLayout(channelsLast: channelsLast)
     let compute = x.element.computeType
@@ -143,6 +145,9 @@ public struct ConvTranspose: Primitive {
           $0.outputPadding = [1, 0]
           $0.group = 2
         }, [random([2, 4, "h", 5]), random([4, 3, 4, 4])], sizes: [Symbol("h"): 3]),
+      OperatorExample(
+        conv { $0.group = 2 }, [random(["n", "c", "w"]), random(["k", "m", 3]), random(["b"])],
+        sizes: [Symbol("n"): 2, Symbol("c"): 4, Symbol("w"): 3, Symbol("k"): 4, Symbol("m"): 2, Symbol("b"): 4]),
     ]
   }
 }

@@ -36,14 +36,57 @@ public struct DeformConv: Primitive {
       throw DiagnosticError(
         .limit, "deformconv.rank", "two spatial axes are supported, but the inputs are \(x), \(w) and \(offsets)")
     }
-    guard let channels = x.shape[1].value, let own = w.shape[1].value, let results = w.shape[0].value, group > 0,
-      channels == own * group, results % group == 0, offsetGroup > 0, channels % offsetGroup == 0,
-      w.shape[2].isConstant, w.shape[3].isConstant
-    else {
+    guard (1...Window.limit).contains(group), (1...Window.limit).contains(offsetGroup) else {
       throw DiagnosticError(
-        .user, "deformconv.channels", "weights \(w) with \(group) groups and \(offsetGroup) offset groups do not fit \(x)")
+        .user, "deformconv.group", "group and offset_group must be from 1 to \(Window.limit), but are \(group) and \(offsetGroup)")
     }
-    return [Fact(x.element, [x.shape[0], w.shape[0], offsets.shape[2], offsets.shape[3]])]
+    guard let height = w.shape[2].value, let width = w.shape[3].value else {
+      throw DiagnosticError(
+        .limit, "deformconv.kernel", "the kernel's size must be known ahead of time, but the weights are \(w)")
+    }
+    let channels = try obligations.equal(
+      x.shape[1], w.shape[1] * Dim(group), "channels of the input \(x) and of the weights \(w), in \(group) groups,")
+    try obligations.divisible(channels, by: Dim(offsetGroup), "number of channels, which are in \(offsetGroup) offset groups,")
+    try obligations.divisible(w.shape[0], by: Dim(group), "number of result channels, which are in \(group) groups,")
+    var result = [x.shape[0], w.shape[0]] + (try places(x, [height, width], &obligations))
+    let taps = Dim(offsetGroup * height * width)
+    /// What has a number of channels, an entry for each place of the result in each.
+    func check(_ index: Int, _ name: String, channels: Dim) throws {
+      let type = try inputs.tensor(index)
+      guard type.rank == 4 else {
+        throw DiagnosticError(.user, "deformconv.shape", "\(name) must have 4 axes, but is \(type)")
+      }
+      result[0] = try obligations.equal(result[0], type.shape[0], "batch sizes of the input \(x) and of \(name) \(type)")
+      try obligations.equal(type.shape[1], channels, "channels of \(name) \(type) and what the window has")
+      for axis in 2..<4 {
+        result[axis] = try obligations.equal(result[axis], type.shape[axis], "sizes of the result and of \(name) \(type) along axis \(axis)")
+      }
+    }
+    try check(2, "offsets", channels: taps * 2)
+    if inputs.has(3) { result[1] = try Conv.check(bias: try inputs.tensor(3), result[1], &obligations) }
+    if inputs.has(4) { try check(4, "the mask", channels: taps) }
+    return [Fact(x.element, result)]
+  }
+
+  /// The sizes of the result's spatial axes.
+  private func places(_ x: TensorType, _ kernel: [Int], _ obligations: inout Obligations) throws -> [Dim] {
+    let given = [(strides, 2, 1, "strides"), (dilations, 2, 1, "dilations"), (pads, 4, 0, "pads"), (self.kernel, 2, 1, "kernel_shape")]
+    for (values, count, least, name) in given where !values.isEmpty {
+      guard values.count == count, values.allSatisfy({ (least...Window.limit).contains($0) }) else {
+        throw DiagnosticError(
+          .user, "deformconv.\(name)", "\(name) must be \(count) numbers from \(least) to \(Window.limit), but is \(values)")
+      }
+    }
+    guard self.kernel.isEmpty || self.kernel == kernel else {
+      throw DiagnosticError(.user, "deformconv.kernel", "kernel_shape is \(self.kernel), but the weights have \(kernel)")
+    }
+    return try (0..<2).map { axis in
+      let stride = strides.isEmpty ? 1 : strides[axis]
+      let reach = (dilations.isEmpty ? 1 : dilations[axis]) * (kernel[axis] - 1) + 1
+      let padded = x.shape[axis + 2] + (pads.isEmpty ? 0 : Dim(pads[axis] + pads[axis + 2]))
+      try obligations.atLeast(padded, Dim(reach - stride), "padded size of axis \(axis + 2) of \(x)")
+      return (padded - Dim(reach)) / Dim(stride) + 1
+    }
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -69,21 +112,20 @@ public struct DeformConv: Primitive {
         let moved = builder.load(offsets.id, [index[0], element * number(2) + number(axis), index[4], index[5]])
         return fixed.cast(to: compute) + moved.cast(to: compute)
       }
-      /// The two neighbours along an axis, with their weights; those outside weigh nothing.
-      func taps(_ axis: Int) -> [(place: Expr, weight: Expr)] {
+      /// The two neighbours along an axis, whether they lie inside, and their weights.
+      func taps(_ axis: Int) -> [(place: Expr, isInside: Expr, weight: Expr)] {
         let base = places[axis].unary(.floor)
         let t = places[axis] - base
-        let last = builder.size(x.shape[axis + 2] - 1)
         return [(0, 1 - t), (1, t)].map { step, weight in
           let at = base.cast(to: .i64) + number(step)
-          let held = at.clamped(number(0), last)
-          return (held, builder.select(at .== held, weight, builder.constant(0, compute)))
+          return (at, at >= number(0) && at < builder.size(x.shape[axis + 2]), weight)
         }
       }
       var sum = builder.constant(0, compute)
       for row in taps(0) {
         for column in taps(1) {
-          let value = builder.load(x.id, [index[0], index[1], row.place, column.place]).cast(to: compute)
+          let at = [index[0], index[1], row.place, column.place]
+          let value = builder.load(x.id, at, where: row.isInside && column.isInside).cast(to: compute)
           sum = sum + value * (row.weight * column.weight)
         }
       }
@@ -117,7 +159,13 @@ public struct DeformConv: Primitive {
       OperatorExample(
         op,
         [random(["n", 4, 4, 4]), random([6, 2, 2, 2]), random(["n", 16, 5, 3]), random([6]), random(["n", 8, 5, 3])],
-        sizes: [Symbol("n"): 2])
+        sizes: [Symbol("n"): 2]),
+      OperatorExample(
+        DeformConv(), [random(["n", "c", "h", "w"]), random(["m", "k", 2, 2]), random(["b", "o", "p", "q"])],
+        sizes: [
+          Symbol("n"): 2, Symbol("c"): 3, Symbol("h"): 3, Symbol("w"): 4, Symbol("m"): 2, Symbol("k"): 3, Symbol("b"): 2,
+          Symbol("o"): 8, Symbol("p"): 2, Symbol("q"): 3,
+        ]),
     ]
   }
 }

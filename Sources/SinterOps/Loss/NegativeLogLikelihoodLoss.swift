@@ -31,7 +31,10 @@ public struct NegativeLogLikelihoodLoss: Primitive {
       throw DiagnosticError(
         .user, "loss.shape", "x must be [n, classes, …] and the targets [n, …], but are \(x) and \(target)")
     }
-    return [Fact(x.element, reduction == .none ? target.shape : [])]
+    let samples = try obligations.equal(
+      [x.shape[0]] + x.shape[2...], target.shape, "sizes of the samples of \(x) and of the targets \(target)")
+    if inputs.has(2) { try obligations.matchChannels(inputs, 2, x.shape[1], "classes") }
+    return [Fact(x.element, reduction == .none ? samples : [])]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -40,11 +43,19 @@ public struct NegativeLogLikelihoodLoss: Primitive {
     let compute = x.element.computeType
     let classes = x.shape[1]
 
+    let noClass = lowering.error("NegativeLogLikelihoodLoss: target %0 lies outside of %1 classes")
+
     /// The weight of a sample (0 where it is ignored), and its class where that is one.
     func sample(_ builder: BodyBuilder, _ index: [Expr]) -> (weight: Expr, label: Expr, counts: Expr) {
-      let label = builder.load(target.id, index).cast(to: .i64)
-      var counts = label >= builder.constant(0, .i64) && label < builder.size(classes)
-      if let ignoreIndex { counts = counts && (label .!= builder.constant(ignoreIndex, .i64)) }
+      var label = builder.load(target.id, index).cast(to: .i64)
+      var counts = builder.bool(true)
+      if let ignoreIndex {
+        counts = label .!= builder.constant(ignoreIndex, .i64)
+        label = builder.select(counts, label, builder.constant(0, .i64)).checked(below: builder.size(Dim.max(classes, 1)), error: noClass)
+        counts = counts && label < builder.size(classes)
+      } else {
+        label = label.checked(below: builder.size(classes), error: noClass)
+      }
       let own = weight.map { builder.load($0.id, [label], where: counts).cast(to: compute) } ?? builder.constant(1, compute)
       return (builder.select(counts, own, builder.constant(0, compute)), label, counts)
     }
@@ -59,15 +70,24 @@ public struct NegativeLogLikelihoodLoss: Primitive {
     let sum = try lowering.reduce(.sum, [], over: target.shape) { builder, _, inner in loss(builder, inner) }
     if reduction == .sum { return [try lowering.cast(sum, to: x.element)] }
     let total = try lowering.reduce(.sum, [], over: target.shape) { builder, _, inner in sample(builder, inner).weight }
+    let countsAll = weight == nil && ignoreIndex == nil
     return [
       try lowering.element([]) { builder, _ in
-        (builder.load(sum.id, []) / builder.load(total.id, [])).cast(to: x.element)
+        let (loss, count) = (builder.load(sum.id, []), builder.load(total.id, []))
+        // A plain mean of nothing is zero, as that of a reduction is.
+        return (countsAll ? builder.select(count > 0, loss / count, loss) : loss / count).cast(to: x.element)
       }
     ]
   }
 
   public static var examples: [OperatorExample] {
-    LossReduction.allCases.map { reduction in
+    let symbolic = OperatorExample(
+      NegativeLogLikelihoodLoss(),
+      [
+        .random(TensorType(.f32, ["n", "c", "h"]), -3...0), .random(TensorType(.i64, ["m", "g"]), 0...4),
+        .random(TensorType(.f32, ["w"]), 0.5...2),
+      ], sizes: [Symbol("n"): 3, Symbol("c"): 4, Symbol("h"): 2, Symbol("m"): 3, Symbol("g"): 2, Symbol("w"): 4])
+    return [symbolic] + LossReduction.allCases.map { reduction in
       var op = NegativeLogLikelihoodLoss()
       op.reduction = reduction
       op.ignoreIndex = reduction == .none ? nil : 1
@@ -96,7 +116,15 @@ public struct SoftmaxCrossEntropyLoss: Composite {
     list.choice("reduction", &reduction, default: .mean)
   }
 
-  public static var onnx: [OnnxRule] { [.direct(SoftmaxCrossEntropyLoss.self, since: 12)] }
+  public static var onnx: [OnnxRule] {
+    [
+      // ONNX defines it by a reshape that cannot tell its sizes where there are no samples or classes.
+      OnnxRule.direct(SoftmaxCrossEntropyLoss.self, since: 12).requiring { inputs, obligations in
+        let x = try inputs.tensor(0)
+        try obligations.atLeast(x.shape[0] * x.shape[1], 1, "number of samples times classes of \(x)")
+      }
+    ]
+  }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 13) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {

@@ -57,11 +57,7 @@ public struct BatchNormalization: Primitive {
     }
     let channels = x.rank == 1 ? Dim(1) : x.shape[channelAxis(x)]
     for index in 1..<5 {
-      let type = try inputs.tensor(index)
-      guard type.rank == 1, type.shape[0] == channels || !type.shape[0].isConstant || !channels.isConstant else {
-        throw DiagnosticError(
-          .user, "batchnorm.shape", "input \(index) must have \(channels) elements, one a channel, but is \(type)")
-      }
+      try obligations.matchChannels(inputs, index, channels, "channels")
     }
     let statistics = Fact(try inputs.tensor(3).element, [channels])
     return [Fact(.tensor(x)), statistics, statistics]
@@ -76,9 +72,11 @@ public struct BatchNormalization: Primitive {
     let isVector = x.rank == 1
     var running: [Operand] = []
     if trainingMode {
-      let channels = x.shape[axis]
-      let inner = x.shape.indices.filter { $0 != axis }.map { x.shape[$0] }
+      // A vector is of examples, of one channel.
+      let channels = isVector ? Dim(1) : x.shape[axis]
+      let inner = isVector ? x.shape : x.shape.indices.filter { $0 != axis }.map { x.shape[$0] }
       func place(_ channel: Expr, _ rest: [Expr]) -> [Expr] {
+        if isVector { return rest }
         var index = rest
         index.insert(channel, at: axis)
         return index
@@ -125,6 +123,11 @@ public struct BatchNormalization: Primitive {
       OperatorExample(
         BatchNormalization(), [.random(TensorType(.f32, ["n", 5, 3, 4]), -1...1), channel, channel, channel, channel],
         sizes: [Symbol("n"): 2]),
+      OperatorExample(
+        BatchNormalization(),
+        [.random(TensorType(.f32, ["n", "c", "h"]), -1...1)]
+          + ["s", "b", "m", "v"].map { .random(TensorType(.f32, [Dim(symbol: $0)]), 0.5...2) },
+        sizes: [Symbol("n"): 2, Symbol("c"): 3, Symbol("h"): 2, Symbol("s"): 3, Symbol("b"): 3, Symbol("m"): 3, Symbol("v"): 3]),
       OperatorExample(
         training, [.random(TensorType(.f32, [4, 5, 3]), -1...1), channel, channel, channel, channel], outputs: 3),
     ]

@@ -11,6 +11,8 @@ public struct GroupNormalization: Primitive {
   public var epsilon = 1e-5
   /// Zero: as many as there are channels.
   public var groups = 0
+  /// Whether scale and bias are one a group, as before opset 21, where one for all may do.
+  public var scalesGroups = false
   /// Input and result are [n, spatial…, c]. Set by the layout pass; ONNX has no such form.
   public var channelsLast = false
 
@@ -19,20 +21,30 @@ public struct GroupNormalization: Primitive {
   public mutating func attributes(_ list: inout some AttributeList) {
     list.float("epsilon", &epsilon, default: 1e-5)
     list.int("num_groups", &groups, default: 0)
+    list.bool("scales_groups", &scalesGroups, default: false)
     list.bool("channels_last", &channelsLast, default: false)
   }
 
   public static var onnx: [OnnxRule] {
-    [.direct(GroupNormalization.self, since: 18), .direct(GroupNormalization.self, as: "InstanceNormalization")]
+    [
+      OnnxRule.direct(GroupNormalization.self, since: 18) { op, _ in op.scalesGroups = true }.requiring(requireElements),
+      OnnxRule.direct(GroupNormalization.self, since: 21).requiring(requireElements),
+      .direct(GroupNormalization.self, as: "InstanceNormalization"),
+    ]
+  }
+
+  /// ONNX defines groups by a reshape that cannot tell its sizes where there are no elements.
+  @Sendable private static func requireElements(_ inputs: NodeInputs, _ obligations: inout Obligations) throws {
+    let x = try inputs.tensor(0)
+    try obligations.atLeast(x.count, 1, "number of elements of \(x)")
   }
 
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
     if channelsLast { return nil }
     if groups == 0 { return OnnxForm("InstanceNormalization", since: 6, attributes: [("epsilon", .float(epsilon))]) }
-    guard let x = try? inputs.tensor(0), let scale = try? inputs.tensor(1), scale.shape == [x.shape[1]] else {
-      return OnnxForm(of: self, since: 18)
-    }
-    return OnnxForm(of: self, since: 21)
+    var plain = self
+    plain.scalesGroups = false
+    return OnnxForm(of: plain, since: scalesGroups ? 18 : 21)
   }
 
   private func channelAxis(_ x: TensorType) -> Int { ImageLayout(channelsLast: channelsLast).channelAxis(rank: x.rank) }
@@ -42,10 +54,22 @@ public struct GroupNormalization: Primitive {
     guard x.rank >= 2 else {
       throw DiagnosticError(.user, "groupnorm.rank", "the input must have a batch and a channel axis, but is \(x)")
     }
-    if let channels = x.shape[channelAxis(x)].value, groups < 0 || (groups > 0 && channels % groups != 0) {
-      throw DiagnosticError(.user, "groupnorm.groups", "\(channels) channels do not divide into \(groups) groups")
+    guard groups >= 0 else {
+      throw DiagnosticError(.user, "groupnorm.groups", "num_groups must be positive, but is \(groups)")
     }
-    for index in 1..<3 { _ = try inputs.tensor(index) }
+    let channels = x.shape[channelAxis(x)]
+    if groups > 0 { try obligations.divisible(channels, by: Dim(groups), "number of channels, which are in \(groups) groups,") }
+    for index in 1..<3 {
+      guard scalesGroups, groups > 0 else {
+        try obligations.matchChannels(inputs, index, channels, "channels")
+        continue
+      }
+      let type = try inputs.tensor(index)
+      guard type.rank == 1 else {
+        throw DiagnosticError(.user, "groupnorm.scale", "input \(index) must be [\(groups)], but is \(type)")
+      }
+      try obligations.broadcasts(type.shape[0], to: Dim(groups), "number of elements of input \(index), \(type), of which each is for a group,")
+    }
     return [Fact(.tensor(x))]
   }
 
@@ -82,7 +106,9 @@ public struct GroupNormalization: Primitive {
       let group = perGroup == 1 ? channel : channel.floorDivided(by: builder.size(perGroup))
       let row = [index[0], group]
       func parameter(_ operand: Operand) -> Expr {
-        builder.load(operand.id, [operand.shape[0] == channels ? channel : group]).cast(to: compute)
+        let isGroup = scalesGroups && self.groups > 0
+        let at = Broadcast.index(builder, [isGroup ? group : channel], of: [isGroup ? groups : channels], into: operand.shape)
+        return builder.load(operand.id, at).cast(to: compute)
       }
       let value = (builder.load(x.id, index).cast(to: compute) - builder.load(mean.id, row)) * builder.load(inverse.id, row)
       return (value * parameter(scale) + parameter(bias)).cast(to: x.element)
@@ -93,6 +119,9 @@ public struct GroupNormalization: Primitive {
   public static var examples: [OperatorExample] {
     var grouped = GroupNormalization()
     grouped.groups = 2
+    var ofGroups = grouped
+    ofGroups.scalesGroups = true
+    func vector(_ symbol: String) -> OperatorExample.Input { .random(TensorType(.f32, [Dim(symbol: symbol)]), 0.5...2) }
     var last = grouped
     last.channelsLast = true
     let x = OperatorExample.Input.random(TensorType(.f32, ["n", 4, 3, 5]), -1...1)
@@ -102,6 +131,12 @@ public struct GroupNormalization: Primitive {
       OperatorExample(grouped, [x, channel, channel], sizes: [Symbol("n"): 2]),
       OperatorExample(
         last, [.random(TensorType(.f32, ["n", 3, 5, 4]), -1...1), channel, channel], sizes: [Symbol("n"): 2]),
+      OperatorExample(
+        grouped, [.random(TensorType(.f32, ["n", "c", "h"]), -1...1)] + ["s", "b"].map(vector),
+        sizes: [Symbol("n"): 2, Symbol("c"): 4, Symbol("h"): 3, Symbol("s"): 4, Symbol("b"): 4]),
+      OperatorExample(
+        ofGroups, [.random(TensorType(.f32, ["n", "c", "h"]), -1...1)] + ["s", "b"].map(vector),
+        sizes: [Symbol("n"): 2, Symbol("c"): 4, Symbol("h"): 3, Symbol("s"): 2, Symbol("b"): 1]),
     ]
   }
 }

@@ -26,13 +26,8 @@ public struct LayerNormalization: Primitive {
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     let axis = try normalizedAxis(axis, rank: x.rank)
-    for index in 1..<3 where inputs.has(index) {
-      let type = try inputs.tensor(index)
-      let joined = try Broadcast.shape(x.shape, type.shape)
-      guard joined.count == x.rank else {
-        throw DiagnosticError(.user, "layernorm.shape", "input \(index) must broadcast to \(x), but is \(type)")
-      }
-    }
+    try RowNormalization.requireElements(x, from: axis, &obligations)
+    for index in 1..<3 where inputs.has(index) { try obligations.broadcast(try inputs.tensor(index).shape, to: x.shape) }
     let statistics = Fact(stashType, x.shape[..<axis] + x.shape[axis...].map { _ in Dim(1) })
     return [Fact(.tensor(x)), statistics, statistics]
   }
@@ -77,6 +72,13 @@ public struct LayerNormalization: Primitive {
         LayerNormalization(), [x, .random(TensorType(.f32, [20]), 0.5...2), .random(TensorType(.f32, [20]), -1...1)],
         outputs: 3, sizes: [Symbol("n"): 2]),
       OperatorExample(second, [x, .random(TensorType(.f32, [3, 20]), 0.5...2)], sizes: [Symbol("n"): 4]),
+      OperatorExample(
+        second,
+        [
+          .random(TensorType(.f32, ["n", "h", "w"]), -1...1), .random(TensorType(.f32, ["a", "b"]), 0.5...2),
+          .random(TensorType(.f32, ["c"]), 0.5...2),
+        ], outputs: 3,
+        sizes: [Symbol("n"): 2, Symbol("h"): 3, Symbol("w"): 4, Symbol("a"): 1, Symbol("b"): 4, Symbol("c"): 4]),
     ]
   }
 }
@@ -87,6 +89,11 @@ struct RowNormalization {
   let rows: [Dim]
   let inner: [Dim]
   let compute: ElementType
+
+  /// A row without elements has no mean.
+  static func requireElements(_ x: TensorType, from axis: Int, _ obligations: inout Obligations) throws {
+    try obligations.atLeast(x.shape[axis...].reduce(1, *), 1, "number of elements of a row, axes \(axis) and up of \(x),")
+  }
 
   func mean(_ lowering: inout Lowering) throws -> Operand {
     try average(&lowering) { builder, index, inner in builder.load(x.id, index + inner).cast(to: compute) }

@@ -24,11 +24,8 @@ public struct RMSNormalization: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
-    _ = try normalizedAxis(axis, rank: x.rank)
-    let scale = try inputs.tensor(1)
-    guard try Broadcast.shape(x.shape, scale.shape).count == x.rank else {
-      throw DiagnosticError(.user, "rmsnorm.shape", "the scale must broadcast to \(x), but is \(scale)")
-    }
+    try RowNormalization.requireElements(x, from: try normalizedAxis(axis, rank: x.rank), &obligations)
+    try obligations.broadcast(try inputs.tensor(1).shape, to: x.shape)
     return [Fact(.tensor(x))]
   }
 
@@ -50,7 +47,10 @@ public struct RMSNormalization: Primitive {
     [
       OperatorExample(
         RMSNormalization(), [.random(TensorType(.f32, ["n", 20]), -1...1), .random(TensorType(.f32, [20]), 0.5...2)],
-        sizes: [Symbol("n"): 3])
+        sizes: [Symbol("n"): 3]),
+      OperatorExample(
+        RMSNormalization(), [.random(TensorType(.f32, ["n", "w"]), -1...1), .random(TensorType(.f32, ["s"]), 0.5...2)],
+        sizes: [Symbol("n"): 3, Symbol("w"): 4, Symbol("s"): 4]),
     ]
   }
 }

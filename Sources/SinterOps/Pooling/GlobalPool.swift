@@ -42,10 +42,8 @@ public struct GlobalPool: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
-    guard x.rank >= 3 else {
-      throw DiagnosticError(.user, "pool.rank", "the input must have a batch, a channel and spatial axes, but is \(x)")
-    }
     let layout = ImageLayout(channelsLast: channelsLast)
+    try layout.requireElements(x, &obligations)
     let ones = [Dim](repeating: 1, count: x.rank - 2)
     return [Fact(x.element, layout.shape(x.shape[0], x.shape[layout.channelAxis(rank: x.rank)], ones))]
   }
@@ -76,8 +74,8 @@ public struct GlobalPool: Primitive {
   public static var examples: [OperatorExample] {
     Kind.allCases.map { kind in
       OperatorExample(
-        GlobalPool(kind), [.random(TensorType(.f32, ["n", 5, "h", 7]), -1...1)],
-        sizes: [Symbol("n"): 2, Symbol("h"): 6])
+        GlobalPool(kind), [.random(TensorType(.f32, ["n", "c", "h", 7]), -1...1)],
+        sizes: [Symbol("n"): 2, Symbol("c"): 5, Symbol("h"): 6])
     }
   }
 }

@@ -23,6 +23,8 @@ public struct MaxUnpool: Primitive {
   public static var onnx: [OnnxRule] { [.direct(MaxUnpool.self, since: 9)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
 
+  public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(2)] }
+
   /// The shape that places are counted in.
   private func counted(_ x: TensorType) throws -> [Dim] {
     let rank = x.rank - 2
@@ -39,28 +41,37 @@ public struct MaxUnpool: Primitive {
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
-    let x = try inputs.tensor(0)
-    let counted = try counted(x)
+    let (x, places) = (try inputs.tensor(0), try inputs.indices(1))
+    var counted = try counted(x)
+    guard places.rank == x.rank else {
+      throw DiagnosticError(.user, "maxunpool.places", "the input and its places must have one shape, but are \(x) and \(places)")
+    }
+    let shape = try obligations.equal(x.shape, places.shape, "sizes of the input \(x) and of its places \(places)")
+    counted.replaceSubrange(..<2, with: shape[..<2])
+    for axis in 2..<x.rank { try obligations.atLeast(counted[axis], 1, "size of axis \(axis) that the window gives") }
     guard inputs.has(2) else { return [Fact(x.element, counted)] }
-    if inputs.contents(2) == nil, let declared = inputs.declaredShape(), declared.count == x.rank {
-      return [Fact(x.element, declared)]
+    var result = try inputs.knownSizes(2, "output_shape")
+    guard result.count == x.rank else {
+      throw DiagnosticError(.user, "maxunpool.shape", "output_shape must have \(x.rank) entries, but is \(result)")
     }
-    let shape = try inputs.knownSizes(2, "output_shape")
-    guard shape.count == x.rank else {
-      throw DiagnosticError(.user, "maxunpool.shape", "output_shape must have \(x.rank) entries, but is \(shape)")
+    for axis in 0..<2 {
+      result[axis] = try obligations.equal(result[axis], counted[axis], "sizes of output_shape and of the input \(x) along axis \(axis)")
     }
-    return [Fact(x.element, shape)]
+    for axis in 2..<x.rank { try obligations.atLeast(result[axis], counted[axis], "size of axis \(axis) of output_shape") }
+    return [Fact(x.element, result)]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (x, places) = (try node.input(0), try node.input(1))
     let counted = try counted(x.type)
+    let outside = lowering.error("MaxUnpool: place %0 lies outside of a result of %1 elements")
     return [
       try lowering.scatter(
         try node.output(), domain: x.shape, combine: nil,
         base: { builder, _ in builder.constant(0, x.element) },
         update: { builder, index in
           let place = builder.load(places.id, index).cast(to: .i64)
+            .checked(below: builder.size(counted.reduce(1, *)), error: outside)
           return (Reshaping.delinearize(builder, place, counted), builder.load(x.id, index))
         })
     ]
@@ -72,7 +83,17 @@ public struct MaxUnpool: Primitive {
     op.strides = [2, 2]
     return [
       OperatorExample(
-        op, [.random(TensorType(.f32, [1, 1, 2, 2]), -1...1), .given(.i64([1, 1, 2, 2], [5, 7, 13, 15]))])
+        op, [.random(TensorType(.f32, [1, 1, 2, 2]), -1...1), .given(.i64([1, 1, 2, 2], [5, 7, 13, 15]))]),
+      OperatorExample(
+        op,
+        [
+          .random(TensorType(.f32, ["n", "c", "h", "w"]), -1...1), .random(TensorType(.i64, ["m", "d", "g", "v"]), 0...15),
+          .given(.i64([4], [1, 1, 5, 6])),
+        ],
+        sizes: [
+          Symbol("n"): 1, Symbol("c"): 1, Symbol("h"): 2, Symbol("w"): 2, Symbol("m"): 1, Symbol("d"): 1, Symbol("g"): 2,
+          Symbol("v"): 2,
+        ]),
     ]
   }
 }

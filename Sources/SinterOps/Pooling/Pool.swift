@@ -26,13 +26,13 @@ public struct MaxPool: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
-    let shape = try PoolGeometry(x, window, ceil: ceilMode, channelsLast: channelsLast).result
+    let shape = try PoolGeometry(x, window, ceil: ceilMode, channelsLast: channelsLast, &obligations).result
     return [Fact(x.element, shape), Fact(.i64, shape)]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
-    let pool = try PoolGeometry(x.type, window, ceil: ceilMode, channelsLast: channelsLast)
+    let pool = try PoolGeometry(x.type, window, ceil: ceilMode, channelsLast: channelsLast, result: try node.output())
     let lowest = Combine.maximum.identity(of: x.element.computeType)
     let maximum = try lowering.reduce(.maximum, pool.result, over: pool.inner) { builder, index, tap in
       let (at, inside) = pool.place(builder, index, tap)
@@ -119,12 +119,12 @@ public struct AveragePool: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
-    return [Fact(x.element, try PoolGeometry(x, window, ceil: ceilMode, channelsLast: channelsLast).result)]
+    return [Fact(x.element, try PoolGeometry(x, window, ceil: ceilMode, channelsLast: channelsLast, &obligations).result)]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
-    let pool = try PoolGeometry(x.type, window, ceil: ceilMode, channelsLast: channelsLast)
+    let pool = try PoolGeometry(x.type, window, ceil: ceilMode, channelsLast: channelsLast, result: try node.output())
     let compute = x.element.computeType
     let sum = try lowering.reduce(.sum, pool.result, over: pool.inner) { builder, index, tap in
       let (at, inside) = pool.place(builder, index, tap)
@@ -177,12 +177,12 @@ public struct LpPool: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
-    return [Fact(x.element, try PoolGeometry(x, window, ceil: ceilMode, channelsLast: false).result)]
+    return [Fact(x.element, try PoolGeometry(x, window, ceil: ceilMode, channelsLast: false, &obligations).result)]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
-    let pool = try PoolGeometry(x.type, window, ceil: ceilMode, channelsLast: false)
+    let pool = try PoolGeometry(x.type, window, ceil: ceilMode, channelsLast: false, result: try node.output())
     let compute = x.element.computeType
     let exponent = Double(p)
     let sum = try lowering.reduce(.sum, pool.result, over: pool.inner) { builder, index, tap in
@@ -208,19 +208,25 @@ public struct LpPool: Primitive {
 /// What the pools share: which elements a window covers.
 struct PoolGeometry {
   let layout: ImageLayout
-  let window: Window.Geometry
+  private(set) var window: Window.Geometry
   let spatial: [Dim]
-  let result: [Dim]
+  private(set) var result: [Dim]
   var inner: [Dim] { window.kernel.map { Dim($0) } }
 
-  init(_ x: TensorType, _ window: Window, ceil: Bool, channelsLast: Bool) throws {
-    guard x.rank >= 3 else {
-      throw DiagnosticError(.user, "pool.rank", "the input must have a batch, a channel and spatial axes, but is \(x)")
-    }
+  init(_ x: TensorType, _ window: Window, ceil: Bool, channelsLast: Bool, _ obligations: inout Obligations) throws {
     layout = ImageLayout(channelsLast: channelsLast)
+    try layout.requireElements(x, &obligations)
     spatial = layout.spatial(x.shape)
-    self.window = try window.geometry(spatial, ceil: ceil)
+    self.window = try window.geometry(spatial, .pool(ceil: ceil), &obligations)
     result = layout.shape(x.shape[0], x.shape[layout.channelAxis(rank: x.rank)], self.window.output)
+  }
+
+  /// The same for a result that is inferred already.
+  init(_ x: TensorType, _ window: Window, ceil: Bool, channelsLast: Bool, result: TensorType) throws {
+    var settled = Obligations()
+    try self.init(x, window, ceil: ceil, channelsLast: channelsLast, &settled)
+    self.result = result.shape
+    self.window.output = layout.spatial(result.shape)
   }
 
   /// The input's index for a place of the window, and whether it lies inside.

@@ -25,7 +25,9 @@ public struct DynamicQuantizeLinear: Primitive {
     let least = try lowering.reduce(.minimum, [], over: x.shape) { builder, _, inner in builder.load(x.id, inner) }
     let greatest = try lowering.reduce(.maximum, [], over: x.shape) { builder, _, inner in builder.load(x.id, inner) }
     let scale = try lowering.element([]) { builder, _ in
-      (builder.load(greatest.id, []).maximum(zero(builder)) - builder.load(least.id, []).minimum(zero(builder))) / 255
+      // Zeros alone, or nothing, are held by any scale.
+      let range = builder.load(greatest.id, []).maximum(zero(builder)) - builder.load(least.id, []).minimum(zero(builder))
+      return builder.select(range > 0, range / 255, builder.constant(1, .f32))
     }
     let offset = try lowering.element([]) { builder, _ in
       let low = builder.load(least.id, []).minimum(zero(builder))

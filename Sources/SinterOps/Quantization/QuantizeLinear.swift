@@ -7,28 +7,47 @@ struct QuantizationGrid {
   var axis: Int
   var blockSize: Int
 
-  func check(_ x: TensorType, _ scale: TensorType) throws {
-    if scale.rank == 0 || scale.count == 1 { return }
-    let axis = try normalizedAxis(axis, rank: x.rank)
-    if blockSize > 0 {
-      guard scale.rank == x.rank else {
-        throw DiagnosticError(
-          .user, "quantize.scale", "with blocks of \(blockSize), the scale must have as many axes as \(x), but is \(scale)")
-      }
-    } else {
-      guard scale.rank == 1, scale.shape[0] == x.shape[axis] || !scale.shape[0].isConstant || !x.shape[axis].isConstant
-      else {
-        throw DiagnosticError(
-          .user, "quantize.scale", "the scale must be one number, or [\(x.shape[axis])] for axis \(axis) of \(x), but is \(scale)")
-      }
+  func check(_ inputs: NodeInputs, _ obligations: inout Obligations) throws {
+    let (x, scale) = (try inputs.tensor(0), try inputs.tensor(1))
+    let zero = inputs.has(2) ? try inputs.tensor(2) : nil
+    guard blockSize >= 0 else {
+      throw DiagnosticError(.user, "quantize.block", "block_size must not be negative, but is \(blockSize)")
     }
+    func mismatch(_ needed: String) -> DiagnosticError {
+      DiagnosticError(.user, "quantize.scale", "the scale must be \(needed), but is \(scale)")
+    }
+    if blockSize > 0 {
+      let axis = try normalizedAxis(axis, rank: x.rank)
+      guard scale.rank == x.rank else { throw mismatch("like \(x), with an element for each block of \(blockSize) along axis \(axis)") }
+      for (place, size) in x.shape.enumerated() {
+        let entries = place == axis ? size.ceilDivided(by: Dim(blockSize)) : size
+        try obligations.equal(
+          entries, scale.shape[place],
+          "numbers of \(place == axis ? "blocks of \(blockSize)" : "elements") of \(x) and of entries of the scale \(scale) along axis \(place)")
+      }
+      guard let zero else { return }
+      guard zero.rank == scale.rank else { throw mismatch("like the zero point \(zero)") }
+      _ = try obligations.equal(scale.shape, zero.shape, "sizes of scale \(scale) and zero point \(zero)")
+      return
+    }
+    guard scale.rank <= 1, zero.map({ $0.rank <= 1 }) ?? true else { throw mismatch("one number, or a list with a zero point like it") }
+    if let count = scale.shape.first {
+      // A list of one is for all elements, whatever the axis.
+      let size = (try? normalizedAxis(axis, rank: x.rank)).map { x.shape[$0] } ?? 1
+      try obligations.broadcasts(count, to: size, "number of entries of the scale, along axis \(axis) of \(x),")
+    }
+    guard let zero else { return }
+    try obligations.equal(scale.shape.first ?? 1, zero.shape.first ?? 1, "numbers of entries of the scale and of the zero point")
   }
 
   /// The index of an element's entry.
-  func index(_ builder: BodyBuilder, _ index: [Expr], of entries: TensorType) throws -> [Expr] {
-    if entries.rank == 0 || entries.count == 1 { return entries.shape.map { _ in builder.constant(0, .i64) } }
+  func index(_ builder: BodyBuilder, _ index: [Expr], of entries: TensorType, for x: TensorType) throws -> [Expr] {
+    guard blockSize > 0 else {
+      guard let count = entries.shape.first, count != 1 else { return entries.shape.map { _ in builder.constant(0, .i64) } }
+      let axis = try normalizedAxis(axis, rank: index.count)
+      return Broadcast.index(builder, [index[axis]], of: [x.shape[axis]], into: entries.shape)
+    }
     let axis = try normalizedAxis(axis, rank: index.count)
-    if blockSize == 0 { return [index[axis]] }
     var own = index
     own[axis] = index[axis].floorDivided(by: builder.constant(blockSize, .i64))
     return own
@@ -75,7 +94,7 @@ public struct QuantizeLinear: Primitive {
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try requireElement(x) { $0.isFloat || $0 == .i32 }
-    try QuantizationGrid(axis: axis, blockSize: blockSize).check(x, try inputs.tensor(1))
+    try QuantizationGrid(axis: axis, blockSize: blockSize).check(inputs, &obligations)
     return [Fact(try resultType(inputs), x.shape)]
   }
 
@@ -87,10 +106,10 @@ public struct QuantizeLinear: Primitive {
     let divides = precision == 0 ? scale.element : ElementType(onnx: precision) ?? scale.element
     return [
       try lowering.element(x.shape) { builder, index in
-        let entry = try grid.index(builder, index, of: scale.type)
+        let entry = try grid.index(builder, index, of: scale.type, for: x.type)
         let compute = divides.computeType
         let quotient = builder.load(x.id, index).cast(to: compute) / builder.load(scale.id, entry).cast(to: compute)
-        let offset = try zero.map { builder.load($0.id, try grid.index(builder, index, of: $0.type)) }
+        let offset = try zero.map { builder.load($0.id, try grid.index(builder, index, of: $0.type, for: x.type)) }
         return Quantization.rounded(quotient.cast(to: divides).cast(to: compute), plus: offset, to: type, saturate: saturate)
       }
     ]
@@ -112,6 +131,18 @@ public struct QuantizeLinear: Primitive {
           .random(TensorType(.f32, [4, 2]), -9...9), .random(TensorType(.f32, [2, 2]), 0.1...1),
           .constant(HostTensor(.i8, [2, 2], values: [Int8](repeating: 1, count: 4))),
         ]),
+      OperatorExample(
+        blocks,
+        [
+          .random(TensorType(.f32, ["n", "m"]), -9...9), .random(TensorType(.f32, ["k", "l"]), 0.1...1),
+          .random(TensorType(.i8, ["p", "q"]), -3...3),
+        ], sizes: [Symbol("n"): 3, Symbol("m"): 2, Symbol("k"): 2, Symbol("l"): 2, Symbol("p"): 2, Symbol("q"): 2]),
+      OperatorExample(
+        QuantizeLinear(),
+        [
+          .random(TensorType(.f32, ["n", "m"]), -9...9), .random(TensorType(.f32, ["k"]), 0.1...1),
+          .random(TensorType(.i8, ["p"]), -3...3),
+        ], sizes: [Symbol("n"): 3, Symbol("m"): 2, Symbol("k"): 2, Symbol("p"): 2]),
     ]
   }
 }
@@ -142,7 +173,7 @@ public struct DequantizeLinear: Primitive {
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, scale) = (try inputs.tensor(0), try inputs.tensor(1))
     try requireElement(x) { $0.isInteger || $0.bits <= 8 && $0.isFloat }
-    try QuantizationGrid(axis: axis, blockSize: blockSize).check(x, scale)
+    try QuantizationGrid(axis: axis, blockSize: blockSize).check(inputs, &obligations)
     return [Fact(ElementType(onnx: outputType) ?? scale.element, x.shape)]
   }
 
@@ -155,9 +186,9 @@ public struct DequantizeLinear: Primitive {
     let exact: ElementType = x.element.isFloat ? .f32 : .i32
     return [
       try lowering.element(x.shape) { builder, index in
-        let entry = try grid.index(builder, index, of: scale.type)
+        let entry = try grid.index(builder, index, of: scale.type, for: x.type)
         var value = builder.load(x.id, index).cast(to: exact)
-        if let zero { value = value - builder.load(zero.id, try grid.index(builder, index, of: zero.type)).cast(to: exact) }
+        if let zero { value = value - builder.load(zero.id, try grid.index(builder, index, of: zero.type, for: x.type)).cast(to: exact) }
         let compute = scale.element.computeType
         return (value.cast(to: compute) * builder.load(scale.id, entry).cast(to: compute)).cast(to: type)
       }
@@ -173,6 +204,12 @@ public struct DequantizeLinear: Primitive {
         DequantizeLinear(),
         [x, .constant(.f32([3], [0.25, 0.5, 1])), .constant(HostTensor(.u8, [3], values: [UInt8](arrayLiteral: 128, 3, 0)))],
         sizes: sizes),
+      OperatorExample(
+        DequantizeLinear(),
+        [
+          .random(TensorType(.u8, ["n", "m"]), 0...255), .random(TensorType(.f32, ["k"]), 0.1...1),
+          .random(TensorType(.u8, ["p"]), 0...255),
+        ], sizes: [Symbol("n"): 3, Symbol("m"): 2, Symbol("k"): 1, Symbol("p"): 1]),
     ]
   }
 }

@@ -13,9 +13,13 @@ public struct MatMulInteger: Composite {
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 10) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
-    // A vector of zero points belongs to the rows of a and to the columns of b.
-    let a = try builder.centered(inputs, 0, zero: 2, behind: 1)
-    let b = try builder.centered(inputs, 1, zero: 3, behind: 0)
+    // A list of zero points belongs to the rows of a and to the columns of b.
+    let rows = QuantizedFactor(op: Self.name, inputs: inputs, value: 0, axis: -2, listRank: 2)
+    let columns = QuantizedFactor(op: Self.name, inputs: inputs, value: 1, axis: -1, listRank: 2)
+    try rows.check(2, "the zero point of a", summed: -1, into: &builder)
+    try columns.check(3, "the zero point of b", summed: -2, into: &builder)
+    let a = try builder.centered(inputs, 0, zero: 2, axis: -2)
+    let b = try builder.centered(inputs, 1, zero: 3, axis: -1)
     return [try builder.add1(MatMul(), [a, b])]
   }
 
@@ -26,6 +30,9 @@ public struct MatMulInteger: Composite {
       OperatorExample(
         MatMulInteger(),
         [bytes([4, 3]), bytes([3, 2]), .constant(HostTensor(.u8, [], values: [UInt8(12)])), bytes([2])]),
+      OperatorExample(
+        MatMulInteger(), [bytes(["m", "k"]), bytes(["l", "n"]), bytes(["y"]), bytes(["z"])],
+        sizes: [Symbol("m"): 4, Symbol("k"): 3, Symbol("l"): 3, Symbol("n"): 2, Symbol("y"): 4, Symbol("z"): 2]),
     ]
   }
 }
@@ -42,21 +49,36 @@ public struct QLinearMatMul: Composite {
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 10) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
-    let a = try builder.centered(inputs, 0, zero: 2, behind: 1)
-    let b = try builder.centered(inputs, 3, zero: 5, behind: 0)
+    let rows = QuantizedFactor(op: Self.name, inputs: inputs, value: 0, axis: -2, listRank: 2)
+    let columns = QuantizedFactor(op: Self.name, inputs: inputs, value: 3, axis: -1, listRank: 2)
+    for (index, name) in [(1, "the scale of a"), (2, "the zero point of a")] { try rows.check(index, name, summed: -1, into: &builder) }
+    for (index, name) in [(4, "the scale of b"), (5, "the zero point of b")] { try columns.check(index, name, summed: -2, into: &builder) }
+    for (index, name) in [(6, "the result's scale"), (7, "the result's zero point")] { try builder.requireNumber(Self.name, inputs, index, name) }
+    let a = try builder.centered(inputs, 0, zero: 2, axis: -2)
+    let b = try builder.centered(inputs, 3, zero: 5, axis: -1)
     let product = try builder.add1(MatMul(), [a, b])
-    return [try builder.requantized(product, inputs, scales: (1, 4), channelAxis: -1)]
+    return [try builder.requantized(product, inputs, scales: (1, 4), axes: (-2, -1))]
   }
 
   public static var examples: [OperatorExample] {
     func bytes(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.u8, shape), 0...255) }
     func byte(_ value: UInt8) -> OperatorExample.Input { .constant(HostTensor(.u8, [], values: [value])) }
     func scale(_ value: Float) -> OperatorExample.Input { .constant(.f32([], [value])) }
+    func scales(_ symbol: String) -> OperatorExample.Input { .random(TensorType(.f32, [Dim(symbol: symbol)]), 0.01...0.03) }
     return [
       OperatorExample(
         QLinearMatMul(),
         [bytes(["n", 3]), scale(0.01), byte(120), bytes([3, 2]), scale(0.02), byte(99), scale(0.05), byte(128)],
-        sizes: [Symbol("n"): 4])
+        sizes: [Symbol("n"): 4]),
+      OperatorExample(
+        QLinearMatMul(),
+        [
+          bytes(["m", "k"]), scales("a"), bytes(["b"]), bytes(["l", "n"]), scales("c"), bytes(["d"]), scale(0.05), byte(128),
+        ],
+        sizes: [
+          Symbol("m"): 4, Symbol("k"): 3, Symbol("a"): 4, Symbol("b"): 4, Symbol("l"): 3, Symbol("n"): 2, Symbol("c"): 2,
+          Symbol("d"): 1,
+        ]),
     ]
   }
 }
@@ -79,9 +101,10 @@ public struct ConvInteger: Composite {
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 10) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
-    let rank = try inputs.tensor(1).rank
-    let x = try builder.centered(inputs, 0, zero: 2, behind: 0)
-    let w = try builder.centered(inputs, 1, zero: 3, behind: rank - 1)
+    try builder.requireNumber(Self.name, inputs, 2, "the zero point of x")
+    try QuantizedFactor(op: Self.name, inputs: inputs, value: 1, axis: 0).check(3, "the zero point of w", into: &builder)
+    let x = try builder.centered(inputs, 0, zero: 2, axis: 0)
+    let w = try builder.centered(inputs, 1, zero: 3, axis: 0)
     return [try builder.add1(conv, [x, w])]
   }
 
@@ -118,11 +141,14 @@ public struct QLinearConv: Composite {
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 10) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
-    let rank = try inputs.tensor(3).rank
-    let x = try builder.centered(inputs, 0, zero: 2, behind: 0)
-    let w = try builder.centered(inputs, 3, zero: 5, behind: rank - 1)
+    let numbers = [(1, "the scale of x"), (2, "the zero point of x"), (6, "the result's scale"), (7, "the result's zero point")]
+    for (index, name) in numbers { try builder.requireNumber(Self.name, inputs, index, name) }
+    let weights = QuantizedFactor(op: Self.name, inputs: inputs, value: 3, axis: 0)
+    for (index, name) in [(4, "the scale of w"), (5, "the zero point of w")] { try weights.check(index, name, into: &builder) }
+    let x = try builder.centered(inputs, 0, zero: 2, axis: 0)
+    let w = try builder.centered(inputs, 3, zero: 5, axis: 0)
     let sum = try builder.add1(conv, [x, w] + (inputs.has(8) ? [inputs.id(8)] : []))
-    return [try builder.requantized(sum, inputs, scales: (1, 4), channelAxis: 1)]
+    return [try builder.requantized(sum, inputs, scales: (1, 4), axes: (0, 1))]
   }
 
   public static var examples: [OperatorExample] {
@@ -140,30 +166,76 @@ public struct QLinearConv: Composite {
   }
 }
 
+/// What a product of quantized tensors asks of scales and zero points.
+private struct QuantizedFactor {
+  /// The operator's name.
+  let op: String
+  let inputs: NodeInputs
+  /// Which input the factor is.
+  let value: Int
+  /// The axis of the factor along which a list of scales or zero points lies, and how many axes the factor must have for that.
+  let axis: Int
+  var listRank: Int?
+
+  /// An input is one number, a list along the axis, or where a product sums over an axis (counted from the last one) a tensor
+  /// like the factor with one element along that axis.
+  func check(_ index: Int, _ name: String, summed: Int? = nil, into builder: inout GraphBuilder) throws {
+    guard inputs.has(index) else { return }
+    let (factor, entries) = (try inputs.tensor(value), try inputs.tensor(index))
+    if entries.rank == 0 { return }
+    let subject = "\(name) \(entries) and of the factor \(factor)"
+    try builder.require(by: op) { obligations in
+      if entries.rank == 1 {
+        let isList = listRank.map { factor.rank == $0 } ?? true
+        try obligations.broadcasts(
+          entries.shape[0], to: isList ? factor.shape[axis < 0 ? axis + factor.rank : axis] : 1, "number of entries of \(name) \(entries)")
+        return
+      }
+      guard let summed, entries.rank == factor.rank else {
+        throw DiagnosticError(.user, "quantized.shape", "\(name) must be one number or a list, but is \(entries)")
+      }
+      for place in 0..<factor.rank {
+        let size = place == factor.rank + summed ? 1 : factor.shape[place]
+        try obligations.equal(entries.shape[place], size, "sizes of \(subject), but for the axis that is summed over, along axis \(place),")
+      }
+    }
+  }
+}
+
 extension GraphBuilder {
-  /// A quantized input in 32-bit integers without its zero point. A vector of zero points gets `behind` axes of size 1 behind its own.
-  fileprivate mutating func centered(_ inputs: NodeInputs, _ index: Int, zero: Int, behind: Int) throws -> ValueID {
+  /// An input of a product is one number.
+  fileprivate mutating func requireNumber(_ op: String, _ inputs: NodeInputs, _ index: Int, _ name: String) throws {
+    guard inputs.has(index) else { return }
+    let type = try inputs.tensor(index)
+    guard type.rank <= 1 else {
+      throw DiagnosticError(.user, "quantized.shape", "\(name) must be one number, but is \(type)")
+    }
+    if type.rank == 1 { try require(by: op) { try $0.equal(type.shape[0], 1, "number of entries of \(name) and 1") } }
+  }
+
+  /// A list of numbers along an axis of values of another rank; one number stays as it is.
+  private mutating func along(_ list: ValueID, axis: Int, rank: Int) throws -> ValueID {
+    let type = try type(list)
+    guard type.rank == 1, type.count != 1 else { return list }
+    return try alignLeft(list, at: axis < 0 ? axis + rank : axis, rank: rank)
+  }
+
+  /// A quantized input in 32-bit integers without its zero point, which is one number, a list along `axis`, or a tensor that broadcasts.
+  fileprivate mutating func centered(_ inputs: NodeInputs, _ index: Int, zero: Int, axis: Int) throws -> ValueID {
     let value = try add1(Cast(to: .i32), [try inputs.value(index)])
     guard let offset = inputs.id(zero) else { return value }
-    var wide = try add1(Cast(to: .i32), [offset])
-    if try inputs.tensor(zero).rank == 1, behind > 0, try inputs.tensor(zero).count != 1 {
-      wide = try add1(Unsqueeze(), [wide, integers(Array(1...behind))])
-    }
+    let wide = try along(try add1(Cast(to: .i32), [offset]), axis: axis, rank: try type(value).rank)
     return try add1(Binary(.subtract), [value, wide])
   }
 
-  /// Sums in 32-bit integers quantized to inputs 6 (scale) and 7 (zero point). A vector of scales of the second factor lies along
-  /// `channelAxis` of the result.
+  /// Sums in 32-bit integers quantized to inputs 6 (scale) and 7 (zero point). Lists of scales of the factors lie along `axes` of the result.
   fileprivate mutating func requantized(
-    _ sum: ValueID, _ inputs: NodeInputs, scales: (Int, Int), channelAxis: Int
+    _ sum: ValueID, _ inputs: NodeInputs, scales: (Int, Int), axes: (Int, Int)
   ) throws -> ValueID {
     let rank = try type(sum).rank
     let exact = try add1(Cast(to: .f32), [sum])
-    let first = try add1(Cast(to: .f32), [try inputs.value(scales.0)])
-    var second = try add1(Cast(to: .f32), [try inputs.value(scales.1)])
-    if channelAxis >= 0, try inputs.tensor(scales.1).rank == 1 {
-      second = try alignLeft(second, at: channelAxis, rank: rank)
-    }
+    let first = try along(try add1(Cast(to: .f32), [try inputs.value(scales.0)]), axis: axes.0, rank: rank)
+    let second = try along(try add1(Cast(to: .f32), [try inputs.value(scales.1)]), axis: axes.1, rank: rank)
     let scale = try add1(Binary(.multiply), [first, second])
     let real = try add1(Binary(.multiply), [exact, scale])
     let target = try add1(Cast(to: .f32), [try inputs.value(6)])

@@ -23,14 +23,14 @@ public struct GRU: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
-    let sizes = try recurrence.sizes(x, try inputs.tensor(1), try inputs.tensor(2), gates: 3)
+    let sizes = try recurrence.sizes(inputs, gates: 3, states: 1, &obligations)
     return recurrence.facts(x, sizes, states: 1)
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let r = try node.input(2)
     let bias = node.has(3) ? try node.input(3) : nil
-    let hidden = r.shape[2]
+    let hidden = recurrence.hiddenSize.map { Dim($0) } ?? r.shape[2]
     let (recurrence, linear) = (recurrence, linearBeforeReset)
     // The recurrent bias of the hidden gate is scaled by the reset gate, so it cannot be added ahead.
     let keepsBias: (BodyBuilder, Expr, Expr) -> Expr = { builder, position, value in
@@ -89,6 +89,7 @@ public struct GRU: Primitive {
       OperatorExample(
         linear, Recurrence.exampleInputs(gates: 3, directions: 2, steps: "t", bias: true), outputs: 2,
         sizes: [Symbol("t"): 3]),
+      Recurrence.symbolicExample(GRU(), gates: 3, states: 1),
     ]
   }
 }

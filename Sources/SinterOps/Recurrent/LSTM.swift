@@ -22,7 +22,7 @@ public struct LSTM: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
-    let sizes = try recurrence.sizes(x, try inputs.tensor(1), try inputs.tensor(2), gates: 4)
+    let sizes = try recurrence.sizes(inputs, gates: 4, states: 2, &obligations)
     return recurrence.facts(x, sizes, states: 2)
   }
 
@@ -72,6 +72,7 @@ public struct LSTM: Primitive {
       OperatorExample(
         both, Recurrence.exampleInputs(gates: 4, directions: 2, steps: "t", bias: false), outputs: 3,
         sizes: [Symbol("t"): 3]),
+      Recurrence.symbolicExample(LSTM(), gates: 4, states: 2),
     ]
   }
 }

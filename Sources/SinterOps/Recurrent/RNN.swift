@@ -18,7 +18,7 @@ public struct RNN: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
-    let sizes = try recurrence.sizes(x, try inputs.tensor(1), try inputs.tensor(2), gates: 1)
+    let sizes = try recurrence.sizes(inputs, gates: 1, states: 1, &obligations)
     return recurrence.facts(x, sizes, states: 1)
   }
 
@@ -36,6 +36,9 @@ public struct RNN: Primitive {
   }
 
   public static var examples: [OperatorExample] {
-    [OperatorExample(RNN(), Recurrence.exampleInputs(gates: 1, directions: 1, bias: true), outputs: 2)]
+    [
+      OperatorExample(RNN(), Recurrence.exampleInputs(gates: 1, directions: 1, bias: true), outputs: 2),
+      Recurrence.symbolicExample(RNN(), gates: 1, states: 1),
+    ]
   }
 }

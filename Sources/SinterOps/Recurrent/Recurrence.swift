@@ -103,26 +103,48 @@ struct Recurrence: Sendable {
     var steps: Dim, batch: Dim, input: Dim, hidden: Dim
   }
 
-  func sizes(_ x: TensorType, _ w: TensorType, _ r: TensorType, gates: Int) throws -> Sizes {
+  func sizes(_ inputs: NodeInputs, gates: Int, states: Int, _ obligations: inout Obligations) throws -> Sizes {
+    let (x, w, r) = (try inputs.tensor(0), try inputs.tensor(1), try inputs.tensor(2))
     guard x.rank == 3, w.rank == 3, r.rank == 3 else {
       throw DiagnosticError(.user, "recurrent.rank", "X, W and R must have 3 axes, but are \(x), \(w) and \(r)")
     }
-    let hidden = r.shape[2]
-    let expected = [Dim(directions), hidden * Dim(gates)]
-    guard Array(w.shape[..<2]) == expected, Array(r.shape[..<2]) == expected else {
-      throw DiagnosticError(
-        .user, "recurrent.weights",
-        "W and R must begin with [\(expected[0]), \(expected[1])] for direction \(direction.rawValue), but are \(w) and \(r)")
+    guard layout == 0 || layout == 1 else {
+      throw DiagnosticError(.user, "recurrent.layout", "layout must be 0 or 1, but is \(layout)")
     }
-    if let hiddenSize, let given = hidden.value, given != hiddenSize {
-      throw DiagnosticError(.user, "recurrent.hidden", "hidden_size is \(hiddenSize), but R is \(r)")
+    var sizes =
+      layout == 0
+      ? Sizes(steps: x.shape[0], batch: x.shape[1], input: x.shape[2], hidden: r.shape[2])
+      : Sizes(steps: x.shape[1], batch: x.shape[0], input: x.shape[2], hidden: r.shape[2])
+    if let hiddenSize {
+      sizes.hidden = try obligations.equal(sizes.hidden, Dim(hiddenSize), "elements of a state in R \(r) and hidden_size")
     }
-    if let a = x.shape[2].value, let b = w.shape[2].value, a != b {
-      throw DiagnosticError(.user, "recurrent.input", "X has \(a) features, but W is for \(b)")
+    let d = Dim(directions)
+    func match(_ index: Int, _ name: String, _ shape: [Dim]) throws {
+      guard inputs.has(index) else { return }
+      let type = try inputs.tensor(index)
+      guard type.rank == shape.count else {
+        throw DiagnosticError(.user, "recurrent.shape", "\(name) must be \(Broadcast.list(shape)), but is \(type)")
+      }
+      _ = try obligations.equal(
+        type.shape, shape, "sizes of \(name) \(type) and those needed, \(Broadcast.list(shape)) for direction \(direction.rawValue),")
     }
-    return layout == 0
-      ? Sizes(steps: x.shape[0], batch: x.shape[1], input: x.shape[2], hidden: hidden)
-      : Sizes(steps: x.shape[1], batch: x.shape[0], input: x.shape[2], hidden: hidden)
+    let width = sizes.hidden * Dim(gates)
+    try match(1, "W", [d, width, sizes.input])
+    try match(2, "R", [d, width, sizes.hidden])
+    try match(3, "B", [d, width * 2])
+    try match(4, "sequence_lens", [sizes.batch])
+    let state = layout == 0 ? [d, sizes.batch, sizes.hidden] : [sizes.batch, d, sizes.hidden]
+    try match(5, "initial_h", state)
+    if states > 1 {
+      try match(6, "initial_c", state)
+      try match(7, "P", [d, sizes.hidden * 3])
+    }
+    if let lengths = inputs.integers(4),
+      let wrong = lengths.first(where: { length in length < 0 || sizes.steps.value.map { length > $0 } ?? false })
+    {
+      throw DiagnosticError(.user, "recurrent.length", "sequence_lens must be from 0 to \(sizes.steps), but holds \(wrong)")
+    }
+    return sizes
   }
 
   /// Facts of Y, of Y_h, and of Y_c where the cell has one.
@@ -159,7 +181,9 @@ struct Recurrence: Sendable {
     step: (inout Lowering, Cell) throws -> [Operand]
   ) throws -> [Operand] {
     let (x, w, r) = (try node.input(0), try node.input(1), try node.input(2))
-    let sizes = try sizes(x.type, w.type, r.type, gates: gates)
+    var settled = Obligations()
+    let sizes = try sizes(node.facts, gates: gates, states: states, &settled)
+    let wrongLength = lowering.error("sequence length %0 is not below %1, the number of steps plus one")
     let bias = node.has(3) ? try node.input(3) : nil
     let lengths = node.has(4) ? try node.input(4) : nil
     let compute = x.element.computeType
@@ -205,6 +229,7 @@ struct Recurrence: Sendable {
           func kept(_ value: Operand, _ otherwise: Operand?) throws -> Operand {
             try lowering.element(value.shape) { builder, index in
               let length = builder.load(lengths.id, [index[0]]).cast(to: .i64)
+                .checked(below: builder.size(sizes.steps + 1), error: wrongLength)
               let before = otherwise.map { builder.load($0.id, index) } ?? builder.constant(0.0, compute)
               return builder.select(builder.load(time.id, []) < length, builder.load(value.id, index), before)
             }
@@ -260,6 +285,24 @@ struct Recurrence: Sendable {
   func clipped(_ x: Expr) -> Expr {
     guard let clip else { return x }
     return x.clamped(x.builder.constant(-clip, x.type), x.builder.constant(clip, x.type))
+  }
+
+  /// Inputs for examples, every size its own symbol, and what these are.
+  static func symbolicExample(_ op: some Operator, gates: Int, states: Int) -> OperatorExample {
+    var sizes: [Symbol: Int] = [:]
+    func random(_ shape: [Int]) -> OperatorExample.Input {
+      .random(
+        TensorType(
+          .f32,
+          shape.map { size in
+            let symbol = Symbol("s\(sizes.count)")
+            sizes[symbol] = size
+            return Dim(symbol)
+          }), -0.5...0.5)
+    }
+    let inputs = [random([4, 3, 5]), random([1, gates * 2, 5]), random([1, gates * 2, 2]), random([1, gates * 4]), .absent]
+    return OperatorExample(
+      op, inputs + (0..<states).map { _ in random([1, 3, 2]) } + (states > 1 ? [random([1, 6])] : []), outputs: 1 + states, sizes: sizes)
   }
 
   /// Inputs for examples: 4 steps, batch 3, 5 features, 6 hidden.

@@ -35,13 +35,42 @@ public struct Window: Sendable {
     var output: [Dim]
   }
 
+  /// The window's sizes, which are those of weights behind their first two axes. Where these are open, the attribute says what they must be.
+  func kernel(of weights: TensorType, _ obligations: inout Obligations) throws -> [Int] {
+    let sizes = weights.shape.dropFirst(2)
+    guard kernel.isEmpty || kernel.count == sizes.count else {
+      throw DiagnosticError(.user, "window.kernel", "kernel_shape is \(kernel), but the weights are \(weights)")
+    }
+    return try sizes.enumerated().map { axis, size in
+      let known = kernel.isEmpty ? size : try obligations.equal(size, Dim(kernel[axis]), "kernel_shape \(kernel) and sizes of the weights \(weights)")
+      guard let number = known.value, (1...Self.limit).contains(number) else {
+        if !known.isConstant {
+          throw DiagnosticError(
+            .limit, "conv.kernel", "the kernel's size must be known ahead of time, but the weights are \(weights)",
+            hint: "give kernel_shape")
+        }
+        throw DiagnosticError(.user, "window.kernel", "a kernel must have elements, but the weights are \(weights)")
+      }
+      return number
+    }
+  }
+
+  /// How windows are counted.
+  enum Counting: Equatable {
+    /// A convolution's: all lie inside of the padded input, and there is at least one.
+    case inside
+    /// A pool's: one may reach behind the end by less than a step where it is the only one, or with `ceil` where it is the last one.
+    case pool(ceil: Bool)
+  }
+
   /// - Parameters:
   ///   - spatial: the sizes of the input's spatial axes.
   ///   - kernelShape: the window's sizes where an operand gives them.
-  ///   - ceil: whether a last window that lies partly outside counts.
-  func geometry(_ spatial: [Dim], kernelShape: [Int]? = nil, ceil: Bool = false) throws -> Geometry {
+  func geometry(
+    _ spatial: [Dim], kernelShape: [Int]? = nil, _ counting: Counting, _ obligations: inout Obligations
+  ) throws -> Geometry {
     let rank = spatial.count
-    let kernel = self.kernel.isEmpty ? (kernelShape ?? []) : self.kernel
+    let kernel = kernelShape ?? self.kernel
     let strides = self.strides.isEmpty ? [Int](repeating: 1, count: rank) : self.strides
     let dilations = self.dilations.isEmpty ? [Int](repeating: 1, count: rank) : self.dilations
     let pads = self.pads.isEmpty ? [Int](repeating: 0, count: 2 * rank) : self.pads
@@ -49,9 +78,6 @@ public struct Window: Sendable {
     try check(strides, "strides", count: rank, atLeast: 1)
     try check(dilations, "dilations", count: rank, atLeast: 1)
     try check(pads, "pads", count: 2 * rank, atLeast: nil)
-    if let kernelShape, kernelShape != kernel {
-      throw DiagnosticError(.user, "window.kernel", "kernel_shape is \(kernel), but the weights have \(kernelShape)")
-    }
     var geometry = Geometry(
       kernel: kernel, strides: strides, dilations: dilations, padsBegin: [], padsEnd: [], output: [])
     for axis in 0..<rank {
@@ -61,25 +87,18 @@ public struct Window: Sendable {
       var begin = Dim(pads[axis])
       var end = Dim(pads[axis + rank])
       switch autoPad {
-      case .notSet:
-        let free = size + begin + end - reach
-        var count = (ceil ? free.ceilDivided(by: stride) : free / stride) + 1
-        if ceil {
-          // A window that starts in the padding behind the input does not count.
-          let last = (count - 1) * stride
-          let limit = size + begin
-          if let difference = (last - limit).value {
-            if difference >= 0 { count = count - 1 }
-          } else if strides[axis] > 1 {
-            count = Dim.min(count, (limit - 1) / stride + 1)
-          }
-        }
-        geometry.output.append(count)
-      case .valid:
-        begin = 0
-        end = 0
-        geometry.output.append((ceil ? (size - reach).ceilDivided(by: stride) : (size - reach) / stride) + 1)
+      case .notSet, .valid:
+        if autoPad == .valid { (begin, end) = (0, 0) }
+        let padded = size + begin + end
+        // Less than two steps short of a window: no window, but no mistake either.
+        try obligations.atLeast(
+          padded, counting == .inside ? reach : reach - stride * 2 + 1, "padded size of spatial axis \(axis) of \(Broadcast.list(spatial))")
+        geometry.output.append(
+          Self.count(free: padded - reach, limit: size + begin, stride: strides[axis], counting, obligations.ranges))
       case .sameUpper, .sameLower:
+        if counting == .inside {
+          try obligations.atLeast(size, 1, "size of spatial axis \(axis) of \(Broadcast.list(spatial))")
+        }
         let count = size.ceilDivided(by: stride)
         let total = Dim.max((count - 1) * stride + reach - size, 0)
         let half = total / 2
@@ -89,13 +108,32 @@ public struct Window: Sendable {
       }
       geometry.padsBegin.append(begin)
       geometry.padsEnd.append(end)
-      if let count = geometry.output[axis].value, count < 0 || (count == 0 && size.value != 0) {
-        throw DiagnosticError(
-          .user, "window.size",
-          "a window that reaches over \(reach) does not fit into \(size) with padding \(begin) and \(end)")
-      }
     }
     return geometry
+  }
+
+  /// How many windows there are.
+  ///
+  /// - Parameters:
+  ///   - free: how far the last window's end may lie behind the first one's, less than two steps below zero.
+  ///   - limit: the last place at which a window may begin, plus one.
+  private static func count(
+    free: Dim, limit: Dim, stride: Int, _ counting: Counting, _ ranges: [Symbol: ClosedRange<Int>]
+  ) -> Dim {
+    let step = Dim(stride)
+    switch counting {
+    case .inside: return free / step + 1
+    case .pool(ceil: true):
+      let count = free.ceilDivided(by: step) + 1
+      // A window that starts in the padding behind the input does not count.
+      if let difference = ((count - 1) * step - limit).value { return difference >= 0 ? count - 1 : count }
+      return stride > 1 ? Dim.min(count, (limit - 1) / step + 1) : count
+    case .pool(ceil: false):
+      if stride == 1 || free.isNonNegative(ranges) { return free / step + 1 }
+      // Division toward zero, as onnxruntime has it.
+      if let least = free.bounds(ranges).lower, least > -stride { return Dim.max(free, 0) / step + 1 }
+      return Dim.max(free / step + 1, Dim.min((free + step).clampedToZero, 1))
+    }
   }
 
   private func check(_ values: [Int], _ name: String, count: Int, atLeast minimum: Int?) throws {
@@ -119,6 +157,15 @@ struct ImageLayout {
   var channelsLast: Bool
 
   func channelAxis(rank: Int) -> Int { channelsLast ? rank - 1 : 1 }
+
+  /// An input of a pool has channels and spatial axes, none of them empty, unless there are no examples.
+  func requireElements(_ x: TensorType, _ obligations: inout Obligations) throws {
+    guard x.rank >= 3 else {
+      throw DiagnosticError(.user, "pool.rank", "the input must have a batch, a channel and spatial axes, but is \(x)")
+    }
+    // n examples of m elements are at least n.
+    try obligations.atLeast(x.count, x.shape[0], "number of elements of \(x), of which only the first axis may be empty,")
+  }
   func spatial(_ shape: [Dim]) -> [Dim] {
     channelsLast ? Array(shape[1..<(shape.count - 1)]) : Array(shape.dropFirst(2))
   }
