@@ -82,5 +82,6 @@ extension Graph {
     }
     if map.isEmpty { return }
     try substitute { map[$0] }
+    try restateObligations()
   }
 }

@@ -61,6 +61,7 @@ public struct GraphBuilder {
     do {
       var stated = Obligations(ranges: graph.ranges)
       facts = try op.inferWithContents(node, requiring: &stated)
+      try stated.require(node.declaredSizes(of: facts))
       for lesson in try require(stated.all.map({ $0.located(op: op, origin: origin, inputs: node) })) {
         facts = facts.map { $0.substituting(lesson.replacement) }
       }
@@ -141,6 +142,23 @@ public struct GraphBuilder {
 extension Fact {
   /// Integer tensors of up to this many elements have their contents followed as sizes.
   public static var contentsLimit: Int { 64 }
+}
+
+extension NodeInputs {
+  /// That sizes which data determine are what a file declares, where it declares numbers.
+  fileprivate func declaredSizes(of facts: [Fact]) -> [Obligation] {
+    var found: [Obligation] = []
+    for (result, (fact, declared)) in zip(facts, declared).enumerated() {
+      guard let shape = fact.type.tensor?.shape, let told = declared?.type.tensor?.shape, shape.count == told.count else {
+        continue
+      }
+      for axis in shape.indices where told[axis].isConstant && shape[axis].symbol?.isFromData ?? false {
+        let subject = "sizes along axis \(axis) of result \(result), as data determine it and as the file declares it,"
+        found.append(Obligation(.equal, shape[axis], told[axis], subject: subject))
+      }
+    }
+    return found
+  }
 }
 
 extension Graph {
