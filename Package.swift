@@ -71,7 +71,7 @@ let package = Package(
       exclude: ["Goldens"]),
     .testTarget(
       name: "CompilerTests",
-      dependencies: ["Sinter", "SinterCore", "SinterKernel", "SinterIR", "SinterLLVM", "SinterOps", "TestSupport"]),
+      dependencies: ["Sinter", "SinterCore", "SinterKernel", "SinterIR", "SinterLLVM", "SinterONNX", "SinterOps", "TestSupport"]),
     .testTarget(
       name: "PromiseTests",
       dependencies: ["SinterCLI", "Sinter", "SinterCore", "SinterLLVM", "SinterONNX", "SinterOps", "TestSupport"],
