@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python test-onnx demo bench promises bench-runtime conformance sizes fuzz format onnx-proto clean
+.PHONY: help setup build test test-python test-onnx demo bench promises bench-runtime conformance sizes fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -55,6 +55,10 @@ sizes: build .venv/stamp ## operators at random sizes of inputs beside ONNX Runt
 
 fuzz: setup ## random graphs, optimized and compiled, against what they mean: make fuzz CASES=500
 	SINTER_FUZZ=$(or $(CASES),500) swift test --disable-xctest --filter Random
+
+fuzz-sizes: setup ## random graphs at random sizes, for an hour: make fuzz-sizes SECONDS=60, or CASES=500, or SEED=7
+	$(if $(CASES),SINTER_FUZZ=$(CASES),SINTER_FUZZ_SECONDS=$(or $(SECONDS),3600)) $(if $(SEED),SINTER_FUZZ_SEED=$(SEED)) \
+	  swift test --disable-xctest --filter RandomSizeTests
 
 format: setup ## formats all Swift sources in place
 	swift format --in-place --parallel --recursive Package.swift Sources Tests models

@@ -71,7 +71,9 @@ let package = Package(
       exclude: ["Goldens"]),
     .testTarget(
       name: "CompilerTests",
-      dependencies: ["Sinter", "SinterCore", "SinterKernel", "SinterIR", "SinterLLVM", "SinterONNX", "SinterOps", "TestSupport"]),
+      dependencies: [
+        "Sinter", "SinterCore", "SinterKernel", "SinterIR", "SinterLLVM", "SinterONNX", "SinterOps", "TestSupport",
+      ], exclude: ["programs"]),
     .testTarget(
       name: "PromiseTests",
       dependencies: ["SinterCLI", "Sinter", "SinterCore", "SinterLLVM", "SinterONNX", "SinterOps", "TestSupport"],

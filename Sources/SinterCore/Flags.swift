@@ -19,6 +19,10 @@ public struct Flags: Hashable, Sendable {
   public var bless = false
   /// `SINTER_FUZZ`: how many cases each random test tries.
   public var fuzz: Int?
+  /// `SINTER_FUZZ_SECONDS`: for how long the random test of sizes goes on.
+  public var fuzzSeconds: Int?
+  /// `SINTER_FUZZ_SEED`: the first seed of the random test of sizes.
+  public var fuzzSeed: Int?
 
   public static let variables: [Variable] = [
     Variable(
@@ -32,6 +36,8 @@ public struct Flags: Hashable, Sendable {
     Variable(name: "SINTER_TIME", summary: "Any value but 0 prints the time of each stage to standard error."),
     Variable(name: "SINTER_BLESS", summary: "Any value but 0 makes tests rewrite their golden files."),
     Variable(name: "SINTER_FUZZ", summary: "How many cases each random test tries, instead of a few."),
+    Variable(name: "SINTER_FUZZ_SECONDS", summary: "For how many seconds the random test of sizes goes on."),
+    Variable(name: "SINTER_FUZZ_SEED", summary: "The seed of the first graph of the random test of sizes."),
   ]
 
   public init() {}
@@ -45,6 +51,8 @@ public struct Flags: Hashable, Sendable {
     time = isOn("SINTER_TIME")
     bless = isOn("SINTER_BLESS")
     fuzz = variable("SINTER_FUZZ").flatMap { Int($0) }.map { max($0, 1) }
+    fuzzSeconds = variable("SINTER_FUZZ_SECONDS").flatMap { Int($0) }
+    fuzzSeed = variable("SINTER_FUZZ_SEED").flatMap { Int($0) }
   }
 
   /// The flags of this process.

@@ -1,11 +1,12 @@
 extension Obligation {
   /// Throws where it does not hold for given values of its symbols.
-  package func check(_ symbols: [Symbol: Int]) throws {
-    if holds({ symbols[$0] }) == true { return }
+  package func check(_ values: [Symbol: Int]) throws {
+    if holds({ values[$0] }) == true { return }
     func text(_ dim: Dim) -> String {
-      let value = dim.evaluated { symbols[$0] }.map { "\($0)" } ?? "?"
+      let value = dim.evaluated { values[$0] }.map { "\($0)" } ?? "?"
       return dim.isConstant ? value : "\(value) (\(dim))"
     }
-    throw DiagnosticError(.user, "run.sizes", message(left: text(left), right: text(right)), at: origin)
+    let id = symbols.contains(where: \.isFromData) ? "run.sizes.data" : "run.sizes"
+    throw DiagnosticError(.user, id, message(left: text(left), right: text(right)), at: origin)
   }
 }

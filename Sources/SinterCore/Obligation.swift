@@ -42,6 +42,20 @@ public struct Obligation: Hashable, Sendable {
         || (relation == .equal || relation == .broadcastable) && left == other.right && right == other.left)
   }
 
+  /// Whether another relation holds wherever this one does, as far as that is easily told.
+  public func implies(_ other: Obligation) -> Bool {
+    if isSameRelation(as: other) { return true }
+    let isSamePair = left == other.left && right == other.right
+    let isSwappedPair = left == other.right && right == other.left
+    guard isSamePair || isSwappedPair else { return false }
+    switch (relation, other.relation) {
+    case (.equal, .equalOrOne), (.equal, .broadcastable), (.equal, .atLeast), (.equalOrOne, .broadcastable): return true
+    // A number that is not 1 stretches nothing.
+    case (.broadcastable, .equalOrOne): return other.right.value.map { $0 != 1 } ?? false
+    case (.equal, _), (.equalOrOne, _), (.broadcastable, _), (.divisible, _), (.atLeast, _): return false
+    }
+  }
+
   /// The same with symbols replaced.
   public func substituting(_ replacement: (Symbol) -> Dim?) -> Obligation {
     var copy = self

@@ -111,7 +111,7 @@ public enum LibraryCompiler {
   ) throws(DiagnosticError) {
     let linker = Linker(command: options.linker)
     let destination = try Destination(path)
-    let runtime = try RuntimeObject(profiles: options.profiles).path()
+    let runtime = try RuntimeObject(compiler: options.compiler, profiles: options.profiles).path()
     let entries: [LibraryEntry] = options.profiles ? [.library, .profile] : [.library]
     try Files.withTemporaryFolder(in: destination.folder) { folder throws(DiagnosticError) in
       var paths: [String] = []

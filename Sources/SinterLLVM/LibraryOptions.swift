@@ -33,6 +33,8 @@ public struct LibraryOptions: Sendable {
   public var threads: Int
   /// The linker; nil: `LD`, else `ld`.
   public var linker: String?
+  /// The C compiler for the runtime, with arguments; nil: `CC`, else `cc`.
+  package var compiler: String?
 
   public init(
     target: Target = .host, emission: Emission = .library, weightsBeside: Bool = false, writesHeaders: Bool = true,

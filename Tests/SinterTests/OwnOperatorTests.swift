@@ -35,6 +35,9 @@ struct Cubes: UnaryLayer {
 }
 
 @Suite struct OwnOperatorTests {
+  /// Its examples at other sizes: none, one, equal ones, unequal ones.
+  @Test func computesOrRefusesAnySizes() throws { try checkSizes(of: ScaledCube.self) }
+
   @Test func tracesCompilesAndExportsAsItsExpansion() throws {
     let model = try trace(Cubes(), .f32("n", 3)).initialized()
     try withScratchFolder { folder in

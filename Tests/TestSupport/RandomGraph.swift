@@ -76,7 +76,8 @@ package struct RandomGraph {
       return try builder.add(Split(axis: axis), [x], outputs: 2)[pick([0, 1])]
     case 13:
       let axes = pick([[-1], [1], [2, 3], [1, 2]])
-      return try builder.add1(Reduce(pick([.sum, .mean, .maximum]), keepsAxes: pick([true, false])), [x, integers(axes)])
+      return try builder.add1(
+        Reduce(pick([.sum, .mean, .maximum]), keepsAxes: pick([true, false])), [x, integers(axes)])
     case 14: return try builder.add1(Softmax(.soft, axis: pick([1, -1])), [x])
     default:
       let sizes = try builder.add1(Shape(), [x])

@@ -22,10 +22,12 @@ extension HostTensor {
       HostTensor(element, shape, values: (0..<count).map { _ in T.random(in: 0..<4, using: &generator) })
     }
     switch element {
-    case .f64: return HostTensor(element, shape, values: (0..<count).map { _ in Double.random(in: -1..<1, using: &generator) })
+    case .f64:
+      return HostTensor(element, shape, values: (0..<count).map { _ in Double.random(in: -1..<1, using: &generator) })
     case .i64: return integers(Int64.self)
     case .i32: return integers(Int32.self)
-    case .bool: return HostTensor(element, shape, values: (0..<count).map { _ in UInt8.random(in: 0..<2, using: &generator) })
+    case .bool:
+      return HostTensor(element, shape, values: (0..<count).map { _ in UInt8.random(in: 0..<2, using: &generator) })
     default: return .f32(shape, (0..<count).map { _ in Float.random(in: -1..<1, using: &generator) })
     }
   }
@@ -58,7 +60,9 @@ extension Graph {
         throw DiagnosticError(.bug, "test.input", "input \(port.name) is no tensor")
       }
       let shape = try type.shape.map { dim in
-        guard let size = dim.evaluated({ sizes[$0] }) else { throw DiagnosticError(.bug, "test.size", "size \(dim) is not given") }
+        guard let size = dim.evaluated({ sizes[$0] }) else {
+          throw DiagnosticError(.bug, "test.size", "size \(dim) is not given")
+        }
         return size
       }
       return HostTensor.random(type.element, shape, &generator)

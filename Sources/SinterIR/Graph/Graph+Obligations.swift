@@ -21,15 +21,32 @@ extension Graph {
         if let lesson = try learn(obligation) { lessons.append(lesson) }
       }
     }
+    // What was stated before may have become impossible.
+    if !lessons.isEmpty {
+      refuted += knownObligations.filter { $0.isSettled(ranges) == false }.map(\.refutation)
+    }
     if !refuted.isEmpty { throw DiagnosticError(refuted) }
     return lessons
   }
 
   /// Whether relations follow from those that the graph has.
   public func implies(_ relations: [Obligation]) -> Bool {
-    relations.allSatisfy { relation in
-      relation.isSettled(ranges) == true || obligations.contains { $0.isSameRelation(as: relation) }
+    if relations.allSatisfy({ $0.isSettled(ranges) == true }) { return true }
+    let known = knownObligations
+    return relations.allSatisfy { relation in
+      relation.isSettled(ranges) == true || known.contains { $0.implies(relation) }
+        || obligations.contains { $0.isSameRelation(as: relation) }
     }
+  }
+
+  /// The obligations in the words of the graph's values, which do not speak of symbols whose sizes equalities have taught.
+  private var knownObligations: [Obligation] {
+    var lessons: [SizeLesson] = []
+    return obligations.map { stated in
+      let known = lessons.reduce(stated) { known, lesson in known.substituting(lesson.replacement) }
+      if known.isEquality, let lesson = known.lesson { lessons.append(lesson) }
+      return known
+    }.map { known in lessons.reduce(known) { known, lesson in known.substituting(lesson.replacement) } }
   }
 
   /// Considers all relations anew, after sizes have become known.

@@ -56,6 +56,8 @@ extension Scheduler {
     run(repetition.body)
     for output in repetition.outputs where repetition.turns != nil {
       guard let whole = context.places[output.whole] else { continue }
+      // What holds nothing, however many turns there are, needs no memory.
+      guard case .dynamic = context.program.buffers[whole.buffer].storage else { continue }
       context.steps.append(.grow(whole.buffer, count: (Dim(turn) + 1) * values[output.slice].type.count))
     }
     for (value, place) in copies {

@@ -1,3 +1,4 @@
+internal import CLLVM
 import Glibc
 import SinterCore
 import SinterKernel
@@ -7,7 +8,7 @@ import SinterKernel
 /// Calls run on the caller's thread, each kernel with all its tasks at once.
 package final class KernelRunner {
   private typealias Function =
-    @convention(c) (UnsafePointer<UnsafeMutableRawPointer?>, UnsafePointer<Int64>, Int64, Int64) -> Int32
+    @convention(c) (UnsafePointer<UnsafeMutableRawPointer?>?, UnsafePointer<Int64>?, Int64, Int64) -> Int32
 
   /// What one call took when it ran last, and its share of the work.
   package struct CallTime: Sendable {
@@ -33,15 +34,24 @@ package final class KernelRunner {
   }
 
   /// The outputs for given inputs. Symbols are bound from the inputs' sizes; `sizes` gives others.
-  package func run(_ inputs: [HostTensor], sizes: [Symbol: Int] = [:]) throws -> [HostTensor] {
-    let symbols = bound(inputs, sizes)
+  ///
+  /// - Parameter guarding: finds what touches memory beside its buffers, and what is read before it is written: all memory is NaN at first.
+  /// - Throws: `DiagnosticError`: of kind `user` where the inputs do not fit or a check fails, of kind `bug` where a kernel is wrong.
+  package func run(
+    _ inputs: [HostTensor], sizes: [Symbol: Int] = [:], guarding: MemoryGuard? = nil
+  ) throws -> [HostTensor] {
+    let symbols = try bound(inputs, sizes)
     for obligation in program.obligations { try obligation.check(symbols) }
-    let memory = try Memory(program: program, inputs: inputs, symbols: symbols)
+    let memory = try RunnerMemory(program: program, inputs: inputs, symbols: symbols, guarding: guarding)
     var known = symbols
     try run(program.steps, memory, &known) { _ in }
+    try memory.check("the run")
     return try program.outputs.indices.map { port in
       let type = program.outputs[port].type
       let shape = try type.shape.map { try size($0, known) }
+      guard shape.allSatisfy({ $0 >= 0 }) else {
+        throw DiagnosticError(.user, "run.size", "output \(program.outputs[port].name) would have the shape \(shape)")
+      }
       let bytes = type.element.byteCount(shape.reduce(1, *))
       let source = memory.outputs[port]
       return HostTensor(
@@ -54,8 +64,8 @@ package final class KernelRunner {
 
   /// How long each call takes, in order, the best of `turns` runs on one thread.
   package func profile(_ inputs: [HostTensor], sizes: [Symbol: Int] = [:], turns: Int = 5) throws -> [CallTime] {
-    let symbols = bound(inputs, sizes)
-    let memory = try Memory(program: program, inputs: inputs, symbols: symbols)
+    let symbols = try bound(inputs, sizes)
+    let memory = try RunnerMemory(program: program, inputs: inputs, symbols: symbols, guarding: nil)
     var best: [CallTime] = []
     for turn in 0..<max(1, turns) {
       var times: [CallTime] = []
@@ -67,18 +77,14 @@ package final class KernelRunner {
     return best
   }
 
-  private func bound(_ inputs: [HostTensor], _ sizes: [Symbol: Int]) -> [Symbol: Int] {
-    var symbols = sizes
-    for (port, tensor) in zip(program.inputs, inputs) {
-      for (dim, size) in zip(port.type.shape, tensor.shape) {
-        if let symbol = dim.symbol { symbols[symbol] = size }
-      }
-    }
-    return symbols
+  private func bound(_ inputs: [HostTensor], _ sizes: [Symbol: Int]) throws -> [Symbol: Int] {
+    try SymbolBinding.bind(
+      program.inputs.map { ($0.name, $0.type) }, ranges: program.ranges, to: inputs.map { ($0.element, $0.shape) },
+      symbols: sizes)
   }
 
   private func run(
-    _ steps: [KernelProgram.Step], _ memory: Memory, _ symbols: inout [Symbol: Int], _ note: (CallTime) -> Void
+    _ steps: [KernelProgram.Step], _ memory: RunnerMemory, _ symbols: inout [Symbol: Int], _ note: (CallTime) -> Void
   ) throws {
     for step in steps {
       switch step {
@@ -91,13 +97,23 @@ package final class KernelRunner {
         pointers.append(nil)
         sizes.append(0)
         let (tasks, known) = (try size(call.tasks, symbols), symbols)
-        let start = Self.threadSeconds
-        let status = functions[call.kernel.position](pointers, sizes, 0, Int64(tasks))
+        let (start, faults) = (Self.threadSeconds, GuardedSpace.faults)
+        let function = functions[call.kernel.position]
+        var fault: Int32 = 0
+        let status =
+          memory.isGuarded
+          ? sinter_guarded_call(function, pointers, sizes, 0, Int64(tasks), &fault)
+          : function(pointers, sizes, 0, Int64(tasks))
         note(
           CallTime(
             kernel: call.kernel, seconds: Self.threadSeconds - start, tasks: tasks,
             flops: call.flops.evaluated { known[$0] }, bytes: call.bytes.evaluated { known[$0] },
             origin: call.origin))
+        if GuardedSpace.faults != faults { try memory.check("kernel \(program.kernels[call.kernel].name)") }
+        if fault != 0 {
+          throw DiagnosticError(
+            .bug, "run.fault", "kernel \(program.kernels[call.kernel].name) ends with signal \(fault)", at: call.origin)
+        }
         if status != 0 {
           let text =
             program.errors.indices.contains(Int(status) - 1) ? program.errors[Int(status) - 1] : "error \(status)"
@@ -129,11 +145,7 @@ package final class KernelRunner {
       case .reserve(let buffer): memory.reserve(buffer, try size(program.buffers[buffer].count, symbols))
       case .grow(let buffer, let count): memory.reserve(buffer, try size(count, symbols))
       case .output(let port):
-        for id in program.buffers.indices {
-          guard case .output(port) = program.buffers[id].storage else { continue }
-          memory.reserve(id, try size(program.buffers[id].count, symbols))
-          memory.outputs[port] = memory.base(id)
-        }
+        try memory.makeOutput(port) { try size(program.buffers[$0].count, symbols) }
       }
     }
   }
@@ -144,69 +156,11 @@ package final class KernelRunner {
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
-  private func size(_ dim: Dim, _ symbols: [Symbol: Int]) throws -> Int { try KernelRunner.size(dim, symbols) }
+  private func size(_ dim: Dim, _ symbols: [Symbol: Int]) throws -> Int { try Self.size(dim, symbols) }
 
-  private static func size(_ dim: Dim, _ symbols: [Symbol: Int]) throws -> Int {
-    guard let value = dim.evaluated({ symbols[$0] }) else {
-      throw DiagnosticError(.bug, "run.size", "size \(dim) cannot be computed")
-    }
-    return value
-  }
-
-  /// One block a buffer; inputs and constants are copied, so that kernels may expect alignment.
-  private final class Memory {
-    private var bases: [UnsafeMutableRawPointer] = []
-    var outputs: [Int: UnsafeMutableRawPointer] = [:]
-
-    private var capacities: [Int] = []
-    private let elements: [ElementType]
-
-    init(program: KernelProgram, inputs: [HostTensor], symbols: [Symbol: Int]) throws {
-      elements = program.buffers.elements.map(\.element)
-      for buffer in program.buffers.elements {
-        let count = buffer.count.isFromData ? 0 : try KernelRunner.size(buffer.count, symbols)
-        let bytes = buffer.element.byteCount(count)
-        capacities.append(max(bytes, 64))
-        let base = UnsafeMutableRawPointer.allocate(byteCount: max(bytes, 64), alignment: 64)
-        base.initializeMemory(as: UInt8.self, repeating: 0, count: max(bytes, 64))
-        bases.append(base)
-        switch buffer.storage {
-        case .input(let port): Self.copy(inputs[port], to: base, bytes)
-        case .constant(let tensor): Self.copy(tensor, to: base, bytes)
-        case .output(let port): outputs[port] = base
-        case .arena, .dynamic: break
-        }
-      }
-    }
-
-    deinit { for base in bases { base.deallocate() } }
-
-    func base(_ buffer: BufferID) -> UnsafeMutableRawPointer { bases[buffer.position] }
-
-    /// Room for at least so many elements; what was there stays.
-    func reserve(_ buffer: BufferID, _ count: Int) {
-      let (place, bytes) = (buffer.position, elements[buffer.position].byteCount(max(count, 0)))
-      if bytes <= capacities[place] { return }
-      let base = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-      base.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-      base.copyMemory(from: bases[place], byteCount: capacities[place])
-      bases[place].deallocate()
-      bases[place] = base
-      capacities[place] = bytes
-    }
-
-    func isTrue(_ buffer: BufferID, at offset: Int) -> Bool {
-      bases[buffer.position].load(fromByteOffset: offset, as: UInt8.self) != 0
-    }
-
-    func integer(_ buffer: BufferID, at offset: Int) -> Int {
-      bases[buffer.position].load(fromByteOffset: offset * 8, as: Int.self)
-    }
-
-    private static func copy(_ tensor: HostTensor, to base: UnsafeMutableRawPointer, _ bytes: Int) {
-      tensor.bytes.withBytes { source in
-        if let start = source.baseAddress { base.copyMemory(from: start, byteCount: min(bytes, source.count)) }
-      }
-    }
+  static func size(_ dim: Dim, _ symbols: [Symbol: Int]) throws -> Int {
+    if let value = dim.evaluated({ symbols[$0] }) { return value }
+    let isKnown = dim.symbols.allSatisfy { symbols[$0] != nil }
+    throw DiagnosticError(isKnown ? .user : .bug, "run.size", "the size \(dim) cannot be computed")
   }
 }

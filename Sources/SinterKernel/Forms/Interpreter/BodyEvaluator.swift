@@ -35,6 +35,10 @@ final class BodyEvaluator {
     self.extents = extents
     self.memory = memory
     self.accumulators = accumulators
+    let count = extents.reduce(1, *)
+    for value in accumulators where value.count != count {
+      throw DiagnosticError(.bug, "form.accumulator", "\(value.shape) is taken over the space \(extents)")
+    }
     var operands: [FormValueID: FormMemory.Stored] = [:]
     for operand in body.operands { operands[operand] = try memory.value(operand) }
     self.operands = operands

@@ -14,6 +14,9 @@ extension FormInterpreter {
     let columns = n.reduce(1, *)
     let depth = k.reduce(1, *)
     let batches = batch.reduce(1, *)
+    guard shape.reduce(1, *) == batches * rows * columns else {
+      throw DiagnosticError(.bug, "form.contract", "products over \(batch + m + n) do not fit the shape \(shape)")
+    }
     let lhs = try ContractSide(
       form.lhs, batch: batch.count, extents: batch + m + k, size: rows * depth, form, memory, accumulators)
     let rhs = try ContractSide(
@@ -47,6 +50,12 @@ extension FormInterpreter {
     let taps = form.kernel.reduce(1, *)
     let depth = channels * taps
     let positions = outSizes.reduce(1, *)
+    guard input.shape[channelAt] == channels * form.groups, shape[channelAt] == features * form.groups,
+      weight.count == features * form.groups * depth, input.shape[0] == shape[0]
+    else {
+      throw DiagnosticError(
+        .bug, "form.convolve", "\(input.shape), \(weight.shape) and \(shape) do not fit with \(form.groups) groups")
+    }
     let pads = try form.padsBegin.map { try memory.size($0) }
     let inSpatial = inSizes.reduce(1, *)
     let type = form.accumulate

@@ -6,8 +6,13 @@ import SinterCore
 /// Sums and products of floats are accumulated in Double and rounded once; contractions of floats are OpenBLAS's.
 package struct FormInterpreter {
   package let program: FormProgram
+  /// A value with more elements is not supported, even where there is room for it.
+  package let largest: Int
 
-  package init(_ program: FormProgram) { self.program = program }
+  package init(_ program: FormProgram, largest: Int = .max) {
+    self.program = program
+    self.largest = largest
+  }
 
   /// The values of the program's outputs for those of its inputs, in order.
   ///
@@ -15,7 +20,7 @@ package struct FormInterpreter {
   /// - Throws: `DiagnosticError`: of kind `user` where the inputs do not fit the program or a check fails at run time, of kind `bug`
   ///   where the program is wrong.
   package func run(_ inputs: [HostTensor], symbols: [Symbol: Int] = [:]) throws -> [HostTensor] {
-    let memory = FormMemory(program)
+    let memory = FormMemory(program, largest: largest)
     memory.symbols = try SymbolBinding.bind(program, to: inputs.map { ($0.element, $0.shape) }, symbols: symbols)
     for (input, tensor) in zip(program.inputs, inputs) { memory[input.value] = memory.number(tensor) }
     try run(program.steps, memory, freeing: true)
@@ -70,7 +75,7 @@ package struct FormInterpreter {
         throw DiagnosticError(
           .bug, "form.type", "\(value) is declared as \(declared.type.element), but its form gives \(result.element)")
       }
-      memory[value] = result
+      try memory.set(value, result, of: shape)
     } catch let error as DiagnosticError {
       throw declared.origin.first.map { error.located(at: $0) } ?? error
     }
@@ -109,7 +114,7 @@ package struct FormInterpreter {
     let isTaken = try memory.element(branch.condition) != 0
     try run(isTaken ? branch.then : branch.otherwise, memory, freeing: false)
     for size in branch.sizes { memory.symbols[size.symbol] = try memory.size(isTaken ? size.then : size.otherwise) }
-    for item in branch.results { memory[item.result] = try memory.value(isTaken ? item.then : item.otherwise) }
+    for item in branch.results { try memory.set(item.result, try memory.value(isTaken ? item.then : item.otherwise)) }
   }
 
   // MARK: Repetition
@@ -131,10 +136,10 @@ package struct FormInterpreter {
     var turns = 0
     for turn in 0..<Swift.max(count, 0) {
       func place(_ isReversed: Bool) -> Int { isReversed ? count - 1 - turn : turn }
-      for (value, variable) in zip(carried, repetition.carried) { memory[variable.current] = value }
+      for (value, variable) in zip(carried, repetition.carried) { try memory.set(variable.current, value) }
       if let condition = repetition.condition, try memory.element(condition) == 0 { break }
       for (whole, input) in zip(wholes, repetition.inputs) {
-        memory[input.slice] = RowStore.row(place(input.isReversed), of: whole)
+        try memory.set(input.slice, RowStore.row(place(input.isReversed), of: whole))
       }
       try run(repetition.body, memory, freeing: false)
       carried = try repetition.carried.map { try memory.value($0.next) }
@@ -147,7 +152,7 @@ package struct FormInterpreter {
     }
     if let symbol = repetition.turns { memory.symbols[symbol] = turns }
     for size in repetition.sizes { memory.symbols[size.final] = memory.symbols[size.current] }
-    for (value, variable) in zip(carried, repetition.carried) { memory[variable.final] = value }
+    for (value, variable) in zip(carried, repetition.carried) { try memory.set(variable.final, value) }
     for (rows, output) in zip(collected, repetition.outputs) {
       memory[output.whole] = try rows.finished(try memory.sizes(program.values[output.whole].type.shape))
     }

@@ -18,14 +18,16 @@ final class FormMemory {
   }
 
   let program: FormProgram
+  private let largest: Int
   var symbols: [Symbol: Int] = [:]
   private var stored: [Stored?]
   private var limit: Int
   private var texts: [String] = []
   private var numbers: [String: Int64] = [:]
 
-  init(_ program: FormProgram) {
+  init(_ program: FormProgram, largest: Int) {
     self.program = program
+    self.largest = largest
     stored = Array(repeating: nil, count: program.values.count)
     limit = program.values.elements.reduce(1 << 28) { Swift.max($0, 4 * ($1.constant?.count ?? 0)) }
   }
@@ -33,6 +35,19 @@ final class FormMemory {
   subscript(value: FormValueID) -> Stored? {
     get { stored[value.position] }
     set { stored[value.position] = newValue }
+  }
+
+  /// Sets a value, which must have the shape that it is declared to have.
+  ///
+  /// - Parameter shape: that one, where it is known already.
+  func set(_ id: FormValueID, _ value: Stored, of shape: [Int]? = nil) throws {
+    let expected = try shape ?? sizes(program.values[id].type.shape)
+    guard value.shape == expected, value.bytes.count >= value.codec.byteCount(value.count) else {
+      throw DiagnosticError(
+        .bug, "form.shape", "\(id) must have the shape \(expected), but has \(value.shape) in \(value.bytes.count) bytes",
+        at: program.values[id].origin)
+    }
+    self[id] = value
   }
 
   /// The contents of a value that must have been computed.
@@ -80,6 +95,9 @@ final class FormMemory {
 
   func size(_ dim: Dim) throws -> Int {
     if let value = dim.evaluated({ symbols[$0] }) { return value }
+    if dim.symbols.allSatisfy({ symbols[$0] != nil }) {
+      throw DiagnosticError(.user, "form.size", "the size \(dim) has no value")
+    }
     throw DiagnosticError(.bug, "form.size", "the size \(dim) is not known when it is needed")
   }
 
@@ -103,7 +121,7 @@ final class FormMemory {
       isBeyond = isBeyond || overflow
       count = product
     }
-    if isBeyond && !shape.contains(0) || count > limit {
+    if isBeyond && !shape.contains(0) || count > Swift.min(limit, largest) {
       let elements = isBeyond ? "more than 2^63" : "\(count)"
       throw DiagnosticError(
         .limit, "form.size",
