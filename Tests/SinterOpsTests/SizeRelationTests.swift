@@ -15,8 +15,8 @@ import Testing
     return builder.graph
   }
 
-  private func relations(_ op: some Operator, _ shapes: [[Dim]?], _ element: ElementType = .f32) throws -> Set<String> {
-    Set(try graph(op, shapes, element).obligations.map(\.description))
+  private func relations(_ op: some Operator, _ shapes: [[Dim]?], _ element: ElementType = .f32) throws -> [String] {
+    try graph(op, shapes, element).obligations.map(\.description)
   }
 
   private func refusal(_ op: some Operator, _ shapes: [[Dim]?], _ element: ElementType = .f32) -> String {
@@ -44,7 +44,7 @@ import Testing
 
   @Test func convolutionsMatchChannels() throws {
     let grouped = conv { $0.group = 2 }
-    #expect(try relations(grouped, [["n", "c", 4], ["m", "k", 3], ["b"]]).isSuperset(of: ["c = 2·k", "m is a multiple of 2", "m = b"]))
+    #expect(try relations(grouped, [["n", "c", 4], ["m", "k", 3], ["b"]]) == ["c = 2*k", "m is a multiple of 2", "m = b"])
     #expect(refusal(grouped, [["n", 3, 4], [2, 1, 3]]).contains("must be equal, but are 3 and 2"))
     #expect(refusal(grouped, [["n", 2, 4], [3, 1, 3]]).contains("must be a multiple of 2, but is 3"))
     #expect(refusal(Conv(), [["n", 2, 4], [3, 2, 3], [2]]).contains("must be equal, but are 3 and 2"))
@@ -80,7 +80,7 @@ import Testing
   }
 
   @Test func productsMatchInnerSizes() throws {
-    #expect(try relations(Gemm(), [["m", "k"], ["l", "n"], ["c"]]) == ["k = l", "c = 1 or n"])
+    #expect(try relations(Gemm(), [["m", "k"], ["l", "n"], ["c"]]) == ["k = l", "c = n or 1"])
     #expect(refusal(Gemm(), [[2, 3], [3, 4], [2, 4], [4]]).contains("takes"))
     #expect(refusal(Gemm(), [[2, 3], [3, 4], [3, 4]]).contains("must be 1 or 2, but is 3"))
     #expect(try relations(Einsum("ii,ij->j"), [["a", "b"], ["c", "d"]]).contains("a = b"))
@@ -89,16 +89,16 @@ import Testing
   }
 
   @Test func normalizationsMatchTheirParameters() throws {
-    let vectors: [[Dim]] = [["s"], ["b"], ["m"], ["v"]]
-    #expect(try relations(BatchNormalization(), [["n", "c", "h"]] + vectors) == ["c = s", "c = b", "c = m", "c = v"])
-    #expect(try relations(LayerNormalization(), [["n", "w"], [20]]) == ["20 = 1 or w"])
+    let vectors: [[Dim]] = [["s"], ["t"], ["u"], ["v"]]
+    #expect(try relations(BatchNormalization(), [["n", "c", "h"]] + vectors) == ["c = s", "c = t", "c = u", "c = v"])
+    #expect(try relations(LayerNormalization(), [["n", "w"], [20]]) == ["w >= 1", "20 = w or 1"])
     #expect(refusal(RMSNormalization(), [["n", 4], [3]]).contains("must be 1 or 4, but is 3"))
     #expect(refusal(LayerNormalization(), [["n", 0], [1]]).contains("must be at least 1, but is 0"))
     var groups = GroupNormalization()
     groups.groups = 2
-    #expect(try relations(groups, [["n", "c", "h"], ["s"], ["b"]]) == ["c is a multiple of 2", "c = s", "c = b"])
+    #expect(try relations(groups, [["n", "c", "h"], ["s"], ["t"]]) == ["c is a multiple of 2", "c = s", "c = t"])
     groups.scalesGroups = true
-    #expect(try relations(groups, [["n", 4, "h"], ["s"], [2]]) == ["s = 1 or 2"])
+    #expect(try relations(groups, [["n", 4, "h"], ["s"], [2]]) == ["s = 2 or 1"])
   }
 
   /// A size that cannot be 1 does not broadcast: the other one is known from it.
@@ -108,7 +108,7 @@ import Testing
   }
 
   @Test func quantizationMatchesScales() throws {
-    #expect(try relations(QuantizeLinear(), [["n", "c"], ["s"]]) == ["s = 1 or c"])
+    #expect(try relations(QuantizeLinear(), [["n", "c"], ["s"]]) == ["s = c or 1"])
     var blocks = QuantizeLinear()
     blocks.blockSize = 2
     blocks.axis = 0
@@ -125,13 +125,13 @@ import Testing
     #expect(refusal(op, weights + [[1, "b", 2]]).contains("initial_h"))
     #expect(refusal(op, weights + [nil, [1, "b", 5]]).contains("initial_c"))
     #expect(refusal(op, [["t", "b", 2], [1, 12, 2], [1, 12, 4]]).contains("must be equal, but are 12 and 16"))
-    #expect(try relations(RNN(), [["t", "b", "i"], [1, "g", "j"], [1, "f", "h"]]).contains("h = f"))
+    #expect(try relations(RNN(), [["t", "b", "i"], [1, "g", "j"], [1, "f", "h"]])== ["g = h", "j = i", "f = g"])
   }
 
   @Test func attentionMatchesItsInputs() throws {
     let inputs: [[Dim]] = [["b", 4, "q", 8], ["b", 2, "k", 8], ["b", 2, "k", 8]]
     #expect(try relations(Attention(), inputs) == [])
-    #expect(try relations(Attention(), inputs + [["m", "p"]]) == ["m = 1 or q", "k >= p"])
+    #expect(try relations(Attention(), inputs + [["m", "p"]]) == ["m = q or 1", "k >= p"])
     #expect(refusal(Attention(), [[1, 3, 2, 8], [1, 2, 5, 8], [1, 2, 5, 8]]).contains("must be a multiple of 2, but is 3"))
     #expect(refusal(Attention(), [[1, 2, 2, 8], [1, 2, 5, 8], [1, 2, 4, 8]]).contains("lengths of keys"))
     #expect(refusal(Attention(), inputs.map { $0 } + [nil, ["b", 2, "p", 8]]).contains("together"))

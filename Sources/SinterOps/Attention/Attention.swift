@@ -89,7 +89,7 @@ public struct Attention: Primitive {
     }
     func scaled(_ product: Expr) -> Expr {
       if let factor = scale ?? sizes.size.value.map({ 1 / Double($0).squareRoot() }) { return product * factor }
-      return product / product.builder.size(sizes.size).cast(to: product.type).unary(.sqrt)
+      return product * (1 / product.builder.size(sizes.size).cast(to: .f64).unary(.sqrt)).cast(to: product.type)
     }
     func capped(_ product: Expr) -> Expr {
       let score = scaled(product)
@@ -238,7 +238,7 @@ public struct Attention: Primitive {
         [
           random(["b", "h", "q", "d"]), random(["c", "g", "k", "e"]), random(["a", "f", "l", "v"]), random(["m", "q0", "n"]),
           random(["b1", "h1", "p", "d1"]), random(["b2", "h2", "p2", "v2"]),
-        ], outputs: 3,
+        ], outputs: 4,
         sizes: [
           Symbol("b"): 2, Symbol("h"): 4, Symbol("q"): 3, Symbol("d"): 5, Symbol("c"): 2, Symbol("g"): 2, Symbol("k"): 3,
           Symbol("e"): 5, Symbol("a"): 2, Symbol("f"): 2, Symbol("l"): 3, Symbol("v"): 2, Symbol("m"): 4, Symbol("q0"): 1,

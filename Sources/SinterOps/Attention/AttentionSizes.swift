@@ -45,7 +45,9 @@ struct AttentionSizes {
       valueSize = v.shape[3]
     }
     group = queryHeads == keyHeads ? 1 : queryHeads / keyHeads
-    if group != 1 { try obligations.divisible(queryHeads, by: keyHeads, "number of heads of queries \(q), which share those of keys,") }
+    if queryHeads != keyHeads {
+      try obligations.divisible(queryHeads, by: keyHeads, "number of heads of queries \(q), which share those of keys,")
+    }
     past = 0
     guard inputs.has(4) == inputs.has(5) else {
       throw DiagnosticError(.user, "attention.past", "past keys and past values must be given together")
