@@ -31,6 +31,11 @@ extension Resize {
       }
     }
 
+    /// Whether only a run tells the factor, of which the sizes give but an idea.
+    var isFromEntry: Bool {
+      if case .entry = scale { true } else { false }
+    }
+
     /// Whether it is known to become shorter.
     var isShrunk: Bool { knownScale.map { $0 < 1 } ?? false }
 
@@ -127,7 +132,7 @@ extension Resize {
       builder, position in
       guard let axis = axes.first(where: { $0.position == position }) else { return builder.constant(-1, .i64) }
       let size = builder.size(axis.input).cast(to: .f64)
-      let scale = axis.scale == .ratio ? ratio(builder, sampling, .f64) : scale(builder, axis, sampling).cast(to: .f64)
+      let scale = preciseScale(builder, axis, sampling)
       let result = (size * scale + (axis.scale == .ratio ? 0.5 : 0)).unary(.floor)
       let isRight = (scale > 0) && (scale <= Self.scaleLimit)
       return builder.select(isRight, result, builder.constant(-1, .f64)).cast(to: .i64)

@@ -69,6 +69,15 @@ extension Resize {
     }
   }
 
+  /// The same as f64, for numbers of elements.
+  func preciseScale(_ builder: BodyBuilder, _ axis: Axis, _ sampling: Sampling) -> Expr {
+    switch axis.scale {
+    case .ratio: ratio(builder, sampling, .f64)
+    case .sizes: builder.size(axis.output).cast(to: .f64) / builder.size(axis.input).cast(to: .f64)
+    case .known, .entry: scale(builder, axis, sampling).cast(to: .f64)
+    }
+  }
+
   /// The least or greatest factor that the sizes ask for.
   func ratio(_ builder: BodyBuilder, _ sampling: Sampling, _ type: ElementType) -> Expr {
     guard let sizes = sampling.sizes, !sampling.positions.isEmpty else { return builder.constant(1.0, type) }

@@ -6,7 +6,7 @@ import SinterKernel
 /// number for each tap and index.
 extension Resize {
   struct Taps {
-    var count: Int
+    var count: Dim
     /// The input's index, i64 of [count, output].
     var places: Operand
     /// f32 of [count, output].
@@ -26,29 +26,40 @@ extension Resize {
   }
 
   /// Half the number of taps.
-  private func reach(_ axis: Axis) throws -> Int {
+  private func reach(_ axis: Axis, _ sampling: Sampling, _ lowering: inout Lowering) throws -> Dim {
     let support = mode == .linear ? 1 : 2
+    guard antialias else { return Dim(support) }
     // Antialiasing widens the window by the factor of reduction.
-    var stretch = 1.0
-    if antialias {
-      guard let scale = axis.knownScale else {
-        throw DiagnosticError(.limit, "resize.antialias", "antialias needs sizes known ahead of time")
+    if axis.scale != .ratio, !axis.isFromEntry, let scale = axis.knownScale {
+      let reach = Int(saturating: (Double(support) * Swift.max(1, 1 / scale)).rounded(.up))
+      guard reach < Self.reachLimit else {
+        throw DiagnosticError(
+          .limit, "resize.antialias", "antialias over \(reach) places is not supported", hint: "resize in steps")
       }
-      stretch = Swift.max(1, 1 / scale)
+      return Dim(reach)
     }
-    let reach = Int(saturating: (Double(support) * stretch).rounded(.up))
-    guard reach < 1 << 20 else {
-      throw DiagnosticError(
-        .limit, "resize.antialias", "antialias over \(reach) places is not supported", hint: "resize in steps")
+    let reach = try lowering.element([]) { builder, _ in
+      let scale = preciseScale(builder, axis, sampling)
+      let one = builder.constant(1.0, .f64)
+      let places = ((one / scale).maximum(one) * Double(support)).unary(.ceil)
+      let isCountable = (scale > 0) && (places < Double(Self.reachLimit))
+      // Nothing is sampled where there is no result.
+      let nothing = builder.size(axis.output) < 1
+      let counted = builder.select(isCountable, places, builder.constant(-1.0, .f64))
+      return builder.select(nothing, one, counted).cast(to: .i64)
     }
-    return reach
+    let symbol = lowering.freshSize()
+    lowering.define(symbol, as: reach, "Resize: antialias over more than \(Self.reachLimit) places, whose number")
+    return Dim(symbol)
   }
 
+  private static let reachLimit = 1 << 20
+
   private func taps(_ axis: Axis, _ sampling: Sampling, _ lowering: inout Lowering) throws -> Taps {
-    let reach = try reach(axis)
-    let count = 2 * reach
+    let reach = try reach(axis, sampling, &lowering)
+    let count = reach * 2
     func place(_ builder: BodyBuilder, _ coordinate: Expr, _ number: Expr) -> Expr {
-      coordinate.unary(.floor).cast(to: .i64) + number - builder.constant(reach - 1, .i64)
+      coordinate.unary(.floor).cast(to: .i64) + number - builder.size(reach - 1)
     }
     func ownWeight(_ builder: BodyBuilder, _ number: Expr, _ index: Expr) -> Expr {
       let coordinate = coordinate(builder, index, axis, sampling)
@@ -60,7 +71,7 @@ extension Resize {
       let inside = (at >= builder.constant(0, .i64)) && (at < builder.size(axis.input))
       return builder.select(inside, weight, builder.constant(0.0, .f32))
     }
-    let shape = [Dim(count), axis.output]
+    let shape = [count, axis.output]
     let places = try lowering.element(shape) { builder, index in
       place(builder, coordinate(builder, index[1], axis, sampling), index[0])
         .clamped(builder.constant(0, .i64), builder.size(axis.input - 1))
@@ -68,7 +79,7 @@ extension Resize {
     var weights = try lowering.element(shape) { builder, index in ownWeight(builder, index[0], index[1]) }
     if excludeOutside || antialias {
       let own = weights
-      let total = try lowering.reduce(.sum, [axis.output], over: [Dim(count)]) { builder, index, inner in
+      let total = try lowering.reduce(.sum, [axis.output], over: [count]) { builder, index, inner in
         builder.load(own.id, [inner[0], index[0]])
       }
       weights = try lowering.element(shape) { builder, index in
@@ -93,14 +104,14 @@ extension Resize {
       return builder.load(x.id, source).cast(to: compute)
         * builder.load(taps.weights.id, entry).cast(to: compute)
     }
-    if taps.count <= 4 {
+    if let count = taps.count.value, count <= 4 {
       return try lowering.element(shape) { builder, index in
-        (1..<taps.count).reduce(term(builder, index, builder.constant(0, .i64))) { sum, number in
+        (1..<count).reduce(term(builder, index, builder.constant(0, .i64))) { sum, number in
           sum + term(builder, index, builder.constant(number, .i64))
         }
       }
     }
-    return try lowering.reduce(.sum, shape, over: [Dim(taps.count)]) { builder, index, inner in
+    return try lowering.reduce(.sum, shape, over: [taps.count]) { builder, index, inner in
       term(builder, index, inner[0])
     }
   }

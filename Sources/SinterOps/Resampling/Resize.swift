@@ -212,6 +212,16 @@ public struct Resize: Primitive {
         resize { $0.mode = .linear }, [open, .absent, .given(.f32([4], [1, 1, 2, 0.6]))], sizes: openSizes),
       OperatorExample(
         resize { $0.mode = .linear }, [open, .absent, .constant(.f32([4], [1, 1, 1.7, 0.6]))], sizes: openSizes),
+      OperatorExample(
+        resize {
+          $0.mode = .linear
+          $0.antialias = true
+        }, [open, .absent, .given(.f32([4], [1, 1, 0.6, 0.4]))], sizes: openSizes),
+      OperatorExample(
+        resize {
+          $0.mode = .cubic
+          $0.antialias = true
+        }, [open, .absent, .absent, .given(.i64([4], [1, 2, 2, 3]))], sizes: openSizes),
       OperatorExample(resize { _ in }, [open, .absent, .absent, .given(.i64([4], [1, 2, 3, 7]))], sizes: openSizes),
       OperatorExample(
         resize {
