@@ -12,6 +12,7 @@ extension OpTable {
     Scan.self,
 
     // Sizes from data
+    Expect.self,
     ReadSizes.self,
 
     // Elementwise

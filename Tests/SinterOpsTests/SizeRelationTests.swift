@@ -125,7 +125,7 @@ import Testing
     #expect(refusal(op, weights + [[1, "b", 2]]).contains("initial_h"))
     #expect(refusal(op, weights + [nil, [1, "b", 5]]).contains("initial_c"))
     #expect(refusal(op, [["t", "b", 2], [1, 12, 2], [1, 12, 4]]).contains("must be equal, but are 12 and 16"))
-    #expect(try relations(RNN(), [["t", "b", "i"], [1, "g", "j"], [1, "f", "h"]])== ["g = h", "j = i", "f = g"])
+    #expect(try relations(RNN(), [["t", "b", "i"], [1, "g", "j"], [1, "f", "h"]]) == ["g = h", "j = i", "f = g"])
   }
 
   @Test func attentionMatchesItsInputs() throws {

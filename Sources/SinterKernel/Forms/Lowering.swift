@@ -67,7 +67,12 @@ public struct Lowering {
   ///
   /// - Parameter what: what the size is of, as the subject of the error where it is negative.
   public mutating func define(_ symbol: Symbol, as value: Operand, _ what: String) {
-    program.steps.append(.define(symbol, .element(value.id, error: error("\(what) would be %0"))))
+    define(symbol, as: value, failing: "\(what) would be %0")
+  }
+
+  /// The same with the whole text of the error, where %0 stands for the number.
+  public mutating func define(_ symbol: Symbol, as value: Operand, failing text: String) {
+    program.steps.append(.define(symbol, .element(value.id, error: error(text))))
     flushObligations(knowing: symbol)
   }
 

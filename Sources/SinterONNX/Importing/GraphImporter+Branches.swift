@@ -89,15 +89,16 @@ extension GraphImporter {
     return graph
   }
 
-  /// Whether the bodies, built on trial, give results of equal numbers of axes.
+  /// Whether the bodies that can be built, on trial, give results of equal numbers of axes.
   private mutating func meetsRanks(_ node: OnnxFile.Node, _ names: [String]) -> Bool {
     var ranks: [[Int?]] = []
     for attribute in node.attributes where names.contains(attribute.name) {
       guard case .graph(let graph) = attribute.value else { continue }
       let built = body(graph)
-      guard let body = try? built.build(built.captures.map { builder.fact($0) }) else { return false }
+      guard let body = try? built.build(built.captures.map { builder.fact($0) }) else { continue }
       ranks.append(body.outputs.map { body.type(of: $0.value).tensor?.rank })
     }
-    return ranks.count == 2 && ranks[0] == ranks[1]
+    // Where one body cannot be built at all, only the other one is left.
+    return ranks.count == 1 || ranks.count == 2 && ranks[0] == ranks[1]
   }
 }

@@ -22,7 +22,15 @@ public struct If: Primitive, ControlFlow {
           let taken = branches[condition != 0 ? 0 : 1]
           return try builder.splice(try built(taken, builder), taken.captures)
         }
-        let graphs = try branches.map { try built($0, builder) }
+        let attempts = branches.map { branch in Result { try built(branch, builder) } }
+        if let taken = Self.onlyBranch(attempts), let condition = node.input(0), let failed = attempts[1 - taken].failure {
+          // What cannot be built must not be taken.
+          let results = try builder.splice(try attempts[taken].get(), branches[taken].captures)
+          let reason =
+            "If: the condition picks \(taken == 0 ? "else_branch" : "then_branch"), which cannot run: \(failed.description) (\(node.name))"
+          return try results.map { try builder.add1(Expect(taken == 0, reason: reason), [condition, $0]) }
+        }
+        let graphs = try attempts.map { try $0.get() }
         if let diagnostic = ranksDiffer(graphs) {
           throw RanksDiffer(bodies: ["then_branch", "else_branch"], diagnostic: diagnostic)
         }
@@ -65,6 +73,16 @@ public struct If: Primitive, ControlFlow {
     }
   }
 
+  /// The branch that can be built, where the other one is wrong whatever sizes it meets.
+  private static func onlyBranch(_ attempts: [Result<Graph, any Error>]) -> Int? {
+    let wrong = attempts.map { $0.failure.map { $0.diagnostics.allSatisfy { $0.kind == .user } && !$0.diagnostics.isEmpty } }
+    switch (wrong[0], wrong[1]) {
+    case (true?, nil): return 1
+    case (nil, true?): return 0
+    default: return nil
+    }
+  }
+
   /// That the branches give a result of different numbers of axes.
   private static func ranksDiffer(_ branches: [Graph]) -> Diagnostic? {
     for (index, (a, b)) in zip(branches[0].outputs, branches[1].outputs).enumerated() {
@@ -88,4 +106,11 @@ public struct If: Primitive, ControlFlow {
   }
 
   public static var examples: [OperatorExample] { [] }
+}
+
+extension Result<Graph, any Error> {
+  /// What is wrong.
+  fileprivate var failure: DiagnosticError? {
+    if case .failure(let error) = self { error as? DiagnosticError } else { nil }
+  }
 }

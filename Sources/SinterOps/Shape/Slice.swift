@@ -38,6 +38,11 @@ public struct Slice: Primitive {
     init(size: Dim, start: Dim, end: Dim, step: Int) {
       self.step = min(max(step, -Self.limit), Self.limit)
       let (from, to) = (Self.place(start, in: size), Self.place(end, in: size))
+      // However the size is written: an axis has no negative number of elements.
+      if self.step == 1, from == 0, to == size {
+        (self.start, count) = (0, size)
+        return
+      }
       if step > 0 {
         self.start = from.clampedToZero
         count = (Dim.min(to, size) - self.start).ceilDivided(by: Dim(self.step)).clampedToZero
@@ -53,6 +58,7 @@ public struct Slice: Primitive {
     /// The place that a number means: `size` or more, or below zero, where it lies outside. Numbers that are greater than any axis is long
     /// say: as far as there are elements; so do the greatest and the least of 32 bits.
     private static func place(_ place: Dim, in size: Dim) -> Dim {
+      if place == size { return size }
       guard let number = place.value else { return Dim.place(place, in: size) }
       if number >= limit || number == Int(Int32.max) { return size }
       if number <= -limit || number == Int(Int32.min) || number == -Int(Int32.max) { return -1 }
