@@ -10,7 +10,8 @@ import Testing
 
 /// Whole libraries at any sizes, under the sanitizers of addresses and of undefined behaviour. `programs/sizes.c` runs them.
 @Suite struct LibrarySizeTests {
-  private static let sanitizers = "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g"
+  private static let sanitizers =
+    "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g"
 
   /// A graph and inputs for it, with what it means.
   private struct Model {
@@ -46,7 +47,8 @@ import Testing
     let first = Flags.fromEnvironment().fuzzSeed ?? 5001
     var models: [Model] = []
     for seed in first..<(first + Swift.min(Flags.fromEnvironment().fuzz ?? 10, 200)) {
-      guard let graph = try? RandomSizeGraph.make(seed: UInt64(seed), steps: 12), let forms = try? graph.lowered() else { continue }
+      guard let graph = try? RandomSizeGraph.make(seed: UInt64(seed), steps: 12), let forms = try? graph.lowered()
+      else { continue }
       var model = Model(graph: graph, text: "seed \(seed):\n\(graph)", tolerance: 1e-3)
       var generator = SeededGenerator(seed: UInt64(seed))
       for _ in 0..<8 {
@@ -125,7 +127,8 @@ import Testing
     let built = try Subprocess.run(
       "cc",
       flags + [
-        "-std=gnu11", "-O1", "-I", "\(tests)/../../Sources/SinterABI/include", "\(tests)/programs/sizes.c", "\(folder)/table.c",
+        "-std=gnu11", "-O1", "-I", "\(tests)/../../Sources/SinterABI/include", "\(tests)/programs/sizes.c",
+        "\(folder)/table.c",
       ] + objects + ["-o", "\(folder)/sizes", "-lm", "-lpthread"])
     try #require(built.succeeded, "\(built.output)")
     let ran = try Subprocess.run("\(folder)/sizes", ["\(folder)/runs", "\(folder)/results"])
@@ -151,16 +154,21 @@ import Testing
         if status != 0 {
           // Sizes or data that do not fit; anything else is no answer.
           let kind: Diagnostic.Kind = [2, 6].contains(status) ? .user : .bug
-          results.append(.error(kind, DiagnosticError(kind, "run.status", "status \(status): \(String(decoding: text, as: UTF8.self))")))
+          results.append(
+            .error(
+              kind, DiagnosticError(kind, "run.status", "status \(status): \(String(decoding: text, as: UTF8.self))")))
           continue
         }
         var tensors: [HostTensor] = []
         for port in model.graph.outputs {
-          guard let element = model.graph.type(of: port.value).tensor?.element, let rank = number() else { return results }
+          guard let element = model.graph.type(of: port.value).tensor?.element, let rank = number() else {
+            return results
+          }
           let shape = (0..<rank).compactMap { _ in number() }
           guard shape.count == rank, let data = take(number() ?? -1) else { return results }
           tensors.append(
-            HostTensor(element, shape, bytes: TensorBytes(count: data.count) { target in target.copyBytes(from: data) }))
+            HostTensor(element, shape, bytes: TensorBytes(count: data.count) { target in target.copyBytes(from: data) })
+          )
         }
         results.append(.values(tensors))
       }

@@ -100,7 +100,9 @@ struct SizeTally: Sendable {
     let forms: FormProgram
     do {
       forms = try graph.lowered()
-    } catch  where SizeCheck.kind(of: error) == .limit {
+    } catch {
+      if SizeCheck.kind(of: error) == .bug { throw error }
+      // Also what is refused at once, since it fits no sizes.
       return unsupported = 1
     }
     let compiled: Result<KernelRunner, any Error>

@@ -7,7 +7,8 @@ package func pairs<A: Collection, B: Collection>(
   if given.count != expected.count {
     let place = place()
     Issue.record(
-      "\(place)\(place.isEmpty ? "" : ": ")\(given.count) elements, expected \(expected.count)", sourceLocation: sourceLocation)
+      "\(place)\(place.isEmpty ? "" : ": ")\(given.count) elements, expected \(expected.count)",
+      sourceLocation: sourceLocation)
   }
   return zip(given, expected)
 }

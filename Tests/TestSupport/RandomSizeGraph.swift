@@ -15,10 +15,10 @@ package struct RandomSizeGraph {
   package static func make(seed: UInt64, steps: Int) throws -> Graph {
     var random = RandomSizeGraph(
       builder: GraphBuilder(name: "random\(seed)"), generator: SeededGenerator(seed: seed &* 0x9e37_79b9))
-    let names = ["a", "b", "c", "d"]
+    let names = random.pick([["a"], ["a", "b"], ["a", "b"], ["a", "b", "c", "d"]])
     for index in 0..<random.pick([1, 2, 2, 3]) {
       let shape: [Dim] = (0..<random.pick([0, 1, 2, 2, 3, 3, 4])).map { _ in
-        random.pick([0, 1, 2, 3, 4]) == 0 ? Dim(random.pick([0, 1, 2, 3, 4])) : Dim(symbol: random.pick(names))
+        random.pick([0, 1, 2, 3, 4, 5]) == 0 ? Dim(random.pick([0, 1, 2, 3, 4])) : Dim(symbol: random.pick(names))
       }
       random.tensors.append(random.builder.input(Fact(.f32, shape), named: "x\(index)"))
     }
@@ -39,6 +39,15 @@ package struct RandomSizeGraph {
 
   /// The newest ones mostly.
   mutating func tensor() -> ValueID { pick([0, 1, 2]) == 0 ? pick(tensors) : pick(Array(tensors.suffix(4))) }
+
+  /// One that goes well with another, mostly.
+  mutating func partner(of value: ValueID) throws -> ValueID {
+    let shape = try builder.type(value).shape
+    let alike = try tensors.filter { other in
+      try zip(builder.type(other).shape.reversed(), shape.reversed()).allSatisfy { $0 == $1 || $0 == 1 || $1 == 1 }
+    }
+    return pick([0, 1, 2, 3]) == 0 ? tensor() : pick(Array(alike.suffix(4)))
+  }
 
   mutating func tensor(rank ranks: ClosedRange<Int>) throws -> ValueID {
     let fitting = try tensors.filter { ranks.contains(try builder.type($0).rank) }
@@ -103,12 +112,14 @@ package struct RandomSizeGraph {
     let x = tensor()
     switch choice {
     case 0: return try builder.add1(Unary(pick([.relu, .tanh, .negate, .sigmoid, .abs])), [x])
-    case 1, 2, 3: return try builder.add1(Binary(pick([.add, .subtract, .multiply])), [x, tensor()])
-    case 4, 5: return try builder.add1(MatMul(), [x, tensor()])
-    case 6, 7: return try builder.add1(Reshape(), [x, shape()])
+    case 1, 2, 3: return try builder.add1(Binary(pick([.add, .subtract, .multiply])), [x, partner(of: x)])
+    case 4, 5: return try builder.add1(MatMul(), [x, pick([x, tensor()])])
+    case 6: return try builder.add1(Reshape(), [x, integers(pick([[-1], [0, -1], [1, -1], [-1, 1]]))])
+    case 7: return try builder.add1(Reshape(), [x, shape()])
     case 8: return try builder.add1(try Flatten(attributeValues: ["axis": .int(axis(of: x))]), [x])
     case 9, 10:
-      return try builder.add1(Concat(axis: axis(of: x)), pick([[x, tensor()], [x, tensor(), tensor()], [x, x]]))
+      return try builder.add1(
+        Concat(axis: axis(of: x)), pick([[x, tensor()], [x, partner(of: x)], [x, x], [x, x, x]]))
     case 11, 12: return try slice(x)
     case 13: return try gather(x)
     case 14: return try builder.add1(Transpose(Array(0..<builder.type(x).rank).shuffled(using: &generator)), [x])
@@ -116,9 +127,10 @@ package struct RandomSizeGraph {
       let kind: Reduce.Kind = pick([.sum, .mean, .maximum, .minimum, .product])
       return try builder.add1(Reduce(kind, keepsAxes: pick([true, false])), [x, integers([axis(of: x)])])
     case 17: return try builder.add1(Softmax(pick([.soft, .logarithmic]), axis: axis(of: x)), [x])
-    case 18, 19: return try builder.add1(Expand(), [x, shape()])
+    case 18: return try builder.add1(Expand(), [x, try builder.add1(Shape(), [partner(of: x)])])
+    case 19: return try builder.add1(Expand(), [x, shape()])
     case 20:
-      let parts = pick([nil, try builder.add1(Concat(axis: 0), [number([0, 1, 2]), number([0, 1, 2])])])
+      let parts = pick([nil, nil, nil, try builder.add1(Concat(axis: 0), [number([0, 1, 2]), number([0, 1, 2])])])
       return try builder.add(Split(axis: axis(of: x)), [x, parts], outputs: 2)[pick([0, 1])]
     case 21: return try pad(x)
     case 22:
@@ -127,14 +139,14 @@ package struct RandomSizeGraph {
       return try builder.add(op, [x, number([0, 1, 2])], outputs: 2)[0]
     case 23: return try pick([true, false]) ? places(of: x) : compress(x)
     case 24:
-      let condition = try builder.add1(Compare(.less), [tensor(), tensor()])
-      return try builder.add1(Where(), [condition, x, tensor()])
+      let condition = try builder.add1(Compare(.less), [x, partner(of: x)])
+      return try builder.add1(Where(), [condition, x, partner(of: x)])
     case 25: return try window()
     case 26:
       let repeats = try (0..<builder.type(x).rank).map { _ in try number([0, 1, 2]) }
       return try builder.add1(Tile(), [x, try builder.add1(Concat(axis: 0), repeats)])
     default:
-      let op: any Operator = pick([Unsqueeze(), Squeeze()])
+      let op: any Operator = pick([Unsqueeze(), Unsqueeze(), Squeeze()])
       return try builder.add1(op, [x, integers([axis(of: x)])])
     }
   }

@@ -41,7 +41,9 @@ extension HostTensor {
   /// elements that are no floats.
   package func distance(to other: HostTensor) -> Double {
     guard element == other.element, shape == other.shape else { return .infinity }
-    guard element.isFloat, let a = doubles, let b = other.doubles else { return hasSameContents(as: other) ? 0 : .infinity }
+    guard element.isFloat, let a = doubles, let b = other.doubles else {
+      return hasSameContents(as: other) ? 0 : .infinity
+    }
     let scale = b.reduce(1) { Swift.max($0, $1.isFinite ? abs($1) : 0) }
     return zip(a, b).reduce(0) { worst, pair in
       if pair.0 == pair.1 || (pair.0.isNaN && pair.1.isNaN) { return worst }

@@ -44,7 +44,8 @@ extension Graph {
         values[id].fact.contents = contents.map { $0.substituting(replacement) }
       }
     }
-    for id in order {
+    // Those, too, that have no place in the order while the graph is rewritten.
+    for id in nodes.indices {
       nodes[id].op = try nodes[id].op.substituting(replacement)
       for index in nodes[id].bodies.indices { try nodes[id].bodies[index].substitute(replacement) }
     }

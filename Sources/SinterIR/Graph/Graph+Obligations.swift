@@ -11,42 +11,102 @@ extension Graph {
     var refuted: [Diagnostic] = []
     var lessons: [SizeLesson] = []
     for stated in new {
-      let obligation = lessons.reduce(stated) { known, lesson in known.substituting(lesson.replacement) }
+      let obligation = stated.knowing(lessons)
       switch obligation.isSettled(ranges) {
       case true: continue
       case false: refuted.append(obligation.refutation)
       case nil:
-        if obligations.contains(where: { $0.isSameRelation(as: obligation) }) { continue }
+        if implies([obligation]) { continue }
         obligations.append(obligation)
         if let lesson = try learn(obligation) { lessons.append(lesson) }
       }
     }
     // What was stated before may have become impossible.
-    if !lessons.isEmpty {
-      refuted += knownObligations.filter { $0.isSettled(ranges) == false }.map(\.refutation)
-    }
+    if !lessons.isEmpty { refuted += contradictions }
     if !refuted.isEmpty { throw DiagnosticError(refuted) }
     return lessons
   }
 
   /// Whether relations follow from those that the graph has.
   public func implies(_ relations: [Obligation]) -> Bool {
-    if relations.allSatisfy({ $0.isSettled(ranges) == true }) { return true }
-    let known = knownObligations
-    return relations.allSatisfy { relation in
+    let ranges = taughtRanges
+    func follows(_ relation: Obligation, from known: [Obligation]) -> Bool {
       relation.isSettled(ranges) == true || known.contains { $0.implies(relation) }
-        || obligations.contains { $0.isSameRelation(as: relation) }
+    }
+    let open = relations.filter { !follows($0, from: obligations) }
+    if open.isEmpty { return true }
+    // Relations are kept as they were stated, in sizes that others may have been put in place of since.
+    let lessons = lessons
+    if lessons.isEmpty { return false }
+    let known = knownObligations
+    return open.allSatisfy { follows($0.knowing(lessons), from: known) }
+  }
+
+  /// The ranges of symbols, narrowed by what relations say of one: where `h + 2 >= 5`, h is at least 3.
+  var taughtRanges: [Symbol: ClosedRange<Int>] {
+    var result = ranges
+    let lessons = lessons
+    for obligation in obligations where obligation.relation == .atLeast {
+      guard let (symbol, least) = obligation.knowing(lessons).leastValue else { continue }
+      let known = result[symbol] ?? 0...Int.max
+      if least > known.lowerBound, least <= known.upperBound { result[symbol] = least...known.upperBound }
+    }
+    return result
+  }
+
+  /// What the graph's equalities teach, in order.
+  private var lessons: [SizeLesson] {
+    obligations.reduce(into: []) { lessons, stated in
+      let obligation = stated.knowing(lessons)
+      if obligation.isEquality, let lesson = obligation.lesson { lessons.append(lesson) }
     }
   }
 
   /// The obligations in the words of the graph's values, which do not speak of symbols whose sizes equalities have taught.
   private var knownObligations: [Obligation] {
-    var lessons: [SizeLesson] = []
-    return obligations.map { stated in
-      let known = lessons.reduce(stated) { known, lesson in known.substituting(lesson.replacement) }
-      if known.isEquality, let lesson = known.lesson { lessons.append(lesson) }
-      return known
-    }.map { known in lessons.reduce(known) { known, lesson in known.substituting(lesson.replacement) } }
+    let lessons = lessons
+    return obligations.map { $0.knowing(lessons) }
+  }
+
+  /// Whether some small sizes fulfil all that the graph relies on, but not a relation.
+  func refutes(_ relation: Obligation) -> Bool {
+    let known = knownObligations
+    let symbols = Set((known + [relation]).flatMap(\.symbols)).sorted()
+    // Sums of products of sizes are seldom equal by chance: few values of each tell.
+    let values = symbols.count <= 3 ? Array(0...5) : symbols.count <= 6 ? [0, 1, 2, 3] : [1, 2]
+    if symbols.count > 12 { return true }
+    var assignment: [Symbol: Int] = [:]
+    func search(_ rest: ArraySlice<Symbol>) -> Bool {
+      guard let symbol = rest.first else {
+        return relation.holds { assignment[$0] } == false && known.allSatisfy { $0.holds { assignment[$0] } == true }
+      }
+      return values.contains { value in
+        if let range = ranges[symbol], !range.contains(value) { return false }
+        assignment[symbol] = value
+        return search(rest.dropFirst())
+      }
+    }
+    return search(symbols[...])
+  }
+
+  /// What no sizes can fulfil: a graph inside a node that states such may be there, as long as it is never run.
+  var impossible: Obligation? {
+    obligations.isEmpty ? nil : knownObligations.first { $0.isSettled(ranges) == false }
+  }
+
+  /// What no sizes can fulfil, given what has become known.
+  private var contradictions: [Diagnostic] {
+    var found = knownObligations.filter { $0.isSettled(ranges) == false }.map(\.refutation)
+    for id in order where !nodes[id].bodies.isEmpty {
+      // These hold what their graphs take against what they give.
+      var stated = Obligations(ranges: ranges)
+      do {
+        _ = try nodes[id].op.infer(inputs(of: id), requiring: &stated)
+      } catch {
+        found += (error as? DiagnosticError)?.diagnostics ?? []
+      }
+    }
+    return found
   }
 
   /// Considers all relations anew, after sizes have become known.
@@ -94,6 +154,23 @@ extension Fact {
 extension Obligation {
   /// Whether both sides are equal wherever it holds: what is known not to be 1 does not broadcast.
   fileprivate var isEquality: Bool { relation == .equal || relation == .equalOrOne && left.isConstant && left != 1 }
+
+  /// The only symbol that it speaks of, and what that is at least.
+  fileprivate var leastValue: (symbol: Symbol, least: Int)? {
+    let difference = left - right
+    guard difference.terms.count == 1, let symbol = difference.symbols.first,
+      let (factor, rest) = difference.linear(in: symbol),
+      let step = factor.value, step > 0, let offset = rest.value
+    else { return nil }
+    return (symbol, Dim(-offset).ceilDivided(by: Dim(step)).value ?? 0)
+  }
+
+  /// The same with what was learned put in.
+  fileprivate func knowing(_ lessons: [SizeLesson]) -> Obligation {
+    lessons.reduce(self) { known, lesson in
+      known.symbols.contains(lesson.symbol) ? known.substituting(lesson.replacement) : known
+    }
+  }
 
   /// What an equality teaches: a symbol that callers choose, and the size that can take its place.
   fileprivate var lesson: SizeLesson? {

@@ -59,7 +59,7 @@ public struct GraphBuilder {
     if declared.count == outputs { node.declared = declared }
     var facts: [Fact]
     do {
-      var stated = Obligations(ranges: graph.ranges)
+      var stated = Obligations(ranges: graph.taughtRanges)
       facts = try op.inferWithContents(node, requiring: &stated)
       try stated.require(node.declaredSizes(of: facts))
       for lesson in try require(stated.all.map({ $0.located(op: op, origin: origin, inputs: node) })) {
@@ -106,7 +106,7 @@ public struct GraphBuilder {
   /// - Parameter name: the operator's, for messages.
   public mutating func require(by name: String, _ relations: (inout Obligations) throws -> Void) throws {
     do {
-      var stated = Obligations(ranges: graph.ranges)
+      var stated = Obligations(ranges: graph.taughtRanges)
       try relations(&stated)
       _ = try require(
         stated.all.map { obligation in

@@ -60,12 +60,35 @@ extension Graph {
       let names = Dictionary(uniqueKeysWithValues: own.map { ($0, Dim(lowering.freshSize())) })
       try graph.substitute { names[$0] }
     }
+    if let impossible = graph.impossible { return try graph.refuse(impossible, into: &lowering) }
     var pass = GraphLowering(graph: graph, lowering: lowering, bound: bound)
     lowering = Lowering(name: "")
     let results = pass.run(isWhole: true)
     lowering = pass.lowering
     if !pass.diagnostics.isEmpty { throw DiagnosticError(pass.diagnostics) }
     return results.compactMap { $0 }
+  }
+}
+
+extension Graph {
+  /// What becomes of a graph that no sizes fit: an error where it is run. Its results, which nobody sees, are zeros.
+  fileprivate func refuse(_ impossible: Obligation, into lowering: inout Lowering) throws -> [Operand] {
+    var never = impossible
+    // Whatever sizes it speaks of, it holds for none.
+    (never.relation, never.left, never.right) = (
+      .equal, impossible.left.value.map { Dim($0) } ?? 0, impossible.right.value.map { Dim($0) } ?? 1
+    )
+    if never.left == never.right { never.right = never.left + 1 }
+    lowering.require([never])
+    return try outputs.map { port in
+      guard let type = type(of: port.value).tensor else {
+        throw DiagnosticError(.limit, "lower.output", "output \(port.name) of graph \(name) is no tensor")
+      }
+      for symbol in type.shape.flatMap(\.symbols) where symbol.isFromData && !lowering.knows(symbol) {
+        lowering.define(symbol, as: 0)
+      }
+      return try lowering.element(type.shape) { builder, _ in builder.constant(0, .i64).cast(to: type.element) }
+    }
   }
 }
 
@@ -115,12 +138,14 @@ private struct GraphLowering {
       let count = places.count > 1 ? " (\(places.count) nodes)" : ""
       diagnostics.append(
         Diagnostic(
-          .limit, "lower.operator", "operator \(name) has no lowering\(count)", at: places.prefix(1).filter { !$0.isEmpty }))
+          .limit, "lower.operator", "operator \(name) has no lowering\(count)",
+          at: places.prefix(1).filter { !$0.isEmpty }))
     }
     let results = graph.outputs.map { operand(of: $0.value) }
     if isWhole, diagnostics.isEmpty, let missing = results.firstIndex(where: { $0 == nil }) {
       diagnostics.append(
-        Diagnostic(.bug, "lower.output", "output \(graph.outputs[missing].name) of graph \(graph.name) is never computed"))
+        Diagnostic(
+          .bug, "lower.output", "output \(graph.outputs[missing].name) of graph \(graph.name) is never computed"))
     }
     return results
   }
@@ -167,7 +192,9 @@ private struct GraphLowering {
       // Sizes that the expansion made known have names of their own here.
       for (result, fact) in zip(results, outputs) {
         for (inner, outer) in zip(result.shape, fact.type.tensor?.shape ?? []) where inner != outer {
-          if let symbol = outer.symbol, symbol.isFromData, !lowering.knows(symbol) { lowering.define(symbol, as: inner) }
+          if let symbol = outer.symbol, symbol.isFromData, !lowering.knows(symbol) {
+            lowering.define(symbol, as: inner)
+          }
         }
       }
     } else {

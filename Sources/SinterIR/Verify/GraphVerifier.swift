@@ -132,7 +132,8 @@ public struct GraphVerifier {
   // 7
   private mutating func checkBodies() {
     for id in graph.order where graph.nodes.contains(id) {
-      for body in graph.nodes[id].bodies {
+      // What can never run need not make sense.
+      for body in graph.nodes[id].bodies where body.impossible == nil {
         diagnostics += DiagnosticError(Self.problems(of: body)).located(at: "body of \(id)").diagnostics
       }
     }
@@ -146,7 +147,7 @@ public struct GraphVerifier {
       do {
         var stated = Obligations(ranges: graph.ranges)
         facts = try node.op.infer(graph.inputs(of: id), requiring: &stated)
-        for obligation in stated.all where !graph.implies([obligation]) {
+        for obligation in stated.all where !graph.implies([obligation]) && graph.refutes(obligation) {
           report("obligation", "\(id) relies on \(obligation), which is no obligation of the graph", at: id)
         }
       } catch {

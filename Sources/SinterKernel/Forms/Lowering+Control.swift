@@ -8,6 +8,8 @@ public struct RepetitionChanges: Sendable {
   public var turns: Symbol?
   /// Sizes of carried values. `next` may speak of sizes that only a turn knows.
   public var sizes: [FormProgram.Repetition.Size] = []
+  /// The shapes of what is collected in a turn, by place, as they are called behind the last one; where there is none, the slice's own.
+  public var collected: [Int: [Dim]] = [:]
 
   public init() {}
 }
@@ -58,7 +60,9 @@ extension Lowering {
     func behind(_ shape: [Dim]) -> [Dim] { shape.map { $0.substituting { finals[$0] } } }
     let final = types.map { declare(TensorType($0.element, behind($0.shape))) }
     let turns = changes.turns.map { Dim($0) } ?? count
-    let wholes = collected.map { declare(TensorType($0.element, [turns] + behind($0.shape))) }
+    let wholes = collected.enumerated().map { place, slice in
+      declare(TensorType(slice.element, [turns] + (changes.collected[place] ?? behind(slice.shape))))
+    }
     var repetition = FormProgram.Repetition(
       count: count,
       carried: initial.indices.map {
@@ -71,8 +75,7 @@ extension Lowering {
     repetition.turns = changes.turns
     repetition.sizes = changes.sizes
     program.steps.append(.repetition(repetition))
-    knownSizes.formUnion(changes.sizes.map(\.final))
-    if let turns = changes.turns { knownSizes.insert(turns) }
+    flushObligations(knowing: changes.sizes.map(\.final) + (changes.turns.map { [$0] } ?? []))
     return (final, wholes)
   }
 
@@ -97,6 +100,7 @@ extension Lowering {
         .init(
           condition: condition.id, then: firstSteps, otherwise: secondSteps, sizes: sizes,
           results: results.indices.map { .init(then: first[$0].id, otherwise: second[$0].id, result: results[$0].id) })))
+    flushObligations(knowing: sizes.map(\.symbol))
     return results
   }
 

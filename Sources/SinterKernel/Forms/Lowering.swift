@@ -73,12 +73,12 @@ public struct Lowering {
   /// The same with the whole text of the error, where %0 stands for the number.
   public mutating func define(_ symbol: Symbol, as value: Operand, failing text: String) {
     program.steps.append(.define(symbol, .element(value.id, error: error(text))))
-    flushObligations(knowing: symbol)
+    flushObligations(knowing: [symbol])
   }
 
   public mutating func define(_ symbol: Symbol, as size: Dim) {
     program.steps.append(.define(symbol, .size(size)))
-    flushObligations(knowing: symbol)
+    flushObligations(knowing: [symbol])
   }
 
   /// A name for a size that no other size of the program has.
@@ -106,8 +106,9 @@ public struct Lowering {
     }
   }
 
-  private mutating func flushObligations(knowing symbol: Symbol) {
-    knownSizes.insert(symbol)
+  /// From here on sizes are known: what waited for them is checked.
+  mutating func flushObligations(knowing symbols: [Symbol]) {
+    knownSizes.formUnion(symbols)
     let open = openObligations
     openObligations = []
     for obligation in open {

@@ -127,11 +127,11 @@ public struct Loop: Primitive, ControlFlow {
       let kept = try results.dropFirst(carriedCount + 1).enumerated().map { place, operand in
         for axis in operand.shape.indices where place < slices.count && firstSizes[place][axis] {
           let size = operand.shape[axis]
-          let before = lowering.freshSize()
+          let (before, final) = (lowering.freshSize(), slices[place].shape[axis + 1].symbol ?? lowering.freshSize())
           lowering.knows(turning: before)
-          changes.sizes.append(
-            .init(
-              current: before, final: slices[place].shape[axis + 1].symbol ?? lowering.freshSize(), initial: 0, next: size))
+          changes.sizes.append(.init(current: before, final: final, initial: 0, next: size))
+          // Behind the last turn, what is carried may be larger than what was collected.
+          changes.collected[place, default: operand.shape][axis] = Dim(final)
           lowering.require([
             Obligation(
               .equal, size * Dim(turn), Dim(before) * Dim(turn),

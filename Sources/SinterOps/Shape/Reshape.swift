@@ -103,9 +103,10 @@ public struct Reshape: Primitive {
       }
       shape[open] = whole
     } else {
+      let divisor = mayBeEmpty ? Dim.max(rest, 1) : rest
       try obligations.divisible(
-        x.count, by: rest, "number of elements of \(x), which becomes \(Broadcast.list(entries)),")
-      shape[open] = x.count / rest
+        x.count, by: divisor, "number of elements of \(x), which becomes \(Broadcast.list(entries)),")
+      shape[open] = x.count / divisor
     }
     return shape
   }

@@ -26,6 +26,9 @@ final class BodyEvaluator {
   private var hasInvariants = false
   /// Loads that read the element at the very place that is computed.
   private var isDirect: [Bool]
+  /// Checks that count only where a load with a condition takes place, and the loads of such checks.
+  private var deferred: Set<ExprID> = []
+  private var checks: [ExprID: [ExprID]] = [:]
 
   /// - Parameters:
   ///   - extents: the sizes of the body's axes.
@@ -58,6 +61,10 @@ final class BodyEvaluator {
         return false
       }
       return indices.enumerated().allSatisfy { body[$1].node == .axis($0) }
+    }
+    for (check, load) in body.conditionalChecks {
+      deferred.insert(check)
+      checks[load, default: []].append(check)
     }
     registers = .allocate(byteCount: Swift.max(body.exprs.count, 1) * Self.chunk * 8, alignment: 64)
     scratch = .allocate(capacity: Self.chunk)
@@ -179,12 +186,15 @@ final class BodyEvaluator {
     case .cast(let a): try cast(a, to: id, lane, count)
     case .bitcast(let a): try bitcast(a, to: id, lane, count)
     case .checked(let a, let bound, let error):
-      let values = integer(a)
-      let bounds = integer(bound)
-      for i in 0..<count {
-        if values[i] < 0 || values[i] >= bounds[i] { throw memory.error(error, value: values[i], bound: bounds[i]) }
-        integer(id)[i] = values[i]
-      }
+      integer(id).update(from: integer(a), count: count)
+      if !deferred.contains(id) { try check(a, bound, error, count) }
+    }
+  }
+
+  private func check(_ a: ExprID, _ bound: ExprID, _ error: Int, where condition: ExprID? = nil, _ count: Int) throws {
+    let (values, bounds, wanted) = (integer(a), integer(bound), condition.map { integer($0) })
+    for i in 0..<count where (values[i] < 0 || values[i] >= bounds[i]) && wanted?[i] != 0 {
+      throw memory.error(error, value: values[i], bound: bounds[i])
     }
   }
 
@@ -269,6 +279,11 @@ final class BodyEvaluator {
           scratch[i] = scratch[i] &* extent &+ places[i]
         }
         isOutside = isOutside || high >= UInt64(extent)
+      }
+    }
+    for id in checks[id] ?? [] {
+      if case .checked(let a, let bound, let error) = body[id].node {
+        try check(a, bound, error, where: condition, count)
       }
     }
     if isOutside { throw outside(value, operand, indices, condition, count) }

@@ -8,9 +8,6 @@ extension FormInterpreter {
     let type = form.combine.isIndex ? .i64 : bodyType
     let innerCount = inner.reduce(1, *)
     let rows = shape.reduce(1, *)
-    if innerCount == 0 && form.combine.isIndex && rows > 0 {
-      throw DiagnosticError(.user, "run.empty", "the position of an extremum is asked for where there is no element")
-    }
     let lane = try BodyEvaluator.lane(of: bodyType)
     let bytes = try TensorBytes(count: type.byteCount(rows)) { out in
       guard let base = out.baseAddress else { return }
@@ -160,7 +157,8 @@ struct Accumulator {
 
   func write(to base: UnsafeMutableRawPointer, _ type: ElementType, at place: Int) {
     if combine.isIndex {
-      var value = position
+      // Where there is no element nobody may ask for its place.
+      var value = Swift.max(position, 0)
       ElementCodec.encode(.i64, &value, count: 1, to: base) { _ in place }
     } else if type == .f64 {
       var value = float

@@ -23,13 +23,13 @@ package struct FormInterpreter {
     let memory = FormMemory(program, largest: largest)
     memory.symbols = try SymbolBinding.bind(program, to: inputs.map { ($0.element, $0.shape) }, symbols: symbols)
     for (input, tensor) in zip(program.inputs, inputs) { memory[input.value] = memory.number(tensor) }
-    try run(program.steps, memory, freeing: true)
+    try run(program.steps, memory, isOuter: true)
     return try program.outputs.map { memory.tensor(try memory.value($0.value)) }
   }
 
-  private func run(_ steps: [FormProgram.Step], _ memory: FormMemory, freeing: Bool) throws {
+  private func run(_ steps: [FormProgram.Step], _ memory: FormMemory, isOuter: Bool) throws {
     var lastUses: [Int: [FormValueID]] = [:]
-    if freeing {
+    if isOuter {
       var kept = Set(program.outputs.map(\.value))
       for index in steps.indices.reversed() {
         for operand in steps[index].operands where kept.insert(operand).inserted {
@@ -46,7 +46,7 @@ package struct FormInterpreter {
       case .repetition(let repetition): try run(repetition, memory)
       case .branch(let branch): try run(branch, memory)
       case .define(let symbol, let source): try define(symbol, source, memory)
-      case .require(let obligation): try obligation.check(memory.symbols)
+      case .require(let obligation): try obligation.check(memory.symbols, dependsOnData: !isOuter)
       }
       for value in lastUses[index] ?? [] { memory.release(value) }
     }
@@ -112,7 +112,7 @@ package struct FormInterpreter {
 
   private func run(_ branch: FormProgram.Branch, _ memory: FormMemory) throws {
     let isTaken = try memory.element(branch.condition) != 0
-    try run(isTaken ? branch.then : branch.otherwise, memory, freeing: false)
+    try run(isTaken ? branch.then : branch.otherwise, memory, isOuter: false)
     for size in branch.sizes { memory.symbols[size.symbol] = try memory.size(isTaken ? size.then : size.otherwise) }
     for item in branch.results { try memory.set(item.result, try memory.value(isTaken ? item.then : item.otherwise)) }
   }
@@ -141,7 +141,7 @@ package struct FormInterpreter {
       for (whole, input) in zip(wholes, repetition.inputs) {
         try memory.set(input.slice, RowStore.row(place(input.isReversed), of: whole))
       }
-      try run(repetition.body, memory, freeing: false)
+      try run(repetition.body, memory, isOuter: false)
       carried = try repetition.carried.map { try memory.value($0.next) }
       for (index, output) in repetition.outputs.enumerated() {
         collected[index].set(place(output.isReversed), try memory.value(output.slice))

@@ -44,7 +44,8 @@ final class FormMemory {
     let expected = try shape ?? sizes(program.values[id].type.shape)
     guard value.shape == expected, value.bytes.count >= value.codec.byteCount(value.count) else {
       throw DiagnosticError(
-        .bug, "form.shape", "\(id) must have the shape \(expected), but has \(value.shape) in \(value.bytes.count) bytes",
+        .bug, "form.shape",
+        "\(id) must have the shape \(expected), but has \(value.shape) in \(value.bytes.count) bytes",
         at: program.values[id].origin)
     }
     self[id] = value
