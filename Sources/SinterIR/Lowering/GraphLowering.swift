@@ -18,6 +18,7 @@ extension Graph {
     var lowering = Lowering(name: name)
     var bound: [ValueID: Operand] = [:]
     var problems: [Diagnostic] = []
+    if let impossible { return (lowering.program, [impossible.refutation]) }
     for port in inputs {
       guard let type = type(of: port.value).tensor else {
         problems.append(

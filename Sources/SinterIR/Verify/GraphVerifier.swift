@@ -24,7 +24,8 @@ public struct GraphVerifier {
     verifier.checkOrder()
     verifier.checkPorts()
     verifier.checkValues()
-    if verifier.diagnostics.isEmpty { verifier.checkTypes() }
+    // Where no sizes fit, there are no types to hold on to.
+    if verifier.diagnostics.isEmpty, graph.impossible == nil { verifier.checkTypes() }
     verifier.checkBodies()
     return verifier.diagnostics
   }

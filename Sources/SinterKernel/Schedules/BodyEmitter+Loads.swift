@@ -59,9 +59,10 @@ extension BodyEmitter {
         }
       }
       var product = builder.broadcast(builder.index(term.coefficient), lanes: lanes.count)
-      for factor in term.factors {
+      // A factor may be there several times.
+      for (place, factor) in term.factors.enumerated() {
         let value = laneAtom(factor, lanes)
-        product = term.coefficient == 1 && factor == term.factors.first ? value : builder.multiply(product, value)
+        product = term.coefficient == 1 && place == 0 ? value : builder.multiply(product, value)
       }
       general = general.map { builder.add($0, product) } ?? product
     }

@@ -1,31 +1,32 @@
 extension Body {
-  /// Checks that are of use only to the places of one load that has a condition, with that load: they count where the load takes place.
-  var conditionalChecks: [(check: ExprID, load: ExprID)] {
+  /// Checks that are of use only to the places of loads that have a condition, each with those loads: it counts where one of them takes place.
+  var conditionalChecks: [(check: ExprID, loads: Set<ExprID>)] {
     guard exprs.contains(where: { if case .checked = $0.node { true } else { false } }) else { return [] }
-    /// The load that all uses of an expression lead to so far; `always` is another use.
-    enum Use { case none, load(ExprID), always }
-    var uses = [Use](repeating: .none, count: exprs.count)
+    /// The loads that all uses of an expression lead to so far; `always` is another use.
+    enum Use {
+      case loads(Set<ExprID>)
+      case always
+    }
+    var uses = [Use](repeating: .loads([]), count: exprs.count)
     func note(_ id: ExprID, _ use: Use) {
-      switch (uses[id.position], use) {
-      case (_, .none): break
-      case (.none, _): uses[id.position] = use
-      case (.load(let a), .load(let b)) where a == b: break
-      case (.load, _), (.always, _): uses[id.position] = .always
+      if case .loads(let known) = uses[id.position], case .loads(let more) = use {
+        uses[id.position] = .loads(known.union(more))
+      } else {
+        uses[id.position] = .always
       }
     }
     for result in results { note(result, .always) }
     for index in exprs.indices.reversed() {
-      let id = ExprID(index)
       if case .load(_, let places, let condition?, _) = exprs[index].node {
-        for place in places { note(place, .load(id)) }
+        for place in places { note(place, .loads([ExprID(index)])) }
         note(condition, uses[index])
       } else {
         for argument in exprs[index].node.arguments { note(argument, uses[index]) }
       }
     }
     return exprs.indices.compactMap { index in
-      guard case .checked = exprs[index].node, case .load(let load) = uses[index] else { return nil }
-      return (ExprID(index), load)
+      guard case .checked = exprs[index].node, case .loads(let loads) = uses[index], !loads.isEmpty else { return nil }
+      return (ExprID(index), loads)
     }
   }
 }

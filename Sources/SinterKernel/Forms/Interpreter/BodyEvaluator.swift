@@ -39,8 +39,10 @@ final class BodyEvaluator {
     self.memory = memory
     self.accumulators = accumulators
     let count = extents.reduce(1, *)
-    for value in accumulators where value.count != count {
-      throw DiagnosticError(.bug, "form.accumulator", "\(value.shape) is taken over the space \(extents)")
+    for case .accumulator(let n) in body.exprs.map(\.node)
+    where !accumulators.indices.contains(n) || accumulators[n].count != count {
+      throw DiagnosticError(
+        .bug, "form.accumulator", "accumulator \(n) of \(accumulators.map(\.shape)) is taken over the space \(extents)")
     }
     var operands: [FormValueID: FormMemory.Stored] = [:]
     for operand in body.operands { operands[operand] = try memory.value(operand) }
@@ -62,9 +64,9 @@ final class BodyEvaluator {
       }
       return indices.enumerated().allSatisfy { body[$1].node == .axis($0) }
     }
-    for (check, load) in body.conditionalChecks {
+    for (check, loads) in body.conditionalChecks {
       deferred.insert(check)
-      checks[load, default: []].append(check)
+      for load in loads { checks[load, default: []].append(check) }
     }
     registers = .allocate(byteCount: Swift.max(body.exprs.count, 1) * Self.chunk * 8, alignment: 64)
     scratch = .allocate(capacity: Self.chunk)

@@ -1,0 +1,71 @@
+import Sinter
+import SinterCore
+import SinterIR
+import SinterLLVM
+import SinterOps
+import TestSupport
+import Testing
+
+/// Faults that random graphs at random sizes have found, each in the smallest graph that shows it.
+@Suite struct FoundSizeTests {
+  private func expectAgreement(_ graph: Graph, _ inputs: [HostTensor], refuses: Bool = false) throws {
+    let meant = Outcome { try GraphEvaluator.run(graph, inputs) }
+    if case .error = meant { #expect(refuses, "\(meant)") } else { #expect(!refuses) }
+    for guarding in MemoryGuard.allCases {
+      let given = Outcome { try KernelRunner(SizeCheck.kernels(of: graph)).run(inputs, guarding: guarding) }
+      #expect(given.problem(against: meant, tolerance: 1e-5) == nil, "\(graph)")
+    }
+  }
+
+  private func numbers(_ shape: Int...) -> HostTensor { .f32(shape, (0..<shape.reduce(1, *)).map { Float($0) }) }
+
+  /// Places that are a size to the third power apart.
+  @Test func aSizeMayStandInAPlaceSeveralTimes() throws {
+    var builder = GraphBuilder(name: "powers")
+    let x = builder.input(Fact(.f32, ["a", "a", "a", "a"]), named: "x")
+    let three = try builder.add1(Concat(axis: 0), [x, x, x])
+    builder.output(try builder.add1(try Flatten(attributeValues: ["axis": .int(-1)]), [three]), named: "y")
+    for a in 0...4 { try expectAgreement(builder.graph, [numbers(a, a, a, a)]) }
+  }
+
+  /// A size that only the branch tells must be the one that a product needs.
+  @Test func sizesOfBranchesAreChecked() throws {
+    func branch(_ name: String, _ count: Int) throws -> Graph {
+      var inner = GraphBuilder(name: name)
+      let x = inner.input(Fact(.f32, ["n", 2]), named: "x")
+      inner.output(try inner.add1(Concat(axis: 0), Array(repeating: x, count: count)), named: "y")
+      return inner.graph
+    }
+    var builder = GraphBuilder(name: "branches")
+    let condition = builder.input(Fact(.bool, []), named: "condition")
+    let x = builder.input(Fact(.f32, ["n", 2]), named: "x")
+    let y = builder.input(Fact(.f32, [3, "m"]), named: "y")
+    let rows = try builder.add(If(), [condition, x, x], bodies: [try branch("then", 1), try branch("else", 2)])[0]
+    builder.output(try builder.add1(MatMul(), [y, rows]), named: "z")
+    for (isTaken, m, refuses) in [(1, 4, false), (0, 4, true), (1, 8, true), (0, 8, false)] {
+      let inputs = [HostTensor(.bool, [], values: [UInt8(isTaken)]), numbers(4, 2), numbers(3, m)]
+      try expectAgreement(builder.graph, inputs, refuses: refuses)
+    }
+  }
+
+  /// What a turn collects is as large as what it was given, not as what it leaves.
+  @Test func whatGrowsIsCollectedAsItWas() throws {
+    var builder = GraphBuilder(name: "growth")
+    let count = builder.input(Fact(.i64, []), named: "count")
+    let x = builder.input(Fact(.f32, ["n"]), named: "x")
+    var body = GraphBuilder(name: "turn")
+    _ = body.input(Fact(.i64, []), named: "turn")
+    let condition = body.input(Fact(.bool, []), named: "condition")
+    let carried = body.input(Fact(.f32, [try builder.freshSize()]), named: "x")
+    body.output(condition, named: "goes on")
+    body.output(try body.add1(Concat(axis: 0), [carried, carried]), named: "next")
+    body.output(carried, named: "collected")
+    var op = Loop()
+    op.carriedCount = 1
+    let results = try builder.add(op, [count, nil, x], outputs: 2, bodies: [body.graph])
+    for (index, result) in results.enumerated() { builder.output(result, named: "y\(index)") }
+    try expectAgreement(builder.graph, [.i64([], [0]), numbers(3)])
+    try expectAgreement(builder.graph, [.i64([], [1]), numbers(3)])
+    try expectAgreement(builder.graph, [.i64([], [2]), numbers(3)], refuses: true)
+  }
+}
