@@ -15,8 +15,14 @@ import Testing
   static let all = OpTable.standard.all.map { Case(type: $0) }
 
   @Test(arguments: all) func computesOrRefusesAnySizes(_ item: Case) {
-    let draws = Flags.fromEnvironment().fuzz ?? 8
-    let report = SizeCheck(draws: draws, seed: 1).report(of: item.type)
+    let flags = Flags.fromEnvironment()
+    let report = CrashNote.during("sizes of \(item.type.name)") {
+      SizeCheck(draws: flags.fuzz ?? 8, seed: UInt64(flags.fuzzSeed ?? 1)).report(of: item.type)
+    }
+    if flags.fuzz != nil {
+      print("\(item.type.name): \(report)")
+      for text in report.kept + report.unsupported { print("  \(text)") }
+    }
     for finding in report.findings { Issue.record("\(finding)") }
   }
 }

@@ -19,8 +19,12 @@ enum ElementSchedule {
         emitter.store(emitter.emit(lanes: lanes)[0], to: output, at: plan.flat, lanes: lanes)
       }
     let count = type.count
+    // Checks that are the same for a row are made before its elements: where there are none, nothing is checked.
+    let mayFail = form.body.exprs.contains { if case .checked = $0.node { true } else { false } }
+    let parts =
+      mayFail && (count.bounds(context.program.ranges).lower ?? 0) < 1 ? tasks.count * Dim.min(count, 1) : tasks.count
     try context.append(
-      scope, tasks: tasks.count, grain: tasks.grain, flops: count * Dim(form.body.flops),
+      scope, tasks: parts, grain: tasks.grain, flops: count * Dim(form.body.flops),
       bytes: context.bytes(reading: form.body.operands, writing: result), name: plan.name("element", type))
   }
 

@@ -10,8 +10,12 @@ struct TaskSplit {
   /// Elements of a long axis that one task takes.
   static let part = 4096
 
+  /// More is not guessed of one size: products of many symbols would not fit into a number.
+  private static let most = guess * guess
+
   static func estimate(_ dim: Dim) -> Int {
-    dim.substituting { _ in Dim(guess) }.value.map { Swift.max(1, $0) } ?? guess
+    if let value = dim.value { return Swift.max(1, value) }
+    return dim.substituting { _ in Dim(guess) }.value.map { Swift.max(1, Swift.min($0, most)) } ?? guess
   }
 
   static func grain(elementsPerTask: Int, cost: Int) -> Int {

@@ -26,11 +26,16 @@ public struct NonMaxSuppression: Primitive {
     let (boxes, scores) = (try inputs.tensor(0), try inputs.tensor(1))
     guard boxes.rank == 3, scores.rank == 3, boxes.shape[2].value ?? 4 == 4 else {
       throw DiagnosticError(
-        .user, "nms.shape", "boxes must be [batch, boxes, 4] and scores [batch, classes, boxes], but are \(boxes) and \(scores)")
+        .user, "nms.shape",
+        "boxes must be [batch, boxes, 4] and scores [batch, classes, boxes], but are \(boxes) and \(scores)")
     }
     _ = try obligations.equal(boxes.shape[2], 4, "coordinates of a box and their number")
     _ = try obligations.equal(boxes.shape[0], scores.shape[0], "batches of boxes and of scores")
     _ = try obligations.equal(boxes.shape[1], scores.shape[2], "numbers of boxes and of their scores")
+    for (index, name) in [(2, "max_output_boxes_per_class"), (3, "iou_threshold"), (4, "score_threshold")]
+    where inputs.has(index) {
+      try obligations.scalar(try inputs.tensor(index), name)
+    }
     if !inputs.has(2) || inputs.integers(2)?.first == 0 { return [Fact(.i64, [0, 3])] }
     return [Fact(.i64, [inputs.freshSize(result: 0, axis: 0), 3])]
   }
@@ -71,7 +76,9 @@ public struct NonMaxSuppression: Primitive {
         let box = builder.load(order.id, at + [place(builder)])
         var isKept = builder.load(overlaps.id, at) .== builder.constant(0, .i32)
         isKept = isKept && (builder.load(chosen.id, at).cast(to: .f32) < (try scalar(builder, 2, 0)))
-        if node.has(4) { isKept = isKept && (builder.load(scores.id, at + [box]).cast(to: .f32) > (try scalar(builder, 4, 0))) }
+        if node.has(4) {
+          isKept = isKept && (builder.load(scores.id, at + [box]).cast(to: .f32) > (try scalar(builder, 4, 0)))
+        }
         return builder.select(index[2] .== place(builder), isKept.cast(to: .i32), builder.load(kept.id, index))
       }
       let after = try lowering.element([]) { builder, _ in place(builder) + builder.constant(1, .i64) }

@@ -80,7 +80,7 @@ public struct GroupNormalization: Primitive {
     let channelAxis = channelAxis(x.type)
     let channels = x.shape[channelAxis]
     let groups = self.groups == 0 ? channels : Dim(self.groups)
-    let perGroup = channels / groups
+    let perGroup = self.groups == 0 ? 1 : channels / groups
     let spatial = layout.spatial(x.shape)
     let epsilon = epsilon
     func average(_ value: (BodyBuilder, [Expr], [Expr]) throws -> Expr) throws -> Operand {

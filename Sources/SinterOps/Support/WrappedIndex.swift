@@ -14,7 +14,9 @@ struct WrappedIndex {
   /// - Throws: where an index is known to lie outside.
   init(_ node: LoweringNode, input: Int, sizes: [Dim], name: String, into lowering: inout Lowering) throws {
     let numbers = node.facts.constant(input)?.integers ?? node.facts.integers(input)
-    for (at, number) in (numbers ?? []).enumerated() where !sizes.isEmpty {
+    // Where the result has no elements, nothing is read.
+    let isRead = try node.output().count.value != 0
+    for (at, number) in (numbers ?? []).enumerated() where !sizes.isEmpty && isRead {
       guard let size = sizes[at % sizes.count].value, number < -size || number >= size else { continue }
       throw DiagnosticError(
         .user, "operator.index", "\(name): index \(number) lies outside of an axis of \(size) elements")
