@@ -29,7 +29,8 @@ private typealias Node = OnnxFile.Node
   /// - Parameter shapes: the shapes of the first result, nil where the run fails.
   private static func check(_ graph: OnnxFile.Graph, _ runs: [[HostTensor]], shapes: [[Int]?]) throws {
     let file = OnnxFile(irVersion: 9, operatorSets: [.init("", 18)], graph: graph)
-    let read = try OnnxImporter(operators: .standard).graph(of: file)
+    var read = try OnnxImporter(operators: .standard).graph(of: file)
+    read.compact()
     #expect("\(try Graph(parsing: "\(read)", operators: .standard))" == "\(read)")
     var flags = Flags()
     flags.verify = true
