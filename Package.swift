@@ -9,7 +9,7 @@ let package = Package(
     .executable(name: "sinter", targets: ["SinterCLI"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
     // C, and C made visible to Swift.
@@ -47,7 +47,9 @@ let package = Package(
     // The model zoo.
     .executableTarget(
       name: "digits-demo", dependencies: ["Sinter"], path: "models/digits",
-      exclude: ["README.md", "classify.c", "data", "demo.sh", "digits.safetensors", "prepare_data.py", "train_digits.py"]),
+      exclude: [
+        "README.md", "classify.c", "data", "demo.sh", "digits.safetensors", "prepare_data.py", "train_digits.py",
+      ]),
 
     .testTarget(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),
@@ -60,7 +62,9 @@ let package = Package(
     .testTarget(name: "StructureTests", dependencies: ["SinterCore", "SinterIR", "SinterOps"]),
     .testTarget(
       name: "SinterLLVMTests",
-      dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterLLVM", "TestSupport"]),
+      dependencies: [
+        "SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterLLVM", "TestSupport",
+      ]),
     .testTarget(name: "SinterCoreTests", dependencies: ["SinterCore"]),
     .testTarget(name: "SinterKernelTests", dependencies: ["SinterKernel", "SinterCore", "TestSupport"]),
     .target(
@@ -81,7 +85,9 @@ let package = Package(
     .testTarget(name: "SinterIRTests", dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps"]),
     .testTarget(
       name: "SinterOpsTests",
-      dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterONNX", "TestSupport"]),
+      dependencies: [
+        "SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterONNX", "TestSupport",
+      ]),
     .testTarget(name: "SinterONNXTests", dependencies: ["SinterONNX", "SinterCore", "SinterIR", "SinterOps"]),
   ],
   swiftLanguageModes: [.v6],

@@ -27,7 +27,9 @@ struct CompileCommand: ParsableCommand {
   @Flag(help: "Write the library's own C header, and sinter.h, beside it.")
   var header = false
 
-  @Option(help: "The name in the header and in the library's table; by default that of the output, without \"lib\" and ending.")
+  @Option(
+    help:
+      "The name in the header and in the library's table; by default that of the output, without \"lib\" and ending.")
   var name: String?
 
   @Option(help: "Processors, the best first or last: host, x86-64-v2, x86-64-v3, x86-64-v4, or a name that LLVM knows.")
@@ -49,13 +51,19 @@ struct CompileCommand: ParsableCommand {
   @Flag(help: "Measure products and convolutions on this machine in several schedules, and take the fastest of each.")
   var tune = false
 
-  @Flag(name: .customLong("no-winograd"), help: "Compute convolutions by direct sums only: slower, and 2e-6 to 6e-6 of the largest result closer; weights take less memory.")
+  @Flag(
+    name: .customLong("no-winograd"),
+    help:
+      "Compute convolutions by direct sums only: slower, and 2e-6 to 6e-6 of the largest result closer; weights take less memory."
+  )
   var noWinograd = false
 
   @Flag(help: "Have the library note when each kernel runs, for sinter profile and sinter_profile.h.")
   var profile = false
 
-  @Option(help: "Write a report in JSON: kernels, what fused and what did not, buffers, bytes, operations.", completion: .file())
+  @Option(
+    help: "Write a report in JSON: kernels, what fused and what did not, buffers, bytes, operations.",
+    completion: .file())
   var report: String?
 
   func run() throws {

@@ -75,7 +75,8 @@ enum CompileReport {
           case .dynamic: "dynamic"
           }
         return .init(
-          name: buffer.name, type: "\(buffer.element)", count: "\(buffer.count)", storage: storage, offset: buffer.offset)
+          name: buffer.name, type: "\(buffer.element)", count: "\(buffer.count)", storage: storage,
+          offset: buffer.offset)
       },
       arenaBytes: program.arenaBytes, weightBytes: made.weightBytes,
       stages: compiler.stages.map { .init(name: $0.name, milliseconds: $0.milliseconds) })

@@ -63,7 +63,8 @@ struct InspectCommand: ParsableCommand {
     add(program.steps, times: 1)
     print("operations  \(flops.value.map { String(format: "%.3g GFLOP", Double($0) / 1e9) } ?? "\(flops) FLOP")")
     print("kernels     \(program.kernels.count) in \(calls) calls")
-    print("memory      " + (program.arenaBytes.map { "\(Terminal.bytes($0)) between kernels" } ?? "depends on the sizes"))
+    print(
+      "memory      " + (program.arenaBytes.map { "\(Terminal.bytes($0)) between kernels" } ?? "depends on the sizes"))
     print("target      \(compiler.target.description)")
   }
 

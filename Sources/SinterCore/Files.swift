@@ -78,6 +78,7 @@ package enum Files {
   }
 
   private static func failure(_ action: String, _ path: String) -> DiagnosticError {
-    DiagnosticError(.user, "file.\(action.prefix { $0 != " " })", "cannot \(action) \(path): \(String(cString: strerror(errno)))")
+    DiagnosticError(
+      .user, "file.\(action.prefix { $0 != " " })", "cannot \(action) \(path): \(String(cString: strerror(errno)))")
   }
 }

@@ -26,7 +26,8 @@ public struct Flags: Hashable, Sendable {
 
   public static let variables: [Variable] = [
     Variable(
-      name: "SINTER_VERIFY", summary: "Any value but 0 checks all invariants after every pass; a failure names the pass."),
+      name: "SINTER_VERIFY",
+      summary: "Any value but 0 checks all invariants after every pass; a failure names the pass."),
     Variable(
       name: "SINTER_DUMP",
       summary: "A directory that gets a text file, such as 007-fold.sinter, after each stage that changed something."),

@@ -160,7 +160,8 @@ extension Dim {
   /// Whether this is one of the sizes that a joint size was made of. Such sizes broadcast to it: that was asked for when it was made.
   func isMember(of joint: Dim) -> Bool {
     if self == joint { return true }
-    guard joint.constant == 0, joint.terms.count == 1, joint.terms[0].coefficient == 1, joint.terms[0].factors.count == 1,
+    guard joint.constant == 0, joint.terms.count == 1, joint.terms[0].coefficient == 1,
+      joint.terms[0].factors.count == 1,
       case .joint(let a, let b) = joint.terms[0].factors[0]
     else { return false }
     return isMember(of: a) || isMember(of: b)

@@ -11,7 +11,8 @@ package enum FormDOTWriter {
       "  edge [fontname=\"Helvetica\", fontsize=9, color=\"#495057\"];",
     ]
     for input in program.inputs {
-      lines.append("  v\(input.value.rawValue) [label=\(DOTWriter.quoted(input.name)), shape=ellipse, fillcolor=\"#a5d8ff\"];")
+      lines.append(
+        "  v\(input.value.rawValue) [label=\(DOTWriter.quoted(input.name)), shape=ellipse, fillcolor=\"#a5d8ff\"];")
     }
     var steps = 0
     func node(_ label: String, _ color: String, _ results: [FormValueID], _ operands: [FormValueID], _ indent: String) {
@@ -19,7 +20,8 @@ package enum FormDOTWriter {
       let name = "s\(steps)"
       steps += 1
       lines.append(
-        "\(indent)\(name) [label=\(DOTWriter.quoted(label)), fillcolor=\"\(color)\", tooltip=\(DOTWriter.quoted(origin.joined(separator: "\n")))];")
+        "\(indent)\(name) [label=\(DOTWriter.quoted(label)), fillcolor=\"\(color)\", tooltip=\(DOTWriter.quoted(origin.joined(separator: "\n")))];"
+      )
       for operand in operands where program.values[operand].constant == nil {
         let source = producers[operand] ?? "v\(operand.rawValue)"
         lines.append("\(indent)\(source) -> \(name) [label=\(DOTWriter.quoted(" \(program.values[operand].type)"))];")
@@ -34,13 +36,18 @@ package enum FormDOTWriter {
         case .rows(let group):
           let inside = Set(group.members.map(\.value))
           let operands = group.members.flatMap(\.form.operands).filter { !inside.contains($0) }
-          node("rows: " + group.members.map { label($0.form) }.joined(separator: ", "), "#d0bfff", group.stored, unique(operands), indent)
+          node(
+            "rows: " + group.members.map { label($0.form) }.joined(separator: ", "), "#d0bfff", group.stored,
+            unique(operands), indent)
         case .repetition(let repetition):
           let name = "s\(steps)"
           lines.append("\(indent)subgraph \"cluster_\(name)\" {")
-          lines.append("\(indent)  label=\(DOTWriter.quoted("× \(repetition.count)")); style=rounded; color=\"#adb5bd\";")
+          lines.append(
+            "\(indent)  label=\(DOTWriter.quoted("× \(repetition.count)")); style=rounded; color=\"#adb5bd\";")
           for carried in repetition.carried { producers[carried.current] = producers[carried.initial] }
-          for input in repetition.inputs { producers[input.slice] = producers[input.whole] ?? "v\(input.whole.rawValue)" }
+          for input in repetition.inputs {
+            producers[input.slice] = producers[input.whole] ?? "v\(input.whole.rawValue)"
+          }
           draw(repetition.body, indent + "  ")
           lines.append("\(indent)}")
           for carried in repetition.carried { producers[carried.final] = producers[carried.next] }
@@ -81,7 +88,8 @@ package enum FormDOTWriter {
     case .attend(let form): with("attend", form.epilogue)
     case .convolve(let form):
       with(
-        (form.isTransposed ? "convolve transposed " : "convolve ") + form.kernel.map(String.init).joined(separator: "×"),
+        (form.isTransposed ? "convolve transposed " : "convolve ")
+          + form.kernel.map(String.init).joined(separator: "×"),
         form.epilogue)
     case .scan: "scan"
     case .scatter: "scatter"

@@ -54,7 +54,8 @@ private typealias Node = OnnxFile.Node
   @Test func masksPickWhatTheySay() throws {
     let nodes = [
       Node("Greater", inputs: ["x", "zero"], outputs: ["mask"]), Node("NonZero", inputs: ["mask"], outputs: ["places"]),
-      Node("Transpose", inputs: ["places"], outputs: ["indices"]), Node("GatherND", inputs: ["x", "indices"], outputs: ["picked"]),
+      Node("Transpose", inputs: ["places"], outputs: ["indices"]),
+      Node("GatherND", inputs: ["x", "indices"], outputs: ["picked"]),
       Node("Mul", inputs: ["picked", "picked"], outputs: ["y"]),
     ]
     let graph = Self.graph(
@@ -64,14 +65,21 @@ private typealias Node = OnnxFile.Node
 
   @Test func shapesAndCountsMayBeInputs() throws {
     let nodes = [
-      Node("Expand", inputs: ["x", "shape"], outputs: ["wide"]), Node("TopK", inputs: ["wide", "k"], outputs: ["y", "places"]),
+      Node("Expand", inputs: ["x", "shape"], outputs: ["wide"]),
+      Node("TopK", inputs: ["wide", "k"], outputs: ["y", "places"]),
     ]
     let graph = Self.graph(
       nodes, inputs: [("x", .f32, [.symbol("n")]), ("shape", .i64, [.value(2)]), ("k", .i64, [.value(1)])],
       outputs: ["y", "places"])
-    func run(_ count: Int, _ shape: [Int], _ k: Int) -> [HostTensor] { [Self.numbers(count), .i64([2], shape), .i64([1], [k])] }
+    func run(_ count: Int, _ shape: [Int], _ k: Int) -> [HostTensor] {
+      [Self.numbers(count), .i64([2], shape), .i64([1], [k])]
+    }
     try Self.check(
-      graph, [run(3, [2, 3], 2), run(1, [2, 4], 4), run(3, [2, 1], 0), run(3, [2, 4], 1), run(3, [2, 3], 4), run(3, [-1, 3], 1)],
+      graph,
+      [
+        run(3, [2, 3], 2), run(1, [2, 4], 4), run(3, [2, 1], 0), run(3, [2, 4], 1), run(3, [2, 3], 4),
+        run(3, [-1, 3], 1),
+      ],
       shapes: [[2, 2], [2, 4], [2, 0], nil, nil, nil])
   }
 
@@ -94,7 +102,8 @@ private typealias Node = OnnxFile.Node
   @Test func loopsCollectUntilTheirConditionEndsThem() throws {
     var body = Self.graph(
       [
-        Node("Add", inputs: ["sum", "one"], outputs: ["next"]), Node("Less", inputs: ["next", "limit"], outputs: ["on"]),
+        Node("Add", inputs: ["sum", "one"], outputs: ["next"]),
+        Node("Less", inputs: ["next", "limit"], outputs: ["on"]),
         Node("Mul", inputs: ["x", "next"], outputs: ["row"]),
       ], inputs: [("turn", .i64, []), ("goes", .bool, []), ("sum", .f32, [])], outputs: ["on", "next", "row"])
     body.name = "body"
@@ -102,7 +111,8 @@ private typealias Node = OnnxFile.Node
       Node("Loop", inputs: ["", "start", "zero"], outputs: ["sum", "rows"], attributes: [.init("body", .graph(body))])
     ]
     let graph = Self.graph(
-      nodes, inputs: [("x", .f32, [.symbol("n")]), ("limit", .f32, []), ("start", .bool, [])], outputs: ["rows", "sum"],
+      nodes, inputs: [("x", .f32, [.symbol("n")]), ("limit", .f32, []), ("start", .bool, [])],
+      outputs: ["rows", "sum"],
       constants: [("zero", .f32([], [0])), ("one", .f32([], [1]))])
     func run(_ count: Int, _ limit: Float, _ starts: Bool) -> [HostTensor] {
       [Self.numbers(count), .f32([], [limit]), HostTensor(.bool, [], values: [starts])]
@@ -121,12 +131,14 @@ private typealias Node = OnnxFile.Node
       Node("Add", inputs: ["y", "y"], outputs: ["z"]),
     ]
     let graph = Self.graph(
-      nodes, inputs: [("x", .f32, [.symbol("n")]), ("index", .i64, [.symbol("k")]), ("condition", .bool, [])], outputs: ["z", "y"])
+      nodes, inputs: [("x", .f32, [.symbol("n")]), ("index", .i64, [.symbol("k")]), ("condition", .bool, [])],
+      outputs: ["z", "y"])
     func run(_ count: Int, _ index: [Int], _ condition: Bool) -> [HostTensor] {
       [Self.numbers(count), .i64([index.count], index), HostTensor(.bool, [], values: [condition])]
     }
     try Self.check(
-      graph, [run(3, [0, 2], true), run(3, [7], false), run(3, [7], true), run(0, [], true)], shapes: [[2], [3], nil, [0]])
+      graph, [run(3, [0, 2], true), run(3, [7], false), run(3, [7], true), run(0, [], true)],
+      shapes: [[2], [3], nil, [0]])
   }
 
   @Test func ranksThatDifferMeetAgain() throws {

@@ -27,22 +27,34 @@ import Testing
     Family(name: "single row", limit: 3e-6, kernel: "contract", inputs: [[1, 3072], [3072, 768]]) { builder, x in
       try builder.add1(MatMul(), x)
     },
-    Family(name: "convolution", limit: 1e-6, kernel: "convolve", inputs: [[1, 64, 14, 14], [128, 64, 1, 1]]) { builder, x in
+    Family(name: "convolution", limit: 1e-6, kernel: "convolve", inputs: [[1, 64, 14, 14], [128, 64, 1, 1]]) {
+      builder, x in
       try builder.add1(try conv(["strides": .ints([1, 1])]), x)
     },
-    Family(name: "Winograd", limit: 1e-5, kernel: "winograd", inputs: [[1, 128, 28, 28], [128, 128, 3, 3]]) { builder, x in
+    Family(name: "Winograd", limit: 1e-5, kernel: "winograd", inputs: [[1, 128, 28, 28], [128, 128, 3, 3]]) {
+      builder, x in
       try builder.add1(try conv(["pads": .ints([1, 1, 1, 1])]), x)
     },
-    Family(name: "Winograd, 5×5 taps", limit: 1e-5, kernel: "winograd_f32_2x2_5x5", inputs: [[1, 128, 28, 28], [128, 128, 5, 5]]) { builder, x in
+    Family(
+      name: "Winograd, 5×5 taps", limit: 1e-5, kernel: "winograd_f32_2x2_5x5",
+      inputs: [[1, 128, 28, 28], [128, 128, 5, 5]]
+    ) { builder, x in
       try builder.add1(try conv(["pads": .ints([2, 2, 2, 2])]), x)
     },
-    Family(name: "Winograd, 1×7 taps", limit: 1e-5, kernel: "winograd_f32_1x4_1x7", inputs: [[1, 128, 24, 24], [128, 128, 1, 7]]) { builder, x in
+    Family(
+      name: "Winograd, 1×7 taps", limit: 1e-5, kernel: "winograd_f32_1x4_1x7",
+      inputs: [[1, 128, 24, 24], [128, 128, 1, 7]]
+    ) { builder, x in
       try builder.add1(try conv(["pads": .ints([0, 3, 0, 3])]), x)
     },
-    Family(name: "Winograd, 3 taps of a sequence", limit: 1e-5, kernel: "winograd_f32_6_3", inputs: [[1, 128, 600], [128, 128, 3]]) { builder, x in
+    Family(
+      name: "Winograd, 3 taps of a sequence", limit: 1e-5, kernel: "winograd_f32_6_3",
+      inputs: [[1, 128, 600], [128, 128, 3]]
+    ) { builder, x in
       try builder.add1(try conv(["pads": .ints([1, 1])]), x)
     },
-    Family(name: "depthwise", limit: 1e-6, kernel: "depthwise", inputs: [[1, 96, 28, 28], [96, 1, 5, 5]]) { builder, x in
+    Family(name: "depthwise", limit: 1e-6, kernel: "depthwise", inputs: [[1, 96, 28, 28], [96, 1, 5, 5]]) {
+      builder, x in
       try builder.add1(try conv(["pads": .ints([2, 2, 2, 2]), "group": .int(96)]), x)
     },
     Family(name: "softmax", limit: 1e-6, kernel: "rows", inputs: [[64, 1000]]) { builder, x in
@@ -51,7 +63,9 @@ import Testing
     Family(name: "layer norm", limit: 2e-6, kernel: "rows", inputs: [[64, 768], [768], [768]]) { builder, x in
       try builder.add1(LayerNormalization(), x)
     },
-    Family(name: "attention", limit: 2e-6, kernel: "attend", inputs: [[1, 8, 100, 64], [1, 8, 100, 64], [1, 8, 100, 64]]) { builder, x in
+    Family(
+      name: "attention", limit: 2e-6, kernel: "attend", inputs: [[1, 8, 100, 64], [1, 8, 100, 64], [1, 8, 100, 64]]
+    ) { builder, x in
       try builder.add1(Attention(), x)
     },
     Family(name: "long sum", limit: 1e-6, kernel: "reduce", inputs: [[8, 100_000]]) { builder, x in
@@ -62,14 +76,17 @@ import Testing
     },
   ]
 
-  private static func conv(_ attributes: [String: AttributeValue]) throws -> Conv { try Conv(attributeValues: attributes) }
+  private static func conv(_ attributes: [String: AttributeValue]) throws -> Conv {
+    try Conv(attributeValues: attributes)
+  }
 
   /// The first input comes in; the others are constants, as weights are, but for attention's keys and values.
   private static func graph(_ family: Family, _ tensors: [HostTensor]) throws -> Graph {
     var builder = GraphBuilder(name: "family")
     let values = tensors.enumerated().map { index, tensor in
       index == 0 || family.kernel == "attend"
-        ? builder.input(Fact(tensor.element, tensor.shape.map { Dim($0) }), named: "x\(index)") : builder.constant(tensor)
+        ? builder.input(Fact(tensor.element, tensor.shape.map { Dim($0) }), named: "x\(index)")
+        : builder.constant(tensor)
     }
     builder.output(try family.make(&builder, values), named: "y")
     return builder.graph
@@ -84,7 +101,8 @@ import Testing
       Self.graph(family, double), double.enumerated().filter { !isConstant($0.offset) }.map(\.element))[0]
     var compiler = Compiler()
     let kernels = try compiler.kernels(of: Self.graph(family, single))
-    #expect(kernels.kernels.elements.contains { $0.name.hasPrefix(family.kernel) }, "\(kernels.kernels.elements.map(\.name))")
+    #expect(
+      kernels.kernels.elements.contains { $0.name.hasPrefix(family.kernel) }, "\(kernels.kernels.elements.map(\.name))")
     let given = try KernelRunner(kernels).run(single.enumerated().filter { !isConstant($0.offset) }.map(\.element))[0]
     let (x, y) = (try #require(expected.doubles), try #require(given.doubles))
     let scale = x.reduce(0) { Swift.max($0, $1.magnitude) }

@@ -27,9 +27,11 @@ import Testing
     graph.inputs = [.init("x", .tensor(.f32, [.symbol("n")]))]
     graph.initializers = [.init("zero", .f32([], [0]))]
     graph.nodes = [
-      .init("Greater", inputs: ["x", "zero"], outputs: ["mask"]), .init("NonZero", inputs: ["mask"], outputs: ["places"]),
+      .init("Greater", inputs: ["x", "zero"], outputs: ["mask"]),
+      .init("NonZero", inputs: ["mask"], outputs: ["places"]),
       .init("Transpose", inputs: ["places"], outputs: ["indices"]),
-      .init("GatherND", inputs: ["x", "indices"], outputs: ["picked"]), .init("Softmax", inputs: ["picked"], outputs: ["y"]),
+      .init("GatherND", inputs: ["x", "indices"], outputs: ["picked"]),
+      .init("Softmax", inputs: ["picked"], outputs: ["y"]),
     ]
     graph.outputs = [.init("y", nil)]
     let file = OnnxFile(irVersion: 9, operatorSets: [.init("", 18)], graph: graph)

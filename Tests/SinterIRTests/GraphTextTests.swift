@@ -50,8 +50,14 @@ import Testing
     ("graph \"g\" {\n  output \"y\" %1\n}", "%1 is used before it is defined"),
     ("graph \"g\" {\n  input %0 \"x\": f33[2]\n}", "no element type 'f33'"),
     ("graph \"g\" {\n  input %0 \"x\": f32[2, 3]\n  %1: f32[2, 4] = Cov(%0)\n}", "there is no operator Cov"),
-    ("graph \"g\" {\n  input %0 \"x\": f32[2, 3]\n  %1: f32[2, 2] = MatMul(%0, %0)\n}", "inner sizes of f32[2, 3] and f32[2, 3] must be equal, but are 3 and 2"),
-    ("graph \"g\" {\n  input %0 \"x\": f32[3, 3]\n  %1: f32[2, 2] = MatMul(%0, %0)\n}", "written as f32[2, 2], but is f32[3, 3]"),
+    (
+      "graph \"g\" {\n  input %0 \"x\": f32[2, 3]\n  %1: f32[2, 2] = MatMul(%0, %0)\n}",
+      "inner sizes of f32[2, 3] and f32[2, 3] must be equal, but are 3 and 2"
+    ),
+    (
+      "graph \"g\" {\n  input %0 \"x\": f32[3, 3]\n  %1: f32[2, 2] = MatMul(%0, %0)\n}",
+      "written as f32[2, 2], but is f32[3, 3]"
+    ),
     ("graph \"g\" {\n  input %0 \"x\": f32[3, 3]\n  %1: f32[3, 3] = MatMul(%0, %0) {mode: 3}\n}", "no attribute mode"),
     ("graph \"g\" {\n  constant %0: f32[3] = {1, 2}\n}", "do not make a f32[3]"),
     ("graph \"g\" {\n} x", "expected the end"),
@@ -67,7 +73,10 @@ import Testing
       let tensor =
         element == .string
         ? HostTensor(strings: ["a \"b\"\n", "", "ü\\"], shape: [3])
-        : HostTensor(element, [3], values: [UInt8]((0..<element.byteCount(3)).map { UInt8(truncatingIfNeeded: element == .bool ? $0 & 1 : $0 * 7) }))
+        : HostTensor(
+          element, [3],
+          values: [UInt8](
+            (0..<element.byteCount(3)).map { UInt8(truncatingIfNeeded: element == .bool ? $0 & 1 : $0 * 7) }))
       var builder = GraphBuilder(name: "g")
       builder.output(builder.constant(tensor), named: "y")
       let back = try roundTrip(builder.graph)

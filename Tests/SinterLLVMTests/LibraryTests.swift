@@ -141,7 +141,8 @@ import Testing
     var program = KernelProgram(name: "tail")
     let rows: Dim = isSquared ? 0 : 1
     program.inputs = [
-      .init(name: "x", type: TensorType(.f32, [rows, "n"])), .init(name: "w", type: TensorType(.f32, [rows, Dim("n") * 2])),
+      .init(name: "x", type: TensorType(.f32, [rows, "n"])),
+      .init(name: "w", type: TensorType(.f32, [rows, Dim("n") * 2])),
     ]
     program.outputs = [.init(name: "y", type: TensorType(.f32, [rows, Dim("n") - 5]))]
     let x = program.buffers.append(.init(name: "x", element: .f32, count: "n", storage: .input(0)))
@@ -155,13 +156,15 @@ import Testing
     program.steps = [
       .call(.init(kernel: kernel, buffers: [.init(x), .init(t)], sizes: [], tasks: rows * "n", grain: 64)),
       .call(
-        .init(kernel: kernel, buffers: [.init(t, offset: 5), .init(y)], sizes: [], tasks: rows * (Dim("n") - 5), grain: 64)),
+        .init(
+          kernel: kernel, buffers: [.init(t, offset: 5), .init(y)], sizes: [], tasks: rows * (Dim("n") - 5), grain: 64)),
     ]
     return program
   }
 
   @Test(arguments: [
-    (false, "8", "16", "0 "), (false, "8", "15", "2 input 'w'"), (false, "3", "6", "2 the size n - 5 of output y would be"),
+    (false, "8", "16", "0 "), (false, "8", "15", "2 input 'w'"),
+    (false, "3", "6", "2 the size n - 5 of output y would be"),
     (true, "8", "16", "0 "), (true, "1ll << 40", "2ll << 40", "2 sizes are too large"),
   ])
   func sizesAreChecked(isSquared: Bool, n: String, w: String, expected: String) throws {

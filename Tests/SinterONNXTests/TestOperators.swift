@@ -48,7 +48,9 @@ struct Nameless: Operator {
   static let name = "Nameless"
   static let summary = "Its input."
   init() {}
-  func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] { [Fact(.tensor(try inputs.tensor(0)))] }
+  func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
+    [Fact(.tensor(try inputs.tensor(0)))]
+  }
   static var onnx: [OnnxRule] { [.direct(Nameless.self)] }
   static var examples: [OperatorExample] { [] }
 }

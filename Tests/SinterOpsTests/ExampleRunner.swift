@@ -40,7 +40,9 @@ struct ExampleCase {
       }
     }
     // Constants come behind inputs, as text forms have them.
-    for case (let index, .constant(let given)) in example.inputs.enumerated() { values[index] = builder.constant(given) }
+    for case (let index, .constant(let given)) in example.inputs.enumerated() {
+      values[index] = builder.constant(given)
+    }
     let results = try builder.add(example.op, values, outputs: example.outputCount)
     for (index, result) in results.enumerated() { builder.output(result, named: "y\(index)") }
     graph = builder.graph

@@ -47,7 +47,9 @@ import Testing
       let bound = try ExampleCase(example, isBound: true).run(sizes: [:])
       let constant = try ExampleCase(example, isBound: true, isConstant: true).run(sizes: [:])
       for (a, b) in pairs(bound, expected) { #expect(a.distance(to: b) == 0, "example \(index), fixed sizes") }
-      for (a, b) in pairs(constant, expected) { #expect(a.distance(to: b) <= 1e-6, "example \(index), constant inputs") }
+      for (a, b) in pairs(constant, expected) {
+        #expect(a.distance(to: b) <= 1e-6, "example \(index), constant inputs")
+      }
     }
   }
 

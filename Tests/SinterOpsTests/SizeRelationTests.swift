@@ -44,7 +44,8 @@ import Testing
 
   @Test func convolutionsMatchChannels() throws {
     let grouped = conv { $0.group = 2 }
-    #expect(try relations(grouped, [["n", "c", 4], ["m", "k", 3], ["b"]]) == ["c = 2*k", "m is a multiple of 2", "m = b"])
+    #expect(
+      try relations(grouped, [["n", "c", 4], ["m", "k", 3], ["b"]]) == ["c = 2*k", "m is a multiple of 2", "m = b"])
     #expect(refusal(grouped, [["n", 3, 4], [2, 1, 3]]).contains("must be equal, but are 3 and 2"))
     #expect(refusal(grouped, [["n", 2, 4], [3, 1, 3]]).contains("must be a multiple of 2, but is 3"))
     #expect(refusal(Conv(), [["n", 2, 4], [3, 2, 3], [2]]).contains("must be equal, but are 3 and 2"))
@@ -132,10 +133,12 @@ import Testing
     let inputs: [[Dim]] = [["b", 4, "q", 8], ["b", 2, "k", 8], ["b", 2, "k", 8]]
     #expect(try relations(Attention(), inputs) == [])
     #expect(try relations(Attention(), inputs + [["m", "p"]]) == ["m = q or 1", "k >= p"])
-    #expect(refusal(Attention(), [[1, 3, 2, 8], [1, 2, 5, 8], [1, 2, 5, 8]]).contains("must be a multiple of 2, but is 3"))
+    #expect(
+      refusal(Attention(), [[1, 3, 2, 8], [1, 2, 5, 8], [1, 2, 5, 8]]).contains("must be a multiple of 2, but is 3"))
     #expect(refusal(Attention(), [[1, 2, 2, 8], [1, 2, 5, 8], [1, 2, 4, 8]]).contains("lengths of keys"))
     #expect(refusal(Attention(), inputs.map { $0 } + [nil, ["b", 2, "p", 8]]).contains("together"))
-    #expect(refusal(RotaryEmbedding(), [[1, 2, 3, 4], [1, 3, 2], [1, 2, 2]]).contains("must be equal, but are 3 and 2"))
+    #expect(
+      refusal(RotaryEmbedding(), [[1, 2, 3, 4], [1, 3, 2], [1, 2, 2]]).contains("must be equal, but are 3 and 2"))
     #expect(refusal(TensorScatter(), [[1, 2, 3, 4], [1, 2, 5, 4]]).contains("must be at least 5, but is 3"))
   }
 }

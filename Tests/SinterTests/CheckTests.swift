@@ -59,7 +59,9 @@ import Testing
     static let summary = "Its input, but nothing lowers it."
     static let onnx = [OnnxRule.direct(Refused.self)]
     static let examples: [OperatorExample] = []
-    func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] { [Fact(.tensor(try inputs.tensor(0)))] }
+    func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
+      [Fact(.tensor(try inputs.tensor(0)))]
+    }
     func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
       throw DiagnosticError(.limit, "test.refused", "no")
     }

@@ -33,7 +33,8 @@ public struct Tuner {
     let missing = Set(target.requiredFeatures).subtracting(Target.host.requiredFeatures)
     guard missing.isEmpty else {
       throw DiagnosticError(
-        .user, "tune.target", "tuning measures on this machine, which lacks \(missing.sorted().joined(separator: ", ")) of \(target.name)",
+        .user, "tune.target",
+        "tuning measures on this machine, which lacks \(missing.sorted().joined(separator: ", ")) of \(target.name)",
         hint: "compile without --tune, or on a machine that has them")
     }
     self.target = target
@@ -72,7 +73,8 @@ public struct Tuner {
     if let known = found[key] { return known }
     let inputs = alone.inputs.map { input in
       let type = alone.values[input.value].type
-      return HostTensor(type.element, type.shape.map { $0.evaluated { _ in Self.typicalSize } ?? Self.typicalSize }, seed: 1)
+      return HostTensor(
+        type.element, type.shape.map { $0.evaluated { _ in Self.typicalSize } ?? Self.typicalSize }, seed: 1)
     }
     let before = try seconds(model, inputs)
     var best: (seconds: Double, choice: ScheduleChoice?) = (before, nil)
@@ -112,7 +114,9 @@ extension FormProgram {
     program.values = values
     program.errors = errors
     program.ranges = ranges
-    program.inputs = form.operands.filter { values[$0].constant == nil }.map { .init(value: $0, name: "x\($0.rawValue)") }
+    program.inputs = form.operands.filter { values[$0].constant == nil }.map {
+      .init(value: $0, name: "x\($0.rawValue)")
+    }
     program.outputs = [.init(value: value, name: "y")]
     program.steps = [.compute(value, form)]
     return program

@@ -74,7 +74,8 @@ extension Graph {
         map[symbol] = b
       } else if a.terms.count == b.terms.count {
         for (x, y) in zip(a.terms, b.terms) where x.coefficient == y.coefficient {
-          if case .symbol(let symbol)? = x.factors.first, symbol.isFromData, x.factors.count == 1, y.factors.count == 1 {
+          if case .symbol(let symbol)? = x.factors.first, symbol.isFromData, x.factors.count == 1, y.factors.count == 1
+          {
             map[symbol] = Dim(atom: y.factors[0])
           }
         }

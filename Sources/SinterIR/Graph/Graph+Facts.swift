@@ -22,7 +22,8 @@ extension Graph {
             .user, "bind.range",
             "\(symbol.name) lies in \(range.lowerBound)...\(range.upperBound), but is bound to \(size)"))
       } else if size < 0 {
-        diagnostics.append(Diagnostic(.user, "bind.range", "\(symbol.name) is bound to \(size), but a size is at least 0"))
+        diagnostics.append(
+          Diagnostic(.user, "bind.range", "\(symbol.name) is bound to \(size), but a size is at least 0"))
       }
     }
     if !diagnostics.isEmpty { throw DiagnosticError(diagnostics) }
@@ -64,7 +65,9 @@ extension Graph {
       do {
         var stated = Obligations(ranges: ranges)
         facts = try node.op.inferWithContents(inputs(of: id), requiring: &stated)
-        for lesson in try require(stated.all.map({ $0.located(op: node.op, origin: node.origin, inputs: inputs(of: id)) })) {
+        for lesson in try require(
+          stated.all.map({ $0.located(op: node.op, origin: node.origin, inputs: inputs(of: id)) }))
+        {
           facts = facts.map { $0.substituting(lesson.replacement) }
         }
       } catch let error as DiagnosticError {

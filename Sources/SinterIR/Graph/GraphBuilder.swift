@@ -149,7 +149,8 @@ extension NodeInputs {
   fileprivate func declaredSizes(of facts: [Fact]) -> [Obligation] {
     var found: [Obligation] = []
     for (result, (fact, declared)) in zip(facts, declared).enumerated() {
-      guard let shape = fact.type.tensor?.shape, let told = declared?.type.tensor?.shape, shape.count == told.count else {
+      guard let shape = fact.type.tensor?.shape, let told = declared?.type.tensor?.shape, shape.count == told.count
+      else {
         continue
       }
       for axis in shape.indices where told[axis].isConstant && shape[axis].symbol?.isFromData ?? false {

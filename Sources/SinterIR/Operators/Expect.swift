@@ -56,7 +56,8 @@ public struct Expect: Primitive {
     [
       OperatorExample(
         Expect(true, reason: "no"),
-        [.given(HostTensor(.bool, [], values: [true])), .random(TensorType(.f32, ["n", 2]), -1...1)], sizes: [Symbol("n"): 3])
+        [.given(HostTensor(.bool, [], values: [true])), .random(TensorType(.f32, ["n", 2]), -1...1)],
+        sizes: [Symbol("n"): 3])
     ]
   }
 }

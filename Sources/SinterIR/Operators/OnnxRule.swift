@@ -192,7 +192,9 @@ public struct OnnxForm: Sendable {
   }
 
   /// The attributes as the operator lists them, without those that have their default value.
-  public init<Op: Operator>(of op: Op, as opType: String? = nil, domain: String = "", since: Int = 1, inputs: [Input]? = nil) {
+  public init<Op: Operator>(
+    of op: Op, as opType: String? = nil, domain: String = "", since: Int = 1, inputs: [Input]? = nil
+  ) {
     var copy = op
     var writer = OnnxAttributeWriter()
     copy.attributes(&writer)

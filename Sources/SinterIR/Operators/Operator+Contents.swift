@@ -80,7 +80,8 @@ extension Fact {
           .user, "size.overflow", "axis \(axis) of result \(result) would have more elements than 64 bits count")
       }
       if let number = size.value, number < 0 {
-        throw DiagnosticError(.user, "size.negative", "axis \(axis) of result \(result) would have the size \(number), of \(type)")
+        throw DiagnosticError(
+          .user, "size.negative", "axis \(axis) of result \(result) would have the size \(number), of \(type)")
       }
     }
     guard type.shape.allSatisfy({ $0.isConstant }) else { return }
@@ -96,7 +97,8 @@ extension Fact {
     guard let type = type.tensor, let count = type.count.value, count <= Fact.contentsLimit else { return false }
     switch type.element {
     case .f32, .f64, .i8, .i16, .i32, .i64, .u8, .u16, .u32, .u64, .bool: return true
-    case .f16, .bf16, .string, .c64, .c128, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1, .i4, .u4, .i2,
+    case .f16, .bf16, .string, .c64, .c128, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1, .i4, .u4,
+      .i2,
       .u2:
       return false
     }

@@ -127,7 +127,9 @@ public struct NodeInputs: Sendable {
 
   /// A size that an element of the first result tells, where the node computes such; the same again for a node that has them already.
   public func freshSize(_ place: Int) -> Dim {
-    let known = Set((declared.first.flatMap { $0?.contents } ?? []).flatMap(\.symbols)).filter { $0.isFromData && !isKnown($0) }
+    let known = Set((declared.first.flatMap { $0?.contents } ?? []).flatMap(\.symbols)).filter {
+      $0.isFromData && !isKnown($0)
+    }
     let number = known.first.flatMap { $0.dataNumber } ?? freshNumber
     return Dim(Symbol("$n\(number).e\(place)"))
   }

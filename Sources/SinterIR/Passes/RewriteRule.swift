@@ -117,7 +117,8 @@ final class Rewriter {
     }
     guard isNew, case .tensor(let was) = known.fact.type, case .tensor(var now) = builder.graph.values[new].fact.type
     else { return }
-    for axis in now.shape.indices where !now.shape[axis].isConstant && !was.shape[axis].symbols.contains(where: \.isFromData) {
+    for axis in now.shape.indices
+    where !now.shape[axis].isConstant && !was.shape[axis].symbols.contains(where: \.isFromData) {
       now.shape[axis] = was.shape[axis]
     }
     builder.graph.values[new].fact.type = .tensor(now)
@@ -165,7 +166,8 @@ final class Rewriter {
     while uses.count < builder.graph.values.count { uses.append(0) }
     guard let results, !builder.reliesOnMore else { return false }
     guard results.count == node.outputs.count else {
-      throw DiagnosticError(.bug, "rewrite.results", "rule \(rule.name) gives \(results.count) results for \(node.outputs.count)")
+      throw DiagnosticError(
+        .bug, "rewrite.results", "rule \(rule.name) gives \(results.count) results for \(node.outputs.count)")
     }
     for new in added {
       for case let input? in builder.graph.nodes[new].inputs { uses[input] += 1 }
@@ -232,7 +234,8 @@ public struct RewriteSite {
   public func constant(_ value: ValueID?) -> HostTensor? { value.flatMap { rewriter.builder.graph.constant($0) } }
 
   /// The node that computes a value, where its operator is of the given type.
-  public func producer<Op: Operator>(of value: ValueID?, as type: Op.Type) -> (op: Op, id: NodeID, inputs: [ValueID?])? {
+  public func producer<Op: Operator>(of value: ValueID?, as type: Op.Type) -> (op: Op, id: NodeID, inputs: [ValueID?])?
+  {
     guard let value, let id = rewriter.builder.graph.producer(of: value) else { return nil }
     let node = rewriter.builder.graph.nodes[id]
     guard let op = node.op as? Op else { return nil }

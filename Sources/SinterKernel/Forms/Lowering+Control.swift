@@ -99,7 +99,8 @@ extension Lowering {
       .branch(
         .init(
           condition: condition.id, then: firstSteps, otherwise: secondSteps, sizes: sizes,
-          results: results.indices.map { .init(then: first[$0].id, otherwise: second[$0].id, result: results[$0].id) })))
+          results: results.indices.map { .init(then: first[$0].id, otherwise: second[$0].id, result: results[$0].id) }))
+    )
     flushObligations(knowing: sizes.map(\.symbol))
     return results
   }

@@ -57,7 +57,8 @@ package struct KernelInterpreter {
         }
         for (definition, value) in zip(definitions, values) { memory.symbols[definition.symbol] = value }
       case .require(let obligation): try obligation.check(memory.symbols)
-      case .reserve(let buffer): try memory.reserve(buffer, try memory.size(program.buffers[buffer].count), keeping: false)
+      case .reserve(let buffer):
+        try memory.reserve(buffer, try memory.size(program.buffers[buffer].count), keeping: false)
       case .grow(let buffer, let count): try memory.reserve(buffer, try memory.size(count), keeping: true)
       case .output(let port): try memory.makeOutput(port)
       }

@@ -90,7 +90,9 @@ final class KernelMemory {
   /// The first element of a place of integers or truth values.
   func element(_ place: KernelProgram.Call.Argument) throws -> Int64 {
     let span = try span(place)
-    guard span.behind > 0 else { throw DiagnosticError(.bug, "kernel.element", "\(place.buffer) has no element to read") }
+    guard span.behind > 0 else {
+      throw DiagnosticError(.bug, "kernel.element", "\(place.buffer) has no element to read")
+    }
     var result: Int64 = 0
     ElementCodec.decode(span.element, span.base, count: 1, into: &result) { _ in span.before }
     return result

@@ -36,7 +36,8 @@ package final class KernelVerifier {
         case .reserve(let buffer), .grow(let buffer, _):
           guard case .dynamic = program.buffers[buffer].storage else {
             diagnostics.append(
-              Diagnostic(.bug, "kernel.reserve", "\(program.buffers[buffer].name) gets memory during a run, but is not dynamic"))
+              Diagnostic(
+                .bug, "kernel.reserve", "\(program.buffers[buffer].name) gets memory during a run, but is not dynamic"))
             continue
           }
         case .call(let call):

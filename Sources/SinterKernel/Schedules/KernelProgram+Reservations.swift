@@ -87,7 +87,9 @@ private struct ReservationPlacement {
   }
 
   private func sizes(of buffer: KernelProgram.Buffer) -> [Symbol] {
-    if case .output(let port) = buffer.storage { return program.outputs[port].type.shape.flatMap(\.symbols).filter(\.isFromData) }
+    if case .output(let port) = buffer.storage {
+      return program.outputs[port].type.shape.flatMap(\.symbols).filter(\.isFromData)
+    }
     return buffer.count.symbols.filter(\.isFromData)
   }
 }

@@ -78,7 +78,8 @@ extension Scheduler {
         scheduler.context.steps = body
         try scheduler.setCounter(counter, to: Dim(turn) + 1)
         let counted = scheduler.context.steps
-        scheduler.context.steps = first + [.loop(turn: turn, count: repetition.count, condition: condition, body: counted)]
+        scheduler.context.steps =
+          first + [.loop(turn: turn, count: repetition.count, condition: condition, body: counted)]
         let error = scheduler.context.program.errors.count
         scheduler.context.program.errors.append("a loop has run %0 turns")
         behind.append(.init(turns, .element(.init(counter), error: error)))

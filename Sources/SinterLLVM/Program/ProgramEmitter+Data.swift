@@ -42,7 +42,8 @@ extension ProgramEmitter {
       holds = ir.and(isPositive, ir.icmp(LLVMIntEQ, rest, 0))
     }
     try leave(
-      unless: holds, Status.shapeMismatch, error: layout.obligationErrors[obligation] ?? layout.overflowError, [left, right],
+      unless: holds, Status.shapeMismatch, error: layout.obligationErrors[obligation] ?? layout.overflowError,
+      [left, right],
       part)
   }
 
@@ -79,7 +80,9 @@ extension ProgramEmitter {
     if !dim.isFromData, part.turns.keys.allSatisfy({ !dim.symbols.contains($0) }) { return try size(dim, part) }
     var emitter = DimEmitter(ir: ir) { [layout, ir] symbol in
       part.turns[symbol]
-        ?? layout.knownSlot(Dim(symbol)).map { ir.load(ir.i64, ir.address(ir.i64, part.sizes, ir.index($0)), alignment: 8) }
+        ?? layout.knownSlot(Dim(symbol)).map {
+          ir.load(ir.i64, ir.address(ir.i64, part.sizes, ir.index($0)), alignment: 8)
+        }
     }
     let value = try emitter.emit(dim)
     if let failed = emitter.failed {

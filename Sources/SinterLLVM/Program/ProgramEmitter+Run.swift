@@ -108,7 +108,9 @@ extension ProgramEmitter {
       ir.position(at: after)
     case .branch(let condition, let then, let otherwise):
       let function = ir.currentFunction
-      let (first, second, after) = (ir.block("then", in: function), ir.block("else", in: function), ir.block("after", in: function))
+      let (first, second, after) = (
+        ir.block("then", in: function), ir.block("else", in: function), ir.block("after", in: function)
+      )
       ir.jump(if: try isTrue(condition, part), first, else: second)
       for (block, steps) in [(first, then), (second, otherwise)] {
         ir.position(at: block)

@@ -50,7 +50,8 @@ extension ProgramEmitter {
       [
         string(port.name), ir.int(ir.i32, 1), ir.int(ir.i32, 0), dataType(port.type.element),
         ir.int(ir.i32, Int64(shape.count)), table(ir.i64, shape.map { ir.int(ir.i64, Int64($0.value ?? -1)) }),
-        table(ir.pointer, shape.map { $0.isConstant ? ir.zero(ir.pointer) : string($0.publicName) }), ir.zero(ir.pointer),
+        table(ir.pointer, shape.map { $0.isConstant ? ir.zero(ir.pointer) : string($0.publicName) }),
+        ir.zero(ir.pointer),
       ], types.port)
   }
 

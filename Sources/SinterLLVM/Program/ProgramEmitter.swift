@@ -58,7 +58,8 @@ final class ProgramEmitter {
     for (index, symbol) in layout.symbols.enumerated() { values[symbol] = loadSlot(index, of: sizes) }
     var emitter = DimEmitter(ir: ir) { values[$0] }
     var result = ir.int(ir.i32, 0)
-    for (index, dim) in layout.slots.enumerated().dropFirst(layout.symbols.count) where !layout.dataSlots.contains(index) {
+    for (index, dim) in layout.slots.enumerated().dropFirst(layout.symbols.count)
+    where !layout.dataSlots.contains(index) {
       ir.store(try emitter.emit(dim), ir.address(ir.i64, sizes, ir.index(index)), alignment: 8)
     }
     for requirement in layout.requirements.reversed() {

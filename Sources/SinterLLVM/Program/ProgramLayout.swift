@@ -49,13 +49,14 @@ struct ProgramLayout {
     }
     for symbol in program.steps.flatMap(\.definitions) { dataSlots.insert(slot(Dim(symbol))) }
     for port in program.outputs {
-      outputSlots.append(port.type.shape.map { dim in
-        guard dim.isFromData, dim.symbol == nil else { return slot(dim) }
-        // Computed when the output is made: nothing else may read it before.
-        slots.append(dim)
-        dataSlots.insert(slots.count - 1)
-        return slots.count - 1
-      })
+      outputSlots.append(
+        port.type.shape.map { dim in
+          guard dim.isFromData, dim.symbol == nil else { return slot(dim) }
+          // Computed when the output is made: nothing else may read it before.
+          slots.append(dim)
+          dataSlots.insert(slots.count - 1)
+          return slots.count - 1
+        })
       for dim in port.type.shape where !dim.isFromData { require(dim, "the size \(dim) of output \(port.name)") }
     }
     layOutObligations(program)
@@ -85,7 +86,8 @@ struct ProgramLayout {
   private mutating func layOutObligations(_ program: KernelProgram) {
     let origins = SizeOrigins(program)
     func text(_ obligation: Obligation) -> String {
-      let message = obligation.message(left: origins.value(obligation.left, "%0"), right: origins.value(obligation.right, "%1"))
+      let message = obligation.message(
+        left: origins.value(obligation.left, "%0"), right: origins.value(obligation.right, "%1"))
       return obligation.origin.isEmpty ? message : message + " (" + obligation.origin.joined(separator: ", ") + ")"
     }
     for obligation in program.obligations {
@@ -192,7 +194,8 @@ struct ProgramLayout {
       unknown.sorted { $0.key < $1.key }.map { symbol, dim in
         Diagnostic(
           .limit, "library.symbol", "the size \(dim) depends on \(symbol.name), which is no dimension of an input",
-          at: program.origin(of: symbol), hint: "make \(symbol.name) a dimension of some input by itself, or give it a number")
+          at: program.origin(of: symbol),
+          hint: "make \(symbol.name) a dimension of some input by itself, or give it a number")
       })
   }
 }

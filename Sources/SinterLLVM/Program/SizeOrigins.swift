@@ -8,7 +8,9 @@ struct SizeOrigins {
   init(_ program: KernelProgram) {
     for port in program.inputs {
       for (axis, dim) in port.type.shape.enumerated() {
-        if let symbol = dim.symbol, places[symbol] == nil { places[symbol] = "dimension \(axis) of input '\(port.name)'" }
+        if let symbol = dim.symbol, places[symbol] == nil {
+          places[symbol] = "dimension \(axis) of input '\(port.name)'"
+        }
       }
     }
   }

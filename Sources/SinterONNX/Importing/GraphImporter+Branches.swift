@@ -39,7 +39,8 @@ extension GraphImporter {
       var joined = node
       joined.outputs = live
       for index in joined.attributes.indices {
-        guard error.bodies.contains(joined.attributes[index].name), case .graph(let body) = joined.attributes[index].value
+        guard error.bodies.contains(joined.attributes[index].name),
+          case .graph(let body) = joined.attributes[index].value
         else { continue }
         joined.attributes[index].value = .graph(extended(body, node.outputs, Array(inside), live))
       }

@@ -23,7 +23,9 @@ extension DeclaredType {
   package init(_ type: ValueType) {
     switch type {
     case .tensor(let tensor):
-      self = .tensor(tensor.element, tensor.shape.map { $0.value.map { .value(Int64($0)) } ?? .symbol("\($0)".filter { $0 != "$" }) })
+      self = .tensor(
+        tensor.element, tensor.shape.map { $0.value.map { .value(Int64($0)) } ?? .symbol("\($0)".filter { $0 != "$" }) }
+      )
     case .sequence(let element): self = .sequence(DeclaredType(element))
     case .optional(let wrapped): self = .optional(DeclaredType(wrapped))
     case .map(let key, let value): self = .map(key, DeclaredType(value))

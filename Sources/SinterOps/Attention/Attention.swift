@@ -85,7 +85,8 @@ public struct Attention: Primitive {
     let mask = AttentionMask(attention: self, node: node, sizes: sizes)
     func query(_ builder: BodyBuilder, _ batch: [Expr], _ row: [Expr], _ depth: Expr) -> Expr {
       let head = sizes.head(builder, batch[1], row.count > 1 ? row[0] : nil)
-      return builder.load(q.id, sizes.index(builder, batch[0], head, row[row.count - 1], depth, size: sizes.size, of: q))
+      return builder.load(
+        q.id, sizes.index(builder, batch[0], head, row[row.count - 1], depth, size: sizes.size, of: q))
     }
     func scaled(_ product: Expr) -> Expr {
       if let factor = scale ?? sizes.size.value.map({ 1 / Double($0).squareRoot() }) { return product * factor }
@@ -207,7 +208,8 @@ public struct Attention: Primitive {
     func random(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.f32, shape), -1...1) }
     let sizes = [Symbol("b"): 2, Symbol("s"): 3, Symbol("p"): 4]
     return [
-      OperatorExample(Attention(), [random(["b", 3, "s", 8]), random(["b", 3, 5, 8]), random(["b", 3, 5, 6])], sizes: sizes),
+      OperatorExample(
+        Attention(), [random(["b", 3, "s", 8]), random(["b", 3, 5, 8]), random(["b", 3, 5, 6])], sizes: sizes),
       OperatorExample(
         attention {
           $0.isCausal = true
@@ -221,7 +223,8 @@ public struct Attention: Primitive {
           $0.scoresMode = 3
         },
         [
-          random(["b", 2, "s", 4]), random(["b", 2, "s", 4]), random(["b", 2, "s", 4]), .absent, random(["b", 2, "p", 4]),
+          random(["b", 2, "s", 4]), random(["b", 2, "s", 4]), random(["b", 2, "s", 4]), .absent,
+          random(["b", 2, "p", 4]),
           random(["b", 2, "p", 4]),
         ], outputs: 4, sizes: sizes),
       OperatorExample(
@@ -236,13 +239,17 @@ public struct Attention: Primitive {
       OperatorExample(
         Attention(),
         [
-          random(["b", "h", "q", "d"]), random(["c", "g", "k", "e"]), random(["a", "f", "l", "v"]), random(["m", "q0", "n"]),
+          random(["b", "h", "q", "d"]), random(["c", "g", "k", "e"]), random(["a", "f", "l", "v"]),
+          random(["m", "q0", "n"]),
           random(["b1", "h1", "p", "d1"]), random(["b2", "h2", "p2", "v2"]),
         ], outputs: 4,
         sizes: [
-          Symbol("b"): 2, Symbol("h"): 4, Symbol("q"): 3, Symbol("d"): 5, Symbol("c"): 2, Symbol("g"): 2, Symbol("k"): 3,
-          Symbol("e"): 5, Symbol("a"): 2, Symbol("f"): 2, Symbol("l"): 3, Symbol("v"): 2, Symbol("m"): 4, Symbol("q0"): 1,
-          Symbol("n"): 4, Symbol("b1"): 2, Symbol("h1"): 2, Symbol("p"): 2, Symbol("d1"): 5, Symbol("b2"): 2, Symbol("h2"): 2,
+          Symbol("b"): 2, Symbol("h"): 4, Symbol("q"): 3, Symbol("d"): 5, Symbol("c"): 2, Symbol("g"): 2,
+          Symbol("k"): 3,
+          Symbol("e"): 5, Symbol("a"): 2, Symbol("f"): 2, Symbol("l"): 3, Symbol("v"): 2, Symbol("m"): 4,
+          Symbol("q0"): 1,
+          Symbol("n"): 4, Symbol("b1"): 2, Symbol("h1"): 2, Symbol("p"): 2, Symbol("d1"): 5, Symbol("b2"): 2,
+          Symbol("h2"): 2,
           Symbol("p2"): 2, Symbol("v2"): 2,
         ]),
     ]

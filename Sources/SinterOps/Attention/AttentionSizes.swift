@@ -37,7 +37,8 @@ struct AttentionSizes {
       try obligations.divisible(q.shape[2], by: queryHeads, "size of queries \(q) of \(own) heads")
       try obligations.divisible(v.shape[2], by: keyHeads, "size of values \(v) of \(other) heads")
       (size, valueSize) = (q.shape[2] / queryHeads, v.shape[2] / keyHeads)
-      try obligations.equal(k.shape[2], keyHeads * size, "size of keys \(k) and that of \(other) heads like those of queries \(q)")
+      try obligations.equal(
+        k.shape[2], keyHeads * size, "size of keys \(k) and that of \(other) heads like those of queries \(q)")
     } else {
       queryHeads = q.shape[1]
       keyHeads = try obligations.equal(k.shape[1], v.shape[1], "numbers of heads of keys \(k) and values \(v)")
@@ -59,10 +60,12 @@ struct AttentionSizes {
         throw DiagnosticError(
           .user, "attention.past", "past keys and values must have 4 axes, but are \(pastKeys) and \(pastValues)")
       }
-      past = try obligations.equal(pastKeys.shape[2], pastValues.shape[2], "lengths of past keys \(pastKeys) and values \(pastValues)")
+      past = try obligations.equal(
+        pastKeys.shape[2], pastValues.shape[2], "lengths of past keys \(pastKeys) and values \(pastValues)")
       for (type, own) in [(pastKeys, size), (pastValues, valueSize)] {
         let expected = [batch, keyHeads, past, own]
-        _ = try obligations.equal(type.shape, expected, "sizes of what is past \(type) and what fits the inputs \(Broadcast.list(expected))")
+        _ = try obligations.equal(
+          type.shape, expected, "sizes of what is past \(type) and what fits the inputs \(Broadcast.list(expected))")
       }
       keys = past + keys
     }
@@ -100,7 +103,8 @@ struct AttentionSizes {
   }
 
   /// What an index of the result of either layout means.
-  func parts(_ builder: BodyBuilder, _ index: [Expr], size: Dim) -> (batch: Expr, head: Expr, query: Expr, place: Expr) {
+  func parts(_ builder: BodyBuilder, _ index: [Expr], size: Dim) -> (batch: Expr, head: Expr, query: Expr, place: Expr)
+  {
     if index.count == 4 { return (index[0], index[1], index[2], index[3]) }
     let width = builder.size(size)
     return (index[0], index[2].floorDivided(by: width), index[1], index[2].modulo(width))
@@ -149,7 +153,9 @@ struct AttentionMask {
     }
     if attention.isCausal { counts = counts && (key <= position) }
     if attention.leftWindow >= 0 { counts = counts && (position - key <= builder.constant(attention.leftWindow, .i64)) }
-    if attention.rightWindow >= 0 { counts = counts && (key - position <= builder.constant(attention.rightWindow, .i64)) }
+    if attention.rightWindow >= 0 {
+      counts = counts && (key - position <= builder.constant(attention.rightWindow, .i64))
+    }
     return builder.select(counts, value, builder.constant(-.infinity, value.type))
   }
 }

@@ -25,20 +25,25 @@ public struct CausalConvWithState: Composite {
     let (x, weights) = (try inputs.tensor(0), try inputs.tensor(1))
     guard x.rank == 3, weights.rank == 3 else {
       throw DiagnosticError(
-        .user, "causalconv.shape", "x must be [batch, channels, length] and the weights [channels, 1, k], but are \(x) and \(weights)")
+        .user, "causalconv.shape",
+        "x must be [batch, channels, length] and the weights [channels, 1, k], but are \(x) and \(weights)")
     }
     guard let kernel = weights.shape[2].value, let channels = weights.shape[0].value else {
-      throw DiagnosticError(.limit, "causalconv.weights", "sizes of the weights must be known ahead of time, but they are \(weights)")
+      throw DiagnosticError(
+        .limit, "causalconv.weights", "sizes of the weights must be known ahead of time, but they are \(weights)")
     }
     try builder.require(by: Self.name) { obligations in
-      try obligations.equal(weights.shape[1], 1, "numbers of input channels of each result channel of the weights \(weights) and 1")
+      try obligations.equal(
+        weights.shape[1], 1, "numbers of input channels of each result channel of the weights \(weights) and 1")
       if inputs.has(3) {
         let state = try inputs.tensor(3)
         guard state.rank == 3 else {
-          throw DiagnosticError(.user, "causalconv.state", "the state must be [batch, channels, \(kernel - 1)], but is \(state)")
+          throw DiagnosticError(
+            .user, "causalconv.state", "the state must be [batch, channels, \(kernel - 1)], but is \(state)")
         }
         _ = try obligations.equal(
-          state.shape, [x.shape[0], x.shape[1], Dim(kernel - 1)], "sizes of the state \(state) and of one that fits the input \(x)")
+          state.shape, [x.shape[0], x.shape[1], Dim(kernel - 1)],
+          "sizes of the state \(state) and of one that fits the input \(x)")
       }
     }
     let whole: ValueID
@@ -54,7 +59,10 @@ public struct CausalConvWithState: Composite {
     let last = Int(Int32.max)
     let state = try builder.add1(
       Slice(),
-      [whole, kernel > 1 ? builder.integers([1 - kernel]) : builder.integers([last]), builder.integers([last]), builder.integers([2])])
+      [
+        whole, kernel > 1 ? builder.integers([1 - kernel]) : builder.integers([last]), builder.integers([last]),
+        builder.integers([2]),
+      ])
     return [y, state]
   }
 
@@ -64,9 +72,11 @@ public struct CausalConvWithState: Composite {
     silu.activation = .silu
     return [
       OperatorExample(
-        CausalConvWithState(), [random(["n", 3, 6]), random([3, 1, 4]), random([3])], outputs: 2, sizes: [Symbol("n"): 2]),
+        CausalConvWithState(), [random(["n", 3, 6]), random([3, 1, 4]), random([3])], outputs: 2,
+        sizes: [Symbol("n"): 2]),
       OperatorExample(
-        silu, [random(["n", 3, 2]), random([3, 1, 4]), .absent, random(["n", 3, 3])], outputs: 2, sizes: [Symbol("n"): 2]),
+        silu, [random(["n", 3, 2]), random([3, 1, 4]), .absent, random(["n", 3, 3])], outputs: 2,
+        sizes: [Symbol("n"): 2]),
     ]
   }
 }

@@ -49,44 +49,58 @@ public struct LinearAttention: Primitive {
     let (q, k, v) = (try inputs.tensor(0), try inputs.tensor(1), try inputs.tensor(2))
     guard queryHeads > 0, keyHeads > 0, queryHeads % keyHeads == 0 else {
       throw DiagnosticError(
-        .user, "linearattention.heads", "q_num_heads must be a multiple of kv_num_heads, but they are \(queryHeads) and \(keyHeads)")
+        .user, "linearattention.heads",
+        "q_num_heads must be a multiple of kv_num_heads, but they are \(queryHeads) and \(keyHeads)")
     }
     guard q.rank == 3, k.rank == 3, v.rank == 3 else {
       throw DiagnosticError(
-        .user, "linearattention.shape", "queries, keys and values must be [batch, steps, heads·size], but are \(q), \(k) and \(v)")
+        .user, "linearattention.shape",
+        "queries, keys and values must be [batch, steps, heads·size], but are \(q), \(k) and \(v)")
     }
     try obligations.divisible(q.shape[2], by: Dim(queryHeads), "size of queries \(q) of \(queryHeads) heads")
     try obligations.divisible(v.shape[2], by: Dim(keyHeads), "size of values \(v) of \(keyHeads) heads")
     guard let width = q.shape[2].value, let other = v.shape[2].value else {
       throw DiagnosticError(
-        .limit, "linearattention.size", "sizes of heads must be known ahead of time, but queries and values are \(q) and \(v)")
+        .limit, "linearattention.size",
+        "sizes of heads must be known ahead of time, but queries and values are \(q) and \(v)")
     }
     var sizes = Sizes(batch: q.shape[0], steps: q.shape[1], key: width / queryHeads, value: other / keyHeads)
     for index in [1, 2, 4, 5] where inputs.has(index) {
       let type = try inputs.tensor(index)
       guard type.rank == 3 else {
-        throw DiagnosticError(.user, "linearattention.shape", "input \(index) must be [batch, steps, heads·size], but is \(type)")
+        throw DiagnosticError(
+          .user, "linearattention.shape", "input \(index) must be [batch, steps, heads·size], but is \(type)")
       }
-      sizes.batch = try obligations.equal(sizes.batch, type.shape[0], "batch sizes of queries \(q) and of input \(index), \(type),")
-      sizes.steps = try obligations.equal(sizes.steps, type.shape[1], "numbers of steps of queries \(q) and of input \(index), \(type),")
+      sizes.batch = try obligations.equal(
+        sizes.batch, type.shape[0], "batch sizes of queries \(q) and of input \(index), \(type),")
+      sizes.steps = try obligations.equal(
+        sizes.steps, type.shape[1], "numbers of steps of queries \(q) and of input \(index), \(type),")
     }
-    try obligations.equal(k.shape[2], Dim(keyHeads * sizes.key), "size of keys \(k) and that of \(keyHeads) heads like those of queries \(q)")
+    try obligations.equal(
+      k.shape[2], Dim(keyHeads * sizes.key),
+      "size of keys \(k) and that of \(keyHeads) heads like those of queries \(q)")
     if inputs.has(3) {
       let past = try inputs.tensor(3)
       let state = [sizes.batch, Dim(keyHeads), Dim(sizes.key), Dim(sizes.value)]
       guard past.rank == 4 else {
-        throw DiagnosticError(.user, "linearattention.state", "the state must be \(Broadcast.list(state)), but is \(past)")
+        throw DiagnosticError(
+          .user, "linearattention.state", "the state must be \(Broadcast.list(state)), but is \(past)")
       }
-      _ = try obligations.equal(past.shape, state, "sizes of the state \(past) and of one that fits \(Broadcast.list(state))")
+      _ = try obligations.equal(
+        past.shape, state, "sizes of the state \(past) and of one that fits \(Broadcast.list(state))")
     }
-    for (index, name, allowed) in [(4, "decays", [keyHeads, keyHeads * sizes.key]), (5, "rates", [keyHeads, 1])] where inputs.has(index) {
+    for (index, name, allowed) in [(4, "decays", [keyHeads, keyHeads * sizes.key]), (5, "rates", [keyHeads, 1])]
+    where inputs.has(index) {
       let type = try inputs.tensor(index)
       guard let width = type.shape[2].value else {
-        throw DiagnosticError(.limit, "linearattention.size", "how many \(name) a step has must be known ahead of time, but they are \(type)")
+        throw DiagnosticError(
+          .limit, "linearattention.size",
+          "how many \(name) a step has must be known ahead of time, but they are \(type)")
       }
       guard allowed.contains(width) else {
         throw DiagnosticError(
-          .user, "linearattention.\(name)", "a step must have \(allowed[0]) or \(allowed[1]) \(name), but they are \(type)")
+          .user, "linearattention.\(name)",
+          "a step must have \(allowed[0]) or \(allowed[1]) \(name), but they are \(type)")
       }
     }
     return sizes
@@ -99,7 +113,8 @@ public struct LinearAttention: Primitive {
     guard inputs.has(4) == rule.decays, inputs.has(5) == rule.corrects else {
       throw DiagnosticError(
         .user, "linearattention.rule",
-        "update_rule \(rule.rawValue) \(rule.decays ? "needs" : "has no") decay and \(rule.corrects ? "needs" : "has no") beta")
+        "update_rule \(rule.rawValue) \(rule.decays ? "needs" : "has no") decay and \(rule.corrects ? "needs" : "has no") beta"
+      )
     }
     let state = [sizes.batch, Dim(keyHeads), Dim(sizes.key), Dim(sizes.value)]
     return [
@@ -116,7 +131,8 @@ public struct LinearAttention: Primitive {
     /// [batch, steps, heads · size] as [steps, batch, heads, size].
     func steps(_ operand: Operand, heads: Int, size: Int) throws -> Operand {
       try lowering.element([sizes.steps, sizes.batch, Dim(heads), Dim(size)]) { builder, index in
-        builder.load(operand.id, [index[1], index[0], index[2] * builder.constant(size, .i64) + index[3]]).cast(to: compute)
+        builder.load(operand.id, [index[1], index[0], index[2] * builder.constant(size, .i64) + index[3]]).cast(
+          to: compute)
       }
     }
     /// One entry a head, or one a head and element, or one for all heads.
@@ -169,7 +185,8 @@ public struct LinearAttention: Primitive {
     var written = v
     if let rate {
       let recalled = try lowering.reduce(.sum, v.shape, over: [Dim(sizes.key)]) { builder, index, inner in
-        builder.load(decayed.id, [index[0], index[1], inner[0], index[2]]) * builder.load(k.id, [index[0], index[1], inner[0]])
+        builder.load(decayed.id, [index[0], index[1], inner[0], index[2]])
+          * builder.load(k.id, [index[0], index[1], inner[0]])
       }
       written = try lowering.element(v.shape) { builder, index in
         let factor = entry(builder, rate, [index[0], index[1], builder.constant(0, .i64)])
@@ -184,7 +201,8 @@ public struct LinearAttention: Primitive {
     let shape = [sizes.batch, Dim(queryHeads), Dim(sizes.value)]
     let sum = try lowering.reduce(.sum, shape, over: [Dim(sizes.key)]) { builder, index, inner in
       let head = index[1].floorDivided(by: builder.constant(queryHeads / keyHeads, .i64))
-      return builder.load(q.id, [index[0], index[1], inner[0]]) * builder.load(next.id, [index[0], head, inner[0], index[2]])
+      return builder.load(q.id, [index[0], index[1], inner[0]])
+        * builder.load(next.id, [index[0], head, inner[0], index[2]])
     }
     let result = try lowering.element(shape) { builder, index in builder.load(sum.id, index) * factor }
     return (next, result)

@@ -34,7 +34,8 @@ public struct RotaryEmbedding: Primitive {
     var size = x.shape[x.rank - 1]
     if x.rank == 3 {
       guard headCount > 0 else {
-        throw DiagnosticError(.user, "rotary.heads", "num_heads must be given for an input of 3 axes such as \(x), but is \(headCount)")
+        throw DiagnosticError(
+          .user, "rotary.heads", "num_heads must be given for an input of 3 axes such as \(x), but is \(headCount)")
       }
       try obligations.divisible(size, by: Dim(headCount), "size of the last axis of \(x), of \(headCount) heads,")
       size = size / Dim(headCount)
@@ -61,13 +62,15 @@ public struct RotaryEmbedding: Primitive {
       throw DiagnosticError(.user, "rotary.table", "input \(index) must have \(expected) axes, but is \(table)")
     }
     var shape = try obligations.equal(cosines.shape, sines.shape, "sizes of cosines \(cosines) and sines \(sines)")
-    try obligations.equal(shape.removeLast(), half, "sizes of a row of cosines \(cosines) and of half of what is turned of a head")
+    try obligations.equal(
+      shape.removeLast(), half, "sizes of a row of cosines \(cosines) and of half of what is turned of a head")
     if inputs.has(3) {
       let positions = try inputs.indices(3)
       guard positions.rank == 2 else {
         throw DiagnosticError(.user, "rotary.positions", "positions must be [batch, sequence], but are \(positions)")
       }
-      _ = try obligations.equal(positions.shape, places, "sizes of positions \(positions) and of batch and sequence of \(x)")
+      _ = try obligations.equal(
+        positions.shape, places, "sizes of positions \(positions) and of batch and sequence of \(x)")
     } else {
       _ = try obligations.equal(shape, places, "sizes of cosines \(cosines) and of batch and sequence of \(x)")
     }
@@ -97,7 +100,9 @@ public struct RotaryEmbedding: Primitive {
           builder.load(x.id, index.dropLast() + [at], where: condition).cast(to: compute)
         }
         func angle(_ values: Operand) -> Expr {
-          guard let positions else { return builder.load(values.id, [index[0], sequence, pair], where: turns).cast(to: compute) }
+          guard let positions else {
+            return builder.load(values.id, [index[0], sequence, pair], where: turns).cast(to: compute)
+          }
           let row = builder.load(positions.id, [index[0], sequence]).cast(to: .i64)
             .checked(below: builder.size(values.shape[0]), error: table)
           return builder.load(values.id, [row, pair], where: turns).cast(to: compute)
@@ -136,7 +141,8 @@ public struct RotaryEmbedding: Primitive {
           .random(TensorType(.f32, ["q", "e"]), -1...1), .random(TensorType(.i64, ["m", "t"]), 0...7),
         ],
         sizes: [
-          Symbol("n"): 2, Symbol("h"): 2, Symbol("s"): 3, Symbol("d"): 4, Symbol("p"): 8, Symbol("c"): 2, Symbol("q"): 8,
+          Symbol("n"): 2, Symbol("h"): 2, Symbol("s"): 3, Symbol("d"): 4, Symbol("p"): 8, Symbol("c"): 2,
+          Symbol("q"): 8,
           Symbol("e"): 2, Symbol("m"): 2, Symbol("t"): 3,
         ]),
     ]

@@ -29,10 +29,12 @@ public struct TensorScatter: Primitive {
     let axis = try normalizedAxis(axis, rank: cache.rank)
     guard axis > 0, update.rank == cache.rank, update.element == cache.element else {
       throw DiagnosticError(
-        .user, "tensorscatter.shape", "the update must be like the cache but along axis \(axis), but they are \(cache) and \(update)")
+        .user, "tensorscatter.shape",
+        "the update must be like the cache but along axis \(axis), but they are \(cache) and \(update)")
     }
     for place in 0..<cache.rank where place != axis {
-      try obligations.equal(cache.shape[place], update.shape[place], "sizes of cache \(cache) and update \(update) along axis \(place)")
+      try obligations.equal(
+        cache.shape[place], update.shape[place], "sizes of cache \(cache) and update \(update) along axis \(place)")
     }
     try obligations.atLeast(cache.shape[axis], update.shape[axis], "size of the cache \(cache) along axis \(axis)")
     if inputs.has(2) {
@@ -63,22 +65,24 @@ public struct TensorScatter: Primitive {
     let symbolic = OperatorExample(
       TensorScatter(),
       [
-        .random(TensorType(.f32, ["n", "h", "s", "d"]), -1...1), .random(TensorType(.f32, ["m", "g", "t", "e"]), -1...1),
+        .random(TensorType(.f32, ["n", "h", "s", "d"]), -1...1),
+        .random(TensorType(.f32, ["m", "g", "t", "e"]), -1...1),
         .random(TensorType(.i64, ["p"]), 0...2),
       ],
       sizes: [
         Symbol("n"): 2, Symbol("h"): 2, Symbol("s"): 4, Symbol("d"): 3, Symbol("m"): 2, Symbol("g"): 2, Symbol("t"): 2,
         Symbol("e"): 3, Symbol("p"): 2,
       ])
-    return [symbolic] + Mode.allCases.map { mode in
-      var op = TensorScatter()
-      op.mode = mode
-      return OperatorExample(
-        op,
-        [
-          .random(TensorType(.f32, ["n", 2, 5, 3]), -1...1), .random(TensorType(.f32, ["n", 2, 2, 3]), -1...1),
-          .given(.i64([2], [mode == .linear ? 3 : 4, 1])),
-        ], sizes: [Symbol("n"): 2])
-    }
+    return [symbolic]
+      + Mode.allCases.map { mode in
+        var op = TensorScatter()
+        op.mode = mode
+        return OperatorExample(
+          op,
+          [
+            .random(TensorType(.f32, ["n", 2, 5, 3]), -1...1), .random(TensorType(.f32, ["n", 2, 2, 3]), -1...1),
+            .given(.i64([2], [mode == .linear ? 3 : 4, 1])),
+          ], sizes: [Symbol("n"): 2])
+      }
   }
 }

@@ -20,7 +20,9 @@ public struct Det: Primitive {
     }
     let size = try obligations.equal(x.shape[x.rank - 2], x.shape[x.rank - 1], "numbers of rows and of columns of \(x)")
     guard let rows = size.value, rows <= Det.limit else {
-      throw DiagnosticError(.limit, "det.size", "determinants are computed of up to \(Det.limit) rows, a known number, but the input is \(x)")
+      throw DiagnosticError(
+        .limit, "det.size",
+        "determinants are computed of up to \(Det.limit) rows, a known number, but the input is \(x)")
     }
     return rows
   }
@@ -58,7 +60,8 @@ public struct Det: Primitive {
   public static var examples: [OperatorExample] {
     [
       OperatorExample(Det(), [.random(TensorType(.f32, ["n", 3, 3]), -1...1)], sizes: [Symbol("n"): 4]),
-      OperatorExample(Det(), [.random(TensorType(.f32, ["n", "r", 2]), -1...1)], sizes: [Symbol("n"): 4, Symbol("r"): 2]),
+      OperatorExample(
+        Det(), [.random(TensorType(.f32, ["n", "r", 2]), -1...1)], sizes: [Symbol("n"): 4, Symbol("r"): 2]),
     ]
   }
 }

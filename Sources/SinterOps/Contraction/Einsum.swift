@@ -97,8 +97,10 @@ public struct Einsum: Primitive {
     }
     let n = [Symbol("n"): 3]
     return [
-      example("bij,bjk->bik", [["n", 2, 4], ["n", 4, 5]], n), example("ij->ji", [["n", 2]], n), example("ii->i", [[3, 3]]),
-      example("i,i", [[5], [5]]), example("...ij,...jk->...ik", [[2, 1, 3, 4], [5, 4, 2]]), example("ij->j", [["n", 4]], n),
+      example("bij,bjk->bik", [["n", 2, 4], ["n", 4, 5]], n), example("ij->ji", [["n", 2]], n),
+      example("ii->i", [[3, 3]]),
+      example("i,i", [[5], [5]]), example("...ij,...jk->...ik", [[2, 1, 3, 4], [5, 4, 2]]),
+      example("ij->j", [["n", 4]], n),
       example("ij,jk,kl->il", [[2, 3], [3, 4], [4, 2]]), example("ab,cd->abcd", [[2, 3], [4, 1]]),
       example(
         "iij,jk->ik", [["a", "b", "c"], ["d", "e"]],
@@ -168,12 +170,15 @@ struct EinsumPlan {
     }
     for (part, shape) in zip(parts, shapes) {
       let own = try axes(part) { shape.count - $0 }
-      guard own.count == shape.count else { throw wrong("names \(own.count) axes of an operand that has \(shape.count)") }
+      guard own.count == shape.count else {
+        throw wrong("names \(own.count) axes of an operand that has \(shape.count)")
+      }
       func subject(_ axis: Axis) -> String { "sizes of \(axis.text) of equation \"\(equation)\"" }
       // Several axes of one operand are its diagonal: no broadcasting there.
       var inside: [Axis: Dim] = [:]
       for (axis, size) in zip(own, shape) {
-        inside[axis] = try inside[axis].map { try obligations.equal($0, size, subject(axis) + " in one operand") } ?? size
+        inside[axis] =
+          try inside[axis].map { try obligations.equal($0, size, subject(axis) + " in one operand") } ?? size
       }
       for axis in Self.distinct(own) {
         guard let size = inside[axis] else { continue }
@@ -185,7 +190,9 @@ struct EinsumPlan {
     let broadcast = Self.distinct(all).compactMap { if case .broadcast(let n) = $0 { n + 1 } else { nil } }.max() ?? 0
     if let output {
       result = try axes(output) { _ in broadcast }
-      if let unknown = result.first(where: { sizes[$0] == nil }) { throw wrong("has an axis in its result only: \(unknown)") }
+      if let unknown = result.first(where: { sizes[$0] == nil }) {
+        throw wrong("has an axis in its result only: \(unknown)")
+      }
     } else {
       // Without an arrow: the broadcast axes, then the letters that occur once, sorted.
       let letters = all.compactMap { if case .letter(let c) = $0 { c } else { nil } }

@@ -22,7 +22,9 @@ public struct Gemm: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Gemm.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
 
-  private func sizes(_ a: TensorType, _ b: TensorType, _ obligations: inout Obligations) throws -> (m: Dim, n: Dim, k: Dim) {
+  private func sizes(_ a: TensorType, _ b: TensorType, _ obligations: inout Obligations) throws -> (
+    m: Dim, n: Dim, k: Dim
+  ) {
     guard a.rank == 2, b.rank == 2 else {
       throw DiagnosticError(.user, "gemm.rank", "A and B must be matrices, but are \(a) and \(b)")
     }

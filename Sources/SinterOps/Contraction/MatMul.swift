@@ -33,7 +33,8 @@ public struct MatMul: Primitive {
     let lhsInner = a.shape[a.rank - 1]
     let rhsInner = b.rank == 1 ? b.shape[0] : b.shape[b.rank - 2]
     var plan = Plan(
-      k: try obligations.equal(lhsInner, rhsInner, "inner sizes of \(a) and \(b)"), lhsBatch: Array(a.shape.dropLast(2)),
+      k: try obligations.equal(lhsInner, rhsInner, "inner sizes of \(a) and \(b)"),
+      lhsBatch: Array(a.shape.dropLast(2)),
       rhsBatch: Array(b.shape.dropLast(2)))
     if a.rank > 1 { plan.m = [a.shape[a.rank - 2]] }
     if b.rank > 1 { plan.n = [b.shape[b.rank - 1]] }

@@ -34,7 +34,8 @@ extension Graph {
   func tensorOutput(_ index: Int) throws -> TensorType {
     guard let type = values[outputs[index].value].fact.type.tensor else {
       throw DiagnosticError(
-        .limit, "control.type", "graphs of control flow pass tensors, but \(name) gives \(values[outputs[index].value].fact.type)")
+        .limit, "control.type",
+        "graphs of control flow pass tensors, but \(name) gives \(values[outputs[index].value].fact.type)")
     }
     return type
   }

@@ -23,7 +23,9 @@ public struct If: Primitive, ControlFlow {
           return try builder.splice(try built(taken, builder), taken.captures)
         }
         let attempts = branches.map { branch in Result { try built(branch, builder) } }
-        if let taken = Self.onlyBranch(attempts), let condition = node.input(0), let failed = attempts[1 - taken].failure {
+        if let taken = Self.onlyBranch(attempts), let condition = node.input(0),
+          let failed = attempts[1 - taken].failure
+        {
           // What cannot be built must not be taken.
           let results = try builder.splice(try attempts[taken].get(), branches[taken].captures)
           let reason =
@@ -55,7 +57,8 @@ public struct If: Primitive, ControlFlow {
     let (yes, no) = (try inputs.body(0, "then_branch"), try inputs.body(1, "else_branch"))
     guard yes.outputs.count == no.outputs.count else {
       throw DiagnosticError(
-        .user, "if.results", "the branches must give as many results, but give \(yes.outputs.count) and \(no.outputs.count)")
+        .user, "if.results",
+        "the branches must give as many results, but give \(yes.outputs.count) and \(no.outputs.count)")
     }
     if let diagnostic = Self.ranksDiffer([yes, no]) { throw DiagnosticError([diagnostic]) }
     return try yes.outputs.indices.map { index in
@@ -75,7 +78,9 @@ public struct If: Primitive, ControlFlow {
 
   /// The branch that can be built, where the other one is wrong whatever sizes it meets.
   private static func onlyBranch(_ attempts: [Result<Graph, any Error>]) -> Int? {
-    let wrong = attempts.map { $0.failure.map { $0.diagnostics.allSatisfy { $0.kind == .user } && !$0.diagnostics.isEmpty } }
+    let wrong = attempts.map {
+      $0.failure.map { $0.diagnostics.allSatisfy { $0.kind == .user } && !$0.diagnostics.isEmpty }
+    }
     switch (wrong[0], wrong[1]) {
     case (true?, nil): return 1
     case (nil, true?): return 0

@@ -62,7 +62,8 @@ public struct Loop: Primitive, ControlFlow {
     let (count, isCertain) = turns(inputs, body)
     guard body.outputs.count > carriedCount, body.inputs.count >= carriedCount + 2 else {
       throw DiagnosticError(
-        .user, "loop.results", "the graph must give a condition and \(carriedCount) values, but gives \(body.outputs.count)")
+        .user, "loop.results",
+        "the graph must give a condition and \(carriedCount) values, but gives \(body.outputs.count)")
     }
     for (index, name) in [(0, "count"), (1, "condition")] where inputs.has(index) {
       let type = try inputs.tensor(index)
@@ -111,7 +112,9 @@ public struct Loop: Primitive, ControlFlow {
     if !isCertain { changes.condition = 1 }
     if !isCertain || varies { changes.turns = lowering.freshSize() }
     let turn = lowering.freshSize()
-    if varies { changes.sizes.append(.init(current: turn, final: lowering.freshSize(), initial: 0, next: Dim(turn) + 1)) }
+    if varies {
+      changes.sizes.append(.init(current: turn, final: lowering.freshSize(), initial: 0, next: Dim(turn) + 1))
+    }
 
     let (final, collected) = try lowering.repetition(
       count: count, carried: [counter, first] + initial,
@@ -162,7 +165,9 @@ extension Graph {
   /// Whether the first output is true in any case where the second input is: a constant, or that input itself.
   fileprivate func givesTrue() -> Bool {
     guard var value = outputs.first?.value else { return false }
-    while let id = producer(of: value), nodes[id].op is Identity, let input = nodes[id].inputs.first ?? nil { value = input }
+    while let id = producer(of: value), nodes[id].op is Identity, let input = nodes[id].inputs.first ?? nil {
+      value = input
+    }
     if inputs.count > 1, value == inputs[1].value { return true }
     return constant(value)?.integers == [1] || values[value].fact.contents?.first?.value == 1
   }

@@ -68,7 +68,9 @@ public struct Scan: Primitive, ControlFlow {
     try normalizedAxis(place < axes.count ? axes[place] : 0, rank: rank)
   }
 
-  private func isReversed(_ directions: [Int], _ place: Int) -> Bool { place < directions.count && directions[place] != 0 }
+  private func isReversed(_ directions: [Int], _ place: Int) -> Bool {
+    place < directions.count && directions[place] != 0
+  }
 
   /// That a state is as large behind a turn as before it.
   private static func kept(_ before: TensorType, _ after: TensorType, _ index: Int) throws -> [Obligation] {
@@ -78,7 +80,8 @@ public struct Scan: Primitive, ControlFlow {
     }
     return zip(before.shape, after.shape).enumerated().map { axis, sizes in
       Obligation(
-        .equal, sizes.0, sizes.1, subject: "sizes of state \(index) along axis \(axis) before and behind a turn", op: name)
+        .equal, sizes.0, sizes.1, subject: "sizes of state \(index) along axis \(axis) before and behind a turn",
+        op: name)
     }
   }
 
@@ -96,7 +99,8 @@ public struct Scan: Primitive, ControlFlow {
     let count = try count((0..<slicedCount).map { try inputs.tensor(stateCount + $0) }, &obligations)
     guard body.inputs.count >= stateCount + slicedCount, body.outputs.count >= stateCount else {
       throw DiagnosticError(
-        .user, "scan.results", "the graph must take and give \(stateCount) states, but gives \(body.outputs.count) results")
+        .user, "scan.results",
+        "the graph must take and give \(stateCount) states, but gives \(body.outputs.count) results")
     }
     let known = Set(inputs.facts.flatMap { $0?.dataSymbols ?? [] })
     return try body.outputs.indices.map { index in
@@ -173,6 +177,7 @@ func checkCarried(_ before: TensorType, _ after: TensorType, _ index: Int) throw
   if !agrees {
     throw DiagnosticError(
       .limit, "control.carried",
-      "carried value \(index) is \(before) before a turn and \(after) after it; it must keep its element type and number of axes")
+      "carried value \(index) is \(before) before a turn and \(after) after it; it must keep its element type and number of axes"
+    )
   }
 }

@@ -104,7 +104,10 @@ public struct Conv: Primitive {
       OperatorExample(conv { $0.window.pads = [2, 0] }, [random([2, 3, 11]), random([4, 3, 4])]),
       OperatorExample(
         conv { $0.group = 2 }, [random(["n", "c", "h", "w"]), random(["m", "k", 2, 3]), random(["b"])],
-        sizes: [Symbol("n"): 2, Symbol("c"): 4, Symbol("h"): 3, Symbol("w"): 5, Symbol("m"): 6, Symbol("k"): 2, Symbol("b"): 6]),
+        sizes: [
+          Symbol("n"): 2, Symbol("c"): 4, Symbol("h"): 3, Symbol("w"): 5, Symbol("m"): 6, Symbol("k"): 2,
+          Symbol("b"): 6,
+        ]),
     ]
   }
 }

@@ -83,7 +83,8 @@ public struct ConvTranspose: Primitive {
       if !wanted.isEmpty {
         // Elements behind the last window by a step or more would belong to a longer input.
         try obligations.atLeast(
-          full, Dim(wanted[axis] - result.strides[axis] + 1), "size of the result \(subject), which is to be \(wanted[axis]),")
+          full, Dim(wanted[axis] - result.strides[axis] + 1),
+          "size of the result \(subject), which is to be \(wanted[axis]),")
       }
       if !wanted.isEmpty || same {
         size = wanted.isEmpty ? spatial[axis] * Dim(result.strides[axis]) : Dim(wanted[axis])

@@ -38,7 +38,8 @@ public struct DeformConv: Primitive {
     }
     guard (1...Window.limit).contains(group), (1...Window.limit).contains(offsetGroup) else {
       throw DiagnosticError(
-        .user, "deformconv.group", "group and offset_group must be from 1 to \(Window.limit), but are \(group) and \(offsetGroup)")
+        .user, "deformconv.group",
+        "group and offset_group must be from 1 to \(Window.limit), but are \(group) and \(offsetGroup)")
     }
     guard let height = w.shape[2].value, let width = w.shape[3].value else {
       throw DiagnosticError(
@@ -46,7 +47,8 @@ public struct DeformConv: Primitive {
     }
     let channels = try obligations.equal(
       x.shape[1], w.shape[1] * Dim(group), "channels of the input \(x) and of the weights \(w), in \(group) groups,")
-    try obligations.divisible(channels, by: Dim(offsetGroup), "number of channels, which are in \(offsetGroup) offset groups,")
+    try obligations.divisible(
+      channels, by: Dim(offsetGroup), "number of channels, which are in \(offsetGroup) offset groups,")
     try obligations.divisible(w.shape[0], by: Dim(group), "number of result channels, which are in \(group) groups,")
     var result = [x.shape[0], w.shape[0]] + (try places(x, [height, width], &obligations))
     let taps = Dim(offsetGroup * height * width)
@@ -56,10 +58,12 @@ public struct DeformConv: Primitive {
       guard type.rank == 4 else {
         throw DiagnosticError(.user, "deformconv.shape", "\(name) must have 4 axes, but is \(type)")
       }
-      result[0] = try obligations.equal(result[0], type.shape[0], "batch sizes of the input \(x) and of \(name) \(type)")
+      result[0] = try obligations.equal(
+        result[0], type.shape[0], "batch sizes of the input \(x) and of \(name) \(type)")
       try obligations.equal(type.shape[1], channels, "channels of \(name) \(type) and what the window has")
       for axis in 2..<4 {
-        result[axis] = try obligations.equal(result[axis], type.shape[axis], "sizes of the result and of \(name) \(type) along axis \(axis)")
+        result[axis] = try obligations.equal(
+          result[axis], type.shape[axis], "sizes of the result and of \(name) \(type) along axis \(axis)")
       }
     }
     try check(2, "offsets", channels: taps * 2)
@@ -70,15 +74,20 @@ public struct DeformConv: Primitive {
 
   /// The sizes of the result's spatial axes.
   private func places(_ x: TensorType, _ kernel: [Int], _ obligations: inout Obligations) throws -> [Dim] {
-    let given = [(strides, 2, 1, "strides"), (dilations, 2, 1, "dilations"), (pads, 4, 0, "pads"), (self.kernel, 2, 1, "kernel_shape")]
+    let given = [
+      (strides, 2, 1, "strides"), (dilations, 2, 1, "dilations"), (pads, 4, 0, "pads"),
+      (self.kernel, 2, 1, "kernel_shape"),
+    ]
     for (values, count, least, name) in given where !values.isEmpty {
       guard values.count == count, values.allSatisfy({ (least...Window.limit).contains($0) }) else {
         throw DiagnosticError(
-          .user, "deformconv.\(name)", "\(name) must be \(count) numbers from \(least) to \(Window.limit), but is \(values)")
+          .user, "deformconv.\(name)",
+          "\(name) must be \(count) numbers from \(least) to \(Window.limit), but is \(values)")
       }
     }
     guard self.kernel.isEmpty || self.kernel == kernel else {
-      throw DiagnosticError(.user, "deformconv.kernel", "kernel_shape is \(self.kernel), but the weights have \(kernel)")
+      throw DiagnosticError(
+        .user, "deformconv.kernel", "kernel_shape is \(self.kernel), but the weights have \(kernel)")
     }
     return try (0..<2).map { axis in
       let stride = strides.isEmpty ? 1 : strides[axis]
@@ -158,12 +167,15 @@ public struct DeformConv: Primitive {
     return [
       OperatorExample(
         op,
-        [random(["n", 4, 4, 4]), random([6, 2, 2, 2]), random(["n", 16, 5, 3]), random([6]), random(["n", 8, 5, 3])],
+        [
+          random(["n", 4, 4, 4]), random([6, 2, 2, 2]), random(["n", 16, 5, 3]), random([6]), random(["n", 8, 5, 3]),
+        ],
         sizes: [Symbol("n"): 2]),
       OperatorExample(
         DeformConv(), [random(["n", "c", "h", "w"]), random(["m", "k", 2, 2]), random(["b", "o", "p", "q"])],
         sizes: [
-          Symbol("n"): 2, Symbol("c"): 3, Symbol("h"): 3, Symbol("w"): 4, Symbol("m"): 2, Symbol("k"): 3, Symbol("b"): 2,
+          Symbol("n"): 2, Symbol("c"): 3, Symbol("h"): 3, Symbol("w"): 4, Symbol("m"): 2, Symbol("k"): 3,
+          Symbol("b"): 2,
           Symbol("o"): 8, Symbol("p"): 2, Symbol("q"): 3,
         ]),
     ]

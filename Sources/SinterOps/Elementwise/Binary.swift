@@ -80,7 +80,8 @@ public struct Binary: Primitive, Elementwise {
           case "RIGHT": op.kind = .shiftRight
           case let other:
             throw DiagnosticError(
-              .user, "onnx.attribute", "attribute direction must be \"LEFT\" or \"RIGHT\", but is \(other ?? "missing")")
+              .user, "onnx.attribute", "attribute direction must be \"LEFT\" or \"RIGHT\", but is \(other ?? "missing")"
+            )
           }
         },
       ]
@@ -92,7 +93,8 @@ public struct Binary: Primitive, Elementwise {
       case .remainder: [("fmod", .int(1))]
       case .shiftLeft: [("direction", .string("LEFT"))]
       case .shiftRight: [("direction", .string("RIGHT"))]
-      case .add, .subtract, .multiply, .divide, .power, .modulo, .and, .or, .xor, .bitwiseAnd, .bitwiseOr, .bitwiseXor: []
+      case .add, .subtract, .multiply, .divide, .power, .modulo, .and, .or, .xor, .bitwiseAnd, .bitwiseOr, .bitwiseXor:
+        []
       }
     return OnnxForm(kind.onnxName, since: kind.since, attributes: attributes)
   }

@@ -32,7 +32,8 @@ public struct BitCast: Primitive {
   public static var examples: [OperatorExample] {
     [
       OperatorExample(BitCast(to: .i32), [.random(TensorType(.f32, ["n"]), -1...1)], sizes: [Symbol("n"): 4]),
-      OperatorExample(BitCast(to: .f16), [.given(HostTensor(.u16, [2], values: [UInt16](arrayLiteral: 0x3c00, 0xc000)))]),
+      OperatorExample(
+        BitCast(to: .f16), [.given(HostTensor(.u16, [2], values: [UInt16](arrayLiteral: 0x3c00, 0xc000)))]),
     ]
   }
 }

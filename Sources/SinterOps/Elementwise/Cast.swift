@@ -48,7 +48,9 @@ public struct Cast: Primitive, Elementwise {
     let fact = try inputs.fact(0)
     let x = try inputs.tensor(0)
     for type in [x.element, to] where type.kind == .string || type.kind == .complex {
-      if x.element != to { throw DiagnosticError(.limit, "cast.type", "casts from \(x.element) to \(to) are not supported") }
+      if x.element != to {
+        throw DiagnosticError(.limit, "cast.type", "casts from \(x.element) to \(to) are not supported")
+      }
     }
     return [Fact(to, x.shape, contents: to == .i64 || to == .i32 ? fact.contents : nil)]
   }
@@ -84,8 +86,10 @@ public struct Cast: Primitive, Elementwise {
       OperatorExample(Cast(to: to), [.random(TensorType(from, ["n", 5]), range)], sizes: [Symbol("n"): 2])
     }
     return [
-      example(.f32, .i32, -9...9), example(.i64, .f32, -9...9), example(.f32, .f16, -9...9), example(.f16, .f64, -9...9),
-      example(.f32, .bool, -1...1), example(.bool, .i64, 0...2), example(.f32, .bf16, -9...9), example(.i32, .u8, 0...255),
+      example(.f32, .i32, -9...9), example(.i64, .f32, -9...9), example(.f32, .f16, -9...9),
+      example(.f16, .f64, -9...9),
+      example(.f32, .bool, -1...1), example(.bool, .i64, 0...2), example(.f32, .bf16, -9...9),
+      example(.i32, .u8, 0...255),
     ]
   }
 }

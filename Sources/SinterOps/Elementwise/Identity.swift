@@ -12,7 +12,9 @@ public struct Identity: Primitive {
   public static var onnx: [OnnxRule] { [.direct(Identity.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self) }
 
-  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] { [try inputs.fact(0)] }
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
+    [try inputs.fact(0)]
+  }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] { [try node.input(0)] }
 
@@ -47,7 +49,8 @@ public struct Dropout: Primitive {
       OnnxRule("Dropout", since: 7) { node, builder in try withMaskOfInputType(node, &builder) },
       OnnxRule("Dropout", since: 1) { node, builder in
         if node.int("is_test") ?? 0 == 0 {
-          throw DiagnosticError(.limit, "dropout.training", "dropout in training mode is not supported", hint: "set is_test")
+          throw DiagnosticError(
+            .limit, "dropout.training", "dropout in training mode is not supported", hint: "set is_test")
         }
         return try withMaskOfInputType(node, &builder)
       },
@@ -78,7 +81,8 @@ public struct Dropout: Primitive {
         throw DiagnosticError(
           .limit, "dropout.training",
           isTraining == nil
-            ? "training_mode must be known ahead of time" : "dropout in training mode is not supported in an imported model",
+            ? "training_mode must be known ahead of time"
+            : "dropout in training mode is not supported in an imported model",
           hint: "export the model in inference mode")
       }
     }

@@ -5,7 +5,8 @@ import SinterKernel
 /// Functions of one element without attributes.
 public struct Unary: ElementwiseUnary {
   public static let name = "Unary"
-  public static let summary = "Functions of one element: arithmetic, rounding, trigonometry, activations without attributes."
+  public static let summary =
+    "Functions of one element: arithmetic, rounding, trigonometry, activations without attributes."
 
   public enum Kind: String, CaseIterable, Sendable {
     case negate, abs, sign, reciprocal, exp, log, sqrt, erf

@@ -17,7 +17,8 @@ public struct Where: Primitive, Elementwise {
     try requireElement(condition, { $0 == .bool }, name: "the condition")
     guard x.element == y.element else {
       throw DiagnosticError(
-        .user, "operator.type", "inputs 1 and 2 must have one element type, but are \(x) and \(y)", hint: "insert a Cast")
+        .user, "operator.type", "inputs 1 and 2 must have one element type, but are \(x) and \(y)",
+        hint: "insert a Cast")
     }
     return [Fact(x.element, try obligations.broadcast([condition.shape, x.shape, y.shape]))]
   }

@@ -67,11 +67,13 @@ public struct Compress: Primitive {
     let axis = try axis.map { try normalizedAxis($0, rank: x.rank) }
     let condition = try inputs.tensor(1)
     guard condition.rank == 1, condition.element == .bool else {
-      throw DiagnosticError(.user, "compress.condition", "the condition must be a list of truth values, but is \(condition)")
+      throw DiagnosticError(
+        .user, "compress.condition", "the condition must be a list of truth values, but is \(condition)")
     }
     try obligations.atLeast(
       axis.map { x.shape[$0] } ?? x.count, condition.shape[0],
-      axis.map { "axis \($0) of \(x), for which there are conditions," } ?? "number of elements of \(x), for which there are conditions,")
+      axis.map { "axis \($0) of \(x), for which there are conditions," }
+        ?? "number of elements of \(x), for which there are conditions,")
     let count =
       inputs.integers(1).map { Dim($0.filter { $0 != 0 }.count) } ?? inputs.freshSize(result: 0, axis: axis ?? 0)
     guard let axis else { return [Fact(x.element, [count])] }
@@ -84,7 +86,8 @@ public struct Compress: Primitive {
     let (x, condition) = (try node.input(0), try node.input(1))
     let result = try node.output().shape
     let axis = try axis.map { try normalizedAxis($0, rank: x.rank) }
-    let order = try lowering.selected(condition.shape[0], size: result[axis ?? 0], "number of conditions that hold") { builder, place in
+    let order = try lowering.selected(condition.shape[0], size: result[axis ?? 0], "number of conditions that hold") {
+      builder, place in
       builder.load(condition.id, [place])
     }
     return [

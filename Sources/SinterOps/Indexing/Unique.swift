@@ -54,12 +54,14 @@ public struct Unique: Primitive {
     // Where a slice differs from the one before it, something new begins.
     let differs = try lowering.reduce(.maximum, [extent], over: others) { builder, index, own in
       let before = (index[0] - builder.constant(1, .i64)).maximum(builder.constant(0, .i64))
-      let isNew = element(builder, builder.load(order.id, index), own) .!= element(builder, builder.load(order.id, [before]), own)
+      let isNew =
+        element(builder, builder.load(order.id, index), own) .!= element(builder, builder.load(order.id, [before]), own)
       return isNew.cast(to: .i64)
     }
     let begins = try lowering.element([extent]) { builder, index in
       let isFirst = index[0] .== builder.constant(0, .i64)
-      return builder.select(isFirst, builder.constant(1, .i64), builder.load(differs.id, index).maximum(builder.constant(0, .i64)))
+      return builder.select(
+        isFirst, builder.constant(1, .i64), builder.load(differs.id, index).maximum(builder.constant(0, .i64)))
     }
     let places = try lowering.selected(extent, size: result, "number of different elements") { builder, place in
       builder.load(begins.id, [place]) .!= builder.constant(0, .i64)
@@ -67,11 +69,16 @@ public struct Unique: Primitive {
     let number = try lowering.scan(.sum, [extent], axis: 0, exclusive: false, reversed: false) { builder, index in
       builder.load(begins.id, index)
     }
-    let first = try lowering.element([result]) { builder, index in builder.load(order.id, [builder.load(places.id, index)]) }
-    // The order of results: `rank` says where each of the sorted ones goes, `chosen` which one stands where.
-    let chosen = isSorted ? nil : try lowering.sort([result], axis: 0, count: result, descending: false) { builder, index in
-      builder.load(first.id, index)
+    let first = try lowering.element([result]) { builder, index in
+      builder.load(order.id, [builder.load(places.id, index)])
     }
+    // The order of results: `rank` says where each of the sorted ones goes, `chosen` which one stands where.
+    let chosen =
+      isSorted
+      ? nil
+      : try lowering.sort([result], axis: 0, count: result, descending: false) { builder, index in
+        builder.load(first.id, index)
+      }
     let rank = try chosen.map { chosen in
       try lowering.scatter(
         TensorType(.i64, [result]), domain: [result], combine: nil, base: { builder, _ in builder.constant(0, .i64) },
@@ -80,7 +87,9 @@ public struct Unique: Primitive {
     func ranked(_ builder: BodyBuilder, _ place: Expr) -> Expr { rank.map { builder.load($0.id, [place]) } ?? place }
     func picked(_ builder: BodyBuilder, _ place: Expr) -> Expr { chosen.map { builder.load($0.id, [place]) } ?? place }
 
-    let firstPlaces = try lowering.element([result]) { builder, index in builder.load(first.id, [picked(builder, index[0])]) }
+    let firstPlaces = try lowering.element([result]) { builder, index in
+      builder.load(first.id, [picked(builder, index[0])])
+    }
     let values = try lowering.element(try node.output().shape) { builder, index in
       let slice = builder.load(firstPlaces.id, [index[axis ?? 0]])
       guard let axis else { return builder.load(x.id, Reshaping.delinearize(builder, slice, x.shape)) }
@@ -113,7 +122,8 @@ public struct Unique: Primitive {
     let (final, _) = try lowering.repetition(count: keys, carried: [last, start], sliced: []) { lowering, current, _ in
       let (key, order) = (current[0], current[1])
       let next = try lowering.sort([extent], axis: 0, count: extent, descending: false) { builder, index in
-        element(builder, builder.load(order.id, index), Reshaping.delinearize(builder, builder.load(key.id, []), others))
+        element(
+          builder, builder.load(order.id, index), Reshaping.delinearize(builder, builder.load(key.id, []), others))
       }
       let composed = try lowering.element([extent]) { builder, index in
         builder.load(order.id, [builder.load(next.id, index)])

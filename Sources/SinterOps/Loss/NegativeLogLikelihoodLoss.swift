@@ -51,12 +51,14 @@ public struct NegativeLogLikelihoodLoss: Primitive {
       var counts = builder.bool(true)
       if let ignoreIndex {
         counts = label .!= builder.constant(ignoreIndex, .i64)
-        label = builder.select(counts, label, builder.constant(0, .i64)).checked(below: builder.size(Dim.max(classes, 1)), error: noClass)
+        label = builder.select(counts, label, builder.constant(0, .i64)).checked(
+          below: builder.size(Dim.max(classes, 1)), error: noClass)
         counts = counts && label < builder.size(classes)
       } else {
         label = label.checked(below: builder.size(classes), error: noClass)
       }
-      let own = weight.map { builder.load($0.id, [label], where: counts).cast(to: compute) } ?? builder.constant(1, compute)
+      let own =
+        weight.map { builder.load($0.id, [label], where: counts).cast(to: compute) } ?? builder.constant(1, compute)
       return (builder.select(counts, own, builder.constant(0, compute)), label, counts)
     }
     func loss(_ builder: BodyBuilder, _ index: [Expr]) -> Expr {
@@ -87,17 +89,18 @@ public struct NegativeLogLikelihoodLoss: Primitive {
         .random(TensorType(.f32, ["n", "c", "h"]), -3...0), .random(TensorType(.i64, ["m", "g"]), 0...4),
         .random(TensorType(.f32, ["w"]), 0.5...2),
       ], sizes: [Symbol("n"): 3, Symbol("c"): 4, Symbol("h"): 2, Symbol("m"): 3, Symbol("g"): 2, Symbol("w"): 4])
-    return [symbolic] + LossReduction.allCases.map { reduction in
-      var op = NegativeLogLikelihoodLoss()
-      op.reduction = reduction
-      op.ignoreIndex = reduction == .none ? nil : 1
-      return OperatorExample(
-        op,
-        [
-          .random(TensorType(.f32, ["n", 4, 2]), -3...0), .random(TensorType(.i64, ["n", 2]), 0...4),
-          .random(TensorType(.f32, [4]), 0.5...2),
-        ], sizes: [Symbol("n"): 3])
-    }
+    return [symbolic]
+      + LossReduction.allCases.map { reduction in
+        var op = NegativeLogLikelihoodLoss()
+        op.reduction = reduction
+        op.ignoreIndex = reduction == .none ? nil : 1
+        return OperatorExample(
+          op,
+          [
+            .random(TensorType(.f32, ["n", 4, 2]), -3...0), .random(TensorType(.i64, ["n", 2]), 0...4),
+            .random(TensorType(.f32, [4]), 0.5...2),
+          ], sizes: [Symbol("n"): 3])
+      }
   }
 }
 

@@ -127,7 +127,10 @@ public struct BatchNormalization: Primitive {
         BatchNormalization(),
         [.random(TensorType(.f32, ["n", "c", "h"]), -1...1)]
           + ["s", "b", "m", "v"].map { .random(TensorType(.f32, [Dim(symbol: $0)]), 0.5...2) },
-        sizes: [Symbol("n"): 2, Symbol("c"): 3, Symbol("h"): 2, Symbol("s"): 3, Symbol("b"): 3, Symbol("m"): 3, Symbol("v"): 3]),
+        sizes: [
+          Symbol("n"): 2, Symbol("c"): 3, Symbol("h"): 2, Symbol("s"): 3, Symbol("b"): 3, Symbol("m"): 3,
+          Symbol("v"): 3,
+        ]),
       OperatorExample(
         training, [.random(TensorType(.f32, [4, 5, 3]), -1...1), channel, channel, channel, channel], outputs: 3),
     ]

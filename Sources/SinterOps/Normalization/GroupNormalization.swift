@@ -27,7 +27,8 @@ public struct GroupNormalization: Primitive {
 
   public static var onnx: [OnnxRule] {
     [
-      OnnxRule.direct(GroupNormalization.self, since: 18) { op, _ in op.scalesGroups = true }.requiring(requireElements),
+      OnnxRule.direct(GroupNormalization.self, since: 18) { op, _ in op.scalesGroups = true }.requiring(
+        requireElements),
       OnnxRule.direct(GroupNormalization.self, since: 21).requiring(requireElements),
       .direct(GroupNormalization.self, as: "InstanceNormalization"),
     ]
@@ -58,7 +59,9 @@ public struct GroupNormalization: Primitive {
       throw DiagnosticError(.user, "groupnorm.groups", "num_groups must be positive, but is \(groups)")
     }
     let channels = x.shape[channelAxis(x)]
-    if groups > 0 { try obligations.divisible(channels, by: Dim(groups), "number of channels, which are in \(groups) groups,") }
+    if groups > 0 {
+      try obligations.divisible(channels, by: Dim(groups), "number of channels, which are in \(groups) groups,")
+    }
     for index in 1..<3 {
       guard scalesGroups, groups > 0 else {
         try obligations.matchChannels(inputs, index, channels, "channels")
@@ -68,7 +71,8 @@ public struct GroupNormalization: Primitive {
       guard type.rank == 1 else {
         throw DiagnosticError(.user, "groupnorm.scale", "input \(index) must be [\(groups)], but is \(type)")
       }
-      try obligations.broadcasts(type.shape[0], to: Dim(groups), "number of elements of input \(index), \(type), of which each is for a group,")
+      try obligations.broadcasts(
+        type.shape[0], to: Dim(groups), "number of elements of input \(index), \(type), of which each is for a group,")
     }
     return [Fact(.tensor(x))]
   }
@@ -107,10 +111,12 @@ public struct GroupNormalization: Primitive {
       let row = [index[0], group]
       func parameter(_ operand: Operand) -> Expr {
         let isGroup = scalesGroups && self.groups > 0
-        let at = Broadcast.index(builder, [isGroup ? group : channel], of: [isGroup ? groups : channels], into: operand.shape)
+        let at = Broadcast.index(
+          builder, [isGroup ? group : channel], of: [isGroup ? groups : channels], into: operand.shape)
         return builder.load(operand.id, at).cast(to: compute)
       }
-      let value = (builder.load(x.id, index).cast(to: compute) - builder.load(mean.id, row)) * builder.load(inverse.id, row)
+      let value =
+        (builder.load(x.id, index).cast(to: compute) - builder.load(mean.id, row)) * builder.load(inverse.id, row)
       return (value * parameter(scale) + parameter(bias)).cast(to: x.element)
     }
     return [result]

@@ -29,7 +29,8 @@ public struct LRN: Primitive {
     let x = try inputs.tensor(0)
     try requireElement(x) { $0.isFloat }
     guard x.rank >= 2, size > 0 else {
-      throw DiagnosticError(.user, "lrn", "the input must have channels and size be positive, but they are \(x) and \(size)")
+      throw DiagnosticError(
+        .user, "lrn", "the input must have channels and size be positive, but they are \(x) and \(size)")
     }
     return [Fact(.tensor(x))]
   }

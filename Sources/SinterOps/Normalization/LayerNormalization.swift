@@ -27,7 +27,9 @@ public struct LayerNormalization: Primitive {
     let x = try inputs.tensor(0)
     let axis = try normalizedAxis(axis, rank: x.rank)
     try RowNormalization.requireElements(x, from: axis, &obligations)
-    for index in 1..<3 where inputs.has(index) { try obligations.broadcast(try inputs.tensor(index).shape, to: x.shape) }
+    for index in 1..<3 where inputs.has(index) {
+      try obligations.broadcast(try inputs.tensor(index).shape, to: x.shape)
+    }
     let statistics = Fact(stashType, x.shape[..<axis] + x.shape[axis...].map { _ in Dim(1) })
     return [Fact(.tensor(x)), statistics, statistics]
   }
@@ -53,7 +55,8 @@ public struct LayerNormalization: Primitive {
       return value.cast(to: x.element)
     }
     var results = [result]
-    for (statistic, output) in zip([mean, inverse], node.outputs.dropFirst()) where node.facts.outputCount > results.count {
+    for (statistic, output) in zip([mean, inverse], node.outputs.dropFirst())
+    where node.facts.outputCount > results.count {
       guard let type = output.type.tensor else { continue }
       results.append(
         try lowering.element(type.shape) { builder, index in
@@ -92,7 +95,8 @@ struct RowNormalization {
 
   /// A row without elements has no mean.
   static func requireElements(_ x: TensorType, from axis: Int, _ obligations: inout Obligations) throws {
-    try obligations.atLeast(x.shape[axis...].reduce(1, *), 1, "number of elements of a row, axes \(axis) and up of \(x),")
+    try obligations.atLeast(
+      x.shape[axis...].reduce(1, *), 1, "number of elements of a row, axes \(axis) and up of \(x),")
   }
 
   func mean(_ lowering: inout Lowering) throws -> Operand {
@@ -106,7 +110,8 @@ struct RowNormalization {
       if let mean { d = d - builder.load(mean.id, index) }
       return d * d
     }
-    return try lowering.element(rows) { builder, index in 1 / (builder.load(variance.id, index) + epsilon).unary(.sqrt) }
+    return try lowering.element(rows) { builder, index in 1 / (builder.load(variance.id, index) + epsilon).unary(.sqrt)
+    }
   }
 
   private func average(

@@ -49,7 +49,8 @@ public struct RMSNormalization: Primitive {
         RMSNormalization(), [.random(TensorType(.f32, ["n", 20]), -1...1), .random(TensorType(.f32, [20]), 0.5...2)],
         sizes: [Symbol("n"): 3]),
       OperatorExample(
-        RMSNormalization(), [.random(TensorType(.f32, ["n", "w"]), -1...1), .random(TensorType(.f32, ["s"]), 0.5...2)],
+        RMSNormalization(),
+        [.random(TensorType(.f32, ["n", "w"]), -1...1), .random(TensorType(.f32, ["s"]), 0.5...2)],
         sizes: [Symbol("n"): 3, Symbol("w"): 4, Symbol("s"): 4]),
     ]
   }

@@ -55,7 +55,8 @@ public struct GlobalPool: Primitive {
     let layout = ImageLayout(channelsLast: channelsLast)
     let spatial = layout.spatial(x.shape)
     let (kind, p) = (kind, Double(p))
-    let combined = try lowering.reduce(kind == .maximum ? .maximum : .sum, shape, over: spatial) { builder, index, inner in
+    let combined = try lowering.reduce(kind == .maximum ? .maximum : .sum, shape, over: spatial) {
+      builder, index, inner in
       let (batch, channel, _) = layout.parts(index)
       let value = builder.load(x.id, layout.index(batch, channel, inner)).cast(to: compute)
       return kind == .lp ? value.unary(.abs).power(builder.constant(p, compute)) : value

@@ -32,7 +32,8 @@ public struct MaxUnpool: Primitive {
     let pads = self.pads.isEmpty ? [Int](repeating: 0, count: max(2 * rank, 0)) : self.pads
     guard rank > 0, kernel.count == rank, strides.count == rank, pads.count == 2 * rank else {
       throw DiagnosticError(
-        .user, "maxunpool.window", "kernel_shape, strides and pads must fit the spatial axes of \(x), but are \(kernel), \(strides), \(pads)")
+        .user, "maxunpool.window",
+        "kernel_shape, strides and pads must fit the spatial axes of \(x), but are \(kernel), \(strides), \(pads)")
     }
     return x.shape[..<2]
       + (0..<rank).map { axis in
@@ -44,7 +45,8 @@ public struct MaxUnpool: Primitive {
     let (x, places) = (try inputs.tensor(0), try inputs.indices(1))
     var counted = try counted(x)
     guard places.rank == x.rank else {
-      throw DiagnosticError(.user, "maxunpool.places", "the input and its places must have one shape, but are \(x) and \(places)")
+      throw DiagnosticError(
+        .user, "maxunpool.places", "the input and its places must have one shape, but are \(x) and \(places)")
     }
     let shape = try obligations.equal(x.shape, places.shape, "sizes of the input \(x) and of its places \(places)")
     counted.replaceSubrange(..<2, with: shape[..<2])
@@ -55,9 +57,12 @@ public struct MaxUnpool: Primitive {
       throw DiagnosticError(.user, "maxunpool.shape", "output_shape must have \(x.rank) entries, but is \(result)")
     }
     for axis in 0..<2 {
-      result[axis] = try obligations.equal(result[axis], counted[axis], "sizes of output_shape and of the input \(x) along axis \(axis)")
+      result[axis] = try obligations.equal(
+        result[axis], counted[axis], "sizes of output_shape and of the input \(x) along axis \(axis)")
     }
-    for axis in 2..<x.rank { try obligations.atLeast(result[axis], counted[axis], "size of axis \(axis) of output_shape") }
+    for axis in 2..<x.rank {
+      try obligations.atLeast(result[axis], counted[axis], "size of axis \(axis) of output_shape")
+    }
     return [Fact(x.element, result)]
   }
 
@@ -87,11 +92,13 @@ public struct MaxUnpool: Primitive {
       OperatorExample(
         op,
         [
-          .random(TensorType(.f32, ["n", "c", "h", "w"]), -1...1), .random(TensorType(.i64, ["m", "d", "g", "v"]), 0...15),
+          .random(TensorType(.f32, ["n", "c", "h", "w"]), -1...1),
+          .random(TensorType(.i64, ["m", "d", "g", "v"]), 0...15),
           .given(.i64([4], [1, 1, 5, 6])),
         ],
         sizes: [
-          Symbol("n"): 1, Symbol("c"): 1, Symbol("h"): 2, Symbol("w"): 2, Symbol("m"): 1, Symbol("d"): 1, Symbol("g"): 2,
+          Symbol("n"): 1, Symbol("c"): 1, Symbol("h"): 2, Symbol("w"): 2, Symbol("m"): 1, Symbol("d"): 1,
+          Symbol("g"): 2,
           Symbol("v"): 2,
         ]),
     ]

@@ -77,7 +77,10 @@ public struct MaxPool: Primitive {
     }
     func random(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.f32, shape), -1...1) }
     return [
-      OperatorExample(pool { $0.window.kernel = [2, 2]; $0.window.strides = [2, 2] }, [random([1, 3, 7, 8])], outputs: 2),
+      OperatorExample(
+        pool {
+          $0.window.kernel = [2, 2]; $0.window.strides = [2, 2]
+        }, [random([1, 3, 7, 8])], outputs: 2),
       OperatorExample(
         pool {
           $0.window.kernel = [3, 3]
@@ -119,7 +122,9 @@ public struct AveragePool: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
-    return [Fact(x.element, try PoolGeometry(x, window, ceil: ceilMode, channelsLast: channelsLast, &obligations).result)]
+    return [
+      Fact(x.element, try PoolGeometry(x, window, ceil: ceilMode, channelsLast: channelsLast, &obligations).result)
+    ]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -131,7 +136,8 @@ public struct AveragePool: Primitive {
       return builder.load(x.id, at, where: inside).cast(to: compute)
     }
     let mean = try lowering.element(pool.result) { builder, index in
-      builder.load(sum.id, index) / pool.elementCount(builder, index, includingPadding: countIncludePad).cast(to: compute)
+      builder.load(sum.id, index)
+        / pool.elementCount(builder, index, includingPadding: countIncludePad).cast(to: compute)
     }
     return [try lowering.cast(mean, to: x.element)]
   }

@@ -26,7 +26,8 @@ public struct DynamicQuantizeLinear: Primitive {
     let greatest = try lowering.reduce(.maximum, [], over: x.shape) { builder, _, inner in builder.load(x.id, inner) }
     let scale = try lowering.element([]) { builder, _ in
       // Zeros alone, or nothing, are held by any scale.
-      let range = builder.load(greatest.id, []).maximum(zero(builder)) - builder.load(least.id, []).minimum(zero(builder))
+      let range =
+        builder.load(greatest.id, []).maximum(zero(builder)) - builder.load(least.id, []).minimum(zero(builder))
       return builder.select(range > 0, range / 255, builder.constant(1, .f32))
     }
     let offset = try lowering.element([]) { builder, _ in
@@ -42,6 +43,9 @@ public struct DynamicQuantizeLinear: Primitive {
   }
 
   public static var examples: [OperatorExample] {
-    [OperatorExample(DynamicQuantizeLinear(), [.random(TensorType(.f32, ["n", 4]), -2...3)], outputs: 3, sizes: [Symbol("n"): 3])]
+    [
+      OperatorExample(
+        DynamicQuantizeLinear(), [.random(TensorType(.f32, ["n", 4]), -2...3)], outputs: 3, sizes: [Symbol("n"): 3])
+    ]
   }
 }

@@ -18,32 +18,40 @@ struct QuantizationGrid {
     }
     if blockSize > 0 {
       let axis = try normalizedAxis(axis, rank: x.rank)
-      guard scale.rank == x.rank else { throw mismatch("like \(x), with an element for each block of \(blockSize) along axis \(axis)") }
+      guard scale.rank == x.rank else {
+        throw mismatch("like \(x), with an element for each block of \(blockSize) along axis \(axis)")
+      }
       for (place, size) in x.shape.enumerated() {
         let entries = place == axis ? size.ceilDivided(by: Dim(blockSize)) : size
         try obligations.equal(
           entries, scale.shape[place],
-          "numbers of \(place == axis ? "blocks of \(blockSize)" : "elements") of \(x) and of entries of the scale \(scale) along axis \(place)")
+          "numbers of \(place == axis ? "blocks of \(blockSize)" : "elements") of \(x) and of entries of the scale \(scale) along axis \(place)"
+        )
       }
       guard let zero else { return }
       guard zero.rank == scale.rank else { throw mismatch("like the zero point \(zero)") }
       _ = try obligations.equal(scale.shape, zero.shape, "sizes of scale \(scale) and zero point \(zero)")
       return
     }
-    guard scale.rank <= 1, zero.map({ $0.rank <= 1 }) ?? true else { throw mismatch("one number, or a list with a zero point like it") }
+    guard scale.rank <= 1, zero.map({ $0.rank <= 1 }) ?? true else {
+      throw mismatch("one number, or a list with a zero point like it")
+    }
     if let count = scale.shape.first {
       // A list of one is for all elements, whatever the axis.
       let size = (try? normalizedAxis(axis, rank: x.rank)).map { x.shape[$0] } ?? 1
       try obligations.broadcasts(count, to: size, "number of entries of the scale, along axis \(axis) of \(x),")
     }
     guard let zero else { return }
-    try obligations.equal(scale.shape.first ?? 1, zero.shape.first ?? 1, "numbers of entries of the scale and of the zero point")
+    try obligations.equal(
+      scale.shape.first ?? 1, zero.shape.first ?? 1, "numbers of entries of the scale and of the zero point")
   }
 
   /// The index of an element's entry.
   func index(_ builder: BodyBuilder, _ index: [Expr], of entries: TensorType, for x: TensorType) throws -> [Expr] {
     guard blockSize > 0 else {
-      guard let count = entries.shape.first, count != 1 else { return entries.shape.map { _ in builder.constant(0, .i64) } }
+      guard let count = entries.shape.first, count != 1 else {
+        return entries.shape.map { _ in builder.constant(0, .i64) }
+      }
       let axis = try normalizedAxis(axis, rank: index.count)
       return Broadcast.index(builder, [index[axis]], of: [x.shape[axis]], into: entries.shape)
     }
@@ -110,7 +118,8 @@ public struct QuantizeLinear: Primitive {
         let compute = divides.computeType
         let quotient = builder.load(x.id, index).cast(to: compute) / builder.load(scale.id, entry).cast(to: compute)
         let offset = try zero.map { builder.load($0.id, try grid.index(builder, index, of: $0.type, for: x.type)) }
-        return Quantization.rounded(quotient.cast(to: divides).cast(to: compute), plus: offset, to: type, saturate: saturate)
+        return Quantization.rounded(
+          quotient.cast(to: divides).cast(to: compute), plus: offset, to: type, saturate: saturate)
       }
     ]
   }
@@ -118,13 +127,16 @@ public struct QuantizeLinear: Primitive {
   public static var examples: [OperatorExample] {
     let x = OperatorExample.Input.random(TensorType(.f32, ["n", 3]), -40...40)
     let sizes = [Symbol("n"): 4]
-    func constant(_ values: [UInt8]) -> OperatorExample.Input { .constant(HostTensor(.u8, [values.count], values: values)) }
+    func constant(_ values: [UInt8]) -> OperatorExample.Input {
+      .constant(HostTensor(.u8, [values.count], values: values))
+    }
     var blocks = QuantizeLinear()
     blocks.axis = 0
     blocks.blockSize = 2
     return [
       OperatorExample(QuantizeLinear(), [x, .constant(.f32([], [0.25]))], sizes: sizes),
-      OperatorExample(QuantizeLinear(), [x, .constant(.f32([3], [0.25, 0.5, 1])), constant([128, 3, 0])], sizes: sizes),
+      OperatorExample(
+        QuantizeLinear(), [x, .constant(.f32([3], [0.25, 0.5, 1])), constant([128, 3, 0])], sizes: sizes),
       OperatorExample(
         blocks,
         [
@@ -188,7 +200,10 @@ public struct DequantizeLinear: Primitive {
       try lowering.element(x.shape) { builder, index in
         let entry = try grid.index(builder, index, of: scale.type, for: x.type)
         var value = builder.load(x.id, index).cast(to: exact)
-        if let zero { value = value - builder.load(zero.id, try grid.index(builder, index, of: zero.type, for: x.type)).cast(to: exact) }
+        if let zero {
+          value =
+            value - builder.load(zero.id, try grid.index(builder, index, of: zero.type, for: x.type)).cast(to: exact)
+        }
         let compute = scale.element.computeType
         return (value.cast(to: compute) * builder.load(scale.id, entry).cast(to: compute)).cast(to: type)
       }
@@ -202,7 +217,10 @@ public struct DequantizeLinear: Primitive {
       OperatorExample(DequantizeLinear(), [x, .constant(.f32([], [0.25]))], sizes: sizes),
       OperatorExample(
         DequantizeLinear(),
-        [x, .constant(.f32([3], [0.25, 0.5, 1])), .constant(HostTensor(.u8, [3], values: [UInt8](arrayLiteral: 128, 3, 0)))],
+        [
+          x, .constant(.f32([3], [0.25, 0.5, 1])),
+          .constant(HostTensor(.u8, [3], values: [UInt8](arrayLiteral: 128, 3, 0))),
+        ],
         sizes: sizes),
       OperatorExample(
         DequantizeLinear(),

@@ -51,9 +51,15 @@ public struct QLinearMatMul: Composite {
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     let rows = QuantizedFactor(op: Self.name, inputs: inputs, value: 0, axis: -2, listRank: 2)
     let columns = QuantizedFactor(op: Self.name, inputs: inputs, value: 3, axis: -1, listRank: 2)
-    for (index, name) in [(1, "the scale of a"), (2, "the zero point of a")] { try rows.check(index, name, summed: -1, into: &builder) }
-    for (index, name) in [(4, "the scale of b"), (5, "the zero point of b")] { try columns.check(index, name, summed: -2, into: &builder) }
-    for (index, name) in [(6, "the result's scale"), (7, "the result's zero point")] { try builder.requireNumber(Self.name, inputs, index, name) }
+    for (index, name) in [(1, "the scale of a"), (2, "the zero point of a")] {
+      try rows.check(index, name, summed: -1, into: &builder)
+    }
+    for (index, name) in [(4, "the scale of b"), (5, "the zero point of b")] {
+      try columns.check(index, name, summed: -2, into: &builder)
+    }
+    for (index, name) in [(6, "the result's scale"), (7, "the result's zero point")] {
+      try builder.requireNumber(Self.name, inputs, index, name)
+    }
     let a = try builder.centered(inputs, 0, zero: 2, axis: -2)
     let b = try builder.centered(inputs, 3, zero: 5, axis: -1)
     let product = try builder.add1(MatMul(), [a, b])
@@ -64,7 +70,9 @@ public struct QLinearMatMul: Composite {
     func bytes(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.u8, shape), 0...255) }
     func byte(_ value: UInt8) -> OperatorExample.Input { .constant(HostTensor(.u8, [], values: [value])) }
     func scale(_ value: Float) -> OperatorExample.Input { .constant(.f32([], [value])) }
-    func scales(_ symbol: String) -> OperatorExample.Input { .random(TensorType(.f32, [Dim(symbol: symbol)]), 0.01...0.03) }
+    func scales(_ symbol: String) -> OperatorExample.Input {
+      .random(TensorType(.f32, [Dim(symbol: symbol)]), 0.01...0.03)
+    }
     return [
       OperatorExample(
         QLinearMatMul(),
@@ -73,10 +81,12 @@ public struct QLinearMatMul: Composite {
       OperatorExample(
         QLinearMatMul(),
         [
-          bytes(["m", "k"]), scales("a"), bytes(["b"]), bytes(["l", "n"]), scales("c"), bytes(["d"]), scale(0.05), byte(128),
+          bytes(["m", "k"]), scales("a"), bytes(["b"]), bytes(["l", "n"]), scales("c"), bytes(["d"]), scale(0.05),
+          byte(128),
         ],
         sizes: [
-          Symbol("m"): 4, Symbol("k"): 3, Symbol("a"): 4, Symbol("b"): 4, Symbol("l"): 3, Symbol("n"): 2, Symbol("c"): 2,
+          Symbol("m"): 4, Symbol("k"): 3, Symbol("a"): 4, Symbol("b"): 4, Symbol("l"): 3, Symbol("n"): 2,
+          Symbol("c"): 2,
           Symbol("d"): 1,
         ]),
     ]
@@ -102,7 +112,8 @@ public struct ConvInteger: Composite {
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     try builder.requireNumber(Self.name, inputs, 2, "the zero point of x")
-    try QuantizedFactor(op: Self.name, inputs: inputs, value: 1, axis: 0).check(3, "the zero point of w", into: &builder)
+    try QuantizedFactor(op: Self.name, inputs: inputs, value: 1, axis: 0).check(
+      3, "the zero point of w", into: &builder)
     let x = try builder.centered(inputs, 0, zero: 2, axis: 0)
     let w = try builder.centered(inputs, 1, zero: 3, axis: 0)
     return [try builder.add1(conv, [x, w])]
@@ -141,10 +152,14 @@ public struct QLinearConv: Composite {
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 10) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
-    let numbers = [(1, "the scale of x"), (2, "the zero point of x"), (6, "the result's scale"), (7, "the result's zero point")]
+    let numbers = [
+      (1, "the scale of x"), (2, "the zero point of x"), (6, "the result's scale"), (7, "the result's zero point"),
+    ]
     for (index, name) in numbers { try builder.requireNumber(Self.name, inputs, index, name) }
     let weights = QuantizedFactor(op: Self.name, inputs: inputs, value: 3, axis: 0)
-    for (index, name) in [(4, "the scale of w"), (5, "the zero point of w")] { try weights.check(index, name, into: &builder) }
+    for (index, name) in [(4, "the scale of w"), (5, "the zero point of w")] {
+      try weights.check(index, name, into: &builder)
+    }
     let x = try builder.centered(inputs, 0, zero: 2, axis: 0)
     let w = try builder.centered(inputs, 3, zero: 5, axis: 0)
     let sum = try builder.add1(conv, [x, w] + (inputs.has(8) ? [inputs.id(8)] : []))
@@ -159,7 +174,8 @@ public struct QLinearConv: Composite {
         QLinearConv(),
         [
           .random(TensorType(.u8, ["n", 2, 4, 4]), 0...255), scale(0.01), byte(120),
-          .random(TensorType(.u8, [3, 2, 3, 3]), 0...255), .constant(.f32([3], [0.01, 0.02, 0.03])), byte(99), scale(0.2),
+          .random(TensorType(.u8, [3, 2, 3, 3]), 0...255), .constant(.f32([3], [0.01, 0.02, 0.03])), byte(99),
+          scale(0.2),
           byte(128), .random(TensorType(.i32, [3]), -999...999),
         ], sizes: [Symbol("n"): 2])
     ]
@@ -188,7 +204,8 @@ private struct QuantizedFactor {
       if entries.rank == 1 {
         let isList = listRank.map { factor.rank == $0 } ?? true
         try obligations.broadcasts(
-          entries.shape[0], to: isList ? factor.shape[axis < 0 ? axis + factor.rank : axis] : 1, "number of entries of \(name) \(entries)")
+          entries.shape[0], to: isList ? factor.shape[axis < 0 ? axis + factor.rank : axis] : 1,
+          "number of entries of \(name) \(entries)")
         return
       }
       guard let summed, entries.rank == factor.rank else {
@@ -196,7 +213,8 @@ private struct QuantizedFactor {
       }
       for place in 0..<factor.rank {
         let size = place == factor.rank + summed ? 1 : factor.shape[place]
-        try obligations.equal(entries.shape[place], size, "sizes of \(subject), but for the axis that is summed over, along axis \(place),")
+        try obligations.equal(
+          entries.shape[place], size, "sizes of \(subject), but for the axis that is summed over, along axis \(place),")
       }
     }
   }

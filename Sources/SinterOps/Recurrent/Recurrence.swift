@@ -86,7 +86,8 @@ struct Recurrence: Sendable {
     if chosen.isEmpty { chosen = (0..<directions).flatMap { _ in standard } }
     guard chosen.count == standard.count * directions else {
       throw DiagnosticError(
-        .user, "recurrent.activation", "\(standard.count * directions) activations are needed, but \(chosen.count) are given")
+        .user, "recurrent.activation",
+        "\(standard.count * directions) activations are needed, but \(chosen.count) are given")
     }
     var alphas = activationAlpha[...], betas = activationBeta[...]
     let all = chosen.map { activation in
@@ -116,7 +117,8 @@ struct Recurrence: Sendable {
       ? Sizes(steps: x.shape[0], batch: x.shape[1], input: x.shape[2], hidden: r.shape[2])
       : Sizes(steps: x.shape[1], batch: x.shape[0], input: x.shape[2], hidden: r.shape[2])
     if let hiddenSize {
-      sizes.hidden = try obligations.equal(sizes.hidden, Dim(hiddenSize), "elements of a state in R \(r) and hidden_size")
+      sizes.hidden = try obligations.equal(
+        sizes.hidden, Dim(hiddenSize), "elements of a state in R \(r) and hidden_size")
     }
     let d = Dim(directions)
     func match(_ index: Int, _ name: String, _ shape: [Dim]) throws {
@@ -126,7 +128,8 @@ struct Recurrence: Sendable {
         throw DiagnosticError(.user, "recurrent.shape", "\(name) must be \(Broadcast.list(shape)), but is \(type)")
       }
       _ = try obligations.equal(
-        type.shape, shape, "sizes of \(name) \(type) and those needed, \(Broadcast.list(shape)) for direction \(direction.rawValue),")
+        type.shape, shape,
+        "sizes of \(name) \(type) and those needed, \(Broadcast.list(shape)) for direction \(direction.rawValue),")
     }
     let width = sizes.hidden * Dim(gates)
     try match(1, "W", [d, width, sizes.input])
@@ -142,7 +145,8 @@ struct Recurrence: Sendable {
     if let lengths = inputs.integers(4),
       let wrong = lengths.first(where: { length in length < 0 || sizes.steps.value.map { length > $0 } ?? false })
     {
-      throw DiagnosticError(.user, "recurrent.length", "sequence_lens must be from 0 to \(sizes.steps), but holds \(wrong)")
+      throw DiagnosticError(
+        .user, "recurrent.length", "sequence_lens must be from 0 to \(sizes.steps), but holds \(wrong)")
     }
     return sizes
   }
@@ -203,7 +207,8 @@ struct Recurrence: Sendable {
         let direction = builder.constant(d, .i64)
         let own = builder.load(bias.id, [direction, index[2]]).cast(to: compute)
         let other = builder.load(bias.id, [direction, index[2] + builder.size(width)]).cast(to: compute)
-        return value + addRecurrentBias(builder, index[2], own) + addRecurrentBias(builder, index[2] + builder.size(width), other)
+        return value + addRecurrentBias(builder, index[2], own)
+          + addRecurrentBias(builder, index[2] + builder.size(width), other)
       }
       var initial: [Operand] = []
       for state in 0..<states {
@@ -242,7 +247,8 @@ struct Recurrence: Sendable {
       outputs.append(collected[0])
       finals.append(final)
     }
-    func join(_ parts: [Operand], _ index: (BodyBuilder, [Expr]) -> (direction: Expr, inner: [Expr]), _ shape: [Dim]) throws
+    func join(_ parts: [Operand], _ index: (BodyBuilder, [Expr]) -> (direction: Expr, inner: [Expr]), _ shape: [Dim])
+      throws
       -> Operand
     {
       try lowering.element(shape) { builder, at in
@@ -300,9 +306,12 @@ struct Recurrence: Sendable {
             return Dim(symbol)
           }), -0.5...0.5)
     }
-    let inputs = [random([4, 3, 5]), random([1, gates * 2, 5]), random([1, gates * 2, 2]), random([1, gates * 4]), .absent]
+    let inputs = [
+      random([4, 3, 5]), random([1, gates * 2, 5]), random([1, gates * 2, 2]), random([1, gates * 4]), .absent,
+    ]
     return OperatorExample(
-      op, inputs + (0..<states).map { _ in random([1, 3, 2]) } + (states > 1 ? [random([1, 6])] : []), outputs: 1 + states, sizes: sizes)
+      op, inputs + (0..<states).map { _ in random([1, 3, 2]) } + (states > 1 ? [random([1, 6])] : []),
+      outputs: 1 + states, sizes: sizes)
   }
 
   /// Inputs for examples: 4 steps, batch 3, 5 features, 6 hidden.

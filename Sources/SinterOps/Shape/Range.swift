@@ -63,7 +63,8 @@ public struct Range: Primitive {
         }
         let steps = ((number(limit) - number(start)) / number(delta)).unary(.ceil)
         let isCountable = (number(delta) .!= builder.constant(0, .f64)) && (steps < 0x1p40)
-        return builder.select(isCountable, steps.maximum(builder.constant(0, .f64)).cast(to: .i64), builder.constant(-1, .i64))
+        return builder.select(
+          isCountable, steps.maximum(builder.constant(0, .f64)).cast(to: .i64), builder.constant(-1, .i64))
       }
       lowering.define(symbol, as: count, "length of a range whose step is 0, or that never ends,")
     }

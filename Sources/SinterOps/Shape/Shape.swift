@@ -18,7 +18,9 @@ public struct Shape: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(Shape.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: start == 0 && end == nil ? 1 : 15) }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+    OnnxForm(of: self, since: start == 0 && end == nil ? 1 : 15)
+  }
 
   private func sizes(_ x: TensorType) -> [Dim] {
     func place(_ axis: Int) -> Int { min(max(axis < 0 ? axis + x.rank : axis, 0), x.rank) }

@@ -50,7 +50,8 @@ extension Obligations {
   mutating func broadcast(_ shape: [Dim], to target: [Dim]) throws {
     guard shape.count <= target.count else {
       throw DiagnosticError(
-        .user, "broadcast", "shape \(Broadcast.list(shape)) has more axes than \(Broadcast.list(target)), to which it must broadcast")
+        .user, "broadcast",
+        "shape \(Broadcast.list(shape)) has more axes than \(Broadcast.list(target)), to which it must broadcast")
     }
     for (axis, size) in shape.enumerated() {
       try broadcasts(

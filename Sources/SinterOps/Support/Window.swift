@@ -42,7 +42,10 @@ public struct Window: Sendable {
       throw DiagnosticError(.user, "window.kernel", "kernel_shape is \(kernel), but the weights are \(weights)")
     }
     return try sizes.enumerated().map { axis, size in
-      let known = kernel.isEmpty ? size : try obligations.equal(size, Dim(kernel[axis]), "kernel_shape \(kernel) and sizes of the weights \(weights)")
+      let known =
+        kernel.isEmpty
+        ? size
+        : try obligations.equal(size, Dim(kernel[axis]), "kernel_shape \(kernel) and sizes of the weights \(weights)")
       guard let number = known.value, (1...Self.limit).contains(number) else {
         if !known.isConstant {
           throw DiagnosticError(
@@ -92,7 +95,8 @@ public struct Window: Sendable {
         let padded = size + begin + end
         // Less than two steps short of a window: no window, but no mistake either.
         try obligations.atLeast(
-          padded, counting == .inside ? reach : reach - stride * 2 + 1, "padded size of spatial axis \(axis) of \(Broadcast.list(spatial))")
+          padded, counting == .inside ? reach : reach - stride * 2 + 1,
+          "padded size of spatial axis \(axis) of \(Broadcast.list(spatial))")
         geometry.output.append(
           Self.count(free: padded - reach, limit: size + begin, stride: strides[axis], counting, obligations.ranges))
       case .sameUpper, .sameLower:
@@ -164,7 +168,8 @@ struct ImageLayout {
       throw DiagnosticError(.user, "pool.rank", "the input must have a batch, a channel and spatial axes, but is \(x)")
     }
     // n examples of m elements are at least n.
-    try obligations.atLeast(x.count, x.shape[0], "number of elements of \(x), of which only the first axis may be empty,")
+    try obligations.atLeast(
+      x.count, x.shape[0], "number of elements of \(x), of which only the first axis may be empty,")
   }
   func spatial(_ shape: [Dim]) -> [Dim] {
     channelsLast ? Array(shape[1..<(shape.count - 1)]) : Array(shape.dropFirst(2))

@@ -47,7 +47,11 @@ extension Graph {
     var constants: [ConstantKey: ValueID] = [:]
     for id in values.indices {
       guard let tensor = constant(id) else { continue }
-      if let first = constants[ConstantKey(tensor)] { replacements[id.position] = first } else { constants[ConstantKey(tensor)] = id }
+      if let first = constants[ConstantKey(tensor)] {
+        replacements[id.position] = first
+      } else {
+        constants[ConstantKey(tensor)] = id
+      }
     }
     var known: [NodeKey: NodeID] = [:]
     var kept: [NodeID] = []
@@ -63,7 +67,8 @@ extension Graph {
       }
       let attributes = node.op.attributeValues
       let key = NodeKey(
-        op: ObjectIdentifier(Swift.type(of: node.op)), attributes: attributes.map(\.value), names: attributes.map(\.name),
+        op: ObjectIdentifier(Swift.type(of: node.op)), attributes: attributes.map(\.value),
+        names: attributes.map(\.name),
         inputs: node.inputs, outputCount: node.outputs.count)
       guard let first = known[key] else {
         known[key] = id

@@ -19,7 +19,8 @@ extension RewriteRule {
     let captures = site.inputs.dropFirst().compactMap { $0 }
     let first = inputs.bodies[0].inputs.count
     guard captures.count == first + inputs.bodies[1].inputs.count else { return nil }
-    let taken = condition != 0 ? (inputs.bodies[0], captures.prefix(first)) : (inputs.bodies[1], captures.dropFirst(first))
+    let taken =
+      condition != 0 ? (inputs.bodies[0], captures.prefix(first)) : (inputs.bodies[1], captures.dropFirst(first))
     return try site.build { try $0.splice(taken.0, Array(taken.1)) }
   }
 

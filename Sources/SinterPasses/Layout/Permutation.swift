@@ -74,6 +74,7 @@ extension RewriteSite {
     }
     guard open <= 1 else { return nil }
     // What stays in place may have no elements.
-    return try add1(Reshape(mayBeEmpty: open > 0 && entries.contains(0)), [value, constant(.i64([entries.count], entries))])
+    return try add1(
+      Reshape(mayBeEmpty: open > 0 && entries.contains(0)), [value, constant(.i64([entries.count], entries))])
   }
 }

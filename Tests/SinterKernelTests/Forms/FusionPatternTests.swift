@@ -183,17 +183,22 @@ struct FusionPatternTests {
 
   @Test(arguments: Between.allCases) func productsAroundSoftmaxAreAttention(_ between: Between) throws {
     let shape: [Dim] = ["n", 3, 20, 8]
-    let program = try program([TensorType(.f32, shape), TensorType(.f32, shape), TensorType(.f32, shape), TensorType(.f32, [20])]) {
+    let program = try program([
+      TensorType(.f32, shape), TensorType(.f32, shape), TensorType(.f32, shape), TensorType(.f32, [20]),
+    ]) {
       l, x in
       // One head of keys for all, repeated as exporters do.
-      let repeated = try l.element(shape) { b, i in b.load(x[1].id, [i[0], i[1].floorDivided(by: b.constant(3, .i64)), i[2], i[3]]) }
+      let repeated = try l.element(shape) { b, i in
+        b.load(x[1].id, [i[0], i[1].floorDivided(by: b.constant(3, .i64)), i[2], i[3]])
+      }
       let keys = between == .sharedHeads ? repeated : x[1]
       let transposed = try l.element(["n", 3, 8, 20]) { b, i in b.load(keys.id, [i[0], i[1], i[3], i[2]]) }
       let key =
         between == .scaledKey
         ? try l.element(transposed.shape) { b, i in b.load(transposed.id, i) * b.constant(0.5, .f32) } : transposed
       let scores = try l.contract(
-        batch: ["n", 3], m: [20], n: [20], k: [8], accumulate: .f32, lhs: { b, batch, m, k in b.load(x[0].id, batch + m + k) },
+        batch: ["n", 3], m: [20], n: [20], k: [8], accumulate: .f32,
+        lhs: { b, batch, m, k in b.load(x[0].id, batch + m + k) },
         rhs: { b, batch, n, k in b.load(key.id, batch + k + n) })
       var masked = scores
       if between == .mask {
@@ -207,7 +212,8 @@ struct FusionPatternTests {
       }
       let weights = try plainSoftmax(&l, masked)
       let result = try l.contract(
-        batch: ["n", 3], m: [20], n: [8], k: [20], accumulate: .f32, lhs: { b, batch, m, k in b.load(weights.id, batch + m + k) },
+        batch: ["n", 3], m: [20], n: [8], k: [20], accumulate: .f32,
+        lhs: { b, batch, m, k in b.load(weights.id, batch + m + k) },
         rhs: { b, batch, n, k in b.load(x[2].id, batch + k + n) })
       return [result] + (between == .weightsSeen ? [weights] : []) + (between == .scoresSeen ? [scores] : [])
     }

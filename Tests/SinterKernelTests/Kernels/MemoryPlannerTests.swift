@@ -32,7 +32,9 @@ struct MemoryPlannerTests {
 
   @Test func loopsKeepWhatTurnsHandOn() {
     let looped = program([16, 16, 16]) { steps, call in
-      steps = [call(0, 1), .loop(turn: Symbol("t"), count: 3, condition: nil, body: [call(1, 2), call(2, 1)]), call(1, 0)]
+      steps = [
+        call(0, 1), .loop(turn: Symbol("t"), count: 3, condition: nil, body: [call(1, 2), call(2, 1)]), call(1, 0),
+      ]
     }
     let lifetimes = MemoryPlanner.lifetimes(of: looped)
     // What is handed on lives through the loop; what each turn writes first lives inside a turn.

@@ -64,7 +64,9 @@ func checkText(of program: KernelProgram, sourceLocation: SourceLocation) throws
   }
   var constants: [String: HostTensor] = [:]
   for buffer in program.buffers.elements {
-    if case .constant(let tensor) = buffer.storage { constants[TensorText.hex(tensor.contentHash, digits: 16)] = tensor }
+    if case .constant(let tensor) = buffer.storage {
+      constants[TensorText.hex(tensor.contentHash, digits: 16)] = tensor
+    }
   }
   let text = program.description
   #expect(try KernelProgram(parsing: text) { constants[$0] }.description == text, sourceLocation: sourceLocation)

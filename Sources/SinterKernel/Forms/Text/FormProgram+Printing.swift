@@ -68,7 +68,8 @@ private struct FormPrinter {
       for input in printer.program.inputs {
         let declared = input.declared.map { " declared \($0)" } ?? ""
         printer.line(
-          "input \(input.value) \(TensorText.quoted(input.name)): \(printer.program.values[input.value].type)\(declared)")
+          "input \(input.value) \(TensorText.quoted(input.name)): \(printer.program.values[input.value].type)\(declared)"
+        )
       }
       for id in printer.usedConstants {
         guard let tensor = printer.program.values[id].constant else { continue }
@@ -132,7 +133,8 @@ private struct FormPrinter {
         }
       }
       line("}")
-    case .define(let symbol, .element(let value, let error)): line("define \(symbol.name) as \(value) or error \(error)")
+    case .define(let symbol, .element(let value, let error)):
+      line("define \(symbol.name) as \(value) or error \(error)")
     case .define(let symbol, .size(let size)): line("define \(symbol.name) as [\(size)]")
     case .require(let obligation): line("require \(obligation.text)")
     }
@@ -153,13 +155,15 @@ private struct FormPrinter {
         "contract batch \(sizes(form.batch)) m \(sizes(form.m)) n \(sizes(form.n)) k \(sizes(form.k)) in \(form.accumulate)"
       bodies = [("lhs", form.lhs), ("rhs", form.rhs)]
     case .attend(let form):
-      head += "attend batch \(sizes(form.batch)) rows \(sizes(form.rows)) keys [\(form.keys)] depth \(sizes(form.depth))"
+      head +=
+        "attend batch \(sizes(form.batch)) rows \(sizes(form.rows)) keys [\(form.keys)] depth \(sizes(form.depth))"
       head += " columns \(sizes(form.columns))" + (form.emptyIsZero ? " zeroed" : "") + " in \(form.accumulate)"
       bodies = [("query", form.query), ("key", form.key), ("score", form.score), ("value", form.value)]
     case .convolve(let form):
       head += "convolve \(form.input), \(form.weight) kernel \(numbers(form.kernel)) strides \(numbers(form.strides))"
       head += " dilations \(numbers(form.dilations)) pads \(sizes(form.padsBegin)) groups \(form.groups)"
-      head += (form.channelsLast ? " channelsLast" : "") + (form.isTransposed ? " transposed" : "") + " in \(form.accumulate)"
+      head +=
+        (form.channelsLast ? " channelsLast" : "") + (form.isTransposed ? " transposed" : "") + " in \(form.accumulate)"
     case .scan(let form):
       head += "scan \(form.combine.rawValue) axis \(form.axis)"
       head += (form.isExclusive ? " exclusive" : "") + (form.isReversed ? " reversed" : "")
