@@ -84,9 +84,11 @@ extension Fact {
           .user, "size.negative", "axis \(axis) of result \(result) would have the size \(number), of \(type)")
       }
     }
-    guard type.shape.allSatisfy({ $0.isConstant }) else { return }
     let count = type.count
-    if count.isOverflow || count.value.map({ $0 > Self.byteLimit / max(1, type.element.bits / 8) }) ?? false {
+    let most = Self.byteLimit / max(1, type.element.bits / 8)
+    // One element of what a symbol counts would be too much: only a tensor without elements could exist.
+    let isBeyond = count.terms.contains { $0.coefficient.magnitude > UInt(most) }
+    if count.isOverflow || count.value.map({ $0 > most }) ?? isBeyond {
       throw DiagnosticError(
         .limit, "size.bytes", "result \(result) would be \(type), which no memory holds", hint: "make it smaller")
     }
