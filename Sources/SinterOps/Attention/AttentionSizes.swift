@@ -45,7 +45,8 @@ struct AttentionSizes {
       size = try obligations.equal(q.shape[3], k.shape[3], "sizes of a head of queries \(q) and keys \(k)")
       valueSize = v.shape[3]
     }
-    try obligations.atLeast(keyHeads, 1, "number of heads of keys \(k)")
+    // No number is a multiple of zero.
+    if keyHeads.isConstant { try obligations.atLeast(keyHeads, 1, "number of heads of keys \(k)") }
     group = queryHeads == keyHeads ? 1 : queryHeads / keyHeads
     if queryHeads != keyHeads {
       try obligations.divisible(queryHeads, by: keyHeads, "number of heads of queries \(q), which share those of keys,")
