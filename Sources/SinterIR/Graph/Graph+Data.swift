@@ -16,6 +16,24 @@ extension Fact {
 }
 
 extension Graph {
+  /// What a node relies on, in the names that its results have for sizes from data: inference may have named them afresh.
+  func relations(_ stated: Obligations, inferred: [Fact], of id: NodeID) -> [Obligation] {
+    if nextDataNumber == 0 || stated.all.isEmpty { return stated.all }
+    var names: [Symbol: Dim] = [:]
+    func note(_ fresh: [Dim], _ recorded: [Dim]) {
+      guard fresh.count == recorded.count else { return }
+      for (a, b) in zip(fresh, recorded) where a != b {
+        if let symbol = a.symbol, symbol.isFromData { names[symbol] = b }
+      }
+    }
+    for (fact, output) in zip(inferred, nodes[id].outputs) {
+      let recorded = values[output].fact
+      note(fact.type.tensor?.shape ?? [], recorded.type.tensor?.shape ?? [])
+      note(fact.contents ?? [], recorded.contents ?? [])
+    }
+    return names.isEmpty ? stated.all : stated.all.map { $0.substituting { names[$0] } }
+  }
+
   /// Keeps names of sizes from data apart from those that a fact speaks of.
   mutating func noteDataSymbols(_ fact: Fact) {
     for symbol in fact.dataSymbols { nextDataNumber = max(nextDataNumber, (symbol.dataNumber ?? -1) + 1) }
@@ -59,22 +77,23 @@ extension Graph {
     return copy
   }
 
-  /// Takes one name for two sizes that are the same: a value takes the place of another that speaks of sizes of its own.
-  public mutating func identifySizes(of old: Fact, with new: Fact) throws {
-    guard nextDataNumber > 0, case let symbols = old.dataSymbols, !symbols.isEmpty else { return }
+  /// Takes one name for two sizes that are the same: a value takes the place of another, whose node made sizes known by names of its own.
+  public mutating func identifySizes(of old: ValueID, with new: ValueID) throws {
+    guard nextDataNumber > 0, let node = producer(of: old), case let own = definedSizes(of: node), !own.isEmpty else { return }
+    let (old, new) = (values[old].fact, values[new].fact)
     var map: [Symbol: Dim] = [:]
     if let was = old.type.tensor?.shape, let now = new.type.tensor?.shape {
       for (a, b) in zip(was, now) {
-        if let symbol = a.symbol, symbol.isFromData, a != b { map[symbol] = b }
+        if let symbol = a.symbol, own.contains(symbol), a != b { map[symbol] = b }
       }
     }
     for (a, b) in zip(old.contents ?? [], new.contents ?? []) where a != b {
       // A signed number is a difference of two sizes.
-      if let symbol = a.symbol, symbol.isFromData {
-        map[symbol] = b
+      if let symbol = a.symbol {
+        if own.contains(symbol) { map[symbol] = b }
       } else if a.terms.count == b.terms.count {
         for (x, y) in zip(a.terms, b.terms) where x.coefficient == y.coefficient {
-          if case .symbol(let symbol)? = x.factors.first, symbol.isFromData, x.factors.count == 1, y.factors.count == 1
+          if case .symbol(let symbol)? = x.factors.first, own.contains(symbol), x.factors.count == 1, y.factors.count == 1
           {
             map[symbol] = Dim(atom: y.factors[0])
           }

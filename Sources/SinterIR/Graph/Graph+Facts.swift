@@ -65,8 +65,9 @@ extension Graph {
       do {
         var stated = Obligations(ranges: ranges)
         facts = try node.op.inferWithContents(inputs(of: id), requiring: &stated)
+        let relations = relations(stated, inferred: facts, of: id)
         for lesson in try require(
-          stated.all.map({ $0.located(op: node.op, origin: node.origin, inputs: inputs(of: id)) }))
+          relations.map({ $0.located(op: node.op, origin: node.origin, inputs: inputs(of: id)) }))
         {
           facts = facts.map { $0.substituting(lesson.replacement) }
         }

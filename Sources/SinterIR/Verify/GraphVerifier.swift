@@ -148,7 +148,7 @@ public struct GraphVerifier {
       do {
         var stated = Obligations(ranges: graph.ranges)
         facts = try node.op.infer(graph.inputs(of: id), requiring: &stated)
-        for obligation in stated.all where !graph.implies([obligation]) && graph.refutes(obligation) {
+        for obligation in graph.relations(stated, inferred: facts, of: id) where !graph.implies([obligation]) && graph.refutes(obligation) {
           report("obligation", "\(id) relies on \(obligation), which is no obligation of the graph", at: id)
         }
       } catch {

@@ -77,7 +77,7 @@ extension Graph {
       }
       for (output, twin) in zip(node.outputs, nodes[first].outputs) {
         replacements[output.position] = twin
-        try identifySizes(of: values[output].fact, with: values[twin].fact)
+        try identifySizes(of: output, with: twin)
         if values[twin].name.isEmpty { values[twin].name = values[output].name }
       }
       for origin in node.origin where !nodes[first].origin.contains(origin) { nodes[first].origin.append(origin) }
