@@ -113,7 +113,13 @@ extension Graph {
   mutating func restateObligations() throws {
     let old = obligations
     obligations = []
-    try require(old)
+    do {
+      try require(old)
+    } catch {
+      // What no sizes fulfil stays: it refuses every run.
+      obligations = old
+      throw error
+    }
   }
 
   private mutating func learn(_ obligation: Obligation) throws -> SizeLesson? {

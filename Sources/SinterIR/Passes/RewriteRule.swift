@@ -112,13 +112,13 @@ final class Rewriter {
   private func inherit(_ old: ValueID, by new: ValueID, isNew: Bool) {
     let known = builder.graph.values[old]
     if builder.graph.values[new].name.isEmpty { builder.graph.values[new].name = known.name }
-    if isNew, builder.graph.nextDataNumber > 0 {
+    // Sizes that the old value's node made known take the new names.
+    let own = isNew ? builder.graph.producer(of: old).map { builder.graph.definedSizes(of: $0) } ?? [] : []
+    if !own.isEmpty {
       try? builder.graph.identifySizes(of: old, with: new)
     }
     guard isNew, case .tensor(let was) = known.fact.type, case .tensor(var now) = builder.graph.values[new].fact.type
     else { return }
-    // Sizes that the old value's node made known have the new names now.
-    let own = builder.graph.producer(of: old).map { builder.graph.definedSizes(of: $0) } ?? []
     for axis in now.shape.indices where !now.shape[axis].isConstant && own.isDisjoint(with: was.shape[axis].symbols) {
       now.shape[axis] = was.shape[axis]
     }
