@@ -124,7 +124,8 @@ package struct RandomSizeGraph {
     case 13: return try gather(x)
     case 14: return try builder.add1(Transpose(Array(0..<builder.type(x).rank).shuffled(using: &generator)), [x])
     case 15, 16:
-      let kind: Reduce.Kind = pick([.sum, .mean, .maximum, .minimum, .product])
+      // No products: those of many numbers are infinite, and then depend on their order where a zero is among them.
+      let kind: Reduce.Kind = pick([.sum, .mean, .maximum, .minimum])
       return try builder.add1(Reduce(kind, keepsAxes: pick([true, false])), [x, integers([axis(of: x)])])
     case 17: return try builder.add1(Softmax(pick([.soft, .logarithmic]), axis: axis(of: x)), [x])
     case 18: return try builder.add1(Expand(), [x, try builder.add1(Shape(), [partner(of: x)])])

@@ -51,7 +51,7 @@ extension Graph {
   }
 
   /// Sizes from data that the graph computes itself, in nodes of its own.
-  var ownDataSymbols: Set<Symbol> {
+  public var ownDataSymbols: Set<Symbol> {
     if nextDataNumber == 0 { return [] }
     var found: Set<Symbol> = []
     for id in order {

@@ -66,8 +66,8 @@ public struct If: Primitive, ControlFlow {
       guard a.element == b.element else {
         throw DiagnosticError(.user, "if.results", "result \(index) is \(a) in one branch and \(b) in the other")
       }
-      let known = Set(inputs.facts.flatMap { $0?.dataSymbols ?? [] })
-      func isKnown(_ size: Dim) -> Bool { size.symbols.allSatisfy { !$0.isFromData || known.contains($0) } }
+      let inside = yes.ownDataSymbols.union(no.ownDataSymbols)
+      func isKnown(_ size: Dim) -> Bool { inside.isDisjoint(with: size.symbols) }
       let shape = a.shape.indices.map { axis in
         a.shape[axis] == b.shape[axis] && isKnown(a.shape[axis])
           ? a.shape[axis] : inputs.freshSize(result: index, axis: axis)

@@ -69,7 +69,10 @@ public struct Loop: Primitive, ControlFlow {
       let type = try inputs.tensor(index)
       _ = try obligations.equal(type.count, 1, "elements of the \(name) \(type) and their number")
     }
-    let known = Set(inputs.facts.flatMap { $0?.dataSymbols ?? [] })
+    // Sizes that only a turn knows: those that it computes, and those that it finds changed.
+    let outside = Set(inputs.facts.flatMap { $0?.dataSymbols ?? [] })
+    let carried = body.inputs.dropFirst(2).prefix(carriedCount).flatMap { body.type(of: $0.value).symbols }
+    let inside = body.ownDataSymbols.union(carried.filter { Dim($0).isTurned && !outside.contains($0) })
     return try body.outputs.indices.dropFirst().map { index in
       let next = try body.tensorOutput(index)
       let result = index - 1
@@ -83,7 +86,7 @@ public struct Loop: Primitive, ControlFlow {
         return Fact(.tensor(type))
       }
       let slice = next.shape.enumerated().map { axis, size in
-        size.symbols.allSatisfy { !$0.isFromData || known.contains($0) }
+        inside.isDisjoint(with: size.symbols)
           ? size : inputs.freshSize(result: result, axis: axis + 1)
       }
       return Fact(next.element, [isCertain ? count : inputs.freshSize(result: result, axis: 0)] + slice)

@@ -102,7 +102,7 @@ public struct Scan: Primitive, ControlFlow {
         .user, "scan.results",
         "the graph must take and give \(stateCount) states, but gives \(body.outputs.count) results")
     }
-    let known = Set(inputs.facts.flatMap { $0?.dataSymbols ?? [] })
+    let inside = body.ownDataSymbols
     return try body.outputs.indices.map { index in
       var type = try body.tensorOutput(index)
       if index < stateCount {
@@ -112,7 +112,7 @@ public struct Scan: Primitive, ControlFlow {
         }
         type = try inputs.tensor(index)
       } else {
-        if let size = type.shape.first(where: { $0.symbols.contains { $0.isFromData && !known.contains($0) } }) {
+        if let size = type.shape.first(where: { !inside.isDisjoint(with: $0.symbols) }) {
           throw DiagnosticError(
             .limit, "scan.slice", "result \(index) is \(type) in a turn, where \(size) may differ from turn to turn",
             hint: "collect values of one size, or use a Loop")

@@ -135,7 +135,11 @@ package struct FormVerifier {
       read(variable.initial, by: variable.current)
       define(variable.current)
       let types = [variable.initial, variable.current, variable.next, variable.final].compactMap { type($0) }
-      if types.contains(where: { $0.element != types[0].element || !Self.agree($0.shape, types[0].shape) }) {
+      // Turns that no sizes allow need not make sense.
+      let isPossible = !repetition.body.contains { step in
+        if case .require(let obligation) = step { obligation.isSettled(program.ranges) == false } else { false }
+      }
+      if isPossible, types.contains(where: { $0.element != types[0].element || !Self.agree($0.shape, types[0].shape) }) {
         report(
           variable.current, "a carried value changes its type: \(types.map(\.description).joined(separator: ", "))")
       }
