@@ -134,12 +134,18 @@ package struct FormVerifier {
     for variable in repetition.carried {
       read(variable.initial, by: variable.current)
       define(variable.current)
-      let types = [variable.initial, variable.current, variable.next, variable.final].compactMap { type($0) }
+      var types = [variable.current, variable.initial, variable.next, variable.final].compactMap { type($0) }
+      // Sizes that each turn sets anew may be any before and behind it.
+      for (axis, size) in (type(variable.current)?.shape ?? []).enumerated()
+      where repetition.sizes.contains(where: { Dim($0.current) == size }) {
+        for place in types.indices where axis < types[place].rank { types[place].shape[axis] = size }
+      }
       // Turns that no sizes allow need not make sense.
       let isPossible = !repetition.body.contains { step in
         if case .require(let obligation) = step { obligation.isSettled(program.ranges) == false } else { false }
       }
-      if isPossible, types.contains(where: { $0.element != types[0].element || !Self.agree($0.shape, types[0].shape) }) {
+      if isPossible, types.contains(where: { $0.element != types[0].element || !Self.agree($0.shape, types[0].shape) })
+      {
         report(
           variable.current, "a carried value changes its type: \(types.map(\.description).joined(separator: ", "))")
       }
