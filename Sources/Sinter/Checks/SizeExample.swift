@@ -183,15 +183,9 @@ package struct SizeExample: Sendable {
 
 /// A generator that gives the same numbers on every machine.
 package struct CheckGenerator: RandomNumberGenerator, Sendable {
-  private var state: UInt64
-  package init(seed: UInt64) { state = seed &+ 0x9e37_79b9_7f4a_7c15 }
-  package mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
+  private var numbers: SplitMix64
+  package init(seed: UInt64) { numbers = SplitMix64(seed: seed &+ 0x9e37_79b9_7f4a_7c15) }
+  package mutating func next() -> UInt64 { numbers.next() }
 
   package mutating func pick<T>(_ choices: [T]) -> T { choices[Int.random(in: 0..<choices.count, using: &self)] }
 }
