@@ -21,27 +21,32 @@ let package = Package(
 
     // The straight line, from the bottom up.
     .target(name: "SinterCore"),
-    .target(name: "SinterKernel", dependencies: ["SinterCore", "COpenBLAS"]),
-    .target(name: "SinterIR", dependencies: ["SinterCore", "SinterKernel"]),
-    .target(name: "SinterOps", dependencies: ["SinterCore", "SinterKernel", "SinterIR"]),
-    .target(name: "SinterPasses", dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps"]),
-    .target(name: "SinterLLVM", dependencies: ["SinterCore", "SinterKernel", "SinterRuntime", "CLLVM"]),
+    .target(name: "SinterForms", dependencies: ["SinterCore", "COpenBLAS"]),
+    .target(name: "SinterIR", dependencies: ["SinterCore", "SinterForms"]),
+    .target(name: "SinterOps", dependencies: ["SinterCore", "SinterForms", "SinterIR"]),
+    .target(name: "SinterPasses", dependencies: ["SinterCore", "SinterForms", "SinterIR", "SinterOps"]),
+    .target(name: "SinterKernelIR", dependencies: ["SinterCore", "SinterForms"]),
+    .target(name: "SinterCPU", dependencies: ["SinterCore", "SinterForms", "SinterKernelIR"]),
+    .target(
+      name: "SinterLLVM",
+      dependencies: ["SinterCore", "SinterForms", "SinterKernelIR", "SinterCPU", "SinterRuntime", "CLLVM"]),
     .target(name: "SinterONNX", dependencies: ["SinterCore", "SinterIR", "SinterOps", "COnnx"]),
-    .target(name: "SinterVisual", dependencies: ["SinterCore", "SinterKernel", "SinterIR"]),
+    .target(name: "SinterVisual", dependencies: ["SinterCore", "SinterForms", "SinterIR"]),
     .target(name: "SinterModel", dependencies: ["SinterCore", "SinterABI"]),
 
     // What users import, and the command line.
     .target(
       name: "Sinter",
       dependencies: [
-        "SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterLLVM", "SinterONNX",
-        "SinterVisual", "SinterModel",
+        "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU", "SinterLLVM",
+        "SinterONNX", "SinterVisual", "SinterModel",
       ]),
     .executableTarget(
       name: "SinterCLI",
       dependencies: [
-        "Sinter", "SinterCore", "SinterIR", "SinterKernel", "SinterLLVM", "SinterModel", "SinterONNX", "SinterOps",
-        "SinterPasses", "SinterVisual", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Sinter", "SinterCore", "SinterIR", "SinterKernelIR", "SinterCPU", "SinterLLVM", "SinterModel", "SinterONNX",
+        "SinterOps", "SinterPasses", "SinterVisual",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     // The model zoo.
@@ -56,37 +61,44 @@ let package = Package(
     .testTarget(name: "SinterModelTests", dependencies: ["SinterCore", "SinterLLVM", "SinterModel"]),
     .testTarget(
       name: "SinterTests",
-      dependencies: ["Sinter", "SinterCore", "SinterIR", "SinterKernel", "SinterLLVM", "SinterOps", "SinterONNX"],
+      dependencies: ["Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterKernelIR", "SinterLLVM", "SinterOps", "SinterONNX"],
       exclude: ["Goldens"]),
     .testTarget(name: "SinterCLITests", dependencies: ["SinterCLI", "Sinter", "SinterCore"]),
     .testTarget(name: "StructureTests", dependencies: ["SinterCore", "SinterIR", "SinterOps"]),
     .testTarget(
       name: "SinterLLVMTests",
       dependencies: [
-        "SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterLLVM", "TestSupport",
+        "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU", "SinterLLVM",
+        "TestSupport",
       ]),
     .testTarget(name: "SinterCoreTests", dependencies: ["SinterCore"]),
-    .testTarget(name: "SinterKernelTests", dependencies: ["SinterKernel", "SinterCore", "TestSupport"]),
+    .testTarget(name: "SinterFormsTests", dependencies: ["SinterForms", "SinterCore", "TestSupport"]),
+    .testTarget(
+      name: "SinterKernelIRTests", dependencies: ["SinterKernelIR", "SinterForms", "SinterCore", "TestSupport"]),
+    .testTarget(
+      name: "SinterCPUTests",
+      dependencies: ["SinterCPU", "SinterKernelIR", "SinterForms", "SinterCore", "TestSupport"]),
     .target(
-      name: "TestSupport", dependencies: ["SinterCore", "SinterIR", "SinterOps"], path: "Tests/TestSupport"),
+      name: "TestSupport", dependencies: ["SinterCore", "SinterForms", "SinterIR", "SinterOps"],
+      path: "Tests/TestSupport"),
     .testTarget(
       name: "SinterPassesTests",
-      dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "TestSupport"],
+      dependencies: ["SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "TestSupport"],
       exclude: ["Goldens"]),
     .testTarget(
       name: "CompilerTests",
       dependencies: [
-        "Sinter", "SinterCore", "SinterKernel", "SinterIR", "SinterLLVM", "SinterONNX", "SinterOps", "TestSupport",
+        "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterLLVM", "SinterONNX", "SinterOps", "TestSupport",
       ], exclude: ["programs"]),
     .testTarget(
       name: "PromiseTests",
       dependencies: ["SinterCLI", "Sinter", "SinterCore", "SinterLLVM", "SinterONNX", "SinterOps", "TestSupport"],
       exclude: ["programs"]),
-    .testTarget(name: "SinterIRTests", dependencies: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps"]),
+    .testTarget(name: "SinterIRTests", dependencies: ["SinterCore", "SinterForms", "SinterIR", "SinterOps"]),
     .testTarget(
       name: "SinterOpsTests",
       dependencies: [
-        "SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterONNX", "TestSupport",
+        "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterONNX", "TestSupport",
       ]),
     .testTarget(name: "SinterONNXTests", dependencies: ["SinterONNX", "SinterCore", "SinterIR", "SinterOps"]),
   ],

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
 import Sinter
+import SinterCPU
 import SinterIR
-import SinterKernel
 import SinterLLVM
 
 /// `sinter compile`: a model becomes a library.

@@ -1,6 +1,6 @@
 import Foundation
 import Sinter
-import SinterKernel
+import SinterKernelIR
 import SinterLLVM
 
 /// What `--report` writes.

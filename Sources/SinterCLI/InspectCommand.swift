@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Sinter
 import SinterIR
-import SinterKernel
+import SinterKernelIR
 import SinterModel
 
 /// `sinter inspect`: what a model or a library holds.
@@ -65,7 +65,7 @@ struct InspectCommand: ParsableCommand {
     print("kernels     \(program.kernels.count) in \(calls) calls")
     print(
       "memory      " + (program.arenaBytes.map { "\(Terminal.bytes($0)) between kernels" } ?? "depends on the sizes"))
-    print("target      \(compiler.target.description)")
+    print("target      \(compiler.backEnd.description)")
   }
 
   private func library() throws {

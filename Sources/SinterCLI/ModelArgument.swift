@@ -81,7 +81,7 @@ struct ModelFile {
     var graph = try graph(binding: sizes)
     graph.name = CompileCommand.name(ofFile: path)
     var compiler = Compiler()
-    var options = LibraryOptions(target: compiler.target)
+    var options = LibraryOptions()
     options.writesHeaders = false
     options.profiles = profiles
     let library = "\(folder)/model.so"

@@ -9,6 +9,7 @@ extension Dim {
     if let x = a.value { return b.scaled(by: x) }
     if let y = b.value { return a.scaled(by: y) }
     if a.isOverflow || b.isOverflow { return .overflow }
+    if isTooLong(a, b) { return Dim(atom: order(a, b) <= 0 ? .product(a, b) : .product(b, a)) }
     var product = Gathering()
     product.terms.reserveCapacity((a.terms.count + 1) * (b.terms.count + 1))
     for x in a.terms {
@@ -23,6 +24,15 @@ extension Dim {
     let (constant, overflows) = a.constant.multipliedReportingOverflow(by: b.constant)
     return overflows ? .overflow : product.sum(constant: constant)
   }
+
+  /// Whether a product stays as it is instead of being multiplied out. No model's sizes come near these limits; sizes made of sizes made of
+  /// sizes would otherwise grow beyond all memory.
+  private static func isTooLong(_ a: Dim, _ b: Dim) -> Bool {
+    (a.terms.count + 1) * (b.terms.count + 1) > 512 || a.degree + b.degree > 24
+  }
+
+  /// The most factors of a term.
+  private var degree: Int { terms.first?.factors.count ?? 0 }
 
   private func scaled(by factor: Int) -> Dim {
     let (constant, overflows) = constant.multipliedReportingOverflow(by: factor)

@@ -75,7 +75,7 @@ extension Dim {
       let kind: Choices.Kind
       var sizes: [Dim]
       switch term.factors[0] {
-      case .symbol, .quotient, .remainder, .overflow: continue
+      case .symbol, .quotient, .remainder, .product, .overflow: continue
       case .minimum:
         kind = term.coefficient > 0 ? .least : .greatest
         sizes = term.factors[0].members
@@ -156,6 +156,7 @@ private struct BoundsFinder {
     case .maximum(let a, let b): return bounds(of: a, depth: depth).maximum(bounds(of: b, depth: depth))
     case .joint(let a, let b): return bounds(of: a, depth: depth).union(bounds(of: b, depth: depth))
     case .place(let index, let size): return place(index, size, depth)
+    case .product(let a, let b): return bounds(of: a, depth: depth) * bounds(of: b, depth: depth)
     case .overflow: return DimBounds(nil, nil)
     }
   }

@@ -64,6 +64,7 @@ extension Dim.Atom {
     case .maximum(let a, let b): Dim.max(a.substituting(replacement), b.substituting(replacement))
     case .joint(let a, let b): Dim.joint(a.substituting(replacement), b.substituting(replacement))
     case .place(let a, let b): Dim.place(a.substituting(replacement), in: b.substituting(replacement))
+    case .product(let a, let b): a.substituting(replacement) * b.substituting(replacement)
     case .overflow: .overflow
     }
   }
@@ -79,6 +80,7 @@ extension Dim.Atom {
     case .minimum: return Swift.min(x, y)
     case .maximum: return Swift.max(x, y)
     case .joint: return x == 1 ? y : x
+    case .product: return Dim.exact(x.multipliedReportingOverflow(by: y))
     case .place: return x < 0 ? Dim.exact(x.addingReportingOverflow(y)) : x
     }
   }

@@ -119,6 +119,7 @@ private struct DimParser {
     case ("joint", _): return folded(Dim.joint)
     case ("mod", 2): return arguments[0] % arguments[1]
     case ("place", 2): return Dim.place(arguments[0], in: arguments[1])
+    case ("product", 2): return arguments[0] * arguments[1]
     default: return nil
     }
   }

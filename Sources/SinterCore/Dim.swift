@@ -25,7 +25,7 @@ public struct Symbol: Hashable, Comparable, Sendable {
 /// The rules presume that sizes (symbols that are no index) are at least zero, and that what a size divides by is not zero, unless it is
 /// the constant zero. No arithmetic wraps or traps: what no 64-bit integer holds is `overflow`, and so is whatever is computed from it.
 public struct Dim: Hashable, Sendable {
-  /// What a term multiplies. Not a sum of several terms, which would have been multiplied out.
+  /// What a term multiplies. Not a sum of several terms, which is multiplied out or else a `product`.
   public indirect enum Atom: Hashable, Sendable {
     case symbol(Symbol)
     /// Rounded toward minus infinity. Has no value where the second is zero.
@@ -40,6 +40,8 @@ public struct Dim: Hashable, Sendable {
     case joint(Dim, Dim)
     /// The first where it is at least zero, else the sum of both: a place that counts from the end where it is negative.
     case place(Dim, Dim)
+    /// Two sizes whose product would have too many terms or factors to be multiplied out.
+    case product(Dim, Dim)
     /// No 64-bit integer. It stands alone: what it takes part in is no 64-bit integer, either.
     case overflow
   }
@@ -116,7 +118,7 @@ extension Dim.Atom {
     switch self {
     case .symbol, .overflow: nil
     case .quotient(let a, let b), .remainder(let a, let b), .minimum(let a, let b), .maximum(let a, let b),
-      .joint(let a, let b), .place(let a, let b):
+      .joint(let a, let b), .place(let a, let b), .product(let a, let b):
       (a, b)
     }
   }
@@ -136,4 +138,9 @@ extension Dim.Atom {
     }
     return found
   }
+}
+
+extension Dim {
+  /// Whether it depends on a size that data determine.
+  package var isFromData: Bool { !isConstant && symbols.contains(where: \.isFromData) }
 }

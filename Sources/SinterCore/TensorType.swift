@@ -18,6 +18,13 @@ public struct TensorType: Hashable, Sendable {
     let values = shape.compactMap(\.value)
     return values.count == shape.count ? values : nil
   }
+
+  /// Elements between neighbours along each axis, where elements lie row after row without gaps.
+  package static func strides(_ shape: [Dim]) -> [Dim] {
+    var strides = [Dim](repeating: 1, count: shape.count)
+    for axis in shape.indices.dropLast().reversed() { strides[axis] = strides[axis + 1] * shape[axis + 1] }
+    return strides
+  }
 }
 
 extension TensorType: CustomStringConvertible {

@@ -1,11 +1,11 @@
 import Glibc
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 
 /// From a scheduled program to files: the last part of the straight line.
 public enum LibraryCompiler {
   /// Compiles `program` for `options.target` to `path`; headers and weights beside it are named after the program.
-  public static func compile(
+  package static func compile(
     _ program: KernelProgram, to path: String, options: LibraryOptions = LibraryOptions()
   ) throws -> LibraryArtifacts {
     try compile([LibraryVariant(target: options.target, program: program)], to: path, options: options)
@@ -13,7 +13,7 @@ public enum LibraryCompiler {
 
   /// Compiles one model, scheduled for several processors, into one library, which takes the first that it can run. The
   /// variants must come from one graph; order them by what they demand, the most demanding first.
-  public static func compile(
+  package static func compile(
     _ variants: [LibraryVariant], to path: String, options: LibraryOptions = LibraryOptions()
   ) throws -> LibraryArtifacts {
     guard let first = variants.first else {
@@ -70,7 +70,7 @@ public enum LibraryCompiler {
   }
 
   /// What keeps a scheduled program from becoming a library.
-  public static func problems(of program: KernelProgram) -> [Diagnostic] {
+  package static func problems(of program: KernelProgram) -> [Diagnostic] {
     var weights = WeightLayout()
     do {
       _ = try ProgramLayout(program, weights: &weights)

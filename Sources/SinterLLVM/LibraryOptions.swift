@@ -1,6 +1,6 @@
 import Glibc
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 
 /// What becomes of a program.
 public struct LibraryOptions: Sendable {
@@ -51,11 +51,11 @@ public struct LibraryOptions: Sendable {
 }
 
 /// A model as it is computed on one kind of processor.
-public struct LibraryVariant: Sendable {
-  public var target: Target
-  public var program: KernelProgram
+package struct LibraryVariant: Sendable {
+  package var target: Target
+  package var program: KernelProgram
 
-  public init(target: Target, program: KernelProgram) {
+  package init(target: Target, program: KernelProgram) {
     self.target = target
     self.program = program
   }

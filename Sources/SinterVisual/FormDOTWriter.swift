@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterForms
 
 /// Draws a program of loop forms: after fusion, one node a kernel.
 package enum FormDOTWriter {

@@ -1,7 +1,7 @@
 import Sinter
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 import SinterLLVM
 import SinterOps
 import TestSupport

@@ -1,8 +1,8 @@
 import Foundation
 import Sinter
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 import SinterLLVM
 import SinterOps
 import TestSupport
@@ -73,7 +73,7 @@ import Testing
       var (model, graph) = (model, model.graph)
       graph.name = "case\(compiled.count)"
       var compiler = Compiler()
-      var options = LibraryOptions(target: compiler.target, emission: .object, writesHeaders: false)
+      var options = LibraryOptions(emission: .object, writesHeaders: false)
       options.compiler = "cc \(sanitizers)"
       let path = "\(folder)/\(graph.name).o"
       do {

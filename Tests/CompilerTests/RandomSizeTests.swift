@@ -1,8 +1,8 @@
 import Glibc
 import Sinter
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 import SinterLLVM
 import Synchronization
 import TestSupport

@@ -13,7 +13,7 @@ import Testing
       Result { () throws -> Subprocess.Result in
         let graph = try OnnxImporter(operators: .standard).graph(of: model.file)
         var compiler = Compiler()
-        let options = LibraryOptions(target: compiler.target, writesHeaders: false)
+        let options = LibraryOptions(writesHeaders: false)
         _ = try LibraryCompiler.compile(try compiler.kernels(of: graph), to: "\(folder)/model.so", options: options)
         return try Subprocess.run(try Self.host("promises", in: folder), ["\(folder)/model.so", "1", "3"])
       }
@@ -38,7 +38,7 @@ import Testing
     let outcome = try Files.withTemporaryFolder { folder throws(DiagnosticError) in
       Result { () throws -> Subprocess.Result in
         var compiler = Compiler()
-        let options = LibraryOptions(target: compiler.target, writesHeaders: false)
+        let options = LibraryOptions(writesHeaders: false)
         let program = try compiler.kernels(of: try OnnxImporter(operators: .standard).graph(of: file))
         _ = try LibraryCompiler.compile(program, to: "\(folder)/model.so", options: options)
         return try Subprocess.run(try Self.host("data_sizes", in: folder), ["\(folder)/model.so"])

@@ -170,4 +170,22 @@ struct DimTests {
   func textThatIsNoSizeIsRefused(text: String) {
     #expect(Dim(parsing: text) == nil)
   }
+
+  /// Sums multiplied by themselves over and over neither take long nor lose their meaning.
+  @Test func longProductsStayShort() {
+    let sum = (0..<12).reduce(Dim(0)) { $0 + Dim(Symbol("s\($1)")) } - Dim(Symbol("t"))
+    var product = sum
+    var value: Int? = 3
+    for _ in 0..<5 {
+      product = product * product + 1
+      value = value.map { $0 * $0 + 1 }
+      #expect(product.evaluated { $0 == Symbol("t") ? 9 : 1 } == value)
+      #expect(Dim(parsing: "\(product)") == product)
+      #expect(product.substituting { Dim($0) } == product)
+      #expect(product.bounds().lower.map { $0 <= value ?? 0 } ?? true)
+    }
+    let replaced = product.substituting { $0 == Symbol("t") ? sum * sum : Dim($0) }
+    #expect(replaced.evaluated { $0 == Symbol("t") ? 9 : 1 } == product.evaluated { $0 == Symbol("t") ? 9 : 1 })
+    #expect(product.terms.count < 600)
+  }
 }

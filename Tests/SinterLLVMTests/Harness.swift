@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 import SinterLLVM
 
 /// One kernel as a program: inputs in order, one output, one call.

@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 import Testing
 
 @testable import SinterLLVM

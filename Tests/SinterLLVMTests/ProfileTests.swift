@@ -1,6 +1,6 @@
 import Glibc
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 import SinterLLVM
 import Testing
 

@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 import SinterLLVM
 import Testing
 

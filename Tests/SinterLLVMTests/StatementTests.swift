@@ -1,6 +1,7 @@
 import Glibc
 import SinterCore
-import SinterKernel
+import SinterForms
+import SinterKernelIR
 import SinterLLVM
 import Testing
 

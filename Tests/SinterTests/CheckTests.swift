@@ -1,6 +1,6 @@
 import Sinter
+import SinterForms
 import SinterIR
-import SinterKernel
 import SinterLLVM
 import SinterONNX
 import SinterOps

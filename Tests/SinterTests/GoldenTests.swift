@@ -1,7 +1,8 @@
 import Foundation
 import Sinter
+import SinterForms
 import SinterIR
-import SinterKernel
+import SinterKernelIR
 import SinterLLVM
 import SinterOps
 import Testing

@@ -13,39 +13,46 @@ let moduleTable: [ModuleRow] = [
     name: "SinterCore", holds: "element types, shapes, host tensors, typed indices, diagnostics, flags",
     mayImport: []),
   ModuleRow(
-    name: "SinterKernel", holds: "loop forms, loop IR, verifier, interpreter, schedules, cost model",
+    name: "SinterForms", holds: "loop forms: bodies, lowering, fusion, text, verifier, interpreter",
     mayImport: ["SinterCore", "COpenBLAS"], onlyInternally: ["COpenBLAS"]),
   ModuleRow(
     name: "SinterIR", holds: "graph, operators as a protocol, builder, verifier, evaluator, pass manager",
-    mayImport: ["SinterCore", "SinterKernel"]),
+    mayImport: ["SinterCore", "SinterForms"]),
   ModuleRow(
     name: "SinterOps", holds: "one file per operator or family",
-    mayImport: ["SinterCore", "SinterKernel", "SinterIR"]),
+    mayImport: ["SinterCore", "SinterForms", "SinterIR"]),
   ModuleRow(
     name: "SinterPasses", holds: "one pass per file, and the pipelines",
-    mayImport: ["SinterCore", "SinterKernel", "SinterIR", "SinterOps"]),
+    mayImport: ["SinterCore", "SinterForms", "SinterIR", "SinterOps"]),
+  ModuleRow(
+    name: "SinterKernelIR", holds: "kernels: builder, text, verifier, interpreter, math, memory planner",
+    mayImport: ["SinterCore", "SinterForms"]),
+  ModuleRow(
+    name: "SinterCPU", holds: "from forms to kernels for a processor: machine, cost, schedules, tuning",
+    mayImport: ["SinterCore", "SinterForms", "SinterKernelIR"]),
   ModuleRow(
     name: "SinterLLVM", holds: "kernels to LLVM, targets, object files, linking",
-    mayImport: ["SinterCore", "SinterKernel", "SinterRuntime", "CLLVM"], onlyInternally: ["CLLVM", "SinterRuntime"]),
+    mayImport: ["SinterCore", "SinterForms", "SinterKernelIR", "SinterCPU", "SinterRuntime", "CLLVM"],
+    onlyInternally: ["CLLVM", "SinterRuntime"]),
   ModuleRow(
     name: "SinterONNX", holds: "ONNX files to graphs and back",
     mayImport: ["SinterCore", "SinterIR", "SinterOps", "COnnx"], onlyInternally: ["COnnx"]),
   ModuleRow(
     name: "SinterVisual", holds: "drawings and reports",
-    mayImport: ["SinterCore", "SinterKernel", "SinterIR"]),
+    mayImport: ["SinterCore", "SinterForms", "SinterIR"]),
   ModuleRow(
     name: "SinterModel", holds: "loads a compiled library and runs it",
     mayImport: ["SinterCore", "SinterABI"], onlyInternally: ["SinterABI"]),
   ModuleRow(
     name: "Sinter", holds: "what users import",
     mayImport: [
-      "SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterLLVM", "SinterONNX", "SinterVisual",
-      "SinterModel", "Foundation",
+      "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU", "SinterLLVM",
+      "SinterONNX", "SinterVisual", "SinterModel", "Foundation",
     ]),
   ModuleRow(
     name: "SinterCLI", holds: "the command line",
     mayImport: [
-      "Sinter", "SinterCore", "SinterKernel", "SinterIR", "SinterOps", "SinterPasses", "SinterLLVM", "SinterONNX",
-      "SinterVisual", "SinterModel", "ArgumentParser", "Foundation",
+      "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU",
+      "SinterLLVM", "SinterONNX", "SinterVisual", "SinterModel", "ArgumentParser", "Foundation",
     ]),
 ]

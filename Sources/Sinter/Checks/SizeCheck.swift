@@ -1,6 +1,7 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
+import SinterKernelIR
 import SinterLLVM
 
 /// Holds what compiled code computes at sizes that an operator's examples do not have against what the operator means.

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// An example of an operator whose inputs have symbols for sizes, and inputs of any sizes for it.
 package struct SizeExample: Sendable {

@@ -27,10 +27,10 @@ public struct CompiledGraph: Sendable {
     var graph = graph
     if let name { graph.name = name }
     var compiler = Compiler()
-    var options = LibraryOptions(target: compiler.target)
+    var options = LibraryOptions()
     options.writesHeaders = header
     let program = try compiler.kernels(of: graph)
-    _ = try LibraryCompiler.compile(program, to: path, options: options)
+    _ = try compiler.backEnd.emit(program, to: path, options: options)
     return try LoadedModel(path)
   }
 

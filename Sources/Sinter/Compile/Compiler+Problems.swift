@@ -1,5 +1,5 @@
+import SinterForms
 import SinterIR
-import SinterKernel
 import SinterLLVM
 
 extension Compiler {
@@ -7,7 +7,7 @@ extension Compiler {
   ///
   /// Stages go on with what the ones before them could do: nodes that nothing lowers are left out, and the forms of all others are
   /// scheduled. So the mistakes of one stage do not hide those of the next.
-  public mutating func problems(of graph: Graph) -> [Diagnostic] {
+  package mutating func problems(of graph: Graph) -> [Diagnostic] {
     var problems: [Diagnostic] = []
     func note(_ error: any Error) {
       let found = (error as? DiagnosticError)?.diagnostics ?? [Diagnostic(.bug, "check.error", "\(error)")]

@@ -1,6 +1,8 @@
+import SinterCPU
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
+import SinterKernelIR
 import SinterLLVM
 import SinterPasses
 
@@ -8,46 +10,44 @@ import SinterPasses
 ///
 /// Each stage takes a value and gives a value; `kernels(of:)` is all of them in order. The flags say what is checked, written down and
 /// timed on the way.
-public struct Compiler {
+package struct Compiler {
   /// What one stage took.
-  public struct Stage: Sendable {
-    public var name: String
-    public var milliseconds: Double
+  package struct Stage: Sendable {
+    package var name: String
+    package var milliseconds: Double
   }
 
-  public var target: Target
-  public var flags: Flags
-  public var scheduling: ScheduleOptions
+  package var backEnd: any BackEnd
+  package var flags: Flags
   /// Measures products and convolutions on this machine in several schedules, and takes the fastest of each. Sizes that are symbols are
   /// measured at `Tuner.typicalSize`. Two compilations may then differ.
-  public var tunes = false
+  package var tunes = false
   /// What tuning gained, once it was done.
-  public private(set) var tuning: Tuner.Summary?
-  public private(set) var stages: [Stage] = []
+  package private(set) var tuning: Tuner.Summary?
+  package private(set) var stages: [Stage] = []
   /// What the passes changed, by rule.
-  public private(set) var rewrites = RewriteLog()
+  package private(set) var rewrites = RewriteLog()
   /// What fusion decided.
   package private(set) var fusion = FusionReport()
   private var dumps: StageDumps
 
-  public init(
+  package init(
     for target: Target = .host, flags: Flags = .fromEnvironment(), scheduling: ScheduleOptions = ScheduleOptions()
   ) {
-    self.target = target
+    backEnd = CPUBackEnd(for: target, options: scheduling)
     self.flags = flags
-    self.scheduling = scheduling
     dumps = StageDumps(directory: flags.dumpDirectory)
   }
 
   /// All stages.
-  public mutating func kernels(of graph: Graph) throws -> KernelProgram {
+  package mutating func kernels(of graph: Graph) throws -> KernelProgram {
     let optimized = try optimize(graph)
     let forms = try lower(optimized)
     return try schedule(try fuse(forms))
   }
 
   /// The graph after all passes, or after given ones.
-  public mutating func optimize(_ graph: Graph, with passes: [Pass] = Pipelines.optimize) throws -> Graph {
+  package mutating func optimize(_ graph: Graph, with passes: [Pass] = Pipelines.optimize) throws -> Graph {
     if flags.verify { try GraphVerifier.verify(graph) }
     try dumps.write(graph.description, as: "input", suffix: "sinter")
     var manager = PassManager(flags: flags, dumps: dumps)
@@ -60,15 +60,16 @@ public struct Compiler {
   }
 
   /// The graph's loop forms, not fused.
-  public mutating func lower(_ graph: Graph) throws -> FormProgram {
+  package mutating func lower(_ graph: Graph) throws -> FormProgram {
     let program = try stage("lower") { try graph.lowered() }
     try check(program, after: "lower")
     return program
   }
 
   /// The same computation with fewer stored values; the report says what was decided about each.
-  public mutating func fuse(_ program: FormProgram) throws -> FormProgram {
-    let (fused, report) = try stage("fuse") { Fusion.fuse(program) }
+  package mutating func fuse(_ program: FormProgram) throws -> FormProgram {
+    let limits = backEnd.fusionLimits
+    let (fused, report) = try stage("fuse") { Fusion.fuse(program, limits: limits) }
     fusion = report
     try dumps.write(report.description + "\n", as: "fuse", suffix: "report")
     try check(fused, after: "fuse")
@@ -76,15 +77,13 @@ public struct Compiler {
   }
 
   /// Kernels for the target's machine.
-  public mutating func schedule(_ program: FormProgram) throws -> KernelProgram {
-    let machine = target.machine
-    var options = scheduling
+  package mutating func schedule(_ program: FormProgram) throws -> KernelProgram {
+    var backEnd = backEnd
     if tunes {
-      var tuner = try Tuner(for: target, options: scheduling)
-      options.choices = try stage("tune") { try tuner.choices(for: program) }
-      tuning = tuner.summary
+      let (tuned, summary) = try stage("tune") { try backEnd.tuned(for: program) }
+      (backEnd, tuning) = (tuned, summary)
     }
-    var kernels = try stage("schedule") { try Scheduler.schedule(program, for: machine, options: options) }
+    var kernels = try stage("schedule") { try backEnd.schedule(program) }
     if flags.verify { try KernelVerifier.verify(kernels) }
     try stage("plan") { MemoryPlanner.plan(&kernels) }
     return kernels

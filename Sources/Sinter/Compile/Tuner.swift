@@ -1,22 +1,24 @@
+import SinterCPU
 import SinterCore
-import SinterKernel
+import SinterForms
+import SinterKernelIR
 import SinterLLVM
 
 /// Finds the fastest schedule of each product and convolution of a program by running it.
 ///
 /// Each form is compiled alone, once for each of its candidates, and timed on one thread on numbers made up for it. Forms that come to the same
 /// kernels are measured once. What the cost model would have taken stays unless another is clearly faster.
-public struct Tuner {
+package struct Tuner {
   /// What tuning did.
-  public struct Summary: Sendable {
+  package struct Summary: Sendable {
     /// Different products and convolutions; those for which another schedule than the model's was taken.
-    public var measured = 0, changed = 0
+    package var measured = 0, changed = 0
     /// Seconds that one run of all of them takes, as the model schedules them and as tuned.
-    public var before = 0.0, after = 0.0
+    package var before = 0.0, after = 0.0
   }
 
   /// What a size counts for that is known only at run time.
-  public static let typicalSize = 64
+  package static let typicalSize = 64
 
   private static let secondsEach = 0.02
   /// Another schedule has to be so much faster than the model's: measurements are not exact.
@@ -24,12 +26,12 @@ public struct Tuner {
 
   private let target: Target
   private let options: ScheduleOptions
-  public private(set) var summary = Summary()
+  package private(set) var summary = Summary()
   /// What was found, by the kernels that the model schedules.
   private var found: [[Kernel]: ScheduleChoice?] = [:]
 
   /// Throws where this machine cannot run what the target's kernels are made of.
-  public init(for target: Target, options: ScheduleOptions = ScheduleOptions()) throws {
+  package init(for target: Target, options: ScheduleOptions = ScheduleOptions()) throws {
     let missing = Set(target.requiredFeatures).subtracting(Target.host.requiredFeatures)
     guard missing.isEmpty else {
       throw DiagnosticError(

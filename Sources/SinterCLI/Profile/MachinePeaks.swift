@@ -1,7 +1,8 @@
 import Foundation
 import Sinter
+import SinterCPU
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 import SinterLLVM
 import SinterModel
 

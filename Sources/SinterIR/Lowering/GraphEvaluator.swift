@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterForms
 
 /// Computes what a graph, or one node of it, means: its loop forms, interpreted. Slow and exact, for tests and for constants.
 public enum GraphEvaluator {

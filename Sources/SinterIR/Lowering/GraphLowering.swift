@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterForms
 
 extension Graph {
   /// The graph as loop forms: ports keep their names and order, and nothing of an operator is left.

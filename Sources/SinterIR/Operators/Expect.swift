@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterForms
 
 /// A value, on condition that a truth value is what it is expected to be; otherwise the run ends with an error.
 ///

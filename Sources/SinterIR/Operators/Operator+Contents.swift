@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterForms
 
 extension Operator {
   /// What `infer` says, with the elements of small results followed as sizes where those of all inputs are known.

@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterForms
 
 /// An operation of a graph. Its stored properties are its attributes.
 ///

@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterForms
 
 /// A small tensor of integers whose elements are sizes from here on: each becomes a symbol that is known when the model runs.
 ///

@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 
 /// Compiles the kernels of a program, several modules at once.
 package struct KernelCompiler {

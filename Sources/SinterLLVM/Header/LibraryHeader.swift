@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 
 /// The C header of one library: what goes in and comes out, and a typed function that runs it.
 struct LibraryHeader {
@@ -246,6 +246,7 @@ struct LibraryHeader {
     case .maximum(let a, let b): return call("maximum", a, b)
     case .joint(let a, let b): return call("joint", a, b)
     case .place(let a, let b): return call("place", a, b)
+    case .product(let a, let b): return "\(expression(a)) * \(expression(b))"
     // No size: the library refuses to run.
     case .overflow: return "INT64_MIN"
     }
@@ -259,7 +260,7 @@ extension Dim {
       term.factors.contains { factor in
         switch factor {
         case .symbol, .overflow: false
-        case .quotient, .remainder, .minimum, .maximum, .joint, .place: true
+        case .quotient, .remainder, .minimum, .maximum, .joint, .place, .product: true
         }
       }
     }

@@ -1,7 +1,8 @@
 internal import CLLVM
 import Glibc
 import SinterCore
-import SinterKernel
+import SinterForms
+import SinterKernelIR
 
 /// Runs a kernel program in this process, without a linker: for tests, for tuning, for folding constants.
 ///

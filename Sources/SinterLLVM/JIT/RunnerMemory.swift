@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 
 /// The buffers of a program that runs in this process, one block each. Inputs and constants are copied.
 final class RunnerMemory {

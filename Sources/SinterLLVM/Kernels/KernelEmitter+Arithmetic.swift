@@ -1,6 +1,7 @@
 internal import CLLVM
 import SinterCore
-import SinterKernel
+import SinterForms
+import SinterKernelIR
 
 extension KernelEmitter {
   func constant(_ scalar: Scalar, _ type: RegisterType) -> IRValue {

@@ -1,6 +1,6 @@
 internal import CLLVM
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 
 extension KernelEmitter {
   /// Conversion by value, lane by lane. Float to integer truncates, saturates and takes NaN to zero; integers wrap;

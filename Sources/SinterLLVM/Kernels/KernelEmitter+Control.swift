@@ -1,5 +1,5 @@
 internal import CLLVM
-import SinterKernel
+import SinterKernelIR
 
 extension KernelEmitter {
   /// Writes turns of a loop, `copies` of the body in each, as long as that many are left, and gives the index of the

@@ -1,6 +1,6 @@
 internal import CLLVM
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 
 extension KernelEmitter {
   func element(of memory: Memory) -> ElementType {

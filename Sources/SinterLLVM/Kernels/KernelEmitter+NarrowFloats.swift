@@ -1,6 +1,6 @@
 internal import CLLVM
 import SinterCore
-import SinterKernel
+import SinterForms
 
 /// Conversions of floats of 16 bits and less, by the same rules as `NarrowFloat`: widening is exact; narrowing rounds
 /// to nearest, ties to even (f8e8m0: up), and saturates but for f16 and bf16.

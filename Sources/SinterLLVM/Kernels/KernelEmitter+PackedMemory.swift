@@ -1,6 +1,6 @@
 internal import CLLVM
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 
 /// Elements of 2 and 4 bits, the first in the low bits of its byte.
 ///

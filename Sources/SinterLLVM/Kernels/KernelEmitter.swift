@@ -1,6 +1,6 @@
 internal import CLLVM
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 
 /// Writes one kernel as two LLVM functions: the entry point that the runtime calls, and the tasks themselves.
 ///

@@ -1,4 +1,4 @@
-import SinterKernel
+import SinterKernelIR
 
 /// What is known of scalar i64 registers: a power of two, at most 8, that divides their value.
 ///

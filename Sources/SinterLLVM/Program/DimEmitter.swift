@@ -62,6 +62,7 @@ struct DimEmitter {
     case .place(let index, let size):
       let (x, y) = (try emit(index), try emit(size))
       return checked("llvm.sadd.with.overflow", x, ir.select(ir.icmp(LLVMIntSLT, x, 0), y, ir.index(0)))
+    case .product(let a, let b): return checked("llvm.smul.with.overflow", try emit(a), try emit(b))
     case .overflow:
       fails(ir.int(ir.i1, 1))
       return ir.index(0)

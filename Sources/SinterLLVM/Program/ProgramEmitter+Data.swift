@@ -1,6 +1,6 @@
 internal import CLLVM
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 
 /// Steps of `run` that deal with sizes that data determine.
 extension ProgramEmitter {

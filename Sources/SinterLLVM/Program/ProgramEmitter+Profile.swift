@@ -1,6 +1,6 @@
 internal import CLLVM
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 
 /// What `run` does besides in a library that is compiled to be profiled: it tells the runtime of each launch.
 extension ProgramEmitter {

@@ -1,6 +1,6 @@
 internal import CLLVM
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 
 extension ProgramEmitter {
   /// Steps that share a function; one function of thousands would cost LLVM more than their sum.

@@ -1,6 +1,6 @@
 internal import CLLVM
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 
 extension ProgramEmitter {
   func emitTables(plan: IRValue, run: IRValue) {

@@ -1,6 +1,6 @@
 internal import CLLVM
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 
 /// Writes the generated part of a library but for its kernels: the `sinter_program` of sinter_runtime.h, its tables,
 /// `plan` and `run`.

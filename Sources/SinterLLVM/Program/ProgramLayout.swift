@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 
 /// Where everything of a program lies: sizes in slots, constants in the weights, buffers between steps.
 struct ProgramLayout {

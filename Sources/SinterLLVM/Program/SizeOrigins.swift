@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterKernelIR
 
 /// Tells users where the sizes in a message come from: the dimensions of inputs that they gave.
 struct SizeOrigins {

@@ -1,5 +1,5 @@
 import Glibc
-import SinterKernel
+import SinterCPU
 
 extension Target {
   /// The instruction sets of x86-64 as the psABI numbers them.

@@ -1,6 +1,6 @@
 internal import CLLVM
+import SinterCPU
 import SinterCore
-import SinterKernel
 
 /// A processor to write code for: what LLVM must know of it, what schedules must, and what a library checks before it
 /// runs.
@@ -15,7 +15,7 @@ public struct Target: Hashable, Sendable {
   /// The processor whose latencies LLVM schedules for.
   var tuning: String
   /// The numbers that schedules work with.
-  public var machine: Machine
+  package var machine: Machine
   /// What the processor must have, in the spelling of /proc/cpuinfo.
   public var requiredFeatures: [String]
 

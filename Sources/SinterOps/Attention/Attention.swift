@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Softmax(scale · Q · Kᵀ + mask) · V over heads, where groups of query heads may share one head of keys and values, with a cache and the masks
 /// that ONNX knows.

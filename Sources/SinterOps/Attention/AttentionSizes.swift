@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The sizes of an attention, and where its elements lie in inputs of three or four axes.
 struct AttentionSizes {

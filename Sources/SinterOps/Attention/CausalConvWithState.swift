@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// A convolution of each channel with its own weights that sees no later element, going on from a state that holds the last elements before.
 /// Inputs: x [batch, channels, length], weights [channels, 1, k], bias, the state [batch, channels, k - 1]. Results: y, the next state.

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Attention without softmax, as a recurrence over a state that adds up products of keys and values.
 ///

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Pairs of elements of each head turned by angles that depend on the position. Inputs: x as [batch, heads, sequence, size] or [batch,
 /// sequence, heads · size], cosines and sines [positions, half] for given position ids [batch, sequence], or [batch, sequence, half].

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// A cache with an update written along its sequence axis, for each sample of the batch from a place of its own. Inputs: the cache, the
 /// update, the places (0).

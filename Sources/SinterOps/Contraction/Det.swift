@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Determinants of square matrices, which are the last two axes, of up to 5 rows.
 public struct Det: Primitive {

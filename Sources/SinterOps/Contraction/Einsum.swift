@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Sums of products over named axes: `bij,bjk->bik`. Letters that the result lacks are summed over; `…` stands for axes that broadcast.
 public struct Einsum: Primitive {

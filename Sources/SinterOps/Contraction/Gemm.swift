@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// alpha · A' · B' + beta · C, where A' and B' may be transposed and C broadcasts to the product.
 public struct Gemm: Primitive {

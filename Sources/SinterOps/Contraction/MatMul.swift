@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Matrix products as NumPy's `matmul` has them: the last two axes are multiplied, the ones before broadcast, and an operand of rank 1
 /// is a row on the left, a column on the right.

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// An operator that runs graphs of its own. What a graph captures from around it comes as its last inputs, and as the last inputs of
 /// the node, graph after graph.

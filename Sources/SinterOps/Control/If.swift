@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The results of one graph or of another, as a condition says. A condition that is known ahead of time leaves only the graph it picks.
 /// Otherwise results may differ in size, and must have equal numbers of axes.

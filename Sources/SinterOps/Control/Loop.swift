@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// A graph run again and again, at most as often as a count says and as long as a condition holds, with values carried from turn to turn.
 ///

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// A graph run once for each place along an axis, with states carried from one run to the next.
 ///

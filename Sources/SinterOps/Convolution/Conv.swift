@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// A convolution as neural networks mean it: each result is the sum of a window's elements times the weights, over all channels of
 /// its group. Input [n, c, spatial…], weights [m, c / group, kernel…], bias [m].

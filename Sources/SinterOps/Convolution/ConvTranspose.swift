@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The adjoint of a convolution in its input: each element of the input adds the weights, times itself, to a window of the result.
 /// Input [n, c, spatial…], weights [c, m / group, kernel…], bias [m].

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// A convolution over two spatial axes whose window's elements are each moved by an offset of their own, read by linear interpolation. Inputs:
 /// x, weights [m, c / group, h, w], offsets [n, offset groups · h · w · 2, oh, ow], bias, a factor for each element of the window.

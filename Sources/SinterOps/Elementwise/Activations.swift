@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// x where positive, alpha · x elsewhere.
 public struct LeakyRelu: ElementwiseUnary {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Functions of two elements of one type, with NumPy's broadcasting.
 public struct Binary: Primitive, Elementwise {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The same bits as elements of another type of the same width.
 public struct BitCast: Primitive {

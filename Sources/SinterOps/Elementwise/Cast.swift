@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Elements converted to another type by value.
 public struct Cast: Primitive, Elementwise {

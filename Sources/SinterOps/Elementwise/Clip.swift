@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Elements held between a least and a greatest value, which are scalar inputs and may be absent. Where they cross, the greatest wins.
 public struct Clip: Primitive, Elementwise {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Comparisons of two elements, with NumPy's broadcasting. The result is a truth value.
 public struct Compare: Primitive, Elementwise {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// An operator that computes each element of its result from the same element of its one input, in the same type.
 public protocol ElementwiseUnary: Primitive, Elementwise {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Whether each element is not a number.
 public struct IsNaN: Primitive, Elementwise {

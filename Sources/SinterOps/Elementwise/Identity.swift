@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The input itself, of whatever type.
 public struct Identity: Primitive {

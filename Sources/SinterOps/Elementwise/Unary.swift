@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Functions of one element without attributes.
 public struct Unary: ElementwiseUnary {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// One element of each of any number of inputs joined into one, with broadcasting.
 public struct Variadic: Primitive, Elementwise {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// An element of one input where a condition holds, of another elsewhere; all three broadcast.
 public struct Where: Primitive, Elementwise {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Where the largest or smallest element along an axis is.
 public struct ArgReduce: Primitive {

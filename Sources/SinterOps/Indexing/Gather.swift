@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Slices of the first input along an axis, picked by the elements of the second.
 public struct Gather: Primitive {

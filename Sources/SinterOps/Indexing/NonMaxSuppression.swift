@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The boxes of each class that are left when, from the best score down, those that overlap a chosen one too much are dropped.
 ///

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The indices of all elements that are not zero, one column each, in row-major order.
 public struct NonZero: Primitive {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// A new axis that holds one value at the place that an index names, and another everywhere else. Inputs: indices, depth (the axis'
 /// size), values (off, on).

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// What becomes of an element that an update meets.
 public enum ScatterReduction: String, CaseIterable, Sendable {

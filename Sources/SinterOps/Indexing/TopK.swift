@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The largest or smallest elements along an axis, and where they are. Inputs: data, how many.
 public struct TopK: Primitive {

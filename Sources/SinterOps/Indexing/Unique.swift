@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The different elements of a tensor, or its different slices along an axis. Results: them, the first place of each, for each place which of
 /// them stands there, how often each occurs. A NaN is different from everything, and stands behind all numbers.

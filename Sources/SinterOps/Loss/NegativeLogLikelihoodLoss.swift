@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// How the losses of all samples become one.
 public enum LossReduction: String, CaseIterable, Sendable { case none, sum, mean }

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// (x - mean) / sqrt(variance + epsilon) · scale + bias, with given statistics, one a channel.
 ///

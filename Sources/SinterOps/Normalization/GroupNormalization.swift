@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Normalizes each group of channels of each example to mean 0 and variance 1, with a scale and a bias a channel (a group, before opset 21).
 /// With as many groups as channels this is instance normalization.

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Each element over a power of the squares of its neighbours along the channels: x / (bias + alpha / size · Σ x²)^beta.
 public struct LRN: Primitive {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Each row, which is all axes from `axis` on, shifted to mean 0 and scaled to variance 1, then times a scale and plus a bias. Further
 /// results are the mean and the inverse standard deviation, in f32, with the row's axes of size 1.

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Elements over the norm of their row along an axis; rows of zeros stay.
 public struct LpNormalization: Composite {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Each row, which is all axes from `axis` on, divided by the root of its mean square, then times a scale.
 public struct RMSNormalization: Primitive {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// One number a channel: the mean, the maximum or the p-norm over all spatial axes, which stay with size 1.
 public struct GlobalPool: Primitive {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The inverse of a maximum pool: each element goes back to the place it came from, zeros elsewhere. Inputs: x, the places, row-major over the
 /// whole result as its window gives it, the result's shape.

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The greatest element of each window, and on request its position in the whole input.
 public struct MaxPool: Primitive {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Floats as bytes, with the scale and zero point that make the most of the range from the least to the greatest element and zero. Results:
 /// the bytes, the scale, the zero point.

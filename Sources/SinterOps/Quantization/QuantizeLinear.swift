@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Which scale and zero point belong to an element: one for all, one for each place along an axis, or one for each block of places.
 struct QuantizationGrid {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// A product of matrices of bytes in 32-bit integers, zero points taken off first. Inputs: a, b, zero point of a (0), of b (0).
 public struct MatMulInteger: Composite {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Gated recurrent units over a sequence. Gates in ONNX's order: update, reset, hidden.
 public struct GRU: Primitive {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// A long short-term memory over a sequence. Gates in ONNX's order: input, output, forget, cell.
 public struct LSTM: Primitive {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// A plain recurrent network over a sequence: h = f(x · Wᵀ + h · Rᵀ + b).
 public struct RNN: Primitive {

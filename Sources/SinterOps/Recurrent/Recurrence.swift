@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// What LSTM, GRU and RNN share: attributes, shapes, directions, sequence lengths, and the form of their computation.
 ///

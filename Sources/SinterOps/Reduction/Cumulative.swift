@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Sums or products of all elements up to each one along the axis that the second input names.
 public struct Cumulative: Primitive {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Elements along axes combined into one. Inputs: data, axes (all where absent or empty, unless `noop_with_empty_axes`).
 public struct Reduce: Primitive {

@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterForms
 
 /// Which elements a reduction combines into which result.
 protocol ReductionScope {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// exp(x) over its sum along an axis, the logarithm of that, or 1 at the first largest element and 0 elsewhere.
 public struct Softmax: Primitive {

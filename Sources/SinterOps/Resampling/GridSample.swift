@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// An image sampled at places that a grid names, in coordinates from -1 to 1, the last axis' first: x [n, c, spatial…] and the grid [n,
 /// places…, d] give [n, c, places…].

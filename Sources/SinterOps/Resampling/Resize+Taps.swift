@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Interpolation along an axis reads the same few places with the same weights in every line, so that these are values of their own, one
 /// number for each tap and index.

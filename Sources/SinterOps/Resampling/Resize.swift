@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// An image at another size: nearest, linear or cubic interpolation along any axes, with ONNX's ways to relate coordinates.
 ///

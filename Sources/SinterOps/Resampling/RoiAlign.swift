@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Regions of images at a fixed size: each result is the mean or the maximum of samples inside its part of a region. Inputs: x [n, c, h, w],
 /// regions [r, 4] (x1, y1, x2, y2), the image of each [r].

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Where each place of an image is taken to by an affine map: theta [n, d, d + 1] and the image's sizes [n, c, spatial…] give [n,
 /// spatial…, d], in coordinates from -1 to 1.

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Axes cut or padded with zeros on both sides to given sizes, around the middle. Inputs: data, sizes (of `axes`, or of all).
 public struct CenterCropPad: Primitive {

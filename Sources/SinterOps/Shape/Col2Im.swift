@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Blocks, one a column, added up where they overlap to an image: [n, c · block, blocks] to [n, c, image…]. Inputs: columns, the image's
 /// sizes, the block's sizes.

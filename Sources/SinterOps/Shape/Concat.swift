@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The inputs one after another along an axis.
 public struct Concat: Primitive {

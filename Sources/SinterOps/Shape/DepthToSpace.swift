@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Blocks of channels moved into squares of `blocksize` by `blocksize` places: [n, c·b², h, w] to [n, c, h·b, w·b].
 public struct DepthToSpace: Primitive {

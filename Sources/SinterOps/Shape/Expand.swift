@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The input broadcast against a shape that the second input gives.
 public struct Expand: Primitive {

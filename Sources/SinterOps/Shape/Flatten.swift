@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The axes before `axis` joined into one, and those from it on into another.
 public struct Flatten: Primitive {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// One value everywhere, in the shape that the input gives.
 public struct ConstantOfShape: Primitive {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// What a slice takes whose axes or steps are known only at run time.
 struct OpenSlice {

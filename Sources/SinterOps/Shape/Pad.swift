@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Elements added before and after each axis, or removed where `pads` is negative. Inputs: data, pads (all begins, then all ends), the
 /// constant (0), axes (all).

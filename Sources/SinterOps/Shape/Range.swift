@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// start, start + delta, … to before limit.
 public struct Range: Primitive {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The same elements under sizes that the second input gives: 0 keeps the input's size there (or is zero with `allowzero`), and one -1
 /// is whatever the others leave.

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The first elements along the time axis in reverse, as many for each batch as the second input says.
 public struct ReverseSequence: Primitive {

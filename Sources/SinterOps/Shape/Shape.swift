@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The sizes of the input's axes from `start` to before `end`, as i64.
 public struct Shape: Primitive {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Every `steps`-th element from `starts` to before `ends` along `axes`. Negative places count from the end, and places outside are moved to
 /// the border. Inputs: data, starts, ends, axes (all from the first), steps (1).

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Parts of the input along an axis: of the sizes that the second input gives; or `num_outputs` equal ones, the last one smaller where
 /// these do not divide the axis; or without either as many equal ones as there are results.

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Without the axes of size 1 that the second input names, or without all of them.
 public struct Squeeze: Primitive {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Axes in another order: axis j of the result is axis `perm[j]` of the input. Without `perm` the order is reversed.
 public struct Transpose: Primitive {

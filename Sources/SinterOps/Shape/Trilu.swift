@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The upper or lower triangle of matrices, counted from the diagonal that the second input names; zeros elsewhere.
 public struct Trilu: Primitive {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Axes of size 1 added at the places, in the result, that the second input names.
 public struct Unsqueeze: Primitive {

@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// A window of cosines of the length that the input gives.
 public struct CosineWindow: Primitive {

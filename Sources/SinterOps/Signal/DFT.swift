@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The discrete Fourier transform along an axis. The input's last axis holds real parts, or real and imaginary ones; so does the
 /// result's. Inputs: x, the length (the axis'; longer ones are filled up with zeros), the axis (-2).

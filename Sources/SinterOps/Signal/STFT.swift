@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The Fourier transforms of windows that move along a signal. Inputs: the signal [batch, length, 1 or 2], the step, the window, the
 /// length of a frame. The result is [batch, frames, frequencies, 2].

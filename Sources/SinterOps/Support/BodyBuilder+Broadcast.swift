@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterForms
 
 extension BodyBuilder {
   /// The element of an operand for an index of the joint shape that it broadcasts to, in the operand's compute type.

@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterForms
 
 /// NumPy's broadcasting, with sizes that may be known only at run time.
 ///

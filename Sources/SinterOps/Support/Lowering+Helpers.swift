@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterForms
 
 extension Lowering {
   /// The elements converted to another type; the operand itself where it has that type.

@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterForms
 
 extension Lowering {
   /// The places below `extent` at which a condition holds, in order.

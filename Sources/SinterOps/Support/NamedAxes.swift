@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Axes that a tensor names while the model runs. Negative ones count from the end.
 struct NamedAxes {

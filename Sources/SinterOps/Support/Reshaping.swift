@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterForms
 
 extension Lowering {
   /// The same elements, row-major, under other sizes with the same product.

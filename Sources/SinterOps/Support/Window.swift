@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// The attributes that Conv and the pools share: a window that moves over the spatial axes.
 public struct Window: Sendable {

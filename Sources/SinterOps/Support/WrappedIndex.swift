@@ -1,6 +1,6 @@
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 
 /// Indices that a tensor holds, where negative ones count from the end: how they become indices that a load may use.
 struct WrappedIndex {

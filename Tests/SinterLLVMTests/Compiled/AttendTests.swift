@@ -1,5 +1,5 @@
 import SinterCore
-import SinterKernel
+import SinterForms
 import Testing
 
 @testable import SinterLLVM

@@ -1,5 +1,6 @@
 import SinterCore
-import SinterKernel
+import SinterForms
+import SinterCPU
 import Testing
 
 @testable import SinterLLVM

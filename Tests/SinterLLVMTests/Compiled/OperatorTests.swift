@@ -1,6 +1,7 @@
+import SinterCPU
 import SinterCore
+import SinterForms
 import SinterIR
-import SinterKernel
 import SinterLLVM
 import SinterOps
 import SinterPasses

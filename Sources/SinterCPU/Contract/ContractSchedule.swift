@@ -1,0 +1,244 @@
+import SinterCore
+import SinterForms
+
+/// Matrix products and all that comes down to them: register tiles over panels of the right side.
+///
+/// A right side that is constant is packed at compile time into panels (`PanelLayout`); one that is computed is read as it lies, where its
+/// columns are neighbours, and copied so that they are, where not. The left side is always read as it lies.
+struct ContractSchedule {
+  let form: ContractForm
+  /// What is computed of groups of the columns; nil where the product itself is the result.
+  var columnGroups: ColumnGroups?
+
+  /// The axes of the result that are neither the collapsed rows nor the collapsed columns: batches, and rows or columns that do not collapse.
+  private struct Outer {
+    var axis: Int
+    var extent: Dim
+    var lhsStride: Dim
+    var rhsStride: Dim
+  }
+
+  private var batchCount: Int { form.batch.count }
+  private var groups: Int { columnGroups?.count ?? 1 }
+
+  static func schedule(_ form: ContractForm, context: inout ScheduleContext) throws {
+    try ContractSchedule(form: form).run(&context)
+  }
+
+  // MARK: Sides
+
+  /// A body as memory, copied to scratch where it is not plain memory already or where `isUsable` refuses its strides.
+  private func side(
+    _ body: Body, own: [Dim], isRight: Bool, context: inout ScheduleContext, isUsable: (Factor) -> Bool
+  ) throws -> Factor {
+    let axes = form.batch + own + form.k
+    // Copied with k before the columns, as the tile reads them; for the left side the order of its axes is fine.
+    let order =
+      isRight
+      ? Array(0..<batchCount) + Array((batchCount + own.count)..<axes.count)
+        + Array(batchCount..<(batchCount + own.count)) : Array(axes.indices)
+    return try context.factor(
+      body, axes: axes, order: order, named: isRight ? "right" : "left", isUsable: isUsable)
+  }
+
+  // MARK: The schedule
+
+  func run(_ context: inout ScheduleContext) throws {
+    let columns = form.n.reduce(Dim(1), *)
+    let lanes = context.machine.lanes(form.accumulate, columns: columnGroups?.extent ?? columns.value)
+    let isVectorType = form.accumulate == .f32 || form.accumulate == .f64 || form.accumulate == .i32
+    guard isVectorType, columns.value.map({ $0 > context.machine.lanes(form.accumulate) / 4 }) ?? true
+    else {
+      return try ReduceSchedule.schedule(form.reduction { [values = context.values] in values[$0].type.element }, context: &context)
+    }
+    let own = (lhs: batchCount..<(batchCount + form.m.count), rhs: batchCount..<(batchCount + form.n.count))
+    let lhs = try side(form.lhs, own: form.m, isRight: false, context: &context) { _ in true }
+    let rowBytes = Self.rowStride(form.m, lhs.strides[own.lhs]).map { $0 * form.accumulate.bits / 8 }
+    let packed = packedRight(rowBytes: rowBytes, &context)
+    let shape = context.shape(context.result)
+    let rhs =
+      try packed?.side
+      ?? side(form.rhs, own: form.n, isRight: true, context: &context) { side in
+        // The columns have to be neighbours.
+        CollapsedAxes(extents: form.n, strides: [Array(side.strides[own.rhs])]).groups.last?.strides[0] == 1
+      }
+
+    // Everything but the last group of rows and of columns is walked outside.
+    let none = CollapsedAxes.Group(axes: 0..<0, extent: 1, strides: [1])
+    let rows = CollapsedAxes(extents: form.m, strides: [Array(lhs.strides[own.lhs])]).groups.last ?? none
+    let cols =
+      packed != nil
+      ? CollapsedAxes.Group(axes: form.n.indices, extent: columnGroups.map { Dim($0.extent) } ?? columns, strides: [1])
+      : CollapsedAxes(extents: form.n, strides: [Array(rhs.strides[own.rhs])]).groups.last ?? none
+    var outer = form.batch.indices.map {
+      Outer(axis: $0, extent: form.batch[$0], lhsStride: lhs.strides[$0], rhsStride: rhs.strides[$0])
+    }
+    for axis in 0..<rows.axes.lowerBound {
+      outer.append(
+        Outer(axis: batchCount + axis, extent: form.m[axis], lhsStride: lhs.strides[batchCount + axis], rhsStride: 0))
+    }
+    for axis in 0..<cols.axes.lowerBound {
+      outer.append(
+        Outer(
+          axis: batchCount + form.m.count + axis, extent: form.n[axis], lhsStride: 0,
+          rhsStride: rhs.strides[batchCount + axis]))
+    }
+    outer.removeAll { $0.extent == 1 }
+
+    let machine = context.machine
+    let tile =
+      chosenTile(context)
+      ?? packed.map {
+        RegisterTile.choose(rows: rows.extent.value, vectors: $0.layout.vectors, machine: machine, rowBytes: rowBytes)
+      }
+      ?? .choose(rows: rows.extent.value, columns: cols.extent.value, lanes: lanes, machine: machine, rowBytes: rowBytes)
+    let depth = form.k.reduce(Dim(1), *)
+    let reductions = form.k.indices.map { axis in
+      TileKernel.Reduction(
+        extent: form.k[axis], lhsStride: lhs.strides[own.lhs.upperBound + axis],
+        rhsStride: rhs.strides[own.rhs.upperBound + axis])
+    }.collapsed()
+    let plan = ProductPlan(
+      rows: rows.extent, columns: packed.map { Dim($0.layout.packedColumns) } ?? cols.extent, depth: depth, tile: tile,
+      lanes: lanes, elementBytes: form.accumulate.bits / 8, outer: outer.map(\.extent).reduce(1, *), machine: machine,
+      splitsDepth: packed != nil && groups == 1 && reductions.count == 1 && !tile.hasStreams)
+
+    let width = groups == 1 ? "\(cols.extent)" : "\(groups)x\(cols.extent)"
+    let name =
+      "contract_\(form.accumulate)_m\(rows.extent)_n\(width)_k\(depth)_\(tile.rows)x\(tile.vectors * lanes)"
+    let scope = context.kernel(named: name)
+    let b = scope.builder
+    var task = scope.taskNumbers()
+    let columnBlock = task.take(plan.columnBlocks)
+    let rowBlock = task.take(plan.rowBlocks)
+    var store = TileStore(
+      scope: scope, epilogue: columnGroups?.epilogue ?? form.epilogue, result: context.result, shape: shape,
+      axes: [Dim](repeating: 0, count: shape.count), extents: [:])
+    store.groups = groups
+    store.furtherResults = Array(columnGroups?.results.dropFirst() ?? [])
+    var (lhsBase, rhsBase) = (lhs.base, rhs.base)
+    for item in outer.reversed() {
+      let symbol = scope.bind(task.take(item.extent))
+      store.extents[symbol] = item.extent
+      store.axes[item.axis] = Dim(symbol)
+      lhsBase = lhsBase + Dim(symbol) * item.lhsStride
+      rhsBase = rhsBase + Dim(symbol) * item.rhsStride
+    }
+    let kernel = TileKernel(
+      scope: scope, lhs: lhs.memory(scope), rhs: rhs.memory(scope), accumulate: form.accumulate, lanes: lanes,
+      reductions: reductions, isPacked: packed != nil, usualTile: tile)
+    let first = scope.index(lhsBase)
+    var product = ProductKernel(
+      plan: plan, kernel: kernel, packed: packed?.layout, rhsBase: scope.index(rhsBase),
+      rowOffsets: { row, count in
+        let stride = scope.dim(rows.strides[0])
+        return (b.add(first, b.multiply(row, stride)), (0..<count).map { b.multiply(stride, $0) })
+      })
+    product.stepped = plan.depthStep.map { _ in kernel }
+    product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
+      var (column, masks) = (column, masks)
+      if let columnGroups { (column, masks) = columnGroups.elements(column, tile, lanes: lanes, b) }
+      store.emit(
+        tile: tile, lanes: lanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rows,
+        rowFirst: batchCount, columnGroup: cols, columnFirst: batchCount + form.m.count)
+    }
+    let elements = shape.reduce(Dim(groups), *)
+    let operands = outer.map(\.extent).reduce(1, *) * (rows.extent + cols.extent * Dim(groups)) * depth
+    try context.append(
+      scope, tasks: plan.tasks, grain: plan.grain, flops: elements * depth * 2,
+      bytes: (elements + operands) * Dim(form.accumulate.bits / 8))
+  }
+
+  /// The tile that tuning found; columns in groups leave no choice.
+  private func chosenTile(_ context: ScheduleContext) -> RegisterTile? { groups == 1 ? context.choice?.tile : nil }
+
+  /// What a step along the innermost group of rows adds to the offset on the left, where it is a number.
+  private static func rowStride(_ extents: [Dim], _ strides: ArraySlice<Dim>) -> Int? {
+    CollapsedAxes(extents: extents, strides: [Array(strides)]).groups.last?.strides[0].value
+  }
+
+  /// A right side that is constant and has no batch: what of it the panels hold.
+  private struct Weights {
+    var value: FormValueID
+    var tensor: HostTensor
+    var columns: Int
+    var base: Int
+    var columnStride: Int
+    /// One a step along k.
+    var depthOffsets: [Int]
+  }
+
+  private func weights(_ context: ScheduleContext) -> Weights? {
+    let values = context.values
+    let axes = form.batch.count + form.n.count + form.k.count
+    guard let access = AffineAccess(form.rhs, axes: axes, shape: { values[$0].type.shape }),
+      let tensor = context.constant(access.value), tensor.element == form.accumulate,
+      let base = access.base.value, let columns = form.n.reduce(Dim(1), *).value
+    else { return nil }
+    let strides = access.strides.compactMap(\.value)
+    let depths = form.k.compactMap(\.value)
+    guard strides.count == axes, depths.count == form.k.count,
+      form.batch.indices.allSatisfy({ strides[$0] == 0 || form.batch[$0] == 1 }),
+      let column = CollapsedAxes(
+        extents: form.n, strides: [Array(access.strides[batchCount..<(batchCount + form.n.count)])]
+      ).single, let columnStride = column.strides[0].value
+    else { return nil }
+    var offsets = [0]
+    for axis in form.k.indices {
+      let stride = strides[batchCount + form.n.count + axis]
+      offsets = offsets.flatMap { offset in (0..<depths[axis]).map { offset + $0 * stride } }
+    }
+    return Weights(
+      value: access.value, tensor: tensor, columns: columns, base: base, columnStride: columnStride,
+      depthOffsets: offsets)
+  }
+
+  /// Whether the right side can be packed ahead of time.
+  func hasPanels(_ context: ScheduleContext) -> Bool { weights(context) != nil }
+
+  /// The right side packed ahead of time, where it is constant and has no batch.
+  private func packedRight(rowBytes: Int?, _ context: inout ScheduleContext) -> (side: Factor, layout: PanelLayout)? {
+    guard let weights = weights(context) else { return nil }
+    let lanes = context.machine.lanes(form.accumulate, columns: columnGroups?.extent ?? weights.columns)
+    let tile = chosenTile(context) ?? .choose(
+      rows: form.m.reduce(Dim(1), *).value, columns: weights.columns, lanes: lanes, machine: context.machine,
+      rowBytes: rowBytes, multiple: groups)
+    let layout = PanelLayout(
+      columns: weights.columns, depth: weights.depthOffsets.count, lanes: lanes, vectors: tile.vectors, groups: groups)
+    let key = ScheduleContext.PackingKey(
+      value: weights.value, base: weights.base, columnStride: weights.columnStride,
+      depthOffsets: weights.depthOffsets, layout: layout)
+    guard
+      let buffer = context.packedConstant(
+        key,
+        make: {
+          layout.pack(
+            weights.tensor, base: weights.base, columnStride: weights.columnStride, depthOffsets: weights.depthOffsets)
+        })
+    else { return nil }
+    let side = Factor(
+      source: .packed(buffer, form.accumulate), base: 0,
+      strides: [Dim](repeating: 0, count: batchCount + form.n.count) + TensorType.strides(form.k))
+    return (side, layout)
+  }
+}
+
+extension CollapsedAxes {
+  /// The only group, where there is just one.
+  var single: Group? { groups.isEmpty ? Group(axes: 0..<0, extent: 1, strides: [0]) : groups.count == 1 ? groups[0] : nil }
+}
+
+extension [TileKernel.Reduction] {
+  /// The same, but for an innermost extent that is a number and would be none.
+  func collapsedKeepingNumbers() -> [TileKernel.Reduction] {
+    let joined = collapsed()
+    return joined.last?.extent.value == nil ? Array(dropLast()).collapsed() + suffix(1) : joined
+  }
+
+  /// Neighbours joined wherever both sides walk them densely.
+  func collapsed() -> [TileKernel.Reduction] {
+    CollapsedAxes(extents: map(\.extent), strides: [map(\.lhsStride), map(\.rhsStride)]).groups.map {
+      TileKernel.Reduction(extent: $0.extent, lhsStride: $0.strides[0], rhsStride: $0.strides[1])
+    }
+  }
+}

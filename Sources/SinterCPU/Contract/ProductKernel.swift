@@ -1,0 +1,139 @@
+import SinterCore
+import SinterKernelIR
+
+/// Writes the loops of one task: panels, then tiles of rows, full ones first, then what is left.
+struct ProductKernel {
+  var plan: ProductPlan
+  var kernel: any TileSums
+  /// Nil: the right side is read as it lies.
+  var packed: PanelLayout?
+  /// Elements from one packed panel to the next, where the layout's depth does not tell.
+  var panelStep: Register?
+  var rhsBase: Register
+  /// The offset of a row on the left: that of the tile's first row, and what each row adds to it.
+  var rowOffsets: (_ first: Register, _ count: Int) -> (base: Register, deltas: [Register])
+  /// The reduced axes of a tile, where its rows decide which turns are taken.
+  var reductions: ((_ first: Register, _ count: Int) -> [TileKernel.Reduction])?
+  /// The kernel, with one reduced axis, for plans that take it in steps.
+  var stepped: TileKernel?
+
+  private var b: KernelBuilder { kernel.scope.builder }
+  private var scope: KernelScope { kernel.scope }
+
+  /// What is done with a finished tile: its first row, its first column, its size, the lanes that exist in each vector, and the sums.
+  typealias Store = (
+    _ row: Register, _ column: Register, _ tile: RegisterTile, _ masks: [Register?], _ sums: [Register]
+  ) -> Void
+
+  func emit(rowBlock: Register, columnBlock: Register, store: Store) {
+    let panelFrom = b.multiply(columnBlock, plan.blockPanels)
+    let panelTo = b.binary(.minimum, b.add(panelFrom, plan.blockPanels), scope.dim(plan.panels))
+    let rowFrom = b.multiply(rowBlock, plan.blockRows)
+    let rowTo = b.binary(.minimum, b.add(rowFrom, plan.blockRows), scope.dim(plan.rows))
+    let width = plan.width
+    let full = plan.columns / Dim(width)
+    let fullTo = plan.panels == full ? panelTo : b.binary(.minimum, panelTo, scope.dim(full))
+    if full.value != 0 {
+      b.loop("panel", from: panelFrom, to: fullTo) { panel in
+        let masks = [Register?](repeating: nil, count: plan.tile.vectors)
+        rows(
+          from: rowFrom, to: rowTo, column: b.multiply(panel, width), offset: panelOffset(panel),
+          vectors: plan.tile.vectors, loadMasks: masks, storeMasks: masks, store)
+      }
+    }
+    guard plan.panels != full else { return }
+    let from = b.binary(.maximum, panelFrom, scope.dim(full))
+    if let columns = plan.columns.value {
+      b.loop("tail", from: from, to: panelTo) { panel in
+        let vectors = (columns % width + plan.lanes - 1) / plan.lanes
+        var masks = [Register?](repeating: nil, count: vectors)
+        if columns % plan.lanes != 0 { masks[vectors - 1] = mask(columns % plan.lanes) }
+        let none = [Register?](repeating: nil, count: vectors)
+        rows(
+          from: rowFrom, to: rowTo, column: b.multiply(panel, width), offset: panelOffset(panel), vectors: vectors,
+          loadMasks: packed == nil ? masks : none, storeMasks: masks, store)
+      }
+      return
+    }
+    // The number of columns is known only at run time: vector by vector, the last one masked.
+    b.loop("tail", from: from, to: panelTo) { panel in
+      let first = b.multiply(panel, width)
+      b.loop("vector", from: first, to: scope.dim(plan.columns), step: plan.lanes) { column in
+        let left = b.subtract(scope.dim(plan.columns), column)
+        let limit = b.broadcast(b.cast(b.binary(.minimum, left, b.index(plan.lanes)), to: .i32), lanes: plan.lanes)
+        let masks: [Register?] = [b.compare(.less, b.laneNumbers(plan.lanes, .i32), limit)]
+        rows(
+          from: rowFrom, to: rowTo, column: column, offset: b.add(rhsBase, column), vectors: 1, loadMasks: masks,
+          storeMasks: masks, store)
+      }
+    }
+  }
+
+  private func mask(_ count: Int) -> Register {
+    b.compare(
+      .less, b.laneNumbers(plan.lanes, .i32), b.constant(.int(Int64(count)), .i32, lanes: plan.lanes))
+  }
+
+  private func panelOffset(_ panel: Register) -> Register {
+    if let panelStep { return b.add(rhsBase, b.multiply(panel, panelStep)) }
+    if let packed { return b.add(rhsBase, b.multiply(panel, packed.width * packed.depth)) }
+    return b.add(rhsBase, b.multiply(panel, plan.width))
+  }
+
+  private func rows(
+    from: Register, to: Register, column: Register, offset: Register, vectors: Int, loadMasks: [Register?],
+    storeMasks: [Register?], _ store: Store
+  ) {
+    if let step = plan.depthStep, let stepped, let depth = stepped.reductions.first?.extent.value {
+      return rows(
+        stepped, step: step, depth: depth, from: from, to: to, column: column, offset: offset, vectors: vectors, masks: storeMasks, store)
+    }
+    func tile(_ count: Int, at row: Register) {
+      let tile = RegisterTile(rows: count, vectors: vectors)
+      let (base, deltas) = rowOffsets(row, count)
+      var kernel = kernel
+      if let packed, panelStep == nil, vectors == plan.tile.vectors, plan.asksAhead {
+        kernel.ask(
+          ahead: plan.tile.ahead(b, row: b.subtract(row, from), lanes: plan.lanes, distance: packed.width * packed.depth))
+      }
+      if let reductions { kernel.reductions = reductions(row, count) }
+      let sums = kernel.accumulators(tile: tile, lhsBase: base, rows: deltas, column: offset, masks: loadMasks)
+      store(row, column, tile, storeMasks, sums)
+    }
+    plan.tile.forEachTile(builder: b, from: from, to: to, count: plan.rows.value) { count, row in tile(count, at: row) }
+  }
+
+  /// The same of a packed panel, step by step along the reduced axis: sums wait in memory meanwhile.
+  private func rows(
+    _ stepped: TileKernel, step: Int, depth: Int, from: Register, to: Register, column: Register, offset: Register, vectors: Int,
+    masks: [Register?], _ store: Store
+  ) {
+    let (width, element) = (vectors * plan.lanes, stepped.accumulate)
+    let waiting = b.local("sums", element, count: plan.blockRows * width)
+    let zero = b.constant(element.isFloat ? .float(0) : .int(0), element, lanes: plan.lanes)
+    b.loop("sum", from: b.index(0), to: b.multiply(b.subtract(to, from), width), step: plan.lanes) { b.store(zero, waiting, at: $0) }
+
+    func part(_ start: Register, _ extent: Int, finish: Bool) {
+      plan.tile.forEachTile(builder: b, from: from, to: to, count: plan.rows.value) { count, row in
+        let tile = RegisterTile(rows: count, vectors: vectors)
+        let (base, deltas) = rowOffsets(row, count)
+        var kernel = stepped
+        kernel.reductions[0].extent = Dim(extent)
+        if plan.asksAhead && vectors == plan.tile.vectors {
+          kernel.ask(ahead: plan.tile.ahead(b, row: b.subtract(row, from), lanes: plan.lanes, distance: extent * width))
+        }
+        let place = b.multiply(b.subtract(row, from), width)
+        let places = (0..<tile.accumulators).map { b.add(place, $0 * plan.lanes) }
+        let sums = kernel.accumulators(
+          tile: tile, lhsBase: b.add(base, b.multiply(start, scope.index(kernel.reductions[0].lhsStride))), rows: deltas,
+          column: b.add(offset, b.multiply(start, width)), masks: [Register?](repeating: nil, count: vectors),
+          initial: places.map { b.load(waiting, at: $0, lanes: plan.lanes) })
+        if finish { return store(row, column, tile, masks, sums) }
+        for (sum, place) in zip(sums, places) { b.store(sum, waiting, at: place) }
+      }
+    }
+    let last = (depth - 1) / step * step
+    b.loop("part", from: b.index(0), to: b.index(last), step: step) { part($0, step, finish: false) }
+    part(b.index(last), depth - last, finish: true)
+  }
+}

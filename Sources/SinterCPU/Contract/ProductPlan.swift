@@ -1,0 +1,115 @@
+import SinterCore
+import SinterForms
+import SinterKernelIR
+
+/// How a product is cut into tasks, and tasks into tiles.
+///
+/// A task is a block of rows times some panels of columns. Its rows stay in the second-level cache while one panel after another passes, and a
+/// panel while the block's tiles pass. Where the reduced axis is so long that they would not, it is done in steps.
+struct ProductPlan {
+  var rows: Dim
+  var columns: Dim
+  var tile: RegisterTile
+  var lanes: Int
+  /// Rows a task; a multiple of the tile's.
+  var blockRows: Int
+  /// Panels a task.
+  var blockPanels: Int
+  var tasks: Dim
+  var grain: Int
+  /// Whether tiles ask for the panel after theirs.
+  let asksAhead: Bool
+  /// How much of the reduced axis is summed for all rows of a task before the rest; nil: all.
+  let depthStep: Int?
+
+  var width: Int { tile.vectors * lanes }
+  var rowBlocks: Dim { rows.ceilDivided(by: Dim(blockRows)) }
+  var panels: Dim { columns.ceilDivided(by: Dim(width)) }
+  var columnBlocks: Dim { panels.ceilDivided(by: Dim(blockPanels)) }
+
+  /// Work that a second thread must have to be worth a launch: about three microseconds, in floating-point operations.
+  private static let worthwhileWork = 500_000
+  /// Tasks of more than one panel are no larger than this.
+  private static let taskWork = 4_000_000
+  /// Operations in the time that a byte of weights takes to come from the last-level cache: what a product of few rows waits for.
+  private static let operationsPerByte = 2
+
+  /// A panel that takes more than this part of the second-level cache is done in steps,
+  private static let largePanel = 4
+  /// each of which takes this part,
+  private static let stepPart = 7
+  /// while the sums of a task's rows wait in so many bytes at most.
+  private static let mostSumBytes = 1 << 16
+
+  /// - Parameter splitsDepth: the reduced axis may be done in steps.
+  init(
+    rows: Dim, columns: Dim, depth: Dim, tile: RegisterTile, lanes: Int, elementBytes: Int, outer: Dim, machine: Machine,
+    splitsDepth: Bool = false
+  ) {
+    self.rows = rows
+    self.columns = columns
+    self.tile = tile
+    self.lanes = lanes
+    let k = Swift.max(1, depth.value ?? 512)
+    let rowCount = Swift.max(1, rows.value ?? 128)
+    let needed = (rowCount + tile.rows - 1) / tile.rows * tile.rows
+    let width = tile.vectors * lanes
+    let panelBytes = k * width * elementBytes
+    let isSplit = splitsDepth && depth.value != nil && rowCount > tile.rows && panelBytes > machine.level2 / Self.largePanel
+    let steps = (panelBytes * Self.stepPart + machine.level2 - 1) / machine.level2
+    depthStep = isSplit ? (k + steps - 1) / steps : nil
+    let fitting = Swift.max(
+      tile.rows,
+      Swift.min(
+        machine.level2 / 2 / ((depthStep ?? k) * elementBytes), isSplit ? Self.mostSumBytes / (width * elementBytes) : .max))
+    let cut = Cut(
+      rowCount: rowCount, mostRows: Swift.max(1, Swift.min(fitting / tile.rows * tile.rows, needed)),
+      tileRows: tile.rows, panelCount: Swift.max(1, ((columns.value ?? 768) + width - 1) / width),
+      outer: Swift.max(1, outer.value ?? 1),
+      // A panel's arithmetic for one row, and what it costs at least for many: the time in which it is read.
+      rowWork: 2 * k * width, readWork: Self.operationsPerByte * k * width * elementBytes, limit: Self.taskWork)
+    (blockRows, blockPanels) = cut.best
+    asksAhead = tile.asksAhead(rows: Swift.min(blockRows, rowCount))
+    grain = Swift.max(1, Self.worthwhileWork / cut.work(Swift.min(blockRows, rowCount), blockPanels))
+    tasks = 1
+    tasks = rowBlocks * columnBlocks * outer
+  }
+
+  /// The ways to cut a product into tasks of some rows and some panels.
+  private struct Cut {
+    var rowCount: Int, mostRows: Int, tileRows: Int, panelCount: Int, outer: Int
+    var rowWork: Int, readWork: Int, limit: Int
+
+    func work(_ rows: Int, _ panels: Int) -> Int { Swift.max(1, panels * Swift.max(rows * rowWork, readWork)) }
+
+    /// The cut that one, two, four and eight threads finish soonest, taken together. The largest tasks among equals.
+    var best: (rows: Int, panels: Int) {
+      var best = (rows: mostRows, panels: 1)
+      var least = time(mostRows, 1)
+      let panelCounts = Set((1...64).map { (panelCount + $0 - 1) / $0 }).sorted(by: >)
+      for count in 1...64 {
+        let rows = ((rowCount + count - 1) / count + tileRows - 1) / tileRows * tileRows
+        if rows > mostRows { continue }
+        for panels in panelCounts where panels == 1 || work(Swift.min(rows, rowCount), panels) <= limit {
+          let needed = time(rows, panels)
+          if needed < least { (best, least) = ((rows, panels), needed) }
+        }
+        if rows == tileRows { break }
+      }
+      return best
+    }
+
+    /// The time of one, two, four and eight threads, each as a multiple of what it would be without loss; in operations.
+    private func time(_ rows: Int, _ panels: Int) -> Double {
+      let rowBlocks = (rowCount + rows - 1) / rows
+      let tasks = rowBlocks * ((panelCount + panels - 1) / panels) * outer
+      // To begin a task, and to read its panels, which the arithmetic hides in part.
+      let each = Double(work(Swift.min(rows, rowCount), panels) + 20_000 + panels * readWork / 8)
+      // The last block of rows may be smaller, so that the whole is less than all tasks.
+      let whole = each * Double(tasks) * Double(rowCount) / Double(rowBlocks * Swift.min(rows, rowCount))
+      return [1, 2, 4, 8].reduce(0) { sum, threads in
+        sum + Swift.max(whole, each * Double((tasks + threads - 1) / threads * threads))
+      }
+    }
+  }
+}

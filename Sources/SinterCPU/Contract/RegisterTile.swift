@@ -1,0 +1,162 @@
+import SinterCore
+import SinterKernelIR
+
+/// The part of a matrix product that stays in registers: `rows` by `vectors` accumulators, each a whole vector of columns.
+struct RegisterTile: Hashable {
+  var rows: Int
+  var vectors: Int
+
+  /// The tile for a product of `rows` by `columns` elements, where known, on a machine.
+  ///
+  /// The model: a step along k costs the greater of its multiply-adds (two a cycle) and its loads (one a row and one a vector, two a
+  /// cycle), and no less than the latency of one multiply-add (four cycles) asks for. Edges count as whole tiles of what is left.
+  /// - Parameters:
+  ///   - period: rows after which the left side's offsets are no longer evenly spaced: tiles that cross one cost more to address.
+  ///   - rowBytes: from one row of the left side to the next, where known.
+  ///   - multiple: what the number of vectors has to be a multiple of; so many have to fit.
+  ///   - factor: what tiles of so many rows cost, as a part of what the model says.
+  static func choose(
+    rows: Int?, columns: Int?, lanes: Int, machine: Machine, depth: Int = 512, period: Int? = nil, rowBytes: Int? = nil,
+    multiple: Int = 1, factor: (_ rows: Int) -> Double = { _ in 1 }
+  ) -> RegisterTile {
+    let registers = machine.vectorRegisters
+    let rowCount = rows ?? 192
+    let columnVectors = ((columns ?? 768) + lanes - 1) / lanes
+    // With few rows the right side's way through the caches is all that counts: narrow panels make enough tasks.
+    if let rows, rows <= Self.fewRows {
+      let fitting = Swift.max(Swift.min(columnVectors / 4, 8, (registers - 1) / (rows + 1)), Swift.min(2, columnVectors), 1)
+      let vectors = Swift.max(fitting / multiple * multiple, multiple)
+      return RegisterTile(rows: Swift.max(1, Swift.min(rows, (registers - vectors - 1) / vectors)), vectors: vectors)
+    }
+    var best = RegisterTile(rows: 1, vectors: multiple)
+    var bestCost = Double.infinity
+    let tiles = all(rows: rowCount, columnVectors: columnVectors, machine: machine)
+    let factors = (1...mostRows).map(factor)
+    for tile in tiles where tile.vectors % multiple == 0 && tile.fitsCacheSets(rowBytes) {
+      var cost = tile.cost(rows: rowCount, columnVectors: columnVectors) * factors[tile.rows - 1]
+      if let period, period % tile.rows != 0 { cost *= 1 + 12 / Double(Swift.max(depth * tile.vectors, 1)) }
+      if cost < bestCost * 0.995 {
+        bestCost = cost
+        best = tile
+      }
+    }
+    return best
+  }
+
+  private static let mostRows = 16
+
+  /// All tiles that the registers hold, no larger than the product.
+  private static func all(rows: Int, columnVectors: Int, machine: Machine) -> [RegisterTile] {
+    (1...8).flatMap { vectors in (1...mostRows).map { RegisterTile(rows: $0, vectors: vectors) } }.filter {
+      $0.vectors <= Swift.max(1, columnVectors) && $0.rows <= rows
+        && $0.accumulators + $0.vectors + 1 <= machine.vectorRegisters
+    }
+  }
+
+  /// Tiles for a product of `rows` by `columns` elements, those that the model likes best first.
+  static func candidates(rows: Int, columns: Int, lanes: Int, machine: Machine) -> [RegisterTile] {
+    let columnVectors = (columns + lanes - 1) / lanes
+    let costs = all(rows: rows, columnVectors: columnVectors, machine: machine).map {
+      (tile: $0, cost: $0.cost(rows: rows, columnVectors: columnVectors))
+    }
+    return costs.sorted { $0.cost < $1.cost }.map(\.tile)
+  }
+
+  /// The tile for panels that are packed already.
+  static func choose(rows: Int?, vectors: Int, machine: Machine, rowBytes: Int? = nil) -> RegisterTile {
+    let most = Swift.max(1, (machine.vectorRegisters - vectors - 1) / vectors)
+    let rowCount = rows ?? 192
+    let candidates = (1...Swift.min(most, mostRows)).map { RegisterTile(rows: $0, vectors: vectors) }.filter {
+      $0.rows <= rowCount && $0.fitsCacheSets(rowBytes)
+    }
+    return candidates.min { a, b in
+      a.cost(rows: rowCount, columnVectors: vectors) < b.cost(rows: rowCount, columnVectors: vectors)
+    } ?? RegisterTile(rows: 1, vectors: vectors)
+  }
+
+  var accumulators: Int { rows * vectors }
+
+  /// A multiply-add takes four cycles, and two begin in each: a tile with fewer accumulators than eight sums every second step along k, or
+  /// every third and so on, apart.
+  var streams: Int { (8 + accumulators - 1) / accumulators }
+  var hasStreams: Bool { streams > 1 }
+
+  /// Rows up to which a product is bound by reading its right side.
+  static let fewRows = 4
+
+  /// Whether the lines that a step reads on the left stay in the first-level cache until the next step. Lines a multiple of 4096 bytes apart
+  /// share one of its sets, which hold eight lines or more; a set that one more crowds still serves well.
+  private func fitsCacheSets(_ rowBytes: Int?) -> Bool {
+    guard let rowBytes, rowBytes > 0 else { return true }
+    var (a, b) = (rowBytes, 4096)
+    while b > 0 { (a, b) = (b, a % b) }
+    let apart = 4096 / Swift.min(a, 4096)
+    return (rows + apart - 1) / apart <= 9
+  }
+
+  /// Cycles for one step along k over the whole product.
+  func cost(rows: Int, columnVectors: Int) -> Double {
+    func step(_ r: Int, _ v: Int) -> Double {
+      let arithmetic = Double(r * v) / 2
+      let loads = Double(r + v) / 2
+      return Swift.max(arithmetic, loads, 4) + 0.25
+    }
+    func column(_ v: Int) -> Double {
+      // Rows that do not fill a tile are done all at once.
+      let left = rows % self.rows
+      return Double(rows / self.rows) * step(self.rows, v) + (left > 0 ? step(left, v) : 0)
+    }
+    var total = Double(columnVectors / vectors) * column(vectors)
+    let tail = columnVectors % vectors
+    if tail > 0 { total += column(tail) }
+    return total
+  }
+
+  /// Halves down to one, for a number of rows known only at run time.
+  var halves: [Int] {
+    var sizes: [Int] = []
+    var size = 1
+    while size < rows {
+      sizes.insert(size, at: 0)
+      size *= 2
+    }
+    return sizes
+  }
+}
+
+extension RegisterTile {
+  /// Whether `rows` make enough tiles for each to ask for one vector of the columns that are needed next: weights then come from memory
+  /// while others are multiplied.
+  func asksAhead(rows count: Int) -> Bool { count > rows && count > rows * (vectors - 1) }
+
+  /// How far ahead of what it reads a tile asks for what is `distance` elements later: the first tile for the first vector of columns, and so on.
+  func ahead(_ b: KernelBuilder, row: Register, lanes: Int, distance: Int) -> Register {
+    let vector = b.binary(.minimum, b.binary(.floorDivide, row, b.index(rows)), b.index(vectors - 1))
+    return b.add(b.multiply(vector, lanes), distance)
+  }
+
+  /// Walks rows a tile at a time; what is left is one smaller tile, or several where its size is known only at run time.
+  ///
+  /// - Parameters:
+  ///   - count: the number of rows all together, of which `from` to `to` may be a part that begins with a whole tile.
+  ///   - work: gets the number of rows of a tile and the first one.
+  func forEachTile(builder b: KernelBuilder, from: Register, to: Register, count: Int?, _ work: (Int, Register) -> Void) {
+    let whole = b.multiply(b.binary(.floorDivide, b.subtract(to, from), b.index(rows)), rows)
+    let end = b.add(from, whole)
+    b.loop("row", from: from, to: end, step: rows) { work(rows, $0) }
+    if let count {
+      let rest = count % rows
+      if rest > 0 { b.when(b.compare(.less, end, to)) { work(rest, end) } }
+      return
+    }
+    var at = end
+    for half in halves {
+      at = b.branch(
+        b.compare(.lessOrEqual, b.add(at, half), to),
+        then: {
+          work(half, at)
+          return [b.add(at, half)]
+        }, otherwise: { [at] })[0]
+    }
+  }
+}

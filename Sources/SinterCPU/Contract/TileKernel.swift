@@ -1,0 +1,192 @@
+import SinterCore
+import SinterKernelIR
+
+/// What sums the tiles of a product.
+protocol TileSums {
+  var scope: KernelScope { get }
+  /// The reduced axes, from the outermost to the innermost.
+  var reductions: [TileKernel.Reduction] { get set }
+
+  /// Sums a tile.
+  ///
+  /// - Parameters:
+  ///   - lhsBase: the offset of the first row's first element on the left.
+  ///   - rows: what each row adds to it.
+  ///   - column: the offset of the tile's first column on the right.
+  ///   - masks: for each vector of columns, the lanes that exist; nil where all do.
+  /// - Returns: the sums, row by row, a vector of columns each.
+  func accumulators(
+    tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
+  ) -> [Register]
+
+  /// Has each step ask for a line of what is to be read later on the right: `ahead` elements after what it reads.
+  mutating func ask(ahead: Register)
+}
+
+extension TileSums {
+  /// The right side is small.
+  mutating func ask(ahead: Register) {}
+}
+
+/// Writes the inner part of a product: a register tile that runs down the reduced axes, then hands its accumulators on.
+///
+/// The left side is read one element a row and broadcast; the right side whole vectors at a time. Both are addressed in elements, from
+/// offsets that the caller has computed.
+struct TileKernel: TileSums {
+  /// One loop over a reduced axis, with what a step adds to the offsets of either side. In packed panels a step on the right counts as one,
+  /// whatever the width of the panel. Extents and strides may hold bound symbols.
+  struct Reduction {
+    var extent: Dim
+    var lhsStride: Dim
+    var rhsStride: Dim
+    /// The turns that are taken, where not all are: what the others add is zero. They may be none.
+    var turns: Turns?
+
+    struct Turns {
+      var from: Register
+      var to: Register
+    }
+
+    func turns(_ scope: KernelScope) -> Turns {
+      turns ?? Turns(from: scope.builder.index(0), to: scope.index(extent))
+    }
+  }
+
+  let scope: KernelScope
+  let lhs: Memory
+  let rhs: Memory
+  /// The type in which products are summed; operands of other types are converted.
+  let accumulate: ElementType
+  let lanes: Int
+  var reductions: [Reduction]
+  /// The right side is packed: a step moves by the tile's own width.
+  let isPacked: Bool
+  /// The size of most tiles. It decides the order of the sums also in smaller ones at the edges: equal rows and columns give equal results
+  /// wherever they lie.
+  let usualTile: RegisterTile
+  private var ahead: Register?
+
+  init(
+    scope: KernelScope, lhs: Memory, rhs: Memory, accumulate: ElementType, lanes: Int, reductions: [Reduction], isPacked: Bool,
+    usualTile: RegisterTile
+  ) {
+    self.scope = scope
+    self.lhs = lhs
+    self.rhs = rhs
+    self.accumulate = accumulate
+    self.lanes = lanes
+    self.reductions = reductions
+    self.isPacked = isPacked
+    self.usualTile = usualTile
+  }
+
+  private var builder: KernelBuilder { scope.builder }
+
+  mutating func ask(ahead: Register) { self.ahead = ahead }
+
+  func accumulators(
+    tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
+  ) -> [Register] {
+    accumulators(
+      tile: tile, lhsBase: lhsBase, rows: rows, column: column, masks: masks, initial: zeros(tile))
+  }
+
+  /// Sums that nothing was added to yet.
+  func zeros(_ tile: RegisterTile) -> [Register] {
+    let zero = builder.constant(accumulate.isFloat ? .float(0) : .int(0), accumulate, lanes: lanes)
+    return [Register](repeating: zero, count: tile.accumulators)
+  }
+
+  /// The same as without `initial`, added to given sums.
+  func accumulators(
+    tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?], initial: [Register]
+  ) -> [Register] {
+    descend(reductions[...], tile, rows, lhsBase, column, masks, initial)
+  }
+
+  private func descend(
+    _ loops: ArraySlice<Reduction>, _ tile: RegisterTile, _ rows: [Register], _ lhsOffset: Register,
+    _ rhsOffset: Register, _ masks: [Register?], _ sums: [Register]
+  ) -> [Register] {
+    guard let first = loops.first else {
+      return multiply(tile, rows, lhsOffset, rhsOffset, masks, sums)
+    }
+    if first.extent == 1 { return descend(loops.dropFirst(), tile, rows, lhsOffset, rhsOffset, masks, sums) }
+    let count = first.turns == nil ? first.extent.value : nil
+    if loops.count == 1, let count, let streams = Self.streams(usualTile, depth: count) {
+      return multiply(tile, count, streams, first, rows, lhsOffset, rhsOffset, masks, sums)
+    }
+    // A short loop is not worth its turns.
+    let isShort = loops.count == 1 && count.map { $0 <= 8 && $0 * tile.accumulators <= 112 } ?? false
+    let turns = first.turns(scope)
+    return builder.loop(
+      "k", from: turns.from, to: turns.to, unroll: isShort ? count ?? 1 : 1, carrying: sums
+    ) { k, current in
+      let left = builder.add(builder.multiply(k, scope.index(first.lhsStride)), lhsOffset)
+      let width = isPacked ? tile.vectors * lanes : 1
+      let right = builder.add(builder.multiply(k, scope.index(first.rhsStride * Dim(width))), rhsOffset)
+      return descend(loops.dropFirst(), tile, rows, left, right, masks, current)
+    }
+  }
+
+  /// The sums that a tile keeps apart, if several.
+  private static func streams(_ tile: RegisterTile, depth: Int) -> Int? {
+    tile.hasStreams && depth >= 4 * tile.streams ? tile.streams : nil
+  }
+
+  /// `depth` steps in `streams` interleaved sums, which are added at the end, neighbours first.
+  private func multiply(
+    _ tile: RegisterTile, _ depth: Int, _ streams: Int, _ reduction: Reduction, _ rows: [Register], _ lhsOffset: Register,
+    _ rhsOffset: Register, _ masks: [Register?], _ sums: [Register]
+  ) -> [Register] {
+    let width = isPacked ? tile.vectors * lanes : 1
+    let leftStep = scope.index(reduction.lhsStride)
+    let rightStep = scope.index(reduction.rhsStride * Dim(width))
+    func step(_ k: Register, _ sums: [Register]) -> [Register] {
+      multiply(
+        tile, rows, builder.add(builder.multiply(k, leftStep), lhsOffset),
+        builder.add(builder.multiply(k, rightStep), rhsOffset), masks, sums)
+    }
+    let zero = builder.constant(accumulate.isFloat ? .float(0) : .int(0), accumulate, lanes: lanes)
+    let zeros = [Register](repeating: zero, count: sums.count)
+    let whole = depth / streams * streams
+    let all = builder.loop(
+      "k", from: builder.index(0), to: builder.index(whole), step: streams,
+      carrying: sums + (1..<streams).flatMap { _ in zeros }
+    ) { k, current in
+      (0..<streams).flatMap { step(builder.add(k, $0), Array(current[($0 * sums.count)..<(($0 + 1) * sums.count)])) }
+    }
+    var parts = (0..<streams).map { Array(all[($0 * sums.count)..<(($0 + 1) * sums.count)]) }
+    for rest in whole..<depth { parts[rest - whole] = step(builder.index(rest), parts[rest - whole]) }
+    while parts.count > 1 {
+      let pairs = stride(from: 0, to: parts.count - 1, by: 2).map { zip(parts[$0], parts[$0 + 1]).map(builder.add) }
+      parts = pairs + (parts.count % 2 == 1 ? [parts[parts.count - 1]] : [])
+    }
+    return parts[0]
+  }
+
+  private func multiply(
+    _ tile: RegisterTile, _ rows: [Register], _ lhsOffset: Register, _ rhsOffset: Register, _ masks: [Register?],
+    _ sums: [Register]
+  ) -> [Register] {
+    let columns = (0..<tile.vectors).map { vector in
+      builder.cast(
+        builder.load(rhs, at: builder.add(rhsOffset, vector * lanes), lanes: lanes, mask: masks[vector]), to: accumulate)
+    }
+    if let ahead { builder.prefetch(rhs, at: builder.add(rhsOffset, ahead)) }
+    var result: [Register] = []
+    for row in 0..<tile.rows {
+      let element = builder.cast(builder.load(lhs, at: builder.add(lhsOffset, rows[row])), to: accumulate)
+      let factor = builder.broadcast(element, lanes: lanes)
+      for vector in 0..<tile.vectors {
+        let sum = sums[row * tile.vectors + vector]
+        if accumulate.isFloat {
+          result.append(builder.multiplyAdd(factor, columns[vector], sum))
+        } else {
+          result.append(builder.add(builder.multiply(factor, columns[vector]), sum))
+        }
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,225 @@
+import SinterCore
+import SinterForms
+import SinterKernelIR
+
+/// Convolutions over channels-last images.
+///
+/// With enough channels a convolution is a matrix product whose rows are the result's pixels and whose reduced axes are the window and the
+/// channels: a tile's rows start at their own pixels, and from there all walk the window alike, so nothing is copied but the border. A
+/// convolution with one channel a group works on vectors of channels. What is neither is a sum over the window, one element at a time.
+struct ConvolveSchedule {
+  let form: ConvolveForm
+
+  /// The weights, if the form is one that products serve.
+  static func weights(_ form: ConvolveForm, _ context: ScheduleContext) -> HostTensor? {
+    guard form.channelsLast, form.accumulate == .f32 || form.accumulate == .f64,
+      context.element(form.input) == form.accumulate, let weights = context.constant(form.weight),
+      weights.element == form.accumulate
+    else { return nil }
+    return weights
+  }
+
+  /// What transforms can do for the form that computes the context's result.
+  static func offer(_ form: ConvolveForm, _ context: ScheduleContext) -> WinogradOffer? {
+    guard let weights = weights(form, context) else { return nil }
+    if form.isTransposed { return TransposedSchedule.offer(form, weights: weights, context) }
+    return ConvolveChannels(form, context: context).flatMap {
+      WinogradOffer(
+        form, channels: $0, input: context.shape(form.input), result: context.shape(context.result),
+        machine: context.machine)
+    }
+  }
+
+  static func schedule(_ form: ConvolveForm, context: inout ScheduleContext) throws {
+    if form.isTransposed { return try TransposedSchedule.schedule(form, context: &context) }
+    guard let weights = weights(form, context), let channels = ConvolveChannels(form, context: context) else {
+      let values = context.values
+      return try ReduceSchedule.schedule(
+        form.reduction(result: context.type(context.result)) { values[$0].type }, context: &context)
+    }
+    if channels.perGroup == 1, channels.results == channels.groups {
+      return try DepthwiseSchedule(form: form, weights: weights, channels: channels.groups).run(&context)
+    }
+    if let plan = context.transforms[context.result] {
+      return try WinogradSchedule(form: form, plan: plan).run(weights, &context)
+    }
+    try ConvolveSchedule(form: form).product(weights, channels, &context)
+  }
+
+  /// The image as the window walks it: its memory, and the strides of its axes [n, spatial…, c].
+  private struct Image {
+    var value: FormValueID
+    var strides: [Dim]
+  }
+
+  /// The input, with zeros around it where windows reach outside.
+  private func image(result: [Dim], context: inout ScheduleContext) throws -> Image {
+    let shape = context.shape(form.input)
+    var padded = shape
+    var isInside = true
+    for axis in form.kernel.indices {
+      let reach = Dim(form.dilations[axis] * (form.kernel[axis] - 1) + 1)
+      let needed = (result[axis + 1] - 1) * Dim(form.strides[axis]) + reach
+      padded[axis + 1] = needed
+      let simplifier = IndexSimplifier()
+      if form.padsBegin[axis] != 0 || !simplifier.isNonNegative(simplifier.simplified(shape[axis + 1] - needed)) {
+        // floor((s - r) / t) · t + r is at most s.
+        let free = shape[axis + 1] - reach
+        if form.padsBegin[axis] != 0 || result[axis + 1] != free / Dim(form.strides[axis]) + 1 { isInside = false }
+      }
+    }
+    if isInside { return Image(value: form.input, strides: TensorType.strides(shape)) }
+    let builder = context.bodyBuilder()
+    var condition = builder.bool(true)
+    var index = shape.indices.map { builder.axis($0) }
+    for axis in form.kernel.indices {
+      let at = index[axis + 1] - builder.size(form.padsBegin[axis])
+      index[axis + 1] = at
+      condition = condition && (at >= builder.constant(0, .i64)) && (at < builder.size(shape[axis + 1]))
+    }
+    let copy = builder.body([builder.load(form.input, index, where: condition)])
+    let value = try context.materialize(copy, shape: padded, named: "padded")
+    return Image(value: value, strides: TensorType.strides(padded))
+  }
+
+  private func product(_ weights: HostTensor, _ channels: ConvolveChannels, _ context: inout ScheduleContext) throws {
+    let shape = context.shape(context.result)
+    let rank = form.kernel.count
+    let image = try image(result: shape, context: &context)
+    let machine = context.machine
+    let columns = channels.results / channels.groups
+    let taps = form.kernel.reduce(1, *)
+    let depth = taps * channels.perGroup
+
+    // Pixels of the result, and what a step along each axis of them adds to the offset in the image.
+    let pixels = Array(shape[...rank])
+    let steps = [image.strides[0]] + (0..<rank).map { Dim(form.strides[$0]) * image.strides[$0 + 1] }
+    let collapsed = CollapsedAxes(extents: pixels, strides: [steps]).groups
+    let rows = CollapsedAxes.Group(axes: pixels.indices, extent: pixels.reduce(1, *), strides: [0])
+    let line = collapsed.last?.extent
+    var window = (0..<rank).map { axis in
+      TileKernel.Reduction(
+        extent: Dim(form.kernel[axis]), lhsStride: Dim(form.dilations[axis]) * image.strides[axis + 1],
+        rhsStride: Dim(form.kernel[(axis + 1)...].reduce(channels.perGroup, *)))
+    }
+    window.append(.init(extent: Dim(channels.perGroup), lhsStride: 1, rhsStride: 1))
+    let meetings = TapMeetings(form, input: context.shape(form.input), result: shape)
+    let isNarrow = DotKernel.serves(
+      columns: columns, run: window.collapsed().last?.extent.value ?? 1, lanes: machine.lanes(form.accumulate),
+      machine: machine)
+    let lanes = machine.lanes(form.accumulate, columns: isNarrow ? nil : columns)
+    let tile =
+      isNarrow
+      ? DotKernel.tile(rows: rows.extent.value, columns: columns, machine: machine)
+      : context.choice?.tile
+        ?? .choose(
+        rows: rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: depth,
+        period: collapsed.count > 1 ? line?.value : nil,
+        rowBytes: collapsed.last?.strides[0].value.map { $0 * form.accumulate.bits / 8 },
+        factor: { meetings.cost(rows: $0) })
+    let bounds = TapBounds(
+      meetings, window: window, rows: tile.rows,
+      stepCycles: Double(isNarrow ? tile.rows * columns : tile.accumulators * lanes) / Double(2 * machine.lanes(form.accumulate)),
+      splitsLast: !isNarrow)
+    let storeLanes = isNarrow ? DotKernel.storeLanes(columns) : lanes
+    let plan = ProductPlan(
+      rows: rows.extent, columns: Dim(columns), depth: Dim(depth), tile: tile, lanes: storeLanes,
+      elementBytes: form.accumulate.bits / 8, outer: Dim(channels.groups), machine: machine)
+    let layout = PanelLayout(
+      columns: columns, depth: depth, lanes: isNarrow ? 1 : lanes, vectors: isNarrow ? 1 : tile.vectors)
+    // Weights [m, c, taps…], walked taps first.
+    let offsets = (0..<taps).flatMap { tap in (0..<channels.perGroup).map { $0 * taps + tap } }
+    let key = ScheduleContext.PackingKey(
+      value: form.weight, base: 0, columnStride: depth, depthOffsets: offsets, layout: layout)
+    guard let buffer = context.packedConstant(key, make: { layout.pack(weights, groups: channels.groups, offsets) })
+    else { throw DiagnosticError(.bug, "convolve.pack", "weights of type \(weights.element) cannot be packed") }
+
+    let name = "convolve_\(form.accumulate)_\(form.kernel.map(String.init).joined(separator: "x"))"
+      + "_s\(form.strides.map(String.init).joined(separator: "x"))_c\(channels.perGroup)_m\(columns)"
+      + "_\(tile.rows)x\(plan.width)"
+    let scope = context.kernel(named: name)
+    let b = scope.builder
+    var task = scope.taskNumbers()
+    let columnBlock = task.take(plan.columnBlocks)
+    let rowBlock = task.take(plan.rowBlocks)
+    let group = channels.groups > 1 ? scope.bind(task.take(Dim(channels.groups))) : nil
+    let groupIndex = group.map { Dim($0) } ?? 0
+    let (lhs, rhs) = (scope.memory(image.value), scope.memory(buffer, element: form.accumulate, .read))
+    let kernel: any TileSums =
+      isNarrow
+      ? DotKernel(
+        scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, columns: columns,
+        columnStep: b.index(depth), reductions: bounds.loops)
+      : TileKernel(
+        scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, reductions: bounds.loops, isPacked: true,
+        usualTile: tile)
+    let groupOffset = scope.index(groupIndex * Dim(channels.perGroup))
+
+    /// The offset of a pixel, from its number.
+    func offset(_ pixel: Register) -> Register {
+      var rest = pixel
+      var sum = groupOffset
+      for (position, axes) in collapsed.enumerated().reversed() {
+        let isFirst = position == 0
+        let index = isFirst ? rest : b.binary(.modulo, rest, scope.dim(axes.extent))
+        if !isFirst { rest = b.binary(.floorDivide, rest, scope.dim(axes.extent)) }
+        sum = b.add(sum, b.multiply(index, scope.dim(axes.strides[0])))
+      }
+      return sum
+    }
+    let staysInLine = collapsed.count == 1 || (line?.value.map { $0 % tile.rows == 0 } ?? false)
+    let product = ProductKernel(
+      plan: plan, kernel: kernel, packed: layout, rhsBase: scope.index(groupIndex * Dim(layout.count)),
+      rowOffsets: { row, count in
+        if staysInLine {
+          let stride = scope.dim(collapsed.last?.strides[0] ?? 0)
+          return (offset(row), (0..<count).map { b.multiply(stride, $0) })
+        }
+        return (b.index(0), (0..<count).map { offset(b.add(row, $0)) })
+      }, reductions: bounds.isEmpty ? nil : { bounds.loops(first: $0, count: $1, scope) })
+    var store = TileStore(
+      scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
+      axes: [Dim](repeating: 0, count: shape.count), extents: [:])
+    if let group { store.extents[group] = Dim(channels.groups) }
+    store.columnOffset = groupIndex * Dim(columns)
+    let columnGroup = CollapsedAxes.Group(axes: 0..<1, extent: Dim(columns), strides: [1])
+    product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
+      store.emit(
+        tile: tile, lanes: storeLanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rows, rowFirst: 0,
+        columnGroup: columnGroup, columnFirst: rank + 1)
+    }
+    let elements = shape.reduce(Dim(1), *)
+    let read = context.shape(form.input).reduce(Dim(1), *) + Dim(weights.count)
+    try context.append(
+      scope, tasks: plan.tasks, grain: plan.grain, flops: elements * Dim(2 * depth),
+      bytes: (elements + read) * Dim(form.accumulate.bits / 8))
+  }
+}
+
+/// The channels of a convolution as numbers.
+struct ConvolveChannels {
+  var groups: Int
+  /// Channels of the input a group.
+  var perGroup: Int
+  /// Channels of the result in all.
+  var results: Int
+
+  init?(_ form: ConvolveForm, context: ScheduleContext) {
+    let weight = context.shape(form.weight)
+    guard let results = weight[0].value, let perGroup = weight[1].value, results > 0, perGroup > 0 else { return nil }
+    groups = form.groups
+    self.perGroup = perGroup
+    self.results = results
+  }
+}
+
+extension PanelLayout {
+  /// The panels of each group of columns, one group after another.
+  func pack(_ weights: HostTensor, groups: Int, _ offsets: [Int]) -> HostTensor? {
+    if groups == 1 { return pack(weights, base: 0, columnStride: depth, depthOffsets: offsets) }
+    let parts = (0..<groups).compactMap {
+      pack(weights, base: $0 * columns * depth, columnStride: depth, depthOffsets: offsets)
+    }
+    return parts.count == groups ? HostTensor(joining: parts, weights.element) : nil
+  }
+}

@@ -1,0 +1,66 @@
+import SinterCore
+import SinterForms
+
+/// Which convolutions of a program are transformed, and how.
+///
+/// Transformed weights take up to four times the memory of plain ones, and what that saves is very different: much where an image is large
+/// and channels are few, little in the last layers of a network, which have most of the weights. So weights have a budget beyond their
+/// plain size. Where the fastest plans exceed it, each byte costs so many cycles that they keep it, the same for all convolutions; but no more
+/// than `highestPrice`: what saves that much is worth its memory anyway.
+struct WinogradBudget {
+  private var offers: [FormValueID: WinogradOffer] = [:]
+  private var plans: [FormValueID: WinogradPlan] = [:]
+
+  /// Bytes that transformed weights may take beyond their plain size: this part of the program's constants, or so many where that is more.
+  private static let share = 0.25
+  private static let least = Double(28 << 20)
+  /// Cycles a byte in each run, and how exactly the price is found.
+  private static let highestPrice = 0.5
+  private static let steps = 12
+
+  static func plans(for program: FormProgram, _ context: ScheduleContext) -> [FormValueID: WinogradPlan] {
+    guard context.options.usesWinograd else { return [:] }
+    var budget = WinogradBudget()
+    budget.visit(program.steps, context)
+    let constants = program.values.elements.reduce(0) { $0 + ($1.constant.map { $0.element.byteCount($0.count) } ?? 0) }
+    return budget.kept(Swift.max(Self.least, Double(constants) * Self.share))
+  }
+
+  private mutating func visit(_ steps: [FormProgram.Step], _ context: ScheduleContext) {
+    for step in steps {
+      switch step {
+      case .compute(let value, .convolve(let form)):
+        var context = context
+        context.result = value
+        guard let offer = ConvolveSchedule.offer(form, context) else { continue }
+        switch context.choice?.algorithm {
+        case .winograd(let results): plans[value] = offer.plan(results: results)
+        case .tile: break
+        case nil: offers[value] = offer
+        }
+      case .compute, .rows, .define, .require: break
+      case .repetition(let repetition): visit(repetition.body, context)
+      case .branch(let branch): visit(branch.then + branch.otherwise, context)
+      }
+    }
+  }
+
+  private func kept(_ budget: Double) -> [FormValueID: WinogradPlan] {
+    func chosen(_ price: Double) -> (plans: [FormValueID: WinogradPlan], bytes: Double) {
+      offers.reduce(into: (plans: plans, bytes: 0)) { chosen, offer in
+        guard let best = offer.value.best(price: price) else { return }
+        chosen.plans[offer.key] = best.plan
+        chosen.bytes += best.moreBytes
+      }
+    }
+    let free = chosen(0)
+    if free.bytes <= budget { return free.plans }
+    var (low, high) = (0.0, Self.highestPrice)
+    for _ in 0..<Self.steps {
+      // Halfway between the logarithms, where both are prices.
+      let price = low > 0 ? (low * high).squareRoot() : high / 16
+      if chosen(price).bytes <= budget { high = price } else { low = price }
+    }
+    return chosen(high).plans
+  }
+}

@@ -1,0 +1,84 @@
+import SinterForms
+import SinterKernelIR
+
+/// How a convolution by a transform is cut into tasks: some tiles of the image, block by block, times some panels of columns.
+struct WinogradCut {
+  let axes: [WinogradAxis]
+  let phases: Int
+  /// Tiles of the image, vectors of channels, panels of columns.
+  let tiles: Int, channelVectors: Int, panels: Int
+  let channels: Int
+  let tile: RegisterTile
+  let lanes: Int
+  /// Tiles a block at most.
+  let most: Int
+
+  /// Tasks that a convolution is cut into at most: each has scratch of its own.
+  private static let taskLimit = 32
+  /// Cycles to begin a task.
+  private static let start = 2000.0
+  /// Of weights that come from the last-level cache, where arithmetic does not hide it.
+  private static let bytesPerCycle = 64.0
+
+  struct Choice: Hashable {
+    /// Tiles a block and a task; panels a task.
+    var blockTiles: Int, chunkTiles: Int, partPanels: Int
+  }
+
+  /// The cut that one, two, four and eight threads finish soonest, taken together; the largest tasks among equals.
+  var best: Choice {
+    let all = (1...Self.taskLimit).flatMap { chunks in
+      (1...Swift.min(panels, 8)).compactMap { choice(chunks: chunks, parts: $0) }
+    }
+    var best = choice(chunks: 1, parts: 1) ?? Choice(blockTiles: tile.rows, chunkTiles: tile.rows, partPanels: panels)
+    var least = time(best)
+    for choice in all {
+      let needed = time(choice)
+      if needed < least { (best, least) = (choice, needed) }
+    }
+    return best
+  }
+
+  private func choice(chunks: Int, parts: Int) -> Choice? {
+    guard chunks * parts * phases <= Self.taskLimit || chunks == 1 else { return nil }
+    func wholeRows(_ count: Int) -> Int { (count + tile.rows - 1) / tile.rows * tile.rows }
+    let chunkTiles = wholeRows((tiles + chunks - 1) / chunks)
+    let blocks = (chunkTiles + most - 1) / most
+    let blockTiles = wholeRows((chunkTiles + blocks - 1) / blocks)
+    return Choice(
+      blockTiles: blockTiles, chunkTiles: blockTiles * blocks, partPanels: (panels + parts - 1) / parts)
+  }
+
+  /// The time of one, two, four and eight threads, each as a multiple of what it would be without loss; in cycles.
+  private func time(_ choice: Choice) -> Double {
+    let chunks = (tiles + choice.chunkTiles - 1) / choice.chunkTiles
+    let parts = (panels + choice.partPanels - 1) / choice.partPanels
+    let each = cycles(Swift.min(choice.chunkTiles, tiles), choice) + Self.start
+    let rest = tiles - (chunks - 1) * choice.chunkTiles
+    let last = cycles(rest, choice) + Self.start
+    let (count, lastCount) = ((chunks - 1) * parts * phases, parts * phases)
+    let whole = each * Double(count) + last * Double(lastCount)
+    return [1, 2, 4, 8].reduce(0) { sum, threads in
+      // The smaller tasks fill what the others leave open, one after another.
+      let rounds = Double((count + threads - 1) / threads)
+      let open = Double(threads) * rounds - Double(count)
+      let left = Swift.max(0, Double(lastCount) - open * (each / last).rounded(.down))
+      let needed = rounds * each + (left / Double(threads)).rounded(.up) * last
+      return sum + Swift.max(whole, Double(threads) * Swift.max(needed, last))
+    }
+  }
+
+  /// Of one task.
+  private func cycles(_ tiles: Int, _ choice: Choice) -> Double {
+    let places = axes.places
+    let vectors = choice.partPanels * tile.vectors
+    let rows = (tiles + tile.rows - 1) / tile.rows * tile.rows
+    let blocks = (tiles + choice.blockTiles - 1) / choice.blockTiles
+    let products = Double(places * channels) * tile.cost(rows: rows, columnVectors: vectors)
+    let transforms =
+      Double(tiles) * (axes.inwardCycles * Double(channelVectors) + axes.outwardCycles * Double(vectors))
+    let bytes = blocks * places * channels * vectors * lanes * 4
+    let weights = Double(bytes) / Self.bytesPerCycle
+    return products + transforms + weights
+  }
+}

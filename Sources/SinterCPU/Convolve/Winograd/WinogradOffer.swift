@@ -1,0 +1,102 @@
+import SinterCore
+import SinterForms
+
+/// What transforms can do for one convolution: the ways to transform it, beside the direct way.
+struct WinogradOffer {
+  /// With all taps; and the part of it that is left where tiles leave out taps that meet only padding.
+  let direct: Cost
+  private let bounded: Double
+  let plans: [WinogradPlan]
+  private let costs: [Cost]
+
+  struct Cost {
+    /// Cycles of products and transforms, and of the weights that they read: those come from memory, as a model's others displace them.
+    var cycles: Double
+    /// Of weights.
+    var bytes: Double
+
+    init(products: Int, rows: Int, tile: RegisterTile, transforms: Double, columns: Int, lanes: Int) {
+      let vectors = (columns + lanes - 1) / lanes
+      let work = Double(products) * tile.cost(rows: rows, columnVectors: vectors) + transforms
+      bytes = Double(products * vectors * lanes * 4)
+      let weights = bytes / Self.bytesPerCycle
+      cycles = Swift.max(work, weights) + Swift.min(work, weights) / 4
+    }
+
+    private static let bytesPerCycle = 8.0
+  }
+
+  /// A transform has to save this part of the direct way's cost, or what that saves itself by leaving out taps, whichever is more.
+  private static let leastGain = 0.15
+
+  /// - Parameters:
+  ///   - channels: without parts.
+  ///   - factor: what the direct way's tiles of so many rows cost, as a part of what they would with all taps.
+  private init?(
+    _ candidates: [[WinogradAxis]], phases: Int, channels: Int, columns: Int, images: Dim, machine: Machine,
+    factor: (_ rows: Int) -> Double = { _ in 1 }
+  ) {
+    let lanes = machine.lanes(.f32)
+    guard let axes = candidates.first, channels >= lanes / 2, columns >= lanes / 2 else { return nil }
+    let pixels = axes.reduce(TaskSplit.estimate(images)) { $0 * TaskSplit.estimate($1.extent) }
+    let tile = RegisterTile.choose(rows: pixels, columns: columns, lanes: lanes, machine: machine, factor: factor)
+    direct = Cost(
+      products: axes.reduce(channels) { $0 * $1.kernel }, rows: pixels, tile: tile, transforms: 0, columns: columns,
+      lanes: lanes
+    ).times(phases)
+    bounded = factor(tile.rows)
+    plans = candidates.map {
+      WinogradPlan($0, phases: phases, channels: $0.parts * channels, columns: columns, images: images, machine: machine)
+    }
+    costs = plans.map { $0.cost.times(phases) }
+  }
+
+  /// For a convolution that is not transposed; nil where there is no transform.
+  init?(_ form: ConvolveForm, channels: ConvolveChannels, input: [Dim], result: [Dim], machine: Machine) {
+    guard channels.groups == 1, form.accumulate == .f32, machine.hasMultiplyAdd else { return nil }
+    let meetings = TapMeetings(form, input: input, result: result)
+    self.init(
+      Self.candidates(form, result: result), phases: 1, channels: channels.perGroup, columns: channels.results,
+      images: result[0], machine: machine, factor: { meetings.cost(rows: $0) })
+  }
+
+  /// For the phases of a transposed convolution without groups.
+  init?(_ form: ConvolveForm, axes: [TransposedAxis], channels: Int, result: [Dim], machine: Machine) {
+    let taps = axes.compactMap(\.commonTaps)
+    guard form.groups == 1, taps.count == axes.count, axes.allSatisfy({ $0.tapStep == 1 }), form.accumulate == .f32,
+      machine.hasMultiplyAdd, let columns = result[result.count - 1].value
+    else { return nil }
+    let ones = axes.map { _ in 1 }
+    self.init(
+      WinogradAxis.candidates(kernel: taps, strides: ones, dilations: ones, extents: axes.map(\.places)),
+      phases: axes.reduce(1) { $0 * $1.phases }, channels: channels, columns: columns, images: result[0], machine: machine)
+  }
+
+  /// The ways to transform a convolution that is not transposed, along each axis.
+  static func candidates(_ form: ConvolveForm, result: [Dim]) -> [[WinogradAxis]] {
+    WinogradAxis.candidates(
+      kernel: form.kernel, strides: form.strides, dilations: form.dilations, extents: Array(result[1..<(result.count - 1)]))
+  }
+
+  /// The plan with so many results along each axis.
+  func plan(results: [Int]) -> WinogradPlan? { plans.first { $0.axes.map(\.results) == results } }
+
+  /// The cheapest plan, if it is clearly cheaper than the direct way, and the bytes that its weights take beyond the direct ones.
+  /// - Parameter price: what a byte of weights costs in cycles.
+  func best(price: Double) -> (plan: WinogradPlan, moreBytes: Double)? {
+    func whole(_ cost: Cost) -> Double { cost.cycles + price * cost.bytes }
+    guard let best = costs.indices.min(by: { whole(costs[$0]) < whole(costs[$1]) }),
+      whole(costs[best]) < whole(direct) * Swift.min(1 - Self.leastGain, bounded)
+    else { return nil }
+    return (plans[best], costs[best].bytes - direct.bytes)
+  }
+}
+
+extension WinogradOffer.Cost {
+  fileprivate func times(_ count: Int) -> Self {
+    var all = self
+    all.cycles *= Double(count)
+    all.bytes *= Double(count)
+    return all
+  }
+}

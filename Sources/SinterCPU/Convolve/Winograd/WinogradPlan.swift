@@ -1,0 +1,104 @@
+import SinterCore
+import SinterForms
+import SinterKernelIR
+
+/// How a convolution is transformed, in each phase if it is transposed: along which axes by which transforms, and in which blocks.
+///
+/// Tiles of the result (so many places along each axis) are done in blocks: the block's input is transformed into scratch, each of a tile's
+/// products is a matrix product [tiles, channels] × [channels, columns], and what those give is transformed back. Scratch is a task's own and
+/// stays in its second-level cache.
+struct WinogradPlan {
+  let axes: [WinogradAxis]
+  /// Phases of the result, each with weights of its own, and tiles of its own: all counts are of one phase.
+  let phases: Int
+  let images: Dim
+  /// With those of all parts.
+  let channels: Int
+  let columns: Int
+  let lanes: Int
+  /// The tile of registers of the products; its rows are tiles of the image.
+  let tile: RegisterTile
+  /// Tiles of the image a block; a multiple of the register tile's rows.
+  let blockTiles: Int
+  /// Tasks along the tiles, each of the same number of blocks, and tasks along the columns, each of the same number of panels.
+  let chunks: Dim
+  let chunkTiles: Dim
+  let columnParts: Int
+  let partPanels: Int
+  let grain: Int
+
+  var tasks: Dim { chunks * Dim(columnParts * phases) }
+  /// The number of tiles, where it is known and they are one block: then no register tile has rows too many.
+  var onlyBlock: Int? { tiles.value.flatMap { $0 <= blockTiles ? $0 : nil } }
+  var width: Int { tile.vectors * lanes }
+  var panels: Int { (columns + width - 1) / width }
+  var tiles: Dim { axes.reduce(images) { $0 * $1.tiles } }
+
+  /// Elements between neighbouring tiles, and between places, of the transformed input; the odd vector keeps rows apart in the cache.
+  var channelStride: Int { (channels + lanes - 1) / lanes * lanes + (channels * 4 % 1024 == 0 ? lanes : 0) }
+  var inputStride: Int { blockTiles * channelStride + lanes }
+  /// Elements between places of the products.
+  var productStride: Int { blockTiles * width + lanes }
+  var places: Int { axes.places }
+  /// Elements of scratch a task.
+  var scratch: Int { places * (inputStride + productStride) }
+
+  /// Tasks that a convolution of open sizes is cut into at most: each has its own scratch.
+  private static let chunkLimit = 16
+  /// What masks add to a tile's way in, as a part of it, and cycles to find a tile.
+  private static let borderCost = 0.7
+  private static let tileCycles = 40.0
+  private static let scratchBytes = 640 << 10
+
+  init(_ axes: [WinogradAxis], phases: Int, channels: Int, columns: Int, images: Dim, machine: Machine) {
+    self.axes = axes
+    self.phases = phases
+    self.channels = channels
+    self.columns = columns
+    self.images = images
+    lanes = machine.lanes(.f32)
+    let tiles = axes.reduce(images) { $0 * $1.tiles }
+    let count = TaskSplit.estimate(tiles)
+    tile = .choose(rows: Swift.min(count, 4096), columns: columns, lanes: lanes, machine: machine, depth: channels)
+    let places = axes.places
+    let width = tile.vectors * lanes
+    let most = Swift.max(tile.rows, Self.scratchBytes / 4 / places / (channels + width))
+    let needed = (count + tile.rows - 1) / tile.rows
+    let largest = Swift.min(Swift.max(most / tile.rows, (16 + tile.rows - 1) / tile.rows, 1), needed) * tile.rows
+    let panels = (columns + width - 1) / width
+    if let count = tiles.value, count > 0 {
+      let cut = WinogradCut(
+        axes: axes, phases: phases, tiles: count, channelVectors: (channels + lanes - 1) / lanes, panels: panels,
+        channels: channels, tile: tile, lanes: lanes, most: largest
+      ).best
+      blockTiles = cut.blockTiles
+      chunkTiles = Dim(cut.chunkTiles)
+      partPanels = cut.partPanels
+    } else {
+      blockTiles = largest
+      let blocks = tiles.ceilDivided(by: Dim(blockTiles))
+      let wanted = Dim.max(Dim.min(blocks, Dim(Swift.max(1, Self.chunkLimit / phases))), 1)
+      chunkTiles = blocks.ceilDivided(by: wanted) * Dim(blockTiles)
+      partPanels = panels
+    }
+    chunks = tiles.ceilDivided(by: Dim.max(chunkTiles, 1))
+    columnParts = (panels + partPanels - 1) / partPanels
+    let taskFlops = 2 * places * Swift.max(1, count / TaskSplit.estimate(chunks)) * channels * partPanels * width
+    grain = Swift.max(1, 500_000 / taskFlops)
+  }
+
+  // MARK: Cost
+
+  var cost: WinogradOffer.Cost {
+    let count = TaskSplit.estimate(tiles)
+    let vectors = { (count: Int) in Double((count + self.lanes - 1) / self.lanes) }
+    // Tiles at the border read by masks; and each tile has to be found, once a part for its input and once a panel.
+    let inside = axes.reduce(1.0) { $0 * $1.insideShare }
+    let inward = axes.inwardCycles * vectors(channels) * Double(columnParts) * (1 + Self.borderCost * (1 - inside))
+    let outward = axes.outwardCycles * vectors(columns)
+    let transforms = Double(count) * (inward + outward + Self.tileCycles * Double(columnParts * axes.parts + panels))
+    let rows = onlyBlock ?? (count + tile.rows - 1) / tile.rows * tile.rows
+    return WinogradOffer.Cost(
+      products: places * channels, rows: rows, tile: tile, transforms: transforms, columns: columns, lanes: lanes)
+  }
+}

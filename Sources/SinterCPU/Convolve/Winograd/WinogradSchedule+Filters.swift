@@ -1,0 +1,76 @@
+import SinterCore
+import SinterForms
+import SinterKernelIR
+
+extension WinogradSchedule {
+  /// What is multiplied with the transformed input, of each phase: [m, place…, part…, c] flat, the sums of taps that filters [m, c, tap…] have
+  /// along all axes, in f64.
+  func transformedFilters(_ weights: HostTensor) -> [[Float]] {
+    let values = weights.array(of: Float.self)
+    guard !transposed.isEmpty else { return [transformed(values)] }
+    let taps = form.kernel.reduce(1, *)
+    return transposed.parts(kernel: form.kernel).map { part in
+      transformed(
+        (0..<plan.columns).flatMap { m in
+          (0..<plan.channels).flatMap { c in part.map { values[(c * plan.columns + m) * taps + $0] } }
+        })
+    }
+  }
+
+  /// A tap of a filter, as an offset, and what it counts for.
+  private struct Term {
+    var tap: Int
+    var factor: Double
+  }
+
+  /// The terms of each place and part.
+  private var products: [[Term]] {
+    let places = plan.axes.map { Array(0..<$0.size) }, parts = plan.axes.map { Array(0..<$0.parts) }
+    return combinations(places).flatMap { place in
+      combinations(parts).map { part in
+        plan.axes.indices.reduce([Term(tap: 0, factor: 1)]) { terms, axis in
+          let own = plan.axes[axis].terms(place: place[axis], part: part[axis])
+          return terms.flatMap { term in
+            own.map { Term(tap: term.tap * plan.axes[axis].kernel + $0.tap, factor: term.factor * $0.factor) }
+          }
+        }
+      }
+    }
+  }
+
+  private func transformed(_ filters: [Float]) -> [Float] {
+    let taps = plan.axes.reduce(1) { $0 * $1.kernel }
+    let parts = plan.axes.parts
+    let channels = plan.channels / parts
+    let products = products
+    return [Float](unsafeUninitializedCapacity: plan.columns * products.count * channels) { memory, count in
+      filters.withUnsafeBufferPointer { filters in
+        for m in 0..<plan.columns {
+          for (product, terms) in products.enumerated() {
+            let to = (m * products.count + product) * channels
+            for c in 0..<channels {
+              let from = (m * channels + c) * taps
+              var sum = 0.0
+              for term in terms { sum += term.factor * Double(filters[from + term.tap]) }
+              memory[to + c] = Float(sum)
+            }
+          }
+        }
+      }
+      count = plan.columns * products.count * channels
+    }
+  }
+}
+
+extension WinogradAxis {
+  /// The taps of one part that make the products of one place. A part may have fewer taps than the transform.
+  fileprivate func terms(place: Int, part: Int) -> [(tap: Int, factor: Double)] {
+    guard let transform else { return [(part, 1)] }
+    return transform.filter[place].enumerated().map { (tap: $0 * stride + part, factor: $1) }.filter { $0.tap < kernel }
+  }
+}
+
+/// One element of each, in all ways, the last changing fastest.
+private func combinations(_ choices: [[Int]]) -> [[Int]] {
+  choices.reduce([[]]) { combinations, choices in combinations.flatMap { combination in choices.map { combination + [$0] } } }
+}

@@ -1,0 +1,132 @@
+import SinterCore
+import SinterForms
+import SinterKernelIR
+
+/// Loops over a dense result whose elements a body computes: used where the base of a scatter or a result is filled.
+struct ElementPlan {
+  let scope: KernelScope
+  let body: Body
+  let space: LoopSpace
+  /// Where an element of the result lies.
+  let flat: Dim
+  let axes: [LoopSpace.Axis]
+
+  /// - Parameters:
+  ///   - strides: the result's, where it is not dense over `shape`.
+  ///   - offset: the place of the first element in the result.
+  init(_ body: Body, shape: [Dim], strides: [Dim]? = nil, offset: Dim = 0, scope: KernelScope) {
+    self.scope = scope
+    self.body = body
+    var space = LoopSpace(groups: [shape], newSymbol: scope.newSymbol)
+    let store = zip(space.given, strides ?? TensorType.strides(shape)).reduce(offset) { $0 + $1.0 * $1.1 }
+    let indices = BodyIndices(
+      body, axes: space.given, values: scope.values, simplifier: space.simplifier, newSymbol: scope.newSymbol)
+    space.rearrange(for: indices.roots + [store])
+    self.space = space
+    axes = space.axes
+    flat = space.roots.last ?? 0
+  }
+
+  func name(_ kind: String, _ type: TensorType) -> String {
+    "\(kind)_\(type.element)_"
+      + (axes.isEmpty ? "1" : axes.map { Symbol.sanitizedName("\($0.extent)") }.joined(separator: "x"))
+  }
+
+  /// How the loops become tasks: some outer axes, and the axis behind them in parts where that makes tasks of a
+  /// sensible size.
+  private struct Split {
+    var outerCount: Int
+    /// Elements of axis `outerCount` that a task takes; nil: all.
+    var part: Int?
+    var perTask: Int
+    var tasks: Dim
+  }
+
+  private func split(isPacked: Bool) -> Split {
+    // Packed results share bytes between elements: one task writes them all.
+    guard let inner = axes.last, !isPacked else {
+      return Split(outerCount: 0, perTask: axes.reduce(1) { $0 * TaskSplit.estimate($1.extent) }, tasks: 1)
+    }
+    var outerCount = axes.count - 1
+    var perTask = TaskSplit.estimate(inner.extent)
+    while outerCount > 0, perTask * TaskSplit.estimate(axes[outerCount - 1].extent) <= 1024 {
+      outerCount -= 1
+      perTask *= TaskSplit.estimate(axes[outerCount].extent)
+    }
+    var part: Int?
+    if outerCount == axes.count - 1, inner.extent.value.map({ $0 > 2 * TaskSplit.part }) ?? (axes.count == 1) {
+      part = TaskSplit.part
+      perTask = TaskSplit.part
+    } else if outerCount > 0, perTask < 512 {
+      outerCount -= 1
+      part = 1024 / perTask
+      perTask *= 1024 / perTask
+    }
+    let parts = part.map { axes[outerCount].extent.ceilDivided(by: Dim($0)) } ?? Dim(1)
+    return Split(
+      outerCount: outerCount, part: part, perTask: perTask, tasks: axes[..<outerCount].reduce(parts) { $0 * $1.extent })
+  }
+
+  /// The number of tasks that `write` makes.
+  func tasks(isPacked: Bool) -> Dim { split(isPacked: isPacked).tasks }
+
+  /// Writes the loops; `work` emits and stores one element or vector. `task` is the number of the task, the kernel's
+  /// unless given.
+  func write(
+    name: String, element: ElementType, isPacked: Bool, task: Register? = nil,
+    _ work: (BodyEmitter, BodyEmitter.Lanes?) -> Void
+  ) -> (count: Dim, grain: Int) {
+    let builder = scope.builder
+    let emitter = BodyEmitter(body, scope: scope, axes: space.given, extents: space.extents)
+    let cost = Swift.max(1, body.cost)
+    guard let inner = axes.last else {
+      work(emitter, nil)
+      return (1, 1)
+    }
+    let split = split(isPacked: isPacked)
+    let outer = axes[..<split.outerCount]
+    let parts = split.part.map { [axes[split.outerCount].extent.ceilDivided(by: Dim($0))] } ?? []
+    let numbers = scope.unflatten(task ?? builder.task, outer.map(\.extent) + parts)
+    for (axis, register) in zip(outer, numbers) { scope.bind(axis.symbol, to: register) }
+    var open = Set(outer.map(\.symbol))
+    emitter.hoist(open, loads: true)
+    let lanes = vectorWidth(element)
+    let unroll = cost <= 4 ? 4 : cost <= 12 ? 2 : 1
+
+    func nest(_ position: Int) {
+      let axis = axes[position]
+      var stretch = scope.stretch(axis.extent)
+      if position == split.outerCount, let size = split.part, let number = numbers.last {
+        stretch = scope.stretch(axis.extent, part: number, size: size)
+      }
+      guard position < axes.count - 1 else {
+        scope.vectorLoop(name, over: stretch, lanes: lanes, unroll: unroll) { index, width, mask in
+          scope.bind(inner.symbol, to: index)
+          work(emitter, width == 1 && mask == nil ? nil : .init(inner.symbol, count: width, mask: mask))
+        }
+        return
+      }
+      builder.loop("\(name)\(position)", from: stretch.from, to: stretch.to) { index in
+        emitter.scoped {
+          scope.bind(axis.symbol, to: index)
+          open.insert(axis.symbol)
+          emitter.hoist(open, loads: true)
+          nest(position + 1)
+          open.remove(axis.symbol)
+        }
+      }
+    }
+    nest(split.outerCount)
+    return (split.tasks, TaskSplit.grain(elementsPerTask: split.perTask, cost: cost))
+  }
+
+  /// Lanes: a whole vector, or the next power of two above a short axis.
+  private func vectorWidth(_ element: ElementType) -> Int {
+    let most = body.lanes(scope.machine, result: element)
+    guard let extent = axes.last?.extent.value else { return most }
+    var width = 1
+    while width < extent && width < most { width *= 2 }
+    if width > extent && !scope.machine.hasMasks { width /= 2 }
+    return width
+  }
+}

@@ -1,0 +1,71 @@
+import SinterCore
+import SinterForms
+
+/// Each element by itself: loops over the result, merged as far as all loads allow, the innermost one vectorised.
+enum ElementSchedule {
+  static func schedule(_ form: ElementForm, context: inout ScheduleContext) throws {
+    let result = context.result
+    let type = context.type(result)
+    if type.count.value == 0 { return }
+    let scope = context.kernel(named: "element")
+    if type.element.bits >= 8 {
+      let pieces = form.body.pieces(type.shape, values: context.values, ranges: context.program.ranges)
+      if !pieces.isEmpty { return try schedule(pieces, form, type, scope, &context) }
+    }
+    let plan = ElementPlan(form.body, shape: type.shape, scope: scope)
+    let output = scope.memory(result, .write)
+    let tasks =
+      plan.turning(type.element).map { plan.write($0, to: output) }
+      ?? plan.write(name: "element", element: type.element, isPacked: type.element.bits < 8) { emitter, lanes in
+        emitter.store(emitter.emit(lanes: lanes)[0], to: output, at: plan.flat, lanes: lanes)
+      }
+    let count = type.count
+    // Checks that are the same for a row are made before its elements: where there are none, nothing is checked.
+    let mayFail = form.body.exprs.contains { if case .checked = $0.node { true } else { false } }
+    let parts =
+      mayFail && (count.bounds(context.program.ranges).lower ?? 0) < 1 ? tasks.count * Dim.min(count, 1) : tasks.count
+    try context.append(
+      scope, tasks: parts, grain: tasks.grain, flops: count * Dim(form.body.flops),
+      bytes: context.bytes(reading: form.body.operands, writing: result), name: plan.name("element", type))
+  }
+
+  /// Parts of the result one after another in one grid of tasks: concatenations, whose parts have bodies without
+  /// conditions.
+  private static func schedule(
+    _ pieces: [BodyPiece], _ form: ElementForm, _ type: TensorType, _ scope: KernelScope,
+    _ context: inout ScheduleContext
+  ) throws {
+    let output = scope.memory(context.result, .write)
+    let builder = scope.builder
+    let strides = TensorType.strides(type.shape)
+    var tasks = Dim(0)
+    var grain = 1
+    for piece in pieces {
+      let plan = ElementPlan(
+        piece.body, shape: piece.shape, strides: strides,
+        offset: zip(strides, piece.starts).reduce(Dim(0)) { $0 + $1.0 * Dim($1.1) }, scope: scope)
+      let turning = plan.turning(type.element)
+      let count = turning.map { plan.tasks($0) } ?? plan.tasks(isPacked: false)
+      let first = scope.dim(tasks)
+      let isHere = builder.binary(
+        .and, builder.compare(.greaterOrEqual, builder.task, first),
+        builder.compare(.less, builder.task, scope.dim(tasks + count)))
+      builder.when(isHere) {
+        let task = builder.subtract(builder.task, first)
+        let written =
+          turning.map { plan.write($0, to: output, task: task) }
+          ?? plan.write(name: "element", element: type.element, isPacked: false, task: task) { emitter, lanes in
+            emitter.store(emitter.emit(lanes: lanes)[0], to: output, at: plan.flat, lanes: lanes)
+          }
+        grain = Swift.max(grain, written.grain)
+      }
+      tasks = tasks + count
+    }
+    let count = type.count
+    try context.append(
+      scope, tasks: tasks, grain: grain, flops: count * Dim(form.body.flops),
+      bytes: context.bytes(reading: form.body.operands, writing: context.result),
+      name: "concat\(pieces.count)_\(type.element)_"
+        + type.shape.map { Symbol.sanitizedName("\($0)") }.joined(separator: "x"))
+  }
+}

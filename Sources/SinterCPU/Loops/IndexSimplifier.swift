@@ -1,0 +1,235 @@
+import SinterCore
+import SinterForms
+
+/// Simplifies index arithmetic by what is known of loop indices: each lies in 0 ..< its extent.
+///
+/// Only facts that hold wherever a body runs are used, so a simplified index equals the given one there (and maybe
+/// nowhere else).
+struct IndexSimplifier {
+  /// The extents of loop indices. Index symbols that are absent may hold anything.
+  var extents: [Symbol: Dim]
+
+  init(extents: [Symbol: Dim] = [:]) { self.extents = extents }
+
+  // MARK: Rewriting
+
+  func simplified(_ dim: Dim) -> Dim {
+    if dim.terms.allSatisfy({ $0.factors.allSatisfy { if case .symbol = $0 { true } else { false } } }) { return dim }
+    var sum = Dim(dim.constant)
+    for term in dim.terms {
+      var product = Dim(term.coefficient)
+      for factor in term.factors { product = product * simplified(factor) }
+      sum = sum + product
+    }
+    return recombined(sum)
+  }
+
+  private func simplified(_ atom: Dim.Atom) -> Dim {
+    switch atom {
+    case .symbol, .overflow: return Dim(atom: atom)
+    case .quotient(let a, let b): return quotient(simplified(a), simplified(b))
+    case .remainder(let a, let b): return remainder(simplified(a), simplified(b))
+    case .minimum(let a, let b):
+      let (x, y) = (simplified(a), simplified(b))
+      if isNonNegative(y - x) { return x }
+      if isNonNegative(x - y) { return y }
+      return Dim.min(x, y)
+    case .maximum(let a, let b):
+      let (x, y) = (simplified(a), simplified(b))
+      if isNonNegative(y - x) { return y }
+      if isNonNegative(x - y) { return x }
+      return Dim.max(x, y)
+    case .joint(let a, let b): return Dim.joint(simplified(a), simplified(b))
+    case .product(let a, let b): return simplified(a) * simplified(b)
+    case .place(let a, let b):
+      let (x, size) = (simplified(a), simplified(b))
+      if isNonNegative(x) { return x }
+      if isNonNegative(-x - Dim(1)) { return x + size }
+      return Dim.place(x, in: size)
+    }
+  }
+
+  /// a = b · whole + rest, with as much in `whole` as can be seen.
+  private func split(_ a: Dim, by b: Dim) -> (whole: Dim, rest: Dim) {
+    var whole = Dim(0)
+    var rest = Dim(0)
+    for term in a.terms {
+      let piece = term.factors.reduce(Dim(term.coefficient)) { $0 * Dim(atom: $1) }
+      if let quotient = piece.exactQuotient(by: b) { whole = whole + quotient } else { rest = rest + piece }
+    }
+    if let y = b.value, y > 0 {
+      let quotient = Dim(a.constant) / b
+      whole = whole + quotient
+      rest = rest + Dim(a.constant) - quotient * b
+    } else {
+      rest = rest + Dim(a.constant)
+    }
+    return (whole, rest)
+  }
+
+  /// A common factor of `b` and the larger terms of `rest`, such that the smaller terms lie in 0 ..< factor.
+  private func scale(_ rest: Dim, within b: Dim) -> (factor: Int, large: Dim, small: Dim)? {
+    guard let y = b.value, y > 1 else { return nil }
+    let coefficients = Set(rest.terms.compactMap { Int(exactly: $0.coefficient.magnitude) })
+    for factor in coefficients.filter({ $0 > 1 && $0 < y && y % $0 == 0 }).sorted(by: >) {
+      let (large, small) = split(rest, by: Dim(factor))
+      if isNonNegative(small), isNonNegative(Dim(factor - 1) - small) { return (factor, large, small) }
+    }
+    return nil
+  }
+
+  private func isWithin(_ rest: Dim, _ b: Dim) -> Bool { isNonNegative(rest) && isNonNegative(b - Dim(1) - rest) }
+
+  private func quotient(_ a: Dim, _ b: Dim) -> Dim {
+    if b.value == 0 { return a / b }
+    let (whole, rest) = split(a, by: b)
+    if isWithin(rest, b) { return whole }
+    if let (factor, large, _) = scale(rest, within: b), let y = b.value {
+      return whole + quotient(large, Dim(y / factor))
+    }
+    return whole + rest / b
+  }
+
+  private func remainder(_ a: Dim, _ b: Dim) -> Dim {
+    if b.value == 0 { return a % b }
+    let (_, rest) = split(a, by: b)
+    if isWithin(rest, b) { return rest }
+    if let (factor, large, small) = scale(rest, within: b), let y = b.value {
+      return remainder(large, Dim(y / factor)) * Dim(factor) + small
+    }
+    return rest % b
+  }
+
+  /// c · floor(a / c) + mod(a, c) is a.
+  private func recombined(_ dim: Dim) -> Dim {
+    for term in dim.terms {
+      for (at, factor) in term.factors.enumerated() {
+        guard case .remainder(let a, let c) = factor else { continue }
+        var others = term.factors
+        others.remove(at: at)
+        let multiplier = others.reduce(Dim(term.coefficient)) { $0 * Dim(atom: $1) }
+        let partner = multiplier * c * (a / c)
+        guard !partner.terms.isEmpty, partner.terms.allSatisfy({ dim.terms.contains($0) }) else { continue }
+        let gone = term.factors.reduce(Dim(term.coefficient)) { $0 * Dim(atom: $1) }
+        return recombined(dim - partner + Dim(partner.constant) - gone + multiplier * a - Dim(partner.constant))
+      }
+    }
+    return dim
+  }
+
+  // MARK: Bounds
+
+  /// Whether a value is at least zero for every index in range and every size.
+  func isNonNegative(_ dim: Dim) -> Bool {
+    isNonNegative(dim, depth: 3)
+  }
+
+  /// - Parameter depth: how many minima and maxima, one within the other, the rest of a sum is pulled into.
+  private func isNonNegative(_ dim: Dim, depth: Int) -> Bool {
+    if let low = lower(dim), low.constant >= 0,
+      low.terms.allSatisfy({ $0.coefficient > 0 && $0.factors.allSatisfy(isSizeNonNegative) })
+    {
+      return true
+    }
+    guard depth > 0, let choices = dim.choices else { return false }
+    switch choices.kind {
+    case .greatest: return choices.sizes.contains { isNonNegative($0, depth: depth - 1) }
+    case .least, .any: return choices.sizes.allSatisfy { isNonNegative($0, depth: depth - 1) }
+    }
+  }
+
+  /// Whether two indices compare in the same way for every index in range; nil where that depends.
+  func comparison(_ comparison: Comparison, difference raw: Dim) -> Bool? {
+    let difference = simplified(raw)
+    if let value = difference.value { return comparison.holds(value) }
+    switch comparison {
+    case .less:
+      if isNonNegative(-difference - Dim(1)) { return true }
+      if isNonNegative(difference) { return false }
+    case .lessOrEqual:
+      if isNonNegative(-difference) { return true }
+      if isNonNegative(difference - Dim(1)) { return false }
+    case .greater:
+      if isNonNegative(difference - Dim(1)) { return true }
+      if isNonNegative(-difference) { return false }
+    case .greaterOrEqual:
+      if isNonNegative(difference) { return true }
+      if isNonNegative(-difference - Dim(1)) { return false }
+    case .equal:
+      if isNonNegative(difference - Dim(1)) || isNonNegative(-difference - Dim(1)) { return false }
+    case .notEqual:
+      if isNonNegative(difference - Dim(1)) || isNonNegative(-difference - Dim(1)) { return true }
+    }
+    return nil
+  }
+
+  private func isSizeNonNegative(_ atom: Dim.Atom) -> Bool {
+    switch atom {
+    case .symbol(let symbol): !symbol.isIndex || extents[symbol] != nil
+    case .quotient(let a, let b): isNonNegative(a) && isNonNegative(b)
+    case .remainder(_, let b): isNonNegative(b)
+    case .minimum(let a, let b): isNonNegative(a) && isNonNegative(b)
+    case .maximum(let a, let b): isNonNegative(a) || isNonNegative(b)
+    case .joint(let a, let b): isNonNegative(a) && isNonNegative(b)
+    case .place(let a, let b): isNonNegative(a) || isNonNegative(a + b)
+    case .product(let a, let b): isNonNegative(a) && isNonNegative(b)
+    case .overflow: false
+    }
+  }
+
+  /// The least value, as a size; nil where none is known.
+  func lower(_ dim: Dim) -> Dim? { bound(dim, upper: false) }
+  /// The greatest value, as a size; nil where none is known.
+  func upper(_ dim: Dim) -> Dim? { bound(dim, upper: true) }
+
+  private func bound(_ dim: Dim, upper wantsUpper: Bool) -> Dim? {
+    var sum = Dim(dim.constant)
+    for term in dim.terms {
+      let takesUpper = (term.coefficient > 0) == wantsUpper
+      var product = Dim(term.coefficient)
+      for factor in term.factors {
+        guard isSizeNonNegative(factor), let value = bound(factor, upper: takesUpper) else { return nil }
+        product = product * value
+      }
+      sum = sum + product
+    }
+    return sum
+  }
+
+  /// A bound of a factor that is at least zero.
+  private func bound(_ atom: Dim.Atom, upper wantsUpper: Bool) -> Dim? {
+    switch atom {
+    case .symbol(let symbol):
+      guard symbol.isIndex else { return Dim(atom: atom) }
+      guard let extent = extents[symbol] else { return nil }
+      return wantsUpper ? extent - Dim(1) : Dim(0)
+    case .quotient(let a, let b):
+      guard b.symbols.allSatisfy({ !$0.isIndex }), let x = bound(a, upper: wantsUpper) else { return nil }
+      return x / b
+    case .remainder(_, let b):
+      guard b.symbols.allSatisfy({ !$0.isIndex }) else { return nil }
+      return wantsUpper ? b - Dim(1) : Dim(0)
+    case .minimum(let a, let b):
+      guard wantsUpper else {
+        guard let x = bound(a, upper: false), let y = bound(b, upper: false) else { return nil }
+        return Dim.min(x, y)
+      }
+      return bound(a, upper: true) ?? bound(b, upper: true)
+    case .maximum(let a, let b):
+      guard let x = bound(a, upper: wantsUpper), let y = bound(b, upper: wantsUpper) else { return nil }
+      return Dim.max(x, y)
+    case .joint(let a, let b):
+      guard let x = bound(a, upper: wantsUpper), let y = bound(b, upper: wantsUpper) else { return nil }
+      return wantsUpper ? Dim.max(x, y) : Dim.min(x, y)
+    case .place(let a, let b):
+      guard wantsUpper else { return Dim(0) }
+      guard let x = bound(a, upper: true), let y = bound(b, upper: true) else { return nil }
+      return Dim.max(x, y - Dim(1))
+    case .product(let a, let b):
+      guard isNonNegative(a), isNonNegative(b), let x = bound(a, upper: wantsUpper), let y = bound(b, upper: wantsUpper)
+      else { return nil }
+      return x * y
+    case .overflow: return nil
+    }
+  }
+}

@@ -1,0 +1,191 @@
+import SinterCore
+import SinterForms
+
+/// A value inside a kernel: computed once, never changed.
+package struct Register: EntityIndex {
+  package let rawValue: Int32
+  package init(rawValue: Int32) { self.rawValue = rawValue }
+  package static var prefix: String { "%" }
+}
+
+/// What a register holds: one element, or several side by side. Truth values are `bool` (a mask where there are
+/// several).
+package struct RegisterType: Hashable, Sendable {
+  package var element: ElementType
+  package var lanes: Int
+
+  package init(_ element: ElementType, lanes: Int = 1) {
+    self.element = element
+    self.lanes = lanes
+  }
+}
+
+/// Named loops over buffers with explicit vectors: what is emitted, almost line by line, as LLVM.
+///
+/// A kernel does one task of a grid: `task` holds its number. Different tasks write different memory, so that they may
+/// run in any order and at once. Registers are in static single assignment form; what a loop carries is passed
+/// explicitly.
+///
+/// Narrow floats (f16, bf16, the 8- and 4-bit kinds) and packed integers exist only in memory: a load gives them as
+/// they are, and `cast` converts them; arithmetic is on f32, f64, bool and the integers of a byte and more. Complex
+/// numbers are pairs that schedules take apart.
+package struct Kernel: Hashable, Sendable {
+  package struct Parameter: Hashable, Sendable {
+    package enum Access: String, Hashable, Sendable { case read, write, readWrite }
+    package var name: String
+    package var element: ElementType
+    package var access: Access
+
+    package init(name: String, element: ElementType, access: Access) {
+      self.name = name
+      self.element = element
+      self.access = access
+    }
+  }
+
+  /// Memory of the task's own, on the stack: at most `Kernel.localLimit` bytes all together.
+  package struct Local: Hashable, Sendable {
+    package var name: String
+    package var element: ElementType
+    package var count: Int
+    package init(name: String, element: ElementType, count: Int) {
+      self.name = name
+      self.element = element
+      self.count = count
+    }
+  }
+
+  /// Tells operation, types, shape and tile, as in `contract_f32_m128_n768_k768_8x48`.
+  package var name: String
+  package var parameters: [Parameter]
+  /// The number of i64 size arguments.
+  package var sizeCount: Int
+  package var locals: [Local]
+  package var registers: EntityMap<Register, RegisterType>
+  /// The number of this task, an i64.
+  package var task: Register
+  package var body: Block
+
+  package static var localLimit: Int { 256 * 1024 }
+
+  package init(name: String) {
+    self.name = name
+    parameters = []
+    sizeCount = 0
+    locals = []
+    registers = EntityMap()
+    task = registers.append(RegisterType(.i64))
+    body = Block()
+  }
+}
+
+/// Statements that run one after another.
+package struct Block: Hashable, Sendable {
+  package var statements: [Statement]
+  package init(_ statements: [Statement] = []) { self.statements = statements }
+}
+
+/// Memory that a kernel reads or writes; elements are counted, not bytes.
+package enum Memory: Hashable, Sendable {
+  case parameter(Int)
+  case local(Int)
+}
+
+/// One step of a kernel. The first register of a case is the one it defines.
+package indirect enum Statement: Hashable, Sendable {
+  /// Every lane the same.
+  case constant(Register, Scalar)
+  /// Size argument n.
+  case size(Register, Int)
+  case unary(Register, UnaryFunction, Register)
+  case binary(Register, BinaryFunction, Register, Register)
+  /// a · b + c, rounded once.
+  case multiplyAdd(Register, Register, Register, Register)
+  /// a · 2^b, rounded once; f32, b a whole number between -300 and 300, or NaN where a is.
+  case scale(Register, Register, exponent: Register)
+  case compare(Register, Comparison, Register, Register)
+  case select(Register, Register, Register, Register)
+  case cast(Register, Register)
+  case bitcast(Register, Register)
+  /// A scalar in every lane.
+  case broadcast(Register, Register)
+  /// Lane n holds n; an integer type.
+  case lanes(Register)
+  case extract(Register, Register, lane: Int)
+  /// All lanes of a vector as one value, in a fixed tree: halves are combined until one lane is left.
+  case combineLanes(Register, Combine, Register)
+  /// `lanes` elements of two vectors, one after the other, by position in their concatenation.
+  case shuffle(Register, Register, Register, [Int])
+  /// As many elements as the register has lanes, side by side from element `at`. Lanes that `mask` leaves out are zero
+  /// and not read.
+  case load(Register, Memory, at: Register, mask: Register?)
+  case store(Register, Memory, at: Register, mask: Register?)
+  /// Lane by lane from the elements that an i64 vector names.
+  case gather(Register, Memory, at: Register, mask: Register?)
+  case scatter(Register, Memory, at: Register, mask: Register?)
+  case loop(Loop)
+  case branch(Branch)
+  /// Ends the kernel with error `number` of the program where the condition (a scalar) is false; `value` and the
+  /// `bound` that it did not keep are reported.
+  case check(Register, error: Int, value: Register, bound: Register)
+  /// A hint that the cache line of an element will be read, though not next: it is brought to the second-level cache.
+  case prefetch(Memory, at: Register)
+}
+
+/// `for index in stride(from: from, to: to, by: step)`, carrying values from turn to turn.
+package struct Loop: Hashable, Sendable {
+  package struct Carried: Hashable, Sendable {
+    /// Before the first turn; inside; what the turn leaves; after the last turn.
+    package var initial, current, next, final: Register
+    package init(initial: Register, current: Register, next: Register, final: Register) {
+      self.initial = initial
+      self.current = current
+      self.next = next
+      self.final = final
+    }
+  }
+  package var name: String
+  package var index, from, to: Register
+  package var step: Int
+  package var carried: [Carried]
+  package var body: Block
+  /// How often LLVM may repeat the body in place; 1 keeps the loop as it is.
+  package var unroll: Int
+
+  package init(
+    name: String, index: Register, from: Register, to: Register, step: Int, carried: [Carried], body: Block,
+    unroll: Int = 1
+  ) {
+    self.name = name
+    self.index = index
+    self.from = from
+    self.to = to
+    self.step = step
+    self.carried = carried
+    self.body = body
+    self.unroll = unroll
+  }
+}
+
+/// One of two blocks, by a scalar condition; both leave values of the same types.
+package struct Branch: Hashable, Sendable {
+  package var condition: Register
+  package var then, otherwise: Block
+  /// For each result: the value that `then` leaves, that `otherwise` leaves, and the register that holds it after.
+  package var results: [(then: Register, otherwise: Register, result: Register)] {
+    get { triples.map { ($0.then, $0.otherwise, $0.result) } }
+    set { triples = newValue.map { Triple(then: $0.then, otherwise: $0.otherwise, result: $0.result) } }
+  }
+  private var triples: [Triple]
+  private struct Triple: Hashable, Sendable { var then, otherwise, result: Register }
+
+  package init(
+    condition: Register, then: Block, otherwise: Block,
+    results: [(then: Register, otherwise: Register, result: Register)] = []
+  ) {
+    self.condition = condition
+    self.then = then
+    self.otherwise = otherwise
+    triples = results.map { Triple(then: $0.then, otherwise: $0.otherwise, result: $0.result) }
+  }
+}

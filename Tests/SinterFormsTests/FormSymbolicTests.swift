@@ -1,0 +1,76 @@
+import SinterCore
+import SinterForms
+import Testing
+
+@Suite("Contents that are sizes")
+struct FormSymbolicTests {
+  private func run(
+    _ inputs: [(TensorType, FormSymbolicInterpreter.Contents)], ranges: [Symbol: ClosedRange<Int>] = [:],
+    _ build: (inout Lowering, [Operand]) throws -> Operand
+  ) throws -> [Dim]? {
+    var lowering = Lowering(name: "test")
+    for (symbol, range) in ranges { lowering.setRange(range, of: symbol) }
+    let operands = inputs.enumerated().map { lowering.input($1.0, named: "x\($0)") }
+    lowering.output(try build(&lowering, operands), named: "y")
+    return FormSymbolicInterpreter.run(lowering.program, inputs.map(\.1))[0]
+  }
+
+  /// Where(Equal(shape, -1), other, shape), as exporters of Expand write it.
+  @Test func whereEqualMinusOne() throws {
+    let result = try run([
+      (TensorType(.i64, [3]), .sizes(["batch", -1, 7])), (TensorType(.i64, [3]), .sizes(["x", "y", "z"])),
+    ]) { l, v in
+      try l.element([3]) { b, i in
+        let shape = b.load(v[0].id, i)
+        return b.select(shape .== b.constant(-1, .i64), b.load(v[1].id, i), shape)
+      }
+    }
+    #expect(result == ["batch", "y", 7])
+  }
+
+  @Test func undecidableIsUnknown() throws {
+    let one: (inout Lowering, [Operand]) throws -> Operand = { l, v in
+      try l.element([1]) { b, i in
+        let size = b.load(v[0].id, i)
+        return b.select(size .== b.constant(1, .i64), b.constant(5, .i64), size)
+      }
+    }
+    let type = TensorType(.i64, [1])
+    #expect(try run([(type, .sizes(["s"]))], one) == nil)
+    #expect(try run([(type, .sizes(["s"]))], ranges: [Symbol("s"): 2...9], one) == ["s"])
+    #expect(try run([(type, .unknown)], one) == nil)
+  }
+
+  @Test func sizesThroughFloats() throws {
+    // Floor(Cast(h) * 0.5), as exporters of Upsample write it.
+    let result = try run([(TensorType(.i64, [1]), .sizes(["h"])), (TensorType(.f32, [1]), .tensor(.f32([1], [0.5])))]) {
+      l, v in
+      try l.element([1]) { b, i in
+        (b.load(v[0].id, i).cast(to: .f32) * b.load(v[1].id, i)).unary(.floor).cast(to: .i64)
+      }
+    }
+    #expect(result == [Dim("h") / 2])
+  }
+
+  @Test func productsAndConcatenations() throws {
+    let count = try run([(TensorType(.i64, [3]), .sizes(["n", "h", 4]))]) { l, v in
+      try l.reduce(.product, [], over: [3]) { b, _, i in b.load(v[0].id, i) }
+    }
+    #expect(count == [Dim("n") * Dim("h") * 4])
+    let joined = try run([(TensorType(.i64, [2]), .sizes(["n", "h"])), (TensorType(.i64, [1]), .sizes([-1]))]) { l, v in
+      try l.element([3]) { b, i in
+        let isFirst = i[0] < b.constant(2, .i64)
+        return b.select(
+          isFirst, b.load(v[0].id, i, where: isFirst), b.load(v[1].id, [i[0] - b.constant(2, .i64)], where: !isFirst))
+      }
+    }
+    #expect(joined == ["n", "h", -1])
+  }
+
+  @Test func integerDivisionOfWhatIsNotNegative() throws {
+    let result = try run([(TensorType(.i64, []), .sizes([Dim("h") + 1]))]) { l, v in
+      try l.element([]) { b, _ in b.load(v[0].id, []) / b.constant(2, .i64) }
+    }
+    #expect(result == [(Dim("h") + 1) / 2])
+  }
+}
