@@ -68,4 +68,34 @@ import Testing
     try expectAgreement(builder.graph, [.i64([], [1]), numbers(3)])
     try expectAgreement(builder.graph, [.i64([], [2]), numbers(3)], refuses: true)
   }
+
+  /// Numbers of elements tell nothing of a size beside one that is zero.
+  @Test func aSizeBesideNoneStaysAsTold() throws {
+    var builder = GraphBuilder(name: "beside")
+    let x = builder.input(Fact(.f32, ["a"]), named: "x")
+    let y = builder.input(Fact(.f32, ["a", "b"]), named: "y")
+    let shape = try builder.add1(Shape(), [y])
+    builder.output(try builder.add1(Reshape(), [x, shape]), named: "z")
+    try expectAgreement(builder.graph, [numbers(0), numbers(0, 6)])
+    try expectAgreement(builder.graph, [numbers(3), numbers(3, 1)])
+    try expectAgreement(builder.graph, [numbers(3), numbers(3, 2)], refuses: true)
+  }
+
+  /// A size that is told to be zero keeps the input's, also where it becomes known later that the input has no elements.
+  @Test func sizesAreKeptOfWhatIsEmpty() throws {
+    var builder = GraphBuilder(name: "kept")
+    let x = builder.input(Fact(.f32, ["a", "b", "c"]), named: "x")
+    let y = builder.input(Fact(.f32, ["c", "c"]), named: "y")
+    let left = builder.input(Fact(.f32, [2, "b"]), named: "left")
+    let right = builder.input(Fact(.f32, [0, 3]), named: "right")
+    let shape = try builder.add1(Shape(), [y])
+    builder.output(try builder.add1(Reshape(), [x, shape]), named: "z")
+    builder.output(try builder.add1(MatMul(), [left, right]), named: "product")
+    func inputs(_ a: Int, _ b: Int, _ c: Int) -> [HostTensor] {
+      [numbers(a, b, c), numbers(c, c), numbers(2, b), numbers(0, 3)]
+    }
+    try expectAgreement(builder.graph, inputs(2, 0, 0))
+    try expectAgreement(builder.graph, inputs(2, 1, 0), refuses: true)
+    try expectAgreement(builder.graph, inputs(2, 0, 3), refuses: true)
+  }
 }

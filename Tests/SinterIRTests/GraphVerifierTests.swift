@@ -74,4 +74,16 @@ import Testing
     let found = Set(GraphVerifier.problems(of: graph).map(\.id))
     #expect(found.contains(mutation.id), "found only \(found)")
   }
+
+  /// Relations that were stated before and after a size was known to be at least 1 are the same.
+  @Test func relationsFollowFromWhatIsKnownOfSizes() throws {
+    var graph = GraphBuilder(name: "known").graph
+    let before = Obligation(.equal, Dim.max(1, "a") * "c", Dim("b") * "d", subject: "numbers of elements")
+    try graph.require([before, Obligation(.atLeast, "a", 1, subject: "size")])
+    let after = Obligation(.equal, Dim("a") * "c", Dim("b") * "d", subject: "numbers of elements")
+    #expect(graph.implies([after]))
+    #expect(!graph.implies([Obligation(.equal, Dim("a") * "c", "b", subject: "numbers of elements")]))
+    graph.obligations.removeLast()
+    #expect(!graph.implies([after]))
+  }
 }

@@ -37,13 +37,24 @@ extension Graph {
     if open.isEmpty { return true }
     // Relations are kept as they were stated, in sizes that others may have been put in place of since.
     let lessons = lessons
-    if lessons.isEmpty { return false }
     let known = knownObligations
-    return open.allSatisfy { follows($0.knowing(lessons), from: known) }
+    let rest = open.map { $0.knowing(lessons) }.filter { !follows($0, from: known) }
+    if rest.isEmpty { return true }
+    // What was stated before a size was known to be at least 1 says `max(1, h)` where others say `h`: told from that bound on, both are alike.
+    let least = ranges.compactMapValues { $0.lowerBound > 0 ? Dim($0.lowerBound) : nil }
+    func counted(_ relation: Obligation) -> Obligation {
+      relation.substituting { symbol in least[symbol].map { Dim(symbol) + $0 } }
+    }
+    guard rest.contains(where: { $0.symbols.contains { least[$0] != nil } }) else { return false }
+    let knownSoFar = known.map(counted)
+    return rest.allSatisfy { relation in
+      let relation = counted(relation)
+      return relation.isSettled() == true || knownSoFar.contains { $0.implies(relation) }
+    }
   }
 
   /// The ranges of symbols, narrowed by what relations say of one: where `h + 2 >= 5`, h is at least 3.
-  var taughtRanges: [Symbol: ClosedRange<Int>] {
+  package var taughtRanges: [Symbol: ClosedRange<Int>] {
     var result = ranges
     let lessons = lessons
     for obligation in obligations where obligation.relation == .atLeast {

@@ -116,7 +116,7 @@ public struct Reshape: Primitive {
     _ shape: inout [Dim], open: Int?, of x: TensorType, _ obligations: inout Obligations
   ) throws {
     let told = shape.indices.filter { $0 != open }.reduce(Dim(1)) { $0 * shape[$1] }
-    let dividesInput = x.count.exactQuotient(by: told) != nil
+    let dividesInput = x.count != 0 && x.count.exactQuotient(by: told) != nil
     for (axis, size) in shape.enumerated() where axis != open && !size.isConstant {
       if let least = size.bounds(obligations.ranges).lower, least > 0 { continue }
       guard axis < x.rank else {

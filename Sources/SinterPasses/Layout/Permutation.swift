@@ -60,19 +60,26 @@ extension RewriteSite {
     guard let own = type(value)?.shape else { return nil }
     if own == shape { return value }
     var entries: [Int] = []
-    var open = 0
+    var (open, openSize, rest) = (0, Dim(1), Dim(1))
     for (axis, size) in shape.enumerated() {
       if let number = size.value {
         guard number > 0 else { return nil }
         entries.append(number)
+        rest = rest * size
       } else if axis < own.count, own[axis] == size {
         entries.append(0)
+        rest = rest * size
       } else {
         entries.append(-1)
         open += 1
+        openSize = size
       }
     }
     guard open <= 1 else { return nil }
+    if open == 1, own.reduce(Dim(1), *).exactQuotient(by: rest) != openSize {
+      // That the numbers of elements are equal tells the open size only where the others leave any elements.
+      guard let least = rest.bounds(graph.taughtRanges).lower, least >= 1 else { return nil }
+    }
     // What stays in place may have no elements.
     return try add1(
       Reshape(mayBeEmpty: open > 0 && entries.contains(0)), [value, constant(.i64([entries.count], entries))])
