@@ -59,8 +59,10 @@ struct TileKernel: TileSums {
   let accumulate: ElementType
   let lanes: Int
   var reductions: [Reduction]
-  /// The right side is packed: a step moves by the tile's own width.
+  /// The right side is packed: a step moves by the tile's own width, or by `panelWidth`.
   let isPacked: Bool
+  /// Elements of one step in a panel, where the last panel is as wide as all others.
+  var panelWidth: Int?
   /// The size of most tiles. It decides the order of the sums also in smaller ones at the edges: equal rows and columns give equal results
   /// wherever they lie.
   let usualTile: RegisterTile
@@ -123,11 +125,14 @@ struct TileKernel: TileSums {
       "k", from: turns.from, to: turns.to, unroll: isShort ? count ?? 1 : 1, carrying: sums
     ) { k, current in
       let left = builder.add(builder.multiply(k, scope.index(first.lhsStride)), lhsOffset)
-      let width = isPacked ? tile.vectors * lanes : 1
+      let width = stepWidth(tile)
       let right = builder.add(builder.multiply(k, scope.index(first.rhsStride * Dim(width))), rhsOffset)
       return descend(loops.dropFirst(), tile, rows, left, right, masks, current)
     }
   }
+
+  /// Elements from one step along the reduced axes to the next on the right, where that is packed.
+  private func stepWidth(_ tile: RegisterTile) -> Int { isPacked ? panelWidth ?? tile.vectors * lanes : 1 }
 
   /// The sums that a tile keeps apart, if several.
   private static func streams(_ tile: RegisterTile, depth: Int) -> Int? {
@@ -139,7 +144,7 @@ struct TileKernel: TileSums {
     _ tile: RegisterTile, _ depth: Int, _ streams: Int, _ reduction: Reduction, _ rows: [Register], _ lhsOffset: Register,
     _ rhsOffset: Register, _ masks: [Register?], _ sums: [Register]
   ) -> [Register] {
-    let width = isPacked ? tile.vectors * lanes : 1
+    let width = stepWidth(tile)
     let leftStep = scope.index(reduction.lhsStride)
     let rightStep = scope.index(reduction.rhsStride * Dim(width))
     func step(_ k: Register, _ sums: [Register]) -> [Register] {

@@ -16,6 +16,8 @@ package struct Machine: Hashable, Sendable {
   package var hasMultiplyAdd: Bool
   /// Bytes of the caches of one core, and of the share that a core has of the last one.
   package var level1, level2, level3: Int
+  /// How often an element of a computed side of a product must be multiplied for packing to pay.
+  package var packedReuse = 64
 
   package init(
     name: String, vectorBits: Int, vectorRegisters: Int, hasMasks: Bool, hasMultiplyAdd: Bool, level1: Int = 32 << 10,
