@@ -98,4 +98,27 @@ import Testing
     try expectAgreement(builder.graph, inputs(2, 1, 0), refuses: true)
     try expectAgreement(builder.graph, inputs(2, 0, 3), refuses: true)
   }
+
+  /// A size that both branches stretch stands behind them for what both have checked.
+  @Test func relationsOfBothBranchesHoldBehindThem() throws {
+    func branch(_ name: String) throws -> Graph {
+      var inner = GraphBuilder(name: name)
+      let a = inner.input(Fact(.f32, ["a", 3]), named: "a")
+      let b = inner.input(Fact(.f32, ["b", 3]), named: "b")
+      inner.output(try inner.add1(Binary(.add), [a, b]), named: "y")
+      return inner.graph
+    }
+    var builder = GraphBuilder(name: "stretched")
+    let condition = builder.input(Fact(.bool, []), named: "condition")
+    let a = builder.input(Fact(.f32, ["a", 3]), named: "a")
+    let b = builder.input(Fact(.f32, ["b", 3]), named: "b")
+    let bodies = [try branch("then"), try branch("else")]
+    let sum = try builder.add(If(), [condition, a, b, a, b], bodies: bodies)[0]
+    builder.output(try builder.add1(Binary(.subtract), [a, sum]), named: "y")
+    #expect(builder.graph.obligations.count == 1)
+    for (rows, others, refuses) in [(1, 0, false), (0, 0, false), (4, 1, false), (4, 0, true), (2, 3, true)] {
+      let inputs = [HostTensor(.bool, [], values: [UInt8(1)]), numbers(rows, 3), numbers(others, 3)]
+      try expectAgreement(builder.graph, inputs, refuses: refuses)
+    }
+  }
 }

@@ -22,6 +22,28 @@ struct FusionTests {
     }
   }
 
+  /// Operators on 16-bit floats round what is stored, not what is fused; a conversion that is asked for rounds in any case.
+  @Test(arguments: [ElementType.f16, .bf16])
+  func roundsWhatIsStored(element: ElementType) throws {
+    func result(converts: Bool) throws -> HostTensor {
+      var lowering = Lowering(name: "narrow")
+      let x = lowering.input(TensorType(element, [4]), named: "x")
+      let third = try lowering.element([4]) { b, i in
+        let exact = b.load(x.id, i).cast(to: .f32) / 3
+        return converts ? exact.rounded(to: element) : exact.cast(to: element)
+      }
+      let y = try lowering.element([4]) { b, i in (b.load(third.id, i).cast(to: .f32) * 3).cast(to: .f32) }
+      lowering.output(y, named: "y")
+      let (fused, _) = Fusion.fuse(lowering.program)
+      #expect(fused.steps.count == 1)
+      return try FormInterpreter(fused).run([HostTensor(element, [4], doubles: [1, 5, 7, 11])])[0]
+    }
+    let plain = try #require(try result(converts: false).doubles)
+    #expect(zip(plain, [1.0, 5, 7, 11]).allSatisfy { abs($0 - $1) < 1e-5 }, "\(plain)")
+    let rounded = try #require(try result(converts: true).doubles)
+    #expect(zip(rounded, [1.0, 5, 7, 11]).allSatisfy { abs($0 - $1) > 1e-4 && abs($0 - $1) < 0.1 }, "\(rounded)")
+  }
+
   /// However reductions, rows and products are woven together, what is read was computed before.
   @Test(arguments: 0..<10)
   func keepsTheOrder(block: Int) throws {

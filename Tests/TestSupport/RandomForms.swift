@@ -81,7 +81,7 @@ package struct RandomForms {
       let axis = number(0...(x.rank - 1))
       return try lowering.scan(.sum, x.shape, axis: axis, exclusive: false, reversed: true) { b, i in b.load(x.id, i) }
     default:
-      let rounded = try lowering.element(x.shape) { b, i in b.load(x.id, i).cast(to: .f16) }
+      let rounded = try lowering.element(x.shape) { b, i in b.load(x.id, i).rounded(to: .f16) }
       return try lowering.element(x.shape) { b, i in b.load(rounded.id, i).cast(to: .f32) + 1 }
     }
   }

@@ -28,16 +28,19 @@ struct AttendSchedule {
     guard let depthCount = depth.value, let columnCount = columns.value else {
       throw DiagnosticError(.bug, "schedule.attend", "attention over \(form.depth) and \(form.columns), which are no numbers")
     }
+    // What many rows read is widened once; a decoder's row reads its keys and values as they lie.
+    let element = TaskSplit.estimate(form.rows.reduce(1, *)) > RegisterTile.fewRows ? form.accumulate : nil
     let query = try context.factor(
       form.query, axes: form.batch + form.rows + form.depth, free: batchCount,
-      order: Array(0..<(batchCount + form.rows.count + form.depth.count)), named: "query"
+      order: Array(0..<(batchCount + form.rows.count + form.depth.count)),
+      element: element, named: "query"
     ) { depthGroup($0, first: batchCount + form.rows.count) != nil }
     // Copied with the keys side by side, as panels want them.
     let keyAxes = form.batch + [form.keys] + form.depth
     let key = try context.factor(
       form.key, axes: keyAxes, free: batchCount,
       order: Array(0..<batchCount) + Array((batchCount + 1)..<keyAxes.count) + [batchCount],
-      named: "key"
+      element: element, named: "key"
     ) { factor in
       depthGroup(factor, first: batchCount + 1).map { $0.strides[0] == 1 || factor.strides[batchCount] == 1 } ?? false
     }
@@ -45,7 +48,7 @@ struct AttendSchedule {
     let value = try context.factor(
       form.value, axes: valueAxes, free: batchCount,
       order: Array(0..<batchCount) + [valueAxes.count - 1] + Array(batchCount..<(valueAxes.count - 1)),
-      named: "value"
+      element: element, named: "value"
     ) { columnGroup($0)?.strides[0] == 1 }
     let none = CollapsedAxes.Group(axes: 0..<0, extent: 1, strides: [1])
     let rowAxes = batchCount..<(batchCount + form.rows.count)

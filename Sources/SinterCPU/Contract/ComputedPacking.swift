@@ -46,8 +46,8 @@ struct ComputedPacking {
           extents: form.m, strides: [Array(access.strides[batch..<(batch + form.m.count)])]
         ).groups.last?.strides[0].value
         // Rows so far apart share the same few lines of the first-level cache.
-        let collides = !isRightConstant && (rowStride.map { $0 > 0 && $0 * form.accumulate.bits / 8 % 4096 == 0 } ?? false)
-        left = isNarrow(access) || inner != 1 || collides
+        let collides = rowStride.map { $0 > 0 && $0 * form.accumulate.bits / 8 % 4096 == 0 } ?? false
+        left = isNarrow(access) || inner != 1 && (rowStride == 1 || !isRightConstant) || collides && !isRightConstant
       } else {
         left = true
       }

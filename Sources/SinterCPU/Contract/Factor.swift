@@ -44,19 +44,21 @@ extension ScheduleContext {
   ///   - axes: the sizes of the body's axes.
   ///   - free: how many of them the place of an element may depend on in any way.
   ///   - order: those axes in the order in which a copy has them.
+  ///   - element: what a copy holds, and what memory must hold to be read as it lies; nil: any type will do.
   mutating func factor(
-    _ body: Body, axes: [Dim], free: Int = 0, order: [Int], named name: String, isUsable: (Factor) -> Bool
+    _ body: Body, axes: [Dim], free: Int = 0, order: [Int], element: ElementType? = nil, named name: String,
+    isUsable: (Factor) -> Bool
   ) throws -> Factor {
     let values = values
     if let access = AffineAccess(body, axes: axes.count, free: free, shape: { values[$0].type.shape }) {
       let factor = Factor(source: .value(access.value), base: access.base, strides: access.strides)
-      if isUsable(factor) { return factor }
+      if element.map({ $0 == self.element(access.value) }) ?? true, isUsable(factor) { return factor }
     }
     let shape = order.map { axes[$0] }
     let builder = bodyBuilder()
     var index = [Expr](repeating: builder.axis(0), count: axes.count)
     for (position, axis) in order.enumerated() { index[axis] = builder.axis(position) }
-    let copy = builder.body(builder.inline(body, axes: index))
+    let copy = builder.body(builder.inline(body, axes: index).map { $0.cast(to: element ?? $0.type) })
     let value = try materialize(copy, shape: shape, named: name)
     var strides = [Dim](repeating: 0, count: axes.count)
     for (position, stride) in TensorType.strides(shape).enumerated() { strides[order[position]] = stride }

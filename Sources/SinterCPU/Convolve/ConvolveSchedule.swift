@@ -23,8 +23,8 @@ struct ConvolveSchedule {
 
   /// What transforms can do for the form that computes the context's result.
   static func offer(_ form: ConvolveForm, _ context: ScheduleContext) -> WinogradOffer? {
-    guard let weights = weights(form, context) else { return nil }
-    if form.isTransposed { return TransposedSchedule.offer(form, weights: weights, context) }
+    guard weights(form, context) != nil else { return nil }
+    if form.isTransposed { return TransposedSchedule.offer(form, context) }
     return ConvolveChannels(form, context: context).flatMap {
       WinogradOffer(
         form, channels: $0, input: context.shape(form.input), result: context.shape(context.result),

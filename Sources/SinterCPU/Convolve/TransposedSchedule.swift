@@ -9,7 +9,6 @@ import SinterKernelIR
 /// phase, and a tile's rows are stored to the places of its phase. Nothing is copied but the border of the input, where there is one.
 struct TransposedSchedule {
   let form: ConvolveForm
-  let weights: HostTensor
   let axes: [TransposedAxis]
   let input: [Dim]
   let shape: [Dim]
@@ -24,31 +23,30 @@ struct TransposedSchedule {
   private static let mostPhases = 1 << 12
 
   static func schedule(_ form: ConvolveForm, context: inout ScheduleContext) throws {
-    guard let weights = ConvolveSchedule.weights(form, context),
-      let schedule = TransposedSchedule(form, weights: weights, context: context)
-    else {
+    guard ConvolveSchedule.serves(form, context), let schedule = TransposedSchedule(form, context: context) else {
       let values = context.values
       return try ReduceSchedule.schedule(
         form.reduction(result: context.type(context.result)) { values[$0].type }, context: &context)
     }
-    if let plan = context.transforms[context.result] {
+    if let plan = context.transforms[context.result], let weights = context.constant(form.weight) {
       return try WinogradSchedule(form: form, plan: plan, transposed: schedule.axes).run(weights, &context)
     }
     try schedule.run(&context)
   }
 
   /// What transforms can do for the form that computes the context's result.
-  static func offer(_ form: ConvolveForm, weights: HostTensor, _ context: ScheduleContext) -> WinogradOffer? {
-    TransposedSchedule(form, weights: weights, context: context).flatMap {
+  static func offer(_ form: ConvolveForm, _ context: ScheduleContext) -> WinogradOffer? {
+    TransposedSchedule(form, context: context).flatMap {
       WinogradOffer(form, axes: $0.axes, channels: $0.depth, result: $0.shape, machine: context.machine)
     }
   }
 
-  /// Nil where there are too many phases.
-  private init?(_ form: ConvolveForm, weights: HostTensor, context: ScheduleContext) {
+  /// Nil where there are too many phases, or numbers of channels are not known.
+  private init?(_ form: ConvolveForm, context: ScheduleContext) {
     let rank = form.kernel.count
-    guard form.strides.allSatisfy({ $0 <= Self.mostPhases }),
-      zip(form.kernel, form.dilations).allSatisfy({ $0 * $1 <= Self.mostPhases }), weights.count > 0
+    let weights = context.shape(form.weight).prefix(2).compactMap(\.value)
+    guard weights.count == 2, weights[0] > 0, weights[1] > 0, form.strides.allSatisfy({ $0 <= Self.mostPhases }),
+      zip(form.kernel, form.dilations).allSatisfy({ $0 * $1 <= Self.mostPhases })
     else { return nil }
     (input, shape) = (context.shape(form.input), context.shape(context.result))
     let (input, shape) = (input, shape)
@@ -59,11 +57,10 @@ struct TransposedSchedule {
     }
     guard axes.reduce(1, { Swift.min($0 * $1.stride, Self.mostPhases + 1) }) <= Self.mostPhases else { return nil }
     self.form = form
-    self.weights = weights
-    depth = weights.shape[0] / form.groups
-    isDepthwise = depth == 1 && weights.shape[1] == 1
+    depth = weights[0] / form.groups
+    isDepthwise = depth == 1 && weights[1] == 1
     groups = isDepthwise ? 1 : form.groups
-    columns = isDepthwise ? form.groups : weights.shape[1]
+    columns = isDepthwise ? form.groups : weights[1]
   }
 
   // MARK: Operands
@@ -84,8 +81,26 @@ struct TransposedSchedule {
       copy, shape: [input[0]] + axes.map(\.needed) + [input[input.count - 1]], named: "padded")
   }
 
-  /// The weights [c, m / groups, taps…] in panels: those of a group together, in it those of a phase.
-  private func packed(_ layout: PanelLayout, _ context: inout ScheduleContext) throws -> BufferID {
+  /// Weights in panels.
+  private struct Panels {
+    var memory: Factor.Source
+    /// Elements of a group, and of a tap before those of a phase.
+    var groupStep: Dim
+    var tapStep: Int
+    /// Of constant weights: the taps of a phase are together, so that phases decide how far panels are apart.
+    var layout: PanelLayout?
+    /// Of computed ones: elements of one step, and from one panel to the next.
+    var width: Int?
+    var panelStep: Int?
+  }
+
+  private func panels(_ layout: PanelLayout, _ context: inout ScheduleContext) throws -> Panels {
+    if let weights = context.constant(form.weight) { return try packed(weights, layout, &context) }
+    return try computed(width: layout.width, &context)
+  }
+
+  /// Constant weights [c, m / groups, taps…]: those of a group together, in it those of a phase.
+  private func packed(_ weights: HostTensor, _ layout: PanelLayout, _ context: inout ScheduleContext) throws -> Panels {
     let all = form.kernel.reduce(1, *)
     let parts = axes.parts(kernel: form.kernel).map { taps in
       taps.flatMap { tap in (0..<depth).map { $0 * columns * all + tap } }
@@ -109,7 +124,30 @@ struct TransposedSchedule {
     guard let buffer else {
       throw DiagnosticError(.bug, "convolve.pack", "weights of type \(weights.element) cannot be packed")
     }
-    return buffer
+    // Weights of one tap are `layout.count` elements: depth × columns, filled up to whole vectors.
+    return Panels(
+      memory: .packed(buffer, weights.element), groupStep: Dim(layout.count * all), tapStep: layout.count, layout: layout)
+  }
+
+  /// Computed weights: in each panel all taps, those of a phase together.
+  private func computed(width: Int, _ context: inout ScheduleContext) throws -> Panels {
+    let order = axes.parts(kernel: form.kernel).flatMap(\.self)
+    let strides = TensorType.strides(form.kernel.map { Dim($0) }).compactMap(\.value)
+    let table = HostTensor.i64(
+      [order.count, form.kernel.count],
+      order.flatMap { tap in form.kernel.indices.map { tap / strides[$0] % form.kernel[$0] } })
+    let taps = context.addValue(table, named: "taps")
+    let b = context.bodyBuilder()
+    // Group, column, tap, depth.
+    let axis = (0..<4).map { b.axis($0) }
+    let places = form.kernel.indices.map { b.load(taps, [axis[2], b.constant($0, .i64)]) }
+    let channels = isDepthwise ? [axis[1], b.constant(0, .i64)] : [axis[0] * b.constant(depth, .i64) + axis[3], axis[1]]
+    let made = try context.panels(
+      b.body([b.load(form.weight, channels + places)]), outer: [Dim(groups)], own: [Dim(columns)],
+      depth: [Dim(order.count), Dim(depth)], width: width, element: form.accumulate, named: "weight panels")
+    return Panels(
+      memory: .value(made.value), groupStep: made.outerStrides[0], tapStep: depth * width, width: width,
+      panelStep: made.panelStep.value)
   }
 
   // MARK: The kernel
@@ -154,7 +192,7 @@ struct TransposedSchedule {
       } else {
         PanelLayout(columns: columns, depth: depth, lanes: lanes, vectors: tile.vectors)
       }
-    let buffer = try packed(layout, &context)
+    let panels = try panels(layout, &context)
 
     let sides = form.kernel.map(String.init).joined(separator: "x")
     let scope = context.kernel(
@@ -182,23 +220,24 @@ struct TransposedSchedule {
           rhsStride: phase.taps[(axis + 1)...].reduce(Dim(isDepthwise ? columns : depth), *)))
     }
     if !isDepthwise { reductions.append(.init(extent: Dim(depth), lhsStride: 1, rhsStride: 1)) }
-    // Weights of one tap are `layout.count` elements: depth × columns, filled up to whole vectors.
-    let rhsBase = b.add(
-      b.multiply(phase.before, layout.count), scope.index(groupIndex * Dim(layout.count * taps)))
-    let (lhs, rhs) = (scope.memory(image), scope.memory(buffer, element: weights.element, .read))
+    let rhsBase = b.add(b.multiply(phase.before, panels.tapStep), scope.index(groupIndex * panels.groupStep))
+    let (lhs, rhs) = (scope.memory(image), Factor(source: panels.memory, base: 0, strides: []).memory(scope))
+    var tiles = TileKernel(
+      scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, reductions: reductions.collapsed(),
+      isPacked: true, usualTile: tile)
+    tiles.panelWidth = panels.width
+    let ownTapsOfPhase = phase.taps.reduce(Dim(1), *)
     let kernel: any TileSums =
       if isNarrow {
         DotKernel(
           scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, columns: columns,
-          columnStep: scope.index(phase.taps.reduce(Dim(depth), *)), reductions: reductions.collapsedKeepingNumbers())
+          columnStep: panels.panelStep.map { b.index($0) } ?? scope.index(ownTapsOfPhase * Dim(depth)), reductions: reductions.collapsedKeepingNumbers())
       } else if isDepthwise {
         DepthwiseSums(
           scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, rhsBase: rhsBase,
           reductions: reductions)
       } else {
-        TileKernel(
-          scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, reductions: reductions.collapsed(),
-          isPacked: true, usualTile: tile)
+        tiles
       }
     let first = b.add(corner, scope.index(groupIndex * Dim(depth)))
 
@@ -210,8 +249,10 @@ struct TransposedSchedule {
     }
     let staysInLine = collapsed.count == 1 || (line?.value.map { $0 % tile.rows == 0 } ?? false)
     let product = ProductKernel(
-      plan: plan, kernel: kernel, packed: isDepthwise ? nil : layout,
-      panelStep: isDepthwise ? nil : scope.index(phase.taps.reduce(Dim(layout.width * depth), *)), rhsBase: rhsBase,
+      plan: plan, kernel: kernel, packed: isDepthwise ? nil : panels.layout,
+      panelStep: isDepthwise
+        ? nil : panels.panelStep.map { b.index($0) } ?? scope.index(ownTapsOfPhase * Dim(layout.width * depth)),
+      rhsBase: rhsBase,
       rowOffsets: { row, count in
         if staysInLine {
           let stride = scope.dim(collapsed.last?.strides[0] ?? 0)
@@ -236,9 +277,10 @@ struct TransposedSchedule {
       }
     }
     let elements = shape.reduce(Dim(1), *)
-    let read = input.reduce(Dim(1), *) + Dim(weights.count)
+    let weights = context.shape(form.weight).reduce(Dim(1), *)
+    let read = input.reduce(Dim(1), *) + weights
     try context.append(
-      scope, tasks: plan.tasks, grain: plan.grain, flops: input.reduce(Dim(2 * taps * weights.shape[1]), *),
+      scope, tasks: plan.tasks, grain: plan.grain, flops: input.reduce(Dim(2 * taps * (isDepthwise ? 1 : columns)), *),
       bytes: (elements + read) * Dim(form.accumulate.bits / 8))
   }
 

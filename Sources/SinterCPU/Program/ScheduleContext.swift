@@ -82,6 +82,11 @@ package struct ScheduleContext {
       .init(name: name, element: tensor.element, count: Dim(tensor.count), storage: .constant(tensor), origin: origin))
   }
 
+  /// A constant that bodies read.
+  mutating func addValue(_ tensor: HostTensor, named name: String) -> FormValueID {
+    values.append(.init(type: tensor.type, name: name, constant: tensor))
+  }
+
   /// What identifies a packed copy of a constant.
   struct PackingKey: Hashable {
     var value: FormValueID

@@ -1,5 +1,10 @@
 import SinterCore
 
+extension ElementType {
+  /// A float of 16 bits, whose arithmetic is done in f32.
+  fileprivate var isRounded: Bool { self == .f16 || self == .bf16 }
+}
+
 extension BodyBuilder {
   /// Adds a node, or what it equals by arithmetic on constants and by identities that hold for every value.
   package func simplified(_ node: ExprNode, _ type: ElementType) -> Expr {
@@ -95,6 +100,8 @@ extension BodyBuilder {
     case .constant(.int(let value)) where type == .i64 && from.type != .u64:
       return append(.constant(.int(value)), type)
     case .cast(let inner) where self[inner].type == type && from.type.holdsAll(of: type):
+      return expr(inner)
+    case .cast(let inner) where widensExactly && type == .f32 && self[inner].type == .f32 && from.type.isRounded:
       return expr(inner)
     case .constant, .axis, .size, .load, .accumulator, .unary, .binary, .compare, .select, .cast, .bitcast, .checked:
       return append(.cast(a), type)

@@ -9,7 +9,12 @@ public final class BodyBuilder {
   /// Element types of the values that bodies load from.
   private let elementType: (FormValueID) -> ElementType
 
-  package init(elementType: @escaping (FormValueID) -> ElementType) {
+  /// A result that an operator rounded to 16 bits, and that is widened at once, keeps its bits: what is fused computes in f32 throughout.
+  /// A conversion that a model asks for rounds all the same (see `Expr.rounded(to:)`).
+  let widensExactly: Bool
+
+  package init(widensExactly: Bool = false, elementType: @escaping (FormValueID) -> ElementType) {
+    self.widensExactly = widensExactly
     self.elementType = elementType
   }
 
@@ -145,6 +150,9 @@ public struct Expr {
   public func cast(to type: ElementType) -> Expr {
     type == self.type ? self : builder.simplified(.cast(id), type)
   }
+
+  /// The value converted to f16 or bf16 such that it stays rounded, whatever it is fused with.
+  package func rounded(to type: ElementType) -> Expr { cast(to: type).bitcast(to: .u16).bitcast(to: type) }
 
   public func bitcast(to type: ElementType) -> Expr {
     type == self.type ? self : builder.append(.bitcast(id), type)

@@ -54,7 +54,7 @@ extension Fusion {
         let type = form.accumulatorType
       else { continue }
       let epilogue = form.epilogue
-      let builder = BodyBuilder { [values] in values[$0].type.element }
+      let builder = BodyBuilder(widensExactly: true) { [values] in values[$0].type.element }
       let results = builder.inline(element.body, axes: shape.indices.map { builder.axis($0) }) {
         operand, indices, _, _ in
         guard operand == chosen.operand else { return nil }

@@ -247,7 +247,7 @@ package struct Fusion {
 
   /// A consumer's body with each load of a value replaced by the body that computes it.
   func inlined(_ producer: Body, of value: FormValueID, into consumer: Body, axes: Int) -> Body {
-    let builder = BodyBuilder { [values] in values[$0].type.element }
+    let builder = BodyBuilder(widensExactly: true) { [values] in values[$0].type.element }
     let results = builder.inline(consumer, axes: (0..<axes).map { builder.axis($0) }) {
       operand, indices, condition, otherwise in
       guard operand == value else { return nil }

@@ -8,7 +8,11 @@ extension KernelEmitter {
   /// The bits of a narrow float as f32.
   func widen(_ a: IRValue, from element: ElementType) -> IRValue {
     let float = ir.like(a, ir.f32)
-    if element == .f16, ir.target.hasHalfConversion { return ir.fpext(ir.bitcast(a, ir.like(a, ir.f16)), float) }
+    if element == .f16, ir.target.hasHalfConversion {
+      // Behind the fence LLVM does not see that what it compares was narrow: it would compare in f16, one lane after the other where the
+      // processor has no instruction for that.
+      return ir.intrinsic("llvm.arithmetic.fence", [float], [ir.fpext(ir.bitcast(a, ir.like(a, ir.f16)), float)])
+    }
     let word = ir.zext(a, ir.like(a, ir.i32))
     if element == .bf16 { return ir.bitcast(ir.shl(word, 16), float) }
     guard let layout = NarrowLayout(element) else { return ir.bitcast(widenedPower(word), float) }

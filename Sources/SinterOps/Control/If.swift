@@ -61,12 +61,16 @@ public struct If: Primitive, ControlFlow {
         "the branches must give as many results, but give \(yes.outputs.count) and \(no.outputs.count)")
     }
     if let diagnostic = Self.ranksDiffer([yes, no]) { throw DiagnosticError([diagnostic]) }
+    let inside = yes.ownDataSymbols.union(no.ownDataSymbols)
+    // What both branches rely on, the node does, but for sizes that they compute themselves.
+    for relation in yes.obligations where inside.isDisjoint(with: relation.symbols) {
+      if no.obligations.contains(where: { $0.isSameRelation(as: relation) }) { try obligations.require(relation) }
+    }
     return try yes.outputs.indices.map { index in
       let (a, b) = (try yes.tensorOutput(index), try no.tensorOutput(index))
       guard a.element == b.element else {
         throw DiagnosticError(.user, "if.results", "result \(index) is \(a) in one branch and \(b) in the other")
       }
-      let inside = yes.ownDataSymbols.union(no.ownDataSymbols)
       func isKnown(_ size: Dim) -> Bool { inside.isDisjoint(with: size.symbols) }
       let shape = a.shape.indices.map { axis in
         a.shape[axis] == b.shape[axis] && isKnown(a.shape[axis])

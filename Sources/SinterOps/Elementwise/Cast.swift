@@ -78,6 +78,7 @@ public struct Cast: Primitive, Elementwise {
       let wide = x.cast(to: x.type == .f64 ? .f64 : .f32)
       return x.builder.select(wide.unary(.isNaN), x.builder.constant(-0.0, wide.type), wide).cast(to: to)
     }
+    if to == .f16 || to == .bf16, x.type.isFloat, x.type.bits > 16 { return x.rounded(to: to) }
     return x.cast(to: to)
   }
 

@@ -21,6 +21,9 @@ enum CompiledProgram {
   static func random(_ element: ElementType, _ shape: [Int], _ generator: inout Generator) -> HostTensor {
     let count = shape.reduce(1, *)
     if element == .i64 { return .i64(shape, (0..<count).map { _ in Int(generator.next() % 4) }) }
+    if element == .f16 || element == .bf16 {
+      return HostTensor(element, shape, doubles: (0..<count).map { _ in Double(generator.float()) })
+    }
     return .f32(shape, (0..<count).map { _ in generator.float() })
   }
 

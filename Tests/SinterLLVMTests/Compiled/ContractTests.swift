@@ -13,24 +13,27 @@ import Testing
     var isConstant = false
     /// The right side is stored with k innermost.
     var isTransposed = false
+    /// The left side is stored with the rows innermost.
+    var isLeftTransposed = false
+    var element = ElementType.f32
     var hasEpilogue = false
     var testDescription: String {
-      "\(batch) \(m)x\(n)x\(k) \(sizes.map { "\($0.key.name)=\($0.value)" }) constant=\(isConstant) transposed=\(isTransposed)"
+      "\(batch) \(m)x\(n)x\(k) \(sizes.map { "\($0.key.name)=\($0.value)" }) constant=\(isConstant) transposed=\(isLeftTransposed) \(isTransposed) \(element)"
     }
   }
 
   static func program(_ c: Case) throws -> FormProgram {
     var lowering = Lowering(name: "contract")
     var generator = Generator(state: 7)
-    let a = lowering.input(TensorType(.f32, c.batch + [c.m, c.k]), named: "a")
+    let a = lowering.input(TensorType(c.element, c.batch + (c.isLeftTransposed ? [c.k, c.m] : [c.m, c.k])), named: "a")
     let rhsShape = (c.isConstant ? [] : c.batch) + (c.isTransposed ? [c.n, c.k] : [c.k, c.n])
     let b =
       c.isConstant
-      ? lowering.constant(CompiledProgram.random(.f32, rhsShape.compactMap(\.value), &generator))
-      : lowering.input(TensorType(.f32, rhsShape), named: "b")
+      ? lowering.constant(CompiledProgram.random(c.element, rhsShape.compactMap(\.value), &generator))
+      : lowering.input(TensorType(c.element, rhsShape), named: "b")
     var result = try lowering.contract(
       batch: c.batch, m: [c.m], n: [c.n], k: [c.k], accumulate: .f32,
-      lhs: { builder, batch, m, k in builder.load(a.id, batch + m + k) },
+      lhs: { builder, batch, m, k in builder.load(a.id, batch + (c.isLeftTransposed ? k + m : m + k)) },
       rhs: { builder, batch, n, k in
         builder.load(b.id, (c.isConstant ? [] : batch) + (c.isTransposed ? n + k : k + n))
       })
@@ -94,5 +97,47 @@ import Testing
 
   @Test(arguments: cases) func equalsInterpreter(_ c: Case) throws {
     #expect(try CompiledProgram.error(try Self.program(c), sizes: c.sizes) < 1e-5)
+  }
+
+  /// Computed sides that are packed before they are multiplied: all four transpositions, edges of panels, rows that are a multiple of 4096
+  /// bytes apart, batches, narrow types, sizes known only at run time, and steps along k.
+  static let packed: [Case] = {
+    var all: [Case] = []
+    let symbols = [Symbol("m"): 131, Symbol("n"): 201, Symbol("k"): 70, Symbol("b"): 2]
+    for isTransposed in [false, true] {
+      for isLeftTransposed in [false, true] {
+        func add(_ c: Case) {
+          var c = c
+          (c.isTransposed, c.isLeftTransposed) = (isTransposed, isLeftTransposed)
+          all.append(c)
+        }
+        add(Case(m: 97, n: 200, k: 33, hasEpilogue: true))
+        add(Case(m: 64, n: 192, k: 1024))
+        add(Case(batch: [3], m: 70, n: 130, k: 20))
+        add(Case(batch: ["b"], m: "m", n: "n", k: "k", sizes: symbols, hasEpilogue: true))
+        add(Case(m: "m", n: "n", k: 40, sizes: [Symbol("m"): 0, Symbol("n"): 90]))
+        add(Case(m: "m", n: "n", k: 40, sizes: [Symbol("m"): 5, Symbol("n"): 1]))
+        add(Case(m: 80, n: 144, k: 5000))
+        for element in [ElementType.f16, .bf16] {
+          add(Case(m: 70, n: 100, k: 48, element: element))
+          add(Case(m: 70, n: 100, k: 48, isConstant: true, element: element, hasEpilogue: true))
+          add(Case(m: 3, n: 100, k: 48, isConstant: true, element: element))
+        }
+      }
+    }
+    return all
+  }()
+
+  @Test(arguments: packed, [Machine.x86_64_v4, .x86_64_v3]) func packedSidesEqualInterpreter(
+    _ c: Case, _ machine: Machine
+  ) throws {
+    #expect(try CompiledProgram.error(try Self.program(c), sizes: c.sizes, machine: machine) < 1e-5)
+  }
+
+  @Test func narrowWeightsStayNarrow() throws {
+    let kernels = try Scheduler.schedule(
+      try Self.program(Case(m: 70, n: 128, k: 64, isConstant: true, element: .bf16)), for: .x86_64_v4)
+    let constants = kernels.buffers.elements.filter { if case .constant = $0.storage { true } else { false } }
+    #expect(constants.map(\.element) == [.bf16] && constants.map(\.count) == [Dim(64 * 128)])
   }
 }

@@ -19,9 +19,12 @@ import Testing
     var padEnd: Int?
     var groups = 1
     var channelsLast = true
+    /// Weights are an input.
+    var hasComputedWeights = false
+    var element = ElementType.f32
     var sizes: [Symbol: Int] = [:]
     var testDescription: String {
-      "\(batch)x\(spatial)x\(channels)->\(results) k\(kernel) s\(stride) d\(dilation) p\(pad),\(padEnd ?? pad) g\(groups) \(channelsLast)"
+      "\(batch)x\(spatial)x\(channels)->\(results) k\(kernel) s\(stride) d\(dilation) p\(pad),\(padEnd ?? pad) g\(groups) \(channelsLast) \(element)"
     }
   }
 
@@ -30,9 +33,12 @@ import Testing
     var generator = Generator(state: 7)
     let channels = Dim(c.channels)
     let shape = c.channelsLast ? [c.batch] + c.spatial + [channels] : [c.batch, channels] + c.spatial
-    let x = lowering.input(TensorType(.f32, shape), named: "x")
-    let w = lowering.constant(
-      CompiledProgram.random(.f32, [c.results, c.channels / c.groups] + c.kernel, &generator))
+    let x = lowering.input(TensorType(c.element, shape), named: "x")
+    let weights = [c.results, c.channels / c.groups] + c.kernel
+    let w =
+      c.hasComputedWeights
+      ? lowering.input(TensorType(c.element, weights.map { Dim($0) }), named: "w")
+      : lowering.constant(CompiledProgram.random(c.element, weights, &generator))
     let out = c.spatial.indices.map { axis in
       (c.spatial[axis] + Dim(c.pad + (c.padEnd ?? c.pad) - c.dilation * (c.kernel[axis] - 1) - 1)) / Dim(c.stride) + 1
     }
@@ -127,6 +133,19 @@ import Testing
     Case(batch: "n", spatial: ["h", 16], channels: 64, results: 64, kernel: [3, 3], dilation: 12, pad: 12, sizes: symbols),
     Case(batch: "n", spatial: ["h", "w"], channels: 64, results: 40, kernel: [3, 3], stride: 2, dilation: 20, pad: 24, sizes: symbols),
   ]
+
+  /// Weights that are inputs are packed by a kernel; narrow ones keep their type, or are widened in the panels.
+  static let packed: [Case] = (cases + bounded).flatMap { c in
+    var (computed, narrow, both) = (c, c, c)
+    computed.hasComputedWeights = true
+    narrow.element = .f16
+    (both.hasComputedWeights, both.element) = (true, .bf16)
+    return [computed, narrow, both]
+  }
+
+  @Test(arguments: packed) func computedAndNarrowWeightsEqualInterpreter(_ c: Case) throws {
+    #expect(try CompiledProgram.error(try Self.program(c), sizes: c.sizes) < 2e-5)
+  }
 
   /// Transforms compete with what the direct way has to do once it leaves out taps: here nearly half.
   @Test(arguments: [1, 2, 12, 18]) func transformsGiveWayWhereTapsAreLeftOut(_ dilation: Int) throws {

@@ -21,6 +21,9 @@ import Testing
     var extra = 0
     var groups = 1
     var hasEpilogue = false
+    /// Weights are an input.
+    var hasComputedWeights = false
+    var element = ElementType.f32
     var sizes: [Symbol: Int] = [:]
     var testDescription: String {
       "\(batch)x\(spatial)x\(channels)->\(results) k\(kernel) s\(stride) d\(dilation) p\(pads) +\(extra) g\(groups)"
@@ -33,9 +36,12 @@ import Testing
     func shape(_ spatial: [Dim], _ channels: Int) -> [Dim] {
       channelsLast ? [c.batch] + spatial + [Dim(channels)] : [c.batch, Dim(channels)] + spatial
     }
-    let x = lowering.input(TensorType(.f32, shape(c.spatial, c.channels)), named: "x")
-    let w = lowering.constant(
-      CompiledProgram.random(.f32, [c.channels, c.results / c.groups] + c.kernel, &generator))
+    let x = lowering.input(TensorType(c.element, shape(c.spatial, c.channels)), named: "x")
+    let weights = [c.channels, c.results / c.groups] + c.kernel
+    let w =
+      c.hasComputedWeights
+      ? lowering.input(TensorType(c.element, weights.map { Dim($0) }), named: "w")
+      : lowering.constant(CompiledProgram.random(c.element, weights, &generator))
     let out = c.spatial.indices.map { axis in
       Dim(c.stride[axis]) * (c.spatial[axis] - 1) + Dim(c.dilation * (c.kernel[axis] - 1) + 1 + c.extra)
         - Dim(2) * c.pads[axis]
@@ -120,6 +126,18 @@ import Testing
 
   @Test(arguments: cases) func equalsInterpreter(_ c: Case) throws {
     #expect(try CompiledProgram.error(try Self.program(c), sizes: c.sizes) < 1e-5)
+  }
+
+  /// Weights that are inputs are packed by a kernel, phase by phase; narrow ones are widened when they are read.
+  @Test(arguments: cases) func computedAndNarrowWeights(_ c: Case) throws {
+    for (isComputed, element) in [(true, ElementType.f32), (false, .f16), (true, .bf16)] {
+      var c = c
+      (c.hasComputedWeights, c.element) = (isComputed, element)
+      let program = try Self.program(c)
+      let kernels = try Scheduler.schedule(program, for: .x86_64_v4).kernels.elements
+      #expect(kernels.contains { $0.name.hasPrefix("transposed") })
+      #expect(try CompiledProgram.error(program, sizes: c.sizes) < 2e-5, "\(isComputed) \(element)")
+    }
   }
 
   /// The plain sum that serves what no schedule of its own does.

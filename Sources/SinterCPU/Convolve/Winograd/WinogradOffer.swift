@@ -26,6 +26,10 @@ struct WinogradOffer {
     private static let bytesPerCycle = 8.0
   }
 
+  /// The number of images that weights are chosen for: one, where only a run tells. More would seem to be worth any memory for weights, which
+  /// a library has whatever its batches are.
+  static func likely(_ images: Dim) -> Dim { images.isConstant ? images : 1 }
+
   /// A transform has to save this part of the direct way's cost, or what that saves itself by leaving out taps, whichever is more.
   private static let leastGain = 0.15
 
@@ -38,7 +42,7 @@ struct WinogradOffer {
   ) {
     let lanes = machine.lanes(.f32)
     guard let axes = candidates.first, channels >= lanes / 2, columns >= lanes / 2 else { return nil }
-    let pixels = axes.reduce(TaskSplit.estimate(images)) { $0 * TaskSplit.estimate($1.extent) }
+    let pixels = axes.reduce(TaskSplit.estimate(Self.likely(images))) { $0 * TaskSplit.estimate($1.extent) }
     let tile = RegisterTile.choose(rows: pixels, columns: columns, lanes: lanes, machine: machine, factor: factor)
     direct = Cost(
       products: axes.reduce(channels) { $0 * $1.kernel }, rows: pixels, tile: tile, transforms: 0, columns: columns,

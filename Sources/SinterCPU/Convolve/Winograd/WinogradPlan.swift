@@ -90,7 +90,7 @@ struct WinogradPlan {
   // MARK: Cost
 
   var cost: WinogradOffer.Cost {
-    let count = TaskSplit.estimate(tiles)
+    let count = TaskSplit.estimate(axes.reduce(WinogradOffer.likely(images)) { $0 * $1.tiles })
     let vectors = { (count: Int) in Double((count + self.lanes - 1) / self.lanes) }
     // Tiles at the border read by masks; and each tile has to be found, once a part for its input and once a panel.
     let inside = axes.reduce(1.0) { $0 * $1.insideShare }
