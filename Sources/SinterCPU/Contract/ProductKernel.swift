@@ -94,7 +94,8 @@ struct ProductKernel {
       var kernel = kernel
       if let packed, panelStep == nil, vectors == plan.tile.vectors, plan.asksAhead {
         kernel.ask(
-          ahead: plan.tile.ahead(b, row: b.subtract(row, from), lanes: plan.lanes, distance: packed.width * packed.depth))
+          ahead: plan.tile.ahead(
+            b, row: b.subtract(row, from), lanes: plan.lanes * packed.interleave, distance: packed.width * packed.depth))
       }
       if let reductions { kernel.reductions = reductions(row, count) }
       let sums = kernel.accumulators(tile: tile, lhsBase: base, rows: deltas, column: offset, masks: loadMasks)

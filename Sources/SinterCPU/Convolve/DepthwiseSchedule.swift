@@ -27,13 +27,13 @@ struct DepthwiseSchedule {
     else { throw DiagnosticError(.bug, "convolve.pack", "weights of type \(weights.element) cannot be packed") }
 
     let scope = context.kernel(
-      named: "depthwise_\(form.accumulate)_\(form.kernel.map(String.init).joined(separator: "x"))"
+      named: "depthwise_\(weights.element == form.accumulate ? "\(form.accumulate)" : "\(context.element(form.input))\(weights.element)")_\(form.kernel.map(String.init).joined(separator: "x"))"
         + "_s\(form.strides.map(String.init).joined(separator: "x"))_c\(channels)")
     let shape = context.shape(context.result)
     let input = context.shape(form.input)
     DepthwiseKernel(
       scope: scope, form: form, channels: channels, lanes: lanes, input: input, shape: shape, result: context.result,
-      image: scope.memory(form.input), weights: scope.memory(buffer, element: form.accumulate, .read)
+      image: scope.memory(form.input), weights: scope.memory(buffer, element: weights.element, .read)
     ).emit()
 
     let rank = form.kernel.count
@@ -209,7 +209,7 @@ private struct DepthwiseKernel {
           b.add(tap, b.multiply(k, form.kernel[(axis + 1)...].reduce(1, *))), current)
       }
     }
-    let empty = b.constant(.float(0), form.accumulate, lanes: lanes)
+    let empty = b.constant(form.accumulate.isFloat ? .float(0) : .int(0), form.accumulate, lanes: lanes)
     return descend(
       0, b.multiply(line.outer[0], scope.dim(strides[0])), zero, [Register](repeating: empty, count: count))
   }
@@ -232,11 +232,11 @@ private struct DepthwiseKernel {
 
   private func pixelValue(_ line: Line, row: Register, column: Register) -> Register {
     let at = b.add(row, b.multiply(column, scope.dim(input[rank + 1])))
-    return b.load(image, at: b.add(at, line.channel), lanes: lanes, mask: line.mask)
+    return b.cast(b.load(image, at: b.add(at, line.channel), lanes: lanes, mask: line.mask), to: form.accumulate)
   }
 
   private func weight(_ line: Line, tap: Register) -> Register {
-    b.load(weights, at: b.add(b.multiply(tap, tapSize), line.channel), lanes: lanes)
+    b.cast(b.load(weights, at: b.add(b.multiply(tap, tapSize), line.channel), lanes: lanes), to: form.accumulate)
   }
 
   // MARK: Results

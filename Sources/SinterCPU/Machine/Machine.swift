@@ -16,6 +16,10 @@ package struct Machine: Hashable, Sendable {
   package var hasMultiplyAdd: Bool
   /// Bytes of the caches of one core, and of the share that a core has of the last one.
   package var level1, level2, level3: Int
+  /// How tiles multiply and add.
+  package var tileOperations: [TileOperation] = [
+    .multiplyAdd(.f32), .multiplyAdd(.f64), .multiplyAdd(.i32), .widenedByteDot,
+  ]
 
   package init(
     name: String, vectorBits: Int, vectorRegisters: Int, hasMasks: Bool, hasMultiplyAdd: Bool, level1: Int = 32 << 10,
