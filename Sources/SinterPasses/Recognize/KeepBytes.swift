@@ -43,11 +43,12 @@ extension RewriteRule {
     RewriteRule("quantize(x · s) = requantize(x, s / t) for 32-bit sums", at: QuantizeLinear.self) { op, site in
       guard op.blockSize == 0, op.precision == 0, let x = site.input(0), site.isUsedOnce(x), let (real, factor) = site.operands(of: x, .multiply),
         let (cast, _, sums) = site.producer(of: real, as: Cast.self), cast.to == .f32, let sum = sums[0], site.isUsedOnce(real),
-        let type = site.type(sum), type.element == .i32, site.type(x)?.shape == type.shape, site.constant(factor) != nil,
-        let target = site.input(1), let scale = site.constant(target), scale.element == .f32, scale.count == 1, let zero = site.input(2),
-        let bytes = site.type(zero), bytes.element == .u8 || bytes.element == .i8
+        let type = site.type(sum), type.element == .i32, site.type(x)?.shape == type.shape, let scales = site.constant(factor)?.floats,
+        let target = site.constant(site.input(1))?.floats, target.count == 1, let zero = site.input(2), let bytes = site.type(zero),
+        bytes.element == .u8 || bytes.element == .i8
       else { return nil }
-      return try site.add1(Requantize(), [sum, try site.add1(Binary(.divide), [factor, target]), zero])
+      let multiplier = HostTensor.f32(site.constant(factor)?.shape ?? [], scales.map { $0 / target[0] })
+      return try site.add1(Requantize(), [sum, site.constant(multiplier), zero])
     },
     RewriteRule("quantize(relu(x)) = max(quantize(x), zero)", at: QuantizeLinear.self) { op, site in
       guard op.blockSize == 0, let x = site.input(0), site.isUsedOnce(x), let inner = site.operand(of: x, .relu),
@@ -122,6 +123,7 @@ extension RewriteSite {
   fileprivate func rescaled(_ sum: ValueID, by scale: ValueID, bias: ValueID?, rank: Int, axis: Int) throws -> ValueID {
     func along(_ list: ValueID) throws -> ValueID {
       guard let type = type(list), type.rank == 1, type.count != 1, rank - axis > 1 else { return list }
+      if let tensor = constant(list) { return constant(tensor.reshaped(tensor.shape + [Int](repeating: 1, count: rank - axis - 1))) }
       return try add1(Unsqueeze(), [list, constant(.i64([rank - axis - 1], Array(1..<(rank - axis))))])
     }
     var sum = sum
