@@ -70,7 +70,7 @@ public struct Target: Hashable, Sendable {
     } else if let level = Level(rawValue: name) {
       self.init(name: name, level: level, tuning: level.rawValue)
     } else if let level = Level.ofProcessor[name] {
-      self.init(name: name, level: level, tuning: name)
+      self.init(name: name, level: level, tuning: name, extensions: Self.byteDots(ofProcessor: name))
     } else {
       return nil
     }

@@ -59,6 +59,27 @@ extension RewriteRule {
       if number == (type.element == .u8 ? 0 : -128) { return quantized }
       return try site.add1(Variadic(.maximum), [quantized, zero])
     },
+    RewriteRule("quantize(clip(x, a, b)) = clip(quantize(x), quantize(a), quantize(b))", at: QuantizeLinear.self) { op, site in
+      guard op.blockSize == 0, let x = site.input(0), site.isUsedOnce(x), let (clip, _, inputs) = site.producer(of: x, as: Clip.self),
+        let inner = inputs[0], let scale = site.constant(site.input(1))?.floats, scale.count == 1, let zero = site.input(2),
+        let type = site.type(zero), type.element == .u8 || type.element == .i8, let offset = site.number(zero)
+      else { return nil }
+      let range = type.element.integerRange
+      let ends = (Double(range.lowerBound), Double(range.upperBound))
+      var bounds: [ValueID?] = []
+      for (index, end) in [(1, ends.0), (2, ends.1)] {
+        guard index < inputs.count, let input = inputs[index] else {
+          bounds.append(nil)
+          continue
+        }
+        guard let number = site.number(input), !number.isNaN else { return nil }
+        let exact = Double((Float(number) / scale[0]).rounded(.toNearestOrEven)) + offset
+        let bound = Swift.min(Swift.max(exact, ends.0), ends.1)
+        bounds.append(bound == end ? nil : site.constant(try HostTensor(scalar: bound, type.element)))
+      }
+      let quantized = try site.add1(op, [inner] + site.inputs.dropFirst())
+      return bounds.allSatisfy({ $0 == nil }) ? quantized : try site.add1(clip, [quantized] + bounds)
+    },
 
     RewriteRule("quantize(dequantize(x)) = x", at: QuantizeLinear.self) { op, site in
       guard op.blockSize == 0, let x = site.dequantized(0), x.isUniform, site.type(x.value)?.element == site.type(site.outputs[0])?.element,
