@@ -45,6 +45,10 @@ public struct Obligation: Hashable, Sendable {
   /// Whether another relation holds wherever this one does, as far as that is easily told.
   public func implies(_ other: Obligation) -> Bool {
     if isSameRelation(as: other) { return true }
+    if relation == .atLeast, other.relation == .atLeast {
+      // What is 0 or more stays so where more is added.
+      return ((other.left - other.right) - (left - right)).isNonNegative()
+    }
     let isSamePair = left == other.left && right == other.right
     let isSwappedPair = left == other.right && right == other.left
     guard isSamePair || isSwappedPair else { return false }

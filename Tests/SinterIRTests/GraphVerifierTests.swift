@@ -85,5 +85,8 @@ import Testing
     #expect(!graph.implies([Obligation(.equal, Dim("a") * "c", "b", subject: "numbers of elements")]))
     graph.obligations.removeLast()
     #expect(!graph.implies([after]))
+    try graph.require([Obligation(.atLeast, Dim("$n1") + "a", Dim("$n2") + 2, subject: "size")])
+    #expect(graph.implies([Obligation(.atLeast, Dim("$n1") - "$n2" + Dim("a") * 2, -1, subject: "padded size")]))
+    #expect(!graph.implies([Obligation(.atLeast, Dim("$n1") - "$n2" + "a", 3, subject: "padded size")]))
   }
 }

@@ -3,8 +3,9 @@ import SinterForms
 
 /// Matrix products and all that comes down to them: register tiles over panels of the right side.
 ///
-/// A right side that is constant is packed at compile time into panels (`PanelLayout`); one that is computed is read as it lies, where its
-/// columns are neighbours, and copied so that they are, where not. The left side is always read as it lies.
+/// A right side that is constant is packed at compile time into panels (`PanelLayout`). Sides that are computed are packed by kernels of their
+/// own (`ComputedPanels`) where that pays and read as they lie where not; a right side whose columns are no neighbours is at least copied so
+/// that they are.
 struct ContractSchedule {
   let form: ContractForm
   /// What is computed of groups of the columns; nil where the product itself is the result.
@@ -54,19 +55,45 @@ struct ContractSchedule {
     let own = (lhs: batchCount..<(batchCount + form.m.count), rhs: batchCount..<(batchCount + form.n.count))
     let bytes = byteOperation(context)
     let elementBytes = bytes == nil ? form.accumulate.bits / 8 : 1
+    let machine = bytes.map { context.machine.sparing($0) } ?? context.machine
+    let depth = form.k.reduce(Dim(1), *)
+    var packing = ComputedPacking(form, isRightConstant: hasPanels(context), isGrouped: groups > 1, context)
+    if bytes != nil { (packing.left, packing.right) = (false, false) }
     let values = context.values
-    let lhs = try side(bytes == nil ? form.lhs : form.lhs.withoutCast, own: form.m, isRight: false, context: &context) { side in
-      guard let bytes else { return true }
-      // Bytes as they lie, with what is summed side by side.
-      guard case .value(let value) = side.source, values[value].type.element == bytes.left else { return false }
-      return self.isDense(side.strides[own.lhs.upperBound...])
+    var left =
+      packing.left
+      ? nil
+      : try side(bytes == nil ? form.lhs : form.lhs.withoutCast, own: form.m, isRight: false, context: &context) { side in
+        guard let bytes else { return true }
+        // Bytes as they lie, with what is summed side by side.
+        guard case .value(let value) = side.source, values[value].type.element == bytes.left else { return false }
+        return self.isDense(side.strides[own.lhs.upperBound...])
+      }
+    let rowBytes = left.flatMap { Self.rowStride(form.m, $0.strides[own.lhs]) }.map { $0 * elementBytes }
+    let steps = bytes.flatMap { operation in
+      left.map {
+        DepthSteps(self.reductions($0.strides[own.lhs.upperBound...], TensorType.strides(form.k)[...]), operation: operation)
+      }
     }
-    let rowBytes = Self.rowStride(form.m, lhs.strides[own.lhs]).map { $0 * elementBytes }
-    let steps = bytes.map { DepthSteps(self.reductions(lhs.strides[own.lhs.upperBound...], TensorType.strides(form.k)[...]), operation: $0) }
     let packed = packedRight(rowBytes: rowBytes, operation: bytes, steps: steps, &context)
     let shape = context.shape(context.result)
+    var panels: (left: ComputedPanels?, right: ComputedPanels?)
+    if packing.right {
+      let tile =
+        chosenTile(context)
+        ?? .choose(
+          rows: form.m.reduce(Dim(1), *).value, columns: columns.value, lanes: lanes, machine: machine, rowBytes: rowBytes)
+      panels.right = try context.panels(
+        form.rhs, outer: form.batch, own: form.n, depth: form.k, width: tile.vectors * lanes, element: form.accumulate,
+        named: "right panels")
+    }
     let rhs =
       try packed?.side
+      ?? panels.right.map {
+        Factor(
+          source: .value($0.value), base: 0,
+          strides: $0.outerStrides + [Dim](repeating: 0, count: form.n.count) + $0.depthStrides)
+      }
       ?? side(form.rhs, own: form.n, isRight: true, context: &context) { side in
         // The columns have to be neighbours.
         CollapsedAxes(extents: form.n, strides: [Array(side.strides[own.rhs])]).groups.last?.strides[0] == 1
@@ -74,11 +101,30 @@ struct ContractSchedule {
 
     // Everything but the last group of rows and of columns is walked outside.
     let none = CollapsedAxes.Group(axes: 0..<0, extent: 1, strides: [1])
-    let rows = CollapsedAxes(extents: form.m, strides: [Array(lhs.strides[own.lhs])]).groups.last ?? none
+    let rows =
+      left.map { CollapsedAxes(extents: form.m, strides: [Array($0.strides[own.lhs])]).groups.last ?? none }
+      ?? CollapsedAxes.Group(axes: form.m.indices, extent: form.m.reduce(1, *), strides: [1])
     let cols =
-      packed != nil
+      packed != nil || panels.right != nil
       ? CollapsedAxes.Group(axes: form.n.indices, extent: columnGroups.map { Dim($0.extent) } ?? columns, strides: [1])
       : CollapsedAxes(extents: form.n, strides: [Array(rhs.strides[own.rhs])]).groups.last ?? none
+    let tile =
+      chosenTile(context)
+      ?? (packed?.layout.vectors ?? panels.right.map { $0.width / lanes }).map {
+        RegisterTile.choose(rows: rows.extent.value, vectors: $0, machine: machine, rowBytes: rowBytes)
+      }
+      ?? .choose(rows: rows.extent.value, columns: cols.extent.value, lanes: lanes, machine: machine, rowBytes: rowBytes)
+    if packing.left {
+      let made = try context.panels(
+        form.lhs, outer: form.batch, own: form.m, depth: form.k, width: tile.rows, element: form.accumulate,
+        named: "left panels")
+      left = Factor(
+        source: .value(made.value), base: 0,
+        strides: made.outerStrides + [Dim](repeating: 0, count: form.m.count)
+          + made.depthStrides.map { $0 * Dim(tile.rows) })
+      panels.left = made
+    }
+    guard let lhs = left else { return }
     var outer = form.batch.indices.map {
       Outer(axis: $0, extent: form.batch[$0], lhsStride: lhs.strides[$0], rhsStride: rhs.strides[$0])
     }
@@ -94,20 +140,13 @@ struct ContractSchedule {
     }
     outer.removeAll { $0.extent == 1 }
 
-    let machine = bytes.map { context.machine.sparing($0) } ?? context.machine
-    let tile =
-      chosenTile(context)
-      ?? packed.map {
-        RegisterTile.choose(rows: rows.extent.value, vectors: $0.layout.vectors, machine: machine, rowBytes: rowBytes)
-      }
-      ?? .choose(rows: rows.extent.value, columns: cols.extent.value, lanes: lanes, machine: machine, rowBytes: rowBytes)
-    let depth = form.k.reduce(Dim(1), *)
     let reductions =
       steps?.loops ?? self.reductions(lhs.strides[own.lhs.upperBound...], rhs.strides[own.rhs.upperBound...])
     let plan = ProductPlan(
       rows: rows.extent, columns: packed.map { Dim($0.layout.packedColumns) } ?? cols.extent, depth: depth, tile: tile,
       lanes: lanes, elementBytes: elementBytes, outer: outer.map(\.extent).reduce(1, *), machine: machine,
-      splitsDepth: packed != nil && groups == 1 && reductions.count == 1 && !tile.hasStreams && bytes == nil)
+      splitsDepth: (packed != nil || panels.right != nil) && groups == 1 && reductions.count == 1 && !tile.hasStreams
+        && bytes == nil)
 
     let width = groups == 1 ? "\(cols.extent)" : "\(groups)x\(cols.extent)"
     let name =
@@ -130,13 +169,23 @@ struct ContractSchedule {
       lhsBase = lhsBase + Dim(symbol) * item.lhsStride
       rhsBase = rhsBase + Dim(symbol) * item.rhsStride
     }
-    let kernel = TileKernel(
+    var kernel = TileKernel(
       scope: scope, lhs: lhs.memory(scope), rhs: rhs.memory(scope), accumulate: form.accumulate, lanes: lanes,
-      reductions: reductions, isPacked: packed != nil, usualTile: tile, operation: bytes, tail: steps?.tail ?? 0)
+      reductions: reductions, isPacked: packed != nil || panels.right != nil, usualTile: tile, operation: bytes,
+      tail: steps?.tail ?? 0)
+    kernel.panelWidth = panels.right?.width
     let first = scope.index(lhsBase)
     var product = ProductKernel(
-      plan: plan, kernel: kernel, packed: packed?.layout, rhsBase: scope.index(rhsBase),
+      plan: plan, kernel: kernel, packed: packed?.layout, panelStep: panels.right.map { scope.dim($0.panelStep) },
+      askDistance: panels.right?.panelStep.value, rhsBase: scope.index(rhsBase),
       rowOffsets: { row, count in
+        if let panels = panels.left {
+          // Tiles begin with a panel, or lie within the last one.
+          let panel = b.binary(.floorDivide, row, b.index(panels.width))
+          let inside = b.subtract(row, b.multiply(panel, panels.width))
+          let base = b.add(first, b.add(b.multiply(panel, scope.dim(panels.panelStep)), inside))
+          return (base, (0..<count).map { b.index($0) })
+        }
         let stride = scope.dim(rows.strides[0])
         return (b.add(first, b.multiply(row, stride)), (0..<count).map { b.multiply(stride, $0) })
       })
@@ -194,13 +243,13 @@ struct ContractSchedule {
     var depthOffsets: [Int]
   }
 
-  private func weights(_ context: ScheduleContext) -> Weights? { weights(of: form.accumulate, context) }
-
-  private func weights(of element: ElementType, _ context: ScheduleContext) -> Weights? {
+  /// - Parameter element: the type of the weights; nil: any that is widened to the sums' where it is read.
+  private func weights(of element: ElementType? = nil, _ context: ScheduleContext) -> Weights? {
     let values = context.values
     let axes = form.batch.count + form.n.count + form.k.count
     guard let access = AffineAccess(form.rhs, axes: axes, shape: { values[$0].type.shape }),
-      let tensor = context.constant(access.value), tensor.element == element,
+      let tensor = context.constant(access.value),
+      element.map({ tensor.element == $0 }) ?? tensor.element.isOperand(of: form.accumulate),
       let base = access.base.value, let columns = form.n.reduce(Dim(1), *).value
     else { return nil }
     let strides = access.strides.compactMap(\.value)
@@ -228,8 +277,8 @@ struct ContractSchedule {
   private func packedRight(
     rowBytes: Int?, operation: TileOperation?, steps: DepthSteps?, _ context: inout ScheduleContext
   ) -> (side: Factor, layout: PanelLayout)? {
+    guard var weights = weights(of: operation?.right, context) else { return nil }
     let operation = operation ?? .multiplyAdd(form.accumulate)
-    guard var weights = weights(of: operation.right, context) else { return nil }
     if let steps { weights.depthOffsets = steps.padded(weights.depthOffsets) }
     let lanes = context.machine.lanes(form.accumulate, columns: columnGroups?.extent ?? weights.columns)
     let tile = chosenTile(context) ?? .choose(
@@ -250,7 +299,7 @@ struct ContractSchedule {
         })
     else { return nil }
     let side = Factor(
-      source: .packed(buffer, operation.right), base: 0,
+      source: .packed(buffer, weights.tensor.element), base: 0,
       strides: [Dim](repeating: 0, count: batchCount + form.n.count) + TensorType.strides(form.k))
     return (side, layout)
   }

@@ -74,7 +74,8 @@ struct DotKernel: TileSums {
   private func run(_ count: Int, _ rows: [Register], _ left: Register, _ right: Register, _ sums: [Register]) -> [Register] {
     func step(_ k: Register, _ mask: Register?, _ current: [Register]) -> [Register] {
       let factors = (0..<columns).map { column in
-        b.load(rhs, at: b.add(b.add(right, k), b.multiply(columnStep, column)), lanes: lanes, mask: mask)
+        b.cast(
+          b.load(rhs, at: b.add(b.add(right, k), b.multiply(columnStep, column)), lanes: lanes, mask: mask), to: accumulate)
       }
       return rows.indices.flatMap { row -> [Register] in
         let value = b.load(lhs, at: b.add(b.add(left, k), rows[row]), lanes: lanes, mask: mask)

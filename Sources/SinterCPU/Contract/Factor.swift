@@ -21,7 +21,23 @@ struct Factor {
   }
 }
 
+extension ElementType {
+  /// Whether products that are summed in another type take elements of this type as they are stored: they are widened when they are read.
+  func isOperand(of accumulate: ElementType) -> Bool {
+    self == accumulate || accumulate == .f32 && (self == .f16 || self == .bf16)
+  }
+}
+
 extension ScheduleContext {
+  /// A value in another type, in memory of its own; itself where it has that type.
+  mutating func widened(_ value: FormValueID, to type: ElementType) throws -> FormValueID {
+    if element(value) == type { return value }
+    let builder = bodyBuilder()
+    let shape = shape(value)
+    let copy = builder.body([builder.load(value, shape.indices.map { builder.axis($0) }).cast(to: type)])
+    return try materialize(copy, shape: shape, named: "widened")
+  }
+
   /// A body as memory, copied to scratch where it is not plain memory already or where `isUsable` refuses its strides.
   ///
   /// - Parameters:

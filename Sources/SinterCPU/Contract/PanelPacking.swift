@@ -70,7 +70,7 @@ struct PanelLayout: Hashable {
     }
   }
 
-  /// The packed copy of a constant; nil for types that no panel holds. A narrow float is converted to f32.
+  /// The packed copy of a constant, of its type; nil for types that no panel holds.
   func pack(_ tensor: HostTensor, base: Int, columnStride: Int, depthOffsets: [Int]) -> HostTensor? {
     func run<T: BitwiseCopyable & AdditiveArithmetic>(_ type: T.Type) -> HostTensor {
       let bytes = TensorBytes(count: count * MemoryLayout<T>.stride) { memory in
@@ -93,10 +93,12 @@ struct PanelLayout: Hashable {
     switch tensor.element {
     case .f32: return run(Float.self)
     case .f64: return run(Double.self)
+    // A zero is all bits zero.
+    case .f16, .bf16: return run(UInt16.self)
     case .i32: return run(Int32.self)
     case .i64: return run(Int64.self)
     case .i8: return run(Int8.self)
-    case .f16, .bf16, .i16, .u8, .u16, .u32, .u64, .bool, .string, .c64, .c128, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2,
+    case .i16, .u8, .u16, .u32, .u64, .bool, .string, .c64, .c128, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2,
       .f8e5m2fnuz, .f8e8m0, .f4e2m1, .i4, .u4, .i2, .u2:
       return nil
     }

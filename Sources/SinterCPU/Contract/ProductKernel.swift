@@ -5,10 +5,12 @@ import SinterKernelIR
 struct ProductKernel {
   var plan: ProductPlan
   var kernel: any TileSums
-  /// Nil: the right side is read as it lies.
+  /// Nil: the right side is read as it lies, or in panels that are all as wide as a tile.
   var packed: PanelLayout?
-  /// Elements from one packed panel to the next, where the layout's depth does not tell.
+  /// Elements from one packed panel to the next, where no layout tells.
   var panelStep: Register?
+  /// Elements from one panel to the next, where tiles should ask for what lies that far ahead.
+  var askDistance: Int?
   var rhsBase: Register
   /// The offset of a row on the left: that of the tile's first row, and what each row adds to it.
   var rowOffsets: (_ first: Register, _ count: Int) -> (base: Register, deltas: [Register])
@@ -51,7 +53,7 @@ struct ProductKernel {
         let none = [Register?](repeating: nil, count: vectors)
         rows(
           from: rowFrom, to: rowTo, column: b.multiply(panel, width), offset: panelOffset(panel), vectors: vectors,
-          loadMasks: packed == nil ? masks : none, storeMasks: masks, store)
+          loadMasks: packed == nil && panelStep == nil ? masks : none, storeMasks: masks, store)
       }
       return
     }
@@ -62,9 +64,10 @@ struct ProductKernel {
         let left = b.subtract(scope.dim(plan.columns), column)
         let limit = b.broadcast(b.cast(b.binary(.minimum, left, b.index(plan.lanes)), to: .i32), lanes: plan.lanes)
         let masks: [Register?] = [b.compare(.less, b.laneNumbers(plan.lanes, .i32), limit)]
+        let offset = panelStep == nil ? b.add(rhsBase, column) : b.add(panelOffset(panel), b.subtract(column, first))
         rows(
-          from: rowFrom, to: rowTo, column: column, offset: b.add(rhsBase, column), vectors: 1, loadMasks: masks,
-          storeMasks: masks, store)
+          from: rowFrom, to: rowTo, column: column, offset: offset, vectors: 1,
+          loadMasks: panelStep == nil ? masks : [nil], storeMasks: masks, store)
       }
     }
   }
@@ -92,10 +95,11 @@ struct ProductKernel {
       let tile = RegisterTile(rows: count, vectors: vectors)
       let (base, deltas) = rowOffsets(row, count)
       var kernel = kernel
-      if let packed, panelStep == nil, vectors == plan.tile.vectors, plan.asksAhead {
+      let distance = askDistance ?? (panelStep == nil ? packed.map { $0.width * $0.depth } : nil)
+      if let distance, vectors == plan.tile.vectors, plan.asksAhead {
         kernel.ask(
           ahead: plan.tile.ahead(
-            b, row: b.subtract(row, from), lanes: plan.lanes * packed.interleave, distance: packed.width * packed.depth))
+            b, row: b.subtract(row, from), lanes: plan.lanes * (packed?.interleave ?? 1), distance: distance))
       }
       if let reductions { kernel.reductions = reductions(row, count) }
       let sums = kernel.accumulators(tile: tile, lhsBase: base, rows: deltas, column: offset, masks: loadMasks)
@@ -110,6 +114,7 @@ struct ProductKernel {
     masks: [Register?], _ store: Store
   ) {
     let (width, element) = (vectors * plan.lanes, stepped.accumulate)
+    let pitch = stepped.panelWidth ?? width
     let waiting = b.local("sums", element, count: plan.blockRows * width)
     let zero = b.constant(element.isFloat ? .float(0) : .int(0), element, lanes: plan.lanes)
     b.loop("sum", from: b.index(0), to: b.multiply(b.subtract(to, from), width), step: plan.lanes) { b.store(zero, waiting, at: $0) }
@@ -121,13 +126,13 @@ struct ProductKernel {
         var kernel = stepped
         kernel.reductions[0].extent = Dim(extent)
         if plan.asksAhead && vectors == plan.tile.vectors {
-          kernel.ask(ahead: plan.tile.ahead(b, row: b.subtract(row, from), lanes: plan.lanes, distance: extent * width))
+          kernel.ask(ahead: plan.tile.ahead(b, row: b.subtract(row, from), lanes: plan.lanes, distance: extent * pitch))
         }
         let place = b.multiply(b.subtract(row, from), width)
         let places = (0..<tile.accumulators).map { b.add(place, $0 * plan.lanes) }
         let sums = kernel.accumulators(
           tile: tile, lhsBase: b.add(base, b.multiply(start, scope.index(kernel.reductions[0].lhsStride))), rows: deltas,
-          column: b.add(offset, b.multiply(start, width)), masks: [Register?](repeating: nil, count: vectors),
+          column: b.add(offset, b.multiply(start, pitch)), masks: [Register?](repeating: nil, count: vectors),
           initial: places.map { b.load(waiting, at: $0, lanes: plan.lanes) })
         if finish { return store(row, column, tile, masks, sums) }
         for (sum, place) in zip(sums, places) { b.store(sum, waiting, at: place) }

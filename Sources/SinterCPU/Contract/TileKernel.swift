@@ -59,8 +59,10 @@ struct TileKernel: TileSums {
   let accumulate: ElementType
   let lanes: Int
   var reductions: [Reduction]
-  /// The right side is packed: a step moves by the tile's own width.
+  /// The right side is packed: a step moves by the tile's own width, or by `panelWidth`.
   let isPacked: Bool
+  /// Elements of one step in a panel, where the last panel is as wide as all others.
+  var panelWidth: Int?
   /// The size of most tiles. It decides the order of the sums also in smaller ones at the edges: equal rows and columns give equal results
   /// wherever they lie.
   let usualTile: RegisterTile
@@ -89,7 +91,7 @@ struct TileKernel: TileSums {
   private var builder: KernelBuilder { scope.builder }
 
   /// Elements on the right from one step to the next.
-  private func stepWidth(_ tile: RegisterTile) -> Int { isPacked ? tile.vectors * lanes * operation.depth : 1 }
+  private func stepWidth(_ tile: RegisterTile) -> Int { isPacked ? (panelWidth ?? tile.vectors * lanes) * operation.depth : 1 }
 
   mutating func ask(ahead: Register) { self.ahead = ahead }
 

@@ -27,7 +27,7 @@ struct ByteConvolveSchedule {
 
   func run(_ context: inout ScheduleContext) throws {
     if channels.perGroup == 1, channels.results == channels.groups {
-      return try DepthwiseSchedule(form: form, weights: weights, channels: channels.groups).run(&context)
+      return try DepthwiseSchedule(form: form, channels: channels.groups).run(&context)
     }
     let shape = context.shape(context.result)
     let rank = form.kernel.count

@@ -10,13 +10,15 @@ import SinterKernelIR
 struct ConvolveSchedule {
   let form: ConvolveForm
 
-  /// The weights, if the form is one that products serve.
+  /// Whether products can serve a form.
+  static func serves(_ form: ConvolveForm, _ context: ScheduleContext) -> Bool {
+    form.channelsLast && (form.accumulate == .f32 || form.accumulate == .f64)
+      && [form.input, form.weight].allSatisfy { context.element($0).isOperand(of: form.accumulate) }
+  }
+
+  /// The weights, if they are constant and the form is one that products serve.
   static func weights(_ form: ConvolveForm, _ context: ScheduleContext) -> HostTensor? {
-    guard form.channelsLast, form.accumulate == .f32 || form.accumulate == .f64,
-      context.element(form.input) == form.accumulate, let weights = context.constant(form.weight),
-      weights.element == form.accumulate
-    else { return nil }
-    return weights
+    serves(form, context) ? context.constant(form.weight) : nil
   }
 
   /// What transforms can do for the form that computes the context's result.
@@ -31,20 +33,22 @@ struct ConvolveSchedule {
   }
 
   static func schedule(_ form: ConvolveForm, context: inout ScheduleContext) throws {
+    var form = form
+    if serves(form, context) { form.input = try context.widened(form.input, to: form.accumulate) }
     if form.isTransposed { return try TransposedSchedule.schedule(form, context: &context) }
     if let bytes = ByteConvolveSchedule(form, context) { return try bytes.run(&context) }
-    guard let weights = weights(form, context), let channels = ConvolveChannels(form, context: context) else {
+    guard serves(form, context), let channels = ConvolveChannels(form, context: context) else {
       let values = context.values
       return try ReduceSchedule.schedule(
         form.reduction(result: context.type(context.result)) { values[$0].type }, context: &context)
     }
     if channels.perGroup == 1, channels.results == channels.groups {
-      return try DepthwiseSchedule(form: form, weights: weights, channels: channels.groups).run(&context)
+      return try DepthwiseSchedule(form: form, channels: channels.groups).run(&context)
     }
-    if let plan = context.transforms[context.result] {
+    if let plan = context.transforms[context.result], let weights = context.constant(form.weight) {
       return try WinogradSchedule(form: form, plan: plan).run(weights, &context)
     }
-    try ConvolveSchedule(form: form).product(weights, channels, &context)
+    try ConvolveSchedule(form: form).product(channels, &context)
   }
 
   /// The image as the window walks it: its memory, and the strides of its axes [n, spatial…, c].
@@ -83,7 +87,44 @@ struct ConvolveSchedule {
     return Image(value: value, strides: TensorType.strides(padded))
   }
 
-  private func product(_ weights: HostTensor, _ channels: ConvolveChannels, _ context: inout ScheduleContext) throws {
+  /// Weights in panels: those of a group together, tap after tap.
+  private struct Panels {
+    var memory: Factor.Source
+    /// Elements of a group.
+    var groupStep: Dim
+    /// Of constant weights, whose last panel is no wider than it need be.
+    var layout: PanelLayout?
+    /// Elements of one step, and of a panel, where all panels are alike.
+    var width: Int?
+    var panelStep: Int?
+  }
+
+  private func panels(
+    _ layout: PanelLayout, _ channels: ConvolveChannels, _ context: inout ScheduleContext
+  ) throws -> Panels {
+    let taps = form.kernel.reduce(1, *)
+    if let weights = context.constant(form.weight) {
+      // Weights [m, c, taps…], walked taps first.
+      let offsets = (0..<taps).flatMap { tap in (0..<channels.perGroup).map { $0 * taps + tap } }
+      let key = ScheduleContext.PackingKey(
+        value: form.weight, base: 0, columnStride: layout.depth, depthOffsets: offsets, layout: layout)
+      guard let buffer = context.packedConstant(key, make: { layout.pack(weights, groups: channels.groups, offsets) })
+      else { throw DiagnosticError(.bug, "convolve.pack", "weights of type \(weights.element) cannot be packed") }
+      return Panels(memory: .packed(buffer, weights.element), groupStep: Dim(layout.count), layout: layout)
+    }
+    let b = context.bodyBuilder()
+    let axes = (0..<(3 + form.kernel.count)).map { b.axis($0) }
+    let m = axes[0] * b.constant(layout.columns, .i64) + axes[1]
+    let body = b.body([b.load(form.weight, [m, axes[axes.count - 1]] + axes[2..<(axes.count - 1)])])
+    let made = try context.panels(
+      body, outer: [Dim(channels.groups)], own: [Dim(layout.columns)],
+      depth: (form.kernel + [channels.perGroup]).map { Dim($0) }, width: layout.width, element: form.accumulate,
+      named: "weight panels")
+    return Panels(
+      memory: .value(made.value), groupStep: made.outerStrides[0], width: made.width, panelStep: made.panelStep.value)
+  }
+
+  private func product(_ channels: ConvolveChannels, _ context: inout ScheduleContext) throws {
     let shape = context.shape(context.result)
     let rank = form.kernel.count
     let image = try image(result: shape, context: &context)
@@ -128,12 +169,7 @@ struct ConvolveSchedule {
       elementBytes: form.accumulate.bits / 8, outer: Dim(channels.groups), machine: machine)
     let layout = PanelLayout(
       columns: columns, depth: depth, lanes: isNarrow ? 1 : lanes, vectors: isNarrow ? 1 : tile.vectors)
-    // Weights [m, c, taps…], walked taps first.
-    let offsets = (0..<taps).flatMap { tap in (0..<channels.perGroup).map { $0 * taps + tap } }
-    let key = ScheduleContext.PackingKey(
-      value: form.weight, base: 0, columnStride: depth, depthOffsets: offsets, layout: layout)
-    guard let buffer = context.packedConstant(key, make: { layout.pack(weights, groups: channels.groups, offsets) })
-    else { throw DiagnosticError(.bug, "convolve.pack", "weights of type \(weights.element) cannot be packed") }
+    let panels = try panels(layout, channels, &context)
 
     let name = "convolve_\(form.accumulate)_\(form.kernel.map(String.init).joined(separator: "x"))"
       + "_s\(form.strides.map(String.init).joined(separator: "x"))_c\(channels.perGroup)_m\(columns)"
@@ -145,15 +181,19 @@ struct ConvolveSchedule {
     let rowBlock = task.take(plan.rowBlocks)
     let group = channels.groups > 1 ? scope.bind(task.take(Dim(channels.groups))) : nil
     let groupIndex = group.map { Dim($0) } ?? 0
-    let (lhs, rhs) = (scope.memory(image.value), scope.memory(buffer, element: form.accumulate, .read))
+    let (lhs, rhs) = (
+      scope.memory(image.value), Factor(source: panels.memory, base: 0, strides: []).memory(scope)
+    )
+    var tiles = TileKernel(
+      scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, reductions: bounds.loops, isPacked: true,
+      usualTile: tile)
+    tiles.panelWidth = panels.width
     let kernel: any TileSums =
       isNarrow
       ? DotKernel(
         scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, columns: columns,
         columnStep: b.index(depth), reductions: bounds.loops)
-      : TileKernel(
-        scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, reductions: bounds.loops, isPacked: true,
-        usualTile: tile)
+      : tiles
     let groupOffset = scope.index(groupIndex * Dim(channels.perGroup))
 
     /// The offset of a pixel, from its number.
@@ -170,7 +210,8 @@ struct ConvolveSchedule {
     }
     let staysInLine = collapsed.count == 1 || (line?.value.map { $0 % tile.rows == 0 } ?? false)
     let product = ProductKernel(
-      plan: plan, kernel: kernel, packed: layout, rhsBase: scope.index(groupIndex * Dim(layout.count)),
+      plan: plan, kernel: kernel, packed: panels.layout, panelStep: panels.panelStep.map { b.index($0) },
+      askDistance: panels.panelStep, rhsBase: scope.index(groupIndex * panels.groupStep),
       rowOffsets: { row, count in
         if staysInLine {
           let stride = scope.dim(collapsed.last?.strides[0] ?? 0)
@@ -190,7 +231,7 @@ struct ConvolveSchedule {
         columnGroup: columnGroup, columnFirst: rank + 1)
     }
     let elements = shape.reduce(Dim(1), *)
-    let read = context.shape(form.input).reduce(Dim(1), *) + Dim(weights.count)
+    let read = context.shape(form.input).reduce(Dim(1), *) + context.shape(form.weight).reduce(Dim(1), *)
     try context.append(
       scope, tasks: plan.tasks, grain: plan.grain, flops: elements * Dim(2 * depth),
       bytes: (elements + read) * Dim(form.accumulate.bits / 8))

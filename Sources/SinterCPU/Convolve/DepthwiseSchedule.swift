@@ -10,30 +10,47 @@ import SinterKernelIR
 /// end are done one at a time.
 struct DepthwiseSchedule {
   let form: ConvolveForm
-  let weights: HostTensor
   let channels: Int
+
+  /// Weights [taps…, c], each tap's channels filled up to whole vectors.
+  private func weights(_ layout: PanelLayout, _ context: inout ScheduleContext) throws -> Factor.Source {
+    if let weights = context.constant(form.weight) {
+      let key = ScheduleContext.PackingKey(
+        value: form.weight, base: 0, columnStride: layout.depth, depthOffsets: Array(0..<layout.depth), layout: layout)
+      let buffer = context.packedConstant(key) {
+        layout.pack(weights, base: 0, columnStride: key.columnStride, depthOffsets: key.depthOffsets)
+      }
+      guard let buffer else {
+        throw DiagnosticError(.bug, "convolve.pack", "weights of type \(weights.element) cannot be packed")
+      }
+      return .packed(buffer, weights.element)
+    }
+    let b = context.bodyBuilder()
+    let axes = (0..<(1 + form.kernel.count)).map { b.axis($0) }
+    let body = b.body([b.load(form.weight, [axes[0], b.constant(0, .i64)] + axes[1...])])
+    let made = try context.panels(
+      body, outer: [], own: [Dim(channels)], depth: form.kernel.map { Dim($0) }, width: layout.width,
+      element: form.accumulate, named: "weight panels")
+    return .value(made.value)
+  }
 
   func run(_ context: inout ScheduleContext) throws {
     let lanes = context.machine.lanes(form.accumulate)
     let taps = form.kernel.reduce(1, *)
-    // Weights [taps…, c], each tap's channels filled up to whole vectors.
     let layout = PanelLayout(
       columns: channels, depth: taps, lanes: lanes, vectors: (channels + lanes - 1) / lanes)
-    let key = ScheduleContext.PackingKey(
-      value: form.weight, base: 0, columnStride: taps, depthOffsets: Array(0..<taps), layout: layout)
-    guard
-      let buffer = context.packedConstant(
-        key, make: { layout.pack(weights, base: 0, columnStride: taps, depthOffsets: Array(0..<taps)) })
-    else { throw DiagnosticError(.bug, "convolve.pack", "weights of type \(weights.element) cannot be packed") }
+    let weights = Factor(source: try weights(layout, &context), base: 0, strides: [])
+    let (left, right) = (context.element(form.input), context.element(form.weight))
+    let types = form.accumulate == .i32 ? "\(left)\(right)" : "\(form.accumulate)"
 
     let scope = context.kernel(
-      named: "depthwise_\(weights.element == form.accumulate ? "\(form.accumulate)" : "\(context.element(form.input))\(weights.element)")_\(form.kernel.map(String.init).joined(separator: "x"))"
+      named: "depthwise_\(types)_\(form.kernel.map(String.init).joined(separator: "x"))"
         + "_s\(form.strides.map(String.init).joined(separator: "x"))_c\(channels)")
     let shape = context.shape(context.result)
     let input = context.shape(form.input)
     DepthwiseKernel(
       scope: scope, form: form, channels: channels, lanes: lanes, input: input, shape: shape, result: context.result,
-      image: scope.memory(form.input), weights: scope.memory(buffer, element: weights.element, .read)
+      image: scope.memory(form.input), weights: weights.memory(scope)
     ).emit()
 
     let rank = form.kernel.count
@@ -42,7 +59,7 @@ struct DepthwiseSchedule {
     try context.append(
       scope, tasks: shape[..<rank].reduce(1, *), grain: Swift.max(1, 200_000 / lineWork),
       flops: elements * Dim(2 * taps),
-      bytes: (elements + input.reduce(Dim(1), *) + Dim(weights.count)) * Dim(form.accumulate.bits / 8))
+      bytes: (elements + input.reduce(Dim(1), *) + Dim(channels * taps)) * Dim(form.accumulate.bits / 8))
   }
 }
 

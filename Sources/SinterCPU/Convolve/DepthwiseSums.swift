@@ -30,7 +30,9 @@ struct DepthwiseSums: TileSums {
     _ masks: [Register?], _ sums: [Register]
   ) -> [Register] {
     guard let first = loops.first else {
-      let weights = masks.indices.map { b.load(rhs, at: b.add(right, $0 * lanes), lanes: lanes, mask: masks[$0]) }
+      let weights = masks.indices.map {
+        b.cast(b.load(rhs, at: b.add(right, $0 * lanes), lanes: lanes, mask: masks[$0]), to: accumulate)
+      }
       return rows.indices.flatMap { row in
         masks.indices.map { vector in
           let at = b.add(b.add(left, rows[row]), vector * lanes)

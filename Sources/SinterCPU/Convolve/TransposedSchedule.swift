@@ -185,7 +185,7 @@ struct TransposedSchedule {
     // Weights of one tap are `layout.count` elements: depth × columns, filled up to whole vectors.
     let rhsBase = b.add(
       b.multiply(phase.before, layout.count), scope.index(groupIndex * Dim(layout.count * taps)))
-    let (lhs, rhs) = (scope.memory(image), scope.memory(buffer, element: form.accumulate, .read))
+    let (lhs, rhs) = (scope.memory(image), scope.memory(buffer, element: weights.element, .read))
     let kernel: any TileSums =
       if isNarrow {
         DotKernel(

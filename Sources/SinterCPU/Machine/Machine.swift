@@ -20,6 +20,8 @@ package struct Machine: Hashable, Sendable {
   package var tileOperations: [TileOperation] = [
     .multiplyAdd(.f32), .multiplyAdd(.f64), .multiplyAdd(.i32), .widenedByteDot,
   ]
+  /// How often an element of a computed side of a product must be multiplied for packing to pay.
+  package var packedReuse = 64
 
   package init(
     name: String, vectorBits: Int, vectorRegisters: Int, hasMasks: Bool, hasMultiplyAdd: Bool, level1: Int = 32 << 10,

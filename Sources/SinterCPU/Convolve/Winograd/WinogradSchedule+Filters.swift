@@ -6,7 +6,7 @@ extension WinogradSchedule {
   /// What is multiplied with the transformed input, of each phase: [m, place…, part…, c] flat, the sums of taps that filters [m, c, tap…] have
   /// along all axes, in f64.
   func transformedFilters(_ weights: HostTensor) -> [[Float]] {
-    let values = weights.array(of: Float.self)
+    let values = weights.element == .f32 ? weights.array(of: Float.self) : (weights.doubles ?? []).map { Float($0) }
     guard !transposed.isEmpty else { return [transformed(values)] }
     let taps = form.kernel.reduce(1, *)
     return transposed.parts(kernel: form.kernel).map { part in
