@@ -124,13 +124,17 @@ extension OpTable {
     RNN.self,
 
     // Quantization
+    ByteConv.self,
+    ByteMatMul.self,
     ConvInteger.self,
     DequantizeLinear.self,
     DynamicQuantizeLinear.self,
+    FlipTopBit.self,
     MatMulInteger.self,
     QLinearConv.self,
     QLinearMatMul.self,
     QuantizeLinear.self,
+    Requantize.self,
 
     // Loss
     NegativeLogLikelihoodLoss.self,

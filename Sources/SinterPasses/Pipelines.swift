@@ -6,6 +6,8 @@ public enum Pipelines {
   public static let optimize: [Pass] = [
     // Sizes first: many operators become simpler once they are known.
     .shapeArithmetic,
+    // Before constants are folded: weights that are bytes stay what they are.
+    .keepBytes,
     .constantFolding,
     .identities,
     .deadCode,

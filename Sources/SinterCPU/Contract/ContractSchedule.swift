@@ -53,12 +53,29 @@ struct ContractSchedule {
       return try ReduceSchedule.schedule(form.reduction { [values = context.values] in values[$0].type.element }, context: &context)
     }
     let own = (lhs: batchCount..<(batchCount + form.m.count), rhs: batchCount..<(batchCount + form.n.count))
-    let machine = context.machine
+    let bytes = byteOperation(context)
+    let elementBytes = bytes == nil ? form.accumulate.bits / 8 : 1
+    let machine = bytes.map { context.machine.sparing($0) } ?? context.machine
     let depth = form.k.reduce(Dim(1), *)
-    let packing = ComputedPacking(form, isRightConstant: hasPanels(context), isGrouped: groups > 1, context)
-    var left = packing.left ? nil : try side(form.lhs, own: form.m, isRight: false, context: &context) { _ in true }
-    let rowBytes = left.flatMap { Self.rowStride(form.m, $0.strides[own.lhs]) }.map { $0 * form.accumulate.bits / 8 }
-    let packed = packedRight(rowBytes: rowBytes, &context)
+    var packing = ComputedPacking(form, isRightConstant: hasPanels(context), isGrouped: groups > 1, context)
+    if bytes != nil { (packing.left, packing.right) = (false, false) }
+    let values = context.values
+    var left =
+      packing.left
+      ? nil
+      : try side(bytes == nil ? form.lhs : form.lhs.withoutCast, own: form.m, isRight: false, context: &context) { side in
+        guard let bytes else { return true }
+        // Bytes as they lie, with what is summed side by side.
+        guard case .value(let value) = side.source, values[value].type.element == bytes.left else { return false }
+        return self.isDense(side.strides[own.lhs.upperBound...])
+      }
+    let rowBytes = left.flatMap { Self.rowStride(form.m, $0.strides[own.lhs]) }.map { $0 * elementBytes }
+    let steps = bytes.flatMap { operation in
+      left.map {
+        DepthSteps(self.reductions($0.strides[own.lhs.upperBound...], TensorType.strides(form.k)[...]), operation: operation)
+      }
+    }
+    let packed = packedRight(rowBytes: rowBytes, operation: bytes, steps: steps, &context)
     let shape = context.shape(context.result)
     var panels: (left: ComputedPanels?, right: ComputedPanels?)
     if packing.right {
@@ -123,19 +140,17 @@ struct ContractSchedule {
     }
     outer.removeAll { $0.extent == 1 }
 
-    let reductions = form.k.indices.map { axis in
-      TileKernel.Reduction(
-        extent: form.k[axis], lhsStride: lhs.strides[own.lhs.upperBound + axis],
-        rhsStride: rhs.strides[own.rhs.upperBound + axis])
-    }.collapsed()
+    let reductions =
+      steps?.loops ?? self.reductions(lhs.strides[own.lhs.upperBound...], rhs.strides[own.rhs.upperBound...])
     let plan = ProductPlan(
       rows: rows.extent, columns: packed.map { Dim($0.layout.packedColumns) } ?? cols.extent, depth: depth, tile: tile,
-      lanes: lanes, elementBytes: form.accumulate.bits / 8, outer: outer.map(\.extent).reduce(1, *), machine: machine,
-      splitsDepth: (packed != nil || panels.right != nil) && groups == 1 && reductions.count == 1 && !tile.hasStreams)
+      lanes: lanes, elementBytes: elementBytes, outer: outer.map(\.extent).reduce(1, *), machine: machine,
+      splitsDepth: (packed != nil || panels.right != nil) && groups == 1 && reductions.count == 1 && !tile.hasStreams
+        && bytes == nil)
 
     let width = groups == 1 ? "\(cols.extent)" : "\(groups)x\(cols.extent)"
     let name =
-      "contract_\(form.accumulate)_m\(rows.extent)_n\(width)_k\(depth)_\(tile.rows)x\(tile.vectors * lanes)"
+      "contract_\(bytes.map { "\($0.left)\($0.right)" } ?? "\(form.accumulate)")_m\(rows.extent)_n\(width)_k\(depth)_\(tile.rows)x\(tile.vectors * lanes)"
     let scope = context.kernel(named: name)
     let b = scope.builder
     var task = scope.taskNumbers()
@@ -156,7 +171,8 @@ struct ContractSchedule {
     }
     var kernel = TileKernel(
       scope: scope, lhs: lhs.memory(scope), rhs: rhs.memory(scope), accumulate: form.accumulate, lanes: lanes,
-      reductions: reductions, isPacked: packed != nil || panels.right != nil, usualTile: tile)
+      reductions: reductions, isPacked: packed != nil || panels.right != nil, usualTile: tile, operation: bytes,
+      tail: steps?.tail ?? 0)
     kernel.panelWidth = panels.right?.width
     let first = scope.index(lhsBase)
     var product = ProductKernel(
@@ -185,7 +201,27 @@ struct ContractSchedule {
     let operands = outer.map(\.extent).reduce(1, *) * (rows.extent + cols.extent * Dim(groups)) * depth
     try context.append(
       scope, tasks: plan.tasks, grain: plan.grain, flops: elements * depth * 2,
-      bytes: (elements + operands) * Dim(form.accumulate.bits / 8))
+      bytes: elements * Dim(form.accumulate.bits / 8) + operands * Dim(elementBytes))
+  }
+
+  /// The loops over the reduced axes, with what a step along each adds to the offsets of either side.
+  private func reductions(_ lhsStrides: ArraySlice<Dim>, _ rhsStrides: ArraySlice<Dim>) -> [TileKernel.Reduction] {
+    form.k.indices.map { axis in
+      TileKernel.Reduction(
+        extent: form.k[axis], lhsStride: lhsStrides[lhsStrides.startIndex + axis], rhsStride: rhsStrides[rhsStrides.startIndex + axis])
+    }.collapsed()
+  }
+
+  /// Whether the innermost reduced axes lie one element after another.
+  private func isDense(_ strides: ArraySlice<Dim>) -> Bool {
+    CollapsedAxes(extents: form.k, strides: [Array(strides)]).groups.last.map { $0.strides[0] == 1 || $0.extent == 1 } ?? true
+  }
+
+  /// The operation that keeps both sides bytes, where they are and the right one is constant.
+  private func byteOperation(_ context: ScheduleContext) -> TileOperation? {
+    guard form.accumulate == .i32, let left = form.lhs.castType, let right = form.rhs.castType, weights(of: right, context) != nil
+    else { return nil }
+    return context.machine.tileOperation(left, right, in: .i32)
   }
 
   /// The tile that tuning found; columns in groups leave no choice.
@@ -207,11 +243,13 @@ struct ContractSchedule {
     var depthOffsets: [Int]
   }
 
-  private func weights(_ context: ScheduleContext) -> Weights? {
+  /// - Parameter element: the type of the weights; nil: any that is widened to the sums' where it is read.
+  private func weights(of element: ElementType? = nil, _ context: ScheduleContext) -> Weights? {
     let values = context.values
     let axes = form.batch.count + form.n.count + form.k.count
     guard let access = AffineAccess(form.rhs, axes: axes, shape: { values[$0].type.shape }),
-      let tensor = context.constant(access.value), tensor.element.isOperand(of: form.accumulate),
+      let tensor = context.constant(access.value),
+      element.map({ tensor.element == $0 }) ?? tensor.element.isOperand(of: form.accumulate),
       let base = access.base.value, let columns = form.n.reduce(Dim(1), *).value
     else { return nil }
     let strides = access.strides.compactMap(\.value)
@@ -236,14 +274,19 @@ struct ContractSchedule {
   func hasPanels(_ context: ScheduleContext) -> Bool { weights(context) != nil }
 
   /// The right side packed ahead of time, where it is constant and has no batch.
-  private func packedRight(rowBytes: Int?, _ context: inout ScheduleContext) -> (side: Factor, layout: PanelLayout)? {
-    guard let weights = weights(context) else { return nil }
+  private func packedRight(
+    rowBytes: Int?, operation: TileOperation?, steps: DepthSteps?, _ context: inout ScheduleContext
+  ) -> (side: Factor, layout: PanelLayout)? {
+    guard var weights = weights(of: operation?.right, context) else { return nil }
+    let operation = operation ?? .multiplyAdd(form.accumulate)
+    if let steps { weights.depthOffsets = steps.padded(weights.depthOffsets) }
     let lanes = context.machine.lanes(form.accumulate, columns: columnGroups?.extent ?? weights.columns)
     let tile = chosenTile(context) ?? .choose(
-      rows: form.m.reduce(Dim(1), *).value, columns: weights.columns, lanes: lanes, machine: context.machine,
-      rowBytes: rowBytes, multiple: groups)
+      rows: form.m.reduce(Dim(1), *).value, columns: weights.columns, lanes: lanes,
+      machine: context.machine.sparing(operation), rowBytes: rowBytes, multiple: groups)
     let layout = PanelLayout(
-      columns: weights.columns, depth: weights.depthOffsets.count, lanes: lanes, vectors: tile.vectors, groups: groups)
+      columns: weights.columns, depth: weights.depthOffsets.count, lanes: lanes, vectors: tile.vectors, groups: groups,
+      interleave: operation.depth)
     let key = ScheduleContext.PackingKey(
       value: weights.value, base: weights.base, columnStride: weights.columnStride,
       depthOffsets: weights.depthOffsets, layout: layout)

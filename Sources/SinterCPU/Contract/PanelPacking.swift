@@ -5,6 +5,8 @@ import SinterKernelIR
 /// Weights in the order in which kernels read them: panels of `width` columns; within a panel one row of columns a step along k. The last
 /// panel is only as many vectors wide as its columns need; what it has too many is zero.
 ///
+/// Where an operation takes several elements along k at once, `interleave` of them lie side by side for each column.
+///
 /// With several groups, a panel holds the same columns of each group, one group after the other, and each group is filled up to whole
 /// vectors.
 struct PanelLayout: Hashable {
@@ -15,6 +17,11 @@ struct PanelLayout: Hashable {
   var vectors: Int
   /// Parts of equal length that the columns consist of; divides `vectors`.
   var groups = 1
+  /// Divides `depth`; 1 where there are several groups.
+  var interleave = 1
+
+  /// Stands for a step along k that is zero in all columns.
+  static let zero = Int.min
 
   /// Columns with those that fill up the groups.
   var packedColumns: Int { groups == 1 ? columns : (columns / groups + lanes - 1) / lanes * lanes * groups }
@@ -36,6 +43,18 @@ struct PanelLayout: Hashable {
       let panelWidth = packedColumns - column < width ? tailVectors * lanes : width
       let (share, first) = (panelWidth / groups, column / groups)
       let real = Swift.min(share, columns / groups - first)
+      if interleave > 1 {
+        for (step, offset) in depthOffsets.enumerated() {
+          let place = at + step / interleave * interleave * panelWidth + step % interleave
+          for n in 0..<panelWidth {
+            target[place + n * interleave] =
+              n < real && offset != Self.zero ? source[base + offset + (first + n) * columnStride] : .zero
+          }
+        }
+        at += panelWidth * depthOffsets.count
+        column += panelWidth
+        continue
+      }
       for offset in depthOffsets {
         for group in 0..<groups {
           var from = base + offset + (group * (columns / groups) + first) * columnStride
@@ -78,7 +97,8 @@ struct PanelLayout: Hashable {
     case .f16, .bf16: return run(UInt16.self)
     case .i32: return run(Int32.self)
     case .i64: return run(Int64.self)
-    case .i8, .i16, .u8, .u16, .u32, .u64, .bool, .string, .c64, .c128, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2,
+    case .i8: return run(Int8.self)
+    case .i16, .u8, .u16, .u32, .u64, .bool, .string, .c64, .c128, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2,
       .f8e5m2fnuz, .f8e8m0, .f4e2m1, .i4, .u4, .i2, .u2:
       return nil
     }

@@ -97,7 +97,9 @@ struct ProductKernel {
       var kernel = kernel
       let distance = askDistance ?? (panelStep == nil ? packed.map { $0.width * $0.depth } : nil)
       if let distance, vectors == plan.tile.vectors, plan.asksAhead {
-        kernel.ask(ahead: plan.tile.ahead(b, row: b.subtract(row, from), lanes: plan.lanes, distance: distance))
+        kernel.ask(
+          ahead: plan.tile.ahead(
+            b, row: b.subtract(row, from), lanes: plan.lanes * (packed?.interleave ?? 1), distance: distance))
       }
       if let reductions { kernel.reductions = reductions(row, count) }
       let sums = kernel.accumulators(tile: tile, lhsBase: base, rows: deltas, column: offset, masks: loadMasks)

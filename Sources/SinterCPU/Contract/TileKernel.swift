@@ -66,11 +66,15 @@ struct TileKernel: TileSums {
   /// The size of most tiles. It decides the order of the sums also in smaller ones at the edges: equal rows and columns give equal results
   /// wherever they lie.
   let usualTile: RegisterTile
+  /// How a step multiplies and adds.
+  let operation: TileOperation
+  /// Elements along the innermost reduced axis behind its last whole step.
+  private var tail: Int
   private var ahead: Register?
 
   init(
     scope: KernelScope, lhs: Memory, rhs: Memory, accumulate: ElementType, lanes: Int, reductions: [Reduction], isPacked: Bool,
-    usualTile: RegisterTile
+    usualTile: RegisterTile, operation: TileOperation? = nil, tail: Int = 0
   ) {
     self.scope = scope
     self.lhs = lhs
@@ -80,9 +84,14 @@ struct TileKernel: TileSums {
     self.reductions = reductions
     self.isPacked = isPacked
     self.usualTile = usualTile
+    self.operation = operation ?? .multiplyAdd(accumulate)
+    self.tail = tail
   }
 
   private var builder: KernelBuilder { scope.builder }
+
+  /// Elements on the right from one step to the next.
+  private func stepWidth(_ tile: RegisterTile) -> Int { isPacked ? (panelWidth ?? tile.vectors * lanes) * operation.depth : 1 }
 
   mutating func ask(ahead: Register) { self.ahead = ahead }
 
@@ -113,6 +122,14 @@ struct TileKernel: TileSums {
     guard let first = loops.first else {
       return multiply(tile, rows, lhsOffset, rhsOffset, masks, sums)
     }
+    if tail > 0, loops.count == 1 {
+      var whole = self
+      whole.tail = 0
+      let sums = first.extent == 0 ? sums : whole.descend(loops, tile, rows, lhsOffset, rhsOffset, masks, sums)
+      let left = builder.add(lhsOffset, scope.index(first.extent * first.lhsStride))
+      let right = builder.add(rhsOffset, scope.index(first.extent * first.rhsStride * Dim(stepWidth(tile))))
+      return dots(tile, rows, left, right, sums, count: tail)
+    }
     if first.extent == 1 { return descend(loops.dropFirst(), tile, rows, lhsOffset, rhsOffset, masks, sums) }
     let count = first.turns == nil ? first.extent.value : nil
     if loops.count == 1, let count, let streams = Self.streams(usualTile, depth: count) {
@@ -125,14 +142,10 @@ struct TileKernel: TileSums {
       "k", from: turns.from, to: turns.to, unroll: isShort ? count ?? 1 : 1, carrying: sums
     ) { k, current in
       let left = builder.add(builder.multiply(k, scope.index(first.lhsStride)), lhsOffset)
-      let width = stepWidth(tile)
-      let right = builder.add(builder.multiply(k, scope.index(first.rhsStride * Dim(width))), rhsOffset)
+      let right = builder.add(builder.multiply(k, scope.index(first.rhsStride * Dim(stepWidth(tile)))), rhsOffset)
       return descend(loops.dropFirst(), tile, rows, left, right, masks, current)
     }
   }
-
-  /// Elements from one step along the reduced axes to the next on the right, where that is packed.
-  private func stepWidth(_ tile: RegisterTile) -> Int { isPacked ? panelWidth ?? tile.vectors * lanes : 1 }
 
   /// The sums that a tile keeps apart, if several.
   private static func streams(_ tile: RegisterTile, depth: Int) -> Int? {
@@ -144,9 +157,8 @@ struct TileKernel: TileSums {
     _ tile: RegisterTile, _ depth: Int, _ streams: Int, _ reduction: Reduction, _ rows: [Register], _ lhsOffset: Register,
     _ rhsOffset: Register, _ masks: [Register?], _ sums: [Register]
   ) -> [Register] {
-    let width = stepWidth(tile)
     let leftStep = scope.index(reduction.lhsStride)
-    let rightStep = scope.index(reduction.rhsStride * Dim(width))
+    let rightStep = scope.index(reduction.rhsStride * Dim(stepWidth(tile)))
     func step(_ k: Register, _ sums: [Register]) -> [Register] {
       multiply(
         tile, rows, builder.add(builder.multiply(k, leftStep), lhsOffset),
@@ -174,6 +186,7 @@ struct TileKernel: TileSums {
     _ tile: RegisterTile, _ rows: [Register], _ lhsOffset: Register, _ rhsOffset: Register, _ masks: [Register?],
     _ sums: [Register]
   ) -> [Register] {
+    if operation.depth > 1 { return dots(tile, rows, lhsOffset, rhsOffset, sums, count: operation.depth) }
     let columns = (0..<tile.vectors).map { vector in
       builder.cast(
         builder.load(rhs, at: builder.add(rhsOffset, vector * lanes), lanes: lanes, mask: masks[vector]), to: accumulate)
@@ -193,5 +206,20 @@ struct TileKernel: TileSums {
       }
     }
     return result
+  }
+
+  /// A step of bytes, of which `count` exist on the left; what the panel has beyond them is zero.
+  private func dots(
+    _ tile: RegisterTile, _ rows: [Register], _ lhsOffset: Register, _ rhsOffset: Register, _ sums: [Register], count: Int
+  ) -> [Register] {
+    let (depth, width) = (operation.depth, lanes * operation.depth)
+    let columns = (0..<tile.vectors).map { builder.load(rhs, at: builder.add(rhsOffset, $0 * width), lanes: width) }
+    if let ahead { builder.prefetch(rhs, at: builder.add(rhsOffset, ahead)) }
+    let mask = count < depth ? scope.prefixMask(builder.index(count), lanes: depth) : nil
+    return (0..<tile.rows).flatMap { row -> [Register] in
+      let few = builder.load(lhs, at: builder.add(lhsOffset, rows[row]), lanes: depth, mask: mask)
+      let factor = builder.repeated(few, lanes: width)
+      return columns.indices.map { builder.dot(factor, columns[$0], sums[row * tile.vectors + $0]) }
+    }
   }
 }

@@ -36,6 +36,7 @@ struct ConvolveSchedule {
     var form = form
     if serves(form, context) { form.input = try context.widened(form.input, to: form.accumulate) }
     if form.isTransposed { return try TransposedSchedule.schedule(form, context: &context) }
+    if let bytes = ByteConvolveSchedule(form, context) { return try bytes.run(&context) }
     guard serves(form, context), let channels = ConvolveChannels(form, context: context) else {
       let values = context.values
       return try ReduceSchedule.schedule(
@@ -51,13 +52,13 @@ struct ConvolveSchedule {
   }
 
   /// The image as the window walks it: its memory, and the strides of its axes [n, spatial…, c].
-  private struct Image {
+  struct Image {
     var value: FormValueID
     var strides: [Dim]
   }
 
   /// The input, with zeros around it where windows reach outside.
-  private func image(result: [Dim], context: inout ScheduleContext) throws -> Image {
+  func image(result: [Dim], context: inout ScheduleContext) throws -> Image {
     let shape = context.shape(form.input)
     var padded = shape
     var isInside = true
@@ -256,10 +257,13 @@ struct ConvolveChannels {
 
 extension PanelLayout {
   /// The panels of each group of columns, one group after another.
-  func pack(_ weights: HostTensor, groups: Int, _ offsets: [Int]) -> HostTensor? {
-    if groups == 1 { return pack(weights, base: 0, columnStride: depth, depthOffsets: offsets) }
+  ///
+  /// - Parameter stride: from one column's weights to the next, where it is not the depth of the panels.
+  func pack(_ weights: HostTensor, groups: Int, stride: Int? = nil, _ offsets: [Int]) -> HostTensor? {
+    let step = stride ?? depth
+    if groups == 1 { return pack(weights, base: 0, columnStride: step, depthOffsets: offsets) }
     let parts = (0..<groups).compactMap {
-      pack(weights, base: $0 * columns * depth, columnStride: depth, depthOffsets: offsets)
+      pack(weights, base: $0 * columns * step, columnStride: step, depthOffsets: offsets)
     }
     return parts.count == groups ? HostTensor(joining: parts, weights.element) : nil
   }

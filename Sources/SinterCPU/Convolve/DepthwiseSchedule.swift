@@ -40,9 +40,11 @@ struct DepthwiseSchedule {
     let layout = PanelLayout(
       columns: channels, depth: taps, lanes: lanes, vectors: (channels + lanes - 1) / lanes)
     let weights = Factor(source: try weights(layout, &context), base: 0, strides: [])
+    let (left, right) = (context.element(form.input), context.element(form.weight))
+    let types = form.accumulate == .i32 ? "\(left)\(right)" : "\(form.accumulate)"
 
     let scope = context.kernel(
-      named: "depthwise_\(form.accumulate)_\(form.kernel.map(String.init).joined(separator: "x"))"
+      named: "depthwise_\(types)_\(form.kernel.map(String.init).joined(separator: "x"))"
         + "_s\(form.strides.map(String.init).joined(separator: "x"))_c\(channels)")
     let shape = context.shape(context.result)
     let input = context.shape(form.input)
@@ -224,7 +226,7 @@ private struct DepthwiseKernel {
           b.add(tap, b.multiply(k, form.kernel[(axis + 1)...].reduce(1, *))), current)
       }
     }
-    let empty = b.constant(.float(0), form.accumulate, lanes: lanes)
+    let empty = b.constant(form.accumulate.isFloat ? .float(0) : .int(0), form.accumulate, lanes: lanes)
     return descend(
       0, b.multiply(line.outer[0], scope.dim(strides[0])), zero, [Register](repeating: empty, count: count))
   }
@@ -247,7 +249,7 @@ private struct DepthwiseKernel {
 
   private func pixelValue(_ line: Line, row: Register, column: Register) -> Register {
     let at = b.add(row, b.multiply(column, scope.dim(input[rank + 1])))
-    return b.load(image, at: b.add(at, line.channel), lanes: lanes, mask: line.mask)
+    return b.cast(b.load(image, at: b.add(at, line.channel), lanes: lanes, mask: line.mask), to: form.accumulate)
   }
 
   private func weight(_ line: Line, tap: Register) -> Register {

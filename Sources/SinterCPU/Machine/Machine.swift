@@ -16,6 +16,10 @@ package struct Machine: Hashable, Sendable {
   package var hasMultiplyAdd: Bool
   /// Bytes of the caches of one core, and of the share that a core has of the last one.
   package var level1, level2, level3: Int
+  /// How tiles multiply and add.
+  package var tileOperations: [TileOperation] = [
+    .multiplyAdd(.f32), .multiplyAdd(.f64), .multiplyAdd(.i32), .widenedByteDot,
+  ]
   /// How often an element of a computed side of a product must be multiplied for packing to pay.
   package var packedReuse = 64
 

@@ -102,3 +102,17 @@ extension ExprNode {
     }
   }
 }
+
+extension Body {
+  /// The type of what its only result is converted from; nil where that is no conversion.
+  package var castType: ElementType? {
+    guard results.count == 1, case .cast(let inner) = self[results[0]].node else { return nil }
+    return self[inner].type
+  }
+
+  /// The same without the conversion of its only result.
+  package var withoutCast: Body {
+    guard results.count == 1, case .cast(let inner) = self[results[0]].node else { return self }
+    return Body(exprs: exprs, results: [inner])
+  }
+}

@@ -263,7 +263,21 @@ package struct Fusion {
     guard case .compute(let target, .element(let element)) = node,
       values[target].type.shape == values[value].type.shape
     else { return false }
-    return element.body.readsInPlace(value, values[value].type.shape)
+    return element.body.readsInPlace(value, values[value].type.shape) && !isNarrowBesideAnother(value, in: element.body)
+  }
+
+  /// Whether a value takes fewer bytes than what it is computed from, and its consumer ends the work on another form's accumulators already:
+  /// stored in place of its own accumulators, it saves memory and the consumer's time.
+  private func isNarrowBesideAnother(_ value: FormValueID, in consumer: Body) -> Bool {
+    guard let position = positions[value], case .compute(_, .element(let own)) = nodes[position] else { return false }
+    func accumulators(_ body: Body) -> [FormValueID] {
+      body.operands.filter { operand in
+        guard let at = positions[operand], case .compute(_, let form) = nodes[at] else { return false }
+        return form.accumulatorType != nil && values[operand].type.shape == values[value].type.shape
+      }
+    }
+    return accumulators(own.body).contains { values[$0].type.element.bits > values[value].type.element.bits }
+      && !accumulators(consumer).isEmpty
   }
 
   private func name(_ position: Int) -> FormValueID {

@@ -107,6 +107,13 @@ final class KernelMachine {
         }
       }
       if kind(r) == .integer { ScalarLanes.wrap(type(r).element, integers(r), lanes(r)) }
+    case .dot(let r, let a, let b, let c):
+      for lane in 0..<lanes(r) {
+        integers(r)[lane] = (4 * lane..<4 * lane + 4).reduce(integers(c)[lane]) {
+          $0 &+ integers(a)[$1] &* integers(b)[$1]
+        }
+      }
+      ScalarLanes.wrap(type(r).element, integers(r), lanes(r))
     case .compare(let r, let comparison, let a, let b):
       switch kind(a) {
       case .single: ScalarLanes.compare(comparison, singles(a), singles(b), integers(r), lanes(r))

@@ -150,6 +150,19 @@ package final class KernelBuilder {
     return result
   }
 
+  /// Sums of four products of bytes in each lane, added to `c`; see `Statement.dot`.
+  package func dot(_ a: Register, _ b: Register, _ c: Register) -> Register {
+    let result = new(type(c))
+    emit(.dot(result, a, b, c))
+    return result
+  }
+
+  /// A vector repeated until it has so many lanes.
+  package func repeated(_ a: Register, lanes: Int) -> Register {
+    let count = type(a).lanes
+    return lanes == count ? a : shuffle(a, a, (0..<lanes).map { $0 % count })
+  }
+
   /// a · 2^exponent for whole exponents between -300 and 300.
   package func scale(_ a: Register, exponent: Register) -> Register {
     let result = new(type(a))

@@ -177,6 +177,10 @@ struct KernelParser {
       let (a, b) = try pair()
       try scanner.expect(",")
       return .multiplyAdd(r, a, b, try register())
+    case "dot":
+      let (a, b) = try pair()
+      try scanner.expect(",")
+      return .dot(r, a, b, try register())
     case "scale":
       let (a, exponent) = try pair()
       return .scale(r, a, exponent: exponent)

@@ -93,6 +93,7 @@ struct KernelPrinter {
     case .binary(let r, let function, let a, let b): define(r, "\(function.rawValue) \(a), \(b)")
     case .scale(let r, let a, let exponent): define(r, "scale \(a), \(exponent)")
     case .multiplyAdd(let r, let a, let b, let c): define(r, "multiplyAdd \(a), \(b), \(c)")
+    case .dot(let r, let a, let b, let c): define(r, "dot \(a), \(b), \(c)")
     case .compare(let r, let comparison, let a, let b): define(r, "\(comparison.rawValue) \(a), \(b)")
     case .select(let r, let condition, let a, let b): define(r, "select \(condition), \(a), \(b)")
     case .cast(let r, let a): define(r, "cast \(a)")

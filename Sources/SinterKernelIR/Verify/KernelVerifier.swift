@@ -153,6 +153,12 @@ package final class KernelVerifier {
       for operand in [a, b, c] { use(operand, as: type(r), in: "multiplyAdd") }
       requireArithmetic(r, "multiplyAdd")
       define(r)
+    case .dot(let r, let a, let b, let c):
+      use(a, as: RegisterType(.u8, lanes: 4 * type(r).lanes), in: "dot")
+      use(b, as: RegisterType(.i8, lanes: 4 * type(r).lanes), in: "dot")
+      use(c, as: type(r), in: "dot")
+      require(type(r).element == .i32, "dot sums in i32, not in \(type(r).element)")
+      define(r)
     case .scale(let r, let a, let exponent):
       for operand in [a, exponent] { use(operand, as: type(r), in: "scale") }
       require(type(r).element == .f32, "scale is for f32, not for \(type(r).element)")

@@ -65,6 +65,18 @@ extension Target {
     ]
   }
 
+  /// Sums of products of bytes, in the spelling of LLVM, on the processors that `--cpu` knows by name and that have them.
+  static func byteDots(ofProcessor name: String) -> [Extension] {
+    let found: [String]
+    switch name {
+    case "cascadelake", "cooperlake", "icelake-client", "icelake-server", "tigerlake", "rocketlake", "znver4": found = ["avx512vnni"]
+    case "sapphirerapids", "emeraldrapids", "graniterapids", "znver5": found = ["avxvnni", "avx512vnni"]
+    case "alderlake", "raptorlake", "meteorlake", "arrowlake", "lunarlake": found = ["avxvnni"]
+    default: found = []
+    }
+    return Extension.all.filter { found.contains($0.llvm) }
+  }
+
   /// Level and bytes of the data caches that a core has, as far as the C library tells.
   static func hostCaches() -> [(level: Int, bytes: Int)] {
     let names = [(1, _SC_LEVEL1_DCACHE_SIZE), (2, _SC_LEVEL2_CACHE_SIZE), (3, _SC_LEVEL3_CACHE_SIZE)]

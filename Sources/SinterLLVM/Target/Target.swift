@@ -27,6 +27,9 @@ public struct Target: Hashable, Sendable {
     self.extensions = extensions.map(\.llvm)
     self.machine = machine ?? level.machine
     requiredFeatures = level.features + extensions.map(\.cpuinfo)
+    if byteDotLanes.contains(self.machine.lanes(.i32)) {
+      self.machine.tileOperations = self.machine.tileOperations.map { $0 == .widenedByteDot ? .byteDot : $0 }
+    }
   }
 
   static let linuxTriple = "x86_64-unknown-linux-gnu"
@@ -44,6 +47,22 @@ public struct Target: Hashable, Sendable {
   /// a · 2^b is an instruction.
   var hasScaling: Bool { requiredFeatures.contains("avx512f") && requiredFeatures.contains("avx512vl") }
 
+  /// Lanes of the vectors of 32-bit sums for which four products of bytes a lane are one instruction.
+  var byteDotLanes: [Int] {
+    if requiredFeatures.contains("avx512_vnni") { return [4, 8, 16] }
+    return requiredFeatures.contains("avx_vnni") ? [4, 8] : []
+  }
+
+  /// LLVM's name of the instruction that multiplies 16-bit numbers and adds neighbours into `lanes` 32-bit sums; nil where there is none.
+  func pairSums(lanes: Int) -> String? {
+    switch lanes {
+    case 4: "llvm.x86.sse2.pmadd.wd"
+    case 8 where requiredFeatures.contains("avx2"): "llvm.x86.avx2.pmadd.wd"
+    case 16 where requiredFeatures.contains("avx512bw"): "llvm.x86.avx512.pmaddw.d.512"
+    default: nil
+    }
+  }
+
   /// The target that a name of `--cpu` stands for; nil where it is not known.
   public init?(named name: String) {
     if name == "host" || name == "native" {
@@ -51,7 +70,7 @@ public struct Target: Hashable, Sendable {
     } else if let level = Level(rawValue: name) {
       self.init(name: name, level: level, tuning: level.rawValue)
     } else if let level = Level.ofProcessor[name] {
-      self.init(name: name, level: level, tuning: name)
+      self.init(name: name, level: level, tuning: name, extensions: Self.byteDots(ofProcessor: name))
     } else {
       return nil
     }

@@ -13,60 +13,18 @@ public struct MatMul: Primitive {
   public static var onnx: [OnnxRule] { [.direct(MatMul.self)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self) }
 
-  /// The sizes of a product, the missing axes of vectors not added.
-  private struct Plan {
-    var batch: [Dim] = []
-    var m: [Dim] = []
-    var n: [Dim] = []
-    var k: Dim
-    var lhsBatch: [Dim]
-    var rhsBatch: [Dim]
-  }
-
-  private func plan(_ a: TensorType, _ b: TensorType, _ obligations: inout Obligations) throws -> Plan {
-    guard a.rank > 0, b.rank > 0 else {
-      throw DiagnosticError(.user, "matmul.rank", "operands must have at least one axis, but are \(a) and \(b)")
-    }
-    guard a.element == b.element else {
-      throw DiagnosticError(.user, "matmul.type", "operands must have one element type, but are \(a) and \(b)")
-    }
-    let lhsInner = a.shape[a.rank - 1]
-    let rhsInner = b.rank == 1 ? b.shape[0] : b.shape[b.rank - 2]
-    var plan = Plan(
-      k: try obligations.equal(lhsInner, rhsInner, "inner sizes of \(a) and \(b)"),
-      lhsBatch: Array(a.shape.dropLast(2)),
-      rhsBatch: Array(b.shape.dropLast(2)))
-    if a.rank > 1 { plan.m = [a.shape[a.rank - 2]] }
-    if b.rank > 1 { plan.n = [b.shape[b.rank - 1]] }
-    plan.batch = try obligations.broadcast(plan.lhsBatch, plan.rhsBatch)
-    return plan
-  }
-
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (a, b) = (try inputs.tensor(0), try inputs.tensor(1))
-    let plan = try plan(a, b, &obligations)
+    guard a.rank == 0 || b.rank == 0 || a.element == b.element else {
+      throw DiagnosticError(.user, "matmul.type", "operands must have one element type, but are \(a) and \(b)")
+    }
+    let plan = try Plan(a, b, &obligations)
     return [Fact(a.element, plan.batch + plan.m + plan.n)]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (a, b) = (try node.input(0), try node.input(1))
-    var settled = Obligations()
-    var plan = try plan(a.type, b.type, &settled)
-    let accumulate = a.element.computeType
-    // A right side without batch multiplies all rows of the left as one matrix.
-    let isFlat = plan.rhsBatch.isEmpty && !plan.m.isEmpty
-    let batch = isFlat ? [] : plan.batch
-    if isFlat { plan.m = plan.lhsBatch + plan.m }
-    let product = try lowering.contract(
-      batch: batch, m: plan.m, n: plan.n, k: [plan.k], accumulate: accumulate,
-      lhs: { builder, batchIndex, m, k in
-        let leading = isFlat ? [] : Broadcast.index(builder, batchIndex, of: plan.batch, into: plan.lhsBatch)
-        return builder.load(a.id, leading + m + k)
-      },
-      rhs: { builder, batchIndex, n, k in
-        builder.load(b.id, Broadcast.index(builder, batchIndex, of: plan.batch, into: plan.rhsBatch) + k + n)
-      })
-    return [try lowering.cast(product, to: a.element)]
+    return [try lowering.cast(try Plan.lower(a, b, accumulate: a.element.computeType, into: &lowering), to: a.element)]
   }
 
   public static var examples: [OperatorExample] {
@@ -78,5 +36,50 @@ public struct MatMul: Primitive {
       case_([3, 5], [5, 4]), case_([2, 3, 5], [5, 4]), case_([2, 1, 3, 5], [4, 5, 6]), case_([5], [5, 4]),
       case_([2, 3, 5], [5]), case_(["batch", 7, 16], [16, 33], [Symbol("batch"): 3]),
     ]
+  }
+}
+
+extension MatMul {
+  /// The sizes of a product, the missing axes of vectors not added.
+  struct Plan {
+    var batch: [Dim] = []
+    var m: [Dim] = []
+    var n: [Dim] = []
+    var k: Dim
+    var lhsBatch: [Dim]
+    var rhsBatch: [Dim]
+
+    init(_ a: TensorType, _ b: TensorType, _ obligations: inout Obligations) throws {
+      guard a.rank > 0, b.rank > 0 else {
+        throw DiagnosticError(.user, "matmul.rank", "operands must have at least one axis, but are \(a) and \(b)")
+      }
+      let lhsInner = a.shape[a.rank - 1]
+      let rhsInner = b.rank == 1 ? b.shape[0] : b.shape[b.rank - 2]
+      k = try obligations.equal(lhsInner, rhsInner, "inner sizes of \(a) and \(b)")
+      lhsBatch = Array(a.shape.dropLast(2))
+      rhsBatch = Array(b.shape.dropLast(2))
+      if a.rank > 1 { m = [a.shape[a.rank - 2]] }
+      if b.rank > 1 { n = [b.shape[b.rank - 1]] }
+      batch = try obligations.broadcast(lhsBatch, rhsBatch)
+    }
+
+    /// The product of two operands, whose types may differ, as a contraction in the type of `accumulate`.
+    static func lower(_ a: Operand, _ b: Operand, accumulate: ElementType, into lowering: inout Lowering) throws -> Operand {
+      var settled = Obligations()
+      var plan = try Plan(a.type, b.type, &settled)
+      // A right side without batch multiplies all rows of the left as one matrix.
+      let isFlat = plan.rhsBatch.isEmpty && !plan.m.isEmpty
+      let batch = isFlat ? [] : plan.batch
+      if isFlat { plan.m = plan.lhsBatch + plan.m }
+      return try lowering.contract(
+        batch: batch, m: plan.m, n: plan.n, k: [plan.k], accumulate: accumulate,
+        lhs: { builder, batchIndex, m, k in
+          let leading = isFlat ? [] : Broadcast.index(builder, batchIndex, of: plan.batch, into: plan.lhsBatch)
+          return builder.load(a.id, leading + m + k)
+        },
+        rhs: { builder, batchIndex, n, k in
+          builder.load(b.id, Broadcast.index(builder, batchIndex, of: plan.batch, into: plan.rhsBatch) + k + n)
+        })
+    }
   }
 }

@@ -241,6 +241,21 @@ enum Quantization {
       return cast.convert(quotient)
     }
     let builder = quotient.builder
+    if quotient.type == .f32, type.bits <= 16 {
+      // Held within the range first, a number is so small that adding 1.5·2²³ rounds it, halves to even, into the low bits of the sum.
+      let range = type.integerRange
+      let magic = Float(12_582_912)
+      func bound(_ value: Int64) -> Expr {
+        let limit = builder.constant(Double(value), .f32)
+        return offset.map { limit - $0.cast(to: .f32) } ?? limit
+      }
+      let (low, high) = (bound(range.lowerBound), bound(range.upperBound))
+      let raised = builder.select(quotient > low, quotient, low)
+      let held = builder.select(raised < high, raised, high)
+      let bits = (held + Double(magic)).bitcast(to: .i32)
+      let base = builder.constant(Int(magic.bitPattern), .i32)
+      return (bits - (offset.map { base - $0.cast(to: .i32) } ?? base)).cast(to: type)
+    }
     var value = quotient.unary(.round)
     if let offset { value = value + offset.cast(to: type.computeType).cast(to: quotient.type) }
     let range = type.integerRange

@@ -18,9 +18,7 @@ public struct MatMulInteger: Composite {
     let columns = QuantizedFactor(op: Self.name, inputs: inputs, value: 1, axis: -1, listRank: 2)
     try rows.check(2, "the zero point of a", summed: -1, into: &builder)
     try columns.check(3, "the zero point of b", summed: -2, into: &builder)
-    let a = try builder.centered(inputs, 0, zero: 2, axis: -2)
-    let b = try builder.centered(inputs, 1, zero: 3, axis: -1)
-    return [try builder.add1(MatMul(), [a, b])]
+    return [try builder.byteProduct(inputs, 0, 1, zeros: (2, 3))]
   }
 
   public static var examples: [OperatorExample] {
@@ -60,9 +58,7 @@ public struct QLinearMatMul: Composite {
     for (index, name) in [(6, "the result's scale"), (7, "the result's zero point")] {
       try builder.requireNumber(Self.name, inputs, index, name)
     }
-    let a = try builder.centered(inputs, 0, zero: 2, axis: -2)
-    let b = try builder.centered(inputs, 3, zero: 5, axis: -1)
-    let product = try builder.add1(MatMul(), [a, b])
+    let product = try builder.byteProduct(inputs, 0, 3, zeros: (2, 5))
     return [try builder.requantized(product, inputs, scales: (1, 4), axes: (-2, -1))]
   }
 
@@ -98,9 +94,10 @@ public struct ConvInteger: Composite {
   public static let name = "ConvInteger"
   public static let summary = "A convolution of bytes in 32-bit integers."
 
-  var conv = Conv()
+  public var conv = Conv()
 
   public init() {}
+  public init(_ conv: Conv) { self.conv = conv }
 
   public mutating func attributes(_ list: inout some AttributeList) {
     conv.window.attributes(&list)
@@ -114,9 +111,7 @@ public struct ConvInteger: Composite {
     try builder.requireNumber(Self.name, inputs, 2, "the zero point of x")
     try QuantizedFactor(op: Self.name, inputs: inputs, value: 1, axis: 0).check(
       3, "the zero point of w", into: &builder)
-    let x = try builder.centered(inputs, 0, zero: 2, axis: 0)
-    let w = try builder.centered(inputs, 1, zero: 3, axis: 0)
-    return [try builder.add1(conv, [x, w])]
+    return [try builder.byteConvolution(conv, inputs, 0, 1, zeros: (2, 3), bias: nil)]
   }
 
   public static var examples: [OperatorExample] {
@@ -160,9 +155,7 @@ public struct QLinearConv: Composite {
     for (index, name) in [(4, "the scale of w"), (5, "the zero point of w")] {
       try weights.check(index, name, into: &builder)
     }
-    let x = try builder.centered(inputs, 0, zero: 2, axis: 0)
-    let w = try builder.centered(inputs, 3, zero: 5, axis: 0)
-    let sum = try builder.add1(conv, [x, w] + (inputs.has(8) ? [inputs.id(8)] : []))
+    let sum = try builder.byteConvolution(conv, inputs, 0, 3, zeros: (2, 5), bias: inputs.id(8))
     return [try builder.requantized(sum, inputs, scales: (1, 4), axes: (0, 1))]
   }
 
@@ -232,18 +225,10 @@ extension GraphBuilder {
   }
 
   /// A list of numbers along an axis of values of another rank; one number stays as it is.
-  private mutating func along(_ list: ValueID, axis: Int, rank: Int) throws -> ValueID {
+  mutating func along(_ list: ValueID, axis: Int, rank: Int) throws -> ValueID {
     let type = try type(list)
     guard type.rank == 1, type.count != 1 else { return list }
     return try alignLeft(list, at: axis < 0 ? axis + rank : axis, rank: rank)
-  }
-
-  /// A quantized input in 32-bit integers without its zero point, which is one number, a list along `axis`, or a tensor that broadcasts.
-  fileprivate mutating func centered(_ inputs: NodeInputs, _ index: Int, zero: Int, axis: Int) throws -> ValueID {
-    let value = try add1(Cast(to: .i32), [try inputs.value(index)])
-    guard let offset = inputs.id(zero) else { return value }
-    let wide = try along(try add1(Cast(to: .i32), [offset]), axis: axis, rank: try type(value).rank)
-    return try add1(Binary(.subtract), [value, wide])
   }
 
   /// Sums in 32-bit integers quantized to inputs 6 (scale) and 7 (zero point). Lists of scales of the factors lie along `axes` of the result.
@@ -251,12 +236,11 @@ extension GraphBuilder {
     _ sum: ValueID, _ inputs: NodeInputs, scales: (Int, Int), axes: (Int, Int)
   ) throws -> ValueID {
     let rank = try type(sum).rank
-    let exact = try add1(Cast(to: .f32), [sum])
     let first = try along(try add1(Cast(to: .f32), [try inputs.value(scales.0)]), axis: axes.0, rank: rank)
     let second = try along(try add1(Cast(to: .f32), [try inputs.value(scales.1)]), axis: axes.1, rank: rank)
-    let scale = try add1(Binary(.multiply), [first, second])
-    let real = try add1(Binary(.multiply), [exact, scale])
     let target = try add1(Cast(to: .f32), [try inputs.value(6)])
-    return try add1(QuantizeLinear(), [real, target, inputs.id(7)])
+    // In this order, as others round it.
+    let multiplier = try add1(Binary(.divide), [try add1(Binary(.multiply), [first, second]), target])
+    return try add1(Requantize(), [sum, multiplier, try inputs.value(7)])
   }
 }

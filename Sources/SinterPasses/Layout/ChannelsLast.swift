@@ -21,6 +21,12 @@ private protocol HasChannelsLast: Operator {
 }
 
 extension Conv: HasChannelsLast {}
+extension ByteConv: HasChannelsLast {
+  var channelsLast: Bool {
+    get { conv.channelsLast }
+    set { conv.channelsLast = newValue }
+  }
+}
 extension ConvTranspose: HasChannelsLast {}
 extension MaxPool: HasChannelsLast {}
 extension AveragePool: HasChannelsLast {}
@@ -30,7 +36,7 @@ extension GroupNormalization: HasChannelsLast {}
 
 extension RewriteRule {
   static let channelsLast: [RewriteRule] = [
-    RewriteRule("conv(x) = first(conv'(last(x)))", at: [Conv.self, ConvTranspose.self], keepsOrigin: true) { site in
+    RewriteRule("conv(x) = first(conv'(last(x)))", at: [Conv.self, ByteConv.self, ConvTranspose.self], keepsOrigin: true) { site in
       guard let op = site.op as? any HasChannelsLast, !op.channelsLast, let x = site.input(0), let rank = site.type(x)?.rank
       else { return nil }
       let inside = try site.transposed(x, .toChannelsLast(rank: rank))

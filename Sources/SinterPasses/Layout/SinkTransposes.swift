@@ -12,7 +12,7 @@ extension RewriteRule {
     },
     RewriteRule("f(first(x), y…) = first(f(x, last(y)…))", at: [
       Binary.self, Variadic.self, Compare.self, Where.self, PRelu.self, Cast.self, Clip.self, IsNaN.self, IsInf.self,
-      Identity.self,
+      Identity.self, Requantize.self, FlipTopBit.self,
     ], keepsOrigin: true) { site in
       guard let result = site.type(site.outputs[0]), result.rank >= 3,
         site.inputs.contains(where: { site.channelsLast(behind: $0) != nil })
@@ -28,6 +28,13 @@ extension RewriteRule {
         inputs.append(last)
       }
       return [try site.broughtFirst(try site.add1(site.op, inputs))]
+    },
+    RewriteRule("quantize(first(x)) = first(quantize(x))", at: [QuantizeLinear.self, DequantizeLinear.self], keepsOrigin: true) { site in
+      // One scale for all elements.
+      guard let x = site.channelsLast(behind: site.input(0)), let scale = site.input(1), let type = site.type(scale), type.rank <= 1,
+        type.count.value == 1
+      else { return nil }
+      return [try site.broughtFirst(try site.add1(site.op, [x] + site.inputs.dropFirst()))]
     },
     RewriteRule("concat(first(x)…) = first(concat(x…))", at: Concat.self, keepsOrigin: true) { op, site in
       guard let result = site.type(site.outputs[0]), result.rank >= 3,

@@ -1,0 +1,144 @@
+import SinterCore
+import SinterForms
+import SinterKernelIR
+
+/// Convolutions of bytes over channels-last images, in 32-bit sums: products whose rows are the result's pixels and whose reduced axes are the
+/// window and the channels, several bytes along them at a time.
+///
+/// The image is read as it lies, or with zeros around it where windows reach outside; a form whose outside is another number has it in its
+/// input already.
+struct ByteConvolveSchedule {
+  let form: ConvolveForm
+  let weights: HostTensor
+  let channels: ConvolveChannels
+  let operation: TileOperation
+
+  /// Nil where the form is no convolution of bytes with constant weights.
+  init?(_ form: ConvolveForm, _ context: ScheduleContext) {
+    guard form.channelsLast, !form.isTransposed, form.accumulate == .i32, let weights = context.constant(form.weight),
+      let channels = ConvolveChannels(form, context: context),
+      let operation = context.machine.tileOperation(context.element(form.input), weights.element, in: .i32)
+    else { return nil }
+    self.form = form
+    self.weights = weights
+    self.channels = channels
+    self.operation = operation
+  }
+
+  func run(_ context: inout ScheduleContext) throws {
+    if channels.perGroup == 1, channels.results == channels.groups {
+      return try DepthwiseSchedule(form: form, channels: channels.groups).run(&context)
+    }
+    let shape = context.shape(context.result)
+    let rank = form.kernel.count
+    let image = try ConvolveSchedule(form: form).image(result: shape, context: &context)
+    let machine = context.machine.sparing(operation)
+    let columns = channels.results / channels.groups
+    let taps = form.kernel.reduce(1, *)
+    let depth = taps * channels.perGroup
+    let pixels = ConvolvePixels(form, result: shape, image: image.strides)
+    let window = (0..<rank).map { axis in
+      TileKernel.Reduction(
+        extent: Dim(form.kernel[axis]), lhsStride: Dim(form.dilations[axis]) * image.strides[axis + 1],
+        rhsStride: Dim(form.kernel[(axis + 1)...].reduce(channels.perGroup, *)))
+    } + [.init(extent: Dim(channels.perGroup), lhsStride: 1, rhsStride: 1)]
+    let steps = DepthSteps(window.collapsed(), operation: operation)
+    let lanes = Swift.max(Swift.min(4, machine.lanes(.i32)), machine.lanes(.i32, columns: columns))
+    let tile =
+      context.choice?.tile
+      ?? .choose(
+        rows: pixels.rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: depth / operation.depth,
+        period: pixels.period, rowBytes: pixels.rowStride)
+    let offsets = steps.padded((0..<taps).flatMap { tap in (0..<channels.perGroup).map { $0 * taps + tap } })
+    let plan = ProductPlan(
+      rows: pixels.rows.extent, columns: Dim(columns), depth: Dim(offsets.count), tile: tile, lanes: lanes, elementBytes: 1,
+      outer: Dim(channels.groups), machine: machine)
+    let layout = PanelLayout(
+      columns: columns, depth: offsets.count, lanes: lanes, vectors: tile.vectors, interleave: operation.depth)
+    let key = ScheduleContext.PackingKey(
+      value: form.weight, base: 0, columnStride: depth, depthOffsets: offsets, layout: layout)
+    guard let buffer = context.packedConstant(key, make: { layout.pack(weights, groups: channels.groups, stride: depth, offsets) })
+    else { throw DiagnosticError(.bug, "convolve.pack", "weights of type \(weights.element) cannot be packed") }
+
+    let scope = context.kernel(
+      named: "convolve_\(operation.left)\(operation.right)_\(form.kernel.map(String.init).joined(separator: "x"))"
+        + "_s\(form.strides.map(String.init).joined(separator: "x"))_c\(channels.perGroup)_m\(columns)"
+        + "_\(tile.rows)x\(plan.width)")
+    let b = scope.builder
+    var task = scope.taskNumbers()
+    let columnBlock = task.take(plan.columnBlocks)
+    let rowBlock = task.take(plan.rowBlocks)
+    let group = channels.groups > 1 ? scope.bind(task.take(Dim(channels.groups))) : nil
+    let groupIndex = group.map { Dim($0) } ?? 0
+    let kernel = TileKernel(
+      scope: scope, lhs: scope.memory(image.value), rhs: scope.memory(buffer, element: operation.right, .read),
+      accumulate: .i32, lanes: lanes, reductions: steps.loops, isPacked: true, usualTile: tile, operation: operation,
+      tail: steps.tail)
+    let base = scope.index(groupIndex * Dim(channels.perGroup))
+    let product = ProductKernel(
+      plan: plan, kernel: kernel, packed: layout, rhsBase: scope.index(groupIndex * Dim(layout.count)),
+      rowOffsets: { pixels.offsets(first: $0, count: $1, base: base, tileRows: tile.rows, scope) })
+    var store = TileStore(
+      scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
+      axes: [Dim](repeating: 0, count: shape.count), extents: [:])
+    if let group { store.extents[group] = Dim(channels.groups) }
+    store.columnOffset = groupIndex * Dim(columns)
+    let columnGroup = CollapsedAxes.Group(axes: 0..<1, extent: Dim(columns), strides: [1])
+    product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
+      store.emit(
+        tile: tile, lanes: lanes, row: row, column: column, masks: masks, sums: sums, rowGroup: pixels.rows, rowFirst: 0,
+        columnGroup: columnGroup, columnFirst: rank + 1)
+    }
+    let elements = shape.reduce(Dim(1), *)
+    try context.append(
+      scope, tasks: plan.tasks, grain: plan.grain, flops: elements * Dim(2 * depth),
+      bytes: context.bytes(reading: [form.input], writing: context.result) + Dim(weights.count))
+  }
+}
+
+/// The pixels of a convolution's result as rows of a product, and where their windows begin in the image.
+struct ConvolvePixels {
+  /// All pixels as one axis.
+  let rows: CollapsedAxes.Group
+  private let collapsed: [CollapsedAxes.Group]
+
+  /// - Parameters:
+  ///   - result: [n, spatial…, channels].
+  ///   - image: the strides of the image's axes, in the same order.
+  init(_ form: ConvolveForm, result: [Dim], image: [Dim]) {
+    let rank = form.kernel.count
+    let extents = Array(result[...rank])
+    let steps = [image[0]] + (0..<rank).map { Dim(form.strides[$0]) * image[$0 + 1] }
+    collapsed = CollapsedAxes(extents: extents, strides: [steps]).groups
+    rows = CollapsedAxes.Group(axes: extents.indices, extent: extents.reduce(1, *), strides: [0])
+  }
+
+  /// Pixels after which windows are no longer evenly spaced, where there are such and their number is known.
+  var period: Int? { collapsed.count > 1 ? collapsed.last?.extent.value : nil }
+  /// From one window to the next, where known.
+  var rowStride: Int? { collapsed.last?.strides[0].value }
+
+  /// Where the window of a pixel begins, and what each of `count` pixels from it on adds.
+  func offsets(
+    first: Register, count: Int, base: Register, tileRows: Int, _ scope: KernelScope
+  ) -> (base: Register, deltas: [Register]) {
+    let b = scope.builder
+    if collapsed.count <= 1 || (period.map { $0 % tileRows == 0 } ?? false) {
+      let stride = scope.dim(collapsed.last?.strides[0] ?? 0)
+      return (offset(first, base, scope), (0..<count).map { b.multiply(stride, $0) })
+    }
+    return (b.index(0), (0..<count).map { offset(b.add(first, $0), base, scope) })
+  }
+
+  private func offset(_ pixel: Register, _ base: Register, _ scope: KernelScope) -> Register {
+    let b = scope.builder
+    var (rest, sum) = (pixel, base)
+    for (position, axes) in collapsed.enumerated().reversed() {
+      let isFirst = position == 0
+      let index = isFirst ? rest : b.binary(.modulo, rest, scope.dim(axes.extent))
+      if !isFirst { rest = b.binary(.floorDivide, rest, scope.dim(axes.extent)) }
+      sum = b.add(sum, b.multiply(index, scope.dim(axes.strides[0])))
+    }
+    return sum
+  }
+}

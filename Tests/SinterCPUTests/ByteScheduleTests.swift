@@ -1,0 +1,128 @@
+import SinterCPU
+import SinterCore
+import SinterForms
+import SinterKernelIR
+import Testing
+
+/// Products and convolutions of bytes against the meaning of their forms, with both rows of the table of tile operations.
+@Suite struct ByteScheduleTests {
+  static let machines: [Machine] = {
+    var direct = Machine.x86_64_v4
+    direct.tileOperations = direct.tileOperations.map { $0 == .widenedByteDot ? .byteDot : $0 }
+    return [direct, .x86_64_v4, .x86_64_v3, .x86_64_v2]
+  }()
+
+  private func unsigned(_ shape: [Int], seed: Int = 1) -> HostTensor {
+    HostTensor(.u8, shape, values: (0..<shape.reduce(1, *)).map { UInt8(truncatingIfNeeded: ($0 * 167 + seed * 31) ^ ($0 >> 3)) })
+  }
+
+  private func signed(_ shape: [Int], seed: Int = 1) -> HostTensor {
+    HostTensor(.i8, shape, values: (0..<shape.reduce(1, *)).map { Int8(truncatingIfNeeded: ($0 * 101 + seed * 77) ^ ($0 >> 2)) })
+  }
+
+  /// Kernels of the scheduled program by name.
+  private func kernels(_ program: FormProgram) throws -> [String] {
+    try Scheduler.schedule(program, for: .x86_64_v4).kernels.elements.map(\.name)
+  }
+
+  private func product(
+    _ m: Int, _ n: Int, _ k: Int, symbolic name: String? = nil, transposed: Bool = false
+  ) throws -> (FormProgram, [HostTensor]) {
+    var lowering = Lowering(name: "product")
+    let a = unsigned(transposed ? [k, m] : [m, k])
+    let rows = name.map { Dim(symbol: $0) } ?? Dim(m)
+    let x = lowering.input(TensorType(.u8, transposed ? [Dim(k), rows] : [rows, Dim(k)]), named: "a")
+    let w = lowering.constant(signed([k, n]), named: "b")
+    let y = try lowering.contract(
+      batch: [], m: [rows], n: [Dim(n)], k: [Dim(k)], accumulate: .i32,
+      lhs: { builder, _, m, k in builder.load(x.id, transposed ? k + m : m + k) }, rhs: { builder, _, n, k in builder.load(w.id, k + n) })
+    lowering.output(y, named: "y")
+    return (lowering.program, [a])
+  }
+
+  @Test(arguments: [
+    (1, 20, 7), (3, 33, 4), (5, 48, 64), (13, 16, 1), (4, 70, 2), (9, 17, 131), (2, 16, 0), (0, 16, 5), (30, 5, 9),
+  ])
+  func products(m: Int, n: Int, k: Int) throws {
+    for symbol in [nil, "rows"] {
+      let (program, inputs) = try product(m, n, k, symbolic: symbol)
+      try checkSchedules(of: program, inputs, tolerance: 0, machines: Self.machines)
+    }
+  }
+
+  /// What is summed does not lie side by side: the left side is copied.
+  @Test func transposedLeft() throws {
+    let (program, inputs) = try product(6, 19, 10, transposed: true)
+    try checkSchedules(of: program, inputs, tolerance: 0, machines: Self.machines)
+    #expect(try kernels(program).contains { $0.hasPrefix("contract_u8i8_m6_n19_k10") })
+  }
+
+  /// One byte a weight, filled up to whole steps and vectors.
+  @Test func weightsStayBytes() throws {
+    let (program, _) = try product(8, 32, 10)
+    let scheduled = try Scheduler.schedule(program, for: .x86_64_v4)
+    let constants = scheduled.buffers.elements.compactMap { buffer -> HostTensor? in
+      if case .constant(let tensor) = buffer.storage { tensor } else { nil }
+    }
+    #expect(constants.map(\.element) == [.i8])
+    #expect(constants.map(\.count) == [32 * 12])
+  }
+
+  struct Convolution: Sendable, CustomTestStringConvertible {
+    var image: [Int]
+    var weights: [Int]
+    var strides = [1, 1], dilations = [1, 1]
+    var pads = [0, 0]
+    var groups = 1
+    var testDescription: String { "\(image) \(weights) \(strides) \(dilations) \(pads) \(groups)" }
+  }
+
+  static let convolutions: [Convolution] = [
+    Convolution(image: [1, 5, 6, 8], weights: [20, 8, 3, 3], pads: [1, 1]),
+    Convolution(image: [2, 7, 7, 3], weights: [16, 3, 3, 2], strides: [2, 2], pads: [1, 0]),
+    Convolution(image: [1, 4, 5, 5], weights: [3, 5, 1, 1]),
+    Convolution(image: [1, 6, 9, 4], weights: [17, 4, 2, 3], dilations: [2, 2]),
+    Convolution(image: [1, 5, 5, 12], weights: [10, 6, 3, 3], pads: [1, 1], groups: 2),
+    Convolution(image: [1, 5, 9, 1], weights: [8, 1, 1, 3], dilations: [1, 2]),
+    Convolution(image: [2, 5, 17, 19], weights: [19, 1, 3, 3], pads: [1, 1], groups: 19),
+    Convolution(image: [1, 9, 9, 16], weights: [16, 1, 3, 3], strides: [2, 2], pads: [1, 1], groups: 16),
+  ]
+
+  @Test(arguments: convolutions, [false, true])
+  func windows(_ item: Convolution, isSymbolic: Bool) throws {
+    var lowering = Lowering(name: "convolution")
+    var shape = item.image.map { Dim($0) }
+    if isSymbolic { (shape[0], shape[1], shape[2]) = ("n", "h", "w") }
+    let x = lowering.input(TensorType(.u8, shape), named: "x")
+    let w = lowering.constant(signed(item.weights), named: "w")
+    let sizes = (0..<2).map { axis in
+      let free = shape[axis + 1] + Dim(2 * item.pads[axis] - item.dilations[axis] * (item.weights[axis + 2] - 1) - 1)
+      return free / Dim(item.strides[axis]) + 1
+    }
+    let y = lowering.convolve(
+      x, w, result: [shape[0]] + sizes + [Dim(item.weights[0])], kernel: Array(item.weights[2...]), strides: item.strides,
+      dilations: item.dilations, padsBegin: item.pads.map { Dim($0) }, groups: item.groups, channelsLast: true, accumulate: .i32)
+    lowering.output(y, named: "y")
+    try checkSchedules(of: lowering.program, [unsigned(item.image)], tolerance: 0, machines: Self.machines)
+    let isDepthwise = item.groups > 1 && item.weights[1] == 1
+    #expect(try kernels(lowering.program).contains { $0.hasPrefix(isDepthwise ? "depthwise_u8i8" : "convolve_u8i8") })
+  }
+
+  /// The epilogue works on 32-bit sums and stores bytes.
+  @Test func requantized() throws {
+    var lowering = Lowering(name: "requantized")
+    let x = lowering.input(TensorType(.u8, [7, 12]), named: "a")
+    let w = lowering.constant(signed([12, 21]), named: "b")
+    let sums = try lowering.contract(
+      batch: [], m: [7], n: [21], k: [12], accumulate: .i32, lhs: { builder, _, m, k in builder.load(x.id, m + k) },
+      rhs: { builder, _, n, k in builder.load(w.id, k + n) })
+    let y = try lowering.element([7, 21]) { builder, index in
+      let real = builder.load(sums.id, index).cast(to: .f32) * 0.013
+      return real.clamped(builder.constant(-90, .f32), builder.constant(100, .f32)).unary(.round).cast(to: .i32).cast(to: .i8)
+    }
+    lowering.output(y, named: "y")
+    let fused = Fusion.fuse(lowering.program).program
+    try checkSchedules(of: fused, [unsigned([7, 12])], tolerance: 0, machines: Self.machines)
+    #expect(try kernels(fused).count == 1)
+  }
+}

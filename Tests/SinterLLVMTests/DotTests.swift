@@ -1,0 +1,56 @@
+import SinterCore
+import SinterKernelIR
+import SinterLLVM
+import Testing
+
+/// Sums of products of bytes, on each instruction set that this processor has.
+@Suite struct DotTests {
+  /// All pairs of bytes that matter to signs and to saturation, and sums that wrap around.
+  private static let bytes: [Int] = [0, 1, 2, 63, 64, 127, 128, 129, 200, 254, 255]
+
+  @Test(arguments: runnableTargets, [1, 2, 4, 8, 16, 32])
+  func sumsAreExact(target: Target, lanes: Int) throws {
+    var a: [UInt8] = []
+    var b: [Int8] = []
+    for x in Self.bytes {
+      for y in Self.bytes {
+        for (p, q) in [(x, y), (255, 128), (x, y), (y, x)] {
+          a.append(UInt8(p))
+          b.append(Int8(truncatingIfNeeded: q))
+        }
+      }
+    }
+    let vectors = a.count / 4 / lanes
+    let few: [Int32] = [0, 1, Int32.max, Int32.min, -7]
+    let starts: [Int32] = (0..<(vectors * lanes)).map { few[$0 % 5] }
+    let inputs = [
+      HostTensor(.u8, [a.count], values: a), HostTensor(.i8, [b.count], values: b),
+      HostTensor(.i32, [starts.count], values: starts),
+    ]
+    let result = try run(inputs, to: .i32, count: starts.count, target: target) { builder, x, y in
+      builder.loop("i", from: builder.index(0), to: builder.index(starts.count), step: lanes) { i in
+        let at = builder.multiply(i, 4)
+        let sums = builder.dot(
+          builder.load(x[0], at: at, lanes: 4 * lanes), builder.load(x[1], at: at, lanes: 4 * lanes),
+          builder.load(x[2], at: i, lanes: lanes))
+        builder.store(sums, y, at: i)
+      }
+    }.array(of: Int32.self)
+    for lane in starts.indices {
+      var exact = Int(starts[lane])
+      for place in (4 * lane)..<(4 * lane + 4) { exact += Int(a[place]) * Int(b[place]) }
+      #expect(result[lane] == Int32(truncatingIfNeeded: exact), "lane \(lane)")
+    }
+  }
+
+  /// Four bytes of a row meet all columns.
+  @Test(arguments: runnableTargets)
+  func repeatedBytes(target: Target) throws {
+    let inputs = [HostTensor(.u8, [8], values: [UInt8](arrayLiteral: 1, 2, 3, 250, 9, 8, 7, 6))]
+    let result = try run(inputs, to: .u8, count: 32, target: target) { builder, x, y in
+      builder.store(builder.repeated(builder.load(x[0], at: builder.index(1), lanes: 4), lanes: 32), y, at: builder.index(0))
+    }.array(of: UInt8.self)
+    let four: [UInt8] = [2, 3, 250, 9]
+    #expect(result == (0..<32).map { four[$0 % 4] })
+  }
+}

@@ -1,0 +1,117 @@
+import SinterCore
+import SinterIR
+import SinterOps
+import SinterPasses
+import TestSupport
+import Testing
+
+/// Products between DequantizeLinear and QuantizeLinear take bytes. Scales are powers of two, so that all of it is exact, and results must be
+/// the same to the last bit.
+@Suite struct KeepBytesTests {
+  private static let sizes = [Symbol("n"): 2]
+
+  private static func byte(_ builder: inout GraphBuilder, _ value: UInt8) -> ValueID {
+    builder.constant(HostTensor(.u8, [], values: [value]))
+  }
+
+  /// Quantized and dequantized again.
+  private static func rounded(
+    _ builder: inout GraphBuilder, _ x: ValueID, scale: Float, zero: UInt8
+  ) throws -> ValueID {
+    let parameters = [builder.constant(.f32([], [scale])), byte(&builder, zero)]
+    return try builder.add1(DequantizeLinear(), [try builder.add1(QuantizeLinear(), [x] + parameters)] + parameters)
+  }
+
+  private static func weights(_ builder: inout GraphBuilder, _ shape: [Int], axis: Int, seed: Int) throws -> ValueID {
+    let values = (0..<shape.reduce(1, *)).map { Int8(truncatingIfNeeded: $0 * 71 + seed * 13) }
+    let scales = (0..<shape[axis]).map { Float(1) / Float(256 << ($0 % 3)) }
+    let zeros = HostTensor(.i8, [shape[axis]], values: [Int8](repeating: 0, count: shape[axis]))
+    var op = DequantizeLinear()
+    op.axis = axis
+    return try builder.add1(
+      op, [builder.constant(HostTensor(.i8, shape, values: values)), builder.constant(.f32([shape[axis]], scales)), builder.constant(zeros)])
+  }
+
+  /// A bias in 32 bits whose scales are those of `weights` times `scale`.
+  private static func bias(_ builder: inout GraphBuilder, _ count: Int, scale: Float) throws -> ValueID {
+    let values = (0..<count).map { Int32($0 * 137 - 400) }
+    let scales = (0..<count).map { scale / Float(256 << ($0 % 3)) }
+    var op = DequantizeLinear()
+    op.axis = 0
+    return try builder.add1(
+      op, [builder.constant(HostTensor(.i32, [count], values: values)), builder.constant(.f32([count], scales))])
+  }
+
+  private static func expectBytes(_ graph: Graph, _ expected: [String: Int]) throws {
+    let optimized = try expectSameMeaning(graph, after: Pipelines.optimize, sizes: sizes, tolerance: 0)
+    for (name, count) in expected { #expect(optimized.operatorNames.count { $0 == name } == count, "\(name):\n\(optimized)") }
+    for name in ["Conv", "MatMul", "Gemm"] { #expect(!optimized.operatorNames.contains(name), "\(optimized)") }
+  }
+
+  @Test(arguments: ["none", "relu", "clip"], [true, false])
+  func aNetworkOfConvolutions(_ activation: String, _ hasBias: Bool) throws {
+    var builder = GraphBuilder(name: "net")
+    let x = builder.input(Fact(.f32, ["n", 3, 9, 8]), named: "x")
+    func conv(_ x: ValueID, _ shape: [Int], scale: Float, group: Int = 1) throws -> ValueID {
+      let op = try Conv(attributeValues: ["pads": .ints([1, 1, 1, 1]), "group": .int(group)])
+      let w = try Self.weights(&builder, shape, axis: 0, seed: shape[0])
+      return try builder.add1(op, [x, w] + (hasBias ? [try Self.bias(&builder, shape[0], scale: scale)] : []))
+    }
+    func active(_ x: ValueID) throws -> ValueID {
+      switch activation {
+      case "relu": try builder.add1(Unary(.relu), [x])
+      case "clip": try builder.add1(Clip(), [x, builder.constant(.f32([], [0])), builder.constant(.f32([], [6]))])
+      default: x
+      }
+    }
+    var y = try Self.rounded(&builder, x, scale: 1 / 64, zero: 120)
+    y = try Self.rounded(&builder, try active(try conv(y, [8, 3, 3, 3], scale: 1 / 64)), scale: 1 / 32, zero: 9)
+    y = try builder.add1(try MaxPool(attributeValues: ["kernel_shape": .ints([2, 2]), "strides": .ints([2, 2])]), [y])
+    y = try Self.rounded(&builder, y, scale: 1 / 32, zero: 9)
+    let before = y
+    y = try Self.rounded(&builder, try active(try conv(y, [8, 1, 3, 3], scale: 1 / 32, group: 8)), scale: 1 / 16, zero: 0)
+    y = try Self.rounded(&builder, try conv(y, [8, 8, 3, 3], scale: 1 / 16), scale: 1 / 8, zero: 100)
+    y = try Self.rounded(&builder, try builder.add1(Unary(.relu), [try builder.add1(Binary(.add), [y, before])]), scale: 1 / 8, zero: 0)
+    builder.output(y, named: "y")
+    try Self.expectBytes(builder.graph, ["ByteConv": 3, "Requantize": 3])
+  }
+
+  @Test(arguments: [true, false]) func fullyConnected(_ transposes: Bool) throws {
+    var builder = GraphBuilder(name: "mlp")
+    let x = builder.input(Fact(.f32, ["n", 2, 6]), named: "x")
+    var y = try Self.rounded(&builder, x, scale: 1 / 64, zero: 130)
+    y = try builder.add1(Flatten(), [y])
+    let gemm = try Gemm(attributeValues: ["transB": .bool(transposes)])
+    let w = try Self.weights(&builder, transposes ? [10, 12] : [12, 10], axis: transposes ? 0 : 1, seed: 5)
+    y = try builder.add1(gemm, [y, w, try Self.bias(&builder, 10, scale: 1 / 64)])
+    y = try Self.rounded(&builder, y, scale: 1 / 16, zero: 128)
+    let product = try builder.add1(MatMul(), [y, try Self.weights(&builder, [10, 7], axis: 1, seed: 2)])
+    builder.output(try builder.add1(Unary(.tanh), [product]), named: "y")
+    // Nothing quantizes the last product: its sums become floats.
+    try Self.expectBytes(builder.graph, ["ByteMatMul": 2, "Requantize": 1])
+  }
+
+  /// Elements that only move stay bytes; equal scales go through a concatenation, others do not.
+  @Test(arguments: [Float(1) / 32, Float(1) / 16]) func movedBytes(_ other: Float) throws {
+    var builder = GraphBuilder(name: "moved")
+    let x = builder.input(Fact(.f32, ["n", 4]), named: "x")
+    let a = try builder.add1(Transpose([1, 0]), [try Self.rounded(&builder, x, scale: 1 / 32, zero: 7)])
+    let b = try builder.add1(Transpose([1, 0]), [try Self.rounded(&builder, try builder.add1(Unary(.negate), [x]), scale: other, zero: 7)])
+    let y = try builder.add1(Concat(axis: 0), [a, b])
+    builder.output(try Self.rounded(&builder, y, scale: 1 / 32, zero: 7), named: "y")
+    let optimized = try expectSameMeaning(builder.graph, after: Pipelines.optimize, sizes: Self.sizes, tolerance: 0)
+    #expect(optimized.operatorNames.count { $0 == "QuantizeLinear" } == (other == 1 / 32 ? 2 : 3), "\(optimized)")
+    #expect(optimized.operatorNames.count { $0 == "DequantizeLinear" } == (other == 1 / 32 ? 1 : 3), "\(optimized)")
+  }
+
+  /// Weights that are computed, and sides of blocks of scales, stay floats.
+  @Test func whatIsNotServedStays() throws {
+    var builder = GraphBuilder(name: "computed")
+    let x = builder.input(Fact(.f32, ["n", 4]), named: "x")
+    let a = try Self.rounded(&builder, x, scale: 1 / 32, zero: 7)
+    let b = try builder.add1(Transpose([1, 0]), [a])
+    builder.output(try builder.add1(MatMul(), [a, b]), named: "y")
+    let optimized = try expectSameMeaning(builder.graph, after: Pipelines.optimize, sizes: Self.sizes, tolerance: 0)
+    #expect(optimized.operatorNames.contains("MatMul"))
+  }
+}
