@@ -119,6 +119,7 @@ extension OpTable {
     RoiAlign.self,
 
     // Recurrent
+    DynamicQuantizeLSTM.self,
     GRU.self,
     LSTM.self,
     RNN.self,
@@ -127,9 +128,23 @@ extension OpTable {
     ConvInteger.self,
     DequantizeLinear.self,
     DynamicQuantizeLinear.self,
+    DynamicQuantizeMatMul.self,
+    GatherBlockQuantized.self,
     MatMulInteger.self,
+    MatMulIntegerToFloat.self,
+    MatMulNBits.self,
+    QAttention.self,
+    QEmbedLayerNormalization.self,
+    QGemm.self,
+    QLinearAveragePool.self,
+    QLinearBinary.self,
+    QLinearConcat.self,
     QLinearConv.self,
+    QLinearGlobalAveragePool.self,
+    QLinearLeakyRelu.self,
     QLinearMatMul.self,
+    QLinearSigmoid.self,
+    QLinearSoftmax.self,
     QuantizeLinear.self,
 
     // Loss

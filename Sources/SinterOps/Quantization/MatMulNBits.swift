@@ -1,0 +1,196 @@
+import SinterCore
+import SinterForms
+import SinterIR
+
+/// A product of real numbers and of weights of a few bits, in blocks along the summed axis that have a scale and a zero point each.
+///
+/// Inputs: a […, K]; the weights in bytes [N, blocks, bytes of a block], K along the bytes, the first in the lowest bits; scales [N, blocks];
+/// zero points, packed like a row of weights in bytes [N, bytes of all blocks] or as numbers of a's type [N, blocks] (the middle of the range);
+/// the block that each place along K belongs to [K] (those that follow one another); a bias [N] (0). The last block may be short. A tensor of
+/// scales or zero points may have one axis instead of two.
+///
+/// `accuracy_level` allows onnxruntime to round a on the way. Here it changes nothing: a is taken as it is.
+public struct MatMulNBits: Primitive {
+  public static let name = "MatMulNBits"
+  public static let summary = "A product with weights of 2, 4 or 8 bits, which have a scale and a zero point a block."
+
+  public var accuracyLevel = 0
+  public var bits = 4
+  public var blockSize = 32
+  public var inner = 0
+  public var columns = 0
+  public var isPrepacked = 0
+
+  public init() {}
+
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.int("K", &inner, default: 0)
+    list.int("N", &columns, default: 0)
+    list.int("accuracy_level", &accuracyLevel, default: 0)
+    list.int("bits", &bits, default: 4)
+    list.int("block_size", &blockSize, default: 0)
+    list.int("weight_prepacked", &isPrepacked, default: 0)
+  }
+
+  public static var onnx: [OnnxRule] { [.direct(MatMulNBits.self, domain: .microsoft)] }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, domain: .microsoft) }
+
+  private var blocks: Int { (inner + blockSize - 1) / blockSize }
+
+  public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
+    let (a, b, scales) = (try inputs.tensor(0), try inputs.tensor(1), try inputs.tensor(2))
+    try requireElement(a) { $0 == .f32 || $0 == .f16 || $0 == .bf16 }
+    let packing = try PackedBits(bits)
+    guard isPrepacked == 0 else {
+      throw DiagnosticError(
+        .limit, "matmul.prepacked", "weight_prepacked is \(isPrepacked): the weights are in the order of one GPU's kernels",
+        hint: "export the model with weight_prepacked = 0")
+    }
+    guard inner > 0, columns > 0, blockSize >= 16, blockSize.nonzeroBitCount == 1 else {
+      throw DiagnosticError(
+        .user, "matmul.block",
+        "K and N must be positive and block_size a power of two from 16 on, but they are \(inner), \(columns) and \(blockSize)")
+    }
+    guard a.rank >= 1, b.rank == 3, b.element == .u8 else {
+      throw DiagnosticError(
+        .user, "matmul.type", "a must have an axis, and b must be u8[N, blocks, bytes of a block], but they are \(a) and \(b)")
+    }
+    try obligations.equal(a.shape[a.rank - 1], Dim(inner), "size of the last axis of a \(a) and K")
+    let shape = [columns, blocks, blockSize / packing.perByte].map { Dim($0) }
+    _ = try obligations.equal(b.shape, shape, "sizes of b \(b) and those that N, K and block_size tell")
+    guard scales.element == a.element else {
+      throw DiagnosticError(.user, "matmul.type", "a is \(a), but the scales are \(scales)")
+    }
+    try check(scales, "the scales", entries: Dim(blocks), &obligations)
+    if inputs.has(3) {
+      let zero = try inputs.tensor(3)
+      guard zero.element == .u8 || zero.element == a.element else {
+        throw DiagnosticError(.user, "matmul.type", "zero points must be of type u8 or like a, \(a), but are \(zero)")
+      }
+      let entries = zero.element == .u8 ? packing.bytes(Dim(blocks)) : Dim(blocks)
+      try check(zero, "the zero points", entries: entries, &obligations)
+    }
+    if inputs.has(4) {
+      let groups = try inputs.tensor(4)
+      guard groups.rank == 1, groups.element == .i32 else {
+        throw DiagnosticError(.user, "matmul.groups", "g_idx must be i32[K], but is \(groups)")
+      }
+      try obligations.atLeast(groups.shape[0], Dim(inner), "number of entries of g_idx \(groups)")
+    }
+    if inputs.has(5) {
+      let bias = try inputs.tensor(5)
+      guard bias.rank == 1, bias.element == a.element else {
+        throw DiagnosticError(.user, "matmul.bias", "the bias must be \(a.element)[N], but is \(bias)")
+      }
+      try obligations.equal(bias.shape[0], Dim(columns), "number of entries of the bias \(bias) and N")
+    }
+    return [Fact(a.element, a.shape.dropLast() + [Dim(columns)])]
+  }
+
+  /// Entries of a row of weights each, in two axes or in one.
+  private func check(
+    _ type: TensorType, _ name: String, entries: Dim, _ obligations: inout Obligations
+  ) throws {
+    guard type.rank == 1 || type.rank == 2 else {
+      throw DiagnosticError(.user, "matmul.scale", "\(name) must be [N, entries of a row], but are \(type)")
+    }
+    let expected = type.rank == 1 ? [Dim(columns) * entries] : [Dim(columns), entries]
+    _ = try obligations.equal(
+      type.shape, expected, "sizes of \(name) \(type) and those that N, K and block_size tell, \(Broadcast.list(expected)),")
+  }
+
+  public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let a = try node.input(0)
+    let bias = node.has(5) ? try node.input(5) : nil
+    let weights = try QuantizedBlocks(self, node, &lowering)
+    let rows = Array(a.shape.dropLast())
+    let compute = a.element.computeType
+    let product = try lowering.contract(
+      batch: [], m: rows, n: [Dim(columns)], k: [Dim(inner)], accumulate: compute,
+      lhs: { builder, _, m, k in builder.load(a.id, m + k) },
+      rhs: { builder, _, n, k in try weights.element(builder, column: n[0], k[0]).cast(to: compute) })
+    return [
+      try lowering.element(try node.output().shape) { builder, index in
+        let value = builder.load(product.id, index)
+        let moved = bias.map { value + builder.load($0.id, [index[index.count - 1]]).cast(to: compute) } ?? value
+        return moved.cast(to: a.element)
+      }
+    ]
+  }
+
+  public static var examples: [OperatorExample] {
+    func op(_ change: (inout MatMulNBits) -> Void) -> MatMulNBits {
+      var op = MatMulNBits()
+      (op.inner, op.columns, op.blockSize) = (40, 5, 16)
+      change(&op)
+      return op
+    }
+    func bytes(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.u8, shape), 0...255) }
+    func floats(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.f32, shape), -1...1) }
+    let groups = OperatorExample.Input.random(TensorType(.i32, [40]), 0...2.9)
+    return [
+      OperatorExample(
+        op { _ in }, [floats(["n", 40]), bytes([5, 3, 8]), floats([5, 3])], sizes: [Symbol("n"): 3]),
+      OperatorExample(
+        op { $0.bits = 2 }, [floats([2, "n", 40]), bytes([5, 3, 4]), floats([15]), bytes([5, 1]), .absent, floats([5])],
+        sizes: [Symbol("n"): 3]),
+      OperatorExample(
+        op { $0.bits = 8 }, [floats([3, 40]), bytes([5, 3, 16]), floats([5, 3]), floats([5, 3]), groups]),
+      OperatorExample(
+        op { _ in },
+        [floats(["a", "b"]), bytes(["n", "l", "w"]), floats(["o", "p"]), bytes(["q"]), .absent, floats(["r"])],
+        sizes: [
+          Symbol("a"): 2, Symbol("b"): 40, Symbol("n"): 5, Symbol("l"): 3, Symbol("w"): 8, Symbol("o"): 5, Symbol("p"): 3,
+          Symbol("q"): 10, Symbol("r"): 5,
+        ]),
+    ]
+  }
+}
+
+/// The weights of a `MatMulNBits`, as real numbers.
+private struct QuantizedBlocks {
+  let op: MatMulNBits
+  let packing: PackedBits
+  let bytes: Operand, scales: Operand
+  let zero: Operand?, groups: Operand?
+  let wrongGroup: Int
+  var blocks: Int { (op.inner + op.blockSize - 1) / op.blockSize }
+
+  init(_ op: MatMulNBits, _ node: LoweringNode, _ lowering: inout Lowering) throws {
+    self.op = op
+    packing = try PackedBits(op.bits)
+    bytes = try node.input(1)
+    scales = try node.input(2)
+    zero = node.has(3) ? try node.input(3) : nil
+    groups = node.has(4) ? try node.input(4) : nil
+    wrongGroup = groups == nil ? 0 : lowering.error("MatMulNBits: g_idx names block %0 of %1")
+  }
+
+  /// The weight of a column at a place along K.
+  func element(_ builder: BodyBuilder, column: Expr, _ k: Expr) throws -> Expr {
+    let size = builder.constant(op.blockSize, .i64)
+    let block = k.floorDivided(by: size)
+    let value = packing.load(builder, bytes, [column, block], k.modulo(size))
+    var group = block
+    if let groups {
+      group = builder.load(groups.id, [k]).cast(to: .i64).checked(below: builder.constant(blocks, .i64), error: wrongGroup)
+    }
+    let compute = scales.element.computeType
+    let scale = builder.load(scales.id, at(builder, scales, column, group, entries: blocks)).cast(to: compute)
+    guard let zero else {
+      return (value - builder.constant(packing.middle, .i32)).cast(to: compute) * scale
+    }
+    if zero.element == .u8 {
+      let entries = (blocks + packing.perByte - 1) / packing.perByte
+      let place = zero.rank == 2 ? group : column * builder.constant(entries * packing.perByte, .i64) + group
+      let offset = packing.load(builder, zero, zero.rank == 2 ? [column] : [], place)
+      return (value - offset).cast(to: compute) * scale
+    }
+    let offset = builder.load(zero.id, at(builder, zero, column, group, entries: blocks)).cast(to: compute)
+    return (value.cast(to: compute) - offset) * scale
+  }
+
+  private func at(_ builder: BodyBuilder, _ operand: Operand, _ column: Expr, _ entry: Expr, entries: Int) -> [Expr] {
+    operand.rank == 2 ? [column, entry] : [column * builder.constant(entries, .i64) + entry]
+  }
+}
