@@ -73,11 +73,9 @@ for _title, _options in (
 case(
     "QLinearAveragePool, channels last", f"z = {_OP}QLinearAveragePool<kernel_shape=[2, 2], channels_last=1>(x0, x1, x2, x3, x4)",
     "uint8: n h w c", *_ONE[1:], values={"x1": _scale, "x3": _scale, "x4": _even}, undefined=has_no_image)
-for _zero in (5, 6):
-    case(
-        f"QLinearAveragePool of the whole image, zero point {_zero}", f"z = {_OP}QLinearAveragePool<kernel_shape=[2, 3]>(x0, x1, x2, x3, p)",
-        "uint8: n c =2 =3", *_ONE[1:4], values={"x1": _scale, "x3": _scale}, undefined=has_no_image,
-        constants={"p": np.uint8(_zero)})
+case(
+    "QLinearAveragePool of the whole image", f"z = {_OP}QLinearAveragePool<kernel_shape=[2, 3]>(x0, x1, x2, x3, p)", "uint8: n c =2 =3",
+    *_ONE[1:4], values={"x1": _scale, "x3": _scale}, undefined=has_no_image, constants={"p": np.uint8(6)})
 for _last in (0, 1):
     case(
         f"QLinearGlobalAveragePool, channels_last {_last}",
@@ -144,3 +142,47 @@ for _bits, _size in ((4, 16), (8, 32)):
 case(
     "GatherBlockQuantized, constants", f"z = {_OP}GatherBlockQuantized<bits=4, block_size=16>(w, x0, s, p)", "int64: a",
     values={"x0": within(-6, 6)}, constants={"w": _bytes(6, 20), "s": weights(6, 3), "p": _bytes(6, 2)})
+
+# Sequences and attention
+
+_GATES = {
+    "w": _bytes(1, 3, 16, signed=True), "r": _bytes(1, 4, 16, signed=True), "b": weights(1, 32), "s": np.float32([0.01]),
+    "q": np.int8([3])}
+case(
+    "DynamicQuantizeLSTM", f"z, h, c = {_OP}DynamicQuantizeLSTM<hidden_size=4>(x0, w, r, b, , , , , s, q, s, q)", "t n 3",
+    outputs=("z", "h", "c"), constants=_GATES, undefined=is_empty)
+for _direction in ("forward", "reverse"):
+    case(
+        f"DynamicQuantizeLSTM {_direction}, lengths",
+        f'z, h, c = {_OP}DynamicQuantizeLSTM<hidden_size=4, direction="{_direction}">(x0, w, r, b, x1, x2, x3, , s, q, s, q)',
+        "t n 3", "int32: n", "1 n 4", "1 n 4", outputs=("z", "h", "c"), constants=_GATES, undefined=is_empty,
+        values={"x1": lengths(0, 0), "x2": within(-0.5, 0.5), "x3": within(-0.5, 0.5)})
+case(
+    "DynamicQuantizeLSTM both ways, scales of columns",
+    f'z = {_OP}DynamicQuantizeLSTM<hidden_size=4, direction="bidirectional", clip=0.5>(x0, w, r, b, , , , p, s, q, s, q)', "t n 3",
+    constants={
+        "w": _bytes(2, 3, 16), "r": _bytes(2, 4, 16), "b": weights(2, 32), "s": np.full((2, 16), 0.01, np.float32),
+        "q": np.full((2, 16), 120, np.uint8), "p": weights(2, 12)}, undefined=is_empty)
+_HEADS = {"w": _bytes(6, 24, signed=True), "b": weights(24), "s": np.float32(0.02), "t": np.float32(0.01), "p": np.uint8(120), "q": np.int8(3)}
+for _title, _mask, _size in (
+    ("", "", ()), (", mask of keys", "x1", ("int32: n m",)), (", mask of queries and keys", "x1", ("int32: n m m",)),
+    (", lengths", "x1", ("int32: n",)),
+):
+    for _causal in (0, 1):
+        case(
+            f"QAttention{_title}, unidirectional {_causal}",
+            f"z = {_OP}QAttention<num_heads=2, unidirectional={_causal}>(x0, w, b, s, t, {_mask}, p, q)", "uint8: n m 6", *_size,
+            constants=_HEADS, values={"x1": lengths(0, 1) if _title == ", lengths" else within(0, 2)}, undefined=is_empty)
+case(
+    "QAttention with a past", f"z, y = {_OP}QAttention<num_heads=2>(x0, w, b, s, t, , p, q, x1)", "uint8: n m 6", "2 n 2 p 4",
+    outputs=("z", "y"), constants=_HEADS, undefined=is_empty)
+_TABLES = {
+    "w": _bytes(7, 4), "o": _bytes(4, 4), "e": _bytes(2, 4), "g": _bytes(4), "b": _bytes(4), "s": np.float32(0.02), "p": np.uint8(120)}
+_EMBED = f"z, c = {_OP}QEmbedLayerNormalization"
+case(
+    "QEmbedLayerNormalization", f"{_EMBED}(x0, x1, w, o, e, g, b, x2, s, s, s, s, s, p, p, p, p, p)", "int32: n m", "int32: n m",
+    "int32: n m", outputs=("z", "c"), constants=_TABLES, undefined=is_empty,
+    values={"x0": within(0, 7), "x1": within(0, 2), "x2": within(0, 2)})
+case(
+    "QEmbedLayerNormalization of words and places", f"{_EMBED}(x0, , w, o, , g, b, , s, s, , s, s, p, p, , p, p)", "int32: n m",
+    outputs=("z", "c"), constants=_TABLES, undefined=is_empty, values={"x0": within(0, 7)})
