@@ -105,10 +105,10 @@ public struct MatMulNBits: Primitive {
     let weights = try QuantizedBlocks(self, node, &lowering)
     let rows = Array(a.shape.dropLast())
     let compute = a.element.computeType
-    let product = try lowering.contract(
-      batch: [], m: rows, n: [Dim(columns)], k: [Dim(inner)], accumulate: compute,
-      lhs: { builder, _, m, k in builder.load(a.id, m + k) },
-      rhs: { builder, _, n, k in try weights.element(builder, column: n[0], k[0]).cast(to: compute) })
+    let product =
+      weights.hasFewRows(rows)
+      ? try weights.reduced(a, rows: rows, into: &lowering)
+      : try weights.contracted(a, rows: rows, into: &lowering)
     return [
       try lowering.element(try node.output().shape) { builder, index in
         let value = builder.load(product.id, index)
@@ -166,6 +166,59 @@ private struct QuantizedBlocks {
     wrongGroup = groups == nil ? 0 : lowering.error("MatMulNBits: g_idx names block %0 of %1")
   }
 
+  /// Whether unpacking the weights anew for each row costs less than storing them.
+  func hasFewRows(_ rows: [Dim]) -> Bool {
+    guard groups == nil, let count = rows.reduce(Dim(1), *).value else { return false }
+    return count <= 8
+  }
+
+  /// The product as sums over the bytes of a column, all integers of a byte in one step, so that weights are read once and stay packed.
+  func reduced(_ a: Operand, rows: [Dim], into lowering: inout Lowering) throws -> Operand {
+    let compute = a.element.computeType
+    let (perByte, size, count) = (packing.perByte, op.blockSize, op.inner)
+    return try lowering.reduce(
+      .sum, rows + [Dim(op.columns)], over: [Dim(blocks), Dim(size / perByte)]
+    ) { builder, index, inner in
+      let (row, column) = (Array(index.dropLast()), index[index.count - 1])
+      let byte = builder.load(bytes.id, [column] + inner).cast(to: .i32)
+      let offset = zeroPoint(builder, column, inner[0])
+      var sum: Expr?
+      for place in 0..<perByte {
+        let shifted = place == 0 ? byte : byte.applying(.shiftRight, builder.constant(place * packing.bits, .i32))
+        let value = perByte == 1 ? byte : shifted.applying(.and, builder.constant((1 << packing.bits) - 1, .i32))
+        let k = inner[0] * builder.constant(size, .i64) + inner[1] * builder.constant(perByte, .i64)
+          + builder.constant(place, .i64)
+        let isInside = count % size == 0 ? nil : k < builder.constant(count, .i64)
+        let weight = offset.type == .i32 ? (value - offset).cast(to: compute) : value.cast(to: compute) - offset
+        let term = builder.load(a.id, row + [k], where: isInside).cast(to: compute) * weight
+        sum = sum.map { $0 + term } ?? term
+      }
+      return (sum ?? builder.constant(0, compute)) * scale(builder, column, inner[0])
+    }
+  }
+
+  /// The product with weights that are unpacked once. They are the left side, whose rows are read as they lie, in the order in which they are
+  /// packed: the result of that is turned.
+  func contracted(_ a: Operand, rows: [Dim], into lowering: inout Lowering) throws -> Operand {
+    let compute = a.element.computeType
+    let columns = Dim(op.columns)
+    // The integers of a byte are an axis of their own, as long as they make whole blocks.
+    let axes = op.inner % op.blockSize == 0 ? [op.inner / packing.perByte, packing.perByte] : [op.inner]
+    func place(_ builder: BodyBuilder, _ k: [Expr]) -> Expr {
+      k.count == 1 ? k[0] : k[0] * builder.constant(packing.perByte, .i64) + k[1]
+    }
+    let weights = try lowering.element([columns] + axes.map { Dim($0) }) { builder, index in
+      try element(builder, column: index[0], place(builder, Array(index.dropFirst()))).cast(to: compute)
+    }
+    let turned = try lowering.contract(
+      batch: [], m: [columns], n: rows, k: axes.map { Dim($0) }, accumulate: compute,
+      lhs: { builder, _, m, k in builder.load(weights.id, m + k) },
+      rhs: { builder, _, n, k in builder.load(a.id, n + [place(builder, k)]) })
+    return try lowering.element(rows + [columns]) { builder, index in
+      builder.load(turned.id, [index[index.count - 1]] + index.dropLast())
+    }
+  }
+
   /// The weight of a column at a place along K.
   func element(_ builder: BodyBuilder, column: Expr, _ k: Expr) throws -> Expr {
     let size = builder.constant(op.blockSize, .i64)
@@ -175,19 +228,25 @@ private struct QuantizedBlocks {
     if let groups {
       group = builder.load(groups.id, [k]).cast(to: .i64).checked(below: builder.constant(blocks, .i64), error: wrongGroup)
     }
+    let offset = zeroPoint(builder, column, group)
     let compute = scales.element.computeType
-    let scale = builder.load(scales.id, at(builder, scales, column, group, entries: blocks)).cast(to: compute)
-    guard let zero else {
-      return (value - builder.constant(packing.middle, .i32)).cast(to: compute) * scale
+    let moved = offset.type == .i32 ? (value - offset).cast(to: compute) : value.cast(to: compute) - offset
+    return moved * scale(builder, column, group)
+  }
+
+  private func scale(_ builder: BodyBuilder, _ column: Expr, _ group: Expr) -> Expr {
+    builder.load(scales.id, at(builder, scales, column, group, entries: blocks)).cast(to: scales.element.computeType)
+  }
+
+  /// The zero point of a block: an i32, or a number where the file gives numbers.
+  private func zeroPoint(_ builder: BodyBuilder, _ column: Expr, _ group: Expr) -> Expr {
+    guard let zero else { return builder.constant(packing.middle, .i32) }
+    if zero.element != .u8 {
+      return builder.load(zero.id, at(builder, zero, column, group, entries: blocks)).cast(to: scales.element.computeType)
     }
-    if zero.element == .u8 {
-      let entries = (blocks + packing.perByte - 1) / packing.perByte
-      let place = zero.rank == 2 ? group : column * builder.constant(entries * packing.perByte, .i64) + group
-      let offset = packing.load(builder, zero, zero.rank == 2 ? [column] : [], place)
-      return (value - offset).cast(to: compute) * scale
-    }
-    let offset = builder.load(zero.id, at(builder, zero, column, group, entries: blocks)).cast(to: compute)
-    return (value.cast(to: compute) - offset) * scale
+    if zero.rank == 2 { return packing.load(builder, zero, [column], group) }
+    let entries = (blocks + packing.perByte - 1) / packing.perByte * packing.perByte
+    return packing.load(builder, zero, [], column * builder.constant(entries, .i64) + group)
   }
 
   private func at(_ builder: BodyBuilder, _ operand: Operand, _ column: Expr, _ entry: Expr, entries: Int) -> [Expr] {
