@@ -14,6 +14,7 @@ public struct MatMulNBits: Primitive {
   public static let name = "MatMulNBits"
   public static let summary = "A product with weights of 2, 4 or 8 bits, which have a scale and a zero point a block."
 
+  /// Read and written again, and nothing else.
   public var accuracyLevel = 0
   public var bits = 4
   public var blockSize = 32
