@@ -1,8 +1,8 @@
 import SinterIR
 
 extension OnnxSignature {
-  /// The forms of the nodes of ONNX's own domain, as its schemas have them: a name, the opset from which the line holds, the most inputs (`*`
-  /// for any number), and the attributes that must be there. An opset that changes neither has no line.
+  /// The forms of the nodes of ONNX's own domain and of onnxruntime's, as their schemas have them: a name, the opset from which the line holds,
+  /// the most inputs (`*` for any number), and the attributes that must be there. An opset that changes neither has no line.
   static let standard: [String: [OnnxSignature]] = {
     var signatures: [String: [OnnxSignature]] = [:]
     for line in text.split(separator: "\n") {
@@ -247,5 +247,23 @@ extension OnnxSignature {
     Upsample 9 2
     Where 9 3
     Xor 1 2
+    com.microsoft::DequantizeLinear 1 3
+    com.microsoft::DynamicQuantizeLSTM 1 12
+    com.microsoft::DynamicQuantizeMatMul 1 5
+    com.microsoft::GatherBlockQuantized 1 4
+    com.microsoft::MatMulIntegerToFloat 1 7
+    com.microsoft::MatMulNBits 1 6 K N block_size
+    com.microsoft::QAttention 1 9 num_heads
+    com.microsoft::QEmbedLayerNormalization 1 18
+    com.microsoft::QGemm 1 9
+    com.microsoft::QLinearAdd 1 8
+    com.microsoft::QLinearAveragePool 1 5 kernel_shape
+    com.microsoft::QLinearConcat 1 * axis
+    com.microsoft::QLinearGlobalAveragePool 1 5
+    com.microsoft::QLinearLeakyRelu 1 5
+    com.microsoft::QLinearMul 1 8
+    com.microsoft::QLinearSigmoid 1 5
+    com.microsoft::QLinearSoftmax 1 5 opset
+    com.microsoft::QuantizeLinear 1 3
     """
 }

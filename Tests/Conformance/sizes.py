@@ -41,6 +41,7 @@ from onnx.reference import ReferenceEvaluator
 
 from child import Died, forked
 from library import Library
+import microsoft_cases  # noqa: F401, adds its cases
 from size_cases import CASES, REFERENCE
 
 KINDS = ("right", "both refuse", "takes", "refuses", "wrong", "died")
@@ -64,7 +65,8 @@ def model_of(case):
         ports.append(f"{element}[{shape}] x{i}" if shape else f"{element} x{i}")
     graph = onnx.parser.parse_graph(f"sizes ({', '.join(ports)}) => ({', '.join(case.outputs)}) {{\n{case.body}\n}}")
     graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in case.constants.items())
-    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", case.opset)], ir_version=10)
+    opsets = [onnx.helper.make_opsetid("", case.opset), onnx.helper.make_opsetid("com.microsoft", 1)]
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
 
 def choose(case, generator):

@@ -140,6 +140,22 @@ import Testing
     try manager.run([.constantFolding], on: &graph)
     #expect(graph.operatorNames == ["Einsum"])
   }
+
+  /// Bytes may become floats, which are four times as large; what is packed tighter would be eight times as large.
+  @Test(arguments: [(ElementType.i8, true), (.u8, true), (.i4, false), (.u2, false)])
+  func weightsOfFewBitsStayPacked(_ type: ElementType, _ isFolded: Bool) throws {
+    var builder = GraphBuilder(name: "few-bits")
+    let least: Int64 = type.kind == .signed ? -2 : 0
+    let numbers: [Int64] = (0..<20480).map { Int64($0 % 4) + least }
+    let w = builder.constant(HostTensor(type, [128, 160], integers: numbers))
+    let x = builder.input(Fact(.f32, ["n", 160]), named: "x")
+    let real = try builder.add1(DequantizeLinear(), [w, builder.constant(.f32([], [0.5]))])
+    builder.output(try builder.add1(Gather(), [real, builder.constant(.i64([1], [3]))]), named: "z")
+    let (zero, one) = (builder.constant(.i64([1], [0])), builder.constant(.i64([1], [1])))
+    builder.output(try builder.add1(Binary(.add), [x, try builder.add1(Slice(), [real, zero, one, zero])]), named: "y")
+    let graph = try expectSameMeaning(builder.graph, after: [.constantFolding, .deadCode], sizes: [Symbol("n"): 2])
+    #expect(graph.operatorNames.contains("DequantizeLinear") != isFolded)
+  }
 }
 
 extension HostTensor {

@@ -118,4 +118,73 @@ import Testing
     let graph = try expectSameMeaning(speller.builder.graph, after: [.recognize, .deadCode])
     #expect(graph.order.count == 5)
   }
+
+  /// Weights that few bits hold, as a file spells their product.
+  struct FewBits: Sendable, CustomTestStringConvertible {
+    var type: ElementType
+    var axis: Int
+    var blockSize: Int
+    var hasZeroPoints: Bool
+    var isTransposed: Bool
+    var isGemm: Bool
+    /// K, which need not be a number of blocks.
+    var depth = 48
+    var testDescription: String {
+      "\(type) \(depth), axis \(axis), blocks of \(blockSize), zero points \(hasZeroPoints), transposed \(isTransposed), Gemm \(isGemm)"
+    }
+  }
+
+  @Test(arguments: [ElementType.i4, .u4, .i2, .u2].flatMap { type in
+    [
+      FewBits(type: type, axis: 0, blockSize: 16, hasZeroPoints: false, isTransposed: false, isGemm: false),
+      FewBits(type: type, axis: 0, blockSize: 32, hasZeroPoints: true, isTransposed: false, isGemm: true),
+      FewBits(type: type, axis: -1, blockSize: 16, hasZeroPoints: true, isTransposed: true, isGemm: false, depth: 41),
+      FewBits(type: type, axis: 1, blockSize: 32, hasZeroPoints: false, isTransposed: true, isGemm: true),
+      FewBits(type: type, axis: 1, blockSize: 0, hasZeroPoints: true, isTransposed: false, isGemm: false),
+      FewBits(type: type, axis: 0, blockSize: 0, hasZeroPoints: false, isTransposed: true, isGemm: true, depth: 7),
+    ]
+  }) func productsByWeightsOfFewBits(_ item: FewBits) throws {
+    let (depth, columns) = (item.depth, 5)
+    let shape = item.isTransposed ? [columns, depth] : [depth, columns]
+    let axis = item.axis < 0 ? item.axis + 2 : item.axis
+    var entries = shape
+    if item.blockSize > 0 { entries[axis] = (shape[axis] + item.blockSize - 1) / item.blockSize } else { entries = [shape[axis]] }
+    let range = item.type.integerRange
+    func integers(_ shape: [Int], _ step: Int) -> HostTensor {
+      let span = Int(range.upperBound - range.lowerBound) + 1
+      return HostTensor(
+        item.type, shape, integers: (0..<shape.reduce(1, *)).map { range.lowerBound + Int64($0 * step % 97 % span) })
+    }
+    var dequantize = DequantizeLinear()
+    (dequantize.axis, dequantize.blockSize) = (item.axis, item.blockSize)
+    var builder = GraphBuilder(name: "few-bits")
+    let x = builder.input(Fact(.f32, ["n", Dim(depth)]), named: "x")
+    let zero = item.hasZeroPoints ? builder.constant(integers(entries, 31)) : nil
+    var w = try builder.add1(
+      dequantize,
+      [builder.constant(integers(shape, 89)), builder.constant(.random(entries, seed: 4)), zero])
+    if item.isGemm {
+      var gemm = Gemm()
+      gemm.transB = item.isTransposed
+      builder.output(try builder.add1(gemm, [x, w, builder.constant(.random([columns], seed: 5))]), named: "y")
+    } else {
+      if item.isTransposed { w = try builder.add1(Transpose([1, 0]), [w]) }
+      builder.output(try builder.add1(MatMul(), [x, w]), named: "y")
+    }
+    let graph = try expectSameMeaning(builder.graph, after: [.recognize, .deadCode], sizes: [Symbol("n"): 3])
+    #expect(graph.operatorNames == ["MatMulNBits"])
+  }
+
+  /// Blocks along the columns, or of another size, are no weights of a MatMulNBits.
+  @Test(arguments: [(1, 16), (0, 3)]) func otherBlocksStay(_ axis: Int, _ blockSize: Int) throws {
+    var dequantize = DequantizeLinear()
+    (dequantize.axis, dequantize.blockSize) = (axis, blockSize)
+    var builder = GraphBuilder(name: "few-bits")
+    let x = builder.input(Fact(.f32, ["n", 48]), named: "x")
+    let w = builder.constant(HostTensor(.i4, [48, 32], integers: (0..<1536).map { Int64($0 % 16 - 8) }))
+    let scale = builder.constant(.random(axis == 1 ? [48, 2] : [16, 32], seed: 3))
+    builder.output(try builder.add1(MatMul(), [x, try builder.add1(dequantize, [w, scale])]), named: "y")
+    let graph = try expectSameMeaning(builder.graph, after: [.recognize, .deadCode], sizes: [Symbol("n"): 3])
+    #expect(graph.operatorNames == ["DequantizeLinear", "MatMul"])
+  }
 }

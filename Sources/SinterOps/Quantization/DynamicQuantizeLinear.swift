@@ -20,10 +20,23 @@ public struct DynamicQuantizeLinear: Primitive {
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
-    let x = try node.input(0)
+    let quantized = try Self.quantize(try node.input(0), into: &lowering)
+    return [quantized.bytes, quantized.scale, quantized.zero]
+  }
+
+  /// What the results are, and the scale and zero point as tensors of no axes.
+  ///
+  /// - Parameter counts: which elements count for the range, all where it is nil. Others are bytes within it all the same.
+  static func quantize(
+    _ x: Operand, counting counts: ((BodyBuilder, [Expr]) -> Expr)? = nil, into lowering: inout Lowering
+  ) throws -> (bytes: Operand, scale: Operand, zero: Operand) {
     func zero(_ builder: BodyBuilder) -> Expr { builder.constant(0, .f32) }
-    let least = try lowering.reduce(.minimum, [], over: x.shape) { builder, _, inner in builder.load(x.id, inner) }
-    let greatest = try lowering.reduce(.maximum, [], over: x.shape) { builder, _, inner in builder.load(x.id, inner) }
+    let least = try lowering.reduce(.minimum, [], over: x.shape) { builder, _, inner in
+      builder.load(x.id, inner, where: counts?(builder, inner))
+    }
+    let greatest = try lowering.reduce(.maximum, [], over: x.shape) { builder, _, inner in
+      builder.load(x.id, inner, where: counts?(builder, inner))
+    }
     let scale = try lowering.element([]) { builder, _ in
       // Zeros alone, or nothing, are held by any scale.
       let range =
@@ -39,7 +52,7 @@ public struct DynamicQuantizeLinear: Primitive {
       Quantization.rounded(
         builder.load(x.id, index) / builder.load(scale.id, []), plus: builder.load(offset.id, []), to: .u8)
     }
-    return [result, scale, offset]
+    return (result, scale, offset)
   }
 
   public static var examples: [OperatorExample] {

@@ -85,7 +85,9 @@ public struct QuantizeLinear: Primitive {
     list.bool("saturate", &saturate, default: true)
   }
 
-  public static var onnx: [OnnxRule] { [.direct(QuantizeLinear.self, since: 10)] }
+  public static var onnx: [OnnxRule] {
+    [.direct(QuantizeLinear.self, since: 10), .direct(QuantizeLinear.self, domain: .microsoft)]
+  }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
     OnnxForm(of: self, since: precision != 0 ? 23 : blockSize != 0 || outputType != 0 ? 21 : saturate ? 13 : 19)
   }
@@ -177,7 +179,9 @@ public struct DequantizeLinear: Primitive {
     list.int("output_dtype", &outputType, default: 0)
   }
 
-  public static var onnx: [OnnxRule] { [.direct(DequantizeLinear.self, since: 10)] }
+  public static var onnx: [OnnxRule] {
+    [.direct(DequantizeLinear.self, since: 10), .direct(DequantizeLinear.self, domain: .microsoft)]
+  }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
     OnnxForm(of: self, since: outputType != 0 ? 23 : blockSize != 0 ? 21 : 13)
   }

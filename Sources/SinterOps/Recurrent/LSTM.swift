@@ -27,40 +27,11 @@ public struct LSTM: Primitive {
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
-    let peephole = node.has(7) ? try node.input(7) : nil
-    let (recurrence, inputForget) = (recurrence, inputForget)
+    let gates = LSTMGates(node, recurrence, inputForget: inputForget)
     return try recurrence.lower(node, into: &lowering, gates: 4, states: 2, addRecurrentBias: { _, _, bias in bias }) {
       lowering, cell in
-      let functions = try recurrence.functions([.sigmoid, .tanh, .tanh], direction: cell.direction)
-      let hidden = cell.sizes.hidden
-      let product = try recurrence.recurrentProduct(&lowering, cell, state: cell.states[0], firstGate: 0, count: 4)
-      let gates = try lowering.element([cell.sizes.batch, hidden * 4]) { builder, index in
-        builder.load(cell.projected.id, index) + builder.load(product.id, index)
-      }
-      func gate(_ builder: BodyBuilder, _ index: [Expr], _ number: Int) -> Expr {
-        builder.load(gates.id, [index[0], index[1] + builder.size(hidden * Dim(number))])
-      }
-      func peep(_ builder: BodyBuilder, _ index: [Expr], _ number: Int, _ state: Expr) -> Expr? {
-        guard let peephole else { return nil }
-        let at = [builder.constant(cell.direction, .i64), index[1] + builder.size(hidden * Dim(number))]
-        return builder.load(peephole.id, at).cast(to: state.type) * state
-      }
-      let next = try lowering.element([cell.sizes.batch, hidden]) { builder, index in
-        let old = builder.load(cell.states[1].id, index)
-        var (i, f) = (gate(builder, index, 0), gate(builder, index, 2))
-        if let p = peep(builder, index, 0, old) { i = i + p }
-        if let p = peep(builder, index, 2, old) { f = f + p }
-        let input = functions[0](recurrence.clipped(i))
-        let forget = inputForget ? 1 - input : functions[0](recurrence.clipped(f))
-        return forget * old + input * functions[1](recurrence.clipped(gate(builder, index, 3)))
-      }
-      let output = try lowering.element([cell.sizes.batch, hidden]) { builder, index in
-        let state = builder.load(next.id, index)
-        var o = gate(builder, index, 1)
-        if let p = peep(builder, index, 1, state) { o = o + p }
-        return functions[0](recurrence.clipped(o)) * functions[2](state)
-      }
-      return [output, next]
+      let product = try gates.recurrence.recurrentProduct(&lowering, cell, state: cell.states[0], firstGate: 0, count: 4)
+      return try gates.next(&lowering, cell, product)
     }
   }
 
@@ -74,5 +45,52 @@ public struct LSTM: Primitive {
         sizes: [Symbol("t"): 3]),
       Recurrence.symbolicExample(LSTM(), gates: 4, states: 2),
     ]
+  }
+}
+
+/// What an LSTM makes of its products: gates, then the next states.
+struct LSTMGates {
+  let recurrence: Recurrence
+  let inputForget: Bool
+  let peephole: Operand?
+
+  /// - Parameter node: one whose input 7 are the peephole weights, which may be absent.
+  init(_ node: LoweringNode, _ recurrence: Recurrence, inputForget: Bool) {
+    self.recurrence = recurrence
+    self.inputForget = inputForget
+    peephole = node.has(7) ? try? node.input(7) : nil
+  }
+
+  /// The output and the next state of the cell, [batch, hidden] each, from the product of the last output with R, [batch, 4 · hidden].
+  func next(_ lowering: inout Lowering, _ cell: Recurrence.Cell, _ product: Operand) throws -> [Operand] {
+    let functions = try recurrence.functions([.sigmoid, .tanh, .tanh], direction: cell.direction)
+    let hidden = cell.sizes.hidden
+    let gates = try lowering.element([cell.sizes.batch, hidden * 4]) { builder, index in
+      builder.load(cell.projected.id, index) + builder.load(product.id, index)
+    }
+    func gate(_ builder: BodyBuilder, _ index: [Expr], _ number: Int) -> Expr {
+      builder.load(gates.id, [index[0], index[1] + builder.size(hidden * Dim(number))])
+    }
+    func peep(_ builder: BodyBuilder, _ index: [Expr], _ number: Int, _ state: Expr) -> Expr? {
+      guard let peephole else { return nil }
+      let at = [builder.constant(cell.direction, .i64), index[1] + builder.size(hidden * Dim(number))]
+      return builder.load(peephole.id, at).cast(to: state.type) * state
+    }
+    let next = try lowering.element([cell.sizes.batch, hidden]) { builder, index in
+      let old = builder.load(cell.states[1].id, index)
+      var (i, f) = (gate(builder, index, 0), gate(builder, index, 2))
+      if let p = peep(builder, index, 0, old) { i = i + p }
+      if let p = peep(builder, index, 2, old) { f = f + p }
+      let input = functions[0](recurrence.clipped(i))
+      let forget = inputForget ? 1 - input : functions[0](recurrence.clipped(f))
+      return forget * old + input * functions[1](recurrence.clipped(gate(builder, index, 3)))
+    }
+    let output = try lowering.element([cell.sizes.batch, hidden]) { builder, index in
+      let state = builder.load(next.id, index)
+      var o = gate(builder, index, 1)
+      if let p = peep(builder, index, 1, state) { o = o + p }
+      return functions[0](recurrence.clipped(o)) * functions[2](state)
+    }
+    return [output, next]
   }
 }

@@ -104,7 +104,10 @@ struct Recurrence: Sendable {
     var steps: Dim, batch: Dim, input: Dim, hidden: Dim
   }
 
-  func sizes(_ inputs: NodeInputs, gates: Int, states: Int, _ obligations: inout Obligations) throws -> Sizes {
+  /// - Parameter areTransposed: whether the last two axes of W and R are the other way round.
+  func sizes(
+    _ inputs: NodeInputs, gates: Int, states: Int, areTransposed: Bool = false, _ obligations: inout Obligations
+  ) throws -> Sizes {
     let (x, w, r) = (try inputs.tensor(0), try inputs.tensor(1), try inputs.tensor(2))
     guard x.rank == 3, w.rank == 3, r.rank == 3 else {
       throw DiagnosticError(.user, "recurrent.rank", "X, W and R must have 3 axes, but are \(x), \(w) and \(r)")
@@ -112,10 +115,11 @@ struct Recurrence: Sendable {
     guard layout == 0 || layout == 1 else {
       throw DiagnosticError(.user, "recurrent.layout", "layout must be 0 or 1, but is \(layout)")
     }
+    let own = r.shape[areTransposed ? 1 : 2]
     var sizes =
       layout == 0
-      ? Sizes(steps: x.shape[0], batch: x.shape[1], input: x.shape[2], hidden: r.shape[2])
-      : Sizes(steps: x.shape[1], batch: x.shape[0], input: x.shape[2], hidden: r.shape[2])
+      ? Sizes(steps: x.shape[0], batch: x.shape[1], input: x.shape[2], hidden: own)
+      : Sizes(steps: x.shape[1], batch: x.shape[0], input: x.shape[2], hidden: own)
     if let hiddenSize {
       sizes.hidden = try obligations.equal(
         sizes.hidden, Dim(hiddenSize), "elements of a state in R \(r) and hidden_size")
@@ -132,8 +136,8 @@ struct Recurrence: Sendable {
         "sizes of \(name) \(type) and those needed, \(Broadcast.list(shape)) for direction \(direction.rawValue),")
     }
     let width = sizes.hidden * Dim(gates)
-    try match(1, "W", [d, width, sizes.input])
-    try match(2, "R", [d, width, sizes.hidden])
+    try match(1, "W", areTransposed ? [d, sizes.input, width] : [d, width, sizes.input])
+    try match(2, "R", areTransposed ? [d, sizes.hidden, width] : [d, width, sizes.hidden])
     try match(3, "B", [d, width * 2])
     try match(4, "sequence_lens", [sizes.batch])
     let state = layout == 0 ? [d, sizes.batch, sizes.hidden] : [sizes.batch, d, sizes.hidden]
@@ -170,6 +174,9 @@ struct Recurrence: Sendable {
     var r: Operand
     var direction: Int
     var sizes: Sizes
+    /// The step's number, a tensor of no axes, and how many steps each example has, where they differ.
+    var time: Operand
+    var lengths: Operand?
   }
 
   /// Computes all directions and puts the results together.
@@ -178,15 +185,20 @@ struct Recurrence: Sendable {
   ///   - gates: how many blocks of rows W and R have.
   ///   - states: the number of state vectors; the first is the output.
   ///   - stateBias: whether the part of B that belongs to R stays out of the hoisted product (GRU's linear_before_reset).
+  ///   - areTransposed: whether the last two axes of W and R are the other way round.
+  ///   - projection: the products of all inputs with W in a direction, [steps, batch, gates · hidden], where they are not those of the tensors.
+  ///   - startsTogether: whether examples that are walked from their ends all begin in the first step, however long they are. Otherwise each
+  ///     begins where its end is reached, which is the same where steps of different examples have nothing to do with each other.
   ///   - step: the next states.
   func lower(
-    _ node: LoweringNode, into lowering: inout Lowering, gates: Int, states: Int,
+    _ node: LoweringNode, into lowering: inout Lowering, gates: Int, states: Int, areTransposed: Bool = false,
     addRecurrentBias: (BodyBuilder, Expr, Expr) -> Expr,
+    projection: ((inout Lowering, Int) throws -> Operand)? = nil, startsTogether: Bool = false,
     step: (inout Lowering, Cell) throws -> [Operand]
   ) throws -> [Operand] {
     let (x, w, r) = (try node.input(0), try node.input(1), try node.input(2))
     var settled = Obligations()
-    let sizes = try sizes(node.facts, gates: gates, states: states, &settled)
+    let sizes = try sizes(node.facts, gates: gates, states: states, areTransposed: areTransposed, &settled)
     let wrongLength = lowering.error("sequence length %0 is not below %1, the number of steps plus one")
     let bias = node.has(3) ? try node.input(3) : nil
     let lengths = node.has(4) ? try node.input(4) : nil
@@ -197,12 +209,22 @@ struct Recurrence: Sendable {
     var finals: [[Operand]] = []
     for d in 0..<directions {
       let reversed = direction == .reverse || d == 1
-      let product = try lowering.contract(
-        batch: [], m: [sizes.steps, sizes.batch], n: [width], k: [sizes.input], accumulate: compute,
-        lhs: { builder, _, m, k in builder.load(x.id, (batchFirst ? [m[1], m[0]] : m) + k) },
-        rhs: { builder, _, n, k in builder.load(w.id, [builder.constant(d, .i64)] + n + k) })
+      let product =
+        try projection?(&lowering, d)
+        ?? lowering.contract(
+          batch: [], m: [sizes.steps, sizes.batch], n: [width], k: [sizes.input], accumulate: compute,
+          lhs: { builder, _, m, k in builder.load(x.id, (batchFirst ? [m[1], m[0]] : m) + k) },
+          rhs: { builder, _, n, k in builder.load(w.id, [builder.constant(d, .i64)] + n + k) })
+      let turned = reversed && startsTogether ? lengths : nil
+      /// Each example's steps from its own end, those behind it as they are.
+      func place(_ builder: BodyBuilder, _ index: [Expr]) -> [Expr] {
+        guard let turned else { return index }
+        let length = builder.load(turned.id, [index[1]]).cast(to: .i64)
+          .checked(below: builder.size(sizes.steps + 1), error: wrongLength)
+        return [builder.select(index[0] < length, length - index[0] - builder.constant(1, .i64), index[0])] + index[1...]
+      }
       let projected = try lowering.element([sizes.steps, sizes.batch, width]) { builder, index in
-        let value = builder.load(product.id, index)
+        let value = builder.load(product.id, place(builder, index))
         guard let bias else { return value }
         let direction = builder.constant(d, .i64)
         let own = builder.load(bias.id, [direction, index[2]]).cast(to: compute)
@@ -223,9 +245,10 @@ struct Recurrence: Sendable {
       }
       let times = try lowering.element([sizes.steps]) { _, index in index[0] }
       let (final, collected) = try lowering.repetition(
-        count: sizes.steps, carried: initial, sliced: [projected, times], reversed: reversed
+        count: sizes.steps, carried: initial, sliced: [projected, times], reversed: reversed && turned == nil
       ) { lowering, current, slices in
-        let cell = Cell(projected: slices[0], states: current, r: r, direction: d, sizes: sizes)
+        let cell = Cell(
+          projected: slices[0], states: current, r: r, direction: d, sizes: sizes, time: slices[1], lengths: lengths)
         var next = try step(&lowering, cell)
         var output = next[0]
         if let lengths {
@@ -244,7 +267,12 @@ struct Recurrence: Sendable {
         }
         return (next, [output])
       }
-      outputs.append(collected[0])
+      outputs.append(
+        turned == nil
+          ? collected[0]
+          : try lowering.element(collected[0].shape) { builder, index in
+            builder.load(collected[0].id, place(builder, index))
+          })
       finals.append(final)
     }
     func join(_ parts: [Operand], _ index: (BodyBuilder, [Expr]) -> (direction: Expr, inner: [Expr]), _ shape: [Dim])

@@ -5,6 +5,7 @@ extension Pass {
   public static let recognize = Pass(
     "recognize", "Finds spelled-out operators, such as Gelu, LayerNormalization and Attention, and puts them in place of their spelling."
   ) { graph, log in
-    try graph.rewrite(RewriteRule.activations + RewriteRule.normalizations + RewriteRule.attention, log: &log)
+    try graph.rewrite(
+      RewriteRule.activations + RewriteRule.normalizations + RewriteRule.attention + RewriteRule.productsByBits, log: &log)
   }
 }

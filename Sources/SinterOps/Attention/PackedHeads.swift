@@ -1,0 +1,113 @@
+import SinterCore
+import SinterIR
+
+/// The attention of onnxruntime's domain: queries, keys and values lie side by side in the columns of one projection of the input, and positions
+/// that a mask keeps away have a number added to their scores.
+struct PackedHeads {
+  /// The operator's name.
+  let op: String
+  let heads: Int
+  var isCausal = false
+  var scale: Double?
+  /// What is added to the score of a position that the mask keeps away.
+  var filter = -10_000.0
+
+  /// The attended values [batch, length, size], and keys and values with those of the past before them, [2, batch, heads, total length, head].
+  ///
+  /// - Parameters:
+  ///   - projected: [batch, length, 3 · size].
+  ///   - mask: i32, of one, two or three axes; see `additive`.
+  ///   - past: [2, batch, heads, past length, head].
+  func attend(
+    _ projected: ValueID, mask: ValueID?, past: ValueID?, into builder: inout GraphBuilder
+  ) throws -> [ValueID] {
+    let type = try builder.type(projected)
+    guard heads > 0 else {
+      throw DiagnosticError(.user, "attention.heads", "num_heads must be positive, but is \(heads)")
+    }
+    try builder.require(by: op) {
+      try $0.divisible(type.shape[2], by: Dim(3 * heads), "columns of the projection \(type), for three times \(heads) heads,")
+    }
+    var split = Split(axis: 2)
+    split.numOutputs = 3
+    let parts = try builder.add(split, [projected], outputs: 3)
+    var (pastKeys, pastValues): (ValueID?, ValueID?)
+    if let past {
+      let own = try builder.type(past)
+      guard own.rank == 5 else {
+        throw DiagnosticError(
+          .user, "attention.past", "the past must be [2, batch, heads, length, head], but is \(own)")
+      }
+      try builder.require(by: op) { try $0.equal(own.shape[0], 2, "size of the first axis of the past \(own) and 2") }
+      pastKeys = try builder.add1(Gather(), [past, try builder.scalar(0, .i64)])
+      pastValues = try builder.add1(Gather(), [past, try builder.scalar(1, .i64)])
+    }
+    var attention = Attention()
+    (attention.queryHeads, attention.keyHeads) = (heads, heads)
+    (attention.isCausal, attention.scale) = (isCausal, scale)
+    let shift = try mask.map { try additive($0, projected, past: past, into: &builder) }
+    let results = try builder.add(attention, parts + [shift, pastKeys, pastValues], outputs: 3)
+    let present = try builder.add1(
+      Concat(axis: 0), try results.dropFirst().map { try builder.add1(Unsqueeze(), [$0, builder.integers([0])]) })
+    return [results[0], present]
+  }
+
+  /// The mask as numbers that broadcast to scores [batch, heads, length, total length].
+  ///
+  /// Of two axes [batch, total length] or three [batch, length, total length] it is above zero where a position counts. Of one axis it holds for
+  /// each sample where its positions end, and behind those, if it is twice as long, where they begin.
+  private func additive(
+    _ mask: ValueID, _ projected: ValueID, past: ValueID?, into builder: inout GraphBuilder
+  ) throws -> ValueID {
+    let (type, rows) = (try builder.type(mask), try builder.type(projected))
+    guard type.element == .i32 else {
+      throw DiagnosticError(.user, "attention.mask", "the mask must be of type i32, but is \(type)")
+    }
+    let before = try past.map { try builder.type($0).shape[3] } ?? 0
+    let (batch, length, total) = (rows.shape[0], rows.shape[1], before + rows.shape[1])
+    let zero = try builder.scalar(0, .i32)
+    var counts: ValueID
+    switch type.rank {
+    case 1:
+      // Whether the beginnings are there.
+      let isDouble = type.shape[0] != batch && type.shape[0] == batch * 2
+      try builder.require(by: op) {
+        try $0.equal(type.shape[0], isDouble ? batch * 2 : batch, "number of entries of the mask \(type) and of samples")
+      }
+      var lengthOf = Shape()
+      (lengthOf.start, lengthOf.end) = (1, 2)
+      var size = try builder.add1(lengthOf, [projected])
+      if let past {
+        (lengthOf.start, lengthOf.end) = (3, 4)
+        size = try builder.add1(Binary(.add), [size, try builder.add1(lengthOf, [past])])
+      }
+      let limit = try builder.add1(Squeeze(), [size, builder.integers([0])])
+      let range = try builder.add1(Range(), [try builder.scalar(0, .i64), limit, try builder.scalar(1, .i64)])
+      let places = try builder.add1(Cast(to: .i32), [range])
+      func column(_ part: ValueID) throws -> ValueID { try builder.add1(Unsqueeze(), [part, builder.integers([1])]) }
+      guard isDouble else {
+        counts = try builder.add1(Compare(.less), [places, try column(mask)])
+        break
+      }
+      var halves = Split(axis: 0)
+      halves.numOutputs = 2
+      let parts = try builder.add(halves, [mask], outputs: 2)
+      let isBefore = try builder.add1(Compare(.less), [places, try column(parts[0])])
+      let isBehind = try builder.add1(Compare(.greaterOrEqual), [places, try column(parts[1])])
+      counts = try builder.add1(Binary(.and), [isBefore, isBehind])
+    case 2, 3:
+      let expected = type.rank == 2 ? [batch, total] : [batch, length, total]
+      try builder.require(by: op) {
+        _ = try $0.equal(type.shape, expected, "sizes of the mask \(type) and those that fit, \(Broadcast.list(expected)),")
+      }
+      counts = try builder.add1(Compare(.greater), [mask, zero])
+    default:
+      throw DiagnosticError(
+        .user, "attention.mask", "the mask must have one, two or three axes, but is \(type)",
+        hint: "onnxruntime's processor kernels know no others either")
+    }
+    let shift = try builder.add1(
+      Where(), [counts, try builder.scalar(0, .f32), try builder.scalar(filter, .f32)])
+    return try builder.add1(Unsqueeze(), [shift, builder.integers(type.rank == 3 ? [1] : [1, 2])])
+  }
+}

@@ -1,0 +1,188 @@
+"""Operators of onnxruntime's own domain, for sizes.py; see size_cases.py.
+
+Scales are powers of two wherever bytes are compared: then all that comes before rounding is exact, and the bytes are determined.
+"""
+
+import numpy as np
+
+from size_cases import case, has_no_image, is_empty, lengths, positions, weights, within
+
+
+def _scale(generator, shape, shapes):
+    return 2.0 ** generator.integers(-3, 0, shape)
+
+
+def _coarse(generator, shape, shapes):
+    """Scales of sums, which are large."""
+    return 2.0 ** generator.integers(3, 7, shape)
+
+
+def _bytes(*shape, signed=False):
+    values = np.arange(int(np.prod(shape))) * 89 % 256
+    return (values - 128).astype(np.int8).reshape(shape) if signed else values.astype(np.uint8).reshape(shape)
+
+
+_SIGNED = within(-128, 128)
+_OP = "com.microsoft."
+_SCALES = {"s": np.float32(0.25), "t": np.float32(0.5), "u": np.float32(2), "p": np.uint8(120), "q": np.int8(3)}
+
+def has_single_rows(shapes):
+    """Rows of one element: their softmax is 1, which onnxruntime does not hold within a byte."""
+    return is_empty(shapes) or shapes[0][-1] == 1 or shapes[0][1] == 1
+
+
+def _even(generator, shape, shapes):
+    """Zero points: rounding half to even gives the same before they are added and after."""
+    return 2 * generator.integers(30, 90, shape)
+
+
+# Elementwise
+
+for _name in ("QLinearAdd", "QLinearMul"):
+    _drawn = {"x1": _scale, "x4": _scale, "x6": _scale if _name == "QLinearAdd" else _coarse}
+    case(
+        _name, f"z = {_OP}{_name}(x0, x1, x2, x3, x4, x5, x6, x7)", "uint8: m n", "", "uint8:", "uint8: m n", "", "uint8:",
+        "", "uint8:", values=_drawn)
+    case(
+        f"{_name} of signed bytes", f"z = {_OP}{_name}(x0, x1, x2, x3, x4, x5, x6, x7)", "int8: a b c", "", "int8:", "int8: c",
+        "", "int8:", "", "int8:", values={"x0": _SIGNED, "x3": _SIGNED, "x1": _scale, "x4": _scale, "x6": _coarse})
+_ONE = ("uint8: m n", "", "uint8:", "", "uint8:")
+for _name, _result in (("QLinearSigmoid", 2.0 ** -8), ("QLinearLeakyRelu<alpha=0.25>", 0.125)):
+    case(
+        _name.split("<")[0], f"z = {_OP}{_name}(x0, x1, x2, r, x3)", *_ONE[:3], "uint8:", values={"x1": _scale},
+        constants={"r": np.float32(_result)})
+    case(
+        _name.split("<")[0] + " of signed bytes", f"z = {_OP}{_name}(x0, x1, x2, r, x3)", "int8: m n", "", "int8:", "int8:",
+        values={"x0": _SIGNED, "x1": _scale}, constants={"r": np.float32(_result)})
+for _axis, _opset in ((-1, 13), (1, 13), (1, 12), (-1, 12)):
+    case(
+        f"QLinearSoftmax, axis {_axis}, opset {_opset}", f"z = {_OP}QLinearSoftmax<axis={_axis}, opset={_opset}>(x0, x1, x2, r, x3)",
+        "uint8: a m n", "", "uint8:", "uint8:", values={"x1": within(0.01, 0.2)}, constants={"r": np.float32(2.0 ** -8)},
+        undefined=has_single_rows)
+
+# Pools and joins
+
+for _title, _options in (
+    ("", "kernel_shape=[2, 2]"), (", padded steps", "kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2]"),
+    (", padding counted", "kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1"),
+    (", ceiling", "kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1"),
+):
+    case(
+        f"QLinearAveragePool{_title}", f"z = {_OP}QLinearAveragePool<{_options}>(x0, x1, x2, x3, x4)", "uint8: n c h w", *_ONE[1:],
+        values={"x1": _scale, "x3": _scale, "x4": _even}, undefined=has_no_image)
+case(
+    "QLinearAveragePool, channels last", f"z = {_OP}QLinearAveragePool<kernel_shape=[2, 2], channels_last=1>(x0, x1, x2, x3, x4)",
+    "uint8: n h w c", *_ONE[1:], values={"x1": _scale, "x3": _scale, "x4": _even}, undefined=has_no_image)
+case(
+    "QLinearAveragePool of the whole image", f"z = {_OP}QLinearAveragePool<kernel_shape=[2, 3]>(x0, x1, x2, x3, p)", "uint8: n c =2 =3",
+    *_ONE[1:4], values={"x1": _scale, "x3": _scale}, undefined=has_no_image, constants={"p": np.uint8(6)})
+for _last in (0, 1):
+    case(
+        f"QLinearGlobalAveragePool, channels_last {_last}",
+        f"z = {_OP}QLinearGlobalAveragePool<channels_last={_last}>(x0, x1, x2, x3, x4)", "uint8: n c h w", *_ONE[1:],
+        values={"x1": _scale, "x3": _scale}, undefined=has_no_image)
+case(
+    "QLinearConcat", f"z = {_OP}QLinearConcat<axis=1>(x0, x1, x2, x3, x4, x5, x6, x7)", "", "uint8:", "uint8: m a", "", "uint8:",
+    "uint8: m b", "", "uint8:", values={"x0": _scale, "x3": _scale, "x6": _scale}, undefined=is_empty)
+
+# Products
+
+for _type, _b in (("uint8", {}), ("int8", {"x1": _SIGNED})):
+    case(
+        f"DynamicQuantizeMatMul by {_type}", f"z = {_OP}DynamicQuantizeMatMul(x0, x1, x2, x3)", "m k", f"{_type}: k n", "n",
+        f"{_type}: n", values={"x2": within(0.01, 0.1), **_b}, undefined=is_empty)
+case(
+    "DynamicQuantizeMatMul by constants", f"z = {_OP}DynamicQuantizeMatMul(x0, w, s, q, b)", "a m 3",
+    constants={"w": _bytes(3, 5, signed=True), "b": weights(5), **_SCALES}, undefined=is_empty)
+case(
+    "DynamicQuantizeMatMul of batches", f"z = {_OP}DynamicQuantizeMatMul(x0, x1, x2, x3)", "a m k", "uint8: a k n", "", "uint8: a 1 n",
+    values={"x2": within(0.01, 0.1)}, undefined=is_empty)
+case(
+    "MatMulIntegerToFloat", f"z = {_OP}MatMulIntegerToFloat(x0, x1, x2, x3, x4, x5)", "uint8: m k", "int8: k n", "", "n", "uint8:",
+    "int8: n", values={"x1": _SIGNED, "x2": _scale, "x3": _scale}, undefined=is_empty)
+case(
+    "MatMulIntegerToFloat by constants", f"z = {_OP}MatMulIntegerToFloat(x0, w, s, t, p, q, b)", "uint8: a m 3",
+    constants={"w": _bytes(3, 5, signed=True), "b": weights(5), **_SCALES}, undefined=is_empty)
+for _a, _b in ((0, 0), (1, 0), (0, 1), (1, 1)):
+    case(
+        f"QGemm, transA {_a}, transB {_b}", f"z = {_OP}QGemm<transA={_a}, transB={_b}, alpha=0.5>(x0, s, p, x1, x2, q, x3, x4, p)",
+        "uint8: k m" if _a else "uint8: m k", "int8: n k" if _b else "int8: k n", "", "int32: n", "", constants=_SCALES,
+        values={"x1": _SIGNED, "x2": _scale, "x3": within(-999, 999), "x4": _coarse}, undefined=is_empty)
+case(
+    "QGemm, floats", f"z = {_OP}QGemm(x0, s, p, x1, x2, x3)", "uint8: m k", "int8: k n", "n", "int8: n", constants=_SCALES,
+    values={"x1": _SIGNED, "x2": _scale, "x3": _SIGNED}, undefined=is_empty)
+case(
+    "QGemm by constants", f"z = {_OP}QGemm(x0, s, p, w, r, c, b, u, p)", "uint8: m 3",
+    constants={
+        **_SCALES, "w": _bytes(3, 5, signed=True), "r": np.float32([0.25, 0.5, 1, 0.125, 0.5]), "c": np.int8([1, -2, 3, 0, 9]),
+        "b": np.int32([5, -70, 300, 0, 1])}, undefined=is_empty)
+for _bits, _k, _size in ((4, 40, 16), (4, 64, 32), (8, 40, 16), (2, 64, 16)):
+    _blocks = -(-_k // _size)
+    _constants = {
+        "w": _bytes(5, _blocks, _size * _bits // 8), "s": weights(5, _blocks), "b": weights(5),
+        "z": _bytes(5, -(-_blocks * _bits // 8))}
+    _call = f"{_OP}MatMulNBits<K={_k}, N=5, bits={_bits}, block_size={_size}>"
+    case(f"MatMulNBits, {_bits} bits, {_size} of {_k}", f"y = {_call}(x0, w, s)", f"m {_k}", outputs=("y",), constants=_constants)
+    case(
+        f"MatMulNBits, {_bits} bits, {_size} of {_k}, zero points", f"y = {_call}(x0, w, s, z, , b)", f"a m {_k}", outputs=("y",),
+        constants=_constants)
+case(
+    "MatMulNBits, numbers as zero points", f"y = {_OP}MatMulNBits<K=40, N=5, bits=4, block_size=16>(x0, w, s, z)", "m 40",
+    outputs=("y",), constants={"w": _bytes(5, 3, 8), "s": weights(5, 3), "z": weights(5, 3) * 9})
+case(
+    "MatMulNBits, weights as inputs", f"y = {_OP}MatMulNBits<K=40, N=5, bits=4, block_size=16>(x0, x1, x2, x3)", "m 40",
+    "uint8: 5 3 8", "5 3", "uint8: 5 2", outputs=("y",))
+
+# Lookups
+
+for _bits, _size in ((4, 16), (8, 32)):
+    case(
+        f"GatherBlockQuantized of {_bits} bits", f"z = {_OP}GatherBlockQuantized<bits={_bits}, block_size=16>(x0, x1, x2)",
+        "uint8: m 16", "int64: a b", f"m {_size * 8 // _bits // 16 * 16 // _size}", values={"x1": positions(0, 0)}, undefined=is_empty)
+case(
+    "GatherBlockQuantized, constants", f"z = {_OP}GatherBlockQuantized<bits=4, block_size=16>(w, x0, s, p)", "int64: a",
+    values={"x0": within(-6, 6)}, constants={"w": _bytes(6, 20), "s": weights(6, 3), "p": _bytes(6, 2)})
+
+# Sequences and attention
+
+_GATES = {
+    "w": _bytes(1, 3, 16, signed=True), "r": _bytes(1, 4, 16, signed=True), "b": weights(1, 32), "s": np.float32([0.01]),
+    "q": np.int8([3])}
+case(
+    "DynamicQuantizeLSTM", f"z, h, c = {_OP}DynamicQuantizeLSTM<hidden_size=4>(x0, w, r, b, , , , , s, q, s, q)", "t n 3",
+    outputs=("z", "h", "c"), constants=_GATES, undefined=is_empty)
+for _direction in ("forward", "reverse"):
+    case(
+        f"DynamicQuantizeLSTM {_direction}, lengths",
+        f'z, h, c = {_OP}DynamicQuantizeLSTM<hidden_size=4, direction="{_direction}">(x0, w, r, b, x1, x2, x3, , s, q, s, q)',
+        "t n 3", "int32: n", "1 n 4", "1 n 4", outputs=("z", "h", "c"), constants=_GATES, undefined=is_empty,
+        values={"x1": lengths(0, 0), "x2": within(-0.5, 0.5), "x3": within(-0.5, 0.5)})
+case(
+    "DynamicQuantizeLSTM both ways, scales of columns",
+    f'z = {_OP}DynamicQuantizeLSTM<hidden_size=4, direction="bidirectional", clip=0.5>(x0, w, r, b, , , , p, s, q, s, q)', "t n 3",
+    constants={
+        "w": _bytes(2, 3, 16), "r": _bytes(2, 4, 16), "b": weights(2, 32), "s": np.full((2, 16), 0.01, np.float32),
+        "q": np.full((2, 16), 120, np.uint8), "p": weights(2, 12)}, undefined=is_empty)
+_HEADS = {"w": _bytes(6, 24, signed=True), "b": weights(24), "s": np.float32(0.02), "t": np.float32(0.01), "p": np.uint8(120), "q": np.int8(3)}
+for _title, _mask, _size in (
+    ("", "", ()), (", mask of keys", "x1", ("int32: n m",)), (", mask of queries and keys", "x1", ("int32: n m m",)),
+    (", lengths", "x1", ("int32: n",)),
+):
+    for _causal in (0, 1):
+        case(
+            f"QAttention{_title}, unidirectional {_causal}",
+            f"z = {_OP}QAttention<num_heads=2, unidirectional={_causal}>(x0, w, b, s, t, {_mask}, p, q)", "uint8: n m 6", *_size,
+            constants=_HEADS, values={"x1": lengths(0, 1) if _title == ", lengths" else within(0, 2)}, undefined=is_empty)
+case(
+    "QAttention with a past", f"z, y = {_OP}QAttention<num_heads=2>(x0, w, b, s, t, , p, q, x1)", "uint8: n m 6", "2 n 2 p 4",
+    outputs=("z", "y"), constants=_HEADS, undefined=is_empty)
+_TABLES = {
+    "w": _bytes(7, 4), "o": _bytes(4, 4), "e": _bytes(2, 4), "g": _bytes(4), "b": _bytes(4), "s": np.float32(0.02), "p": np.uint8(120)}
+_EMBED = f"z, c = {_OP}QEmbedLayerNormalization"
+case(
+    "QEmbedLayerNormalization", f"{_EMBED}(x0, x1, w, o, e, g, b, x2, s, s, s, s, s, p, p, p, p, p)", "int32: n m", "int32: n m",
+    "int32: n m", outputs=("z", "c"), constants=_TABLES, undefined=is_empty,
+    values={"x0": within(0, 7), "x1": within(0, 2), "x2": within(0, 2)})
+case(
+    "QEmbedLayerNormalization of words and places", f"{_EMBED}(x0, , w, o, , g, b, , s, s, , s, s, p, p, , p, p)", "int32: n m",
+    outputs=("z", "c"), constants=_TABLES, undefined=is_empty, values={"x0": within(0, 7)})
