@@ -104,32 +104,7 @@ struct PackedHeads {
     var counts: ValueID
     switch type.rank {
     case 1:
-      // Whether the beginnings are there.
-      let isDouble = type.shape[0] != batch && type.shape[0] == batch * 2
-      try builder.require(by: op) {
-        try $0.equal(type.shape[0], isDouble ? batch * 2 : batch, "number of entries of the mask \(type) and of samples")
-      }
-      var lengthOf = Shape()
-      (lengthOf.start, lengthOf.end) = (1, 2)
-      var size = try builder.add1(lengthOf, [projected])
-      if let past {
-        (lengthOf.start, lengthOf.end) = (3, 4)
-        size = try builder.add1(Binary(.add), [size, try builder.add1(lengthOf, [past])])
-      }
-      let limit = try builder.add1(Squeeze(), [size, builder.integers([0])])
-      let range = try builder.add1(Range(), [try builder.scalar(0, .i64), limit, try builder.scalar(1, .i64)])
-      let places = try builder.add1(Cast(to: .i32), [range])
-      func column(_ part: ValueID) throws -> ValueID { try builder.add1(Unsqueeze(), [part, builder.integers([1])]) }
-      guard isDouble else {
-        counts = try builder.add1(Compare(.less), [places, try column(mask)])
-        break
-      }
-      var halves = Split(axis: 0)
-      halves.numOutputs = 2
-      let parts = try builder.add(halves, [mask], outputs: 2)
-      let isBefore = try builder.add1(Compare(.less), [places, try column(parts[0])])
-      let isBehind = try builder.add1(Compare(.greaterOrEqual), [places, try column(parts[1])])
-      counts = try builder.add1(Binary(.and), [isBefore, isBehind])
+      counts = try padding(mask, type.shape[0], batch: batch, projected, past: past, into: &builder)
     case 2, 3:
       let expected = type.rank == 2 ? [batch, total] : [batch, length, total]
       try builder.require(by: op) {
@@ -144,5 +119,42 @@ struct PackedHeads {
     let shift = try builder.add1(
       Where(), [counts, try builder.scalar(0, .f32), try builder.scalar(filter, .f32)])
     return try builder.add1(Unsqueeze(), [shift, builder.integers(type.rank == 3 ? [1] : [1, 2])])
+  }
+
+  /// Whether each position [batch, total length] lies before a sample's end and not before its beginning.
+  private func padding(
+    _ mask: ValueID, _ entries: Dim, batch: Dim, _ projected: ValueID, past: ValueID?, into builder: inout GraphBuilder
+  ) throws -> ValueID {
+    func size(_ value: ValueID, _ axis: Int) throws -> ValueID {
+      var shape = Shape()
+      (shape.start, shape.end) = (axis, axis + 1)
+      return try builder.add1(Squeeze(), [try builder.add1(shape, [value]), builder.integers([0])])
+    }
+    func places(_ count: ValueID) throws -> ValueID {
+      try builder.add1(Range(), [try builder.scalar(0, .i64), count, try builder.scalar(1, .i64)])
+    }
+    func column(_ part: ValueID) throws -> ValueID { try builder.add1(Unsqueeze(), [part, builder.integers([1])]) }
+    try builder.require(by: op) {
+      let subject = "number of entries of the mask, which are one a sample or two,"
+      try $0.atLeast(entries, batch, subject)
+      try $0.atLeast(batch * 2, entries, "twice the number of samples, which a mask of as many entries has at least,")
+      if entries != batch, entries != batch * 2 { try $0.divisible(entries, by: batch, subject) }
+    }
+    var total = try size(projected, 1)
+    if let past { total = try builder.add1(Binary(.add), [total, try size(past, 3)]) }
+    let positions = try builder.add1(Cast(to: .i32), [try places(total)])
+    if entries == batch { return try builder.add1(Compare(.less), [positions, try column(mask)]) }
+    let (samples, count) = (try size(projected, 0), try size(mask, 0))
+    let own = try places(samples)
+    let isBefore = try builder.add1(
+      Compare(.less), [positions, try column(try builder.add1(Gather(), [mask, own]))])
+    // Where there are no beginnings, the last end is read instead, and nothing lies before it.
+    let last = try builder.add1(Binary(.subtract), [count, try builder.scalar(1, .i64)])
+    let begins = try builder.add1(
+      Variadic(.minimum), [try builder.add1(Binary(.add), [own, samples]), last])
+    let isBehind = try builder.add1(
+      Compare(.greaterOrEqual), [positions, try column(try builder.add1(Gather(), [mask, begins]))])
+    let hasNone = try builder.add1(Compare(.lessOrEqual), [count, samples])
+    return try builder.add1(Binary(.and), [isBefore, try builder.add1(Binary(.or), [isBehind, hasNone])])
   }
 }
