@@ -24,6 +24,7 @@ struct QuantizeCommand: ParsableCommand {
       """)
 
   enum Method: String, CaseIterable, ExpressibleByArgument { case minmax, percentile, entropy, mse }
+  enum Results: String, CaseIterable, ExpressibleByArgument { case none, convolutions, all }
   enum Weights: String, CaseIterable, ExpressibleByArgument { case int8, int4 }
   enum Format: String, CaseIterable, ExpressibleByArgument { case qdq, matmulnbits }
 
@@ -50,9 +51,12 @@ struct QuantizeCommand: ParsableCommand {
   @Flag(help: "Activations as int8 without zero point.")
   var symmetric = false
 
-  @Flag(
-    name: .customLong("no-results"), help: "Leave the results of convolutions in f32: slower, and closer to the model.")
-  var noResults = false
+  @Option(
+    help: """
+      Whose results are quantized where they come about: those of none, of convolutions, or of all layers. The fewer, the closer to the \
+      model; onnxruntime computes MatMul with a bias behind it in bytes only with all.
+      """)
+  var results = Results.convolutions
 
   @Option(
     parsing: .upToNextOption,
@@ -121,7 +125,12 @@ struct QuantizeCommand: ParsableCommand {
       }
     options.perChannel = !perTensor
     options.symmetric = symmetric
-    options.quantizesResults = !noResults
+    options.results =
+      switch results {
+      case .none: .none
+      case .convolutions: .convolutions
+      case .all: .all
+      }
     options.excluded = exclude
     options.maximumLoss = maxLoss
     let quantizer = ByteQuantizer(options, runner: CompiledRunner.runner(threads: threads))

@@ -123,9 +123,12 @@ import Testing
 
   @Test func resultsOfConvolutionsAreQuantizedBehindTheirClips() throws {
     let pairs = { (graph: Graph) in graph.order.count { graph.nodes[$0].op is QuantizeLinear } }
-    // image, relu, conv2, sum and clip; without results: image, relu, sum and flatten.
+    // image, relu, conv2, sum, clip and flatten; without results: image, relu, sum and flatten.
     #expect(try pairs(Self.quantize(.cnn).graph) == 6)
-    let graph = try Self.quantize(.cnn) { $0.quantizesResults = false }.graph
+    #expect(try pairs(Self.quantize(.mlp).graph) == 3)
+    // The inputs of the three layers, and the results of the first two; that of the last one is an output.
+    #expect(try pairs(Self.quantize(.mlp) { $0.results = .all }.graph) == 5)
+    let graph = try Self.quantize(.cnn) { $0.results = .none }.graph
     #expect(pairs(graph) == 4)
     let sum = try Self.node(graph, named: "sum")
     #expect(

@@ -20,7 +20,7 @@ package struct QuantizableLayer: Sendable {
   package var bias: Int?
   /// The axis of the weights along which the result's channels lie; nil where channels cannot have scales of their own.
   package var channelAxis: Int?
-  /// Nodes behind a convolution that clip its result and are all that use it, and the last result.
+  /// Nodes behind the layer that clip its result and are all that use it, and the last result.
   package var clipping: [NodeID]
   package var result: ValueID
   /// Whether the result is no output of the model, so that it may be quantized where it comes about.
@@ -80,7 +80,7 @@ extension Graph {
       constant(layer.weights == 0 ? second : first) == nil
     else { return nil }
     layer.bias = bias(of: node, layer, weights)
-    if layer.kind == .conv { followClipping(&layer, users, outputs) }
+    followClipping(&layer, users, outputs)
     return layer
   }
 
@@ -143,10 +143,12 @@ extension Graph {
     var found: [String: String] = [:]
     var kinds: [String] = []
     for id in order {
-      guard let opType = nodes[id].op.onnxNode(inputs(of: id))?.opType else { continue }
+      guard let form = nodes[id].op.onnxNode(inputs(of: id)) else { continue }
+      let opType = form.opType
       let isQuantized =
         opType.hasPrefix("QLinear") || opType.hasPrefix("Quantize") || opType.hasPrefix("DynamicQuantize")
-        || opType.hasPrefix("DequantizeLinear") || opType.hasSuffix("Integer") || opType.hasSuffix("NBits")
+        || opType.hasPrefix("DequantizeLinear") || opType.contains("Integer") || opType.hasSuffix("NBits")
+        || form.domain == "com.microsoft" && opType.hasPrefix("Q")
       if isQuantized, found[opType] == nil {
         found[opType] = name(of: id)
         kinds.append(opType)

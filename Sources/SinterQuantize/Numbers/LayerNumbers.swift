@@ -31,6 +31,10 @@ struct LayerNumbers {
 extension QuantizableLayer {
   /// Whether the result is quantized where it comes about.
   func isQuantizedInPlace(_ options: QuantizationOptions) -> Bool {
-    kind == .conv && isInside && options.quantizesResults
+    switch options.results {
+    case .none: false
+    case .convolutions: isInside && kind == .conv
+    case .all: isInside
+    }
   }
 }
