@@ -1,9 +1,9 @@
 /// How a model is made to compute in bytes.
 package struct QuantizationOptions: Sendable {
   /// Whose results are quantized where they come about. Outputs of the model never are.
-package enum QuantizedResults: Sendable { case none, convolutions, all }
+  package enum QuantizedResults: Sendable { case none, convolutions, all }
 
-/// How the range of an activation is chosen from the values that were seen.
+  /// How the range of an activation is chosen from the values that were seen.
   package var method = CalibrationMethod.minMax
   /// Whether each result channel of the weights has a scale of its own.
   package var perChannel = true

@@ -47,6 +47,22 @@ import Testing
     }
   }
 
+  @Test func errorsAreMeasuredOnOtherData() throws {
+    try Self.withData { folder, model, data in
+      let other = "\(folder)/other"
+      try FileManager.default.createDirectory(atPath: other, withIntermediateDirectories: true)
+      for sample in 0..<40 {
+        let values = (0..<4).map { Float(($0 * 5 + sample) % 13 - 6) / 6 }
+        try NpyFile.write(.f32([4], values), to: "\(other)/\(sample).npy")
+      }
+      let outcome = try CommandTests.sinter(
+        "quantize", model, "--data", data, "--check", other, "-o", "\(folder)/q.onnx", "--max-loss", "0")
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(outcome.output.contains("0 of 1 layers quantized, 1 left in f32"), "\(outcome.output)")
+      #expect(outcome.output.contains("ranges from 5 runs, errors from 16 runs"))
+    }
+  }
+
   @Test func weightsOfFourBitsNeedNoData() throws {
     try Self.withData { folder, model, data in
       for format in ["qdq", "matmulnbits"] {

@@ -219,6 +219,11 @@ import Testing
     }
     #expect(error?.diagnostics.first?.id == "quantize.finite")
     #expect(error?.diagnostics.contains { $0.places == ["node fc1"] } ?? false)
+    let wrong = #expect(throws: DiagnosticError.self) {
+      let runs = SampleModel.mlp.samples.runs + [[HostTensor.random([1, 19], seed: 1)]]
+      return try quantizer.quantize(SampleModel.mlp.graph(), samples: GivenSamples(runs: runs))
+    }
+    #expect(wrong?.diagnostics.first?.places.contains("run 7 of 7 on the data") ?? false)
     let none = #expect(throws: DiagnosticError.self) {
       try quantizer.quantize(SampleModel.mlp.graph(), samples: GivenSamples(runs: []))
     }

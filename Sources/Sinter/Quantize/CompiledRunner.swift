@@ -12,7 +12,19 @@ package enum CompiledRunner {
       let session = try Files.withTemporaryFolder { folder throws(DiagnosticError) in
         Result { try compiled(graph, in: folder).session(threads: threads) }
       }.get()
-      return { inputs in try session.run(inputs) }
+      return { inputs in
+        do {
+          return try session.run(inputs)
+        } catch let error as DiagnosticError {
+          // The library is nowhere that anybody could look.
+          throw DiagnosticError(
+            error.diagnostics.map { diagnostic in
+              var copy = diagnostic
+              copy.places.removeAll { $0 == session.library.path }
+              return copy
+            })
+        }
+      }
     }
   }
 

@@ -14,6 +14,17 @@ package protocol SampleSource {
   func inputs(_ index: Int) throws -> [HostTensor]
 }
 
+extension SampleSource {
+  /// Says in errors which of the runs they happened in.
+  func locating<R>(_ index: Int, _ body: () throws -> R) throws -> R {
+    do {
+      return try body()
+    } catch let error as DiagnosticError {
+      throw error.located(at: "run \(index + 1) of \(count) on the data")
+    }
+  }
+}
+
 /// The values that tensors of a graph take on samples.
 struct Calibration {
   let histograms: [ValueID: ValueHistogram]
@@ -28,7 +39,7 @@ struct Calibration {
     let run: PreparedGraph = inner.isEmpty ? { _ in [] } : try runner(watched)
     for index in 0..<samples.count {
       let inputs = try samples.inputs(index)
-      let outputs = try run(inputs)
+      let outputs = try samples.locating(index) { try run(inputs) }
       for value in values {
         if let port = ports[value] { histograms[value, default: ValueHistogram()].add(inputs[port]) }
       }

@@ -12,10 +12,14 @@ struct CheckRuns {
   init(_ probe: LayerProbe, _ samples: any SampleSource, limit: Int, layers count: Int) throws {
     self.probe = probe
     let runs = min(samples.count, limit)
-    inputs = try (0..<runs).map { try samples.inputs($0 * samples.count / runs) }
+    let chosen = (0..<runs).map { $0 * samples.count / runs }
+    let inputs = try chosen.map { try samples.inputs($0) }
+    self.inputs = inputs
     var layers = [ErrorSums](repeating: ErrorSums(), count: count)
-    references = try inputs.map { inputs in
-      let outcome = try probe.run(inputs, quantized: layers.map { _ in false })
+    references = try inputs.indices.map { index in
+      let outcome = try samples.locating(chosen[index]) {
+        try probe.run(inputs[index], quantized: layers.map { _ in false })
+      }
       for (index, error) in outcome.layers.enumerated() { layers[index].add(signal: error.signal, noise: error.noise) }
       return outcome.outputs
     }

@@ -118,8 +118,10 @@ extension Graph {
         hint: "leave it as it is with --exclude '\(layer.name)'")
     }
     guard let weights = node.inputs[layer.weights].flatMap({ constant($0) }) else { return [] }
-    guard weights.element == .f32 else {
-      return [problem("quantize.type", "layers of type f32 are quantized, but the weights are \(weights.type)")]
+    let types = [node.inputs[layer.activation].flatMap { type(of: $0).tensor }, weights.type]
+    if let other = types.first(where: { $0?.element != .f32 }) {
+      let found = other.map { "\($0)" } ?? "no tensor"
+      return [problem("quantize.type", "layers of type f32 are quantized, but an input is \(found)")]
     }
     let bias = layer.bias.flatMap { node.inputs[$0] }.flatMap { constant($0) }
     for (name, tensor) in [("weights", weights), ("bias", bias)] {
