@@ -26,6 +26,8 @@ test-python: setup .venv/stamp
 	@mkdir -p .build/test
 	.build/debug/digits-demo models/digits/digits.safetensors .build/test
 	$(PYTHON) Tests/Peers/test_digits.py .build/test
+	swift build --product sinter
+	$(PYTHON) Tests/Peers/test_quantize.py .build/debug/sinter .build/test
 
 # The debug build compiles small models about as fast as the release build, whose own build takes longer than the whole suite.
 test-onnx: setup .venv/stamp ## the official ONNX suite against the list of what passes; SINTER_BLESS=1 writes the list anew

@@ -25,6 +25,7 @@ let package = Package(
     .target(name: "SinterIR", dependencies: ["SinterCore", "SinterForms"]),
     .target(name: "SinterOps", dependencies: ["SinterCore", "SinterForms", "SinterIR"]),
     .target(name: "SinterPasses", dependencies: ["SinterCore", "SinterForms", "SinterIR", "SinterOps"]),
+    .target(name: "SinterQuantize", dependencies: ["SinterCore", "SinterIR", "SinterOps", "SinterPasses"]),
     .target(name: "SinterKernelIR", dependencies: ["SinterCore", "SinterForms"]),
     .target(name: "SinterCPU", dependencies: ["SinterCore", "SinterForms", "SinterKernelIR"]),
     .target(
@@ -39,13 +40,13 @@ let package = Package(
       name: "Sinter",
       dependencies: [
         "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU", "SinterLLVM",
-        "SinterONNX", "SinterVisual", "SinterModel",
+        "SinterONNX", "SinterQuantize", "SinterVisual", "SinterModel",
       ]),
     .executableTarget(
       name: "SinterCLI",
       dependencies: [
         "Sinter", "SinterCore", "SinterIR", "SinterKernelIR", "SinterCPU", "SinterLLVM", "SinterModel", "SinterONNX",
-        "SinterOps", "SinterPasses", "SinterVisual",
+        "SinterOps", "SinterPasses", "SinterQuantize", "SinterVisual",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -94,6 +95,11 @@ let package = Package(
       name: "PromiseTests",
       dependencies: ["SinterCLI", "Sinter", "SinterCore", "SinterLLVM", "SinterONNX", "SinterOps", "TestSupport"],
       exclude: ["programs"]),
+    .testTarget(
+      name: "SinterQuantizeTests",
+      dependencies: [
+        "Sinter", "SinterCore", "SinterIR", "SinterONNX", "SinterOps", "SinterPasses", "SinterQuantize", "TestSupport",
+      ]),
     .testTarget(name: "SinterIRTests", dependencies: ["SinterCore", "SinterForms", "SinterIR", "SinterOps"]),
     .testTarget(
       name: "SinterOpsTests",

@@ -38,9 +38,16 @@ public enum Pipelines {
     .deadCode,
   ]
 
+  /// Before weights are quantized: they become constants of the layers that they belong to, and all else stays as it was written.
+  public static let prepareQuantization: [Pass] = [
+    .constantFolding,
+    .foldNormalization,
+    .deadCode,
+  ]
+
   /// All passes, for the command line and the documentation.
   public static var all: [Pass] {
     var seen: Set<String> = []
-    return (optimize + simplify).filter { seen.insert($0.name).inserted }
+    return (optimize + simplify + prepareQuantization).filter { seen.insert($0.name).inserted }
   }
 }

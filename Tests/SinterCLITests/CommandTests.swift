@@ -19,7 +19,9 @@ import Testing
     return folder.appendingPathComponent("sinter").path
   }()
 
-  static func sinter(_ arguments: String...) throws -> Outcome {
+  static func sinter(_ arguments: String...) throws -> Outcome { try run(arguments) }
+
+  static func run(_ arguments: [String]) throws -> Outcome {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: binary)
     process.arguments = arguments

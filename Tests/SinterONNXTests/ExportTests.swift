@@ -43,6 +43,23 @@ struct ExportTests {
     #expect(again.nodes[again.order[0]].origin[0].source == "Model.swift:7")
   }
 
+  @Test func textsOfTheSourceAreKept() throws {
+    var source = ImportTests.file([OnnxFile.Node("Twice", name: "n", inputs: ["x"], outputs: ["y"])])
+    (source.doc, source.domain, source.modelVersion) = ("a model", "org.example", 7)
+    source.metadata = [.init("license", "free")]
+    source.graph.doc = "a graph"
+    source.graph.nodes[0].doc = "doubles"
+    source.graph.nodes[0].metadata = [.init("owner", "me"), .init("sinter.path", "layer")]
+    source.graph.inputs[0].doc = "what goes in"
+    let exported = try OnnxExporter().file(of: ImportTests.importer.graph(of: source)).keepingTexts(of: source)
+    let again = try SampleModels.read(exported.encoded())
+    #expect(again.doc == "a model" && again.domain == "org.example" && again.modelVersion == 7)
+    #expect(again.metadata == source.metadata && again.graph.doc == "a graph")
+    #expect(again.graph.nodes[0].doc == "doubles" && again.graph.inputs[0].doc == "what goes in")
+    #expect(again.graph.nodes[0].metadata == source.graph.nodes[0].metadata)
+    #expect(again.producerName == "sinter")
+  }
+
   @Test func namesAreUnique() throws {
     var builder = GraphBuilder(name: "g")
     let x = builder.input(Fact(.f32, [2]), named: "x")

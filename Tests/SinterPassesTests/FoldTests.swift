@@ -25,6 +25,32 @@ import Testing
     #expect(graph.operatorNames == ["Conv"])
   }
 
+  @Test(arguments: [false, true]) func batchNormalizationAloneGoesIntoTheConvolution(bias: Bool) throws {
+    var builder = GraphBuilder(name: "conv-bn")
+    builder.origin = [Origin(node: "conv")]
+    let y = try Self.conv(&builder, bias: bias)
+    builder.origin = [Origin(node: "norm")]
+    let parameters = (0..<4).map { builder.constant(Self.positive(4, seed: UInt64($0))) }
+    let z = try builder.add1(BatchNormalization(), [y] + parameters)
+    // Behind what is no convolution it stays, and so does a scale.
+    let active = try builder.add1(Unary(.relu), [z])
+    let normalized = try builder.add1(BatchNormalization(), [active] + parameters)
+    builder.output(try builder.add1(Binary(.multiply), [normalized, builder.constant(.f32([], [3]))]), named: "y")
+    let graph = try expectSameMeaning(builder.graph, after: Pipelines.prepareQuantization, sizes: [Symbol("n"): 2])
+    #expect(graph.operatorNames == ["Conv", "Unary", "BatchNormalization", "Binary"])
+    #expect(graph.nodes[graph.order[0]].origin.map(\.node) == ["conv", "norm"], "named after the convolution")
+  }
+
+  @Test func batchNormalizationOfWhatOthersUseStays() throws {
+    var builder = GraphBuilder(name: "conv-bn")
+    let y = try Self.conv(&builder, bias: true)
+    let parameters = (0..<4).map { builder.constant(Self.positive(4, seed: UInt64($0))) }
+    builder.output(try builder.add1(BatchNormalization(), [y] + parameters), named: "y")
+    builder.output(y, named: "z")
+    let graph = try expectSameMeaning(builder.graph, after: [.foldNormalization], sizes: [Symbol("n"): 2])
+    #expect(graph.operatorNames == ["Conv", "BatchNormalization"])
+  }
+
   @Test func batchNormalizationGoesIntoTheTransposedConvolution() throws {
     var builder = GraphBuilder(name: "deconv-bn")
     let x = builder.input(Fact(.f32, ["n", 3, 4, 4]), named: "x")

@@ -25,6 +25,9 @@ let moduleTable: [ModuleRow] = [
     name: "SinterPasses", holds: "one pass per file, and the pipelines",
     mayImport: ["SinterCore", "SinterForms", "SinterIR", "SinterOps"]),
   ModuleRow(
+    name: "SinterQuantize", holds: "models made to compute in bytes: ranges, numbers, inserted nodes, errors",
+    mayImport: ["SinterCore", "SinterIR", "SinterOps", "SinterPasses"]),
+  ModuleRow(
     name: "SinterKernelIR", holds: "kernels: builder, text, verifier, interpreter, math, memory planner",
     mayImport: ["SinterCore", "SinterForms"]),
   ModuleRow(
@@ -47,12 +50,12 @@ let moduleTable: [ModuleRow] = [
     name: "Sinter", holds: "what users import",
     mayImport: [
       "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU", "SinterLLVM",
-      "SinterONNX", "SinterVisual", "SinterModel", "Foundation",
+      "SinterONNX", "SinterQuantize", "SinterVisual", "SinterModel", "Foundation",
     ]),
   ModuleRow(
     name: "SinterCLI", holds: "the command line",
     mayImport: [
       "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU",
-      "SinterLLVM", "SinterONNX", "SinterVisual", "SinterModel", "ArgumentParser", "Foundation",
+      "SinterLLVM", "SinterONNX", "SinterQuantize", "SinterVisual", "SinterModel", "ArgumentParser", "Foundation",
     ]),
 ]

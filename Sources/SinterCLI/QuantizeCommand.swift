@@ -1,0 +1,157 @@
+import ArgumentParser
+import Sinter
+import SinterIR
+import SinterONNX
+import SinterQuantize
+
+/// `sinter quantize`: a model in bytes, as standard ONNX.
+struct QuantizeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "quantize",
+    abstract: "Make a model compute in bytes, with ranges taken from data, and write it as standard ONNX.",
+    discussion: """
+      Example: sinter quantize model.onnx --data calibration.npz -o model-int8.onnx
+               sinter quantize model.onnx --data samples --method entropy --max-loss 0.02 --report report.json -o model-int8.onnx
+               sinter quantize llm.onnx --weights int4 --block 32 -o llm-int4.onnx
+
+      Convolutions, MatMul and Gemm with constant weights get pairs of QuantizeLinear and DequantizeLinear (QDQ) at their inputs, and \
+      convolutions at their results; batch normalization goes into the convolution before it. Weights are int8 with a scale for each \
+      channel, biases int32, activations uint8 with a zero point.
+
+      Data is an .npz file with an array for each input, whose first axis counts samples, or a folder with one .npz file a run (or one \
+      .npy file, for models with one input). The table shows how far each layer's quantized result lies from its own on the same input, \
+      as a ratio of signal to noise, and how far the outputs do when all are quantized.
+      """)
+
+  enum Method: String, CaseIterable, ExpressibleByArgument { case minmax, percentile, entropy, mse }
+  enum Results: String, CaseIterable, ExpressibleByArgument { case none, convolutions, all }
+  enum Weights: String, CaseIterable, ExpressibleByArgument { case int8, int4 }
+  enum Format: String, CaseIterable, ExpressibleByArgument { case qdq, matmulnbits }
+
+  @OptionGroup var model: ModelArgument
+
+  @Option(help: "What ranges are taken from: an .npz file, or a folder of .npz or .npy files.", completion: .file())
+  var data: String?
+
+  @Option(name: [.customShort("o"), .customLong("output")], help: "The ONNX file to write.", completion: .file())
+  var output: String
+
+  @Option(
+    help: """
+      How ranges are chosen: all values, so many percent of them, the least divergence (entropy), or the least squared error (mse).
+      """)
+  var method = Method.minmax
+
+  @Option(help: "How many percent of the values --method percentile keeps.")
+  var percentile = 99.99
+
+  @Flag(help: "One scale for all weights of a layer, instead of one for each channel.")
+  var perTensor = false
+
+  @Flag(help: "Activations as int8 without zero point.")
+  var symmetric = false
+
+  @Option(
+    help: """
+      Whose results are quantized where they come about: those of none, of convolutions, or of all layers. The fewer, the closer to the \
+      model; onnxruntime computes MatMul with a bias behind it in bytes only with all.
+      """)
+  var results = Results.convolutions
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Layers that stay in f32, by name or pattern, as in '/head/*'.", valueName: "name"))
+  var exclude: [String] = []
+
+  @Option(
+    help: """
+      The most that any output may differ, as root mean square beside that of the output itself; layers are left in f32, the worst first, \
+      until this holds.
+      """)
+  var maxLoss: Double?
+
+  @Option(help: "Data to measure errors on, instead of that which ranges are taken from.", completion: .file())
+  var check: String?
+
+  @Option(help: "Write all figures in JSON.", completion: .file())
+  var report: String?
+
+  @Option(help: "int8 for weights and activations; int4 for the weights of MatMul and Gemm alone, which needs no data.")
+  var weights = Weights.int8
+
+  @Option(help: "How many weights of int4 share a scale.")
+  var block = 32
+
+  @Option(help: "How int4 is written: standard DequantizeLinear of opset 21, or MatMulNBits as onnxruntime has it.")
+  var format = Format.qdq
+
+  @Option(help: "Threads that run the model; 0 for all.")
+  var threads = 0
+
+  func validate() throws {
+    if !(percentile > 0 && percentile <= 100) {
+      throw ValidationError("--percentile must be more than 0 and at most 100")
+    }
+    if let maxLoss, !(maxLoss >= 0) { throw ValidationError("--max-loss must be at least 0") }
+    if threads < 0 { throw ValidationError("--threads must be at least 0") }
+    if weights == .int8, data == nil {
+      throw ValidationError("--data is missing: ranges of activations are taken from it. Or give --weights int4")
+    }
+    if weights == .int4 {
+      if block < 16 || block.nonzeroBitCount != 1 { throw ValidationError("--block must be a power of two from 16 on") }
+      if maxLoss != nil { throw ValidationError("--max-loss goes with --weights int8") }
+      if data != nil || check != nil { throw ValidationError("--weights int4 takes no data") }
+    }
+  }
+
+  func run() throws {
+    let source = model.model.hasSuffix(".sinter") ? nil : try OnnxFile(reading: model.model)
+    let graph = try model.graph()
+    let (quantized, made) = try weights == .int4 ? inFourBits(graph) : inBytes(graph)
+    let file = try OnnxExporter().file(of: quantized)
+    try (source.map { file.keepingTexts(of: $0) } ?? file).write(to: output)
+    if let report { try OutputFile.write(try QuantizationReportFile.json(made), to: report) }
+    print(QuantizationTable(made).text)
+  }
+
+  private func inBytes(_ graph: Graph) throws -> (Graph, QuantizationReport) {
+    var options = QuantizationOptions()
+    options.method =
+      switch method {
+      case .minmax: .minMax
+      case .percentile: .percentile(percentile)
+      case .entropy: .entropy
+      case .mse: .squaredError
+      }
+    options.perChannel = !perTensor
+    options.symmetric = symmetric
+    options.results =
+      switch results {
+      case .none: .none
+      case .convolutions: .convolutions
+      case .all: .all
+      }
+    options.excluded = exclude
+    options.maximumLoss = maxLoss
+    let quantizer = ByteQuantizer(options, runner: CompiledRunner.runner(threads: threads))
+    // What is wrong with the model and what is wrong with the data is told together.
+    var problems = quantizer.problems(of: graph)
+    func samples(_ path: String?) -> CalibrationData? {
+      guard let path else { return nil }
+      do {
+        return try CalibrationData(path, for: graph)
+      } catch {
+        problems += (error as? DiagnosticError)?.diagnostics ?? [Diagnostic(.user, "quantize.data", "\(error)")]
+        return nil
+      }
+    }
+    let (data, checks) = (samples(data), samples(check))
+    guard problems.isEmpty, let data else { throw DiagnosticError(problems) }
+    return try quantizer.quantize(graph, samples: data, checks: checks)
+  }
+
+  private func inFourBits(_ graph: Graph) throws -> (Graph, QuantizationReport) {
+    try BlockQuantizer(block: block, form: format == .qdq ? .dequantized : .matMulNBits, excluded: exclude).quantize(
+      graph)
+  }
+}
