@@ -178,6 +178,49 @@ class Quantized(unittest.TestCase):
             exact = weights[bias].astype(np.float64) / found[f"{bias}_scale"].astype(np.float64)
             np.testing.assert_array_equal(found[f"{bias}_quantized"], np.rint(exact).astype(np.int32))
 
+    def test_odd_layers_run(self):
+        rng = np.random.default_rng(9)
+
+        def layer(kind, shape, weights, bias=None, left=False, **attributes):
+            return kind, shape, weights, bias, left, attributes
+
+        layers = {
+            "constant on the left": layer("MatMul", [3, 6, 2], [4, 6], left=True),
+            "vector": layer("MatMul", [6], [6, 5]),
+            "batch of matrices": layer("MatMul", [2, 3, 6], [2, 6, 5]),
+            "transposed": layer("Gemm", [6, 3], [5, 6], [5], alpha=0.5, beta=2.0, transA=1, transB=1),
+            "one number": layer("Gemm", [3, 6], [6, 5], [1]),
+            "constant on the left of Gemm": layer("Gemm", [6, 3], [5, 6], [5, 1], left=True),
+            "groups": layer("Conv", [2, 4, 5, 5], [6, 2, 3, 3], [6], group=2),
+            "one axis, one channel a group": layer("Conv", [2, 4, 9], [4, 1, 3], group=4),
+            "three axes": layer("Conv", [2, 3, 4, 5, 6], [4, 3, 2, 2, 2], [4]),
+        }
+        for name, (kind, shape, weights, bias, left, attributes) in layers.items():
+            constants = [numpy_helper.from_array(rng.standard_normal(weights).astype(np.float32), "w")]
+            if bias:
+                constants.append(numpy_helper.from_array(rng.standard_normal(bias).astype(np.float32), "b"))
+            inputs = (["w", "x"] if left else ["x", "w"]) + (["b"] if bias else [])
+            nodes = [
+                helper.make_node(kind, inputs, ["y"], "layer", **attributes), helper.make_node("Tanh", ["y"], ["z"], "tanh")]
+            graph = helper.make_graph(
+                nodes, "odd", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+                [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)], constants)
+            path = self.path / "odd.onnx"
+            onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+            samples = rng.standard_normal([4, *shape]).astype(np.float32)
+            np.savez(self.path / "odd.npz", x=samples)
+            for way in ([], ["--per-tensor"], ["--symmetric"], ["--results", "all"]):
+                with self.subTest(layer=name, way=way):
+                    data = ["--data", str(self.path / "odd.npz")]
+                    quantized = self.quantize(path, *data, *way, data=False)
+                    results = []
+                    for file in (path, quantized):
+                        session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+                        results.append(np.stack([session.run(None, {"x": sample})[0] for sample in samples]))
+                    loss = np.sqrt(((results[0] - results[1]) ** 2).mean() / (results[0] ** 2).mean())
+                    self.assertLess(loss, 0.05)
+                    self.assertLess(abs(loss - self.report["loss"]), 0.2 * loss)
+
     def test_names_and_texts_stay(self):
         quantized = onnx.load(self.quantize(self.models["small"]))
         self.assertEqual(quantized.doc_string, "a small model")

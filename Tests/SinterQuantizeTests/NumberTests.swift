@@ -22,8 +22,8 @@ func logarithm(_ value: Double) -> Double { log(value) }
   }
 
   @Test func nothingButZerosHasAScale() {
-    #expect(ActivationScale(0...0, symmetric: false).scale == 1)
-    #expect(ActivationScale(0...1e-44, symmetric: true).scale == 1)
+    #expect(ActivationScale(0...0, symmetric: false) == ActivationScale(0...1, symmetric: false))
+    #expect(ActivationScale(0...1e-44, symmetric: true) == ActivationScale(0...1, symmetric: true))
   }
 
   @Test func eachChannelHasItsScale() {

@@ -10,8 +10,8 @@ package struct ActivationScale: Hashable, Sendable {
   package init(_ range: ClosedRange<Double>, symmetric: Bool) {
     let (low, high) = (min(range.lowerBound, 0), max(range.upperBound, 0))
     let step = Float(symmetric ? max(-low, high) / 127 : (high - low) / 255)
-    // A step that is no normal number tells nothing but zeros.
-    scale = step >= .leastNormalMagnitude ? step : 1
+    // A step that is no normal number tells nothing but zeros. Any other serves them; that of 0 ... 1 does not make the scale of a bias coarse.
+    scale = step >= .leastNormalMagnitude ? step : 1 / (symmetric ? 127 : 255)
     element = symmetric ? .i8 : .u8
     zeroPoint = symmetric ? 0 : max(0, min(255, Int((-low / Double(scale)).rounded(.toNearestOrEven))))
   }
