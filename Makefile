@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python test-onnx demo bench promises bench-runtime conformance sizes fuzz fuzz-sizes format onnx-proto clean
+.PHONY: help setup build test test-python test-onnx demo bench promises bench-runtime conformance sizes quantized fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -33,6 +33,7 @@ test-python: setup .venv/stamp
 test-onnx: setup .venv/stamp ## the official ONNX suite against the list of what passes; SINTER_BLESS=1 writes the list anew
 	swift build --product sinter
 	$(PYTHON) Tests/Conformance/conformance.py --sinter .build/debug/sinter --jobs $(JOBS) --baseline Tests/Conformance/passing.txt
+	$(PYTHON) Tests/Conformance/quantized.py --sinter .build/debug/sinter
 
 demo: setup ## a digit classifier from Swift to a C library, an ONNX file and drawings
 	models/digits/demo.sh
@@ -57,6 +58,9 @@ sizes: build .venv/stamp ## operators at random sizes of inputs beside ONNX Runt
 
 fuzz: setup ## random graphs, optimized and compiled, against what they mean: make fuzz CASES=500
 	SINTER_FUZZ=$(or $(CASES),500) swift test --disable-xctest --filter Random
+
+quantized: build .venv/stamp ## files of ONNX Runtime's quantizers and optimizer beside ONNX Runtime: make quantized ONLY=lstm
+	$(PYTHON) Tests/Conformance/quantized.py --sinter .build/release/sinter $(ONLY)
 
 fuzz-sizes: setup ## random graphs at random sizes, for an hour: make fuzz-sizes SECONDS=60, or CASES=500, or SEED=7
 	$(if $(CASES),SINTER_FUZZ=$(CASES),SINTER_FUZZ_SECONDS=$(or $(SECONDS),3600)) $(if $(SEED),SINTER_FUZZ_SEED=$(SEED)) \

@@ -67,6 +67,18 @@ extension Dim {
     package var sizes: [Dim]
   }
 
+  /// The sizes that this is one of, where it is a minimum, a maximum, a joint size or a place, or a sum with one of these.
+  package var parts: Choices? {
+    guard let atom else { return choices }
+    switch atom {
+    case .minimum: return Choices(kind: .least, sizes: atom.members)
+    case .maximum: return Choices(kind: .greatest, sizes: atom.members)
+    case .joint: return Choices(kind: .any, sizes: atom.members)
+    case .place(let index, let size): return Choices(kind: .any, sizes: [index, index + size])
+    case .symbol, .quotient, .remainder, .product, .overflow: return nil
+    }
+  }
+
   /// This size with the sum pulled into the first minimum, maximum, joint size or place that is a term of it: `max(a, b) - a` is the
   /// greater of `0` and `b - a`. Nil where there is none beside other terms, or the sums overflow.
   package var choices: Choices? {

@@ -1,5 +1,5 @@
 /// Sebastiano Vigna's SplitMix64: a sequence of 64-bit numbers that follows from its seed alone.
-package struct SplitMix64: Sendable {
+package struct SplitMix64: RandomNumberGenerator, Sendable {
   private var state: UInt64
 
   package init(seed: UInt64) { state = seed }

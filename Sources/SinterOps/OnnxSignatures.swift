@@ -247,9 +247,13 @@ extension OnnxSignature {
     Upsample 9 2
     Where 9 3
     Xor 1 2
+    com.microsoft::Attention 1 7 num_heads
+    com.microsoft::BiasGelu 1 2
     com.microsoft::DequantizeLinear 1 3
     com.microsoft::DynamicQuantizeLSTM 1 12
     com.microsoft::DynamicQuantizeMatMul 1 5
+    com.microsoft::EmbedLayerNormalization 1 9
+    com.microsoft::FastGelu 1 2
     com.microsoft::GatherBlockQuantized 1 4
     com.microsoft::MatMulIntegerToFloat 1 7
     com.microsoft::MatMulNBits 1 6 K N block_size
@@ -265,5 +269,7 @@ extension OnnxSignature {
     com.microsoft::QLinearSigmoid 1 5
     com.microsoft::QLinearSoftmax 1 5 opset
     com.microsoft::QuantizeLinear 1 3
+    com.microsoft::SkipLayerNormalization 1 5
+    com.microsoft::SkipSimplifiedLayerNormalization 1 4
     """
 }

@@ -16,6 +16,7 @@ extension OpTable {
     ReadSizes.self,
 
     // Elementwise
+    BiasGelu.self,
     Binary.self,
     BitCast.self,
     Cast.self,
@@ -99,12 +100,14 @@ extension OpTable {
 
     // Normalization
     BatchNormalization.self,
+    EmbedLayerNormalization.self,
     GroupNormalization.self,
     LRN.self,
     LayerNormalization.self,
     LpNormalization.self,
     MeanVarianceNormalization.self,
     RMSNormalization.self,
+    SkipLayerNormalization.self,
 
     // Pooling
     AveragePool.self,
@@ -164,6 +167,7 @@ extension OpTable {
     Attention.self,
     CausalConvWithState.self,
     LinearAttention.self,
+    PackedAttention.self,
     RotaryEmbedding.self,
     TensorScatter.self,
   ]

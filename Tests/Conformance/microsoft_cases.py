@@ -31,6 +31,16 @@ def has_single_rows(shapes):
     return is_empty(shapes) or shapes[0][-1] == 1 or shapes[0][1] == 1
 
 
+def wraps(shapes):
+    """What is added has another number of examples: onnxruntime begins again, or leaves some out."""
+    return is_empty(shapes) or shapes[1][0] != shapes[0][0]
+
+
+def ignores_mask(shapes):
+    """A mask of one column, which onnxruntime takes for none."""
+    return is_empty(shapes) or shapes[1][1] == 1
+
+
 def _even(generator, shape, shapes):
     """Zero points: rounding half to even gives the same before they are added and after."""
     return 2 * generator.integers(30, 90, shape)
@@ -172,7 +182,8 @@ for _title, _mask, _size in (
         case(
             f"QAttention{_title}, unidirectional {_causal}",
             f"z = {_OP}QAttention<num_heads=2, unidirectional={_causal}>(x0, w, b, s, t, {_mask}, p, q)", "uint8: n m 6", *_size,
-            constants=_HEADS, values={"x1": lengths(0, 1) if _title == ", lengths" else within(0, 2)}, undefined=is_empty)
+            constants=_HEADS, values={"x1": lengths(0, 1) if _title == ", lengths" else within(0, 2)},
+            undefined=ignores_mask if _title == ", mask of keys" else is_empty)
 case(
     "QAttention with a past", f"z, y = {_OP}QAttention<num_heads=2>(x0, w, b, s, t, , p, q, x1)", "uint8: n m 6", "2 n 2 p 4",
     outputs=("z", "y"), constants=_HEADS, undefined=is_empty)
@@ -186,3 +197,38 @@ case(
 case(
     "QEmbedLayerNormalization of words and places", f"{_EMBED}(x0, , w, o, , g, b, , s, s, , s, s, p, p, , p, p)", "int32: n m",
     outputs=("z", "c"), constants=_TABLES, undefined=is_empty, values={"x0": within(0, 7)})
+
+# What onnxruntime's optimizer makes of transformers
+
+case("BiasGelu", f"z = {_OP}BiasGelu(x0, x1)", "a m n", "n")
+case("FastGelu", f"z = {_OP}FastGelu(x0)", "m n")
+case("FastGelu with a bias", f"z = {_OP}FastGelu(x0, x1)", "a m n", "n", undefined=is_empty)
+case(
+    "SkipLayerNormalization", f"z, , , y = {_OP}SkipLayerNormalization(x0, x1, x2, x3, x4)", "a m n", "a m n", "n", "n", "n",
+    outputs=("z", "y"), undefined=wraps)
+case("SkipLayerNormalization of one example", f"z = {_OP}SkipLayerNormalization(x0, x1, x2)", "a m n", "m n", "n", undefined=is_empty)
+case(
+    "SkipSimplifiedLayerNormalization", f"z = {_OP}SkipSimplifiedLayerNormalization(x0, x1, x2, x3)", "a m n", "a m n", "n", "n",
+    undefined=wraps)
+_FLOATS = {"w": weights(7, 4), "o": weights(4, 4), "e": weights(2, 4), "g": weights(4), "b": weights(4)}
+case(
+    "EmbedLayerNormalization", f"z, c, y = {_OP}EmbedLayerNormalization(x0, x1, w, o, e, g, b, x2, x3)", "int32: n m", "int32: n m",
+    "int32: n m", "int32: 1 m", outputs=("z", "c", "y"), constants=_FLOATS, undefined=is_empty,
+    values={"x0": within(0, 7), "x1": within(0, 2), "x2": within(0, 2), "x3": within(0, 4)})
+case(
+    "EmbedLayerNormalization of words and places", f"z, c = {_OP}EmbedLayerNormalization(x0, , w, o, , g, b)", "int32: n m",
+    outputs=("z", "c"), constants=_FLOATS, undefined=is_empty, values={"x0": within(0, 7)})
+_PROJECTION = {"w": weights(6, 24), "b": weights(24)}
+for _causal in (0, 1):
+    case(
+        f"com.microsoft.Attention, mask of keys, unidirectional {_causal}",
+        f"z = {_OP}Attention<num_heads=2, unidirectional={_causal}>(x0, w, b, x1)", "n m 6", "int32: n m", constants=_PROJECTION,
+        values={"x1": within(0, 2)}, undefined=ignores_mask)
+case(
+    "com.microsoft.Attention with a bias of scores", f"z = {_OP}Attention<num_heads=2, scale=0.5>(x0, w, b, , , x1)", "n m 6", "n 2 m m",
+    constants=_PROJECTION, undefined=is_empty)
+case(
+    "com.microsoft.Attention with a past", f"z, y = {_OP}Attention<num_heads=2>(x0, w, b, , x1)", "n m 6", "2 n 2 p 4", outputs=("z", "y"), constants=_PROJECTION, undefined=is_empty)
+case(
+    "com.microsoft.Attention, values of another size", f"z = {_OP}Attention<num_heads=2, qkv_hidden_sizes=[4, 4, 16]>(x0, w, b)",
+    "n m 6", constants=_PROJECTION, undefined=is_empty)

@@ -125,4 +125,32 @@ import Testing
     try checkSchedules(of: fused, [unsigned([7, 12])], tolerance: 0, machines: Self.machines)
     #expect(try kernels(fused).count == 1)
   }
+
+  /// Where two products meet, the one that is stored is stored as bytes.
+  @Test func narrowResultsAreStored() throws {
+    var lowering = Lowering(name: "residual")
+    let x = lowering.input(TensorType(.u8, [7, 12]), named: "a")
+    func product(_ seed: Int) throws -> Operand {
+      let w = lowering.constant(signed([12, 21], seed: seed))
+      let sums = try lowering.contract(
+        batch: [], m: [7], n: [21], k: [12], accumulate: .i32, lhs: { builder, _, m, k in builder.load(x.id, m + k) },
+        rhs: { builder, _, n, k in builder.load(w.id, k + n) })
+      let moved = try lowering.element([7, 21]) { builder, index in builder.load(sums.id, index) + builder.constant(99, .i32) }
+      return try lowering.element([7, 21]) { builder, index in
+        let real = builder.load(moved.id, index).cast(to: .f32) * 0.002
+        return real.clamped(builder.constant(-128, .f32), builder.constant(127, .f32)).cast(to: .i32).cast(to: .i8)
+      }
+    }
+    let (a, b) = (try product(1), try product(2))
+    let sum = try lowering.element([7, 21]) { builder, index in
+      builder.load(a.id, index).cast(to: .i32) + builder.load(b.id, index).cast(to: .i32)
+    }
+    let result = try lowering.element([7, 21]) { builder, index in builder.load(sum.id, index).cast(to: .f32) * 0.5 }
+    lowering.output(result, named: "y")
+    let fused = Fusion.fuse(lowering.program).program
+    try checkSchedules(of: fused, [unsigned([7, 12])], tolerance: 0, machines: Self.machines)
+    let buffers = try Scheduler.schedule(fused, for: .x86_64_v4).buffers.elements
+    #expect(try kernels(fused).count == 2)
+    #expect(!buffers.contains { $0.element == .i32 }, "\(buffers.map { "\($0.name): \($0.element)" })")
+  }
 }

@@ -14,10 +14,12 @@ import Testing
   }
 
   /// The plans of several convolutions, by layer.
-  private static func plans(_ layers: [Layer], options: ScheduleOptions = ScheduleOptions()) -> [WinogradPlan?] {
+  private static func plans(
+    _ layers: [Layer], batch: Dim = 1, options: ScheduleOptions = ScheduleOptions()
+  ) -> [WinogradPlan?] {
     var lowering = Lowering(name: "layers")
     for layer in layers {
-      let shape: [Dim] = [1, Dim(layer.pixels), Dim(layer.pixels), Dim(layer.channels)]
+      let shape: [Dim] = [batch, Dim(layer.pixels), Dim(layer.pixels), Dim(layer.channels)]
       let x = lowering.input(TensorType(.f32, shape), named: "x")
       let weights = [layer.channels, layer.channels, 3, 3]
       let w = lowering.constant(HostTensor(.f32, weights, bytes: TensorBytes(count: Int(layer.bytes)) { _ in }))
@@ -50,6 +52,12 @@ import Testing
     let more = zip(plans, layers).reduce(0) { $0 + Self.moreBytes($1.0, $1.1) }
     let constants = layers.reduce(0) { $0 + $1.bytes }
     #expect(more > 0 && more <= max(Double(28 << 20), constants / 4))
+  }
+
+  /// A library has its weights whatever the batch is: they are chosen for one image.
+  @Test func openBatchesTakeNoMoreMemory() {
+    let layers = [Layer(pixels: 56, channels: 64), Layer(pixels: 14, channels: 512), Layer(pixels: 7, channels: 1024)]
+    #expect(Self.plans(layers, batch: "n").map { $0?.places } == Self.plans(layers).map { $0?.places })
   }
 
   @Test func canBeTurnedOff() {

@@ -88,5 +88,8 @@ import Testing
     try graph.require([Obligation(.atLeast, Dim("$n1") + "a", Dim("$n2") + 2, subject: "size")])
     #expect(graph.implies([Obligation(.atLeast, Dim("$n1") - "$n2" + Dim("a") * 2, -1, subject: "padded size")]))
     #expect(!graph.implies([Obligation(.atLeast, Dim("$n1") - "$n2" + "a", 3, subject: "padded size")]))
+    let stretched = Dim.joint(Dim("$n1") - "$n2" + "a", "b")
+    #expect(graph.implies([Obligation(.atLeast, stretched, 0, subject: "stretched size")]))
+    #expect(!graph.implies([Obligation(.atLeast, stretched, 1, subject: "stretched size")]))
   }
 }

@@ -66,10 +66,11 @@ package struct Compiler {
     return program
   }
 
-  /// The same computation with fewer stored values; the report says what was decided about each.
+  /// The same computation with fewer stored values and nothing left that constants determine; the report says what was decided about each.
   package mutating func fuse(_ program: FormProgram) throws -> FormProgram {
     let limits = backEnd.fusionLimits
-    let (fused, report) = try stage("fuse") { Fusion.fuse(program, limits: limits) }
+    let (moved, report) = try stage("fuse") { Fusion.fuse(program, limits: limits) }
+    let fused = try stage("fold") { ConstantForms.folded(moved) }
     fusion = report
     try dumps.write(report.description + "\n", as: "fuse", suffix: "report")
     try check(fused, after: "fuse")

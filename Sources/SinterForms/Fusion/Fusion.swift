@@ -266,18 +266,23 @@ package struct Fusion {
     return element.body.readsInPlace(value, values[value].type.shape) && !isNarrowBesideAnother(value, in: element.body)
   }
 
-  /// Whether a value takes fewer bytes than what it is computed from, and its consumer ends the work on another form's accumulators already:
-  /// stored in place of its own accumulators, it saves memory and the consumer's time.
+  /// Whether a value takes fewer bytes than the accumulators that it is computed from, and its consumer ends work on another form's as well:
+  /// stored in place of its own accumulators, it saves memory and the consumer's time. As an epilogue the consumer still goes to one of them.
   private func isNarrowBesideAnother(_ value: FormValueID, in consumer: Body) -> Bool {
-    guard let position = positions[value], case .compute(_, .element(let own)) = nodes[position] else { return false }
-    func accumulators(_ body: Body) -> [FormValueID] {
-      body.operands.filter { operand in
-        guard let at = positions[operand], case .compute(_, let form) = nodes[at] else { return false }
-        return form.accumulatorType != nil && values[operand].type.shape == values[value].type.shape
-      }
+    guard let own = accumulators(behind: value), own.bits > values[value].type.element.bits else { return false }
+    return consumer.operands.contains { $0 != value && accumulators(behind: $0) != nil }
+  }
+
+  /// The type of the accumulators that a chain of element work in place begins with.
+  private func accumulators(behind value: FormValueID, depth: Int = 0) -> ElementType? {
+    guard let position = positions[value], case .compute(_, let form) = nodes[position] else { return nil }
+    if let type = form.accumulatorType { return type }
+    guard case .element(let element) = form, depth < 8 else { return nil }
+    let shape = values[value].type.shape
+    for operand in element.body.operands where values[operand].type.shape == shape && element.body.readsInPlace(operand, shape) {
+      if let type = accumulators(behind: operand, depth: depth + 1) { return type }
     }
-    return accumulators(own.body).contains { values[$0].type.element.bits > values[value].type.element.bits }
-      && !accumulators(consumer).isEmpty
+    return nil
   }
 
   private func name(_ position: Int) -> FormValueID {

@@ -31,7 +31,7 @@ extension Graph {
   public func implies(_ relations: [Obligation]) -> Bool {
     let ranges = taughtRanges
     func follows(_ relation: Obligation, from known: [Obligation]) -> Bool {
-      relation.isSettled(ranges) == true || known.contains { $0.implies(relation) }
+      relation.follows(from: known, ranges)
     }
     let open = relations.filter { !follows($0, from: obligations) }
     if open.isEmpty { return true }
@@ -47,10 +47,7 @@ extension Graph {
     }
     guard rest.contains(where: { $0.symbols.contains { least[$0] != nil } }) else { return false }
     let knownSoFar = known.map(counted)
-    return rest.allSatisfy { relation in
-      let relation = counted(relation)
-      return relation.isSettled() == true || knownSoFar.contains { $0.implies(relation) }
-    }
+    return rest.allSatisfy { counted($0).follows(from: knownSoFar, [:]) }
   }
 
   /// The ranges of symbols, narrowed by what relations say of one: where `h + 2 >= 5`, h is at least 3.
@@ -85,11 +82,23 @@ extension Graph {
     let symbols = Set((known + [relation]).flatMap(\.symbols)).sorted()
     // Sums of products of sizes are seldom equal by chance: few values of each tell.
     let values = symbols.count <= 3 ? Array(0...5) : symbols.count <= 6 ? [0, 1, 2, 3] : [1, 2]
-    if symbols.count > 12 { return true }
+    func isCounterexample(_ assignment: [Symbol: Int]) -> Bool {
+      relation.holds { assignment[$0] } == false && known.allSatisfy { $0.holds { assignment[$0] } == true }
+    }
+    guard symbols.count <= 12 else {
+      // Too many to try all: some that are drawn.
+      var generator = SplitMix64(seed: 1)
+      return (0..<2000).contains { _ in
+        isCounterexample(
+          Dictionary(uniqueKeysWithValues: symbols.map { symbol in
+            (symbol, Int.random(in: 0...3, using: &generator).clamped(to: ranges[symbol] ?? 0...Int.max))
+          }))
+      }
+    }
     var assignment: [Symbol: Int] = [:]
     func search(_ rest: ArraySlice<Symbol>) -> Bool {
       guard let symbol = rest.first else {
-        return relation.holds { assignment[$0] } == false && known.allSatisfy { $0.holds { assignment[$0] } == true }
+        return isCounterexample(assignment)
       }
       return values.contains { value in
         if let range = ranges[symbol], !range.contains(value) { return false }
@@ -168,7 +177,24 @@ extension Fact {
   }
 }
 
+extension Int {
+  fileprivate func clamped(to range: ClosedRange<Int>) -> Int {
+    Swift.min(Swift.max(self, range.lowerBound), range.upperBound)
+  }
+}
+
 extension Obligation {
+  /// Whether it holds wherever known relations do, as far as that is easily told. A size that is one of several is at least something where
+  /// all of them are, or for the greatest of several, where one is.
+  fileprivate func follows(from known: [Obligation], _ ranges: [Symbol: ClosedRange<Int>], depth: Int = 3) -> Bool {
+    if isSettled(ranges) == true || known.contains(where: { $0.implies(self) }) { return true }
+    guard depth > 0, relation == .atLeast, let parts = (left - right).parts else { return false }
+    func isPositive(_ size: Dim) -> Bool {
+      Obligation(.atLeast, size, 0, subject: subject).follows(from: known, ranges, depth: depth - 1)
+    }
+    return parts.kind == .greatest ? parts.sizes.contains(where: isPositive) : parts.sizes.allSatisfy(isPositive)
+  }
+
   /// Whether both sides are equal wherever it holds: what is known not to be 1 does not broadcast.
   fileprivate var isEquality: Bool { relation == .equal || relation == .equalOrOne && left.isConstant && left != 1 }
 

@@ -36,6 +36,16 @@ extension GraphBuilder {
     try add1(Binary(.subtract), [value, try add1(Binary(.multiply), [a, b])])
   }
 
+  /// Σ (b − zb) of a matrix's columns, as a row. The sums of the bytes themselves are a product with ones, for which no 32-bit copy of large
+  /// weights is made.
+  private mutating func columnSums(of b: ByteFactor, zero: ValueID?) throws -> ValueID {
+    let shape = try type(b.value).shape
+    guard let depth = shape[shape.count - 2].value else { return try sum(try centered(b, zero: zero), over: [-2]) }
+    let ones = constant(HostTensor(.u8, [1, depth], values: [UInt8](repeating: 1, count: depth)))
+    let sums = try add1(ByteMatMul(), [ones, b.value])
+    return try zero.map { try subtract(sums, $0, times: try scalar(Double(depth), .i32)) } ?? sums
+  }
+
   /// Σ (a − za)·(b − zb) = Σ a·b − za·Σ (b − zb) − zb·Σ a, all in 32 bits that wrap around.
   mutating func byteProduct(_ inputs: NodeInputs, _ left: Int, _ right: Int, zeros: (Int, Int)) throws -> ValueID {
     let a = try byteFactor(inputs, left, zero: zeros.0, as: .u8)
@@ -47,7 +57,7 @@ extension GraphBuilder {
       return try add1(MatMul(), [try centered(a, zero: rows), try centered(b, zero: columns)])
     }
     var result = try add1(ByteMatMul(), [a.value, b.value])
-    if let rows { result = try subtract(result, rows, times: try sum(try centered(b, zero: columns), over: [-2])) }
+    if let rows { result = try subtract(result, rows, times: try columnSums(of: b, zero: columns)) }
     if let columns { result = try subtract(result, columns, times: try sum(try add1(Cast(to: .i32), [a.value]), over: [-1])) }
     return result
   }

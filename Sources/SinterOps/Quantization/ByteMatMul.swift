@@ -30,8 +30,8 @@ public struct ByteMatMul: Primitive {
       .constant(HostTensor(.i8, shape, values: (0..<shape.reduce(1, *)).map { Int8(truncatingIfNeeded: $0 * 37 + 5) }))
     }
     return [
-      OperatorExample(ByteMatMul(), [bytes(.u8, ["n", 7]), weights([7, 19])], sizes: [Symbol("n"): 3]),
-      OperatorExample(ByteMatMul(), [bytes(.u8, [2, 5, 8]), weights([8, 33])]),
+      OperatorExample(ByteMatMul(), [bytes(.u8, ["n", 3]), weights([3, 5])], sizes: [Symbol("n"): 3]),
+      OperatorExample(ByteMatMul(), [bytes(.u8, [2, 5, 8]), bytes(.i8, [8, 33])]),
       OperatorExample(ByteMatMul(), [bytes(.u8, [4, 3]), weights([3, 1])]),
       OperatorExample(ByteMatMul(), [bytes(.i8, ["n", "k"]), bytes(.u8, ["k", 6])], sizes: [Symbol("n"): 3, Symbol("k"): 5]),
     ]

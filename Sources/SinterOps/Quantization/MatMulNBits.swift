@@ -106,10 +106,7 @@ public struct MatMulNBits: Primitive {
     let weights = try QuantizedBlocks(self, node, &lowering)
     let rows = Array(a.shape.dropLast())
     let compute = a.element.computeType
-    let product =
-      weights.hasFewRows(rows)
-      ? try weights.reduced(a, rows: rows, into: &lowering)
-      : try weights.contracted(a, rows: rows, into: &lowering)
+    let product = try weights.product(a, rows: rows, into: &lowering)
     return [
       try lowering.element(try node.output().shape) { builder, index in
         let value = builder.load(product.id, index)
@@ -167,14 +164,28 @@ private struct QuantizedBlocks {
     wrongGroup = groups == nil ? 0 : lowering.error("MatMulNBits: g_idx names block %0 of %1")
   }
 
-  /// Whether unpacking the weights anew for each row costs less than storing them.
-  func hasFewRows(_ rows: [Dim]) -> Bool {
-    guard groups == nil, let count = rows.reduce(Dim(1), *).value else { return false }
-    return count <= 8
+  /// Up to so many rows, unpacking the weights anew for each costs less than storing them.
+  private static let fewRows = 8
+
+  /// The product with rows of numbers, in one of two ways by how many there are, wherever that is known.
+  func product(_ a: Operand, rows: [Dim], into lowering: inout Lowering) throws -> Operand {
+    let count = rows.reduce(Dim(1), *)
+    if groups != nil { return try contracted(a, rows: rows, into: &lowering) }
+    if let count = count.value {
+      return try count <= Self.fewRows
+        ? reduced(a, rows: rows, into: &lowering) : contracted(a, rows: rows, into: &lowering)
+    }
+    let isFew = try lowering.element([]) { builder, _ in
+      builder.size(count) <= builder.constant(Self.fewRows, .i64)
+    }
+    let type = TensorType(a.element.computeType, rows + [Dim(op.columns)])
+    return try lowering.branch(
+      isFew, types: [type], then: { [try reduced(a, rows: rows, into: &$0)] },
+      otherwise: { [try contracted(a, rows: rows, into: &$0)] })[0]
   }
 
   /// The product as sums over the bytes of a column, all integers of a byte in one step, so that weights are read once and stay packed.
-  func reduced(_ a: Operand, rows: [Dim], into lowering: inout Lowering) throws -> Operand {
+  private func reduced(_ a: Operand, rows: [Dim], into lowering: inout Lowering) throws -> Operand {
     let compute = a.element.computeType
     let (perByte, size, count) = (packing.perByte, op.blockSize, op.inner)
     return try lowering.reduce(
@@ -200,7 +211,7 @@ private struct QuantizedBlocks {
 
   /// The product with weights that are unpacked once. They are the left side, whose rows are read as they lie, in the order in which they are
   /// packed: the result of that is turned.
-  func contracted(_ a: Operand, rows: [Dim], into lowering: inout Lowering) throws -> Operand {
+  private func contracted(_ a: Operand, rows: [Dim], into lowering: inout Lowering) throws -> Operand {
     let compute = a.element.computeType
     let columns = Dim(op.columns)
     // The integers of a byte are an axis of their own, as long as they make whole blocks.
@@ -221,7 +232,7 @@ private struct QuantizedBlocks {
   }
 
   /// The weight of a column at a place along K.
-  func element(_ builder: BodyBuilder, column: Expr, _ k: Expr) throws -> Expr {
+  private func element(_ builder: BodyBuilder, column: Expr, _ k: Expr) throws -> Expr {
     let size = builder.constant(op.blockSize, .i64)
     let block = k.floorDivided(by: size)
     let value = packing.load(builder, bytes, [column, block], k.modulo(size))

@@ -50,7 +50,7 @@ public struct QAttention: Composite {
     _ = try inputs.tensor(2)
     let projected = try product.real(sums, scaleA: scale, scaleB: 4, of: weights, bias: 2, into: &builder)
     let heads = PackedHeads(op: Self.name, heads: heads, isCausal: isCausal, scale: self.scale, filter: filter)
-    return try heads.attend(projected, mask: inputs.id(5), past: inputs.id(8), into: &builder)
+    return try heads.attend(projected, mask: inputs.id(5), past: inputs.id(8), returnsPresent: inputs.outputCount > 1, into: &builder)
   }
 
   public static var examples: [OperatorExample] {

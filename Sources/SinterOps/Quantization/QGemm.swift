@@ -22,7 +22,8 @@ public struct QGemm: Composite {
   public static var onnx: [OnnxRule] { [.direct(QGemm.self, domain: .microsoft)] }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
-    let (typeA, typeB) = (try builder.byteType(inputs, 0), try builder.byteType(inputs, 3))
+    let typeA = try builder.byteType(inputs, 0)
+    _ = try builder.byteType(inputs, 3)
     func side(_ index: Int, _ transposed: Bool) throws -> ValueID {
       let (value, type) = (try inputs.value(index), try inputs.tensor(index))
       guard type.rank == 2 else {
@@ -32,6 +33,12 @@ public struct QGemm: Composite {
     }
     let (a, b) = (try side(0, transA), try side(3, transB))
     let product = IntegerProduct(op: Self.name, inputs: inputs)
+    if inputs.has(5) {
+      let (scales, zeros) = (try inputs.tensor(4), try inputs.tensor(5))
+      try builder.require(by: Self.name) {
+        try $0.equal(scales.count, zeros.count, "numbers of entries of the scale \(scales) and of the zero point \(zeros) of b")
+      }
+    }
     let zero = try builder.number(Self.name, inputs, 2, "the zero point of a", typeA)
     var sums = try product.sums(a, b, zeroA: zero, zeroB: 5, into: &builder)
     if let c = inputs.id(6) {

@@ -57,8 +57,8 @@ public struct DynamicQuantizeLSTM: Primitive {
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
     let gates = LSTMGates(node, recurrence, inputForget: inputForget)
-    let w = QuantizedWeights(bytes: try node.input(1), scale: try node.input(8), zero: try node.input(9))
-    let r = QuantizedWeights(bytes: try node.input(2), scale: try node.input(10), zero: try node.input(11))
+    let w = try QuantizedWeights(node.input(1), scale: node.input(8), zero: node.input(9), into: &lowering)
+    let r = try QuantizedWeights(node.input(2), scale: node.input(10), zero: node.input(11), into: &lowering)
     let lengths = node.has(4) ? try node.input(4) : nil
     let longest = try lengths.map { lengths in
       try lowering.reduce(.maximum, [], over: lengths.shape) { builder, _, inner in builder.load(lengths.id, inner) }
@@ -81,28 +81,44 @@ public struct DynamicQuantizeLSTM: Primitive {
   /// Weights [directions, inner, columns] in bytes, with a scale and a zero point a direction or a direction and column.
   private struct QuantizedWeights {
     let bytes: Operand, scale: Operand, zero: Operand
+    /// Of each direction and column: the sum of the weights without their zero point.
+    private let sums: Operand
+
+    init(_ bytes: Operand, scale: Operand, zero: Operand, into lowering: inout Lowering) throws {
+      (self.bytes, self.scale, self.zero) = (bytes, scale, zero)
+      sums = try lowering.reduce(.sum, [bytes.shape[0], bytes.shape[2]], over: [bytes.shape[1]]) { builder, outer, inner in
+        let weight = builder.load(bytes.id, [outer[0]] + inner + [outer[1]]).cast(to: .i32)
+        return weight - Self.entry(builder, zero, outer[0], outer[1]).cast(to: .i32)
+      }
+    }
+
+    private static func entry(_ builder: BodyBuilder, _ operand: Operand, _ direction: Expr, _ column: Expr) -> Expr {
+      builder.load(operand.id, operand.rank == 1 ? [direction] : [direction, column])
+    }
 
     /// A product with quantized rows […, inner] as floats […, columns].
+    ///
+    /// Bytes are multiplied as they are: Σ (a − p)·(b − q) = Σ a·b − p·Σ (b − q) − q·Σ a, in 32-bit integers that wrap around.
     func product(
       _ rows: (bytes: Operand, scale: Operand, zero: Operand), _ direction: Int, into lowering: inout Lowering
     ) throws -> Operand {
       let (inner, columns) = (bytes.shape[1], bytes.shape[2])
-      func entry(_ builder: BodyBuilder, _ operand: Operand, _ column: Expr) -> Expr {
-        let own = builder.constant(direction, .i64)
-        return builder.load(operand.id, operand.rank == 1 ? [own] : [own, column])
+      let outer = Array(rows.bytes.shape.dropLast())
+      let products = try lowering.contract(
+        batch: [], m: outer, n: [columns], k: [inner], accumulate: .i32,
+        lhs: { builder, _, m, k in builder.load(rows.bytes.id, m + k) },
+        rhs: { builder, _, n, k in builder.load(bytes.id, [builder.constant(direction, .i64)] + k + n) })
+      let rowSums = try lowering.reduce(.sum, outer, over: [inner]) { builder, outer, inner in
+        builder.load(rows.bytes.id, outer + inner).cast(to: .i32)
       }
-      let sums = try lowering.contract(
-        batch: [], m: Array(rows.bytes.shape.dropLast()), n: [columns], k: [inner], accumulate: .i32,
-        lhs: { builder, _, m, k in
-          builder.load(rows.bytes.id, m + k).cast(to: .i32) - builder.load(rows.zero.id, []).cast(to: .i32)
-        },
-        rhs: { builder, _, n, k in
-          let weight = builder.load(bytes.id, [builder.constant(direction, .i64)] + k + n).cast(to: .i32)
-          return weight - entry(builder, zero, n[0]).cast(to: .i32)
-        })
-      return try lowering.element(sums.shape) { builder, index in
-        let factor = builder.load(rows.scale.id, []) * entry(builder, scale, index[index.count - 1])
-        return builder.load(sums.id, index).cast(to: .f32) * factor
+      return try lowering.element(products.shape) { builder, index in
+        let (own, column) = (builder.constant(direction, .i64), index[index.count - 1])
+        let rowZero = builder.load(rows.zero.id, []).cast(to: .i32)
+        let columnZero = Self.entry(builder, zero, own, column).cast(to: .i32)
+        let sum =
+          builder.load(products.id, index) - rowZero * builder.load(sums.id, [own, column])
+          - columnZero * builder.load(rowSums.id, index.dropLast())
+        return sum.cast(to: .f32) * (builder.load(rows.scale.id, []) * Self.entry(builder, scale, own, column))
       }
     }
   }
