@@ -121,4 +121,21 @@ import Testing
       try expectAgreement(builder.graph, inputs, refuses: refuses)
     }
   }
+
+  /// What is repeated along an axis without elements has no places to be read from.
+  @Test func nothingIsRepeated() throws {
+    var builder = GraphBuilder(name: "empty")
+    let x = builder.input(Fact(.f32, ["n", 0, "a"]), named: "x")
+    let y = builder.input(Fact(.f32, ["m", 4]), named: "y")
+    let found = try builder.add1(NonZero(), [y])
+    let columns = try builder.add1(Cast(to: .f32), [try builder.add1(Transpose([1, 0]), [found])])
+    let rows = try builder.add1(Reshape(), [columns, builder.constant(.i64([2], [-1, 2]))])
+    let none = try builder.add1(Slice(), [
+      rows, builder.constant(.i64([1], [0])), builder.constant(.i64([1], [0])), builder.constant(.i64([1], [1])),
+    ])
+    let repeats = builder.constant(.i64([2], [3, 2]))
+    builder.output(try builder.add1(Tile(), [none, repeats]), named: "z")
+    builder.output(try builder.add1(Tile(), [x, builder.constant(.i64([3], [2, 5, 3]))]), named: "repeated")
+    for n in 0...2 { try expectAgreement(builder.graph, [numbers(n, 0, 3), numbers(n, 4)]) }
+  }
 }

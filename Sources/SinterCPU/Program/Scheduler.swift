@@ -194,6 +194,8 @@ extension ScheduleContext {
   /// Writes the kernels and calls that compute a value; its place is known already.
   mutating func schedule(_ form: Form, computing value: FormValueID) throws {
     result = value
+    // What has no elements whatever the sizes are needs no kernel; the places of its elements may not even be sizes.
+    if type(value).count == 0 { return }
     for operand in form.operands + [value] where element(operand) == .string {
       throw DiagnosticError(.limit, "schedule.string", "no kernel works on text (value \(operand))")
     }
