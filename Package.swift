@@ -39,7 +39,8 @@ let package = Package(
     .target(
       name: "Sinter",
       dependencies: [
-        "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU", "SinterLLVM",
+        "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU",
+        "SinterLLVM",
         "SinterONNX", "SinterQuantize", "SinterVisual", "SinterModel",
       ]),
     .executableTarget(
@@ -62,14 +63,17 @@ let package = Package(
     .testTarget(name: "SinterModelTests", dependencies: ["SinterCore", "SinterLLVM", "SinterModel"]),
     .testTarget(
       name: "SinterTests",
-      dependencies: ["Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterKernelIR", "SinterLLVM", "SinterOps", "SinterONNX"],
+      dependencies: [
+        "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterKernelIR", "SinterLLVM", "SinterOps", "SinterONNX",
+      ],
       exclude: ["Goldens"]),
     .testTarget(name: "SinterCLITests", dependencies: ["SinterCLI", "Sinter", "SinterCore"]),
     .testTarget(name: "StructureTests", dependencies: ["SinterCore", "SinterIR", "SinterOps"]),
     .testTarget(
       name: "SinterLLVMTests",
       dependencies: [
-        "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU", "SinterLLVM",
+        "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU",
+        "SinterLLVM",
         "TestSupport",
       ]),
     .testTarget(name: "SinterCoreTests", dependencies: ["SinterCore"]),

@@ -67,7 +67,8 @@ struct ModelFile {
   func withLibrary<R>(binding sizes: [Symbol: Int], profiles: Bool = false, _ body: (String) throws -> R) throws -> R {
     if isLibrary {
       guard sizes.isEmpty else {
-        throw ValidationError("sizes are bound when a model is compiled, and \(path) is compiled; --size chooses them for inputs")
+        throw ValidationError(
+          "sizes are bound when a model is compiled, and \(path) is compiled; --size chooses them for inputs")
       }
       return try body(path)
     }

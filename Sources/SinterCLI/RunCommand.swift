@@ -22,7 +22,9 @@ struct RunCommand: ParsableCommand {
   @Option(help: "Threads; 0 for all.")
   var threads = 0
 
-  @Option(name: [.customShort("o"), .customLong("output")], help: "A folder for the outputs, as NAME.npy; printed by default.")
+  @Option(
+    name: [.customShort("o"), .customLong("output")], help: "A folder for the outputs, as NAME.npy; printed by default."
+  )
   var output: String?
 
   func run() throws {

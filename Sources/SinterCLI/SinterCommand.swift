@@ -7,7 +7,8 @@ struct SinterCommand: ParsableCommand {
     commandName: "sinter", abstract: "Compile models ahead of time into libraries that need nothing but libc.",
     version: SinterVersion.current,
     subcommands: [
-      CompileCommand.self, RunCommand.self, ProfileCommand.self, BenchCommand.self, InspectCommand.self, CheckCommand.self, QuantizeCommand.self,
+      CompileCommand.self, RunCommand.self, ProfileCommand.self, BenchCommand.self, InspectCommand.self,
+      CheckCommand.self, QuantizeCommand.self,
       GraphCommand.self, ExportCommand.self, OptCommand.self, MeasureCommand.self,
     ])
 }

@@ -117,7 +117,8 @@ package struct DOTWriter {
     }
     let text = label.map(Self.escaped).joined(separator: "\\n")
     let tip = node.origin.map(\.description).joined(separator: "\n")
-    return "\(id) [label=\"\(text)\", fillcolor=\"\(OperatorFamily(operator: name).color)\", tooltip=\(Self.quoted(tip))];"
+    return
+      "\(id) [label=\"\(text)\", fillcolor=\"\(OperatorFamily(operator: name).color)\", tooltip=\(Self.quoted(tip))];"
   }
 
   private mutating func edge(from value: ValueID, to target: String) {

@@ -5,16 +5,20 @@ package enum OperatorFamily: String, CaseIterable {
   /// The family of an operator by its name; operators of users are `other`.
   package init(operator name: String) {
     switch name {
-    case "MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum", "Attention", "MultiHeadAttention", "MatMulInteger", "ConvInteger":
+    case "MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum", "Attention", "MultiHeadAttention", "MatMulInteger",
+      "ConvInteger":
       self = .contraction
-    case "BatchNormalization", "LayerNormalization", "GroupNormalization", "RMSNormalization", "LRN", "Softmax", "LpNormalization":
+    case "BatchNormalization", "LayerNormalization", "GroupNormalization", "RMSNormalization", "LRN", "Softmax",
+      "LpNormalization":
       self = .normalization
     case "MaxPool", "AveragePool", "GlobalPool", "LpPool", "Resize": self = .pooling
-    case "Unary", "Binary", "Compare", "Where", "Clip", "Cast", "Variadic", "Gelu", "Elu", "Selu", "Celu", "LeakyRelu", "PRelu",
+    case "Unary", "Binary", "Compare", "Where", "Clip", "Cast", "Variadic", "Gelu", "Elu", "Selu", "Celu", "LeakyRelu",
+      "PRelu",
       "HardSigmoid", "Swish", "Identity", "Dropout", "Shrink", "ThresholdedRelu":
       self = .elementwise
     case "Reduce", "ArgReduce", "Cumulative", "TopK": self = .reduction
-    case "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Expand", "Shape", "Size", "Concat", "Split", "Slice",
+    case "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Expand", "Shape", "Size", "Concat", "Split",
+      "Slice",
       "Pad", "Tile", "DepthToSpace", "SpaceToDepth":
       self = .shape
     case "Gather", "GatherElements", "GatherND", "ScatterElements", "ScatterND", "OneHot": self = .indexing

@@ -130,9 +130,11 @@ import Testing
     let found = try builder.add1(NonZero(), [y])
     let columns = try builder.add1(Cast(to: .f32), [try builder.add1(Transpose([1, 0]), [found])])
     let rows = try builder.add1(Reshape(), [columns, builder.constant(.i64([2], [-1, 2]))])
-    let none = try builder.add1(Slice(), [
-      rows, builder.constant(.i64([1], [0])), builder.constant(.i64([1], [0])), builder.constant(.i64([1], [1])),
-    ])
+    let none = try builder.add1(
+      Slice(),
+      [
+        rows, builder.constant(.i64([1], [0])), builder.constant(.i64([1], [0])), builder.constant(.i64([1], [1])),
+      ])
     let repeats = builder.constant(.i64([2], [3, 2]))
     builder.output(try builder.add1(Tile(), [none, repeats]), named: "z")
     builder.output(try builder.add1(Tile(), [x, builder.constant(.i64([3], [2, 5, 3]))]), named: "repeated")

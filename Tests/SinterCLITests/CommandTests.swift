@@ -52,7 +52,8 @@ import Testing
 
   @Test func compilesRunsAndInspects() throws {
     try Self.withModel { folder, model in
-      let compiled = try Self.sinter("compile", model, "-o", "\(folder)/libtiny.so", "--header", "--report", "\(folder)/r.json")
+      let compiled = try Self.sinter(
+        "compile", model, "-o", "\(folder)/libtiny.so", "--header", "--report", "\(folder)/r.json")
       #expect(compiled.status == 0)
       #expect(compiled.errors.isEmpty, "quiet in a pipe")
       #expect(FileManager.default.fileExists(atPath: "\(folder)/tiny.h"))
@@ -135,7 +136,8 @@ import Testing
         "profile", model, "--bind", "n=2", "--threads", "1", "--runs", "3", "--trace", "\(folder)/t.json", "--folded",
         "\(folder)/t.folded", "--json", "\(folder)/p.json")
       #expect(outcome.status == 0, "\(outcome.errors)")
-      #expect(outcome.output.contains("GFLOP/s of f32") && outcome.output.contains("of peak  kernel"), "\(outcome.output)")
+      #expect(
+        outcome.output.contains("GFLOP/s of f32") && outcome.output.contains("of peak  kernel"), "\(outcome.output)")
       func object(_ path: String) throws -> [String: Any] {
         try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path))) as? [String: Any] ?? [:]
       }
@@ -145,7 +147,8 @@ import Testing
       #expect(events.allSatisfy { $0["ph"] as? String == "X" && $0["dur"] is Double })
       let stacks = try String(contentsOfFile: "\(folder)/t.folded", encoding: .utf8)
       let kernel = launches[0]["kernel"] as? String ?? ""
-      #expect(outcome.output.contains(kernel) && stacks.hasPrefix("tiny;") && stacks.contains(";\(kernel) "), "\(stacks)")
+      #expect(
+        outcome.output.contains(kernel) && stacks.hasPrefix("tiny;") && stacks.contains(";\(kernel) "), "\(stacks)")
 
       #expect(try Self.sinter("compile", model, "-o", "\(folder)/libtiny.so", "--profile").status == 0)
       let library = try Self.sinter("profile", "\(folder)/libtiny.so", "--size", "n=3", "--runs", "1", "--no-peaks")

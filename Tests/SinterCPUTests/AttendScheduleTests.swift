@@ -31,7 +31,9 @@ import Testing
 
   static let cases: [Case] = {
     var all: [Case] = []
-    for (rows, keys, depth, columns) in [(1, 1, 1, 1), (1, 37, 16, 16), (7, 5, 3, 20), (49, 49, 32, 32), (21, 70, 24, 40)] {
+    for (rows, keys, depth, columns) in [
+      (1, 1, 1, 1), (1, 37, 16, 16), (7, 5, 3, 20), (49, 49, 32, 32), (21, 70, 24, 40),
+    ] {
       for layout in [Case.Layout.heads, .places, .transposed] {
         all.append(
           Case(heads: 2, rows: rows, keys: keys, depth: depth, columns: columns, layout: layout, mask: .added))
@@ -39,7 +41,10 @@ import Testing
     }
     for mask in [Case.Mask.none, .causal, .window, .empty, .nan] {
       all.append(Case(batch: 2, rows: 19, keys: 33, depth: 8, columns: 9, mask: mask))
-      all.append(Case(batch: 2, heads: 2, rows: 12, keys: 300, depth: 5, columns: 17, layout: .places, mask: mask, isSymbolic: true))
+      all.append(
+        Case(
+          batch: 2, heads: 2, rows: 12, keys: 300, depth: 5, columns: 17, layout: .places, mask: mask, isSymbolic: true)
+      )
     }
     all.append(Case(rows: 40, keys: 600, depth: 4, columns: 8, mask: .causal))
     all.append(Case(rows: 3, keys: 520, depth: 16, columns: 16, mask: .added))
@@ -64,7 +69,9 @@ import Testing
     var l = Lowering(name: "attend")
     var inputs: [HostTensor] = []
     func input(_ shape: [Dim], _ name: String, _ element: ElementType? = nil) -> Operand {
-      let sizes = shape.map { $0.evaluated { [Symbol("b"): c.batch, Symbol("s"): c.rows, Symbol("t"): c.keys][$0] } ?? 0 }
+      let sizes = shape.map {
+        $0.evaluated { [Symbol("b"): c.batch, Symbol("s"): c.rows, Symbol("t"): c.keys][$0] } ?? 0
+      }
       let count = sizes.reduce(1, *)
       var state = UInt64(inputs.count + 3)
       let values = (0..<count).map { index -> Double in

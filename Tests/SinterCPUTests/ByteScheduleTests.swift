@@ -13,11 +13,14 @@ import Testing
   }()
 
   private func unsigned(_ shape: [Int], seed: Int = 1) -> HostTensor {
-    HostTensor(.u8, shape, values: (0..<shape.reduce(1, *)).map { UInt8(truncatingIfNeeded: ($0 * 167 + seed * 31) ^ ($0 >> 3)) })
+    HostTensor(
+      .u8, shape, values: (0..<shape.reduce(1, *)).map { UInt8(truncatingIfNeeded: ($0 * 167 + seed * 31) ^ ($0 >> 3)) }
+    )
   }
 
   private func signed(_ shape: [Int], seed: Int = 1) -> HostTensor {
-    HostTensor(.i8, shape, values: (0..<shape.reduce(1, *)).map { Int8(truncatingIfNeeded: ($0 * 101 + seed * 77) ^ ($0 >> 2)) })
+    HostTensor(
+      .i8, shape, values: (0..<shape.reduce(1, *)).map { Int8(truncatingIfNeeded: ($0 * 101 + seed * 77) ^ ($0 >> 2)) })
   }
 
   /// Kernels of the scheduled program by name.
@@ -35,7 +38,8 @@ import Testing
     let w = lowering.constant(signed([k, n]), named: "b")
     let y = try lowering.contract(
       batch: [], m: [rows], n: [Dim(n)], k: [Dim(k)], accumulate: .i32,
-      lhs: { builder, _, m, k in builder.load(x.id, transposed ? k + m : m + k) }, rhs: { builder, _, n, k in builder.load(w.id, k + n) })
+      lhs: { builder, _, m, k in builder.load(x.id, transposed ? k + m : m + k) },
+      rhs: { builder, _, n, k in builder.load(w.id, k + n) })
     lowering.output(y, named: "y")
     return (lowering.program, [a])
   }
@@ -100,8 +104,10 @@ import Testing
       return free / Dim(item.strides[axis]) + 1
     }
     let y = lowering.convolve(
-      x, w, result: [shape[0]] + sizes + [Dim(item.weights[0])], kernel: Array(item.weights[2...]), strides: item.strides,
-      dilations: item.dilations, padsBegin: item.pads.map { Dim($0) }, groups: item.groups, channelsLast: true, accumulate: .i32)
+      x, w, result: [shape[0]] + sizes + [Dim(item.weights[0])], kernel: Array(item.weights[2...]),
+      strides: item.strides,
+      dilations: item.dilations, padsBegin: item.pads.map { Dim($0) }, groups: item.groups, channelsLast: true,
+      accumulate: .i32)
     lowering.output(y, named: "y")
     try checkSchedules(of: lowering.program, [unsigned(item.image)], tolerance: 0, machines: Self.machines)
     let isDepthwise = item.groups > 1 && item.weights[1] == 1
@@ -118,7 +124,8 @@ import Testing
       rhs: { builder, _, n, k in builder.load(w.id, k + n) })
     let y = try lowering.element([7, 21]) { builder, index in
       let real = builder.load(sums.id, index).cast(to: .f32) * 0.013
-      return real.clamped(builder.constant(-90, .f32), builder.constant(100, .f32)).unary(.round).cast(to: .i32).cast(to: .i8)
+      return real.clamped(builder.constant(-90, .f32), builder.constant(100, .f32)).unary(.round).cast(to: .i32).cast(
+        to: .i8)
     }
     lowering.output(y, named: "y")
     let fused = Fusion.fuse(lowering.program).program
@@ -135,7 +142,9 @@ import Testing
       let sums = try lowering.contract(
         batch: [], m: [7], n: [21], k: [12], accumulate: .i32, lhs: { builder, _, m, k in builder.load(x.id, m + k) },
         rhs: { builder, _, n, k in builder.load(w.id, k + n) })
-      let moved = try lowering.element([7, 21]) { builder, index in builder.load(sums.id, index) + builder.constant(99, .i32) }
+      let moved = try lowering.element([7, 21]) { builder, index in
+        builder.load(sums.id, index) + builder.constant(99, .i32)
+      }
       return try lowering.element([7, 21]) { builder, index in
         let real = builder.load(moved.id, index).cast(to: .f32) * 0.002
         return real.clamped(builder.constant(-128, .f32), builder.constant(127, .f32)).cast(to: .i32).cast(to: .i8)

@@ -57,7 +57,8 @@ import Testing
     }
     func loops(_ dilation: Int, _ spatial: [Dim], rows: Int, stepCycles: Double = 12) -> [Dim] {
       TapBounds(
-        Self.meetings(Self.form([3, 3], dilation: dilation, pad: dilation), spatial), window: window(dilation), rows: rows,
+        Self.meetings(Self.form([3, 3], dilation: dilation, pad: dilation), spatial), window: window(dilation),
+        rows: rows,
         stepCycles: stepCycles, splitsLast: true
       ).loops.map(\.extent)
     }

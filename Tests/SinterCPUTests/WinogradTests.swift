@@ -59,7 +59,9 @@ import Testing
     let x = builder.parameter("x", .f32, .read)
     let y = builder.parameter("y", .f32, .write)
     let inputs = (0..<columns).map { builder.load(x, at: builder.index($0)) }
-    for (row, value) in LinearMap(matrix, builder)(inputs).enumerated() { builder.store(value, y, at: builder.index(row)) }
+    for (row, value) in LinearMap(matrix, builder)(inputs).enumerated() {
+      builder.store(value, y, at: builder.index(row))
+    }
     let values = (0..<columns).map { Float($0 * $0) - 3 }
     let input = HostTensor.f32([columns], values)
     var program = KernelProgram(name: "map")

@@ -28,7 +28,8 @@ struct KernelVerifierTests {
       body: "%1: f32x4 = constant 1.0  %2: f32 = constant 1.0  %3: f32x4 = add %1, %2",
       problems: ["add wants f32x4, but %2 is f32"]),
     Case(
-      body: "%1: u8x8 = constant 1  %2: i8x8 = constant 1  %3: i32x2 = constant 0  %4: i32x2 = dot %1, %2, %3", problems: []),
+      body: "%1: u8x8 = constant 1  %2: i8x8 = constant 1  %3: i32x2 = constant 0  %4: i32x2 = dot %1, %2, %3",
+      problems: []),
     Case(
       body: "%1: u8x8 = constant 1  %2: i8x4 = constant 1  %3: i32x2 = constant 0  %4: i32x2 = dot %1, %2, %3",
       problems: ["dot wants i8x8, but %2 is i8x4"]),

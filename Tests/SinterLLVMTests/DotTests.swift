@@ -48,7 +48,8 @@ import Testing
   func repeatedBytes(target: Target) throws {
     let inputs = [HostTensor(.u8, [8], values: [UInt8](arrayLiteral: 1, 2, 3, 250, 9, 8, 7, 6))]
     let result = try run(inputs, to: .u8, count: 32, target: target) { builder, x, y in
-      builder.store(builder.repeated(builder.load(x[0], at: builder.index(1), lanes: 4), lanes: 32), y, at: builder.index(0))
+      builder.store(
+        builder.repeated(builder.load(x[0], at: builder.index(1), lanes: 4), lanes: 32), y, at: builder.index(0))
     }.array(of: UInt8.self)
     let four: [UInt8] = [2, 3, 250, 9]
     #expect(result == (0..<32).map { four[$0 % 4] })

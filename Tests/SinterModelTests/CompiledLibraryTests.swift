@@ -38,7 +38,9 @@ struct CompiledLibraryTests {
           "x: f32[n, 4]", "y: f32[n, 4]", "bias: f32[n + 1]", "mode: i64[]", "mask: u4[n]", "names: string[2]",
         ])
       #expect(
-        library.outputs.map(\.description) == ["sum: f32[n, 4]", "positive: i64[?]", "packed: u4[n]", "texts: string[2]"])
+        library.outputs.map(\.description) == [
+          "sum: f32[n, 4]", "positive: i64[?]", "packed: u4[n]", "texts: string[2]",
+        ])
     }
   }
 
@@ -68,7 +70,8 @@ struct CompiledLibraryTests {
       let mismatch = #expect(throws: DiagnosticError.self) { try session.run(wrong) }
       #expect(mismatch?.diagnostics.first?.id == "run.shape")
       #expect(
-        mismatch?.diagnostics.first?.message == "input 'y': dimension 0 ('n') is 2, expected 3 as in dimension 0 of input 'x'")
+        mismatch?.diagnostics.first?.message
+          == "input 'y': dimension 0 ('n') is 2, expected 3 as in dimension 0 of input 'x'")
       let failure = #expect(throws: DiagnosticError.self) { try session.run(inputs(rows: 8, mode: 1)) }
       #expect(failure?.diagnostics.first?.id == "run.data")
       let count = #expect(throws: DiagnosticError.self) { try session.run([]) }

@@ -178,7 +178,8 @@ import Testing
     let real = try builder.add1(DequantizeLinear(), [w, builder.constant(.f32([], [0.5]))])
     builder.output(try builder.add1(Gather(), [real, builder.constant(.i64([1], [3]))]), named: "z")
     let (zero, one) = (builder.constant(.i64([1], [0])), builder.constant(.i64([1], [1])))
-    builder.output(try builder.add1(Binary(.add), [x, try builder.add1(Slice(), [real, zero, one, zero])]), named: "y")
+    builder.output(
+      try builder.add1(Binary(.add), [x, try builder.add1(Slice(), [real, zero, one, zero])]), named: "y")
     let graph = try expectSameMeaning(builder.graph, after: [.constantFolding, .deadCode], sizes: [Symbol("n"): 2])
     #expect(graph.operatorNames.contains("DequantizeLinear") != isFolded)
   }

@@ -7,7 +7,8 @@ import Testing
 
 /// Each file of `Goldens` names passes, gives a graph, and what the passes make of it. `SINTER_BLESS=1` writes the latter anew.
 @Suite struct GoldenTests {
-  private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Goldens")
+  private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+    "Goldens")
   private static let separator = "// becomes\n"
 
   private static var names: [String] {

@@ -29,7 +29,11 @@ import Testing
     var op = DequantizeLinear()
     op.axis = axis
     return try builder.add1(
-      op, [builder.constant(HostTensor(.i8, shape, values: values)), builder.constant(.f32([shape[axis]], scales)), builder.constant(zeros)])
+      op,
+      [
+        builder.constant(HostTensor(.i8, shape, values: values)), builder.constant(.f32([shape[axis]], scales)),
+        builder.constant(zeros),
+      ])
   }
 
   /// A bias in 32 bits whose scales are those of `weights` times `scale`.
@@ -44,7 +48,9 @@ import Testing
 
   private static func expectBytes(_ graph: Graph, _ expected: [String: Int]) throws {
     let optimized = try expectSameMeaning(graph, after: Pipelines.optimize, sizes: sizes, tolerance: 0)
-    for (name, count) in expected { #expect(optimized.operatorNames.count { $0 == name } == count, "\(name):\n\(optimized)") }
+    for (name, count) in expected {
+      #expect(optimized.operatorNames.count { $0 == name } == count, "\(name):\n\(optimized)")
+    }
     for name in ["Conv", "MatMul", "Gemm"] { #expect(!optimized.operatorNames.contains(name), "\(optimized)") }
   }
 
@@ -66,12 +72,15 @@ import Testing
     }
     var y = try Self.rounded(&builder, x, scale: 1 / 64, zero: 120)
     y = try Self.rounded(&builder, try active(try conv(y, [8, 3, 3, 3], scale: 1 / 64)), scale: 1 / 32, zero: 9)
-    y = try builder.add1(try MaxPool(attributeValues: ["kernel_shape": .ints([2, 2]), "strides": .ints([2, 2])]), [y])
+    y = try builder.add1(
+      try MaxPool(attributeValues: ["kernel_shape": .ints([2, 2]), "strides": .ints([2, 2])]), [y])
     y = try Self.rounded(&builder, y, scale: 1 / 32, zero: 9)
     let before = y
-    y = try Self.rounded(&builder, try active(try conv(y, [8, 1, 3, 3], scale: 1 / 32, group: 8)), scale: 1 / 16, zero: 0)
+    y = try Self.rounded(
+      &builder, try active(try conv(y, [8, 1, 3, 3], scale: 1 / 32, group: 8)), scale: 1 / 16, zero: 0)
     y = try Self.rounded(&builder, try conv(y, [8, 8, 3, 3], scale: 1 / 16), scale: 1 / 8, zero: 100)
-    y = try Self.rounded(&builder, try builder.add1(Unary(.relu), [try builder.add1(Binary(.add), [y, before])]), scale: 1 / 8, zero: 0)
+    y = try Self.rounded(
+      &builder, try builder.add1(Unary(.relu), [try builder.add1(Binary(.add), [y, before])]), scale: 1 / 8, zero: 0)
     builder.output(y, named: "y")
     try Self.expectBytes(builder.graph, ["ByteConv": 3, "Requantize": 3])
   }
@@ -96,7 +105,8 @@ import Testing
     var builder = GraphBuilder(name: "moved")
     let x = builder.input(Fact(.f32, ["n", 4]), named: "x")
     let a = try builder.add1(Transpose([1, 0]), [try Self.rounded(&builder, x, scale: 1 / 32, zero: 7)])
-    let b = try builder.add1(Transpose([1, 0]), [try Self.rounded(&builder, try builder.add1(Unary(.negate), [x]), scale: other, zero: 7)])
+    let b = try builder.add1(
+      Transpose([1, 0]), [try Self.rounded(&builder, try builder.add1(Unary(.negate), [x]), scale: other, zero: 7)])
     let y = try builder.add1(Concat(axis: 0), [a, b])
     builder.output(try Self.rounded(&builder, y, scale: 1 / 32, zero: 7), named: "y")
     let optimized = try expectSameMeaning(builder.graph, after: Pipelines.optimize, sizes: Self.sizes, tolerance: 0)

@@ -6,7 +6,9 @@ import TestSupport
 import Testing
 
 @Suite struct LayoutTests {
-  private static let passes: [Pass] = [.foldIntoWeights, .identities, .channelsLast, .identities, .constantFolding, .deadCode]
+  private static let passes: [Pass] = [
+    .foldIntoWeights, .identities, .channelsLast, .identities, .constantFolding, .deadCode,
+  ]
   private static let sizes = [Symbol("n"): 2]
 
   private static func conv(
@@ -24,20 +26,25 @@ import Testing
     let pads = [1, 1, 1, 1]
     var y = try Self.conv(&builder, x, [4, 3, 3, 3], pads: pads, seed: 1)
     y = try builder.add1(Unary(.relu), [y])
-    y = try builder.add1(try MaxPool(attributeValues: ["kernel_shape": .ints([2, 2]), "strides": .ints([2, 2])]), [y])
+    y = try builder.add1(
+      try MaxPool(attributeValues: ["kernel_shape": .ints([2, 2]), "strides": .ints([2, 2])]), [y])
     var z = try Self.conv(&builder, y, [4, 4, 3, 3], pads: pads, seed: 2)
     z = try builder.add1(Binary(.multiply), [z, builder.constant(.random([4, 1, 4], seed: 3))])
     z = try builder.add1(Clip(), [z, nil, builder.constant(.f32([], [0.5]))])
     z = try builder.add1(Binary(.add), [z, y])
     let pooled = try builder.add1(GlobalPool(), [z])
-    let gate = try builder.add1(Unary(.sigmoid), [try Self.conv(&builder, pooled, [4, 4, 1, 1], pads: [0, 0, 0, 0], seed: 4)])
+    let gate = try builder.add1(
+      Unary(.sigmoid), [try Self.conv(&builder, pooled, [4, 4, 1, 1], pads: [0, 0, 0, 0], seed: 4)])
     z = try builder.add1(Binary(.multiply), [z, gate])
     z = try builder.add1(Concat(axis: 1), [z, y])
     let halves = try builder.add(Split(axis: 1), [z], outputs: 2)
     z = try builder.add1(Pad(), [halves[1], builder.constant(.i64([8], [0, 0, 1, 0, 0, 0, 0, 2]))])
-    z = try builder.add1(Slice(), [z, builder.constant(.i64([1], [1])), builder.constant(.i64([1], [4])), builder.constant(.i64([1], [3]))])
+    z = try builder.add1(
+      Slice(),
+      [z, builder.constant(.i64([1], [1])), builder.constant(.i64([1], [4])), builder.constant(.i64([1], [3]))])
     let features = try builder.add1(Flatten(), [try builder.add1(GlobalPool(), [z])])
-    builder.output(try builder.add1(MatMul(), [features, builder.constant(.random([4, 5], seed: 6))]), named: "logits")
+    builder.output(
+      try builder.add1(MatMul(), [features, builder.constant(.random([4, 5], seed: 6))]), named: "logits")
     let graph = try expectSameMeaning(builder.graph, after: Self.passes, sizes: Self.sizes)
     #expect(Self.transposes(graph) == 1, "\(graph)")
   }
@@ -57,7 +64,8 @@ import Testing
     var builder = GraphBuilder(name: "style")
     let x = builder.input(Fact(.f32, ["n", 3, 6, 5]), named: "x")
     var y = try Self.conv(&builder, x, [4, 3, 3, 3], pads: [1, 1, 1, 1], seed: 1)
-    y = try builder.add1(GroupNormalization(), [y, builder.constant(.random([4], seed: 2)), builder.constant(.random([4], seed: 3))])
+    y = try builder.add1(
+      GroupNormalization(), [y, builder.constant(.random([4], seed: 2)), builder.constant(.random([4], seed: 3))])
     y = try builder.add1(Resize(), [y, nil, builder.constant(.f32([4], [1, 1, 2, 2]))])
     y = try builder.add1(Pad(.reflect), [y, builder.constant(.i64([8], [0, 0, 1, 1, 0, 0, 1, 1]))])
     builder.output(try Self.conv(&builder, y, [2, 4, 3, 3], pads: [0, 0, 0, 0], seed: 4), named: "y")
@@ -110,7 +118,9 @@ import Testing
     let y = try builder.add1(Conv(), [x, weights])
     let parameters = (0..<4).map { _ in builder.constant(.f32([3], [1, 2, 3])) }
     let z = try builder.add1(Unary(.tanh), [try builder.add1(BatchNormalization(), [y] + parameters)])
-    builder.output(try builder.add1(try AveragePool(attributeValues: ["kernel_shape": .ints(spatial.map { _ in 2 })]), [z]), named: "y")
+    builder.output(
+      try builder.add1(try AveragePool(attributeValues: ["kernel_shape": .ints(spatial.map { _ in 2 })]), [z]),
+      named: "y")
     let graph = try expectSameMeaning(builder.graph, after: Self.passes, sizes: Self.sizes)
     #expect(Self.transposes(graph) == 2)
   }

@@ -46,7 +46,8 @@ import Testing
       .f32([rows, columns], (0..<(rows * columns)).map { $0 % columns <= $0 / columns ? 0 : fill })
     }
     func isSeen(_ rows: Int, _ columns: Int) -> HostTensor {
-      HostTensor(.bool, [1, 1, rows, columns], doubles: (0..<(rows * columns)).map { $0 % columns <= $0 / columns ? 1 : 0 })
+      HostTensor(
+        .bool, [1, 1, rows, columns], doubles: (0..<(rows * columns)).map { $0 % columns <= $0 / columns ? 1 : 0 })
     }
   }
 
@@ -113,7 +114,9 @@ import Testing
     let attention = try #require(found?.op as? Attention, "\(graph)")
     #expect(attention.isCausal == spelling.isCausal, "\(graph)")
     #expect((found?.inputs.count == 4) == spelling.hasMask, "\(graph)")
-    if !spelling.operators.contains("Where") { #expect(graph.operatorNames.sorted() == spelling.operators.sorted(), "\(graph)") }
+    if !spelling.operators.contains("Where") {
+      #expect(graph.operatorNames.sorted() == spelling.operators.sorted(), "\(graph)")
+    }
   }
 
   /// Heads alone, as in batched products of three axes.

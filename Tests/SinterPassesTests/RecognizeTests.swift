@@ -103,7 +103,8 @@ import Testing
     var s = Speller()
     let x = s.builder.input(Fact(.f32, ["n", 6]), named: "x")
     let square = try s.binary(.add, try Self.mean(&s, try s.binary(.multiply, x, x)), 1e-6)
-    let y = try s.binary(.multiply, x, try s.binary(.divide, s.builder.constant(s.number(1)), try s.unary(.sqrt, square)))
+    let y = try s.binary(
+      .multiply, x, try s.binary(.divide, s.builder.constant(s.number(1)), try s.unary(.sqrt, square)))
     s.builder.output(try s.binary(.multiply, s.builder.constant(.random([6], seed: 1)), y), named: "y")
     let graph = try expectSameMeaning(s.builder.graph, after: [.recognize, .deadCode], sizes: [Symbol("n"): 2])
     #expect(graph.operatorNames == ["RMSNormalization"])
@@ -134,21 +135,27 @@ import Testing
     }
   }
 
-  @Test(arguments: [ElementType.i4, .u4, .i2, .u2].flatMap { type in
-    [
-      FewBits(type: type, axis: 0, blockSize: 16, hasZeroPoints: false, isTransposed: false, isGemm: false),
-      FewBits(type: type, axis: 0, blockSize: 32, hasZeroPoints: true, isTransposed: false, isGemm: true),
-      FewBits(type: type, axis: -1, blockSize: 16, hasZeroPoints: true, isTransposed: true, isGemm: false, depth: 41),
-      FewBits(type: type, axis: 1, blockSize: 32, hasZeroPoints: false, isTransposed: true, isGemm: true),
-      FewBits(type: type, axis: 1, blockSize: 0, hasZeroPoints: true, isTransposed: false, isGemm: false),
-      FewBits(type: type, axis: 0, blockSize: 0, hasZeroPoints: false, isTransposed: true, isGemm: true, depth: 7),
-    ]
-  }) func productsByWeightsOfFewBits(_ item: FewBits) throws {
+  @Test(
+    arguments: [ElementType.i4, .u4, .i2, .u2].flatMap { type in
+      [
+        FewBits(type: type, axis: 0, blockSize: 16, hasZeroPoints: false, isTransposed: false, isGemm: false),
+        FewBits(type: type, axis: 0, blockSize: 32, hasZeroPoints: true, isTransposed: false, isGemm: true),
+        FewBits(type: type, axis: -1, blockSize: 16, hasZeroPoints: true, isTransposed: true, isGemm: false, depth: 41),
+        FewBits(type: type, axis: 1, blockSize: 32, hasZeroPoints: false, isTransposed: true, isGemm: true),
+        FewBits(type: type, axis: 1, blockSize: 0, hasZeroPoints: true, isTransposed: false, isGemm: false),
+        FewBits(type: type, axis: 0, blockSize: 0, hasZeroPoints: false, isTransposed: true, isGemm: true, depth: 7),
+      ]
+    }) func productsByWeightsOfFewBits(_ item: FewBits) throws
+  {
     let (depth, columns) = (item.depth, 5)
     let shape = item.isTransposed ? [columns, depth] : [depth, columns]
     let axis = item.axis < 0 ? item.axis + 2 : item.axis
     var entries = shape
-    if item.blockSize > 0 { entries[axis] = (shape[axis] + item.blockSize - 1) / item.blockSize } else { entries = [shape[axis]] }
+    if item.blockSize > 0 {
+      entries[axis] = (shape[axis] + item.blockSize - 1) / item.blockSize
+    } else {
+      entries = [shape[axis]]
+    }
     let range = item.type.integerRange
     func integers(_ shape: [Int], _ step: Int) -> HostTensor {
       let span = Int(range.upperBound - range.lowerBound) + 1

@@ -12,7 +12,8 @@ struct RuntimeObjectTests {
 
       let program = "\(folder)/program.o"
       let compiled = try Subprocess.run(
-        "cc", ["-fPIC", "-fvisibility=hidden"] + Folders.includes + ["-c", Folders.programs + "/program.c", "-o", program])
+        "cc",
+        ["-fPIC", "-fvisibility=hidden"] + Folders.includes + ["-c", Folders.programs + "/program.c", "-o", program])
       #expect(compiled.succeeded, "\(compiled.output)")
       // The C library alone resolves everything: no compiler's library, no dynamic linker's symbols.
       let library = "\(folder)/libhand_written.so"
@@ -32,7 +33,8 @@ struct RuntimeObjectTests {
       }
       #expect(
         error?.description
-          == "error: no-such-compiler cannot be started: No such file or directory; install a C compiler, or set CC to one")
+          == "error: no-such-compiler cannot be started: No such file or directory; install a C compiler, or set CC to one"
+      )
     }
   }
 

@@ -25,10 +25,12 @@ import Testing
     let optimized = try compiler.optimize(graph)
     let forms = try compiler.fuse(compiler.lower(optimized))
     let kernels = try compiler.schedule(forms)
-    let made = [
-      source.trimmingCharacters(in: .newlines), "--- optimized", optimized.description, "--- forms", forms.description,
-      "--- kernels", kernels.description,
-    ].map { $0.trimmingCharacters(in: .newlines) }.joined(separator: "\n") + "\n"
+    let made =
+      [
+        source.trimmingCharacters(in: .newlines), "--- optimized", optimized.description, "--- forms",
+        forms.description,
+        "--- kernels", kernels.description,
+      ].map { $0.trimmingCharacters(in: .newlines) }.joined(separator: "\n") + "\n"
     if Flags.fromEnvironment().bless {
       try made.write(to: path, atomically: true, encoding: .utf8)
       return

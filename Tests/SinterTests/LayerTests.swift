@@ -28,8 +28,12 @@ import Testing
       let traced = try trace(layer, c.input)
       var store = ParameterStore()
       // The order of use is not PyTorch's order of declaration for every layer.
-      let order = ["weight", "bias", "layer.in_proj_weight", "layer.in_proj_bias", "layer.out_proj.weight", "layer.out_proj.bias"]
-      let sorted = traced.parameters.sorted { (order.firstIndex(of: $0.name) ?? 9) < (order.firstIndex(of: $1.name) ?? 9) }
+      let order = [
+        "weight", "bias", "layer.in_proj_weight", "layer.in_proj_bias", "layer.out_proj.weight", "layer.out_proj.bias",
+      ]
+      let sorted = traced.parameters.sorted {
+        (order.firstIndex(of: $0.name) ?? 9) < (order.firstIndex(of: $1.name) ?? 9)
+      }
       for (position, entry) in sorted.enumerated() {
         store[entry.name] = Self.ramp(entry.parameter.shape, scale: 0.1, offset: position)
       }
@@ -51,13 +55,16 @@ import Testing
         -0.762614, -1.172736, -0.902072, -0.200377,
       ]),
     Case(
-      name: "convolution", layer: { Conv2d(2, 3, kernel: 3, stride: 2, padding: 1) }, input: .f32("n", 2, 5, 5), shape: [1, 2, 5, 5], scale: 0.2,
+      name: "convolution", layer: { Conv2d(2, 3, kernel: 3, stride: 2, padding: 1) }, input: .f32("n", 2, 5, 5),
+      shape: [1, 2, 5, 5], scale: 0.2,
       expected: [
         -0.56, 0.38, -0.26, -0.12, -1.0, -0.32, -0.0, -0.64, -0.2, 0.66, -0.06, 0.82, 0.34, 0.42, 0.04, -0.14, 1.5,
         0.18, -0.32, 0.6, -0.08, 1.02, -0.8, -0.7, -0.5, -1.2, 0.34,
       ]),
     Case(
-      name: "transposed convolution", layer: { ConvTranspose2d(2, 3, kernel: 3, stride: 2, padding: 1, outputPadding: 1) }, input: .f32("n", 2, 2, 2), shape: [1, 2, 2, 2], scale: 0.2,
+      name: "transposed convolution",
+      layer: { ConvTranspose2d(2, 3, kernel: 3, stride: 2, padding: 1, outputPadding: 1) }, input: .f32("n", 2, 2, 2),
+      shape: [1, 2, 2, 2], scale: 0.2,
       expected: [
         -0.44, 0.32, -0.54, -0.46, -0.12, 0.0, -0.32, -0.64, -0.2, 0.14, -0.3, -0.7, -0.24, 0.0, -0.4, -0.8, 0.5,
         -0.44, 0.22, 0.74, 0.7, -0.08, 0.14, 0.26, 0.38, -0.02, 0.1, 0.8, 0.34, -0.16, 0.0, 0.7, 0.34, -0.32,
@@ -87,7 +94,8 @@ import Testing
         -1.079955,
       ]),
     Case(
-      name: "average pool", layer: { AvgPool2d(3, stride: 2, padding: 1) }, input: .f32("n", 1, 5, 5), shape: [1, 1, 5, 5], scale: 0.2,
+      name: "average pool", layer: { AvgPool2d(3, stride: 2, padding: 1) }, input: .f32("n", 1, 5, 5),
+      shape: [1, 1, 5, 5], scale: 0.2,
       expected: [
         -0.044444, 0.111111, 0.111111, -0.155556, -0.088889, -0.044444, -0.0, -0.066667, -0.088889,
       ]),

@@ -34,7 +34,8 @@ import Testing
   }
 
   @Test func rangesThatLieAreAllListed() throws {
-    let header = #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,800]},"b":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}}"#
+    let header =
+      #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,800]},"b":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}}"#
     var data = Data(withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) })
     data += Data(header.utf8) + Data(count: 8)
     try withScratchFolder { folder in

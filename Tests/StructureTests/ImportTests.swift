@@ -32,7 +32,8 @@ struct ImportTests {
     var seen: Set<String> = []
     let names = Set(moduleTable.map(\.name))
     for row in moduleTable {
-      #expect(row.mayImport.intersection(names).isSubset(of: seen), "\(row.name) imports a module below it in the table")
+      #expect(
+        row.mayImport.intersection(names).isSubset(of: seen), "\(row.name) imports a module below it in the table")
       seen.insert(row.name)
     }
   }
@@ -40,7 +41,8 @@ struct ImportTests {
   @Test(arguments: moduleTable.map(\.name))
   func filesStayReadable(module: String) throws {
     for file in try SourceTree.swiftFiles(of: module) {
-      let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false).count
+      let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false)
+        .count
       #expect(lines <= 601, "\(file.lastPathComponent) has \(lines) lines: one concept a file, 600 lines at most")
     }
   }

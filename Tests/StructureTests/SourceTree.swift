@@ -24,7 +24,8 @@ enum SourceTree {
 
   /// The import lines of a file: attributes, access levels and `import struct M.Type` are understood.
   static func imports(of file: URL) throws -> [ImportStatement] {
-    let pattern = /^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(\w+)\s+)?import\s+(?:(?:struct|class|enum|protocol|func|var|let|typealias)\s+)?(\w+)/
+    let pattern =
+      /^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(\w+)\s+)?import\s+(?:(?:struct|class|enum|protocol|func|var|let|typealias)\s+)?(\w+)/
     return try String(contentsOf: file, encoding: .utf8).split(separator: "\n").compactMap { line in
       guard let match = line.firstMatch(of: pattern) else { return nil }
       return ImportStatement(module: String(match.2), isInternal: match.1 == "internal")

@@ -26,6 +26,8 @@ struct DigitsDemo {
     try model.saveDOT("\(folder)/digits.dot")
     try model.optimized().saveDOT("\(folder)/digits-optimized.dot")
     let scores = try library.run(HostTensor.f32([1, 1, 8, 8], [Float](repeating: 0, count: 64)))
-    print("  traced and compiled; an empty image scores \(scores[0].array(of: Float.self).map { ($0 * 100).rounded() / 100 })")
+    print(
+      "  traced and compiled; an empty image scores \(scores[0].array(of: Float.self).map { ($0 * 100).rounded() / 100 })"
+    )
   }
 }

@@ -4,7 +4,8 @@ import SinterCore
 /// NumPy's files: `.npy` holds one array, `.npz` several by name in a zip archive.
 public enum NpyFile {
   private static let types: [(String, ElementType)] = [
-    ("<f4", .f32), ("<f8", .f64), ("<f2", .f16), ("<i8", .i64), ("<i4", .i32), ("<i2", .i16), ("|i1", .i8), ("<u8", .u64),
+    ("<f4", .f32), ("<f8", .f64), ("<f2", .f16), ("<i8", .i64), ("<i4", .i32), ("<i2", .i16), ("|i1", .i8),
+    ("<u8", .u64),
     ("<u4", .u32), ("<u2", .u16), ("|u1", .u8), ("|b1", .bool), ("<c8", .c64), ("<c16", .c128),
   ]
 

@@ -3,7 +3,9 @@ import SinterOps
 
 extension Tensor {
   private func binary(_ kind: Binary.Kind, _ other: Tensor) -> Tensor { applying(Binary(kind), other) }
-  private func binary(_ kind: Binary.Kind, _ number: Double) -> Tensor { binary(kind, trace.scalar(number, like: self)) }
+  private func binary(_ kind: Binary.Kind, _ number: Double) -> Tensor {
+    binary(kind, trace.scalar(number, like: self))
+  }
 
   public static func + (a: Tensor, b: Tensor) -> Tensor { a.binary(.add, b) }
   public static func - (a: Tensor, b: Tensor) -> Tensor { a.binary(.subtract, b) }

@@ -15,7 +15,8 @@ public struct MultiheadAttention: CustomParameterNames {
 
   /// - Parameter mask: added to the scores; broadcasts to [batch, heads, queries, keys].
   public func callAsFunction(
-    _ query: Tensor, _ key: Tensor, _ value: Tensor, mask: Tensor? = nil, file: StaticString = #fileID, line: UInt = #line
+    _ query: Tensor, _ key: Tensor, _ value: Tensor, mask: Tensor? = nil, file: StaticString = #fileID,
+    line: UInt = #line
   ) -> Tensor {
     query.trace.enter(self, file: file, line: line) { forward(query, key, value, mask) }
   }

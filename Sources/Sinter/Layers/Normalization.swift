@@ -17,7 +17,8 @@ public struct BatchNorm2d: UnaryLayer, CustomParameterNames {
   public func forward(_ x: Tensor) -> Tensor {
     let trace = x.trace
     guard trace.mode == .evaluate else {
-      return trace.fail("batchnorm", "batch norm in training mode is not supported; trace with mode: .evaluate", like: x)
+      return trace.fail(
+        "batchnorm", "batch norm in training mode is not supported; trace with mode: .evaluate", like: x)
     }
     var op = BatchNormalization()
     op.epsilon = epsilon

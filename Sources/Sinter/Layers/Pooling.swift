@@ -43,7 +43,8 @@ public struct AdaptiveAvgPool2d: UnaryLayer {
 
   public func forward(_ x: Tensor) -> Tensor {
     if size == 1 { return x.applying(GlobalPool(.average)) }
-    guard let height = x.size(2).value, let width = x.size(3).value, size > 0, height % size == 0, width % size == 0 else {
+    guard let height = x.size(2).value, let width = x.size(3).value, size > 0, height % size == 0, width % size == 0
+    else {
       return x.trace.fail("pool", "the sides of \(x.type) are not known to be multiples of \(size)", like: x)
     }
     var op = AveragePool()

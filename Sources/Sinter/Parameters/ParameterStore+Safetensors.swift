@@ -21,9 +21,13 @@ extension ParameterStore {
     let (length, header) = try Self.header(file, path)
     var problems: [Diagnostic] = []
     let start = 8 + length
-    let ordered = header.sorted { ($0.value.data_offsets.first ?? 0, $0.key) < ($1.value.data_offsets.first ?? 0, $1.key) }
+    let ordered = header.sorted {
+      ($0.value.data_offsets.first ?? 0, $0.key) < ($1.value.data_offsets.first ?? 0, $1.key)
+    }
     for (name, entry) in ordered {
-      func wrong(_ text: String) { problems.append(Diagnostic(.user, "safetensors.tensor", "tensor \(name): \(text)", at: [path])) }
+      func wrong(_ text: String) {
+        problems.append(Diagnostic(.user, "safetensors.tensor", "tensor \(name): \(text)", at: [path]))
+      }
       guard let element = Self.types[entry.dtype] else {
         wrong("element type \(entry.dtype) is unknown")
         continue
@@ -50,7 +54,8 @@ extension ParameterStore {
         wrong("\(element)\(entry.shape) takes \(element.byteCount(count)) bytes, but the range has \(size)")
         continue
       }
-      self[name] = HostTensor(element, entry.shape, bytes: file.bytes((start + entry.data_offsets[0])..<(start + entry.data_offsets[1])))
+      self[name] = HostTensor(
+        element, entry.shape, bytes: file.bytes((start + entry.data_offsets[0])..<(start + entry.data_offsets[1])))
     }
     if !problems.isEmpty { throw DiagnosticError(problems) }
   }
@@ -86,7 +91,8 @@ extension ParameterStore {
     var at = 0
     for name in names {
       guard let tensor = self[name], let type = Self.types.first(where: { $0.value == tensor.element })?.key else {
-        throw DiagnosticError(.limit, "safetensors.type", "parameter \(name) has a type that safetensors does not know", at: [path])
+        throw DiagnosticError(
+          .limit, "safetensors.type", "parameter \(name) has a type that safetensors does not know", at: [path])
       }
       header[name] = Entry(dtype: type, shape: tensor.shape, data_offsets: [at, at + tensor.bytes.count])
       at += tensor.bytes.count

@@ -6,9 +6,15 @@ public struct InputSpec: Sendable {
   public var name: String?
 
   /// - Parameter shape: numbers, and names for sizes known only at run time: `.f32("N", 1, 28, 28)`.
-  public static func f32(_ shape: Dim..., name: String? = nil) -> InputSpec { InputSpec(type: TensorType(.f32, shape), name: name) }
-  public static func i64(_ shape: Dim..., name: String? = nil) -> InputSpec { InputSpec(type: TensorType(.i64, shape), name: name) }
-  public static func bool(_ shape: Dim..., name: String? = nil) -> InputSpec { InputSpec(type: TensorType(.bool, shape), name: name) }
+  public static func f32(_ shape: Dim..., name: String? = nil) -> InputSpec {
+    InputSpec(type: TensorType(.f32, shape), name: name)
+  }
+  public static func i64(_ shape: Dim..., name: String? = nil) -> InputSpec {
+    InputSpec(type: TensorType(.i64, shape), name: name)
+  }
+  public static func bool(_ shape: Dim..., name: String? = nil) -> InputSpec {
+    InputSpec(type: TensorType(.bool, shape), name: name)
+  }
 }
 
 /// A model as a graph whose parameters are inputs still.
@@ -24,14 +30,17 @@ public struct TracedModel: Sendable {
     for (name, parameter) in parameters {
       guard let tensor = store[name] else {
         problems.append(
-          Diagnostic(.user, "parameters.missing", "there is no parameter \(name), which must be \(parameter.element)\(parameter.shape)"))
+          Diagnostic(
+            .user, "parameters.missing",
+            "there is no parameter \(name), which must be \(parameter.element)\(parameter.shape)"))
         continue
       }
       if tensor.shape != parameter.shape || tensor.element != parameter.element {
         problems.append(
           Diagnostic(
             .user, "parameters.shape",
-            "parameter \(name) must be \(parameter.element)\(parameter.shape), but is \(tensor.element)\(tensor.shape)"))
+            "parameter \(name) must be \(parameter.element)\(parameter.shape), but is \(tensor.element)\(tensor.shape)")
+        )
       }
       values[name] = tensor
     }

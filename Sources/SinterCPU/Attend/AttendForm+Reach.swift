@@ -22,7 +22,9 @@ extension AttendForm {
 
   private func reach(_ comparison: Comparison, _ a: ExprID, _ b: ExprID) -> Dim? {
     let last = batch.count + rows.count - 1
-    guard score[a].type == .i64, last >= batch.count, let x = score.indexDim(a), let y = score.indexDim(b) else { return nil }
+    guard score[a].type == .i64, last >= batch.count, let x = score.indexDim(a), let y = score.indexDim(b) else {
+      return nil
+    }
     func distance(_ difference: Dim) -> Dim? {
       // key - row + rest
       guard let (key, others) = difference.linear(in: AffineAccess.axisSymbol(last + 1)), key == 1,

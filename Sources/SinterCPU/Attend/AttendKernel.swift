@@ -156,7 +156,8 @@ struct AttendKernel {
         let tile = RegisterTile(rows: count, vectors: vectors)
         let stride = scope.dim(query.stride)
         let sums = kernel.accumulators(
-          tile: tile, lhsBase: b.add(query.first, b.multiply(row, stride)), rows: (0..<count).map { b.multiply(stride, $0) },
+          tile: tile, lhsBase: b.add(query.first, b.multiply(row, stride)),
+          rows: (0..<count).map { b.multiply(stride, $0) },
           column: at, masks: [Register?](repeating: nil, count: vectors))
         let target = b.add(b.multiply(b.subtract(row, first), plan.scoreStride), column)
         for (number, sum) in sums.enumerated() {
@@ -210,7 +211,8 @@ struct AttendKernel {
   /// Makes weights of the products, row by row.
   private func weigh(_ first: Register, _ last: Register, from: Register, _ block: Block, _ scratch: Scratch) {
     let lowest = b.float(
-      form.accumulate == .f64 ? -Double.greatestFiniteMagnitude : -Double(Float.greatestFiniteMagnitude), form.accumulate)
+      form.accumulate == .f64 ? -Double.greatestFiniteMagnitude : -Double(Float.greatestFiniteMagnitude),
+      form.accumulate)
     b.loop("row", from: first, to: last) { row in
       let rowSymbol = scope.bind(row)
       let startSymbol = scope.bind(block.start)
@@ -226,7 +228,8 @@ struct AttendKernel {
         ? nil
         : BodyEmitter(
           form.score, scope: scope,
-          axes: place.axes.prefix(form.batch.count + form.rows.count) + [start + Dim(keySymbol)], extents: place.extents)
+          axes: place.axes.prefix(form.batch.count + form.rows.count) + [start + Dim(keySymbol)], extents: place.extents
+        )
       var fixed = Set(store.extents.keys)
       fixed.formUnion([rowSymbol, startSymbol])
       let rows = ScoreRows(
@@ -299,7 +302,8 @@ struct AttendKernel {
         let factors = { (0..<count).map { b.broadcast(b.load(scratch.factors, at: b.add(held, $0)), lanes: lanes) } }
         func multiplied(from initial: [Register]) -> [Register] {
           kernel.accumulators(
-            tile: tile, lhsBase: b.multiply(held, plan.scoreStride), rows: (0..<count).map { b.index($0 * plan.scoreStride) },
+            tile: tile, lhsBase: b.multiply(held, plan.scoreStride),
+            rows: (0..<count).map { b.index($0 * plan.scoreStride) },
             column: b.add(start, column), masks: masks, initial: initial)
         }
         guard let sums = scratch.sums else {
@@ -319,7 +323,8 @@ struct AttendKernel {
     }
   }
 
-  private func put(_ tile: RegisterTile, _ row: Register, _ column: Register, _ masks: [Register?], _ sums: [Register]) {
+  private func put(_ tile: RegisterTile, _ row: Register, _ column: Register, _ masks: [Register?], _ sums: [Register])
+  {
     store.emit(
       tile: tile, lanes: lanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rowGroup,
       rowFirst: form.batch.count, columnGroup: columnGroup, columnFirst: form.batch.count + form.rows.count)
@@ -331,7 +336,8 @@ struct AttendKernel {
   private func begin(to count: Register, _ scratch: Scratch) {
     guard let greatest = scratch.greatest, let weights = scratch.weights, let sums = scratch.sums else { return }
     let lowest = b.float(
-      form.accumulate == .f64 ? -Double.greatestFiniteMagnitude : -Double(Float.greatestFiniteMagnitude), form.accumulate)
+      form.accumulate == .f64 ? -Double.greatestFiniteMagnitude : -Double(Float.greatestFiniteMagnitude),
+      form.accumulate)
     b.loop("begin", from: b.index(0), to: count) { row in
       b.store(lowest, greatest, at: row)
       b.store(zero, weights, at: row)

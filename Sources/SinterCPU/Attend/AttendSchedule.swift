@@ -26,7 +26,8 @@ struct AttendSchedule {
     let depth = form.depth.reduce(Dim(1), *)
     let columns = form.columns.reduce(Dim(1), *)
     guard let depthCount = depth.value, let columnCount = columns.value else {
-      throw DiagnosticError(.bug, "schedule.attend", "attention over \(form.depth) and \(form.columns), which are no numbers")
+      throw DiagnosticError(
+        .bug, "schedule.attend", "attention over \(form.depth) and \(form.columns), which are no numbers")
     }
     // What many rows read is widened once; a decoder's row reads its keys and values as they lie.
     let element = TaskSplit.estimate(form.rows.reduce(1, *)) > RegisterTile.fewRows ? form.accumulate : nil
@@ -95,7 +96,9 @@ struct AttendSchedule {
     let kernel = AttendKernel(
       scope: scope, form: form, plan: plan, store: store, rowGroup: rows,
       columnGroup: CollapsedAxes.Group(axes: form.columns.indices, extent: columns, strides: [1]),
-      query: .init(memory: query.memory(scope), first: first(bases[0]), stride: rows.strides[0], depthStride: queryDepth.strides[0]),
+      query: .init(
+        memory: query.memory(scope), first: first(bases[0]), stride: rows.strides[0], depthStride: queryDepth.strides[0]
+      ),
       key: .init(
         memory: key.memory(scope), first: first(bases[1]), stride: key.strides[batchCount],
         depthStride: keyDepth.strides[0]),

@@ -45,17 +45,19 @@ struct ColumnGroups {
     var isServed = true
     for member in group.members.dropFirst() {
       guard case .element(let element) = member.form else { return nil }
-      known[member.value] = builder.inline(element.body, axes: axes) { operand, indices, condition, _ in
-        if let expr = known[operand] { return expr }
-        guard operand == first.value, let index = indices.last else { return nil }
-        let plain = builder.body([index])
-        guard condition == nil, let number = plain.columnGroup(plain.results[0], axis: rank - 1, extent: Dim(extent)) else {
-          isServed = false
-          return nil
-        }
-        let sum = builder.accumulator(number, product.accumulate)
-        return product.epilogue.map { builder.inline($0, axes: indices, accumulators: [sum])[0] } ?? sum
-      }[0]
+      known[member.value] =
+        builder.inline(element.body, axes: axes) { operand, indices, condition, _ in
+          if let expr = known[operand] { return expr }
+          guard operand == first.value, let index = indices.last else { return nil }
+          let plain = builder.body([index])
+          guard condition == nil, let number = plain.columnGroup(plain.results[0], axis: rank - 1, extent: Dim(extent))
+          else {
+            isServed = false
+            return nil
+          }
+          let sum = builder.accumulator(number, product.accumulate)
+          return product.epilogue.map { builder.inline($0, axes: indices, accumulators: [sum])[0] } ?? sum
+        }[0]
     }
     let results = group.stored.compactMap { known[$0] }
     guard isServed, results.count == group.stored.count else { return nil }

@@ -51,7 +51,9 @@ extension ScheduleContext {
     let panelStep = steps * Dim(width)
     return ComputedPanels(
       value: value, width: width,
-      outerStrides: zip(TensorType.strides(outer), outer.indices).map { used.contains($1) ? $0 * panelCount * panelStep : 0 },
+      outerStrides: zip(TensorType.strides(outer), outer.indices).map {
+        used.contains($1) ? $0 * panelCount * panelStep : 0
+      },
       panelStep: panelStep, depthStrides: TensorType.strides(depth))
   }
 }

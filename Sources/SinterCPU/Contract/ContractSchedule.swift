@@ -50,7 +50,8 @@ struct ContractSchedule {
     let isVectorType = form.accumulate == .f32 || form.accumulate == .f64 || form.accumulate == .i32
     guard isVectorType, columns.value.map({ $0 > context.machine.lanes(form.accumulate) / 4 }) ?? true
     else {
-      return try ReduceSchedule.schedule(form.reduction { [values = context.values] in values[$0].type.element }, context: &context)
+      return try ReduceSchedule.schedule(
+        form.reduction { [values = context.values] in values[$0].type.element }, context: &context)
     }
     let own = (lhs: batchCount..<(batchCount + form.m.count), rhs: batchCount..<(batchCount + form.n.count))
     let bytes = byteOperation(context)
@@ -63,7 +64,8 @@ struct ContractSchedule {
     var left =
       packing.left
       ? nil
-      : try side(bytes == nil ? form.lhs : form.lhs.withoutCast, own: form.m, isRight: false, context: &context) { side in
+      : try side(bytes == nil ? form.lhs : form.lhs.withoutCast, own: form.m, isRight: false, context: &context) {
+        side in
         guard let bytes else { return true }
         // Bytes as they lie, with what is summed side by side.
         guard case .value(let value) = side.source, values[value].type.element == bytes.left else { return false }
@@ -72,7 +74,8 @@ struct ContractSchedule {
     let rowBytes = left.flatMap { Self.rowStride(form.m, $0.strides[own.lhs]) }.map { $0 * elementBytes }
     let steps = bytes.flatMap { operation in
       left.map {
-        DepthSteps(self.reductions($0.strides[own.lhs.upperBound...], TensorType.strides(form.k)[...]), operation: operation)
+        DepthSteps(
+          self.reductions($0.strides[own.lhs.upperBound...], TensorType.strides(form.k)[...]), operation: operation)
       }
     }
     let packed = packedRight(rowBytes: rowBytes, operation: bytes, steps: steps, &context)
@@ -82,7 +85,8 @@ struct ContractSchedule {
       let tile =
         chosenTile(context)
         ?? .choose(
-          rows: form.m.reduce(Dim(1), *).value, columns: columns.value, lanes: lanes, machine: machine, rowBytes: rowBytes)
+          rows: form.m.reduce(Dim(1), *).value, columns: columns.value, lanes: lanes, machine: machine,
+          rowBytes: rowBytes)
       panels.right = try context.panels(
         form.rhs, outer: form.batch, own: form.n, depth: form.k, width: tile.vectors * lanes, element: form.accumulate,
         named: "right panels")
@@ -113,7 +117,8 @@ struct ContractSchedule {
       ?? (packed?.layout.vectors ?? panels.right.map { $0.width / lanes }).map {
         RegisterTile.choose(rows: rows.extent.value, vectors: $0, machine: machine, rowBytes: rowBytes)
       }
-      ?? .choose(rows: rows.extent.value, columns: cols.extent.value, lanes: lanes, machine: machine, rowBytes: rowBytes)
+      ?? .choose(
+        rows: rows.extent.value, columns: cols.extent.value, lanes: lanes, machine: machine, rowBytes: rowBytes)
     if packing.left {
       let made = try context.panels(
         form.lhs, outer: form.batch, own: form.m, depth: form.k, width: tile.rows, element: form.accumulate,
@@ -208,18 +213,21 @@ struct ContractSchedule {
   private func reductions(_ lhsStrides: ArraySlice<Dim>, _ rhsStrides: ArraySlice<Dim>) -> [TileKernel.Reduction] {
     form.k.indices.map { axis in
       TileKernel.Reduction(
-        extent: form.k[axis], lhsStride: lhsStrides[lhsStrides.startIndex + axis], rhsStride: rhsStrides[rhsStrides.startIndex + axis])
+        extent: form.k[axis], lhsStride: lhsStrides[lhsStrides.startIndex + axis],
+        rhsStride: rhsStrides[rhsStrides.startIndex + axis])
     }.collapsed()
   }
 
   /// Whether the innermost reduced axes lie one element after another.
   private func isDense(_ strides: ArraySlice<Dim>) -> Bool {
-    CollapsedAxes(extents: form.k, strides: [Array(strides)]).groups.last.map { $0.strides[0] == 1 || $0.extent == 1 } ?? true
+    CollapsedAxes(extents: form.k, strides: [Array(strides)]).groups.last.map { $0.strides[0] == 1 || $0.extent == 1 }
+      ?? true
   }
 
   /// The operation that keeps both sides bytes, where they are and the right one is constant.
   private func byteOperation(_ context: ScheduleContext) -> TileOperation? {
-    guard form.accumulate == .i32, let left = form.lhs.castType, let right = form.rhs.castType, weights(of: right, context) != nil
+    guard form.accumulate == .i32, let left = form.lhs.castType, let right = form.rhs.castType,
+      weights(of: right, context) != nil
     else { return nil }
     return context.machine.tileOperation(left, right, in: .i32)
   }
@@ -281,9 +289,11 @@ struct ContractSchedule {
     let operation = operation ?? .multiplyAdd(form.accumulate)
     if let steps { weights.depthOffsets = steps.padded(weights.depthOffsets) }
     let lanes = context.machine.lanes(form.accumulate, columns: columnGroups?.extent ?? weights.columns)
-    let tile = chosenTile(context) ?? .choose(
-      rows: form.m.reduce(Dim(1), *).value, columns: weights.columns, lanes: lanes,
-      machine: context.machine.sparing(operation), rowBytes: rowBytes, multiple: groups)
+    let tile =
+      chosenTile(context)
+      ?? .choose(
+        rows: form.m.reduce(Dim(1), *).value, columns: weights.columns, lanes: lanes,
+        machine: context.machine.sparing(operation), rowBytes: rowBytes, multiple: groups)
     let layout = PanelLayout(
       columns: weights.columns, depth: weights.depthOffsets.count, lanes: lanes, vectors: tile.vectors, groups: groups,
       interleave: operation.depth)
@@ -307,7 +317,9 @@ struct ContractSchedule {
 
 extension CollapsedAxes {
   /// The only group, where there is just one.
-  var single: Group? { groups.isEmpty ? Group(axes: 0..<0, extent: 1, strides: [0]) : groups.count == 1 ? groups[0] : nil }
+  var single: Group? {
+    groups.isEmpty ? Group(axes: 0..<0, extent: 1, strides: [0]) : groups.count == 1 ? groups[0] : nil
+  }
 }
 
 extension [TileKernel.Reduction] {

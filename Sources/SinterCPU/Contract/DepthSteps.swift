@@ -18,13 +18,17 @@ struct DepthSteps {
   /// - Parameter reductions: with numbers for extents, dense and in order on the right.
   init(_ reductions: [TileKernel.Reduction], operation: TileOperation) {
     loops = reductions
-    if loops.last.map({ $0.lhsStride != 1 && $0.extent != 1 }) ?? true { loops.append(.init(extent: 1, lhsStride: 1, rhsStride: 1)) }
+    if loops.last.map({ $0.lhsStride != 1 && $0.extent != 1 }) ?? true {
+      loops.append(.init(extent: 1, lhsStride: 1, rhsStride: 1))
+    }
     let last = loops.count - 1
     run = loops[last].extent.value ?? 0
     tail = run % operation.depth
     let steps = (run + operation.depth - 1) / operation.depth
     stored = steps * operation.depth
-    for index in loops.indices.dropLast() { loops[index].rhsStride = Dim((loops[index].rhsStride.value ?? 0) / Swift.max(run, 1) * steps) }
+    for index in loops.indices.dropLast() {
+      loops[index].rhsStride = Dim((loops[index].rhsStride.value ?? 0) / Swift.max(run, 1) * steps)
+    }
     loops[last] = .init(extent: Dim(run / operation.depth), lhsStride: Dim(operation.depth), rhsStride: 1)
   }
 

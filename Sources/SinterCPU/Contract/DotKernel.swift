@@ -57,7 +57,8 @@ struct DotKernel: TileSums {
   }
 
   private func descend(
-    _ loops: ArraySlice<TileKernel.Reduction>, _ rows: [Register], _ left: Register, _ right: Register, _ sums: [Register]
+    _ loops: ArraySlice<TileKernel.Reduction>, _ rows: [Register], _ left: Register, _ right: Register,
+    _ sums: [Register]
   ) -> [Register] {
     guard let first = loops.first else { return sums }
     if loops.count == 1 { return run(first.extent.value ?? 0, rows, left, right, sums) }
@@ -71,11 +72,14 @@ struct DotKernel: TileSums {
   }
 
   /// The innermost axis, a vector at a time.
-  private func run(_ count: Int, _ rows: [Register], _ left: Register, _ right: Register, _ sums: [Register]) -> [Register] {
+  private func run(_ count: Int, _ rows: [Register], _ left: Register, _ right: Register, _ sums: [Register])
+    -> [Register]
+  {
     func step(_ k: Register, _ mask: Register?, _ current: [Register]) -> [Register] {
       let factors = (0..<columns).map { column in
         b.cast(
-          b.load(rhs, at: b.add(b.add(right, k), b.multiply(columnStep, column)), lanes: lanes, mask: mask), to: accumulate)
+          b.load(rhs, at: b.add(b.add(right, k), b.multiply(columnStep, column)), lanes: lanes, mask: mask),
+          to: accumulate)
       }
       return rows.indices.flatMap { row -> [Register] in
         let value = b.load(lhs, at: b.add(b.add(left, k), rows[row]), lanes: lanes, mask: mask)

@@ -35,7 +35,8 @@ struct PanelLayout: Hashable {
   ///
   /// - Parameter depthOffsets: the offset of each step along k, where it is not a plain stride.
   func packed<T: BitwiseCopyable & AdditiveArithmetic>(
-    _ source: UnsafeBufferPointer<T>, base: Int, columnStride: Int, depthOffsets: [Int], into target: UnsafeMutablePointer<T>
+    _ source: UnsafeBufferPointer<T>, base: Int, columnStride: Int, depthOffsets: [Int],
+    into target: UnsafeMutablePointer<T>
   ) {
     var at = 0
     var column = 0

@@ -89,7 +89,8 @@ struct ProductKernel {
   ) {
     if let step = plan.depthStep, let stepped, let depth = stepped.reductions.first?.extent.value {
       return rows(
-        stepped, step: step, depth: depth, from: from, to: to, column: column, offset: offset, vectors: vectors, masks: storeMasks, store)
+        stepped, step: step, depth: depth, from: from, to: to, column: column, offset: offset, vectors: vectors,
+        masks: storeMasks, store)
     }
     func tile(_ count: Int, at row: Register) {
       let tile = RegisterTile(rows: count, vectors: vectors)
@@ -110,14 +111,17 @@ struct ProductKernel {
 
   /// The same of a packed panel, step by step along the reduced axis: sums wait in memory meanwhile.
   private func rows(
-    _ stepped: TileKernel, step: Int, depth: Int, from: Register, to: Register, column: Register, offset: Register, vectors: Int,
+    _ stepped: TileKernel, step: Int, depth: Int, from: Register, to: Register, column: Register, offset: Register,
+    vectors: Int,
     masks: [Register?], _ store: Store
   ) {
     let (width, element) = (vectors * plan.lanes, stepped.accumulate)
     let pitch = stepped.panelWidth ?? width
     let waiting = b.local("sums", element, count: plan.blockRows * width)
     let zero = b.constant(element.isFloat ? .float(0) : .int(0), element, lanes: plan.lanes)
-    b.loop("sum", from: b.index(0), to: b.multiply(b.subtract(to, from), width), step: plan.lanes) { b.store(zero, waiting, at: $0) }
+    b.loop("sum", from: b.index(0), to: b.multiply(b.subtract(to, from), width), step: plan.lanes) {
+      b.store(zero, waiting, at: $0)
+    }
 
     func part(_ start: Register, _ extent: Int, finish: Bool) {
       plan.tile.forEachTile(builder: b, from: from, to: to, count: plan.rows.value) { count, row in
@@ -131,7 +135,8 @@ struct ProductKernel {
         let place = b.multiply(b.subtract(row, from), width)
         let places = (0..<tile.accumulators).map { b.add(place, $0 * plan.lanes) }
         let sums = kernel.accumulators(
-          tile: tile, lhsBase: b.add(base, b.multiply(start, scope.index(kernel.reductions[0].lhsStride))), rows: deltas,
+          tile: tile, lhsBase: b.add(base, b.multiply(start, scope.index(kernel.reductions[0].lhsStride))),
+          rows: deltas,
           column: b.add(offset, b.multiply(start, pitch)), masks: [Register?](repeating: nil, count: vectors),
           initial: places.map { b.load(waiting, at: $0, lanes: plan.lanes) })
         if finish { return store(row, column, tile, masks, sums) }

@@ -43,7 +43,8 @@ struct ProductPlan {
 
   /// - Parameter splitsDepth: the reduced axis may be done in steps.
   init(
-    rows: Dim, columns: Dim, depth: Dim, tile: RegisterTile, lanes: Int, elementBytes: Int, outer: Dim, machine: Machine,
+    rows: Dim, columns: Dim, depth: Dim, tile: RegisterTile, lanes: Int, elementBytes: Int, outer: Dim,
+    machine: Machine,
     splitsDepth: Bool = false
   ) {
     self.rows = rows
@@ -55,13 +56,15 @@ struct ProductPlan {
     let needed = (rowCount + tile.rows - 1) / tile.rows * tile.rows
     let width = tile.vectors * lanes
     let panelBytes = k * width * elementBytes
-    let isSplit = splitsDepth && depth.value != nil && rowCount > tile.rows && panelBytes > machine.level2 / Self.largePanel
+    let isSplit =
+      splitsDepth && depth.value != nil && rowCount > tile.rows && panelBytes > machine.level2 / Self.largePanel
     let steps = (panelBytes * Self.stepPart + machine.level2 - 1) / machine.level2
     depthStep = isSplit ? (k + steps - 1) / steps : nil
     let fitting = Swift.max(
       tile.rows,
       Swift.min(
-        machine.level2 / 2 / ((depthStep ?? k) * elementBytes), isSplit ? Self.mostSumBytes / (width * elementBytes) : .max))
+        machine.level2 / 2 / ((depthStep ?? k) * elementBytes),
+        isSplit ? Self.mostSumBytes / (width * elementBytes) : .max))
     let cut = Cut(
       rowCount: rowCount, mostRows: Swift.max(1, Swift.min(fitting / tile.rows * tile.rows, needed)),
       tileRows: tile.rows, panelCount: Swift.max(1, ((columns.value ?? 768) + width - 1) / width),

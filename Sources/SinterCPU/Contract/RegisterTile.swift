@@ -24,7 +24,8 @@ struct RegisterTile: Hashable {
     let columnVectors = ((columns ?? 768) + lanes - 1) / lanes
     // With few rows the right side's way through the caches is all that counts: narrow panels make enough tasks.
     if let rows, rows <= Self.fewRows {
-      let fitting = Swift.max(Swift.min(columnVectors / 4, 8, (registers - 1) / (rows + 1)), Swift.min(2, columnVectors), 1)
+      let fitting = Swift.max(
+        Swift.min(columnVectors / 4, 8, (registers - 1) / (rows + 1)), Swift.min(2, columnVectors), 1)
       let vectors = Swift.max(fitting / multiple * multiple, multiple)
       return RegisterTile(rows: Swift.max(1, Swift.min(rows, (registers - vectors - 1) / vectors)), vectors: vectors)
     }
@@ -140,7 +141,8 @@ extension RegisterTile {
   /// - Parameters:
   ///   - count: the number of rows all together, of which `from` to `to` may be a part that begins with a whole tile.
   ///   - work: gets the number of rows of a tile and the first one.
-  func forEachTile(builder b: KernelBuilder, from: Register, to: Register, count: Int?, _ work: (Int, Register) -> Void) {
+  func forEachTile(builder b: KernelBuilder, from: Register, to: Register, count: Int?, _ work: (Int, Register) -> Void)
+  {
     let whole = b.multiply(b.binary(.floorDivide, b.subtract(to, from), b.index(rows)), rows)
     let end = b.add(from, whole)
     b.loop("row", from: from, to: end, step: rows) { work(rows, $0) }
@@ -151,12 +153,13 @@ extension RegisterTile {
     }
     var at = end
     for half in halves {
-      at = b.branch(
-        b.compare(.lessOrEqual, b.add(at, half), to),
-        then: {
-          work(half, at)
-          return [b.add(at, half)]
-        }, otherwise: { [at] })[0]
+      at =
+        b.branch(
+          b.compare(.lessOrEqual, b.add(at, half), to),
+          then: {
+            work(half, at)
+            return [b.add(at, half)]
+          }, otherwise: { [at] })[0]
     }
   }
 }

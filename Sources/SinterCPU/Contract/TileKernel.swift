@@ -73,7 +73,8 @@ struct TileKernel: TileSums {
   private var ahead: Register?
 
   init(
-    scope: KernelScope, lhs: Memory, rhs: Memory, accumulate: ElementType, lanes: Int, reductions: [Reduction], isPacked: Bool,
+    scope: KernelScope, lhs: Memory, rhs: Memory, accumulate: ElementType, lanes: Int, reductions: [Reduction],
+    isPacked: Bool,
     usualTile: RegisterTile, operation: TileOperation? = nil, tail: Int = 0
   ) {
     self.scope = scope
@@ -91,7 +92,9 @@ struct TileKernel: TileSums {
   private var builder: KernelBuilder { scope.builder }
 
   /// Elements on the right from one step to the next.
-  private func stepWidth(_ tile: RegisterTile) -> Int { isPacked ? (panelWidth ?? tile.vectors * lanes) * operation.depth : 1 }
+  private func stepWidth(_ tile: RegisterTile) -> Int {
+    isPacked ? (panelWidth ?? tile.vectors * lanes) * operation.depth : 1
+  }
 
   mutating func ask(ahead: Register) { self.ahead = ahead }
 
@@ -154,7 +157,8 @@ struct TileKernel: TileSums {
 
   /// `depth` steps in `streams` interleaved sums, which are added at the end, neighbours first.
   private func multiply(
-    _ tile: RegisterTile, _ depth: Int, _ streams: Int, _ reduction: Reduction, _ rows: [Register], _ lhsOffset: Register,
+    _ tile: RegisterTile, _ depth: Int, _ streams: Int, _ reduction: Reduction, _ rows: [Register],
+    _ lhsOffset: Register,
     _ rhsOffset: Register, _ masks: [Register?], _ sums: [Register]
   ) -> [Register] {
     let leftStep = scope.index(reduction.lhsStride)
@@ -189,7 +193,8 @@ struct TileKernel: TileSums {
     if operation.depth > 1 { return dots(tile, rows, lhsOffset, rhsOffset, sums, count: operation.depth) }
     let columns = (0..<tile.vectors).map { vector in
       builder.cast(
-        builder.load(rhs, at: builder.add(rhsOffset, vector * lanes), lanes: lanes, mask: masks[vector]), to: accumulate)
+        builder.load(rhs, at: builder.add(rhsOffset, vector * lanes), lanes: lanes, mask: masks[vector]), to: accumulate
+      )
     }
     if let ahead { builder.prefetch(rhs, at: builder.add(rhsOffset, ahead)) }
     var result: [Register] = []
@@ -210,7 +215,8 @@ struct TileKernel: TileSums {
 
   /// A step of bytes, of which `count` exist on the left; what the panel has beyond them is zero.
   private func dots(
-    _ tile: RegisterTile, _ rows: [Register], _ lhsOffset: Register, _ rhsOffset: Register, _ sums: [Register], count: Int
+    _ tile: RegisterTile, _ rows: [Register], _ lhsOffset: Register, _ rhsOffset: Register, _ sums: [Register],
+    count: Int
   ) -> [Register] {
     let (depth, width) = (operation.depth, lanes * operation.depth)
     let columns = (0..<tile.vectors).map { builder.load(rhs, at: builder.add(rhsOffset, $0 * width), lanes: width) }

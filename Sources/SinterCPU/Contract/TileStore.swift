@@ -31,7 +31,8 @@ struct TileStore {
   mutating func set(_ group: CollapsedAxes.Group, first: Int, index: Dim) {
     var rest = index
     for axis in (first + group.axes.lowerBound..<first + group.axes.upperBound).reversed() {
-      let places = lattice.flatMap { axis < $0.count ? $0[axis] : nil } ?? Lattice(extent: shape[axis], step: 1, first: 0)
+      let places =
+        lattice.flatMap { axis < $0.count ? $0[axis] : nil } ?? Lattice(extent: shape[axis], step: 1, first: 0)
       if axis == first + group.axes.lowerBound {
         axes[axis] = rest * Dim(places.step) + places.first
       } else {

@@ -37,27 +37,32 @@ struct ByteConvolveSchedule {
     let taps = form.kernel.reduce(1, *)
     let depth = taps * channels.perGroup
     let pixels = ConvolvePixels(form, result: shape, image: image.strides)
-    let window = (0..<rank).map { axis in
-      TileKernel.Reduction(
-        extent: Dim(form.kernel[axis]), lhsStride: Dim(form.dilations[axis]) * image.strides[axis + 1],
-        rhsStride: Dim(form.kernel[(axis + 1)...].reduce(channels.perGroup, *)))
-    } + [.init(extent: Dim(channels.perGroup), lhsStride: 1, rhsStride: 1)]
+    let window =
+      (0..<rank).map { axis in
+        TileKernel.Reduction(
+          extent: Dim(form.kernel[axis]), lhsStride: Dim(form.dilations[axis]) * image.strides[axis + 1],
+          rhsStride: Dim(form.kernel[(axis + 1)...].reduce(channels.perGroup, *)))
+      } + [.init(extent: Dim(channels.perGroup), lhsStride: 1, rhsStride: 1)]
     let steps = DepthSteps(window.collapsed(), operation: operation)
     let lanes = Swift.max(Swift.min(4, machine.lanes(.i32)), machine.lanes(.i32, columns: columns))
     let tile =
       context.choice?.tile
       ?? .choose(
-        rows: pixels.rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: depth / operation.depth,
+        rows: pixels.rows.extent.value, columns: columns, lanes: lanes, machine: machine,
+        depth: depth / operation.depth,
         period: pixels.period, rowBytes: pixels.rowStride)
     let offsets = steps.padded((0..<taps).flatMap { tap in (0..<channels.perGroup).map { $0 * taps + tap } })
     let plan = ProductPlan(
-      rows: pixels.rows.extent, columns: Dim(columns), depth: Dim(offsets.count), tile: tile, lanes: lanes, elementBytes: 1,
+      rows: pixels.rows.extent, columns: Dim(columns), depth: Dim(offsets.count), tile: tile, lanes: lanes,
+      elementBytes: 1,
       outer: Dim(channels.groups), machine: machine)
     let layout = PanelLayout(
       columns: columns, depth: offsets.count, lanes: lanes, vectors: tile.vectors, interleave: operation.depth)
     let key = ScheduleContext.PackingKey(
       value: form.weight, base: 0, columnStride: depth, depthOffsets: offsets, layout: layout)
-    guard let buffer = context.packedConstant(key, make: { layout.pack(weights, groups: channels.groups, stride: depth, offsets) })
+    guard
+      let buffer = context.packedConstant(
+        key, make: { layout.pack(weights, groups: channels.groups, stride: depth, offsets) })
     else { throw DiagnosticError(.bug, "convolve.pack", "weights of type \(weights.element) cannot be packed") }
 
     let scope = context.kernel(
@@ -86,7 +91,8 @@ struct ByteConvolveSchedule {
     let columnGroup = CollapsedAxes.Group(axes: 0..<1, extent: Dim(columns), strides: [1])
     product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
       store.emit(
-        tile: tile, lanes: lanes, row: row, column: column, masks: masks, sums: sums, rowGroup: pixels.rows, rowFirst: 0,
+        tile: tile, lanes: lanes, row: row, column: column, masks: masks, sums: sums, rowGroup: pixels.rows,
+        rowFirst: 0,
         columnGroup: columnGroup, columnFirst: rank + 1)
     }
     let elements = shape.reduce(Dim(1), *)

@@ -155,13 +155,14 @@ struct ConvolveSchedule {
       ? DotKernel.tile(rows: rows.extent.value, columns: columns, machine: machine)
       : context.choice?.tile
         ?? .choose(
-        rows: rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: depth,
-        period: collapsed.count > 1 ? line?.value : nil,
-        rowBytes: collapsed.last?.strides[0].value.map { $0 * form.accumulate.bits / 8 },
-        factor: { meetings.cost(rows: $0) })
+          rows: rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: depth,
+          period: collapsed.count > 1 ? line?.value : nil,
+          rowBytes: collapsed.last?.strides[0].value.map { $0 * form.accumulate.bits / 8 },
+          factor: { meetings.cost(rows: $0) })
     let bounds = TapBounds(
       meetings, window: window, rows: tile.rows,
-      stepCycles: Double(isNarrow ? tile.rows * columns : tile.accumulators * lanes) / Double(2 * machine.lanes(form.accumulate)),
+      stepCycles: Double(isNarrow ? tile.rows * columns : tile.accumulators * lanes)
+        / Double(2 * machine.lanes(form.accumulate)),
       splitsLast: !isNarrow)
     let storeLanes = isNarrow ? DotKernel.storeLanes(columns) : lanes
     let plan = ProductPlan(
@@ -171,7 +172,8 @@ struct ConvolveSchedule {
       columns: columns, depth: depth, lanes: isNarrow ? 1 : lanes, vectors: isNarrow ? 1 : tile.vectors)
     let panels = try panels(layout, channels, &context)
 
-    let name = "convolve_\(form.accumulate)_\(form.kernel.map(String.init).joined(separator: "x"))"
+    let name =
+      "convolve_\(form.accumulate)_\(form.kernel.map(String.init).joined(separator: "x"))"
       + "_s\(form.strides.map(String.init).joined(separator: "x"))_c\(channels.perGroup)_m\(columns)"
       + "_\(tile.rows)x\(plan.width)"
     let scope = context.kernel(named: name)
@@ -185,7 +187,8 @@ struct ConvolveSchedule {
       scope.memory(image.value), Factor(source: panels.memory, base: 0, strides: []).memory(scope)
     )
     var tiles = TileKernel(
-      scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, reductions: bounds.loops, isPacked: true,
+      scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, reductions: bounds.loops,
+      isPacked: true,
       usualTile: tile)
     tiles.panelWidth = panels.width
     let kernel: any TileSums =

@@ -22,7 +22,8 @@ struct DepthwiseSums: TileSums {
     let zero = b.constant(.float(0), accumulate, lanes: lanes)
     let channel = b.subtract(column, rhsBase)
     return descend(
-      reductions[...], rows, b.add(lhsBase, channel), column, masks, [Register](repeating: zero, count: tile.accumulators))
+      reductions[...], rows, b.add(lhsBase, channel), column, masks,
+      [Register](repeating: zero, count: tile.accumulators))
   }
 
   private func descend(

@@ -114,7 +114,8 @@ struct TransposedSchedule {
         for part in parts {
           var own = layout
           own.depth = part.count
-          guard let piece = own.pack(weights, base: group * depth * columns * all, columnStride: all, depthOffsets: part)
+          guard
+            let piece = own.pack(weights, base: group * depth * columns * all, columnStride: all, depthOffsets: part)
           else { return nil }
           pieces.append(piece)
         }
@@ -126,7 +127,8 @@ struct TransposedSchedule {
     }
     // Weights of one tap are `layout.count` elements: depth × columns, filled up to whole vectors.
     return Panels(
-      memory: .packed(buffer, weights.element), groupStep: Dim(layout.count * all), tapStep: layout.count, layout: layout)
+      memory: .packed(buffer, weights.element), groupStep: Dim(layout.count * all), tapStep: layout.count,
+      layout: layout)
   }
 
   /// Computed weights: in each panel all taps, those of a phase together.
@@ -141,7 +143,8 @@ struct TransposedSchedule {
     // Group, column, tap, depth.
     let axis = (0..<4).map { b.axis($0) }
     let places = form.kernel.indices.map { b.load(taps, [axis[2], b.constant($0, .i64)]) }
-    let channels = isDepthwise ? [axis[1], b.constant(0, .i64)] : [axis[0] * b.constant(depth, .i64) + axis[3], axis[1]]
+    let channels =
+      isDepthwise ? [axis[1], b.constant(0, .i64)] : [axis[0] * b.constant(depth, .i64) + axis[3], axis[1]]
     let made = try context.panels(
       b.body([b.load(form.weight, channels + places)]), outer: [Dim(groups)], own: [Dim(columns)],
       depth: [Dim(order.count), Dim(depth)], width: width, element: form.accumulate, named: "weight panels")
@@ -231,7 +234,8 @@ struct TransposedSchedule {
       if isNarrow {
         DotKernel(
           scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, columns: columns,
-          columnStep: panels.panelStep.map { b.index($0) } ?? scope.index(ownTapsOfPhase * Dim(depth)), reductions: reductions.collapsedKeepingNumbers())
+          columnStep: panels.panelStep.map { b.index($0) } ?? scope.index(ownTapsOfPhase * Dim(depth)),
+          reductions: reductions.collapsedKeepingNumbers())
       } else if isDepthwise {
         DepthwiseSums(
           scope: scope, lhs: lhs, rhs: rhs, accumulate: form.accumulate, lanes: lanes, rhsBase: rhsBase,
@@ -265,14 +269,17 @@ struct TransposedSchedule {
     product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
       func emit(_ tile: RegisterTile, _ row: Register, _ sums: [Register]) {
         store.emit(
-          tile: tile, lanes: storeLanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rows, rowFirst: 0,
+          tile: tile, lanes: storeLanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rows,
+          rowFirst: 0,
           columnGroup: columnGroup, columnFirst: rank + 1)
       }
       if axes.allSatisfy(\.isEven) { return emit(tile, row, sums) }
       for r in 0..<tile.rows {
         let at = b.add(row, r)
         b.when(exists(at, pixels, phase, scope)) {
-          emit(RegisterTile(rows: 1, vectors: tile.vectors), at, Array(sums[(r * tile.vectors)..<((r + 1) * tile.vectors)]))
+          emit(
+            RegisterTile(rows: 1, vectors: tile.vectors), at, Array(sums[(r * tile.vectors)..<((r + 1) * tile.vectors)])
+          )
         }
       }
     }
@@ -284,7 +291,9 @@ struct TransposedSchedule {
       bytes: (elements + read) * Dim(form.accumulate.bits / 8))
   }
 
-  private func store(_ phase: TransposedPhase, _ group: Symbol?, _ scope: KernelScope, _ context: ScheduleContext) -> TileStore {
+  private func store(_ phase: TransposedPhase, _ group: Symbol?, _ scope: KernelScope, _ context: ScheduleContext)
+    -> TileStore
+  {
     var store = TileStore(
       scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
       axes: [Dim](repeating: 0, count: shape.count), extents: [:])

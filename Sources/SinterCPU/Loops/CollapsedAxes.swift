@@ -20,7 +20,8 @@ struct CollapsedAxes {
         continue
       }
       if last.extent == 1 {
-        groups[groups.count - 1] = Group(axes: last.axes.lowerBound..<(axis + 1), extent: own.extent, strides: own.strides)
+        groups[groups.count - 1] = Group(
+          axes: last.axes.lowerBound..<(axis + 1), extent: own.extent, strides: own.strides)
       } else if own.extent == 1 {
         groups[groups.count - 1].axes = last.axes.lowerBound..<(axis + 1)
       } else if zip(last.strides, own.strides).allSatisfy({ $0 == $1 * own.extent }) {

@@ -41,7 +41,9 @@ package struct ScheduleChoice: Hashable, Sendable, CustomStringConvertible {
     case .contract(let form):
       return tiles(rows: form.m.reduce(1, *), columns: form.n.reduce(1, *), form.accumulate)
     case .convolve(let form):
-      guard form.channelsLast, !form.isTransposed, type(form.weight).shape[1] != 1 || form.groups == 1 else { return [] }
+      guard form.channelsLast, !form.isTransposed, type(form.weight).shape[1] != 1 || form.groups == 1 else {
+        return []
+      }
       let columns = (type(form.weight).shape[0].value ?? 0) / Swift.max(form.groups, 1)
       let direct = tiles(rows: result.shape.dropLast().reduce(1, *), columns: Dim(columns), form.accumulate)
       guard form.groups == 1, form.accumulate == .f32 else { return direct }

@@ -4,7 +4,8 @@ package enum TensorText {
   package static let limit = 32
 
   package static func describe(_ tensor: HostTensor) -> String {
-    tensor.count > limit ? "#" + hex(tensor.contentHash, digits: 16) : "{" + elements(tensor).joined(separator: ", ") + "}"
+    tensor.count > limit
+      ? "#" + hex(tensor.contentHash, digits: 16) : "{" + elements(tensor).joined(separator: ", ") + "}"
   }
 
   package static func hex(_ value: UInt64, digits: Int) -> String {

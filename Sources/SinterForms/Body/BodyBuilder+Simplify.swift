@@ -39,7 +39,8 @@ extension BodyBuilder {
     switch self[id].node {
     case .constant(.int(let value)): Dim(Int(value))
     case .size(let dim): dim
-    case .constant(.float), .axis, .load, .accumulator, .unary, .binary, .compare, .select, .cast, .bitcast, .checked: nil
+    case .constant(.float), .axis, .load, .accumulator, .unary, .binary, .compare, .select, .cast, .bitcast, .checked:
+      nil
     }
   }
 
@@ -55,7 +56,8 @@ extension BodyBuilder {
       case .modulo where y.value != 0: return size(x % y)
       case .minimum: return size(Dim.min(x, y))
       case .maximum: return size(Dim.max(x, y))
-      case .divide, .floorDivide, .modulo, .remainder, .power, .and, .or, .xor, .shiftLeft, .shiftRight, .arcTangent2: return nil
+      case .divide, .floorDivide, .modulo, .remainder, .power, .and, .or, .xor, .shiftLeft, .shiftRight, .arcTangent2:
+        return nil
       }
     }
     switch function {

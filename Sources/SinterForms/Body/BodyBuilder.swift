@@ -64,7 +64,9 @@ public final class BodyBuilder {
   ) -> Expr {
     let type = elementType(value)
     return append(
-      .load(value, indices.map(\.id), condition: condition?.id, otherwise: otherwise ?? (type.isFloat ? .float(0) : .int(0))),
+      .load(
+        value, indices.map(\.id), condition: condition?.id, otherwise: otherwise ?? (type.isFloat ? .float(0) : .int(0))
+      ),
       type)
   }
 

@@ -22,7 +22,8 @@ public struct AttendForm: Hashable, Sendable {
   public static let sizeLimit = 1024
 
   public init(
-    batch: [Dim], rows: [Dim], keys: Dim, depth: [Dim], columns: [Dim], query: Body, key: Body, score: Body, value: Body,
+    batch: [Dim], rows: [Dim], keys: Dim, depth: [Dim], columns: [Dim], query: Body, key: Body, score: Body,
+    value: Body,
     accumulate: ElementType, emptyIsZero: Bool, epilogue: Body? = nil
   ) {
     self.batch = batch

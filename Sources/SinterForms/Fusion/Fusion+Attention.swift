@@ -6,7 +6,8 @@ extension Fusion {
   mutating func formAttention() {
     var anyFound = false
     for position in nodes.indices {
-      guard case .compute(let value, .contract(let sums)) = nodes[position], let form = attention(sums, at: position) else {
+      guard case .compute(let value, .contract(let sums)) = nodes[position], let form = attention(sums, at: position)
+      else {
         continue
       }
       for operand in operands(of: nodes[position]) { users[operand]?.remove(position) }
@@ -81,13 +82,15 @@ extension Fusion {
 
   /// Whether a value is softmax of another along its last axis, spelled as the operator lowers.
   private func softmax(_ value: FormValueID) -> Softmax? {
-    guard let at = positions[value], case .compute(_, .element(let weights)) = nodes[at], weights.body.operands.count == 3
+    guard let at = positions[value], case .compute(_, .element(let weights)) = nodes[at],
+      weights.body.operands.count == 3
     else { return nil }
     let shape = values[value].type.shape
     guard let last = shape.last else { return nil }
     let row = Array(shape.dropLast()) + [1]
     func reduction(_ id: FormValueID) -> (at: Int, form: ReduceForm)? {
-      guard let at = positions[id], case .compute(_, .reduce(let form)) = nodes[at], form.inner == [last], form.epilogue == nil,
+      guard let at = positions[id], case .compute(_, .reduce(let form)) = nodes[at], form.inner == [last],
+        form.epilogue == nil,
         values[id].type.shape == row, !outputs.contains(id)
       else { return nil }
       return (at, form)
@@ -120,7 +123,8 @@ extension Fusion {
           })
     else { return nil }
     let readers: Set<Int> = [at, most.at, sum.at]
-    guard users[argument] == readers, users[greatest.0] == [at, sum.at], users[total.0] == [at], !outputs.contains(argument)
+    guard users[argument] == readers, users[greatest.0] == [at, sum.at], users[total.0] == [at],
+      !outputs.contains(argument)
     else { return nil }
     return Softmax(argument: argument, compute: compute)
   }
@@ -173,7 +177,8 @@ extension Fusion {
     else { return false }
     switch form {
     case .contract(let products): return products.n.count == 1
-    case .element(let element): return element.body.operands.contains { leadsToProducts($0, from: at, depth: depth + 1) }
+    case .element(let element):
+      return element.body.operands.contains { leadsToProducts($0, from: at, depth: depth + 1) }
     case .reduce, .attend, .convolve, .scan, .scatter, .sort, .call: return false
     }
   }

@@ -93,7 +93,8 @@ package struct Fusion {
   private mutating func grouped(_ steps: [FormProgram.Step]) -> [FormProgram.Step] {
     let stretches = steps.split(omittingEmptySubsequences: false, whereSeparator: \.isBarrier)
     if stretches.count == 1 {
-      return RowGrouping.group(Self.ordered(steps), outputs: outputs, values: values, ranges: ranges, limits: limits, report: &report)
+      return RowGrouping.group(
+        Self.ordered(steps), outputs: outputs, values: values, ranges: ranges, limits: limits, report: &report)
     }
     // What one stretch leaves for others must be stored.
     var readers: [FormValueID: Set<Int>] = [:]
@@ -279,7 +280,8 @@ package struct Fusion {
     if let type = form.accumulatorType { return type }
     guard case .element(let element) = form, depth < 8 else { return nil }
     let shape = values[value].type.shape
-    for operand in element.body.operands where values[operand].type.shape == shape && element.body.readsInPlace(operand, shape) {
+    for operand in element.body.operands
+    where values[operand].type.shape == shape && element.body.readsInPlace(operand, shape) {
       if let type = accumulators(behind: operand, depth: depth + 1) { return type }
     }
     return nil

@@ -79,7 +79,9 @@ extension Graph {
 
   /// Takes one name for two sizes that are the same: a value takes the place of another, whose node made sizes known by names of its own.
   public mutating func identifySizes(of old: ValueID, with new: ValueID) throws {
-    guard nextDataNumber > 0, let node = producer(of: old), case let own = definedSizes(of: node), !own.isEmpty else { return }
+    guard nextDataNumber > 0, let node = producer(of: old), case let own = definedSizes(of: node), !own.isEmpty else {
+      return
+    }
     let (old, new) = (values[old].fact, values[new].fact)
     var map: [Symbol: Dim] = [:]
     if let was = old.type.tensor?.shape, let now = new.type.tensor?.shape {
@@ -93,7 +95,8 @@ extension Graph {
         if own.contains(symbol) { map[symbol] = b }
       } else if a.terms.count == b.terms.count {
         for (x, y) in zip(a.terms, b.terms) where x.coefficient == y.coefficient {
-          if case .symbol(let symbol)? = x.factors.first, own.contains(symbol), x.factors.count == 1, y.factors.count == 1
+          if case .symbol(let symbol)? = x.factors.first, own.contains(symbol), x.factors.count == 1,
+            y.factors.count == 1
           {
             map[symbol] = Dim(atom: y.factors[0])
           }

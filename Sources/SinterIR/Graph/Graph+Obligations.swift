@@ -90,9 +90,10 @@ extension Graph {
       var generator = SplitMix64(seed: 1)
       return (0..<2000).contains { _ in
         isCounterexample(
-          Dictionary(uniqueKeysWithValues: symbols.map { symbol in
-            (symbol, Int.random(in: 0...3, using: &generator).clamped(to: ranges[symbol] ?? 0...Int.max))
-          }))
+          Dictionary(
+            uniqueKeysWithValues: symbols.map { symbol in
+              (symbol, Int.random(in: 0...3, using: &generator).clamped(to: ranges[symbol] ?? 0...Int.max))
+            }))
       }
     }
     var assignment: [Symbol: Int] = [:]

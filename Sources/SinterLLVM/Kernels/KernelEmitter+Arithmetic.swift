@@ -280,7 +280,9 @@ extension KernelEmitter {
   /// Lanes of two vectors by position in their concatenation.
   func shuffle(_ a: IRValue, _ b: IRValue, _ positions: [Int]) -> IRValue {
     let count = ir.lanes(a)
-    if count == 4, positions.count > 4, positions.count % 4 == 0, ir.type(ir.extract(a, 0)) == ir.i8, positions.enumerated().allSatisfy({ $1 == $0 % 4 }) {
+    if count == 4, positions.count > 4, positions.count % 4 == 0, ir.type(ir.extract(a, 0)) == ir.i8,
+      positions.enumerated().allSatisfy({ $1 == $0 % 4 })
+    {
       // Four bytes over and over are one 32-bit number in all lanes.
       let word = ir.bitcast(a, ir.i32)
       return ir.bitcast(ir.broadcast(word, positions.count / 4), ir.vector(ir.i8, positions.count))

@@ -11,7 +11,8 @@ extension KernelEmitter {
     let lanes = ir.lanes(c)
     if ir.target.byteDotLanes.contains(lanes) {
       let words = ir.type(c)
-      return ir.intrinsic("llvm.x86.avx512.vpdpbusd.\(32 * lanes)", [], [c, ir.bitcast(a, words), ir.bitcast(b, words)])
+      return ir.intrinsic(
+        "llvm.x86.avx512.vpdpbusd.\(32 * lanes)", [], [c, ir.bitcast(a, words), ir.bitcast(b, words)])
     }
     let halves = ir.vector(ir.i16, 2 * lanes)
     let (x, y) = (ir.bitcast(a, halves), ir.bitcast(b, halves))

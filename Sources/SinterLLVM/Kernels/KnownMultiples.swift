@@ -36,7 +36,8 @@ struct KnownMultiples {
       case .branch(let branch):
         visit(branch.then)
         visit(branch.otherwise)
-      case .constant, .size, .unary, .multiplyAdd, .dot, .scale, .compare, .cast, .bitcast, .broadcast, .lanes, .extract,
+      case .constant, .size, .unary, .multiplyAdd, .dot, .scale, .compare, .cast, .bitcast, .broadcast, .lanes,
+        .extract,
         .combineLanes,
         .shuffle, .load, .store, .gather, .scatter, .check, .prefetch:
         break

@@ -69,7 +69,8 @@ extension Target {
   static func byteDots(ofProcessor name: String) -> [Extension] {
     let found: [String]
     switch name {
-    case "cascadelake", "cooperlake", "icelake-client", "icelake-server", "tigerlake", "rocketlake", "znver4": found = ["avx512vnni"]
+    case "cascadelake", "cooperlake", "icelake-client", "icelake-server", "tigerlake", "rocketlake", "znver4":
+      found = ["avx512vnni"]
     case "sapphirerapids", "emeraldrapids", "graniterapids", "znver5": found = ["avxvnni", "avx512vnni"]
     case "alderlake", "raptorlake", "meteorlake", "arrowlake", "lunarlake": found = ["avxvnni"]
     default: found = []

@@ -53,13 +53,15 @@ public struct PackedAttention: Composite {
         throw DiagnosticError(.user, "attention.bias", "the bias must be a list, but is \(own)")
       }
       try builder.require(by: Self.name) {
-        try $0.equal(own.shape[0], w.shape[1], "number of entries of the bias \(own) and of columns of the weights \(w)")
+        try $0.equal(
+          own.shape[0], w.shape[1], "number of entries of the bias \(own) and of columns of the weights \(w)")
       }
       projected = try builder.add1(Binary(.add), [projected, bias])
     }
     var packed = PackedHeads(op: Self.name, heads: heads, isCausal: isCausal, scale: scale, filter: filter)
     packed.sizes = sizes
-    return try packed.attend(projected, mask: inputs.id(3), past: inputs.id(4), shift: inputs.id(5), returnsPresent: inputs.outputCount > 1,
+    return try packed.attend(
+      projected, mask: inputs.id(3), past: inputs.id(4), shift: inputs.id(5), returnsPresent: inputs.outputCount > 1,
       into: &builder)
   }
 
@@ -83,7 +85,11 @@ public struct PackedAttention: Composite {
           floats([1, 2, "s", "s"]),
         ], sizes: [Symbol("b"): 2, Symbol("s"): 3]),
       OperatorExample(
-        causal, [floats([3, "s", 6]), floats([6, 24]), floats([24]), .given(HostTensor(.i32, [6], values: [Int32](arrayLiteral: 3, 4, 2, 0, 1, 1)))],
+        causal,
+        [
+          floats([3, "s", 6]), floats([6, 24]), floats([24]),
+          .given(HostTensor(.i32, [6], values: [Int32](arrayLiteral: 3, 4, 2, 0, 1, 1))),
+        ],
         outputs: 2, sizes: [Symbol("s"): 4]),
     ]
   }

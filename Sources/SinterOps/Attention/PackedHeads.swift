@@ -55,7 +55,8 @@ struct PackedHeads {
       }
       try builder.require(by: op) {
         try $0.equal(own.shape[2], type.shape[1], "lengths of \(own), which is added to scores, and of the input")
-        try $0.equal(own.shape[3], before + type.shape[1], "sizes of \(own), which is added to scores, and number of keys")
+        try $0.equal(
+          own.shape[3], before + type.shape[1], "sizes of \(own), which is added to scores, and number of keys")
       }
       added = try added.map { try builder.add1(Binary(.add), [$0, shift]) } ?? shift
     }
@@ -108,7 +109,8 @@ struct PackedHeads {
     case 2, 3:
       let expected = type.rank == 2 ? [batch, total] : [batch, length, total]
       try builder.require(by: op) {
-        _ = try $0.equal(type.shape, expected, "sizes of the mask \(type) and those that fit, \(Broadcast.list(expected)),")
+        _ = try $0.equal(
+          type.shape, expected, "sizes of the mask \(type) and those that fit, \(Broadcast.list(expected)),")
       }
       counts = try builder.add1(Compare(.greater), [mask, zero])
     default:

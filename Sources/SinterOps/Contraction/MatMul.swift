@@ -64,7 +64,9 @@ extension MatMul {
     }
 
     /// The product of two operands, whose types may differ, as a contraction in the type of `accumulate`.
-    static func lower(_ a: Operand, _ b: Operand, accumulate: ElementType, into lowering: inout Lowering) throws -> Operand {
+    static func lower(_ a: Operand, _ b: Operand, accumulate: ElementType, into lowering: inout Lowering) throws
+      -> Operand
+    {
       var settled = Obligations()
       var plan = try Plan(a.type, b.type, &settled)
       // A right side without batch multiplies all rows of the left as one matrix.

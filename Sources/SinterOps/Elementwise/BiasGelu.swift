@@ -25,7 +25,8 @@ public struct BiasGelu: Composite {
     if let bias = inputs.id(1) {
       let (type, own) = (try inputs.tensor(0), try inputs.tensor(1))
       guard own.rank == 1, let last = type.shape.last else {
-        throw DiagnosticError(.user, "gelu.bias", "the bias must be a list along the last axis of \(type), but is \(own)")
+        throw DiagnosticError(
+          .user, "gelu.bias", "the bias must be a list along the last axis of \(type), but is \(own)")
       }
       try builder.require(by: Self.name) {
         try $0.equal(own.shape[0], last, "number of entries of the bias \(own) and size of the last axis of \(type)")

@@ -30,7 +30,8 @@ public struct SkipLayerNormalization: Composite {
     let (x, skip) = (try inputs.tensor(0), try inputs.tensor(1))
     guard x.rank >= 2, skip.rank <= x.rank else {
       throw DiagnosticError(
-        .user, "normalization.rank", "the first input must have two axes or three, and the second no more, but they are \(x) and \(skip)")
+        .user, "normalization.rank",
+        "the first input must have two axes or three, and the second no more, but they are \(x) and \(skip)")
     }
     let size = x.shape[x.rank - 1]
     try builder.require(by: Self.name) { obligations in
@@ -47,9 +48,11 @@ public struct SkipLayerNormalization: Composite {
       for index in 2..<5 where inputs.has(index) {
         let type = try inputs.tensor(index)
         guard type.rank == 1 else {
-          throw DiagnosticError(.user, "normalization.parameter", "input \(index) must be a list of \(size), but is \(type)")
+          throw DiagnosticError(
+            .user, "normalization.parameter", "input \(index) must be a list of \(size), but is \(type)")
         }
-        try obligations.equal(type.shape[0], size, "number of entries of input \(index) \(type) and elements of a row of \(x)")
+        try obligations.equal(
+          type.shape[0], size, "number of entries of input \(index) \(type) and elements of a row of \(x)")
       }
     }
     let (beta, bias) = isSimplified ? (nil, inputs.id(3)) : (inputs.id(3), inputs.id(4))

@@ -6,7 +6,8 @@ import SinterIR
 /// given; zero points are what `ConvInteger` adds. Inputs: x, w, the number outside (0).
 public struct ByteConv: Primitive {
   public static let name = "ByteConv"
-  public static let summary = "A convolution of bytes in 32-bit integers, without zero points; any number outside the image."
+  public static let summary =
+    "A convolution of bytes in 32-bit integers, without zero points; any number outside the image."
 
   public var conv = Conv()
 
@@ -25,9 +26,12 @@ public struct ByteConv: Primitive {
     if inputs.has(2) {
       let outside = try inputs.tensor(2)
       guard outside.element == x.element, outside.rank <= 1 else {
-        throw DiagnosticError(.user, "conv.outside", "what lies outside \(x) must be one number of its type, but is \(outside)")
+        throw DiagnosticError(
+          .user, "conv.outside", "what lies outside \(x) must be one number of its type, but is \(outside)")
       }
-      if outside.rank == 1 { try obligations.equal(outside.shape[0], 1, "number of elements of what lies outside and 1") }
+      if outside.rank == 1 {
+        try obligations.equal(outside.shape[0], 1, "number of elements of what lies outside and 1")
+      }
     }
     let geometry = try conv.geometry(x, w, &obligations)
     return [Fact(.i32, ImageLayout(channelsLast: conv.channelsLast).shape(x.shape[0], w.shape[0], geometry.output))]
@@ -46,7 +50,8 @@ public struct ByteConv: Primitive {
     }
     return [
       lowering.convolve(
-        image, w, result: result.shape, kernel: geometry.kernel, strides: geometry.strides, dilations: geometry.dilations,
+        image, w, result: result.shape, kernel: geometry.kernel, strides: geometry.strides,
+        dilations: geometry.dilations,
         padsBegin: padsBegin, groups: conv.group, channelsLast: conv.channelsLast, accumulate: .i32)
     ]
   }
@@ -58,7 +63,8 @@ public struct ByteConv: Primitive {
     let layout = ImageLayout(channelsLast: conv.channelsLast)
     let sizes = layout.spatial(x.shape)
     let reached = geometry.kernel.indices.map { axis in
-      (geometry.output[axis] - 1) * Dim(geometry.strides[axis]) + Dim(geometry.dilations[axis] * (geometry.kernel[axis] - 1) + 1)
+      (geometry.output[axis] - 1) * Dim(geometry.strides[axis])
+        + Dim(geometry.dilations[axis] * (geometry.kernel[axis] - 1) + 1)
     }
     let channels = x.shape[layout.channelAxis(rank: x.shape.count)]
     return try lowering.element(layout.shape(x.shape[0], channels, reached)) { builder, index in

@@ -11,7 +11,9 @@ struct ByteFactor {
 
 extension GraphBuilder {
   /// - Parameter zero: the input that is the zero point, of the value's type.
-  private mutating func byteFactor(_ inputs: NodeInputs, _ index: Int, zero: Int, as wanted: ElementType) throws -> ByteFactor {
+  private mutating func byteFactor(_ inputs: NodeInputs, _ index: Int, zero: Int, as wanted: ElementType) throws
+    -> ByteFactor
+  {
     let value = try inputs.value(index)
     let given = inputs.constant(zero)?.integers?.allSatisfy { $0 == 0 } == true ? nil : inputs.id(zero)
     let offset = try given.map { try add1(Cast(to: .i32), [$0]) }
@@ -58,7 +60,9 @@ extension GraphBuilder {
     }
     var result = try add1(ByteMatMul(), [a.value, b.value])
     if let rows { result = try subtract(result, rows, times: try columnSums(of: b, zero: columns)) }
-    if let columns { result = try subtract(result, columns, times: try sum(try add1(Cast(to: .i32), [a.value]), over: [-1])) }
+    if let columns {
+      result = try subtract(result, columns, times: try sum(try add1(Cast(to: .i32), [a.value]), over: [-1]))
+    }
     return result
   }
 

@@ -33,7 +33,8 @@ public struct ByteMatMul: Primitive {
       OperatorExample(ByteMatMul(), [bytes(.u8, ["n", 3]), weights([3, 5])], sizes: [Symbol("n"): 3]),
       OperatorExample(ByteMatMul(), [bytes(.u8, [2, 5, 8]), bytes(.i8, [8, 33])]),
       OperatorExample(ByteMatMul(), [bytes(.u8, [4, 3]), weights([3, 1])]),
-      OperatorExample(ByteMatMul(), [bytes(.i8, ["n", "k"]), bytes(.u8, ["k", 6])], sizes: [Symbol("n"): 3, Symbol("k"): 5]),
+      OperatorExample(
+        ByteMatMul(), [bytes(.i8, ["n", "k"]), bytes(.u8, ["k", 6])], sizes: [Symbol("n"): 3, Symbol("k"): 5]),
     ]
   }
 }

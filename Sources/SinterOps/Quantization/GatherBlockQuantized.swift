@@ -65,7 +65,8 @@ public struct GatherBlockQuantized: Primitive {
     try requireElement(scales, { $0 == .f32 || $0 == .f16 || $0 == .bf16 }, name: "the scales")
     let layout = try layout(data)
     guard scales.rank == data.rank else {
-      throw DiagnosticError(.user, "gather.scale", "the scales must have the axes of the data \(data), but are \(scales)")
+      throw DiagnosticError(
+        .user, "gather.scale", "the scales must have the axes of the data \(data), but are \(scales)")
     }
     func entries(_ axis: Int) -> Dim {
       if axis != layout.quantize { return layout.shape[axis] }
@@ -84,12 +85,14 @@ public struct GatherBlockQuantized: Primitive {
       let zero = try inputs.tensor(3)
       guard zero.element == data.element, zero.rank == scales.rank, !data.element.isFloat else {
         throw DiagnosticError(
-          .user, "gather.zero", "zero points must be integers with the type and the axes of the data \(data), but are \(zero)")
+          .user, "gather.zero",
+          "zero points must be integers with the type and the axes of the data \(data), but are \(zero)")
       }
       var expected = scales.shape
       if let packing = layout.packing, let last = expected.last { expected[expected.count - 1] = packing.bytes(last) }
       _ = try obligations.equal(
-        zero.shape, expected, "sizes of the zero points \(zero) and those that fit the scales, \(Broadcast.list(expected)),")
+        zero.shape, expected,
+        "sizes of the zero points \(zero) and those that fit the scales, \(Broadcast.list(expected)),")
     }
     let shape = layout.shape[..<layout.gather] + indices.shape + layout.shape[(layout.gather + 1)...]
     return [Fact(scales.element, Array(shape))]
@@ -140,7 +143,8 @@ public struct GatherBlockQuantized: Primitive {
     func floats(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.f32, shape), -1...1) }
     return [
       OperatorExample(op(4), [bytes([5, 20]), indices, floats([5, 3])]),
-      OperatorExample(op(8), [bytes(["n", 20]), indices, floats(["n", 2]), bytes(["n", 2])], sizes: [Symbol("n"): 4]),
+      OperatorExample(
+        op(8), [bytes(["n", 20]), indices, floats(["n", 2]), bytes(["n", 2])], sizes: [Symbol("n"): 4]),
       OperatorExample(
         op(2), [bytes(["n", "m"]), indices, floats(["p", "q"]), bytes(["r", "s"])],
         sizes: [

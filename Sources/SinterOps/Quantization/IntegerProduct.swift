@@ -41,7 +41,8 @@ struct IntegerProduct {
       }
       guard entries.rank == factor.rank else {
         throw DiagnosticError(
-          .user, "quantized.shape", "\(name) must be one number or a list of one a column of \(factor), but is \(entries)")
+          .user, "quantized.shape",
+          "\(name) must be one number or a list of one a column of \(factor), but is \(entries)")
       }
       for place in 0..<factor.rank {
         try obligations.equal(
@@ -61,11 +62,13 @@ struct IntegerProduct {
     guard let offset = inputs.id(bias) else { return product }
     let (type, result) = (try inputs.tensor(bias), try builder.type(product))
     guard type.rank == 1 else {
-      throw DiagnosticError(.user, "quantized.bias", "the bias must be a list of one a column of \(result), but is \(type)")
+      throw DiagnosticError(
+        .user, "quantized.bias", "the bias must be a list of one a column of \(result), but is \(type)")
     }
     try builder.require(by: op) {
       try $0.equal(
-        type.shape[0], result.shape[result.rank - 1], "numbers of entries of the bias \(type) and of columns of \(result)")
+        type.shape[0], result.shape[result.rank - 1],
+        "numbers of entries of the bias \(type) and of columns of \(result)")
     }
     return try builder.add1(Binary(.add), [product, offset])
   }

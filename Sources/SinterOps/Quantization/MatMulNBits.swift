@@ -44,17 +44,20 @@ public struct MatMulNBits: Primitive {
     let packing = try PackedBits(bits)
     guard isPrepacked == 0 else {
       throw DiagnosticError(
-        .limit, "matmul.prepacked", "weight_prepacked is \(isPrepacked): the weights are in the order of one GPU's kernels",
+        .limit, "matmul.prepacked",
+        "weight_prepacked is \(isPrepacked): the weights are in the order of one GPU's kernels",
         hint: "export the model with weight_prepacked = 0")
     }
     guard inner > 0, columns > 0, blockSize >= 16, blockSize.nonzeroBitCount == 1 else {
       throw DiagnosticError(
         .user, "matmul.block",
-        "K and N must be positive and block_size a power of two from 16 on, but they are \(inner), \(columns) and \(blockSize)")
+        "K and N must be positive and block_size a power of two from 16 on, but they are \(inner), \(columns) and \(blockSize)"
+      )
     }
     guard a.rank >= 1, b.rank == 3, b.element == .u8 else {
       throw DiagnosticError(
-        .user, "matmul.type", "a must have an axis, and b must be u8[N, blocks, bytes of a block], but they are \(a) and \(b)")
+        .user, "matmul.type",
+        "a must have an axis, and b must be u8[N, blocks, bytes of a block], but they are \(a) and \(b)")
     }
     try obligations.equal(a.shape[a.rank - 1], Dim(inner), "size of the last axis of a \(a) and K")
     let shape = [columns, blocks, blockSize / packing.perByte].map { Dim($0) }
@@ -97,7 +100,8 @@ public struct MatMulNBits: Primitive {
     }
     let expected = type.rank == 1 ? [Dim(columns) * entries] : [Dim(columns), entries]
     _ = try obligations.equal(
-      type.shape, expected, "sizes of \(name) \(type) and those that N, K and block_size tell, \(Broadcast.list(expected)),")
+      type.shape, expected,
+      "sizes of \(name) \(type) and those that N, K and block_size tell, \(Broadcast.list(expected)),")
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
@@ -130,7 +134,8 @@ public struct MatMulNBits: Primitive {
       OperatorExample(
         op { _ in }, [floats(["n", 40]), bytes([5, 3, 8]), floats([5, 3])], sizes: [Symbol("n"): 3]),
       OperatorExample(
-        op { $0.bits = 2 }, [floats([2, "n", 40]), bytes([5, 3, 4]), floats([15]), bytes([5, 1]), .absent, floats([5])],
+        op { $0.bits = 2 },
+        [floats([2, "n", 40]), bytes([5, 3, 4]), floats([15]), bytes([5, 1]), .absent, floats([5])],
         sizes: [Symbol("n"): 3]),
       OperatorExample(
         op { $0.bits = 8 }, [floats([3, 40]), bytes([5, 3, 16]), floats([5, 3]), floats([5, 3]), groups]),
@@ -138,7 +143,8 @@ public struct MatMulNBits: Primitive {
         op { _ in },
         [floats(["a", "b"]), bytes(["n", "l", "w"]), floats(["o", "p"]), bytes(["q"]), .absent, floats(["r"])],
         sizes: [
-          Symbol("a"): 2, Symbol("b"): 40, Symbol("n"): 5, Symbol("l"): 3, Symbol("w"): 8, Symbol("o"): 5, Symbol("p"): 3,
+          Symbol("a"): 2, Symbol("b"): 40, Symbol("n"): 5, Symbol("l"): 3, Symbol("w"): 8, Symbol("o"): 5,
+          Symbol("p"): 3,
           Symbol("q"): 10, Symbol("r"): 5,
         ]),
     ]
@@ -198,7 +204,8 @@ private struct QuantizedBlocks {
       for place in 0..<perByte {
         let shifted = place == 0 ? byte : byte.applying(.shiftRight, builder.constant(place * packing.bits, .i32))
         let value = perByte == 1 ? byte : shifted.applying(.and, builder.constant((1 << packing.bits) - 1, .i32))
-        let k = inner[0] * builder.constant(size, .i64) + inner[1] * builder.constant(perByte, .i64)
+        let k =
+          inner[0] * builder.constant(size, .i64) + inner[1] * builder.constant(perByte, .i64)
           + builder.constant(place, .i64)
         let isInside = count % size == 0 ? nil : k < builder.constant(count, .i64)
         let weight = offset.type == .i32 ? (value - offset).cast(to: compute) : value.cast(to: compute) - offset
@@ -238,7 +245,8 @@ private struct QuantizedBlocks {
     let value = packing.load(builder, bytes, [column, block], k.modulo(size))
     var group = block
     if let groups {
-      group = builder.load(groups.id, [k]).cast(to: .i64).checked(below: builder.constant(blocks, .i64), error: wrongGroup)
+      group = builder.load(groups.id, [k]).cast(to: .i64).checked(
+        below: builder.constant(blocks, .i64), error: wrongGroup)
     }
     let offset = zeroPoint(builder, column, group)
     let compute = scales.element.computeType
@@ -254,7 +262,8 @@ private struct QuantizedBlocks {
   private func zeroPoint(_ builder: BodyBuilder, _ column: Expr, _ group: Expr) -> Expr {
     guard let zero else { return builder.constant(packing.middle, .i32) }
     if zero.element != .u8 {
-      return builder.load(zero.id, at(builder, zero, column, group, entries: blocks)).cast(to: scales.element.computeType)
+      return builder.load(zero.id, at(builder, zero, column, group, entries: blocks)).cast(
+        to: scales.element.computeType)
     }
     if zero.rank == 2 { return packing.load(builder, zero, [column], group) }
     let entries = (blocks + packing.perByte - 1) / packing.perByte * packing.perByte

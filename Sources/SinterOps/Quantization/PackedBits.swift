@@ -22,7 +22,9 @@ struct PackedBits {
   func bytes(_ count: Dim) -> Dim { count.ceilDivided(by: Dim(perByte)) }
 
   /// The integer at a place of the last axis, as i32. `leading` are the indices of the other axes.
-  func load(_ builder: BodyBuilder, _ operand: Operand, _ leading: [Expr], _ place: Expr, where condition: Expr? = nil) -> Expr {
+  func load(_ builder: BodyBuilder, _ operand: Operand, _ leading: [Expr], _ place: Expr, where condition: Expr? = nil)
+    -> Expr
+  {
     if perByte == 1 { return builder.load(operand.id, leading + [place], where: condition).cast(to: .i32) }
     let count = builder.constant(perByte, .i64)
     let byte = builder.load(operand.id, leading + [place.floorDivided(by: count)], where: condition).cast(to: .i32)

@@ -50,7 +50,8 @@ public struct QAttention: Composite {
     _ = try inputs.tensor(2)
     let projected = try product.real(sums, scaleA: scale, scaleB: 4, of: weights, bias: 2, into: &builder)
     let heads = PackedHeads(op: Self.name, heads: heads, isCausal: isCausal, scale: self.scale, filter: filter)
-    return try heads.attend(projected, mask: inputs.id(5), past: inputs.id(8), returnsPresent: inputs.outputCount > 1, into: &builder)
+    return try heads.attend(
+      projected, mask: inputs.id(5), past: inputs.id(8), returnsPresent: inputs.outputCount > 1, into: &builder)
   }
 
   public static var examples: [OperatorExample] {
@@ -67,7 +68,8 @@ public struct QAttention: Composite {
     plain.heads = 4
     let sizes = [Symbol("b"): 2, Symbol("s"): 3]
     return [
-      OperatorExample(plain, inputs(.random(TensorType(.i32, ["b", "s"]), 0...1.9), .absent), outputs: 2, sizes: sizes),
+      OperatorExample(
+        plain, inputs(.random(TensorType(.i32, ["b", "s"]), 0...1.9), .absent), outputs: 2, sizes: sizes),
       OperatorExample(
         causal,
         inputs(.random(TensorType(.i32, ["b"]), 1...5), .random(TensorType(.f32, [2, "b", 2, "p", 4]), -1...1)),

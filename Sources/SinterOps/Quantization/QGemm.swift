@@ -36,7 +36,8 @@ public struct QGemm: Composite {
     if inputs.has(5) {
       let (scales, zeros) = (try inputs.tensor(4), try inputs.tensor(5))
       try builder.require(by: Self.name) {
-        try $0.equal(scales.count, zeros.count, "numbers of entries of the scale \(scales) and of the zero point \(zeros) of b")
+        try $0.equal(
+          scales.count, zeros.count, "numbers of entries of the scale \(scales) and of the zero point \(zeros) of b")
       }
     }
     let zero = try builder.number(Self.name, inputs, 2, "the zero point of a", typeA)
@@ -75,7 +76,8 @@ public struct QGemm: Composite {
         [
           .random(TensorType(.u8, ["n", 3]), 0...255), scale(0.0123), byte(120),
           .random(TensorType(.i8, [3, 2]), -128...127), .constant(.f32([2], [0.01, 0.03])),
-          .constant(HostTensor(.i8, [2], values: [Int8](arrayLiteral: 5, -9))), .random(TensorType(.i32, [2]), -99...99),
+          .constant(HostTensor(.i8, [2], values: [Int8](arrayLiteral: 5, -9))),
+          .random(TensorType(.i32, [2]), -99...99),
           scale(0.0789), byte(128),
         ], sizes: [Symbol("n"): 4]),
       OperatorExample(

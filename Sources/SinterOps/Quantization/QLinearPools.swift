@@ -19,7 +19,8 @@ public struct QLinearAveragePool: Composite {
   private func coversImage(_ x: TensorType) -> Bool {
     let spatial = x.rank < 3 ? [] : ImageLayout(channelsLast: pool.channelsLast).spatial(x.shape)
     return pool.window.kernel.map { Dim($0) } == spatial && pool.window.pads.allSatisfy { $0 == 0 }
-      && pool.window.dilations.allSatisfy { $0 == 1 } && (pool.window.autoPad == .notSet || pool.window.autoPad == .valid)
+      && pool.window.dilations.allSatisfy { $0 == 1 }
+      && (pool.window.autoPad == .notSet || pool.window.autoPad == .valid)
   }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {

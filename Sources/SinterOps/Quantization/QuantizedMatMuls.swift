@@ -36,7 +36,8 @@ public struct DynamicQuantizeMatMul: Composite {
           .random(TensorType(.f32, ["s"]), 0.01...0.03), .random(TensorType(.u8, ["z"]), 0...255),
         ],
         sizes: [
-          Symbol("b"): 2, Symbol("m"): 4, Symbol("k"): 3, Symbol("l"): 3, Symbol("n"): 2, Symbol("s"): 2, Symbol("z"): 2,
+          Symbol("b"): 2, Symbol("m"): 4, Symbol("k"): 3, Symbol("l"): 3, Symbol("n"): 2, Symbol("s"): 2,
+          Symbol("z"): 2,
         ]),
     ]
   }

@@ -40,10 +40,12 @@ public struct Requantize: Primitive {
     let sizes = [Symbol("n"): 4]
     return [
       OperatorExample(
-        Requantize(), [x, .constant(.f32([3], [0.25, 0.5, 0.125])), .constant(HostTensor(.u8, [], values: [UInt8(128)]))],
+        Requantize(),
+        [x, .constant(.f32([3], [0.25, 0.5, 0.125])), .constant(HostTensor(.u8, [], values: [UInt8(128)]))],
         sizes: sizes),
       OperatorExample(
-        Requantize(), [x, .constant(.f32([], [0.1])), .constant(HostTensor(.i8, [1], values: [Int8(-3)]))], sizes: sizes),
+        Requantize(), [x, .constant(.f32([], [0.1])), .constant(HostTensor(.i8, [1], values: [Int8(-3)]))], sizes: sizes
+      ),
     ]
   }
 }

@@ -40,15 +40,18 @@ public struct DynamicQuantizeLSTM: Primitive {
       guard scales.element == .f32, zeros.element == type.element else {
         throw DiagnosticError(
           .user, "quantized.type",
-          "\(name) \(type) must have scales of type f32 and zero points of type \(type.element), but has \(scales) and \(zeros)")
+          "\(name) \(type) must have scales of type f32 and zero points of type \(type.element), but has \(scales) and \(zeros)"
+        )
       }
       for (entries, what) in [(scales, "scales"), (zeros, "zero points")] {
         guard entries.rank == 1 || entries.rank == 2 else {
           throw DiagnosticError(
-            .user, "quantized.shape", "\(what) of \(name) must be one a direction, or one a direction and column, but are \(entries)")
+            .user, "quantized.shape",
+            "\(what) of \(name) must be one a direction, or one a direction and column, but are \(entries)")
         }
         _ = try obligations.equal(
-          entries.shape, Array(columns.prefix(entries.rank)), "sizes of the \(what) of \(name) \(entries) and those needed")
+          entries.shape, Array(columns.prefix(entries.rank)),
+          "sizes of the \(what) of \(name) \(entries) and those needed")
       }
     }
     return recurrence.facts(x, sizes, states: 2)
@@ -86,7 +89,8 @@ public struct DynamicQuantizeLSTM: Primitive {
 
     init(_ bytes: Operand, scale: Operand, zero: Operand, into lowering: inout Lowering) throws {
       (self.bytes, self.scale, self.zero) = (bytes, scale, zero)
-      sums = try lowering.reduce(.sum, [bytes.shape[0], bytes.shape[2]], over: [bytes.shape[1]]) { builder, outer, inner in
+      sums = try lowering.reduce(.sum, [bytes.shape[0], bytes.shape[2]], over: [bytes.shape[1]]) {
+        builder, outer, inner in
         let weight = builder.load(bytes.id, [outer[0]] + inner + [outer[1]]).cast(to: .i32)
         return weight - Self.entry(builder, zero, outer[0], outer[1]).cast(to: .i32)
       }
@@ -134,7 +138,8 @@ public struct DynamicQuantizeLSTM: Primitive {
       let directions = Dim(d)
       let entries: [Dim] = perColumn ? [directions, 24] : [directions]
       return [
-        floats([steps, 3, 5]), bytes([directions, 5, 24]), bytes([directions, 6, 24]), floats([directions, 48]), .absent,
+        floats([steps, 3, 5]), bytes([directions, 5, 24]), bytes([directions, 6, 24]), floats([directions, 48]),
+        .absent,
         .absent, .absent, .absent, floats(entries, 0.004...0.006), bytes(entries), floats(entries, 0.004...0.006),
         bytes(entries),
       ]

@@ -30,7 +30,8 @@ public struct LSTM: Primitive {
     let gates = LSTMGates(node, recurrence, inputForget: inputForget)
     return try recurrence.lower(node, into: &lowering, gates: 4, states: 2, addRecurrentBias: { _, _, bias in bias }) {
       lowering, cell in
-      let product = try gates.recurrence.recurrentProduct(&lowering, cell, state: cell.states[0], firstGate: 0, count: 4)
+      let product = try gates.recurrence.recurrentProduct(
+        &lowering, cell, state: cell.states[0], firstGate: 0, count: 4)
       return try gates.next(&lowering, cell, product)
     }
   }

@@ -221,7 +221,8 @@ struct Recurrence: Sendable {
         guard let turned else { return index }
         let length = builder.load(turned.id, [index[1]]).cast(to: .i64)
           .checked(below: builder.size(sizes.steps + 1), error: wrongLength)
-        return [builder.select(index[0] < length, length - index[0] - builder.constant(1, .i64), index[0])] + index[1...]
+        return [builder.select(index[0] < length, length - index[0] - builder.constant(1, .i64), index[0])]
+          + index[1...]
       }
       let projected = try lowering.element([sizes.steps, sizes.batch, width]) { builder, index in
         let value = builder.load(product.id, place(builder, index))

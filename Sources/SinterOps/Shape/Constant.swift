@@ -17,7 +17,8 @@ public struct Constant: Composite {
       OnnxRule("Constant") { node, builder in
         guard node.attributes.count == 1, let (name, attribute) = node.attributes.first else {
           throw DiagnosticError(
-            .user, "constant.value", "exactly one attribute must give the value, but there are \(node.attributes.count)")
+            .user, "constant.value", "exactly one attribute must give the value, but there are \(node.attributes.count)"
+          )
         }
         let tensor: HostTensor
         switch attribute {

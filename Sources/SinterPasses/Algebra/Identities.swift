@@ -28,7 +28,8 @@ extension RewriteRule {
       case .subtract: return site.number(b) == 0 ? unchanged(a) : nil
       case .multiply: return site.number(b) == 1 ? unchanged(a) : site.number(a) == 1 ? unchanged(b) : nil
       case .divide, .power: return site.number(b) == 1 ? unchanged(a) : nil
-      case .modulo, .remainder, .and, .or, .xor, .bitwiseAnd, .bitwiseOr, .bitwiseXor, .shiftLeft, .shiftRight: return nil
+      case .modulo, .remainder, .and, .or, .xor, .bitwiseAnd, .bitwiseOr, .bitwiseXor, .shiftLeft, .shiftRight:
+        return nil
       }
     },
     RewriteRule("f(f(x)) = x, f(f(x)) = f(x)", at: Unary.self) { op, site in

@@ -65,7 +65,9 @@ extension RewriteRule {
   ]
 
   static let mergeTransposes = RewriteRule("transpose(transpose(x)) = transpose(x)", at: Transpose.self) { _, site in
-    guard let (inner, outer) = site.transpose(site.outputs[0]), let (x, first) = site.transpose(inner) else { return nil }
+    guard let (inner, outer) = site.transpose(site.outputs[0]), let (x, first) = site.transpose(inner) else {
+      return nil
+    }
     return try site.transposed(x, first.followed(by: outer))
   }
 

@@ -29,7 +29,9 @@ extension RewriteRule {
       guard let type = site.type(output), let shape = type.staticShape, type.element != .string else { return nil }
       resultBytes += type.element.byteCount(shape.reduce(1, *))
     }
-    guard resultBytes <= max(freeBytes, growth * inputBytes), resultBytes - inputBytes <= growthBytes else { return nil }
+    guard resultBytes <= max(freeBytes, growth * inputBytes), resultBytes - inputBytes <= growthBytes else {
+      return nil
+    }
     do {
       return try GraphEvaluator.results(of: site.id, in: site.graph).map { site.constant($0) }
     } catch let error as DiagnosticError where error.diagnostics.allSatisfy({ $0.kind != .bug }) {

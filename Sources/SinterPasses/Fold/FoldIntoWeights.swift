@@ -5,7 +5,8 @@ import SinterOps
 extension Pass {
   /// Scales and shifts a channel move into the weights and the bias before them.
   public static let foldIntoWeights = Pass(
-    "fold-weights", "Moves batch normalization and constant scales and shifts into the weights of convolutions and products."
+    "fold-weights",
+    "Moves batch normalization and constant scales and shifts into the weights of convolutions and products."
   ) { graph, log in
     try graph.rewrite([.constantNode] + RewriteRule.foldIntoWeights, log: &log)
   }
@@ -82,7 +83,8 @@ extension RewriteSite {
   func convAndChannels() throws -> (Convolution, ValueID)? {
     guard let a = input(0), let b = input(1) else { return nil }
     for (value, other) in [(a, b), (b, a)] {
-      guard let (op, weightAxis, channelsLast, inputs) = convolution(value), isUsedOnce(value), constant(inputs[1]) != nil,
+      guard let (op, weightAxis, channelsLast, inputs) = convolution(value), isUsedOnce(value),
+        constant(inputs[1]) != nil,
         inputs.count < 3 || inputs[2] == nil || constant(inputs[2]) != nil, let factor = constant(other),
         let result = type(value), let weights = type(inputs[1])
       else { continue }

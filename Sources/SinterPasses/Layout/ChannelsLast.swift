@@ -8,10 +8,12 @@ extension Pass {
   /// Each convolution is put between two transposes; these sink along the graph until they meet their inverses, so that they remain at its
   /// edges and around operators that need the written order.
   public static let channelsLast = Pass(
-    "channels-last", "Has convolutions and pools work on [n, spatial…, channels], and moves transposes to the graph's edges."
+    "channels-last",
+    "Has convolutions and pools work on [n, spatial…, channels], and moves transposes to the graph's edges."
   ) { graph, log in
     try graph.rewrite(
-      [.constantNode] + RewriteRule.channelsLast + [.mergeTransposes, .identityTranspose] + RewriteRule.sinkTransposes, log: &log)
+      [.constantNode] + RewriteRule.channelsLast + [.mergeTransposes, .identityTranspose] + RewriteRule.sinkTransposes,
+      log: &log)
   }
 }
 
@@ -36,8 +38,11 @@ extension GroupNormalization: HasChannelsLast {}
 
 extension RewriteRule {
   static let channelsLast: [RewriteRule] = [
-    RewriteRule("conv(x) = first(conv'(last(x)))", at: [Conv.self, ByteConv.self, ConvTranspose.self], keepsOrigin: true) { site in
-      guard let op = site.op as? any HasChannelsLast, !op.channelsLast, let x = site.input(0), let rank = site.type(x)?.rank
+    RewriteRule(
+      "conv(x) = first(conv'(last(x)))", at: [Conv.self, ByteConv.self, ConvTranspose.self], keepsOrigin: true
+    ) { site in
+      guard let op = site.op as? any HasChannelsLast, !op.channelsLast, let x = site.input(0),
+        let rank = site.type(x)?.rank
       else { return nil }
       let inside = try site.transposed(x, .toChannelsLast(rank: rank))
       return [try site.channelsFirst(op, [inside] + site.inputs.dropFirst(), rank: rank)]
@@ -48,7 +53,8 @@ extension RewriteRule {
       keepsOrigin: true
     ) { site in
       // Further results are positions in the written order, or statistics.
-      guard let op = site.op as? any HasChannelsLast, !op.channelsLast, let x = site.channelsLast(behind: site.input(0)),
+      guard let op = site.op as? any HasChannelsLast, !op.channelsLast,
+        let x = site.channelsLast(behind: site.input(0)),
         site.outputs.dropFirst().allSatisfy({ site.useCount($0) == 0 }), let rank = site.type(x)?.rank
       else { return nil }
       return [try site.channelsFirst(op, [x] + site.inputs.dropFirst(), rank: rank)] + site.outputs.dropFirst()

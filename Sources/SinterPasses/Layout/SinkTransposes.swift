@@ -7,13 +7,18 @@ extension RewriteRule {
   /// the outputs, or removes one.
   static let sinkTransposes: [RewriteRule] = [
     RewriteRule("f(first(x)) = first(f(x))", at: [], keepsOrigin: true) { site in
-      guard let op = site.op as? any ElementwiseUnary, let x = site.channelsLast(behind: site.input(0)) else { return nil }
+      guard let op = site.op as? any ElementwiseUnary, let x = site.channelsLast(behind: site.input(0)) else {
+        return nil
+      }
       return [try site.broughtFirst(try site.add1(op, [x]))]
     },
-    RewriteRule("f(first(x), y…) = first(f(x, last(y)…))", at: [
-      Binary.self, Variadic.self, Compare.self, Where.self, PRelu.self, Cast.self, Clip.self, IsNaN.self, IsInf.self,
-      Identity.self, Requantize.self, FlipTopBit.self,
-    ], keepsOrigin: true) { site in
+    RewriteRule(
+      "f(first(x), y…) = first(f(x, last(y)…))",
+      at: [
+        Binary.self, Variadic.self, Compare.self, Where.self, PRelu.self, Cast.self, Clip.self, IsNaN.self, IsInf.self,
+        Identity.self, Requantize.self, FlipTopBit.self,
+      ], keepsOrigin: true
+    ) { site in
       guard let result = site.type(site.outputs[0]), result.rank >= 3,
         site.inputs.contains(where: { site.channelsLast(behind: $0) != nil })
       else { return nil }
@@ -29,9 +34,12 @@ extension RewriteRule {
       }
       return [try site.broughtFirst(try site.add1(site.op, inputs))]
     },
-    RewriteRule("quantize(first(x)) = first(quantize(x))", at: [QuantizeLinear.self, DequantizeLinear.self], keepsOrigin: true) { site in
+    RewriteRule(
+      "quantize(first(x)) = first(quantize(x))", at: [QuantizeLinear.self, DequantizeLinear.self], keepsOrigin: true
+    ) { site in
       // One scale for all elements.
-      guard let x = site.channelsLast(behind: site.input(0)), let scale = site.input(1), let type = site.type(scale), type.rank <= 1,
+      guard let x = site.channelsLast(behind: site.input(0)), let scale = site.input(1), let type = site.type(scale),
+        type.rank <= 1,
         type.count.value == 1
       else { return nil }
       return [try site.broughtFirst(try site.add1(site.op, [x] + site.inputs.dropFirst()))]
@@ -53,7 +61,9 @@ extension RewriteRule {
       guard var op = site.op as? Split, let x = site.channelsLast(behind: site.input(0)), let rank = site.type(x)?.rank
       else { return nil }
       op.axis = Permutation.toChannelsFirst(rank: rank).order[op.axis < 0 ? op.axis + rank : op.axis]
-      return try site.add(op, [x] + site.inputs.dropFirst(), outputs: site.outputs.count).map { try site.broughtFirst($0) }
+      return try site.add(op, [x] + site.inputs.dropFirst(), outputs: site.outputs.count).map {
+        try site.broughtFirst($0)
+      }
     },
     RewriteRule("slice(first(x)) = first(slice(x))", at: Slice.self, keepsOrigin: true) { op, site in
       guard let x = site.channelsLast(behind: site.input(0)), let rank = site.type(x)?.rank,
@@ -113,13 +123,17 @@ extension RewriteRule {
       return try site.broughtFirst(try site.add1(moved, [x] + site.inputs.dropFirst()))
     },
     RewriteRule("softmax(first(x)) = first(softmax(x))", at: Softmax.self, keepsOrigin: true) { op, site in
-      guard let x = site.channelsLast(behind: site.input(0)), let rank = site.type(x)?.rank, op.axis >= -rank, op.axis < rank
+      guard let x = site.channelsLast(behind: site.input(0)), let rank = site.type(x)?.rank, op.axis >= -rank,
+        op.axis < rank
       else { return nil }
       var moved = op
       moved.axis = Permutation.toChannelsFirst(rank: rank).order[op.axis < 0 ? op.axis + rank : op.axis]
       return try site.broughtFirst(try site.add1(moved, [x]))
     },
-    RewriteRule("reshape(first(x)) = first(reshape(x)) where only spatial axes change", at: [Reshape.self, Flatten.self], keepsOrigin: true) { site in
+    RewriteRule(
+      "reshape(first(x)) = first(reshape(x)) where only spatial axes change", at: [Reshape.self, Flatten.self],
+      keepsOrigin: true
+    ) { site in
       guard let x = site.channelsLast(behind: site.input(0)), let own = site.type(site.input(0))?.shape,
         let shape = site.type(site.outputs[0])?.shape, shape.count >= 3, shape[0] == own[0], shape[1] == own[1],
         let inside = try site.reshaped(x, to: [shape[0]] + shape[2...] + [shape[1]])

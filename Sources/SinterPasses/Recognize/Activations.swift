@@ -7,13 +7,17 @@ extension RewriteRule {
   static let activations: [RewriteRule] = [
     RewriteRule("x/2 · (1 + erf(x/√2)) = gelu(x)", at: Binary.self) { op, site in
       try site.argumentOfProduct(op, scaledBy: 0.5) { x, other in
-        guard let erf = site.operand(of: other, .add, with: 1), let inner = site.operand(of: erf, .erf) else { return false }
+        guard let erf = site.operand(of: other, .add, with: 1), let inner = site.operand(of: erf, .erf) else {
+          return false
+        }
         return ProductOfFactors(of: inner, in: site).single(scaledBy: 0.5.squareRoot()) == x
       }.map { try site.add1(Gelu(), [$0]) }
     },
     RewriteRule("x/2 · (1 + tanh(√(2/π) · (x + 0.044715·x³))) = gelu_tanh(x)", at: Binary.self) { op, site in
       try site.argumentOfProduct(op, scaledBy: 0.5) { x, other in
-        guard let tanh = site.operand(of: other, .add, with: 1), let inner = site.operand(of: tanh, .tanh) else { return false }
+        guard let tanh = site.operand(of: other, .add, with: 1), let inner = site.operand(of: tanh, .tanh) else {
+          return false
+        }
         let product = ProductOfFactors(of: inner, in: site)
         guard product.isScaled(by: 0.7978845608) else { return false }
         // Either x + 0.044715·x³ or x · (1 + 0.044715·x²).
@@ -42,7 +46,8 @@ extension RewriteRule {
     },
     RewriteRule("x/6 · clip(x + 3, 0, 6) = hardswish(x)", at: Binary.self) { op, site in
       try site.argumentOfProduct(op, scaledBy: 1 / 6.0) { x, other in
-        guard let (_, _, inputs) = site.producer(of: other, as: Clip.self), inputs.count == 3, site.number(inputs[1]) == 0,
+        guard let (_, _, inputs) = site.producer(of: other, as: Clip.self), inputs.count == 3,
+          site.number(inputs[1]) == 0,
           site.number(inputs[2]) == 6
         else { return false }
         return site.operand(of: inputs[0], .add, with: 3) == x
@@ -67,7 +72,9 @@ extension RewriteSite {
   fileprivate func argumentOfProduct(
     _ op: Binary, scaledBy coefficient: Double, _ isFunction: (_ x: ValueID, _ other: ValueID) -> Bool
   ) throws -> ValueID? {
-    guard op.kind == .multiply || op.kind == .divide, let result = type(outputs[0]), result.element.isFloat else { return nil }
+    guard op.kind == .multiply || op.kind == .divide, let result = type(outputs[0]), result.element.isFloat else {
+      return nil
+    }
     let product = ProductOfFactors(of: outputs[0], in: self)
     guard product.factors.count == 2, product.isScaled(by: coefficient) else { return nil }
     for (x, other) in [(product.factors[0], product.factors[1]), (product.factors[1], product.factors[0])]

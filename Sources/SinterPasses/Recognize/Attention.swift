@@ -16,7 +16,9 @@ extension RewriteRule {
       guard q.shape.prefix(heads) == k.shape.prefix(heads), q.shape.prefix(heads) == v.shape.prefix(heads),
         k.shape[q.rank - 1] == v.shape[q.rank - 2]
       else { return nil }
-      guard let mask = try spelling.mask(in: site, queries: q.shape[q.rank - 2], keys: k.shape[q.rank - 1]) else { return nil }
+      guard let mask = try spelling.mask(in: site, queries: q.shape[q.rank - 2], keys: k.shape[q.rank - 1]) else {
+        return nil
+      }
       var attention = Attention()
       attention.scale = spelling.scale
       attention.isCausal = mask.isCausal
@@ -37,7 +39,8 @@ extension RewriteSite {
   /// The argument of a softmax over the last axis that is all a value is, also where zeros take the place of what is no number.
   fileprivate func softmaxed(_ value: ValueID) -> (scores: ValueID, isGuarded: Bool)? {
     guard isUsedOnce(value) else { return nil }
-    if let (_, _, inputs) = producer(of: value, as: Where.self), let test = inputs[0], number(inputs[1]) == 0, let x = inputs[2],
+    if let (_, _, inputs) = producer(of: value, as: Where.self), let test = inputs[0], number(inputs[1]) == 0,
+      let x = inputs[2],
       let (_, _, tested) = producer(of: test, as: IsNaN.self), tested[0] == x, isUsedOnce(test), useCount(x) == 2
     {
       return softmaxArgument(x).map { ($0, true) }
@@ -204,7 +207,8 @@ private struct AttentionSpelling {
     }
     guard let value = sum ?? condition else { return result }
     // A mask of fewer keys would mean that the others do not count.
-    guard let shape = site.type(value)?.shape, let last = shape.last, last == keys, shape.count <= scoreShape.count else {
+    guard let shape = site.type(value)?.shape, let last = shape.last, last == keys, shape.count <= scoreShape.count
+    else {
       return nil
     }
     result.value =

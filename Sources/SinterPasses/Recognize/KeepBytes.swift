@@ -5,7 +5,8 @@ import SinterOps
 extension Pass {
   /// Products of dequantized bytes become products of bytes.
   public static let keepBytes = Pass(
-    "keep-bytes", "Has products and convolutions between DequantizeLinear and QuantizeLinear work on the bytes themselves."
+    "keep-bytes",
+    "Has products and convolutions between DequantizeLinear and QuantizeLinear work on the bytes themselves."
   ) { graph, log in
     try graph.rewrite(RewriteRule.keepBytes, log: &log)
   }
@@ -16,7 +17,8 @@ extension RewriteRule {
   /// what quantizes again.
   static let keepBytes: [RewriteRule] = [
     RewriteRule("conv(s·(x − z), t·(w − y)) = s·t·conv(x − z, w − y)", at: Conv.self) { op, site in
-      guard !op.channelsLast, let x = site.dequantized(0), let w = site.dequantized(1), x.isUniform, let rank = site.type(x.value)?.rank,
+      guard !op.channelsLast, let x = site.dequantized(0), let w = site.dequantized(1), x.isUniform,
+        let rank = site.type(x.value)?.rank,
         w.isUniform || w.axis == 0, site.constant(w.value) != nil, let scale = try site.product(x.scale, w.scale)
       else { return nil }
       let sum = try site.add1(ConvInteger(op), [x.value, w.value, x.zero, w.zero])
@@ -31,7 +33,8 @@ extension RewriteRule {
       return try site.rescaled(sum, by: scale, bias: nil, rank: rank, axis: rank - 1)
     },
     RewriteRule("gemm(s·(a − z), t·(b − y), c) = s·t·matmul(a − z, b − y) + c", at: Gemm.self) { op, site in
-      guard op.alpha == 1, op.beta == 1, !op.transA, let a = site.dequantized(0), let b = site.dequantized(1), a.isUniform,
+      guard op.alpha == 1, op.beta == 1, !op.transA, let a = site.dequantized(0), let b = site.dequantized(1),
+        a.isUniform,
         site.constant(b.value) != nil, b.isUniform || b.axis == (op.transB ? 0 : 1) || b.axis == (op.transB ? -2 : -1),
         let scale = try site.product(a.scale, b.scale)
       else { return nil }
@@ -41,10 +44,14 @@ extension RewriteRule {
     },
 
     RewriteRule("quantize(x · s) = requantize(x, s / t) for 32-bit sums", at: QuantizeLinear.self) { op, site in
-      guard op.blockSize == 0, op.precision == 0, let x = site.input(0), site.isUsedOnce(x), let (real, factor) = site.operands(of: x, .multiply),
-        let (cast, _, sums) = site.producer(of: real, as: Cast.self), cast.to == .f32, let sum = sums[0], site.isUsedOnce(real),
-        let type = site.type(sum), type.element == .i32, site.type(x)?.shape == type.shape, let scales = site.constant(factor)?.floats,
-        let target = site.constant(site.input(1))?.floats, target.count == 1, let zero = site.input(2), let bytes = site.type(zero),
+      guard op.blockSize == 0, op.precision == 0, let x = site.input(0), site.isUsedOnce(x),
+        let (real, factor) = site.operands(of: x, .multiply),
+        let (cast, _, sums) = site.producer(of: real, as: Cast.self), cast.to == .f32, let sum = sums[0],
+        site.isUsedOnce(real),
+        let type = site.type(sum), type.element == .i32, site.type(x)?.shape == type.shape,
+        let scales = site.constant(factor)?.floats,
+        let target = site.constant(site.input(1))?.floats, target.count == 1, let zero = site.input(2),
+        let bytes = site.type(zero),
         bytes.element == .u8 || bytes.element == .i8
       else { return nil }
       let multiplier = HostTensor.f32(site.constant(factor)?.shape ?? [], scales.map { $0 / target[0] })
@@ -52,16 +59,20 @@ extension RewriteRule {
     },
     RewriteRule("quantize(relu(x)) = max(quantize(x), zero)", at: QuantizeLinear.self) { op, site in
       guard op.blockSize == 0, let x = site.input(0), site.isUsedOnce(x), let inner = site.operand(of: x, .relu),
-        let zero = site.input(2), let type = site.type(zero), type.count.value == 1, type.element == .u8 || type.element == .i8,
+        let zero = site.input(2), let type = site.type(zero), type.count.value == 1,
+        type.element == .u8 || type.element == .i8,
         let number = site.constant(zero)?.integers?.first
       else { return nil }
       let quantized = try site.add1(op, [inner] + site.inputs.dropFirst())
       if number == (type.element == .u8 ? 0 : -128) { return quantized }
       return try site.add1(Variadic(.maximum), [quantized, zero])
     },
-    RewriteRule("quantize(clip(x, a, b)) = clip(quantize(x), quantize(a), quantize(b))", at: QuantizeLinear.self) { op, site in
-      guard op.blockSize == 0, let x = site.input(0), site.isUsedOnce(x), let (clip, _, inputs) = site.producer(of: x, as: Clip.self),
-        let inner = inputs[0], let scale = site.constant(site.input(1))?.floats, scale.count == 1, let zero = site.input(2),
+    RewriteRule("quantize(clip(x, a, b)) = clip(quantize(x), quantize(a), quantize(b))", at: QuantizeLinear.self) {
+      op, site in
+      guard op.blockSize == 0, let x = site.input(0), site.isUsedOnce(x),
+        let (clip, _, inputs) = site.producer(of: x, as: Clip.self),
+        let inner = inputs[0], let scale = site.constant(site.input(1))?.floats, scale.count == 1,
+        let zero = site.input(2),
         let type = site.type(zero), type.element == .u8 || type.element == .i8, let offset = site.number(zero)
       else { return nil }
       let range = type.element.integerRange
@@ -82,14 +93,18 @@ extension RewriteRule {
     },
 
     RewriteRule("quantize(dequantize(x)) = x", at: QuantizeLinear.self) { op, site in
-      guard op.blockSize == 0, let x = site.dequantized(0), x.isUniform, site.type(x.value)?.element == site.type(site.outputs[0])?.element,
+      guard op.blockSize == 0, let x = site.dequantized(0), x.isUniform,
+        site.type(x.value)?.element == site.type(site.outputs[0])?.element,
         site.isSame(x.scale, site.input(1)), site.isSame(x.zero, site.input(2))
       else { return nil }
       return x.value
     },
-    RewriteRule("move(dequantize(x)) = dequantize(move(x))", at: [
-      Reshape.self, Flatten.self, Transpose.self, Squeeze.self, Unsqueeze.self, Slice.self, Expand.self, MaxPool.self,
-    ], keepsOrigin: true) { site in
+    RewriteRule(
+      "move(dequantize(x)) = dequantize(move(x))",
+      at: [
+        Reshape.self, Flatten.self, Transpose.self, Squeeze.self, Unsqueeze.self, Slice.self, Expand.self, MaxPool.self,
+      ], keepsOrigin: true
+    ) { site in
       guard site.outputs.dropFirst().allSatisfy({ site.useCount($0) == 0 }), let x = site.dequantized(0), x.isUniform,
         !(site.op is MaxPool) || site.constant(x.scale)?.uniformValue.map({ $0 > 0 }) ?? false
       else { return nil }
@@ -100,7 +115,8 @@ extension RewriteRule {
       let parts = site.inputs.indices.compactMap { site.dequantized($0) }
       guard let first = parts.first, parts.count == site.inputs.count,
         parts.allSatisfy({
-          $0.isUniform && site.type($0.value)?.element == site.type(first.value)?.element && site.isSame($0.scale, first.scale)
+          $0.isUniform && site.type($0.value)?.element == site.type(first.value)?.element
+            && site.isSame($0.scale, first.scale)
             && site.isSame($0.zero, first.zero)
         })
       else { return nil }
@@ -122,8 +138,10 @@ private struct Dequantized {
 
 extension RewriteSite {
   fileprivate func dequantized(_ index: Int) -> Dequantized? {
-    guard let (op, _, inputs) = producer(of: input(index), as: DequantizeLinear.self), op.blockSize == 0, let value = inputs[0],
-      let scale = inputs[1], let type = type(value), type.element == .u8 || type.element == .i8, let entries = self.type(scale),
+    guard let (op, _, inputs) = producer(of: input(index), as: DequantizeLinear.self), op.blockSize == 0,
+      let value = inputs[0],
+      let scale = inputs[1], let type = type(value), type.element == .u8 || type.element == .i8,
+      let entries = self.type(scale),
       entries.element == .f32, self.type(input(index))?.element == .f32
     else { return nil }
     let zero = inputs.count > 2 ? inputs[2] : nil
@@ -144,13 +162,16 @@ extension RewriteSite {
   fileprivate func rescaled(_ sum: ValueID, by scale: ValueID, bias: ValueID?, rank: Int, axis: Int) throws -> ValueID {
     func along(_ list: ValueID) throws -> ValueID {
       guard let type = type(list), type.rank == 1, type.count != 1, rank - axis > 1 else { return list }
-      if let tensor = constant(list) { return constant(tensor.reshaped(tensor.shape + [Int](repeating: 1, count: rank - axis - 1))) }
+      if let tensor = constant(list) {
+        return constant(tensor.reshaped(tensor.shape + [Int](repeating: 1, count: rank - axis - 1)))
+      }
       return try add1(Unsqueeze(), [list, constant(.i64([rank - axis - 1], Array(1..<(rank - axis))))])
     }
     var sum = sum
     var rest = bias
     if let (op, _, inputs) = producer(of: bias, as: DequantizeLinear.self), op.blockSize == 0, let value = inputs[0],
-      type(value)?.element == .i32, inputs.count < 3 || number(inputs[2]) == 0 || inputs[2] == nil, let own = constant(inputs[1])?.floats,
+      type(value)?.element == .i32, inputs.count < 3 || number(inputs[2]) == 0 || inputs[2] == nil,
+      let own = constant(inputs[1])?.floats,
       let wanted = constant(scale)?.floats, own.count == wanted.count || own.count == 1,
       wanted.indices.allSatisfy({ abs(own[own.count == 1 ? 0 : $0] - wanted[$0]) <= 1e-5 * abs(wanted[$0]) })
     {

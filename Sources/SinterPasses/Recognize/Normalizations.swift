@@ -6,7 +6,8 @@ extension RewriteRule {
   /// Normalizations of rows. The bare form has a scale of ones, which a product behind it replaces.
   static let normalizations: [RewriteRule] = [
     RewriteRule("(x - mean(x)) / √(variance(x) + ε) = layernorm(x)", at: Binary.self) { op, site in
-      guard let (centered, variance, epsilon) = site.dividedByRoot(op), let (x, mean) = site.operands(of: centered, .subtract),
+      guard let (centered, variance, epsilon) = site.dividedByRoot(op),
+        let (x, mean) = site.operands(of: centered, .subtract),
         let (meanOf, meanAxis) = site.rowMean(mean), meanOf == x,
         let (square, axis) = site.rowMean(variance), meanAxis == axis, site.isSquare(square, of: centered),
         let type = site.type(x), let scale = site.ones(type, from: axis)
@@ -28,11 +29,14 @@ extension RewriteRule {
     RewriteRule("norm(x, 1) · c = norm(x, c)", at: Binary.self) { op, site in
       guard op.kind == .multiply, let a = site.input(0), let b = site.input(1) else { return nil }
       for (value, scale) in [(a, b), (b, a)] {
-        guard site.isUsedOnce(value), let id = site.graph.producer(of: value), let ones = site.graph.nodes[id].inputs.dropFirst().first,
+        guard site.isUsedOnce(value), let id = site.graph.producer(of: value),
+          let ones = site.graph.nodes[id].inputs.dropFirst().first,
           site.number(ones) == 1, let wanted = site.type(ones), site.type(scale) == wanted
         else { continue }
         let node = site.graph.nodes[id]
-        if let norm = node.op as? LayerNormalization, node.inputs.count == 2 { return try site.add1(norm, [node.inputs[0], scale]) }
+        if let norm = node.op as? LayerNormalization, node.inputs.count == 2 {
+          return try site.add1(norm, [node.inputs[0], scale])
+        }
         if let norm = node.op as? RMSNormalization { return try site.add1(norm, [node.inputs[0], scale]) }
       }
       return nil
@@ -80,7 +84,8 @@ extension RewriteSite {
 
   /// The argument and first axis of a mean over all axes from one on, which stay with size 1.
   fileprivate func rowMean(_ value: ValueID) -> (x: ValueID, axis: Int)? {
-    guard let (op, id, inputs) = producer(of: value, as: Reduce.self), op.kind == .mean, op.keepsAxes, let x = inputs[0],
+    guard let (op, id, inputs) = producer(of: value, as: Reduce.self), op.kind == .mean, op.keepsAxes,
+      let x = inputs[0],
       let rank = type(x)?.rank, let axes = graph.inputs(of: id).integers(1), !axes.isEmpty
     else { return nil }
     let sorted = Set(axes.map { $0 < 0 ? $0 + rank : $0 }).sorted()

@@ -103,9 +103,10 @@ private struct PackedWeights {
     let offsets = (zeros?.all ?? [flip])
     if offsets.allSatisfy({ $0 == middle }) { return }
     let rowBytes = (blocks + perByte - 1) / perByte
-    let all = PackedIntegers(unpacked: (0..<columns).flatMap { n in
-      (0..<blocks).map { offsets.count == 1 ? offsets[0] : offsets[entry(n, $0)] }
-    })
+    let all = PackedIntegers(
+      unpacked: (0..<columns).flatMap { n in
+        (0..<blocks).map { offsets.count == 1 ? offsets[0] : offsets[entry(n, $0)] }
+      })
     let entries = all.repacked(rows: columns, width: rowBytes, bits: bits) { row, place in
       place < blocks ? row * blocks + place : nil
     }

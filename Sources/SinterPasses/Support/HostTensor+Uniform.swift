@@ -33,7 +33,8 @@ extension RewriteSite {
 
   /// The operands of a binary node of the given kind, where a value is one.
   func operands(of value: ValueID?, _ kind: Binary.Kind) -> (a: ValueID, b: ValueID)? {
-    guard let (op, _, inputs) = producer(of: value, as: Binary.self), op.kind == kind, let a = inputs[0], let b = inputs[1]
+    guard let (op, _, inputs) = producer(of: value, as: Binary.self), op.kind == kind, let a = inputs[0],
+      let b = inputs[1]
     else { return nil }
     return (a, b)
   }

@@ -25,7 +25,8 @@ import Testing
   static func program(_ c: Case) throws -> FormProgram {
     var lowering = Lowering(name: "contract")
     var generator = Generator(state: 7)
-    let a = lowering.input(TensorType(c.element, c.batch + (c.isLeftTransposed ? [c.k, c.m] : [c.m, c.k])), named: "a")
+    let a = lowering.input(
+      TensorType(c.element, c.batch + (c.isLeftTransposed ? [c.k, c.m] : [c.m, c.k])), named: "a")
     let rhsShape = (c.isConstant ? [] : c.batch) + (c.isTransposed ? [c.n, c.k] : [c.k, c.n])
     let b =
       c.isConstant
@@ -48,7 +49,9 @@ import Testing
       let sum =
         (builder.accumulator(0, .f32) + builder.load(bias.id, [index[rank - 1]])
         + builder.load(residual.id, index)).maximum(builder.constant(0.0, .f32))
-      guard case .compute(_, .contract(var form))? = lowering.steps.popLast() else { throw DiagnosticError(.bug, "test", "") }
+      guard case .compute(_, .contract(var form))? = lowering.steps.popLast() else {
+        throw DiagnosticError(.bug, "test", "")
+      }
       form.epilogue = builder.body([sum])
       result = lowering.add(.contract(form), product.type)
     }
@@ -58,7 +61,9 @@ import Testing
 
   static let cases: [Case] = {
     var all: [Case] = []
-    for (m, n, k) in [(1, 16, 3), (8, 48, 5), (7, 33, 17), (49, 64, 32), (3, 1, 20), (13, 100, 64), (128, 129, 40), (1, 300, 7)] {
+    for (m, n, k) in [
+      (1, 16, 3), (8, 48, 5), (7, 33, 17), (49, 64, 32), (3, 1, 20), (13, 100, 64), (128, 129, 40), (1, 300, 7),
+    ] {
       for isConstant in [false, true] {
         for isTransposed in [false, true] {
           all.append(
@@ -70,8 +75,10 @@ import Testing
     }
     let symbols = [Symbol("m"): 11, Symbol("n"): 37, Symbol("k"): 9, Symbol("b"): 3]
     for isTransposed in [false, true] {
-      all.append(Case(batch: ["b", 2], m: "m", n: "n", k: "k", sizes: symbols, isTransposed: isTransposed, hasEpilogue: true))
-      all.append(Case(m: "m", n: 40, k: 12, sizes: symbols, isConstant: true, isTransposed: isTransposed, hasEpilogue: true))
+      all.append(
+        Case(batch: ["b", 2], m: "m", n: "n", k: "k", sizes: symbols, isTransposed: isTransposed, hasEpilogue: true))
+      all.append(
+        Case(m: "m", n: 40, k: 12, sizes: symbols, isConstant: true, isTransposed: isTransposed, hasEpilogue: true))
       all.append(Case(batch: [4], m: 6, n: 20, k: 8, isTransposed: isTransposed))
     }
     all.append(Case(m: "m", n: 20, k: 8, sizes: [Symbol("m"): 0], isConstant: true))

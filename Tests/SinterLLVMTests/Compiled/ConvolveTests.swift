@@ -69,7 +69,9 @@ import Testing
     Case(spatial: [5, 75], channels: 16, results: 16, kernel: [5, 5], pad: 2, groups: 16),
     Case(spatial: [9, 90], channels: 33, results: 33, kernel: [3, 3], stride: 2, pad: 1, groups: 33),
     Case(spatial: [9, 70], channels: 16, results: 16, kernel: [3, 3], dilation: 20, pad: 20, groups: 16),
-    Case(batch: "n", spatial: [6, "w"], channels: 20, results: 20, kernel: [7, 7], stride: 2, pad: 3, groups: 20, sizes: symbols),
+    Case(
+      batch: "n", spatial: [6, "w"], channels: 20, results: 20, kernel: [7, 7], stride: 2, pad: 3, groups: 20,
+      sizes: symbols),
     Case(spatial: [11, 10], channels: 32, results: 3, kernel: [3, 3], pad: 1),
     Case(spatial: [11, 9], channels: 20, results: 2, kernel: [3, 3], stride: 2, pad: 1),
     Case(spatial: [9, 9], channels: 3, results: 4, kernel: [7, 7], pad: 3),
@@ -81,8 +83,10 @@ import Testing
     Case(spatial: [20], channels: 6, results: 18, kernel: [4], pad: 1),
     Case(spatial: [4, 5, 6], channels: 3, results: 17, kernel: [2, 3, 2], pad: 1),
     Case(spatial: [6, 7], channels: 4, results: 6, kernel: [3, 2], pad: 1, channelsLast: false),
-    Case(batch: "n", spatial: ["h", "w"], channels: 6, results: 40, kernel: [3, 3], stride: 2, pad: 1, sizes: symbols),
-    Case(batch: "n", spatial: ["h", "w"], channels: 16, results: 16, kernel: [3, 3], pad: 1, groups: 16, sizes: symbols),
+    Case(
+      batch: "n", spatial: ["h", "w"], channels: 6, results: 40, kernel: [3, 3], stride: 2, pad: 1, sizes: symbols),
+    Case(
+      batch: "n", spatial: ["h", "w"], channels: 16, results: 16, kernel: [3, 3], pad: 1, groups: 16, sizes: symbols),
     Case(batch: "n", spatial: ["h", "w"], channels: 16, results: 33, kernel: [1, 1], sizes: symbols),
   ]
 
@@ -108,7 +112,8 @@ import Testing
     Case(spatial: [13, 6, 7], channels: 64, results: 64, kernel: [3, 1, 1]),
     Case(spatial: [6, 33, 31], channels: 32, results: 64, kernel: [1, 4, 4], stride: 2, pad: 1),
     Case(
-      batch: "n", spatial: [4, "h", "w"], channels: 64, results: 64, kernel: [3, 3, 3], dilation: 2, pad: 2, sizes: symbols),
+      batch: "n", spatial: [4, "h", "w"], channels: 64, results: 64, kernel: [3, 3, 3], dilation: 2, pad: 2,
+      sizes: symbols),
   ]
 
   /// Whose tiles leave out taps: large dilation, few frames, tiles within a line, over lines, over images, padding on one side, strides,
@@ -130,8 +135,11 @@ import Testing
     Case(spatial: [6, 6], channels: 96, results: 24, kernel: [3, 3], dilation: 9, pad: 9),
     // No tap meets the image from the first and the last pixels.
     Case(spatial: [6, 6], channels: 96, results: 24, kernel: [3, 3], dilation: 2, pad: 9),
-    Case(batch: "n", spatial: ["h", 16], channels: 64, results: 64, kernel: [3, 3], dilation: 12, pad: 12, sizes: symbols),
-    Case(batch: "n", spatial: ["h", "w"], channels: 64, results: 40, kernel: [3, 3], stride: 2, dilation: 20, pad: 24, sizes: symbols),
+    Case(
+      batch: "n", spatial: ["h", 16], channels: 64, results: 64, kernel: [3, 3], dilation: 12, pad: 12, sizes: symbols),
+    Case(
+      batch: "n", spatial: ["h", "w"], channels: 64, results: 40, kernel: [3, 3], stride: 2, dilation: 20, pad: 24,
+      sizes: symbols),
   ]
 
   /// Weights that are inputs are packed by a kernel; narrow ones keep their type, or are widened in the panels.

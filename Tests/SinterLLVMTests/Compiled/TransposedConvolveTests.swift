@@ -53,7 +53,9 @@ import Testing
     if c.hasEpilogue {
       let residual = lowering.input(result.type, named: "residual")
       let bias = lowering.input(TensorType(.f32, [Dim(c.results)]), named: "bias")
-      guard case .compute(_, .convolve(var form))? = lowering.steps.popLast() else { throw DiagnosticError(.bug, "test", "") }
+      guard case .compute(_, .convolve(var form))? = lowering.steps.popLast() else {
+        throw DiagnosticError(.bug, "test", "")
+      }
       let builder = lowering.builder()
       let index = (0..<result.rank).map { builder.axis($0) }
       let sum = builder.accumulator(0, .f32) + builder.load(bias.id, [index[channelsLast ? result.rank - 1 : 1]])
@@ -68,12 +70,15 @@ import Testing
 
   static let cases: [Case] = [
     Case(spatial: [4, 5], channels: 16, results: 32, kernel: [4, 4], stride: [2, 2], pads: [1, 1]),
-    Case(spatial: [4, 5], channels: 16, results: 32, kernel: [4, 4], stride: [2, 2], pads: [1, 1], hasEpilogue: true),
+    Case(
+      spatial: [4, 5], channels: 16, results: 32, kernel: [4, 4], stride: [2, 2], pads: [1, 1], hasEpilogue: true),
     Case(batch: 3, spatial: [6, 5], channels: 7, results: 20, kernel: [2, 2], stride: [2, 2], pads: [0, 0]),
     Case(spatial: [7, 6], channels: 8, results: 24, kernel: [3, 3], stride: [2, 2], pads: [1, 1], extra: 1),
-    Case(spatial: [7, 6], channels: 8, results: 24, kernel: [3, 3], stride: [2, 2], pads: [1, 1], hasEpilogue: true),
+    Case(
+      spatial: [7, 6], channels: 8, results: 24, kernel: [3, 3], stride: [2, 2], pads: [1, 1], hasEpilogue: true),
     Case(spatial: [1, 1], channels: 40, results: 70, kernel: [4, 4], stride: [1, 1], pads: [0, 0]),
-    Case(batch: 5, spatial: [1, 1], channels: 40, results: 70, kernel: [4, 3], stride: [2, 1], pads: [1, 0], extra: 1),
+    Case(
+      batch: 5, spatial: [1, 1], channels: 40, results: 70, kernel: [4, 3], stride: [2, 1], pads: [1, 0], extra: 1),
     Case(spatial: [1, 6], channels: 9, results: 17, kernel: [3, 5], stride: [3, 1], dilation: 2, pads: [0, 2]),
     Case(spatial: [5, 4], channels: 6, results: 18, kernel: [2, 1], stride: [3, 4], pads: [0, 0], extra: 2),
     Case(spatial: [5, 6], channels: 6, results: 18, kernel: [3, 3], stride: [2, 3], dilation: 2, pads: [1, 2]),
@@ -81,11 +86,13 @@ import Testing
     Case(spatial: [5, 6], channels: 12, results: 40, kernel: [4, 3], stride: [2, 1], pads: [1, 1], groups: 2),
     Case(spatial: [9, 8], channels: 20, results: 20, kernel: [4, 4], stride: [2, 2], pads: [1, 1], groups: 20),
     Case(
-      spatial: [5, 7], channels: 40, results: 40, kernel: [3, 3], stride: [2, 2], pads: [1, 1], groups: 40, hasEpilogue: true),
+      spatial: [5, 7], channels: 40, results: 40, kernel: [3, 3], stride: [2, 2], pads: [1, 1], groups: 40,
+      hasEpilogue: true),
     Case(
       batch: "n", spatial: ["h", "w"], channels: 5, results: 5, kernel: [4, 4], stride: [2, 2], pads: [1, 1], groups: 5,
       sizes: symbols),
-    Case(spatial: [9, 8], channels: 64, results: 3, kernel: [4, 4], stride: [2, 2], pads: [1, 1], hasEpilogue: true),
+    Case(
+      spatial: [9, 8], channels: 64, results: 3, kernel: [4, 4], stride: [2, 2], pads: [1, 1], hasEpilogue: true),
     Case(spatial: [9, 8], channels: 33, results: 1, kernel: [3, 3], stride: [2, 2], pads: [1, 1]),
     Case(spatial: [5, 5], channels: 6, results: 18, kernel: [3, 3], stride: [1, 1], pads: [-2, 3]),
     Case(spatial: [5, 5], channels: 6, results: 18, kernel: [3, 3], stride: [2, 2], pads: [-3, 5]),
@@ -108,8 +115,10 @@ import Testing
   /// Enough channels that the phases are worth a Winograd transform: of two taps and of three, tiles that reach beyond the result, and phases
   /// of which some are shorter.
   static let transformed: [Case] = [
-    Case(spatial: [16, 16], channels: 64, results: 48, kernel: [4, 4], stride: [2, 2], pads: [1, 1], hasEpilogue: true),
-    Case(batch: 2, spatial: [9, 13], channels: 64, results: 40, kernel: [4, 4], stride: [2, 2], pads: [1, 0], extra: 1),
+    Case(
+      spatial: [16, 16], channels: 64, results: 48, kernel: [4, 4], stride: [2, 2], pads: [1, 1], hasEpilogue: true),
+    Case(
+      batch: 2, spatial: [9, 13], channels: 64, results: 40, kernel: [4, 4], stride: [2, 2], pads: [1, 0], extra: 1),
     Case(batch: 2, spatial: [12, 17], channels: 64, results: 48, kernel: [6, 6], stride: [2, 2], pads: [2, 1]),
     Case(spatial: [14, 15], channels: 48, results: 64, kernel: [3, 3], stride: [1, 1], pads: [1, 0]),
     Case(

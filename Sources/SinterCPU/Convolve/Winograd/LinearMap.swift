@@ -19,7 +19,8 @@ struct LinearMap {
     if let paired = byColumns(inputs) { return paired }
     var results = [Register?](repeating: nil, count: matrix.count)
     for i in matrix.indices where results[i] == nil {
-      guard let j = matrix.indices.first(where: { $0 > i && results[$0] == nil && isMirror(matrix[i], matrix[$0]) }) else {
+      guard let j = matrix.indices.first(where: { $0 > i && results[$0] == nil && isMirror(matrix[i], matrix[$0]) })
+      else {
         results[i] = sum(matrix[i], inputs)
         continue
       }
@@ -42,7 +43,8 @@ struct LinearMap {
     func column(_ j: Int) -> [Double] { matrix.map { $0[j] } }
     var partner: [Int: Int] = [:]
     for i in first.indices where partner[i] == nil {
-      guard let j = first.indices.first(where: { $0 > i && partner[$0] == nil && isMirror(column(i), column($0)) }) else {
+      guard let j = first.indices.first(where: { $0 > i && partner[$0] == nil && isMirror(column(i), column($0)) })
+      else {
         continue
       }
       (partner[i], partner[j]) = (j, i)
@@ -76,7 +78,9 @@ struct LinearMap {
   /// Σ factor · input; entries of one come first, since they begin a sum for nothing.
   private func sum(_ factors: [Double], _ inputs: [Register]) -> Register {
     let terms = zip(factors, inputs).filter { $0.0 != 0 }.sorted { $0.0 == 1 && $1.0 != 1 }
-    guard let first = terms.first else { return builder.constant(.float(0), .f32, lanes: builder.type(inputs[0]).lanes) }
+    guard let first = terms.first else {
+      return builder.constant(.float(0), .f32, lanes: builder.type(inputs[0]).lanes)
+    }
     let start = first.0 == 1 ? first.1 : builder.multiply(first.1, constant(first.0, like: first.1))
     return terms.dropFirst().reduce(start) { add($1.1, times: $1.0, to: $0) }
   }

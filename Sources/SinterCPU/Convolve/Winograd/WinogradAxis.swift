@@ -57,13 +57,17 @@ struct WinogradAxis: Hashable {
   static func candidates(kernel: [Int], strides: [Int], dilations: [Int], extents: [Dim]) -> [[WinogradAxis]] {
     let wide = kernel.indices.filter { kernel[$0] > 1 }
     let transformed = wide.suffix(mostTransformed)
-    guard !transformed.isEmpty, wide.allSatisfy({ transformed.contains($0) || kernel[$0] <= mostParts }) else { return [] }
+    guard !transformed.isEmpty, wide.allSatisfy({ transformed.contains($0) || kernel[$0] <= mostParts }) else {
+      return []
+    }
     let candidates = kernel.indices.reduce([[]] as [[WinogradAxis]]) { axes, axis in
       let (taps, stride, dilation) = (kernel[axis], strides[axis], dilations[axis])
       let options: [WinogradTransform?] =
         transformed.contains(axis) ? options(kernel: taps, stride: stride, dilation: dilation) : [nil]
       return axes.flatMap { axes in
-        options.map { axes + [WinogradAxis($0, kernel: taps, stride: stride, dilation: dilation, extent: extents[axis])] }
+        options.map {
+          axes + [WinogradAxis($0, kernel: taps, stride: stride, dilation: dilation, extent: extents[axis])]
+        }
       }
     }
     return candidates.filter { $0.places <= mostPlaces }

@@ -32,7 +32,8 @@ extension WinogradKernel {
     }
     let open = axes.indices.filter { !isInside($0) }
     func channels(_ existence: [[Register]]?) {
-      scope.vectorLoop("channel", over: scope.stretch(Dim(plan.channels / axes.parts)), lanes: lanes) { channel, width, mask in
+      scope.vectorLoop("channel", over: scope.stretch(Dim(plan.channels / axes.parts)), lanes: lanes) {
+        channel, width, mask in
         let values = zip(places, pixels).map { place, pixel in
           var lanesThatExist = mask
           if let existence, let condition = all(zip(open, existence).map { $1[place[$0]] }) {

@@ -29,7 +29,8 @@ extension WinogradKernel {
       let image = scope.bind(tile.image)
       let lines = place[..<last].map { scope.bind($0) }
       var store = TileStore(
-        scope: scope, epilogue: form.epilogue, result: result, shape: shape, axes: [Dim(image)] + shape.dropFirst().map { _ in 0 },
+        scope: scope, epilogue: form.epilogue, result: result, shape: shape,
+        axes: [Dim(image)] + shape.dropFirst().map { _ in 0 },
         extents: extents)
       store.extents[image] = shape[0]
       for (axis, line) in lines.enumerated() {
@@ -39,8 +40,10 @@ extension WinogradKernel {
       }
       store.lattice = lattice
       store.emit(
-        tile: RegisterTile(rows: sums.count, vectors: 1), lanes: lanes, row: place[last], column: column, masks: [mask], sums: sums,
-        rowGroup: .init(axes: 0..<1, extent: lattice?[last + 1].extent ?? shape[last + 1], strides: [1]), rowFirst: last + 1,
+        tile: RegisterTile(rows: sums.count, vectors: 1), lanes: lanes, row: place[last], column: column, masks: [mask],
+        sums: sums,
+        rowGroup: .init(axes: 0..<1, extent: lattice?[last + 1].extent ?? shape[last + 1], strides: [1]),
+        rowFirst: last + 1,
         columnGroup: .init(axes: 0..<1, extent: Dim(plan.columns), strides: [1]), columnFirst: last + 2)
     }
     let left = axes.indices.map { axis in

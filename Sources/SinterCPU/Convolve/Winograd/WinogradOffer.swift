@@ -50,7 +50,8 @@ struct WinogradOffer {
     ).times(phases)
     bounded = factor(tile.rows)
     plans = candidates.map {
-      WinogradPlan($0, phases: phases, channels: $0.parts * channels, columns: columns, images: images, machine: machine)
+      WinogradPlan(
+        $0, phases: phases, channels: $0.parts * channels, columns: columns, images: images, machine: machine)
     }
     costs = plans.map { $0.cost.times(phases) }
   }
@@ -73,13 +74,15 @@ struct WinogradOffer {
     let ones = axes.map { _ in 1 }
     self.init(
       WinogradAxis.candidates(kernel: taps, strides: ones, dilations: ones, extents: axes.map(\.places)),
-      phases: axes.reduce(1) { $0 * $1.phases }, channels: channels, columns: columns, images: result[0], machine: machine)
+      phases: axes.reduce(1) { $0 * $1.phases }, channels: channels, columns: columns, images: result[0],
+      machine: machine)
   }
 
   /// The ways to transform a convolution that is not transposed, along each axis.
   static func candidates(_ form: ConvolveForm, result: [Dim]) -> [[WinogradAxis]] {
     WinogradAxis.candidates(
-      kernel: form.kernel, strides: form.strides, dilations: form.dilations, extents: Array(result[1..<(result.count - 1)]))
+      kernel: form.kernel, strides: form.strides, dilations: form.dilations,
+      extents: Array(result[1..<(result.count - 1)]))
   }
 
   /// The plan with so many results along each axis.

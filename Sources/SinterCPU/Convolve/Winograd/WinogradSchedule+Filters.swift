@@ -72,5 +72,7 @@ extension WinogradAxis {
 
 /// One element of each, in all ways, the last changing fastest.
 private func combinations(_ choices: [[Int]]) -> [[Int]] {
-  choices.reduce([[]]) { combinations, choices in combinations.flatMap { combination in choices.map { combination + [$0] } } }
+  choices.reduce([[]]) { combinations, choices in
+    combinations.flatMap { combination in choices.map { combination + [$0] } }
+  }
 }

@@ -41,7 +41,8 @@ struct WinogradSchedule {
     let elements = shape.reduce(Dim(1), *)
     let read = context.shape(form.input).reduce(Dim(1), *) + Dim(layout.count * plan.phases)
     try context.append(
-      scope, tasks: plan.tasks, grain: plan.grain, flops: plan.tiles * Dim(plan.phases * 2 * plan.places * plan.channels * plan.columns),
+      scope, tasks: plan.tasks, grain: plan.grain,
+      flops: plan.tiles * Dim(plan.phases * 2 * plan.places * plan.channels * plan.columns),
       bytes: (elements + read) * 4)
   }
 
