@@ -133,12 +133,7 @@ struct ConvolveSchedule {
     let taps = form.kernel.reduce(1, *)
     let depth = taps * channels.perGroup
 
-    // Pixels of the result, and what a step along each axis of them adds to the offset in the image.
-    let pixels = Array(shape[...rank])
-    let steps = [image.strides[0]] + (0..<rank).map { Dim(form.strides[$0]) * image.strides[$0 + 1] }
-    let collapsed = CollapsedAxes(extents: pixels, strides: [steps]).groups
-    let rows = CollapsedAxes.Group(axes: pixels.indices, extent: pixels.reduce(1, *), strides: [0])
-    let line = collapsed.last?.extent
+    let pixels = ConvolvePixels(form, result: shape, image: image.strides)
     var window = (0..<rank).map { axis in
       TileKernel.Reduction(
         extent: Dim(form.kernel[axis]), lhsStride: Dim(form.dilations[axis]) * image.strides[axis + 1],
@@ -152,12 +147,12 @@ struct ConvolveSchedule {
     let lanes = machine.lanes(form.accumulate, columns: isNarrow ? nil : columns)
     let tile =
       isNarrow
-      ? DotKernel.tile(rows: rows.extent.value, columns: columns, machine: machine)
+      ? DotKernel.tile(rows: pixels.rows.extent.value, columns: columns, machine: machine)
       : context.choice?.tile
         ?? .choose(
-          rows: rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: depth,
-          period: collapsed.count > 1 ? line?.value : nil,
-          rowBytes: collapsed.last?.strides[0].value.map { $0 * form.accumulate.bits / 8 },
+          rows: pixels.rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: depth,
+          period: pixels.period,
+          rowBytes: pixels.rowStride.map { $0 * form.accumulate.bits / 8 },
           factor: { meetings.cost(rows: $0) })
     let bounds = TapBounds(
       meetings, window: window, rows: tile.rows,
@@ -166,7 +161,7 @@ struct ConvolveSchedule {
       splitsLast: !isNarrow)
     let storeLanes = isNarrow ? DotKernel.storeLanes(columns) : lanes
     let plan = ProductPlan(
-      rows: rows.extent, columns: Dim(columns), depth: Dim(depth), tile: tile, lanes: storeLanes,
+      rows: pixels.rows.extent, columns: Dim(columns), depth: Dim(depth), tile: tile, lanes: storeLanes,
       elementBytes: form.accumulate.bits / 8, outer: Dim(channels.groups), machine: machine)
     let layout = PanelLayout(
       columns: columns, depth: depth, lanes: isNarrow ? 1 : lanes, vectors: isNarrow ? 1 : tile.vectors)
@@ -198,30 +193,11 @@ struct ConvolveSchedule {
         columnStep: b.index(depth), reductions: bounds.loops)
       : tiles
     let groupOffset = scope.index(groupIndex * Dim(channels.perGroup))
-
-    /// The offset of a pixel, from its number.
-    func offset(_ pixel: Register) -> Register {
-      var rest = pixel
-      var sum = groupOffset
-      for (position, axes) in collapsed.enumerated().reversed() {
-        let isFirst = position == 0
-        let index = isFirst ? rest : b.binary(.modulo, rest, scope.dim(axes.extent))
-        if !isFirst { rest = b.binary(.floorDivide, rest, scope.dim(axes.extent)) }
-        sum = b.add(sum, b.multiply(index, scope.dim(axes.strides[0])))
-      }
-      return sum
-    }
-    let staysInLine = collapsed.count == 1 || (line?.value.map { $0 % tile.rows == 0 } ?? false)
     let product = ProductKernel(
       plan: plan, kernel: kernel, packed: panels.layout, panelStep: panels.panelStep.map { b.index($0) },
       askDistance: panels.panelStep, rhsBase: scope.index(groupIndex * panels.groupStep),
-      rowOffsets: { row, count in
-        if staysInLine {
-          let stride = scope.dim(collapsed.last?.strides[0] ?? 0)
-          return (offset(row), (0..<count).map { b.multiply(stride, $0) })
-        }
-        return (b.index(0), (0..<count).map { offset(b.add(row, $0)) })
-      }, reductions: bounds.isEmpty ? nil : { bounds.loops(first: $0, count: $1, scope) })
+      rowOffsets: { pixels.offsets(first: $0, count: $1, base: groupOffset, tileRows: tile.rows, scope) },
+      reductions: bounds.isEmpty ? nil : { bounds.loops(first: $0, count: $1, scope) })
     var store = TileStore(
       scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
       axes: [Dim](repeating: 0, count: shape.count), extents: [:])
@@ -230,7 +206,8 @@ struct ConvolveSchedule {
     let columnGroup = CollapsedAxes.Group(axes: 0..<1, extent: Dim(columns), strides: [1])
     product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
       store.emit(
-        tile: tile, lanes: storeLanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rows, rowFirst: 0,
+        tile: tile, lanes: storeLanes, row: row, column: column, masks: masks, sums: sums, rowGroup: pixels.rows,
+        rowFirst: 0,
         columnGroup: columnGroup, columnFirst: rank + 1)
     }
     let elements = shape.reduce(Dim(1), *)
