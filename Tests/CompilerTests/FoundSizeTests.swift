@@ -140,4 +140,59 @@ import Testing
     builder.output(try builder.add1(Tile(), [x, builder.constant(.i64([3], [2, 5, 3]))]), named: "repeated")
     for n in 0...2 { try expectAgreement(builder.graph, [numbers(n, 0, 3), numbers(n, 4)]) }
   }
+
+  /// What a branch's size turns out to be, it is in the bodies that speak of it, too.
+  @Test func sizesOfBranchesAreLearnedInsideLoops() throws {
+    func branch(_ name: String, _ count: Int) throws -> Graph {
+      var inner = GraphBuilder(name: name)
+      let x = inner.input(Fact(.f32, ["a", "b"]), named: "x")
+      inner.output(try inner.add1(Concat(axis: 1), Array(repeating: x, count: count)), named: "y")
+      return inner.graph
+    }
+    var builder = GraphBuilder(name: "learned")
+    let condition = builder.input(Fact(.bool, []), named: "condition")
+    let x = builder.input(Fact(.f32, ["a", "b"]), named: "x")
+    let empty = builder.input(Fact(.f32, [0, 3]), named: "empty")
+    let wide = try builder.add(If(), [condition, x, x], bodies: [try branch("then", 1), try branch("else", 2)])[0]
+    var body = GraphBuilder(name: "turn")
+    _ = body.input(Fact(.i64, []), named: "turn")
+    let goesOn = body.input(Fact(.bool, []), named: "condition")
+    let columns = try #require(builder.graph.type(of: wide).tensor?.shape[1])
+    let carried = body.input(Fact(.f32, [try builder.freshSize(), columns]), named: "x")
+    body.output(goesOn, named: "goes on")
+    body.output(try body.add1(Concat(axis: 0), [carried, carried]), named: "next")
+    let count = builder.constant(.i64([], [2]))
+    var loop = Loop()
+    loop.carriedCount = 1
+    builder.output(try builder.add(loop, [count, condition, wide], bodies: [body.graph])[0], named: "z")
+    builder.output(try builder.add1(MatMul(), [x, empty]), named: "product")
+    for (taken, b, refuses) in [(1, 0, false), (0, 0, false), (1, 2, true)] {
+      let inputs = [HostTensor(.bool, [], values: [UInt8(taken)]), numbers(3, b), numbers(0, 3)]
+      try expectAgreement(builder.graph, inputs, refuses: refuses)
+    }
+  }
+
+  /// A branch relies on what was checked before it runs.
+  @Test func branchesRelyOnWhatHoldsAroundThem() throws {
+    func branch(_ name: String, _ build: (inout GraphBuilder, ValueID, ValueID) throws -> ValueID) throws -> Graph {
+      var inner = GraphBuilder(name: name)
+      let a = inner.input(Fact(.f32, ["a", 3]), named: "a")
+      let b = inner.input(Fact(.f32, [Dim.joint("a", "b"), 3]), named: "b")
+      inner.output(try build(&inner, a, b), named: "y")
+      return inner.graph
+    }
+    var builder = GraphBuilder(name: "around")
+    let condition = builder.input(Fact(.bool, []), named: "condition")
+    let a = builder.input(Fact(.f32, ["a", 3]), named: "a")
+    let b = builder.input(Fact(.f32, ["b", 3]), named: "b")
+    let three = builder.input(Fact(.f32, [2, 3]), named: "three")
+    let sum = try builder.add1(Binary(.add), [a, b])
+    let bodies = [try branch("then") { _, _, b in b }, try branch("else") { try $0.add1(Binary(.add), [$1, $2]) }]
+    builder.output(try builder.add(If(), [condition, a, sum, a, sum], bodies: bodies)[0], named: "y")
+    builder.output(try builder.add1(MatMul(), [three, b]), named: "product")
+    for (a, b, refuses) in [(1, 3, false), (3, 3, false), (2, 3, true), (1, 2, true)] {
+      let inputs = [HostTensor(.bool, [], values: [UInt8(0)]), numbers(a, 3), numbers(b, 3), numbers(2, 3)]
+      try expectAgreement(builder.graph, inputs, refuses: refuses)
+    }
+  }
 }

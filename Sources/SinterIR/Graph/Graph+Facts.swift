@@ -75,8 +75,21 @@ extension Graph {
         diagnostics += error.located(op: Swift.type(of: node.op).name, origin: node.origin).diagnostics
         continue
       }
+      let own = definedSizes(of: id)
+      var learned: [Symbol: Dim] = [:]
       for (output, fact) in zip(node.outputs, facts) where fact.type.agrees(with: values[output].fact.type) {
-        values[output].fact = values[output].fact.refined(by: fact, symbols: known)
+        let (old, new) = (values[output].fact, values[output].fact.refined(by: fact, symbols: known))
+        if !own.isEmpty { learned.merge(old.sizes(own, in: new)) { first, _ in first } }
+        values[output].fact = new
+      }
+      // What a size turned out to be, it is wherever the graph speaks of it, bodies included.
+      if !learned.isEmpty {
+        try substitute { learned[$0] }
+        do {
+          try restateObligations()
+        } catch let error as DiagnosticError {
+          diagnostics += error.located(op: Swift.type(of: node.op).name, origin: node.origin).diagnostics
+        }
       }
     }
     if !diagnostics.isEmpty { throw DiagnosticError(diagnostics) }
@@ -84,6 +97,17 @@ extension Graph {
 }
 
 extension Fact {
+  /// What some of the names in this fact stand for in a better one.
+  fileprivate func sizes(_ names: Set<Symbol>, in better: Fact) -> [Symbol: Dim] {
+    let pairs =
+      Array(zip(type.tensor?.shape ?? [], better.type.tensor?.shape ?? [])) + zip(contents ?? [], better.contents ?? [])
+    var found: [Symbol: Dim] = [:]
+    for (old, new) in pairs where old != new {
+      if let symbol = old.symbol, names.contains(symbol), !new.symbols.contains(symbol) { found[symbol] = new }
+    }
+    return found
+  }
+
   func refined(by other: Fact, symbols known: Set<Symbol>) -> Fact {
     var result = self
     func isKnown(_ dim: Dim) -> Bool { dim.isConstant || dim.symbols.allSatisfy { known.contains($0) } }

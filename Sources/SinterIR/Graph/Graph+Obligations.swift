@@ -71,7 +71,7 @@ extension Graph {
   }
 
   /// The obligations in the words of the graph's values, which do not speak of symbols whose sizes equalities have taught.
-  private var knownObligations: [Obligation] {
+  var knownObligations: [Obligation] {
     let lessons = lessons
     return obligations.map { $0.knowing(lessons) }
   }

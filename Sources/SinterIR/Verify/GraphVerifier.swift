@@ -13,14 +13,18 @@ import SinterCore
 ///
 /// Meaning:
 /// 8. Inference accepts each node, and agrees with the recorded types in element type, rank and known sizes.
-/// 9. What inference relies on follows from the graph's obligations.
+/// 9. What inference relies on follows from the graph's obligations, or from those of the graph around it that are checked before it runs.
 public struct GraphVerifier {
   private let graph: Graph
+  /// What holds wherever the graph runs, besides its own obligations.
+  private let outer: [Obligation]
   private var diagnostics: [Diagnostic] = []
 
   /// All violations; empty where the graph is sound. Inference is not asked about a graph whose structure is broken.
-  public static func problems(of graph: Graph) -> [Diagnostic] {
-    var verifier = GraphVerifier(graph: graph)
+  public static func problems(of graph: Graph) -> [Diagnostic] { problems(of: graph, where: []) }
+
+  private static func problems(of graph: Graph, where outer: [Obligation]) -> [Diagnostic] {
+    var verifier = GraphVerifier(graph: graph, outer: outer)
     verifier.checkOrder()
     verifier.checkPorts()
     verifier.checkValues()
@@ -36,7 +40,7 @@ public struct GraphVerifier {
     if !problems.isEmpty { throw DiagnosticError(problems) }
   }
 
-  private init(graph: Graph) { self.graph = graph }
+  private init(graph: Graph, outer: [Obligation]) { (self.graph, self.outer) = (graph, outer) }
 
   private mutating func report(_ id: String, _ message: String, at node: NodeID? = nil) {
     var places = ["graph \(graph.name)"]
@@ -132,16 +136,25 @@ public struct GraphVerifier {
 
   // 7
   private mutating func checkBodies() {
-    for id in graph.order where graph.nodes.contains(id) {
+    for id in graph.order where graph.nodes.contains(id) && !graph.nodes[id].bodies.isEmpty {
+      let sizes = graph.nodes[id].inputs.reduce(into: Set<Symbol>()) { known, input in
+        if let input { known.formUnion(graph.values[input].fact.dataSymbols) }
+      }
+      // A relation is checked as soon as its sizes are known; these are before the body runs.
+      let holding = (graph.knownObligations + outer).filter {
+        $0.symbols.allSatisfy { !$0.isFromData || sizes.contains($0) }
+      }
       // What can never run need not make sense.
       for body in graph.nodes[id].bodies where body.impossible == nil {
-        diagnostics += DiagnosticError(Self.problems(of: body)).located(at: "body of \(id)").diagnostics
+        diagnostics += DiagnosticError(Self.problems(of: body, where: holding)).located(at: "body of \(id)").diagnostics
       }
     }
   }
 
   // 8
   private mutating func checkTypes() {
+    var known = graph
+    known.obligations += outer
     for id in graph.order {
       let node = graph.nodes[id]
       let facts: [Fact]
@@ -149,7 +162,7 @@ public struct GraphVerifier {
         var stated = Obligations(ranges: graph.ranges)
         facts = try node.op.infer(graph.inputs(of: id), requiring: &stated)
         for obligation in graph.relations(stated, inferred: facts, of: id)
-        where !graph.implies([obligation]) && graph.refutes(obligation) {
+        where !known.implies([obligation]) && known.refutes(obligation) {
           report("obligation", "\(id) relies on \(obligation), which is no obligation of the graph", at: id)
         }
       } catch let error as DiagnosticError where error.diagnostics.allSatisfy({ $0.id.hasPrefix("size.") }) {
