@@ -172,6 +172,38 @@ import Testing
     }
   }
 
+  /// Numbers that tell places from the end, too, are learned inside bodies.
+  @Test func readNumbersAreLearnedInsideLoops() throws {
+    var builder = GraphBuilder(name: "read")
+    let condition = builder.input(Fact(.bool, []), named: "condition")
+    let x = builder.input(Fact(.f32, ["a", 2]), named: "x")
+    let y = builder.input(Fact(.f32, ["b", 2]), named: "y")
+    let z = builder.input(Fact(.f32, [3, 2]), named: "z")
+    func constant(_ value: Int64) -> ValueID { builder.constant(.i64([1], [Int(value)])) }
+    let rows = try builder.add1(Gather(), [try builder.add1(Shape(), [x]), constant(0)])
+    // Rounded toward zero, which sizes do not follow as long as the sign is open.
+    let end = try builder.add1(Binary(.divide), [try builder.add1(Binary(.subtract), [rows, constant(5)]), constant(2)])
+    let some = try builder.add1(Slice(), [y, constant(0), end, constant(0), constant(1)])
+    var body = GraphBuilder(name: "turn")
+    _ = body.input(Fact(.i64, []), named: "turn")
+    let goesOn = body.input(Fact(.bool, []), named: "condition")
+    let carried = body.input(Fact(.f32, [try builder.freshSize(), 2]), named: "x")
+    let captured = body.input(builder.graph.values[some].fact, named: "y")
+    body.output(goesOn, named: "goes on")
+    body.output(try body.add1(Concat(axis: 0), [carried, captured]), named: "next")
+    body.output(captured, named: "collected")
+    var loop = Loop()
+    loop.carriedCount = 1
+    let count = builder.constant(.i64([], [2]))
+    let results = try builder.add(loop, [count, condition, some, some], outputs: 2, bodies: [body.graph])
+    for (index, result) in results.enumerated() { builder.output(result, named: "y\(index)") }
+    builder.output(try builder.add1(MatMul(), [z, x]), named: "product")
+    for (a, b, refuses) in [(2, 4, false), (2, 0, false), (3, 4, true)] {
+      let inputs = [HostTensor(.bool, [], values: [UInt8(1)]), numbers(a, 2), numbers(b, 2), numbers(3, 2)]
+      try expectAgreement(builder.graph, inputs, refuses: refuses)
+    }
+  }
+
   /// A branch relies on what was checked before it runs.
   @Test func branchesRelyOnWhatHoldsAroundThem() throws {
     func branch(_ name: String, _ build: (inout GraphBuilder, ValueID, ValueID) throws -> ValueID) throws -> Graph {

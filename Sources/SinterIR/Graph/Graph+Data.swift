@@ -82,27 +82,7 @@ extension Graph {
     guard nextDataNumber > 0, let node = producer(of: old), case let own = definedSizes(of: node), !own.isEmpty else {
       return
     }
-    let (old, new) = (values[old].fact, values[new].fact)
-    var map: [Symbol: Dim] = [:]
-    if let was = old.type.tensor?.shape, let now = new.type.tensor?.shape {
-      for (a, b) in zip(was, now) {
-        if let symbol = a.symbol, own.contains(symbol), a != b { map[symbol] = b }
-      }
-    }
-    for (a, b) in zip(old.contents ?? [], new.contents ?? []) where a != b {
-      // A signed number is a difference of two sizes.
-      if let symbol = a.symbol {
-        if own.contains(symbol) { map[symbol] = b }
-      } else if a.terms.count == b.terms.count {
-        for (x, y) in zip(a.terms, b.terms) where x.coefficient == y.coefficient {
-          if case .symbol(let symbol)? = x.factors.first, own.contains(symbol), x.factors.count == 1,
-            y.factors.count == 1
-          {
-            map[symbol] = Dim(atom: y.factors[0])
-          }
-        }
-      }
-    }
+    let map = values[old].fact.meanings(of: own, in: values[new].fact)
     if map.isEmpty { return }
     try substitute { map[$0] }
     try restateObligations()

@@ -79,7 +79,7 @@ extension Graph {
       var learned: [Symbol: Dim] = [:]
       for (output, fact) in zip(node.outputs, facts) where fact.type.agrees(with: values[output].fact.type) {
         let (old, new) = (values[output].fact, values[output].fact.refined(by: fact, symbols: known))
-        if !own.isEmpty { learned.merge(old.sizes(own, in: new)) { first, _ in first } }
+        if !own.isEmpty { learned.merge(old.meanings(of: own, in: new)) { first, _ in first } }
         values[output].fact = new
       }
       // What a size turned out to be, it is wherever the graph speaks of it, bodies included.
@@ -97,13 +97,18 @@ extension Graph {
 }
 
 extension Fact {
-  /// What some of the names in this fact stand for in a better one.
-  fileprivate func sizes(_ names: Set<Symbol>, in better: Fact) -> [Symbol: Dim] {
+  /// What some of the names in this fact stand for in another one of the same value.
+  func meanings(of names: Set<Symbol>, in other: Fact) -> [Symbol: Dim] {
     let pairs =
-      Array(zip(type.tensor?.shape ?? [], better.type.tensor?.shape ?? [])) + zip(contents ?? [], better.contents ?? [])
+      Array(zip(type.tensor?.shape ?? [], other.type.tensor?.shape ?? [])) + zip(contents ?? [], other.contents ?? [])
     var found: [Symbol: Dim] = [:]
-    for (old, new) in pairs where old != new {
-      if let symbol = old.symbol, names.contains(symbol), !new.symbols.contains(symbol) { found[symbol] = new }
+    for (old, new) in pairs where old != new && names.isDisjoint(with: new.symbols) {
+      if let symbol = old.symbol {
+        if names.contains(symbol) { found[symbol] = new }
+      } else if let (plus, minus) = old.difference, names.contains(plus), names.contains(minus) {
+        // A signed number is a difference of two sizes, and these stand nowhere else.
+        (found[plus], found[minus]) = (new, 0)
+      }
     }
     return found
   }
@@ -122,6 +127,17 @@ extension Fact {
       if isBetter { result.contents = newer }
     }
     return result
+  }
+}
+
+extension Dim {
+  /// The two symbols of which it is the difference.
+  fileprivate var difference: (Symbol, Symbol)? {
+    guard terms.count == 2, let plus = terms.first(where: { $0.coefficient == 1 }),
+      let minus = terms.first(where: { $0.coefficient == -1 }), plus.factors.count == 1, minus.factors.count == 1,
+      case .symbol(let a) = plus.factors[0], case .symbol(let b) = minus.factors[0]
+    else { return nil }
+    return (a, b)
   }
 }
 

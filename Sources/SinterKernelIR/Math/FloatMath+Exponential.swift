@@ -8,10 +8,11 @@ extension FloatMath {
   ///
   /// x = n · ln 2 + r; e^r by a polynomial (the coefficients are those of Cephes' expf).
   func exp(_ raw: Register, scale: Int64 = 0) -> Register {
-    // Beyond these the result is infinite or zero. NaN passes both tests.
-    let low = float(-105)
+    // Beyond these the result is infinite or zero. NaN passes both tests. What gives zero, as all that attention masks out does, is not left
+    // to round to it: some processors take hundreds of cycles for a result below the normal numbers.
+    let isZero = less(raw, float(-104))
     let high = float(90)
-    var x = select(less(raw, low), low, raw)
+    var x = select(isZero, float(0), raw)
     x = select(greater(x, high), high, x)
     let shifted = fused(x, float(1.442_695_040_888_963_4), float(shifter))
     let n = subtract(shifted, float(shifter))
@@ -24,7 +25,7 @@ extension FloatMath {
         5.000_000_120_1e-1,
       ])
     let e = add(fused(p, multiply(r, r), r), float(1))
-    return builder.scale(e, exponent: scale == 0 ? n : add(n, float(Double(scale))))
+    return select(isZero, float(0), builder.scale(e, exponent: scale == 0 ? n : add(n, float(Double(scale)))))
   }
 
   /// The natural logarithm, at most 1 ULP.
@@ -91,8 +92,8 @@ extension FloatMath {
     r = fused(r, t, float(-1.067_778_77e-1))
     r = fused(r, t, float(-6.348_466_87e-1))
     r = fused(r, t, float(-1.287_175_12e-1))
-    // From 4 on the result is one; larger arguments would leave the polynomial's range.
-    r = select(less(t, float(4)), fused(r, t, negate(t)), float(-100))
+    // From 4 on the result is one; larger arguments would leave the polynomial's range. The exponential stays a normal number.
+    r = select(less(t, float(4)), fused(r, t, negate(t)), float(-50))
     let large = copySign(subtract(float(1), exp(r)), x)
     return select(greater(t, float(0.927_734_375)), large, small)
   }
