@@ -247,6 +247,10 @@ extension OnnxSignature {
     Upsample 9 2
     Where 9 3
     Xor 1 2
+    ai.onnx.ml::TreeEnsemble 5 1 leaf_targetids leaf_weights nodes_falseleafs nodes_falsenodeids nodes_featureids \
+    nodes_modes nodes_splits nodes_trueleafs nodes_truenodeids tree_roots
+    ai.onnx.ml::TreeEnsembleClassifier 1 1
+    ai.onnx.ml::TreeEnsembleRegressor 1 1
     com.microsoft::Attention 1 7 num_heads
     com.microsoft::BiasGelu 1 2
     com.microsoft::DequantizeLinear 1 3

@@ -154,6 +154,9 @@ extension OpTable {
     QuantizeLinear.self,
     Requantize.self,
 
+    // Classical
+    TreeEnsemble.self,
+
     // Loss
     NegativeLogLikelihoodLoss.self,
     SoftmaxCrossEntropyLoss.self,
