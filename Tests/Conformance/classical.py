@@ -81,15 +81,15 @@ def sklearn_models():
         yield trained(svm.SVC(probability=True), y, tolerance=1e-3)
         yield trained(svm.NuSVC(nu=0.2), y, tolerance=1e-3)
         yield trained(tree.DecisionTreeClassifier(max_depth=6), y)
-        yield trained(ensemble.RandomForestClassifier(20, max_depth=8), y)
-        yield trained(ensemble.ExtraTreesClassifier(12), y)
+        yield trained(ensemble.RandomForestClassifier(21, max_depth=8), y)
+        yield trained(ensemble.ExtraTreesClassifier(13), y)
         yield trained(ensemble.GradientBoostingClassifier(n_estimators=15), y)
         yield trained(ensemble.HistGradientBoostingClassifier(max_iter=15), y, holes(X), lambda n: holes(rows(n)))
         yield trained(ensemble.AdaBoostClassifier(n_estimators=10), y)
         yield trained(ensemble.BaggingClassifier(n_estimators=5), y)
         yield trained(neighbors.KNeighborsClassifier(5), y)
-        yield trained(neural_network.MLPClassifier((12,), max_iter=60), y)
-        yield trained(ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=4))], voting="soft"), y)
+        yield trained(neural_network.MLPClassifier(hidden_layer_sizes=(12,), max_iter=60), y)
+        yield trained(ensemble.VotingClassifier([("a", linear_model.LogisticRegression()), ("b", tree.DecisionTreeClassifier(max_depth=4))], voting="soft", flatten_transform=False), y)
         yield trained(calibration.CalibratedClassifierCV(linear_model.LogisticRegression(), cv=2), y)
     for kernel in ("linear", "poly", "rbf", "sigmoid"):
         yield trained(svm.SVR(kernel=kernel, coef0=0.5), SCORE, tolerance=1e-3)
@@ -99,7 +99,7 @@ def sklearn_models():
         yield trained(tree.DecisionTreeRegressor(max_depth=7), y)
         yield trained(ensemble.RandomForestRegressor(15), y)
         yield trained(ensemble.ExtraTreesRegressor(8), y)
-        yield trained(neural_network.MLPRegressor((12,), max_iter=60), y)
+        yield trained(neural_network.MLPRegressor(hidden_layer_sizes=(12,), max_iter=60), y)
     yield trained(ensemble.GradientBoostingRegressor(n_estimators=25), SCORE)
     yield trained(ensemble.HistGradientBoostingRegressor(max_iter=15), SCORE, holes(X), lambda n: holes(rows(n)))
     yield trained(ensemble.AdaBoostRegressor(n_estimators=8), SCORE)
@@ -124,10 +124,10 @@ def sklearn_files():
 
     for name, model, make, tolerance in sklearn_models():
         # A model that names classes gives probabilities as a matrix, or as a list of maps.
-        forms = [{"zipmap": False}, {}] if hasattr(model, "classes_") else [None]
-        for form in forms[: 2 if name in ("LogisticRegression", "RandomForestClassifier") else 1]:
-            options = {id(model): form} if form is not None else None
-            yield f"{name}{', maps' if form == {} else ''}", to_onnx(model, X[:1], options=options, target_opset=OPSETS), make, tolerance
+        gives_maps = hasattr(model, "classes_") and name != "LinearSVC"
+        for maps in (False, True) if name in ("LogisticRegression", "RandomForestClassifier") else (False,):
+            options = {id(model): {"zipmap": maps}} if gives_maps else None
+            yield f"{name}{', maps' * maps}", to_onnx(model, X[:1], options=options, target_opset=OPSETS), make, tolerance
 
 
 # LightGBM and XGBoost

@@ -118,6 +118,12 @@ struct Forest {
 
   private func expanded(_ node: Node) -> Step {
     let (yes, no) = (Step.target(node.yes), Step.target(node.no))
+    // No number is in any order to NaN.
+    switch node.mode {
+    case .atMost, .less, .greater, .atLeast:
+      if node.bound.isNaN { return never(node, yes, no, first: node.tracksNaN) }
+    case .equal, .unequal, .member: break
+    }
     switch node.mode {
     case .atMost: return atMost(node, node.bound, yes, no, first: node.tracksNaN)
     case .less: return less(node, yes, no, first: node.tracksNaN)
@@ -131,13 +137,11 @@ struct Forest {
 
   /// - Parameter first: whether NaN goes the first way.
   private func atMost(_ node: Node, _ limit: Double, _ yes: Step, _ no: Step, first: Bool) -> Step {
-    // Nothing is at most NaN.
-    if limit.isNaN { return never(node, yes, no, first: first) }
-    return .test(Column(feature: node.feature, lowersNaN: first), limit, yes: yes, no: no)
+    .test(Column(feature: node.feature, lowersNaN: first), limit, yes: yes, no: no)
   }
 
   private func less(_ node: Node, _ yes: Step, _ no: Step, first: Bool) -> Step {
-    if node.bound.isNaN || node.bound == -.infinity { return never(node, yes, no, first: first) }
+    if node.bound == -.infinity { return never(node, yes, no, first: first) }
     return atMost(node, before(node.bound), yes, no, first: first)
   }
 
