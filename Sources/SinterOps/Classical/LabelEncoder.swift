@@ -43,6 +43,16 @@ public struct LabelEncoder: Primitive {
         let op = LabelEncoder(keys: keys, values: values, fallback: node.fallback(values.element))
         return try builder.add(op, node.inputs)
       },
+      OnnxRule("CategoryMapper", domain: .ml) { node, builder in
+        let (texts, numbers) = (node.strings("cats_strings") ?? [], node.ints("cats_int64s") ?? [])
+        let (names, categories) = (
+          HostTensor(strings: texts, shape: [texts.count]), HostTensor.i64([numbers.count], numbers)
+        )
+        let isText = try builder.inputs(node.inputs, outputs: 1).tensor(0).element == .string
+        let (keys, values) = isText ? (names, categories) : (categories, names)
+        let op = LabelEncoder(keys: keys, values: values, fallback: node.fallback(values.element))
+        return try builder.add(op, node.inputs)
+      },
     ]
   }
 
@@ -71,7 +81,9 @@ public struct LabelEncoder: Primitive {
     let x = try node.input(0)
     guard let keys, let values, let fallback, x.element != .string, values.element != .string else {
       throw DiagnosticError(
-        .limit, "labels.text", "no kernel works on text", hint: "encode labels as numbers outside the model")
+        .limit, "labels.text",
+        "keys and values must be numbers, but are \(x.element) and \(values?.element ?? x.element)",
+        hint: "encode text outside of the model")
     }
     let order = Self.order(keys)
     let none = lowering.constant(fallback.reshaped([]))
