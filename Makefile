@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python test-onnx demo bench promises bench-runtime conformance sizes quantized fuzz fuzz-sizes format onnx-proto clean
+.PHONY: help setup build test test-python test-onnx demo bench promises bench-runtime conformance sizes quantized ml fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -34,6 +34,7 @@ test-onnx: setup .venv/stamp ## the official ONNX suite against the list of what
 	swift build --product sinter
 	$(PYTHON) Tests/Conformance/conformance.py --sinter .build/debug/sinter --jobs $(JOBS) --baseline Tests/Conformance/passing.txt
 	$(PYTHON) Tests/Conformance/quantized.py --sinter .build/debug/sinter
+	$(PYTHON) Tests/Conformance/classical.py --sinter .build/debug/sinter
 
 demo: setup ## a digit classifier from Swift to a C library, an ONNX file and drawings
 	models/digits/demo.sh
@@ -61,6 +62,9 @@ fuzz: setup ## random graphs, optimized and compiled, against what they mean: ma
 
 quantized: build .venv/stamp ## files of ONNX Runtime's quantizers and optimizer beside ONNX Runtime: make quantized ONLY=lstm
 	$(PYTHON) Tests/Conformance/quantized.py --sinter .build/release/sinter $(ONLY)
+
+ml: build .venv/stamp ## models of scikit-learn, LightGBM and XGBoost beside ONNX Runtime: make ml ONLY=Forest
+	$(PYTHON) Tests/Conformance/classical.py --sinter .build/release/sinter $(ONLY)
 
 fuzz-sizes: setup ## random graphs at random sizes, for an hour: make fuzz-sizes SECONDS=60, or CASES=500, or SEED=7
 	$(if $(CASES),SINTER_FUZZ=$(CASES),SINTER_FUZZ_SECONDS=$(or $(SECONDS),3600)) $(if $(SEED),SINTER_FUZZ_SEED=$(SEED)) \

@@ -28,5 +28,6 @@ struct CheckCommand: ParsableCommand {
     problems += compiler.problems(of: graph).filter { !problems.contains($0) }
     if !problems.isEmpty { throw DiagnosticError(problems) }
     print("\(model.model) compiles: \(graph.order.count) nodes")
+    for port in graph.outputs where !port.note.isEmpty { print("output \(port.name): \(port.note)") }
   }
 }

@@ -247,6 +247,26 @@ extension OnnxSignature {
     Upsample 9 2
     Where 9 3
     Xor 1 2
+    ai.onnx.ml::ArrayFeatureExtractor 1 2
+    ai.onnx.ml::Binarizer 1 1
+    ai.onnx.ml::CastMap 1 1
+    ai.onnx.ml::CategoryMapper 1 1
+    ai.onnx.ml::DictVectorizer 1 1
+    ai.onnx.ml::FeatureVectorizer 1 *
+    ai.onnx.ml::Imputer 1 1
+    ai.onnx.ml::LabelEncoder 1 1
+    ai.onnx.ml::LinearClassifier 1 1 coefficients
+    ai.onnx.ml::LinearRegressor 1 1
+    ai.onnx.ml::Normalizer 1 1
+    ai.onnx.ml::OneHotEncoder 1 1
+    ai.onnx.ml::SVMClassifier 1 1
+    ai.onnx.ml::SVMRegressor 1 1
+    ai.onnx.ml::Scaler 1 1
+    ai.onnx.ml::TreeEnsemble 5 1 leaf_targetids leaf_weights nodes_falseleafs nodes_falsenodeids nodes_featureids \
+    nodes_modes nodes_splits nodes_trueleafs nodes_truenodeids tree_roots
+    ai.onnx.ml::TreeEnsembleClassifier 1 1
+    ai.onnx.ml::TreeEnsembleRegressor 1 1
+    ai.onnx.ml::ZipMap 1 1
     com.microsoft::Attention 1 7 num_heads
     com.microsoft::BiasGelu 1 2
     com.microsoft::DequantizeLinear 1 3

@@ -154,6 +154,23 @@ extension OpTable {
     QuantizeLinear.self,
     Requantize.self,
 
+    // Classical
+    ArrayFeatureExtractor.self,
+    Binarizer.self,
+    FeatureVectorizer.self,
+    Imputer.self,
+    LabelEncoder.self,
+    LinearClassifier.self,
+    LinearRegressor.self,
+    Normalizer.self,
+    OneHotEncoder.self,
+    PairwiseCoupling.self,
+    SVMClassifier.self,
+    SVMRegressor.self,
+    Scaler.self,
+    TreeEnsemble.self,
+    ZipMap.self,
+
     // Loss
     NegativeLogLikelihoodLoss.self,
     SoftmaxCrossEntropyLoss.self,

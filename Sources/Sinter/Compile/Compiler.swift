@@ -43,7 +43,10 @@ package struct Compiler {
   package mutating func kernels(of graph: Graph) throws -> KernelProgram {
     let optimized = try optimize(graph)
     let forms = try lower(optimized)
-    return try schedule(try fuse(forms))
+    var program = try schedule(try fuse(forms))
+    let notes = Dictionary(graph.outputs.map { ($0.name, $0.note) }) { first, _ in first }
+    for index in program.outputs.indices { program.outputs[index].note = notes[program.outputs[index].name] ?? "" }
+    return program
   }
 
   /// The graph after all passes, or after given ones.

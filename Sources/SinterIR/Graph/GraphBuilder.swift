@@ -29,7 +29,11 @@ public struct GraphBuilder {
   }
 
   public mutating func output(_ value: ValueID, named name: String) {
-    graph.outputs.append(.init(name: name, value: value))
+    var note = ""
+    if case .node(let id, let result) = graph.values[value].definition {
+      note = graph.nodes[id].op.note(onResult: result)
+    }
+    graph.outputs.append(.init(name: name, value: value, note: note))
   }
 
   public mutating func setName(_ name: String, of value: ValueID) { graph.values[value].name = name }

@@ -125,6 +125,8 @@ package struct KernelProgram: Sendable {
   package struct Port: Sendable {
     package var name: String
     package var type: TensorType
+    /// What users should know besides the type. Not in text forms.
+    package var note = ""
     package init(name: String, type: TensorType) {
       self.name = name
       self.type = type

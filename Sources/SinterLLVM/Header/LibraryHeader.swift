@@ -75,6 +75,9 @@ struct LibraryHeader {
       " *", " * Inputs:",
     ]
     lines += rows(program.inputs) + [" * Outputs:"] + rows(program.outputs) + [" *"]
+    for port in program.outputs where !port.note.isEmpty {
+      lines.append(" * \(Self.comment("\(port.name): \(port.note)."))")
+    }
     for symbol in symbols {
       let range = program.ranges[symbol] ?? 0...Int.max
       let most = range.upperBound == Int.max ? "up" : "to \(range.upperBound)"
