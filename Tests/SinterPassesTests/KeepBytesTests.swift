@@ -132,6 +132,16 @@ import Testing
     #expect(optimized.operatorNames.count { $0 == "DequantizeLinear" } == 1, "\(optimized)")
   }
 
+  /// A function is scaled by the inverse of its result's scale, where a division would take longer than all else.
+  @Test(arguments: [Unary.Kind.sigmoid, .tanh]) func functions(_ kind: Unary.Kind) throws {
+    var builder = GraphBuilder(name: "function")
+    let x = builder.input(Fact(.f32, ["n", 50]), named: "x")
+    let y = try builder.add1(Unary(kind), [try Self.rounded(&builder, x, scale: 1 / 32, zero: 90)])
+    builder.output(try Self.rounded(&builder, y, scale: 1 / 256, zero: 3), named: "y")
+    let optimized = try expectSameMeaning(builder.graph, after: Pipelines.optimize, sizes: Self.sizes, tolerance: 0)
+    #expect(optimized.operatorNames.count { $0 == "Binary" } == 1, "\(optimized)")
+  }
+
   /// What onnxruntime's quantizer writes as operators of its own works on channels last from end to end, as pairs do.
   @Test func operatorsOfBytesKeepChannelsLast() throws {
     var builder = GraphBuilder(name: "operators")

@@ -72,6 +72,15 @@ extension RewriteRule {
       let scaled = try site.scaled(product, by: a.scale * b.scale / scale)
       return try site.add1(op, [scaled, site.constant(.f32([], [1]))] + site.inputs.dropFirst(2))
     },
+    // Rounding once more adds nothing to the error of the function.
+    RewriteRule("quantize(sigmoid(x), s) = quantize(sigmoid(x) · 1/s, 1)", at: QuantizeLinear.self) { op, site in
+      guard op.blockSize == 0, op.precision == 0, let x = site.input(0), site.isUsedOnce(x),
+        site.operand(of: x, .sigmoid) != nil || site.operand(of: x, .tanh) != nil, site.type(x)?.element == .f32,
+        let scale = site.constant(site.input(1))?.floats, scale.count == 1, scale[0] > 0
+      else { return nil }
+      let one = site.constant(.f32([], [1]))
+      return try site.add1(op, [try site.scaled(x, by: 1 / scale[0]), one] + site.inputs.dropFirst(2))
+    },
     RewriteRule("quantize(relu(x)) = max(quantize(x), zero)", at: QuantizeLinear.self) { op, site in
       guard op.blockSize == 0, let x = site.input(0), site.isUsedOnce(x), let inner = site.operand(of: x, .relu),
         let zero = site.input(2), let type = site.type(zero), type.count.value == 1,
