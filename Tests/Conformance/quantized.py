@@ -84,7 +84,8 @@ def images():
     x = net.input("x", FLOAT, ["n", 3, 12, 12])
     x = net.add("Relu", net.add("Conv", x, net.weights(8, 3, 3, 3, scale=0.2), net.weights(8, scale=0.1), pads=[1, 1, 1, 1]))
     y = net.add("LeakyRelu", net.add("Conv", x, net.weights(8, 8, 3, 3, scale=0.1), pads=[1, 1, 1, 1]), alpha=0.1)
-    y = net.add("AveragePool", net.add("Add", x, y), kernel_shape=[2, 2], strides=[2, 2])
+    # Of an odd number of bytes, no mean lies half-way between two bytes, where the order of additions would decide.
+    y = net.add("AveragePool", net.add("Add", x, y), kernel_shape=[3, 3], strides=[2, 2])
     y = net.add("Concat", y, net.add("Mul", y, net.add("Sigmoid", y)), axis=1)
     y = net.add("Flatten", net.add("GlobalAveragePool", y))
     y = net.add("Softmax", net.add("Gemm", y, net.weights(16, 5), net.weights(5)), axis=-1)

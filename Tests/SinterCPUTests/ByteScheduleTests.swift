@@ -133,6 +133,33 @@ import Testing
     #expect(try kernels(fused).count == 1)
   }
 
+  /// Sums that become unsigned bytes are converted several vectors at a time: whole tiles, tiles at the edges, columns that fill no vector, and
+  /// epilogues that go row by row because they are long.
+  @Test(arguments: [(7, 21), (13, 64), (30, 33), (1, 16), (4, 96), (9, 5), (26, 32)], [false, true])
+  func saturated(size: (m: Int, n: Int), isLong: Bool) throws {
+    var lowering = Lowering(name: "saturated")
+    let (m, n) = size
+    let x = lowering.input(TensorType(.u8, [Dim(m), 12]), named: "a")
+    let other = lowering.input(TensorType(.u8, [Dim(m), Dim(n)]), named: "b")
+    let w = lowering.constant(signed([12, n]), named: "w")
+    let sums = try lowering.contract(
+      batch: [], m: [Dim(m)], n: [Dim(n)], k: [12], accumulate: .i32,
+      lhs: { builder, _, m, k in builder.load(x.id, m + k) }, rhs: { builder, _, n, k in builder.load(w.id, k + n) })
+    let y = try lowering.element([Dim(m), Dim(n)]) { builder, index in
+      var real = builder.load(sums.id, index).cast(to: .f32) * 0.03
+      if isLong {
+        let byte = (real.unary(.round) + 120).cast(to: .u8).cast(to: .f32)
+        real = (byte - 120) * 0.75 + (builder.load(other.id, index).cast(to: .f32) - 9) * 0.5
+        real = real.maximum(builder.constant(-60, .f32)) * 1.25 + 3
+      }
+      return (real.unary(.round) + 100).cast(to: .u8)
+    }
+    lowering.output(y, named: "y")
+    let fused = Fusion.fuse(lowering.program).program
+    try checkSchedules(of: fused, [unsigned([m, 12]), unsigned([m, n])], tolerance: 0, machines: Self.machines)
+    #expect(try kernels(fused).count == 1)
+  }
+
   /// Where two products meet, the one that is stored is stored as bytes.
   @Test func narrowResultsAreStored() throws {
     var lowering = Lowering(name: "residual")

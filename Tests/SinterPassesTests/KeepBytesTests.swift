@@ -114,6 +114,65 @@ import Testing
     #expect(optimized.operatorNames.count { $0 == "DequantizeLinear" } == (other == 1 / 32 ? 1 : 3), "\(optimized)")
   }
 
+  /// Sums and products between DequantizeLinear and QuantizeLinear take bytes with scales that were divided ahead of time. Halves are rounded
+  /// to even before the zero point is added, which is odd here.
+  @Test(arguments: [Binary.Kind.add, .multiply], [true, false])
+  func sumsAndProducts(_ kind: Binary.Kind, _ isActive: Bool) throws {
+    var builder = GraphBuilder(name: "pair")
+    let a = builder.input(Fact(.f32, ["n", 97]), named: "a")
+    let b = builder.input(Fact(.f32, [97]), named: "b")
+    let factors = [
+      try Self.rounded(&builder, a, scale: 1 / 32, zero: 7), try Self.rounded(&builder, b, scale: 1 / 16, zero: 130),
+    ]
+    let real = try builder.add1(Binary(kind), factors)
+    let y = isActive ? try builder.add1(Unary(.relu), [real]) : real
+    builder.output(try Self.rounded(&builder, y, scale: 1 / 8, zero: 9), named: "y")
+    let optimized = try expectSameMeaning(builder.graph, after: Pipelines.optimize, sizes: Self.sizes, tolerance: 0)
+    #expect(optimized.operatorNames.count { $0 == "QuantizeLinear" } == 3, "\(optimized)")
+    #expect(optimized.operatorNames.count { $0 == "DequantizeLinear" } == 1, "\(optimized)")
+  }
+
+  /// A function is scaled by the inverse of its result's scale, where a division would take longer than all else.
+  @Test(arguments: [Unary.Kind.sigmoid, .tanh]) func functions(_ kind: Unary.Kind) throws {
+    var builder = GraphBuilder(name: "function")
+    let x = builder.input(Fact(.f32, ["n", 50]), named: "x")
+    let y = try builder.add1(Unary(kind), [try Self.rounded(&builder, x, scale: 1 / 32, zero: 90)])
+    builder.output(try Self.rounded(&builder, y, scale: 1 / 256, zero: 3), named: "y")
+    let optimized = try expectSameMeaning(builder.graph, after: Pipelines.optimize, sizes: Self.sizes, tolerance: 0)
+    #expect(optimized.operatorNames.count { $0 == "Binary" } == 1, "\(optimized)")
+  }
+
+  /// What onnxruntime's quantizer writes as operators of its own works on channels last from end to end, as pairs do.
+  @Test func operatorsOfBytesKeepChannelsLast() throws {
+    var builder = GraphBuilder(name: "operators")
+    let real = builder.input(Fact(.f32, ["n", 3, 6, 5]), named: "x")
+    let x = try builder.add1(
+      QuantizeLinear(), [real, builder.constant(.f32([], [1 / 64])), Self.byte(&builder, 120)])
+    func scale(_ value: Float) -> ValueID { builder.constant(.f32([], [value])) }
+    func conv(_ x: ValueID, _ channels: Int, scale from: Float, to: Float) throws -> ValueID {
+      let values = (0..<(8 * channels)).map { Int8(truncatingIfNeeded: $0 * 53 + 7) }
+      return try builder.add1(
+        QLinearConv(),
+        [
+          x, scale(from), Self.byte(&builder, 120),
+          builder.constant(HostTensor(.i8, [8, channels, 1, 1], values: values)),
+          scale(1 / 256), builder.constant(HostTensor(.i8, [], values: [Int8(0)])), scale(to), Self.byte(&builder, 120),
+        ])
+    }
+    let first = try conv(x, 3, scale: 1 / 64, to: 1 / 32)
+    let second = try conv(first, 8, scale: 1 / 32, to: 1 / 32)
+    let zero = Self.byte(&builder, 120)
+    let sum = try builder.add1(
+      QLinearBinary(.add), [first, scale(1 / 32), zero, second, scale(1 / 32), zero, scale(1 / 16), zero])
+    let mean = try builder.add1(
+      QLinearGlobalAveragePool(), [sum, scale(1 / 16), zero, scale(1 / 32), Self.byte(&builder, 99)])
+    builder.output(mean, named: "y")
+    let optimized = try expectSameMeaning(builder.graph, after: Pipelines.optimize, sizes: Self.sizes, tolerance: 0)
+    // One for the input; that of the mean, one pixel, is a Reshape or a second one.
+    #expect(optimized.operatorNames.count { $0 == "Transpose" } <= 2, "\(optimized)")
+    #expect(optimized.operatorNames.count { $0 == "ByteConv" } == 2, "\(optimized)")
+  }
+
   /// Weights that are computed, and sides of blocks of scales, stay floats.
   @Test func whatIsNotServedStays() throws {
     var builder = GraphBuilder(name: "computed")

@@ -59,6 +59,7 @@ struct TileStore {
           columnGroup: columnGroup, columnFirst: columnFirst)
       }
       let outputs = ([result] + furtherResults).map { scope.memory($0, .write) }
+      if bytesEpilogue != nil { return storeBytes(stores.map { ($0.values[0], $0.at, $0.mask) }, outputs[0], lanes) }
       for vector in stores {
         for (value, output) in zip(vector.values, outputs) { b.store(value, output, at: vector.at, mask: vector.mask) }
       }
@@ -69,10 +70,49 @@ struct TileStore {
     // Beside all accumulators there would be no registers for a long epilogue: it runs row by row from memory.
     let scratch = b.local("tile", b.type(sums[0]).element, count: sums.count * lanes)
     for (index, sum) in sums.enumerated() { b.store(sum, scratch, at: b.index(index * lanes)) }
-    b.loop("row", from: b.index(0), to: b.index(tile.rows)) { r in
-      let first = b.multiply(r, tile.vectors * lanes)
-      let loaded = (0..<tile.vectors).map { b.load(scratch, at: b.add(first, $0 * lanes), lanes: lanes) }
-      store([(b.add(row, r), loaded[...])])
+    // Bytes of two rows fill a vector.
+    let step = bytesEpilogue != nil && tile.rows % 2 == 0 && tile.vectors * lanes <= scope.machine.lanes(.i16) ? 2 : 1
+    b.loop("row", from: b.index(0), to: b.index(tile.rows), step: step) { r in
+      store(
+        (0..<step).map { part in
+          let first = b.multiply(b.add(r, part), tile.vectors * lanes)
+          let loaded = (0..<tile.vectors).map { b.load(scratch, at: b.add(first, $0 * lanes), lanes: lanes) }
+          return (b.add(row, b.add(r, part)), loaded[...])
+        })
+    }
+  }
+
+  /// The epilogue up to its last step, where that is a conversion of floats to unsigned bytes, which goes faster for several vectors at a time.
+  private var bytesEpilogue: Body? {
+    guard let epilogue, furtherResults.isEmpty, groups == 1, scope.values[result].type.element == .u8,
+      case .cast(let real) = epilogue[epilogue.results[0]].node, epilogue[epilogue.results[0]].type == .u8,
+      epilogue[real].type == .f32
+    else { return nil }
+    return Body(exprs: epilogue.exprs, results: [real])
+  }
+
+  /// Stores floats as bytes: as many vectors as fit into one are converted together, and neighbours are stored together.
+  private func storeBytes(_ vectors: [(value: Register, at: Register, mask: Register?)], _ output: Memory, _ lanes: Int)
+  {
+    let b = scope.builder
+    let most = Swift.max(1, scope.machine.lanes(.u8) / lanes)
+    var rest = vectors[...]
+    while !rest.isEmpty {
+      let group = Array(rest.prefix(rest.count >= most ? most : rest.count >= 2 ? 2 : 1))
+      rest = rest.dropFirst(group.count)
+      var parts = group.map(\.value)
+      while parts.count > 1 {
+        let width = b.type(parts[0]).lanes
+        parts = stride(from: 0, to: parts.count, by: 2).map {
+          b.shuffle(parts[$0], parts[$0 + 1], Array(0..<(2 * width)))
+        }
+      }
+      let bytes = b.cast(parts[0], to: .u8)
+      for (index, vector) in group.enumerated() {
+        let own =
+          group.count == 1 ? bytes : b.shuffle(bytes, bytes, (0..<lanes).map { index * lanes + $0 })
+        b.store(own, output, at: vector.at, mask: vector.mask)
+      }
     }
   }
 
@@ -96,13 +136,15 @@ struct TileStore {
       place.set(rowGroup, first: rowFirst, index: Dim(rowSymbol))
       place.set(columnGroup, first: columnFirst, index: columnOffset + Dim(columnSymbol))
       var values = (0..<groups).map { sums[sums.startIndex + $0 * count + v] }
-      if let epilogue {
+      if let epilogue = bytesEpilogue ?? epilogue {
         let emitter = BodyEmitter(epilogue, scope: scope, axes: place.axes, extents: place.extents)
         values = emitter.emit(lanes: .init(columnSymbol, count: lanes, mask: masks[v]), accumulators: values)
       }
       let flat = zip(place.axes, strides).reduce(Dim(0)) { $0 + $1.0 * $1.1 }
       let at = scope.index(IndexSimplifier(extents: place.extents).simplified(flat))
-      let results = zip(values, [result] + furtherResults).map { b.cast($0, to: scope.values[$1].type.element) }
+      let results =
+        bytesEpilogue != nil
+        ? values : zip(values, [result] + furtherResults).map { b.cast($0, to: scope.values[$1].type.element) }
       return (results, at, masks[v])
     }
   }

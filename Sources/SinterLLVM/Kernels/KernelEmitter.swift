@@ -16,6 +16,8 @@ final class KernelEmitter {
   var sizes: [IRValue] = []
   var locals: [IRValue] = []
   var multiples: KnownMultiples
+  /// Floats that are whole: what was rounded, and the whole number that was added afterwards.
+  var whole: [Register: (number: IRValue, offset: Int)] = [:]
 
   private init(ir: IRModule, kernel: Kernel) {
     self.ir = ir
@@ -105,9 +107,14 @@ final class KernelEmitter {
     switch statement {
     case .constant(let r, let scalar): values[r.position] = constant(scalar, type(r))
     case .size(let r, let index): values[r.position] = sizes[index]
-    case .unary(let r, let function, let a): values[r.position] = try unary(function, self[a], type(a))
+    case .unary(let r, let function, let a):
+      values[r.position] = try unary(function, self[a], type(a))
+      if function == .round, type(a).element == .f32 { whole[r] = (try self[a], 0) }
     case .binary(let r, let function, let a, let b):
       values[r.position] = try binary(function, self[a], self[b], type(a))
+      if function == .add, let rounded = whole[a], rounded.offset == 0, let offset = wholeNumber(try self[b]) {
+        whole[r] = (rounded.number, offset)
+      }
     case .scale(let r, let a, let exponent): values[r.position] = try scale(self[a], exponent: self[exponent])
     case .multiplyAdd(let r, let a, let b, let c):
       values[r.position] = try multiplyAdd(self[a], self[b], self[c], type(r))
@@ -116,7 +123,14 @@ final class KernelEmitter {
       values[r.position] = try compare(comparison, self[a], self[b], type(a).element)
     case .select(let r, let condition, let a, let b):
       values[r.position] = try ir.select(self[condition], self[a], self[b])
-    case .cast(let r, let a): values[r.position] = try cast(self[a], from: type(a).element, to: type(r).element)
+    case .cast(let r, let a):
+      if type(a).element == .f32, type(r).element == .u8, let rounded = whole[a],
+        let bytes = bytes(rounded.number, plus: rounded.offset)
+      {
+        values[r.position] = bytes
+      } else {
+        values[r.position] = try cast(self[a], from: type(a).element, to: type(r).element)
+      }
     case .bitcast(let r, let a): values[r.position] = try bitcast(self[a], from: type(a).element, to: type(r))
     case .broadcast(let r, let a): values[r.position] = try ir.broadcast(self[a], type(r).lanes)
     case .lanes(let r):
@@ -125,7 +139,11 @@ final class KernelEmitter {
       values[r.position] = numbers.count == 1 ? numbers[0] : ir.vectorConstant(numbers)
     case .extract(let r, let a, let lane): values[r.position] = try ir.extract(self[a], lane)
     case .combineLanes(let r, let combine, let a): values[r.position] = try combineLanes(combine, self[a], type(a))
-    case .shuffle(let r, let a, let b, let positions): values[r.position] = try shuffle(self[a], self[b], positions)
+    case .shuffle(let r, let a, let b, let positions):
+      values[r.position] = try shuffle(self[a], self[b], positions)
+      if let first = whole[a], let second = whole[b], first.offset == second.offset {
+        whole[r] = (shuffle(first.number, second.number, positions), first.offset)
+      }
     case .load(let r, let memory, let at, let mask):
       values[r.position] = try load(memory, at: at, mask: mask.map { try self[$0] }, lanes: type(r).lanes)
     case .store(let value, let memory, let at, let mask):

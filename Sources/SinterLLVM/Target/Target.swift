@@ -53,6 +53,19 @@ public struct Target: Hashable, Sendable {
     return requiredFeatures.contains("avx_vnni") ? [4, 8] : []
   }
 
+  /// Whether vectors of 512 bits are narrowed within the bounds of 16-bit numbers and of bytes.
+  var packsBytes: Bool { requiredFeatures.contains("avx512bw") && machine.lanes(.f32) == 16 }
+
+  /// LLVM's name of the instruction that rounds `lanes` f32 to 32-bit integers, halves to even; nil where there is none.
+  func roundingConversion(lanes: Int) -> String? {
+    switch lanes {
+    case 4: "llvm.x86.sse2.cvtps2dq"
+    case 8 where requiredFeatures.contains("avx2"): "llvm.x86.avx.cvt.ps2dq.256"
+    case 16 where requiredFeatures.contains("avx512f"): "llvm.x86.avx512.mask.cvtps2dq.512"
+    default: nil
+    }
+  }
+
   /// LLVM's name of the instruction that multiplies 16-bit numbers and adds neighbours into `lanes` 32-bit sums; nil where there is none.
   func pairSums(lanes: Int) -> String? {
     switch lanes {

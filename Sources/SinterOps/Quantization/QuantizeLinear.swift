@@ -244,6 +244,11 @@ enum Quantization {
       cast.saturate = saturate
       return cast.convert(quotient)
     }
+    if quotient.type == .f32, type == .u8 {
+      // The conversion holds it within the type.
+      let whole = quotient.unary(.round)
+      return (offset.map { whole + $0.cast(to: .f32) } ?? whole).cast(to: type)
+    }
     let builder = quotient.builder
     if quotient.type == .f32, type.bits <= 16 {
       // Held within the range first, a number is so small that adding 1.5·2²³ rounds it, halves to even, into the low bits of the sum.

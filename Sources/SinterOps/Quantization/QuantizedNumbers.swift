@@ -12,6 +12,7 @@ extension String {
 extension Quantization {
   /// A number as an element of an integer type: rounded half to even, then held within the type. A zero point is added before.
   static func fitted(_ value: Expr, to type: ElementType) -> Expr {
+    if value.type == .f32 { return rounded(value, plus: nil, to: type) }
     let (builder, range) = (value.builder, type.integerRange)
     return value.unary(.round).clamped(
       builder.constant(Double(range.lowerBound), value.type), builder.constant(Double(range.upperBound), value.type)

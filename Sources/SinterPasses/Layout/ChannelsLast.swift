@@ -33,6 +33,7 @@ extension ConvTranspose: HasChannelsLast {}
 extension MaxPool: HasChannelsLast {}
 extension AveragePool: HasChannelsLast {}
 extension GlobalPool: HasChannelsLast {}
+extension QLinearGlobalAveragePool: HasChannelsLast {}
 extension BatchNormalization: HasChannelsLast {}
 extension GroupNormalization: HasChannelsLast {}
 
@@ -49,7 +50,10 @@ extension RewriteRule {
     },
     RewriteRule(
       "pool(first(x)) = first(pool'(x))",
-      at: [MaxPool.self, AveragePool.self, GlobalPool.self, BatchNormalization.self, GroupNormalization.self],
+      at: [
+        MaxPool.self, AveragePool.self, GlobalPool.self, QLinearGlobalAveragePool.self, BatchNormalization.self,
+        GroupNormalization.self,
+      ],
       keepsOrigin: true
     ) { site in
       // Further results are positions in the written order, or statistics.

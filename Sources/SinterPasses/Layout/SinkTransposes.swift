@@ -16,7 +16,7 @@ extension RewriteRule {
       "f(first(x), y…) = first(f(x, last(y)…))",
       at: [
         Binary.self, Variadic.self, Compare.self, Where.self, PRelu.self, Cast.self, Clip.self, IsNaN.self, IsInf.self,
-        Identity.self, Requantize.self, FlipTopBit.self,
+        Identity.self, Requantize.self, FlipTopBit.self, QLinearBinary.self,
       ], keepsOrigin: true
     ) { site in
       guard let result = site.type(site.outputs[0]), result.rank >= 3,

@@ -57,6 +57,30 @@ extension RewriteRule {
       let multiplier = HostTensor.f32(site.constant(factor)?.shape ?? [], scales.map { $0 / target[0] })
       return try site.add1(Requantize(), [sum, site.constant(multiplier), zero])
     },
+    RewriteRule("quantize(s·(a − y) + t·(b − z), u) = quantize((a − y)·s/u + (b − z)·t/u, 1)", at: QuantizeLinear.self)
+    {
+      op, site in
+      guard let (a, b, scale) = site.pair(op, .add) else { return nil }
+      let parts = try [a, b].map { try site.scaled(try site.centered($0), by: $0.scale / scale) }
+      let sum = try site.add1(Binary(.add), parts)
+      return try site.add1(op, [sum, site.constant(.f32([], [1]))] + site.inputs.dropFirst(2))
+    },
+    RewriteRule("quantize(s·(a − y) · t·(b − z), u) = quantize((a − y)·(b − z)·s·t/u, 1)", at: QuantizeLinear.self) {
+      op, site in
+      guard let (a, b, scale) = site.pair(op, .multiply) else { return nil }
+      let product = try site.add1(Binary(.multiply), try [a, b].map { try site.centered($0) })
+      let scaled = try site.scaled(product, by: a.scale * b.scale / scale)
+      return try site.add1(op, [scaled, site.constant(.f32([], [1]))] + site.inputs.dropFirst(2))
+    },
+    // Rounding once more adds nothing to the error of the function.
+    RewriteRule("quantize(sigmoid(x), s) = quantize(sigmoid(x) · 1/s, 1)", at: QuantizeLinear.self) { op, site in
+      guard op.blockSize == 0, op.precision == 0, let x = site.input(0), site.isUsedOnce(x),
+        site.operand(of: x, .sigmoid) != nil || site.operand(of: x, .tanh) != nil, site.type(x)?.element == .f32,
+        let scale = site.constant(site.input(1))?.floats, scale.count == 1, scale[0] > 0
+      else { return nil }
+      let one = site.constant(.f32([], [1]))
+      return try site.add1(op, [try site.scaled(x, by: 1 / scale[0]), one] + site.inputs.dropFirst(2))
+    },
     RewriteRule("quantize(relu(x)) = max(quantize(x), zero)", at: QuantizeLinear.self) { op, site in
       guard op.blockSize == 0, let x = site.input(0), site.isUsedOnce(x), let inner = site.operand(of: x, .relu),
         let zero = site.input(2), let type = site.type(zero), type.count.value == 1,
@@ -137,15 +161,47 @@ private struct Dequantized {
 }
 
 extension RewriteSite {
-  fileprivate func dequantized(_ index: Int) -> Dequantized? {
-    guard let (op, _, inputs) = producer(of: input(index), as: DequantizeLinear.self), op.blockSize == 0,
+  fileprivate func dequantized(_ index: Int) -> Dequantized? { dequantized(input(index)) }
+
+  fileprivate func dequantized(_ real: ValueID?) -> Dequantized? {
+    guard let (op, _, inputs) = producer(of: real, as: DequantizeLinear.self), op.blockSize == 0,
       let value = inputs[0],
       let scale = inputs[1], let type = type(value), type.element == .u8 || type.element == .i8,
       let entries = self.type(scale),
-      entries.element == .f32, self.type(input(index))?.element == .f32
+      entries.element == .f32, self.type(real)?.element == .f32
     else { return nil }
     let zero = inputs.count > 2 ? inputs[2] : nil
     return Dequantized(op: op, value: value, scale: scale, zero: zero, isUniform: entries.count.value == 1)
+  }
+
+  /// Bytes with one constant scale and zero point.
+  fileprivate typealias Scaled = (value: ValueID, scale: Float, zero: Float)
+
+  /// What a QuantizeLinear to bytes takes, where it is a sum or a product of bytes with constant scales: both, and the result's scale.
+  fileprivate func pair(_ op: QuantizeLinear, _ kind: Binary.Kind) -> (a: Scaled, b: Scaled, scale: Float)? {
+    func scaled(_ real: ValueID) -> Scaled? {
+      guard let bytes = dequantized(real), bytes.isUniform, let scale = constant(bytes.scale)?.floats?.first else {
+        return nil
+      }
+      guard let zero = bytes.zero else { return (bytes.value, scale, 0) }
+      return number(zero).map { (bytes.value, scale, Float($0)) }
+    }
+    guard op.blockSize == 0, op.precision == 0, let x = input(0), isUsedOnce(x),
+      let (first, second) = operands(of: x, kind), let a = scaled(first), let b = scaled(second),
+      let scale = constant(input(1))?.floats, scale.count == 1, let element = type(outputs[0])?.element,
+      element == .u8 || element == .i8
+    else { return nil }
+    return (a, b, scale[0])
+  }
+
+  /// Bytes without their zero point, as floats.
+  fileprivate func centered(_ bytes: Scaled) throws -> ValueID {
+    let real = try add1(Cast(to: .f32), [bytes.value])
+    return bytes.zero == 0 ? real : try add1(Binary(.subtract), [real, constant(.f32([], [bytes.zero]))])
+  }
+
+  fileprivate func scaled(_ value: ValueID, by factor: Float) throws -> ValueID {
+    try add1(Binary(.multiply), [value, constant(.f32([], [factor]))])
   }
 
   /// The product of two constant scales as a list or a number.

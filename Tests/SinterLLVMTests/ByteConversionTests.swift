@@ -1,0 +1,53 @@
+import SinterCore
+import SinterKernelIR
+import SinterLLVM
+import Testing
+
+/// Floats that are rounded, moved by a zero point and converted to bytes, on each instruction set that this processor has.
+@Suite struct ByteConversionTests {
+  private static let numbers: [Float] =
+    [0, -0.0, 0.5, 1.5, 2.5, -0.5, -1.5, 0.49999997, 126.5, 127.5, 254.5, 255.5, 256, 300, -9, -8.5, -300, 65_535]
+    + [32_767.5, -32_768.5, 1e6, -1e6, 2_147_483_648, 4e9, -4e9, 1e30, -1e30, .infinity, -.infinity, .nan]
+    + (0..<34).map { Float($0) * 7.25 - 120 }
+
+  private static func exact(_ number: Float, _ offset: Float) -> UInt8 {
+    let moved = number.rounded(.toNearestOrEven) + offset
+    return moved.isNaN ? 0 : UInt8(Swift.min(Swift.max(moved, 0), 255))
+  }
+
+  @Test(arguments: runnableTargets, [1, 2, 4, 8, 16, 32, 64])
+  func roundsAndSaturates(target: Target, lanes: Int) throws {
+    let input = HostTensor(.f32, [64], values: Self.numbers)
+    for offset in [0, 9, -5, 255, 1000, 0.5] as [Float] {
+      let result = try run([input], to: .u8, count: 64, target: target) { builder, x, y in
+        builder.loop("i", from: builder.index(0), to: builder.index(64), step: lanes) { i in
+          let rounded = builder.unary(.round, builder.load(x[0], at: i, lanes: lanes))
+          let moved = builder.add(rounded, builder.constant(.float(Double(offset)), .f32, lanes: lanes))
+          builder.store(builder.cast(moved, to: .u8), y, at: i)
+        }
+      }.array(of: UInt8.self)
+      for (lane, number) in Self.numbers.enumerated() {
+        #expect(result[lane] == Self.exact(number, offset), "\(number) + \(offset)")
+      }
+    }
+  }
+
+  /// Vectors that are joined first, with the same offset or with different ones.
+  @Test(arguments: runnableTargets, [Float(9), 3])
+  func joinedVectors(target: Target, other: Float) throws {
+    let input = HostTensor(.f32, [64], values: Self.numbers)
+    let offsets = [9, 9, 9, other]
+    let result = try run([input], to: .u8, count: 64, target: target) { builder, x, y in
+      let parts = (0..<4).map { part in
+        let rounded = builder.unary(.round, builder.load(x[0], at: builder.index(16 * part), lanes: 16))
+        return builder.add(rounded, builder.constant(.float(Double(offsets[part])), .f32, lanes: 16))
+      }
+      let halves = [0, 2].map { builder.shuffle(parts[$0], parts[$0 + 1], Array(0..<32)) }
+      let all = builder.cast(builder.shuffle(halves[0], halves[1], Array(0..<64)), to: .u8)
+      builder.store(all, y, at: builder.index(0))
+    }.array(of: UInt8.self)
+    for (lane, number) in Self.numbers.enumerated() {
+      #expect(result[lane] == Self.exact(number, offsets[lane / 16]), "lane \(lane): \(number)")
+    }
+  }
+}
