@@ -18,6 +18,9 @@ struct BlockTileKernel: TileSums {
     case each(Memory, sums: Memory)
     /// The sum of each block of bytes on the left times the zero point, negative, [rows, blocks] of i32.
     case folded(Memory)
+
+    /// What is taken off each integer.
+    var number: Int { if case .constant(let value) = self { value } else { 0 } }
   }
 
   let scope: KernelScope
@@ -150,16 +153,8 @@ struct BlockTileKernel: TileSums {
     _ tile: RegisterTile, _ packed: [Register], _ lefts: [Register], _ sums: [Register]
   ) -> [Register] {
     guard case .floats(let memory) = left else { return sums }
-    var middle = 0
-    if case .constant(let value) = zero { middle = value }
     return (0..<panels.perWord).reduce(sums) { sums, place in
-      // Steps lie in the order of the left side: four in different bytes, then those above them.
-      let shift = place % 4 * 8 + place / 4 * panels.bits
-      let columns = packed.map { word -> Register in
-        let low = shift == 0 ? word : b.binary(.shiftRight, word, constant(shift))
-        let integer = b.binary(.and, low, constant((1 << panels.bits) - 1))
-        return b.cast(middle == 0 ? integer : b.subtract(integer, constant(middle)), to: .f32)
-      }
+      let columns = packed.map { b.cast(panels.integer(place, of: $0, b, counting: zero.number), to: .f32) }
       return (0..<tile.rows).flatMap { row -> [Register] in
         let element = b.cast(b.load(memory, at: b.add(lefts[row], place)), to: .f32)
         let factor = b.broadcast(element, lanes: lanes)
@@ -167,6 +162,4 @@ struct BlockTileKernel: TileSums {
       }
     }
   }
-
-  private func constant(_ value: Int) -> Register { b.constant(.int(Int64(value)), .i32, lanes: lanes) }
 }

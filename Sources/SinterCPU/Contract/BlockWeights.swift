@@ -16,6 +16,8 @@ struct BlockWeights {
   /// Integers without sign of 2, 4 or 8 bits, [columns, blocks, block].
   let integers: HostTensor
   let columns: Int, blocks: Int, block: Int
+  /// How many of the last reduced axes make up a block.
+  let blockAxes: Int
   /// [columns, blocks].
   let scales: [Float]
   let zero: Zero
@@ -24,28 +26,36 @@ struct BlockWeights {
 
   /// Nil where the right side is anything else.
   init?(_ form: ContractForm, _ context: ScheduleContext) {
-    guard form.accumulate == .f32, form.batch.isEmpty, form.k.count == 2, let blocks = form.k[0].value,
-      let block = form.k[1].value, let columns = form.n.reduce(Dim(1), *).value, columns > 0, blocks > 0
+    guard form.accumulate == .f32, form.batch.isEmpty, form.k.count >= 2, form.k.allSatisfy(\.isConstant),
+      let columns = form.n.reduce(Dim(1), *).value, columns > 0
     else { return nil }
     let body = form.rhs
     guard case .binary(.multiply, let a, let b) = body[body.results[0]].node else { return nil }
     let (moved, factor) = body.isConverted(a) ? (a, b) : (b, a)
     var (integer, offset) = (body.uncast(moved), ExprID?.none)
-    if case .binary(.subtract, let q, let z) = body[integer].node { (integer, offset) = (body.uncast(q), body.uncast(z)) }
-    let reader = BlockReader(body: body, axes: form.n + form.k, context: context)
-    guard let q = reader.constant(integer), [.u2, .u4, .u8].contains(q.tensor.element),
-      block % (4 * (8 / q.tensor.element.bits)) == 0, q.isDense(form.n + form.k),
-      let scales = reader.blockwise(factor, columns: columns, blocks: blocks)
+    if case .binary(.subtract, let q, let z) = body[integer].node {
+      (integer, offset) = (body.uncast(q), body.uncast(z))
+    }
+    let reader = BlockReader(body: body, own: form.n.count, axes: form.n + form.k, context: context)
+    guard let q = reader.constant(integer), [.u2, .u4, .u8].contains(q.tensor.element), q.isDense(form.n + form.k)
+    else { return nil }
+    // A block is as much as has one scale and one zero point.
+    let parts = [factor] + (offset.map { [$0] } ?? [])
+    let inner = parts.map { reader.blockAxes($0, reduced: form.k.count) }.min() ?? 0
+    let outer = form.k.count - inner
+    guard let blocks = form.k[..<outer].reduce(Dim(1), *).value, let block = form.k[outer...].reduce(Dim(1), *).value,
+      blocks > 0, block > 0, block % (4 * (8 / q.tensor.element.bits)) == 0,
+      let scales = reader.blockwise(factor, columns: columns, blocks: form.k[..<outer])
     else { return nil }
     if let offset, case .constant(.int(let number)) = body[offset].node {
       zero = .constant(Int(number))
     } else if let offset {
-      guard let each = reader.blockwise(offset, columns: columns, blocks: blocks) else { return nil }
+      guard let each = reader.blockwise(offset, columns: columns, blocks: form.k[..<outer]) else { return nil }
       zero = .each(each)
     } else {
       zero = .constant(0)
     }
-    (value, integers) = (q.access.value, q.tensor)
+    (value, integers, blockAxes) = (q.access.value, q.tensor, inner)
     (self.columns, self.blocks, self.block, self.scales) = (columns, blocks, block, scales)
   }
 }
@@ -53,6 +63,8 @@ struct BlockWeights {
 /// Reads constants that a body over columns, blocks and places in a block loads.
 private struct BlockReader {
   let body: Body
+  /// How many axes the columns have; reduced ones follow.
+  let own: Int
   let axes: [Dim]
   let context: ScheduleContext
 
@@ -77,23 +89,30 @@ private struct BlockReader {
     return Constant(access: access, tensor: tensor)
   }
 
-  /// A number for each column and block; nil where it depends on the place in the block.
-  func blockwise(_ expr: ExprID, columns: Int, blocks: Int) -> [Float]? {
+  /// How many of the last reduced axes a number does not depend on: all but the first, if on none.
+  func blockAxes(_ expr: ExprID, reduced: Int) -> Int {
+    guard let strides = constant(body.uncast(expr))?.access.strides else { return reduced - 1 }
+    let count = zip(axes[own...], strides[own...]).reversed().prefix { $0 == 1 || $1 == 0 }.count
+    return Swift.min(count, reduced - 1)
+  }
+
+  /// A number for each column and block, where `blocks` are the reduced axes outside of blocks.
+  func blockwise(_ expr: ExprID, columns: Int, blocks: ArraySlice<Dim>) -> [Float]? {
     let expr = body.uncast(expr)
+    guard let count = blocks.reduce(Dim(1), *).value else { return nil }
     switch body[expr].node {
-    case .constant(.float(let value)): return [Float](repeating: Float(value), count: columns * blocks)
-    case .constant(.int(let value)): return [Float](repeating: Float(value), count: columns * blocks)
+    case .constant(.float(let value)): return [Float](repeating: Float(value), count: columns * count)
+    case .constant(.int(let value)): return [Float](repeating: Float(value), count: columns * count)
     default: break
     }
     guard let found = constant(expr), let numbers = found.tensor.doubles, let base = found.access.base.value
     else { return nil }
-    let strides = found.access.strides.compactMap(\.value)
-    let groups = CollapsedAxes(extents: Array(axes.dropLast(2)), strides: [Array(found.access.strides.dropLast(2))])
-    guard strides.count == axes.count, axes[axes.count - 1] == 1 || strides[axes.count - 1] == 0,
-      let column = groups.single?.strides[0].value
-    else { return nil }
-    let block = strides[axes.count - 2]
-    return (0..<columns).flatMap { n in (0..<blocks).map { Float(numbers[base + n * column + $0 * block]) } }
+    let strides = found.access.strides
+    let outer = CollapsedAxes(extents: Array(axes[..<own]), strides: [Array(strides[..<own])])
+    let inner = CollapsedAxes(
+      extents: Array(blocks), strides: [Array(strides[own..<(own + blocks.count)])])
+    guard let column = outer.single?.strides[0].value, let block = inner.single?.strides[0].value else { return nil }
+    return (0..<columns).flatMap { n in (0..<count).map { Float(numbers[base + n * column + $0 * block]) } }
   }
 }
 

@@ -85,7 +85,7 @@ private struct RoundedRows {
       let isZero = most .== builder.constant(0, .f32)
       let factor = builder.select(isZero, most, builder.constant(127, .f32) / most)
       let value = ConstantBlocks.element(builder, a, Array(block.dropLast()), Array(index.suffix(2)), op)
-      return (value * factor).unary(.round).cast(to: .i8)
+      return Quantization.rounded(value * factor, plus: nil, to: .i8)
     }
   }
 

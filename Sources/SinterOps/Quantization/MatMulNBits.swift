@@ -131,6 +131,17 @@ public struct MatMulNBits: Primitive {
     func bytes(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.u8, shape), 0...255) }
     func floats(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.f32, shape), -1...1) }
     let groups = OperatorExample.Input.random(TensorType(.i32, [40]), 0...2.9)
+    func packed(_ shape: [Int]) -> OperatorExample.Input {
+      .constant(HostTensor(.u8, shape, integers: (0..<shape.reduce(1, *)).map { Int64($0 * 37 % 251) }))
+    }
+    /// Weights that are known, of few columns: 20 places in two blocks.
+    func few(_ columns: Int, _ change: (inout MatMulNBits) -> Void) -> MatMulNBits {
+      var op = op(change)
+      (op.inner, op.columns) = (20, columns)
+      return op
+    }
+    let scales = OperatorExample.Input.constant(.f32([2, 2], [0.25, 0.5, 1.25, 0.75]))
+    let offsets = OperatorExample.Input.constant(.f32([2, 2], [0.5, 1, 2, 1.75]))
     return [
       OperatorExample(
         op { _ in }, [floats(["n", 40]), bytes([5, 3, 8]), floats([5, 3])], sizes: [Symbol("n"): 3]),
@@ -148,6 +159,16 @@ public struct MatMulNBits: Primitive {
           Symbol("p"): 3,
           Symbol("q"): 10, Symbol("r"): 5,
         ]),
+      OperatorExample(few(2) { _ in }, [floats(["n", 20]), packed([2, 2, 8]), scales], sizes: [Symbol("n"): 3]),
+      OperatorExample(
+        few(2) { $0.accuracyLevel = 4 }, [floats([2, "n", 20]), packed([2, 2, 8]), scales, packed([2, 1])],
+        sizes: [Symbol("n"): 3]),
+      OperatorExample(
+        few(1) { ($0.accuracyLevel, $0.bits) = (4, 8) },
+        [
+          floats([1, 20]), packed([1, 2, 16]), .constant(.f32([1, 2], [0.25, 0.5])), .absent, .absent, floats([1]),
+        ]),
+      OperatorExample(few(2) { $0.bits = 2 }, [floats([9, 20]), packed([2, 2, 4]), scales, offsets]),
     ]
   }
 }
