@@ -168,6 +168,12 @@ public struct MatMulNBits: Primitive {
         [
           floats([1, 20]), packed([1, 2, 16]), .constant(.f32([1, 2], [0.25, 0.5])), .absent, .absent, floats([1]),
         ]),
+      OperatorExample(
+        few(2) { _ in },
+        [
+          floats([2, 20]), packed([2, 2, 8]), scales, .absent,
+          .constant(HostTensor(.i32, [20], integers: (0..<20).map { $0 / 16 })),
+        ]),
       OperatorExample(few(2) { $0.bits = 2 }, [floats([9, 20]), packed([2, 2, 4]), scales, offsets]),
     ]
   }

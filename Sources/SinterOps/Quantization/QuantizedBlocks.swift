@@ -17,8 +17,16 @@ struct QuantizedBlocks {
     bytes = try node.input(1)
     scales = try node.input(2)
     zero = node.has(3) ? try node.input(3) : nil
-    groups = node.has(4) ? try node.input(4) : nil
+    groups = node.has(4) ? try Self.groups(node.input(4), op, lowering) : nil
     wrongGroup = groups == nil ? 0 : lowering.error("MatMulNBits: g_idx names block %0 of %1")
+  }
+
+  /// The block of each place along K; nil where those are known to follow one another.
+  private static func groups(_ operand: Operand, _ op: MatMulNBits, _ lowering: Lowering) -> Operand? {
+    guard let known = lowering.program.values[operand.id].constant?.int64s, known.count >= op.inner else {
+      return operand
+    }
+    return (0..<op.inner).allSatisfy { known[$0] == Int64($0 / op.blockSize) } ? nil : operand
   }
 
   /// Up to so many rows, unpacking the weights anew for each costs less than storing them.
