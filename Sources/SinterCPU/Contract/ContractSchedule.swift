@@ -23,6 +23,7 @@ struct ContractSchedule {
   private var groups: Int { columnGroups?.count ?? 1 }
 
   static func schedule(_ form: ContractForm, context: inout ScheduleContext) throws {
+    if let blocks = BlockSchedule(form, context) { return try blocks.run(&context) }
     try ContractSchedule(form: form).run(&context)
   }
 

@@ -18,6 +18,9 @@ struct ProductKernel {
   var reductions: ((_ first: Register, _ count: Int) -> [TileKernel.Reduction])?
   /// The kernel, with one reduced axis, for plans that take it in steps.
   var stepped: TileKernel?
+  /// Makes a step's part of a panel, where it is not there yet: gets the panel's offset, the first place along the reduced axis, how many
+  /// follow, and how many vectors of columns; gives the part's offset on the right.
+  var unpacked: ((_ panel: Register, _ start: Register, _ extent: Int, _ vectors: Int) -> Register)?
 
   private var b: KernelBuilder { kernel.scope.builder }
   private var scope: KernelScope { kernel.scope }
@@ -124,12 +127,13 @@ struct ProductKernel {
     }
 
     func part(_ start: Register, _ extent: Int, finish: Bool) {
+      let right = unpacked?(offset, start, extent, vectors) ?? b.add(offset, b.multiply(start, pitch))
       plan.tile.forEachTile(builder: b, from: from, to: to, count: plan.rows.value) { count, row in
         let tile = RegisterTile(rows: count, vectors: vectors)
         let (base, deltas) = rowOffsets(row, count)
         var kernel = stepped
         kernel.reductions[0].extent = Dim(extent)
-        if plan.asksAhead && vectors == plan.tile.vectors {
+        if plan.asksAhead && vectors == plan.tile.vectors && unpacked == nil {
           kernel.ask(ahead: plan.tile.ahead(b, row: b.subtract(row, from), lanes: plan.lanes, distance: extent * pitch))
         }
         let place = b.multiply(b.subtract(row, from), width)
@@ -137,7 +141,7 @@ struct ProductKernel {
         let sums = kernel.accumulators(
           tile: tile, lhsBase: b.add(base, b.multiply(start, scope.index(kernel.reductions[0].lhsStride))),
           rows: deltas,
-          column: b.add(offset, b.multiply(start, pitch)), masks: [Register?](repeating: nil, count: vectors),
+          column: right, masks: [Register?](repeating: nil, count: vectors),
           initial: places.map { b.load(waiting, at: $0, lanes: plan.lanes) })
         if finish { return store(row, column, tile, masks, sums) }
         for (sum, place) in zip(sums, places) { b.store(sum, waiting, at: place) }

@@ -20,7 +20,7 @@ struct ProductPlan {
   /// Whether tiles ask for the panel after theirs.
   let asksAhead: Bool
   /// How much of the reduced axis is summed for all rows of a task before the rest; nil: all.
-  let depthStep: Int?
+  private(set) var depthStep: Int?
 
   var width: Int { tile.vectors * lanes }
   var rowBlocks: Dim { rows.ceilDivided(by: Dim(blockRows)) }
@@ -41,11 +41,13 @@ struct ProductPlan {
   /// while the sums of a task's rows wait in so many bytes at most.
   private static let mostSumBytes = 1 << 16
 
-  /// - Parameter splitsDepth: the reduced axis may be done in steps.
+  /// - Parameters:
+  ///   - splitsDepth: the reduced axis may be done in steps.
+  ///   - step: the steps in which it is done in any case.
   init(
     rows: Dim, columns: Dim, depth: Dim, tile: RegisterTile, lanes: Int, elementBytes: Int, outer: Dim,
     machine: Machine,
-    splitsDepth: Bool = false
+    splitsDepth: Bool = false, step: Int? = nil
   ) {
     self.rows = rows
     self.columns = columns
@@ -57,9 +59,11 @@ struct ProductPlan {
     let width = tile.vectors * lanes
     let panelBytes = k * width * elementBytes
     let isSplit =
-      splitsDepth && depth.value != nil && rowCount > tile.rows && panelBytes > machine.level2 / Self.largePanel
+      step != nil
+      || splitsDepth && depth.value != nil && rowCount > tile.rows
+        && panelBytes > machine.level2 / Self.largePanel
     let steps = (panelBytes * Self.stepPart + machine.level2 - 1) / machine.level2
-    depthStep = isSplit ? (k + steps - 1) / steps : nil
+    depthStep = step ?? (isSplit ? (k + steps - 1) / steps : nil)
     let fitting = Swift.max(
       tile.rows,
       Swift.min(
@@ -76,6 +80,13 @@ struct ProductPlan {
     grain = Swift.max(1, Self.worthwhileWork / cut.work(Swift.min(blockRows, rowCount), blockPanels))
     tasks = 1
     tasks = rowBlocks * columnBlocks * outer
+  }
+
+  /// The same tasks in other tiles, the reduced axis in one.
+  func taking(_ tile: RegisterTile) -> ProductPlan {
+    var plan = self
+    (plan.tile, plan.depthStep) = (tile, nil)
+    return plan
   }
 
   /// The ways to cut a product into tasks of some rows and some panels.

@@ -22,6 +22,8 @@ package struct Machine: Hashable, Sendable {
   ]
   /// How often an element of a computed side of a product must be multiplied for packing to pay.
   package var packedReuse = 64
+  /// How many bytes ahead of what is read a stream of packed integers asks for: what the processor foresees by itself ends with a page.
+  package var streamAhead = 8 << 10
 
   package init(
     name: String, vectorBits: Int, vectorRegisters: Int, hasMasks: Bool, hasMultiplyAdd: Bool, level1: Int = 32 << 10,

@@ -120,6 +120,20 @@ package struct ScheduleContext {
     return value
   }
 
+  /// A combination computed into memory of its own ahead of the form at hand: a value that only this form reads.
+  mutating func materialize(_ form: ReduceForm, shape: [Dim], type: ElementType, named name: String) throws
+    -> FormValueID
+  {
+    let value = values.append(.init(type: TensorType(type, shape), name: name, origin: values[result].origin))
+    places[value] = Place(
+      buffer: addScratch(type, count: shape.reduce(1, *), named: name, origin: values[result].origin))
+    let outer = result
+    result = value
+    defer { result = outer }
+    try ReduceSchedule.schedule(form, context: &self)
+    return value
+  }
+
   /// A builder of bodies over this program's values.
   func bodyBuilder() -> BodyBuilder {
     let values = values
