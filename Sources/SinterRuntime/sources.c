@@ -45,6 +45,9 @@ static const unsigned char pool_c[] = {
 static const unsigned char profile_c[] = {
 #embed "runtime/profile.c"
 };
+static const unsigned char spares_c[] = {
+#embed "runtime/spares.c"
+};
 static const unsigned char tensors_c[] = {
 #embed "runtime/tensors.c"
 };
@@ -67,6 +70,7 @@ static const SinterRuntimeSource sources[] = {
   {"plan.c", plan_c, sizeof plan_c},
   {"pool.c", pool_c, sizeof pool_c},
   {"profile.c", profile_c, sizeof profile_c},
+  {"spares.c", spares_c, sizeof spares_c},
   {"tensors.c", tensors_c, sizeof tensors_c},
   {"weights.c", weights_c, sizeof weights_c},
 };

@@ -5,6 +5,7 @@
  *   cpu.c       does this processor suffice            plan.c     sizes, and where each buffer lies
  *   pool.c      threads and the ranges they take       weights.c  where constants lie
  *   library.c   the entry points of sinter.h           tensors.c  elements, bytes, strides
+ *   spares.c    memory of released outputs
  *   profile.c   when kernels ran; only with SINTER_PROFILE
  */
 #ifndef SINTER_INTERNAL_H
@@ -64,6 +65,28 @@ bool block_reserve(Block *block, const Memory *memory, size_t bytes, size_t alig
 /* The same, but keeps what the first `capacity` bytes hold; on failure the block stays as it is. */
 bool block_grow(Block *block, const Memory *memory, size_t bytes, size_t alignment);
 void block_free(Block *block, const Memory *memory);
+
+/* ---- spares.c ---- */
+
+typedef struct Spares Spares;
+
+/* What stands behind an output's `owner`; shape, strides and elements follow in the same block. */
+typedef struct {
+  Memory memory;
+  void *text;     /* all strings of a tensor of text */
+  Spares *spares; /* where the block goes when it is released; NULL: back to `memory` */
+  int32_t port;
+  size_t capacity; /* bytes of the block */
+} Output;
+
+/* NULL where the host brought its memory, or none is left: then nothing is kept. */
+Spares *spares_open(const Memory *memory, size_t outputs);
+/* For a session that closes. */
+void spares_leave(Spares *spares, const Memory *memory);
+/* A block of at least `bytes`, of which the head is filled in; NULL when there is no memory left. */
+Output *spares_take(Spares *spares, const Memory *memory, int32_t port, size_t bytes);
+/* Keeps the block or frees it. */
+void spares_put(Output *output);
 
 /* ---- errors.c ---- */
 
@@ -187,6 +210,7 @@ struct SinterSession {
   _Atomic pthread_t runner;  /* who began it */
 
   Memory memory;
+  Spares *spares;
   Pool *pool; /* NULL: everything on the caller's thread, or on the host's threads where it brought some */
   void (*parallel)(void *host, void (*body)(void *argument, size_t index), void *argument, size_t count);
   void *host;

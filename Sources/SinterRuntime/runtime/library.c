@@ -60,6 +60,7 @@ static void session_close(SinterSession *session) {
   const SinterProgram *program = session->program;
   Memory memory = session->memory;
   pool_close(session->pool, &memory);
+  spares_leave(session->spares, &memory);
   weights_close(session);
 #ifdef SINTER_PROFILE
   profile_close(session);
@@ -107,6 +108,7 @@ static int32_t session_open(const SinterOptions *given, SinterSession **result) 
   session->threads = options.threads ? options.threads : processor_count();
   session->frame.session = session;
   session->plan = -1;
+  session->spares = spares_open(&memory, program->output_count);
 
   status = weights_open(session, options.weights);
   if (!status && session->threads > 1 && !session->parallel) {

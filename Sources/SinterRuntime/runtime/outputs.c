@@ -1,19 +1,13 @@
 /* outputs.c: checks the outputs that the caller brought, allocates the others, and releases those. */
 #include "internal.h"
 
-/* What stands behind an output's `owner`; shape, strides and elements follow in the same block. */
-typedef struct {
-  Memory memory;
-  void *text; /* all strings of a tensor of text */
-} Owner;
-
 static void release_output(SinterValue *value) {
-  Owner *owner = value->owner;
+  Output *owner = value->owner;
   memset(value, 0, sizeof *value);
   if (!owner) return;
-  Memory memory = owner->memory;
-  memory_free(&memory, owner->text);
-  memory_free(&memory, owner);
+  memory_free(&owner->memory, owner->text);
+  owner->text = NULL;
+  spares_put(owner);
 }
 
 /* ---- Before the run ---- */
@@ -98,16 +92,16 @@ int32_t outputs_bind(SinterSession *session, const SinterValue *inputs, SinterVa
 static int32_t allocate_output(SinterSession *session, int32_t index, const int32_t *slots) {
   const SinterPort *port = &session->program->outputs[index];
   SinterValue *value = &session->outputs[index];
-  size_t header = round_up(sizeof(Owner) + 2 * (size_t)port->ndim * sizeof(int64_t), ALIGNMENT);
+  size_t header = round_up(sizeof(Output) + 2 * (size_t)port->ndim * sizeof(int64_t), ALIGNMENT);
   int64_t count = 1, bytes = 0;
   bool fits = true;
   for (int32_t i = 0; i < port->ndim; i++) fits &= !__builtin_mul_overflow(count, session->frame.sizes[slots[i]], &count);
   fits = fits && element_bytes(port->dtype, count, &bytes);
-  Owner *owner = fits && bytes >= 0 ? memory_allocate(&session->memory, header + (size_t)bytes, ALIGNMENT) : NULL;
+  Output *owner =
+    fits && bytes >= 0 ? spares_take(session->spares, &session->memory, index, header + (size_t)bytes) : NULL;
   if (!owner)
     return fail(session, SINTER_OUT_OF_MEMORY, "no memory for output '%s': %lld elements of %s", port->name,
                 (long long)count, type_name(port->dtype).text);
-  *owner = (Owner){.memory = session->memory};
   int64_t *shape = (int64_t *)(owner + 1), *strides = shape + port->ndim, stride = 1;
   for (int32_t i = port->ndim - 1; i >= 0; i--) {
     shape[i] = session->frame.sizes[slots[i]];
@@ -178,7 +172,7 @@ int32_t sinter_grow(SinterFrame *frame, int32_t buffer, int64_t bytes) {
 static int32_t own_text(SinterSession *session, int32_t index) {
   SinterValue *value = &session->outputs[index];
   SinterString *strings = (SinterString *)((char *)value->tensor.data + value->tensor.byte_offset);
-  Owner *owner = value->owner;
+  Output *owner = value->owner;
   int64_t count;
   element_count(value->tensor.shape, value->tensor.ndim, &count);
   size_t bytes = 0;
@@ -186,7 +180,7 @@ static int32_t own_text(SinterSession *session, int32_t index) {
   if (!value->release) {
     owner = memory_allocate(&session->memory, sizeof *owner, ALIGNMENT);
     if (!owner) goto failed;
-    *owner = (Owner){.memory = session->memory};
+    *owner = (Output){.memory = session->memory};
   }
   owner->text = memory_allocate(&session->memory, bytes, ALIGNMENT);
   if (!owner->text) {

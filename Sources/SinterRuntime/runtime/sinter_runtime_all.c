@@ -12,5 +12,6 @@
 #ifdef SINTER_PROFILE
 #include "profile.c"
 #endif
+#include "spares.c"
 #include "tensors.c"
 #include "weights.c"

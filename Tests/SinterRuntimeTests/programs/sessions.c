@@ -278,6 +278,40 @@ static void test_strides(void) {
   free_host(host), free_host(plain);
 }
 
+/* ---- The memory of released outputs ---- */
+
+static void *release_later(void *argument) {
+  release_outputs(argument);
+  return NULL;
+}
+
+static void test_spares(void) {
+  Host *host = new_host(1000), *other = new_host(1000);
+  SinterSession *session = open_session(NULL);
+  run_and_check(session, host);
+  const void *first = host->outputs[OUT_SUM].tensor.data;
+  /* What is not released is not touched. */
+  run_and_check(session, other);
+  const void *second = other->outputs[OUT_SUM].tensor.data;
+  CHECK(first != second);
+  check_outputs(host);
+  /* One released block is kept, and is the next output's; so it is where fewer rows need less of it. */
+  release_outputs(host);
+  set_rows(host, 900);
+  run_and_check(session, host);
+  CHECK(host->outputs[OUT_SUM].tensor.data == first);
+  release_outputs(host);
+  /* Any thread may release, also after the session is closed. */
+  run_and_check(session, host);
+  pthread_t thread;
+  CHECK(!pthread_create(&thread, NULL, release_later, host));
+  library->close(session);
+  check_outputs(other);
+  CHECK(!pthread_join(thread, NULL));
+  release_outputs(other);
+  free_host(host), free_host(other);
+}
+
 /* ---- The host's memory ---- */
 
 typedef struct { int allocations, frees, limit; } Counter;
@@ -459,7 +493,7 @@ int main(int argc, char **argv) {
   library = sinter_library();
   const struct { const char *name; void (*test)(void); } tests[] = {
     {"table", test_table}, {"shapes", test_shapes}, {"plans", test_plans_are_kept}, {"bound", test_bound_outputs},
-    {"wrong", test_wrong_inputs}, {"strides", test_strides}, {"memory", test_memory}, {"host-threads", test_host_threads},
+    {"wrong", test_wrong_inputs}, {"strides", test_strides}, {"spares", test_spares}, {"memory", test_memory}, {"host-threads", test_host_threads},
     {"rounding", test_rounding_mode}, {"sessions", test_many_sessions}, {"busy", test_busy}, {"processor", test_processor},
   };
   for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
