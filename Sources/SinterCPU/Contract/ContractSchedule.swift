@@ -151,7 +151,7 @@ struct ContractSchedule {
     let plan = ProductPlan(
       rows: rows.extent, columns: packed.map { Dim($0.layout.packedColumns) } ?? cols.extent, depth: depth, tile: tile,
       lanes: lanes, elementBytes: elementBytes, outer: outer.map(\.extent).reduce(1, *), machine: machine,
-      splitsDepth: (packed != nil || panels.right != nil) && groups == 1 && reductions.count == 1 && !tile.hasStreams
+      splitsDepth: (packed != nil || panels.right != nil) && groups == 1 && reductions.count == 1 && tile.streams(context.machine) == 1
         && bytes == nil)
 
     let width = groups == 1 ? "\(cols.extent)" : "\(groups)x\(cols.extent)"
