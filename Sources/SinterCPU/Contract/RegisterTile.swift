@@ -77,9 +77,10 @@ struct RegisterTile: Hashable {
 
   var accumulators: Int { rows * vectors }
 
-  /// A multiply-add takes four cycles, and two begin in each: a tile with fewer accumulators than eight sums every second step along k, or
+  /// A multiply-add takes four cycles, and two begin in each: a tile with fewer accumulators than these sums every second step along k, or
   /// every third and so on, apart.
-  var streams: Int { (8 + accumulators - 1) / accumulators }
+  static let leastAccumulators = 8
+  var streams: Int { (Self.leastAccumulators + accumulators - 1) / accumulators }
   var hasStreams: Bool { streams > 1 }
 
   /// Rows up to which a product is bound by reading its right side.
@@ -112,17 +113,6 @@ struct RegisterTile: Hashable {
     if tail > 0 { total += column(tail) }
     return total
   }
-
-  /// Halves down to one, for a number of rows known only at run time.
-  var halves: [Int] {
-    var sizes: [Int] = []
-    var size = 1
-    while size < rows {
-      sizes.insert(size, at: 0)
-      size *= 2
-    }
-    return sizes
-  }
 }
 
 extension RegisterTile {
@@ -134,32 +124,5 @@ extension RegisterTile {
   func ahead(_ b: KernelBuilder, row: Register, lanes: Int, distance: Int) -> Register {
     let vector = b.binary(.minimum, b.binary(.floorDivide, row, b.index(rows)), b.index(vectors - 1))
     return b.add(b.multiply(vector, lanes), distance)
-  }
-
-  /// Walks rows a tile at a time; what is left is one smaller tile, or several where its size is known only at run time.
-  ///
-  /// - Parameters:
-  ///   - count: the number of rows all together, of which `from` to `to` may be a part that begins with a whole tile.
-  ///   - work: gets the number of rows of a tile and the first one.
-  func forEachTile(builder b: KernelBuilder, from: Register, to: Register, count: Int?, _ work: (Int, Register) -> Void)
-  {
-    let whole = b.multiply(b.binary(.floorDivide, b.subtract(to, from), b.index(rows)), rows)
-    let end = b.add(from, whole)
-    b.loop("row", from: from, to: end, step: rows) { work(rows, $0) }
-    if let count {
-      let rest = count % rows
-      if rest > 0 { b.when(b.compare(.less, end, to)) { work(rest, end) } }
-      return
-    }
-    var at = end
-    for half in halves {
-      at =
-        b.branch(
-          b.compare(.lessOrEqual, b.add(at, half), to),
-          then: {
-            work(half, at)
-            return [b.add(at, half)]
-          }, otherwise: { [at] })[0]
-    }
   }
 }
