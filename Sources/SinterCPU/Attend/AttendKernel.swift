@@ -339,7 +339,8 @@ struct AttendKernel {
 
   private func put(_ rows: TileRows, _ vectors: Int, _ column: Register, _ masks: [Register?], _ sums: [Register]) {
     store.emit(
-      rows: rows, vectors: vectors, lanes: lanes, column: column, masks: masks, sums: .registers(sums), rowGroup: rowGroup,
+      rows: rows, vectors: vectors, lanes: lanes, column: column, masks: masks, sums: .registers(sums),
+      rowGroup: rowGroup,
       rowFirst: form.batch.count, columnGroup: columnGroup, columnFirst: form.batch.count + form.rows.count)
   }
 

@@ -63,7 +63,9 @@ extension RegisterTile {
       return b.when(b.compare(.less, end, to)) { work(TileRows(count: rest, first: end, existing: nil)) }
     }
     let step = restRows
-    guard step > 1 else { return b.loop("rest", from: end, to: to) { work(TileRows(count: 1, first: $0, existing: nil)) } }
+    guard step > 1 else {
+      return b.loop("rest", from: end, to: to) { work(TileRows(count: 1, first: $0, existing: nil)) }
+    }
     // One row alone is what a decoder has in every step: it waits for the right side only.
     let last = mayBeFew ? b.subtract(to, b.index(1)) : to
     b.loop("rest", from: end, to: last, step: step) { row in

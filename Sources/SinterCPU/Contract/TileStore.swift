@@ -65,8 +65,9 @@ struct TileStore {
     let outputs = results.map { (memory: scope.memory($0, .write), element: scope.values[$0].type.element) }
 
     /// The finished vectors of one row, and where they go.
-    func finished(_ row: Register, _ sums: ArraySlice<Register>) -> [(values: [Register], at: Register, mask: Register?)]
-    {
+    func finished(_ row: Register, _ sums: ArraySlice<Register>) -> [(
+      values: [Register], at: Register, mask: Register?
+    )] {
       scope.bind(rowSymbol, to: row)
       let count = sums.count / groups
       return (0..<count).map { v in

@@ -207,7 +207,8 @@ struct ConvolveSchedule {
     product.storesLong = store.isLong
     product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { rows, column, vectors, masks, sums in
       store.emit(
-        rows: rows, vectors: vectors, lanes: storeLanes, column: column, masks: masks, sums: sums, rowGroup: pixels.rows,
+        rows: rows, vectors: vectors, lanes: storeLanes, column: column, masks: masks, sums: sums,
+        rowGroup: pixels.rows,
         rowFirst: 0,
         columnGroup: columnGroup, columnFirst: rank + 1)
     }

@@ -264,7 +264,8 @@ private struct DepthwiseKernel {
       extents: Dictionary(uniqueKeysWithValues: zip(line.symbols, shape)))
     store.emit(
       rows: TileRows(count: sums.count, first: pixel, existing: nil), vectors: 1, lanes: lanes, column: line.channel,
-      masks: [line.mask], sums: .registers(sums), rowGroup: .init(axes: 0..<1, extent: shape[rank], strides: [1]), rowFirst: rank,
+      masks: [line.mask], sums: .registers(sums), rowGroup: .init(axes: 0..<1, extent: shape[rank], strides: [1]),
+      rowFirst: rank,
       columnGroup: .init(axes: 0..<1, extent: Dim(channels), strides: [1]), columnFirst: rank + 1)
   }
 }

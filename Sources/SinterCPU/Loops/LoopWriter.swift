@@ -81,7 +81,9 @@ extension KernelScope {
         // A few vectors, each of which may be the last: one copy of the code.
         func rest(_ index: Register) {
           let left = builder.subtract(stretch.to, index)
-          work(index, lanes, prefixMask(unroll > 1 ? builder.binary(.minimum, left, builder.index(lanes)) : left, lanes: lanes))
+          work(
+            index, lanes,
+            prefixMask(unroll > 1 ? builder.binary(.minimum, left, builder.index(lanes)) : left, lanes: lanes))
         }
         if unroll > 1 {
           builder.loop(name + ".rest", from: at, to: stretch.to, step: lanes, rest)
