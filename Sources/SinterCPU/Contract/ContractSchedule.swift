@@ -196,11 +196,12 @@ struct ContractSchedule {
         return (b.add(first, b.multiply(row, stride)), (0..<count).map { b.multiply(stride, $0) })
       })
     product.stepped = plan.depthStep.map { _ in kernel }
-    product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
+    product.storesLong = store.isLong
+    product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { tileRows, column, vectors, masks, sums in
       var (column, masks) = (column, masks)
-      if let columnGroups { (column, masks) = columnGroups.elements(column, tile, lanes: lanes, b) }
+      if let columnGroups { (column, masks) = columnGroups.elements(column, vectors: vectors, lanes: lanes, b) }
       store.emit(
-        tile: tile, lanes: lanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rows,
+        rows: tileRows, vectors: vectors, lanes: lanes, column: column, masks: masks, sums: sums, rowGroup: rows,
         rowFirst: batchCount, columnGroup: cols, columnFirst: batchCount + form.m.count)
     }
     let elements = shape.reduce(Dim(groups), *)

@@ -77,11 +77,12 @@ struct RegisterTile: Hashable {
 
   var accumulators: Int { rows * vectors }
 
-  /// A sum can be added to only every few cycles, in each of which several multiply-adds begin: a tile with fewer accumulators than that sums
-  /// every second step along k, or every third and so on, apart.
-  func streams(_ machine: Machine) -> Int {
-    (machine.multiplyAddLatency * machine.multiplyAddsPerCycle + accumulators - 1) / accumulators
-  }
+  /// A sum can be added to only every few cycles, in each of which several multiply-adds begin: with fewer accumulators than that, some cycles
+  /// begin none.
+  static func leastAccumulators(_ machine: Machine) -> Int { machine.multiplyAddLatency * machine.multiplyAddsPerCycle }
+
+  /// The sums that a tile keeps of each element: a tile of few accumulators sums every second step along k, or every third and so on, apart.
+  func streams(_ machine: Machine) -> Int { (Self.leastAccumulators(machine) + accumulators - 1) / accumulators }
 
   /// Rows up to which a product is bound by reading its right side.
   static let fewRows = 4
@@ -115,17 +116,6 @@ struct RegisterTile: Hashable {
     if tail > 0 { total += column(tail) }
     return total
   }
-
-  /// Halves down to one, for a number of rows known only at run time.
-  var halves: [Int] {
-    var sizes: [Int] = []
-    var size = 1
-    while size < rows {
-      sizes.insert(size, at: 0)
-      size *= 2
-    }
-    return sizes
-  }
 }
 
 extension RegisterTile {
@@ -137,32 +127,5 @@ extension RegisterTile {
   func ahead(_ b: KernelBuilder, row: Register, lanes: Int, distance: Int) -> Register {
     let vector = b.binary(.minimum, b.binary(.floorDivide, row, b.index(rows)), b.index(vectors - 1))
     return b.add(b.multiply(vector, lanes), distance)
-  }
-
-  /// Walks rows a tile at a time; what is left is one smaller tile, or several where its size is known only at run time.
-  ///
-  /// - Parameters:
-  ///   - count: the number of rows all together, of which `from` to `to` may be a part that begins with a whole tile.
-  ///   - work: gets the number of rows of a tile and the first one.
-  func forEachTile(builder b: KernelBuilder, from: Register, to: Register, count: Int?, _ work: (Int, Register) -> Void)
-  {
-    let whole = b.multiply(b.binary(.floorDivide, b.subtract(to, from), b.index(rows)), rows)
-    let end = b.add(from, whole)
-    b.loop("row", from: from, to: end, step: rows) { work(rows, $0) }
-    if let count {
-      let rest = count % rows
-      if rest > 0 { b.when(b.compare(.less, end, to)) { work(rest, end) } }
-      return
-    }
-    var at = end
-    for half in halves {
-      at =
-        b.branch(
-          b.compare(.lessOrEqual, b.add(at, half), to),
-          then: {
-            work(half, at)
-            return [b.add(at, half)]
-          }, otherwise: { [at] })[0]
-    }
   }
 }

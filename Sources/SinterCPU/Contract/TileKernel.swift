@@ -4,6 +4,8 @@ import SinterKernelIR
 /// What sums the tiles of a product.
 protocol TileSums {
   var scope: KernelScope { get }
+  /// The type of the sums.
+  var accumulate: ElementType { get }
   /// The reduced axes, from the outermost to the innermost.
   var reductions: [TileKernel.Reduction] { get set }
 
