@@ -2,9 +2,9 @@ import SinterCore
 import SinterKernelIR
 
 /// The part of a matrix product that stays in registers: `rows` by `vectors` accumulators, each a whole vector of columns.
-struct RegisterTile: Hashable {
-  var rows: Int
-  var vectors: Int
+package struct RegisterTile: Hashable, Sendable {
+  package var rows: Int
+  package var vectors: Int
 
   /// The tile for a product of `rows` by `columns` elements, where known, on a machine.
   ///
@@ -54,6 +54,16 @@ struct RegisterTile: Hashable {
     }
   }
 
+  /// The tiles that leave few registers unused: for each number of vectors the one with most rows, and the one with one row less.
+  package static func filling(_ machine: Machine) -> [RegisterTile] {
+    (1...8).flatMap { vectors -> [RegisterTile] in
+      let most = Swift.min(mostRows, (machine.vectorRegisters - vectors - 1) / vectors)
+      return [most, most - 1].filter { $0 * vectors >= machine.vectorRegisters / 2 }.map {
+        RegisterTile(rows: $0, vectors: vectors)
+      }
+    }
+  }
+
   /// Tiles for a product of `rows` by `columns` elements, those that the model likes best first.
   static func candidates(rows: Int, columns: Int, lanes: Int, machine: Machine) -> [RegisterTile] {
     let columnVectors = (columns + lanes - 1) / lanes
@@ -99,7 +109,7 @@ struct RegisterTile: Hashable {
   }
 
   /// Cycles for one step along k over the whole product.
-  func cost(rows: Int, columnVectors: Int, _ machine: Machine) -> Double {
+  package func cost(rows: Int, columnVectors: Int, _ machine: Machine) -> Double {
     func step(_ r: Int, _ v: Int) -> Double {
       let arithmetic = Double(r * v) / Double(machine.multiplyAddsPerCycle)
       let loads = Double(r + v) / Double(machine.loadsPerCycle)

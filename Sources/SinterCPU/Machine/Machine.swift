@@ -40,7 +40,9 @@ package struct Machine: Hashable, Sendable {
   package var level1, level2, level3: Int
   /// Lines that one set of the first-level cache holds.
   package var level1Ways = 8
-  /// What one core reads in a cycle from the last-level cache while it computes, and from memory.
+  /// Bytes of weights for which a task of transforms is charged a cycle: arithmetic hides most of what they take to come.
+  package var weightBytesPerCycle = 64.0
+  /// What one core reads in a cycle from the last-level cache, and from memory.
   package var level3BytesPerCycle = 64.0
   package var memoryBytesPerCycle = 8.0
   /// Floating-point operations in the time that a byte of weights takes to come from the last-level cache: what products of few rows wait for.

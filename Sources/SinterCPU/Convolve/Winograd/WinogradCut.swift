@@ -76,7 +76,7 @@ struct WinogradCut {
     let transforms =
       Double(tiles) * (axes.inwardCycles * Double(channelVectors) + axes.outwardCycles * Double(vectors))
     let bytes = blocks * places * channels * vectors * machine.lanes(.f32) * 4
-    let weights = Double(bytes) / machine.level3BytesPerCycle
+    let weights = Double(bytes) / machine.weightBytesPerCycle
     return products + transforms + weights
   }
 }
