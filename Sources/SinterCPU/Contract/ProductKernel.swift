@@ -16,11 +16,13 @@ struct ProductKernel {
   var rowOffsets: (_ first: Register, _ count: Int) -> (base: Register, deltas: [Register])
   /// The reduced axes of a tile, where its rows decide which turns are taken.
   var reductions: ((_ first: Register, _ count: Int) -> [TileKernel.Reduction])?
-  /// The kernel, with one reduced axis, for plans that take it in steps.
+  /// The kernel for plans that take the innermost reduced axis in steps.
   var stepped: TileKernel?
-  /// Makes a step's part of a panel, where it is not there yet: gets the panel's offset, the first place along the reduced axis, how many
-  /// follow, and how many vectors of columns; gives the part's offset on the right.
+  /// Makes a step's part of a panel, or all of it for plans without steps, where it is not there yet: gets the panel's offset, the first place
+  /// along the reduced axes, how many follow, and how many vectors of columns; gives the part's offset on the right.
   var unpacked: ((_ panel: Register, _ start: Register, _ extent: Int, _ vectors: Int) -> Register)?
+  /// Where parts are made from, one element for one: tiles ask for the next part's.
+  var source: Memory?
 
   private var b: KernelBuilder { kernel.scope.builder }
   private var scope: KernelScope { kernel.scope }
@@ -90,33 +92,62 @@ struct ProductKernel {
     from: Register, to: Register, column: Register, offset: Register, vectors: Int, loadMasks: [Register?],
     storeMasks: [Register?], _ store: Store
   ) {
-    if let step = plan.depthStep, let stepped, let depth = stepped.reductions.first?.extent.value {
+    if let step = plan.depthStep, let stepped, let depth = stepped.reductions.last?.extent.value {
       return rows(
         stepped, step: step, depth: depth, from: from, to: to, column: column, offset: offset, vectors: vectors,
         masks: storeMasks, store)
     }
+    let right = unpacked.map { $0(offset, b.index(0), packed?.depth ?? 0, vectors) } ?? offset
     func tile(_ count: Int, at row: Register) {
       let tile = RegisterTile(rows: count, vectors: vectors)
       let (base, deltas) = rowOffsets(row, count)
       var kernel = kernel
       let distance = askDistance ?? (panelStep == nil ? packed.map { $0.width * $0.depth } : nil)
       if let distance, vectors == plan.tile.vectors, plan.asksAhead {
-        kernel.ask(
-          ahead: plan.tile.ahead(
-            b, row: b.subtract(row, from), lanes: plan.lanes * (packed?.interleave ?? 1), distance: distance))
+        let ahead = plan.tile.ahead(
+          b, row: b.subtract(row, from), lanes: plan.lanes * (packed?.interleave ?? 1), distance: distance)
+        kernel.ask(ahead: source == nil ? ahead : b.add(ahead, b.subtract(offset, right)), of: source)
       }
       if let reductions { kernel.reductions = reductions(row, count) }
-      let sums = kernel.accumulators(tile: tile, lhsBase: base, rows: deltas, column: offset, masks: loadMasks)
+      let sums = kernel.accumulators(tile: tile, lhsBase: base, rows: deltas, column: right, masks: loadMasks)
       store(row, column, tile, storeMasks, sums)
     }
     plan.tile.forEachTile(builder: b, from: from, to: to, count: plan.rows.value) { count, row in tile(count, at: row) }
   }
 
-  /// The same of a packed panel, step by step along the reduced axis: sums wait in memory meanwhile.
+  /// A turn of the loops around the innermost reduced axis: what it adds to offsets on the left, the steps before it, and its indices.
+  private struct Turn {
+    var left: Register
+    var steps: Register
+    var indices: [Register] = []
+  }
+
+  private func forEachTurn(_ loops: ArraySlice<TileKernel.Reduction>, _ turn: Turn, _ work: (Turn) -> Void) {
+    guard let loop = loops.first else { return work(turn) }
+    b.loop("tap", from: b.index(0), to: scope.index(loop.extent)) { index in
+      let next = Turn(
+        left: b.add(turn.left, b.multiply(index, scope.index(loop.lhsStride))),
+        steps: b.add(turn.steps, b.multiply(index, scope.index(loop.rhsStride))), indices: turn.indices + [index])
+      forEachTurn(loops.dropFirst(), next, work)
+    }
+  }
+
+  /// Writes work of a tile in a turn, left out where the tile takes no part in it.
+  private func when(_ turn: Turn, isOf loops: ArraySlice<TileKernel.Reduction>, _ work: () -> Void) {
+    let bounds = zip(turn.indices, loops).compactMap { index, loop in loop.turns.map { (index: index, turns: $0) } }
+    func check(_ bounds: ArraySlice<(index: Register, turns: TileKernel.Reduction.Turns)>) {
+      guard let (index, turns) = bounds.first else { return work() }
+      b.when(b.compare(.lessOrEqual, turns.from, index)) {
+        b.when(b.compare(.less, index, turns.to)) { check(bounds.dropFirst()) }
+      }
+    }
+    check(bounds[...])
+  }
+
+  /// The same of a packed panel, step by step along the innermost reduced axis: sums wait in memory meanwhile.
   private func rows(
     _ stepped: TileKernel, step: Int, depth: Int, from: Register, to: Register, column: Register, offset: Register,
-    vectors: Int,
-    masks: [Register?], _ store: Store
+    vectors: Int, masks: [Register?], _ store: Store
   ) {
     let (width, element) = (vectors * plan.lanes, stepped.accumulate)
     let pitch = stepped.panelWidth ?? width
@@ -125,30 +156,47 @@ struct ProductKernel {
     b.loop("sum", from: b.index(0), to: b.multiply(b.subtract(to, from), width), step: plan.lanes) {
       b.store(zero, waiting, at: $0)
     }
+    let loops = stepped.reductions.dropLast()
 
-    func part(_ start: Register, _ extent: Int, finish: Bool) {
-      let right = unpacked?(offset, start, extent, vectors) ?? b.add(offset, b.multiply(start, pitch))
+    func places(_ tile: RegisterTile, at row: Register) -> [Register] {
+      let first = b.multiply(b.subtract(row, from), width)
+      return (0..<tile.accumulators).map { b.add(first, $0 * plan.lanes) }
+    }
+    func part(_ turn: Turn, _ start: Register, _ extent: Int, finish: Bool) {
+      let steps = loops.isEmpty ? start : b.add(turn.steps, start)
+      let right = unpacked?(offset, steps, extent, vectors) ?? b.add(offset, b.multiply(steps, pitch))
       plan.tile.forEachTile(builder: b, from: from, to: to, count: plan.rows.value) { count, row in
-        let tile = RegisterTile(rows: count, vectors: vectors)
-        let (base, deltas) = rowOffsets(row, count)
-        var kernel = stepped
-        kernel.reductions[0].extent = Dim(extent)
-        if plan.asksAhead && vectors == plan.tile.vectors && unpacked == nil {
-          kernel.ask(ahead: plan.tile.ahead(b, row: b.subtract(row, from), lanes: plan.lanes, distance: extent * pitch))
+        when(turn, isOf: reductions?(row, count).dropLast() ?? loops) {
+          let tile = RegisterTile(rows: count, vectors: vectors)
+          let (base, deltas) = rowOffsets(row, count)
+          var kernel = stepped
+          kernel.reductions = [stepped.reductions[loops.endIndex]]
+          kernel.reductions[0].extent = Dim(extent)
+          if plan.asksAhead && vectors == plan.tile.vectors && (unpacked == nil || source != nil) {
+            var ahead = plan.tile.ahead(b, row: b.subtract(row, from), lanes: plan.lanes, distance: extent * pitch)
+            if source != nil { ahead = b.add(ahead, b.subtract(b.add(offset, b.multiply(steps, pitch)), right)) }
+            kernel.ask(ahead: ahead, of: source)
+          }
+          let places = places(tile, at: row)
+          let left = b.add(base, b.multiply(start, scope.index(kernel.reductions[0].lhsStride)))
+          let sums = kernel.accumulators(
+            tile: tile, lhsBase: loops.isEmpty ? left : b.add(left, turn.left), rows: deltas, column: right,
+            masks: [Register?](repeating: nil, count: vectors),
+            initial: places.map { b.load(waiting, at: $0, lanes: plan.lanes) })
+          if finish { return store(row, column, tile, masks, sums) }
+          for (sum, place) in zip(sums, places) { b.store(sum, waiting, at: place) }
         }
-        let place = b.multiply(b.subtract(row, from), width)
-        let places = (0..<tile.accumulators).map { b.add(place, $0 * plan.lanes) }
-        let sums = kernel.accumulators(
-          tile: tile, lhsBase: b.add(base, b.multiply(start, scope.index(kernel.reductions[0].lhsStride))),
-          rows: deltas,
-          column: right, masks: [Register?](repeating: nil, count: vectors),
-          initial: places.map { b.load(waiting, at: $0, lanes: plan.lanes) })
-        if finish { return store(row, column, tile, masks, sums) }
-        for (sum, place) in zip(sums, places) { b.store(sum, waiting, at: place) }
       }
     }
     let last = (depth - 1) / step * step
-    b.loop("part", from: b.index(0), to: b.index(last), step: step) { part($0, step, finish: false) }
-    part(b.index(last), depth - last, finish: true)
+    forEachTurn(loops, Turn(left: b.index(0), steps: b.index(0))) { turn in
+      b.loop("part", from: b.index(0), to: b.index(last), step: step) { part(turn, $0, step, finish: false) }
+      part(turn, b.index(last), depth - last, finish: loops.isEmpty)
+    }
+    if loops.isEmpty { return }
+    plan.tile.forEachTile(builder: b, from: from, to: to, count: plan.rows.value) { count, row in
+      let tile = RegisterTile(rows: count, vectors: vectors)
+      store(row, column, tile, masks, places(tile, at: row).map { b.load(waiting, at: $0, lanes: plan.lanes) })
+    }
   }
 }
