@@ -104,9 +104,13 @@ struct ProductKernel {
       var kernel = kernel
       let distance = askDistance ?? (panelStep == nil ? packed.map { $0.width * $0.depth } : nil)
       if let distance, vectors == plan.tile.vectors, plan.asksAhead {
-        let ahead = plan.tile.ahead(
-          b, row: b.subtract(row, from), lanes: plan.lanes * (packed?.interleave ?? 1), distance: distance)
-        kernel.ask(ahead: source == nil ? ahead : b.add(ahead, b.subtract(offset, right)), of: source)
+        if let source {
+          ask(&kernel, of: source, at: b.add(offset, distance), row: b.subtract(row, from), count: distance)
+        } else {
+          let ahead = plan.tile.ahead(
+            b, row: b.subtract(row, from), lanes: plan.lanes * (packed?.interleave ?? 1), distance: distance)
+          kernel.ask(ahead: ahead, of: nil, share: 1)
+        }
       }
       if let reductions { kernel.reductions = reductions(row, count) }
       let sums = kernel.accumulators(tile: tile, lhsBase: base, rows: deltas, column: right, masks: loadMasks)
@@ -114,6 +118,19 @@ struct ProductKernel {
     }
     plan.tile.forEachTile(builder: b, from: from, to: to, count: plan.rows.value) { count, row in tile(count, at: row) }
   }
+
+  /// Has a tile ask for its share of `count` elements that the next part is made from, which begin at `place`. Its own part begins at 0.
+  private func ask<K: TileSums>(
+    _ kernel: inout K, of source: Memory, at place: Register, row: Register, count: Int
+  ) {
+    let tiles = plan.rows.value.map { Swift.min(plan.blockRows, $0) / plan.tile.rows } ?? 1
+    let share = Swift.max(1, Swift.min(tiles, Self.mostShares))
+    let number = b.binary(.minimum, b.binary(.floorDivide, row, b.index(plan.tile.rows)), b.index(share - 1))
+    kernel.ask(ahead: b.add(place, b.multiply(number, count / share)), of: source, share: share)
+  }
+
+  /// Tiles that share in asking for what comes next, so that memory is asked no faster than it gives.
+  private static let mostShares = 4
 
   /// A turn of the loops around the innermost reduced axis: what it adds to offsets on the left, the steps before it, and its indices.
   private struct Turn {
@@ -172,10 +189,14 @@ struct ProductKernel {
           var kernel = stepped
           kernel.reductions = [stepped.reductions[loops.endIndex]]
           kernel.reductions[0].extent = Dim(extent)
-          if plan.asksAhead && vectors == plan.tile.vectors && (unpacked == nil || source != nil) {
-            var ahead = plan.tile.ahead(b, row: b.subtract(row, from), lanes: plan.lanes, distance: extent * pitch)
-            if source != nil { ahead = b.add(ahead, b.subtract(b.add(offset, b.multiply(steps, pitch)), right)) }
-            kernel.ask(ahead: ahead, of: source)
+          if plan.asksAhead && vectors == plan.tile.vectors {
+            if let source {
+              let next = b.add(offset, b.multiply(b.add(steps, extent), pitch))
+              ask(&kernel, of: source, at: next, row: b.subtract(row, from), count: extent * pitch)
+            } else if unpacked == nil {
+              let ahead = plan.tile.ahead(b, row: b.subtract(row, from), lanes: plan.lanes, distance: extent * pitch)
+              kernel.ask(ahead: ahead, of: nil, share: 1)
+            }
           }
           let places = places(tile, at: row)
           let left = b.add(base, b.multiply(start, scope.index(kernel.reductions[0].lhsStride)))
