@@ -36,6 +36,11 @@ struct CompileCommand: ParsableCommand {
   var cpu: String = "host"
 
   @Option(
+    help: "Numbers of the processor from a file of sinter tune-machine, in place of those of the table.",
+    completion: .file())
+  var machine: String?
+
+  @Option(
     help: """
       What to write: a library, an object, an archive, assembly, LLVM's text, kernels, fused forms, or the optimized graph; by default \
       what the output's ending says (.so, .o, .a, .s, .ll).
@@ -69,7 +74,13 @@ struct CompileCommand: ParsableCommand {
   func run() throws {
     var graph = try model.graph()
     graph.name = name ?? Self.name(ofFile: output)
-    let targets = try Target.list(cpu)
+    var targets = try Target.list(cpu)
+    if let machine {
+      guard targets.count == 1 else {
+        throw ValidationError("--machine speaks of one processor, but --cpu names \(targets.count)")
+      }
+      targets[0].machine = try MachineFile.read(machine, over: targets[0].machine)
+    }
     switch emit ?? Self.emission(ofFile: output) {
     case .graph:
       var compiler = Compiler(for: targets[0])

@@ -3,6 +3,7 @@ import Foundation
 import Sinter
 import SinterIR
 import SinterKernelIR
+import SinterLLVM
 import SinterModel
 
 /// `sinter inspect`: what a model or a library holds.
@@ -12,11 +13,30 @@ struct InspectCommand: ParsableCommand {
     abstract: "Show ports, opset, operators, parameters, operations and memory of a model or a library.",
     discussion: "Example: sinter inspect model.onnx --bind batch=1")
 
-  @OptionGroup var model: ModelArgument
+  @Argument(
+    help: "The model: an ONNX file, a graph in text form (.sinter), or a compiled library (.so).", completion: .file())
+  var model: String?
+
+  @Option(help: ArgumentHelp("Fix a symbolic size.", valueName: "symbol=size"))
+  var bind: [String] = []
+
+  @Flag(help: "Show the numbers of a processor that schedules go by, instead of a model.")
+  var machine = false
+
+  @Option(help: "The processor of --machine.")
+  var cpu = "host"
+
+  func validate() throws {
+    if machine == (model != nil) { throw ValidationError("give either a model or --machine") }
+  }
 
   func run() throws {
-    if model.model.hasSuffix(".so") { return try library() }
-    let graph = try model.graph()
+    guard let model else {
+      print(MachineFile.table(of: try Target.named(cpu).machine), terminator: "")
+      return
+    }
+    if model.hasSuffix(".so") { return try library(model) }
+    let graph = try ModelFile(path: model).graph(binding: ModelArgument.sizes(bind))
     print("model       \(graph.name)")
     if !graph.opsets.isEmpty {
       let opsets = graph.opsets.sorted { $0.key < $1.key }.map { "\($0.key.isEmpty ? "ai.onnx" : $0.key) \($0.value)" }
@@ -68,13 +88,13 @@ struct InspectCommand: ParsableCommand {
     print("target      \(compiler.backEnd.description)")
   }
 
-  private func library() throws {
-    let library = try CompiledLibrary(model.model)
+  private func library(_ path: String) throws {
+    let library = try CompiledLibrary(path)
     print("library     \(library.name), by \(library.producer)")
     print("target      \(library.target)")
     for port in library.inputs { print("input       \(port)") }
     for port in library.outputs { print("output      \(port)") }
-    if let size = (try? FileManager.default.attributesOfItem(atPath: model.model))?[.size] as? Int {
+    if let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int {
       print("size        \(Terminal.bytes(size))")
     }
   }

@@ -8,7 +8,7 @@ struct SinterCommand: ParsableCommand {
     version: SinterVersion.current,
     subcommands: [
       CompileCommand.self, RunCommand.self, ProfileCommand.self, BenchCommand.self, InspectCommand.self,
-      CheckCommand.self, QuantizeCommand.self,
+      CheckCommand.self, QuantizeCommand.self, TuneMachineCommand.self,
       GraphCommand.self, ExportCommand.self, OptCommand.self, MeasureCommand.self,
     ])
 }

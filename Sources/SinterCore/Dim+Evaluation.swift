@@ -49,12 +49,46 @@ extension Dim {
     return sum
   }
 
+  /// The same, but divisors that are zero count as one: for places among elements, of which there are none where such a divisor is an extent.
+  public var dividingByOneForZero: Dim {
+    guard terms.contains(where: { $0.factors.contains(where: \.mayDivideByZero) }) else { return self }
+    return terms.reduce(Dim(constant)) { sum, term in
+      sum + term.factors.reduce(Dim(term.coefficient)) { $0 * $1.dividingByOneForZero }
+    }
+  }
+
   fileprivate static func exact(_ result: (partialValue: Int, overflow: Bool)) -> Int? {
     result.overflow ? nil : result.partialValue
   }
 }
 
 extension Dim.Atom {
+  /// Whether it divides by a size that is no number.
+  fileprivate var mayDivideByZero: Bool {
+    guard let (a, b) = operands else { return false }
+    func inside(_ dim: Dim) -> Bool { dim.terms.contains { $0.factors.contains(where: \.mayDivideByZero) } }
+    switch self {
+    case .quotient, .remainder: return b.value == nil || inside(a)
+    case .symbol, .overflow, .minimum, .maximum, .joint, .place, .product: return inside(a) || inside(b)
+    }
+  }
+
+  fileprivate var dividingByOneForZero: Dim {
+    guard let (x, y) = operands else { return Dim(atom: self) }
+    let (a, b) = (x.dividingByOneForZero, y.dividingByOneForZero)
+    let divisor = b.value == nil ? Dim.max(b, 1) : b
+    switch self {
+    case .symbol, .overflow: return Dim(atom: self)
+    case .quotient: return a / divisor
+    case .remainder: return a % divisor
+    case .minimum: return Dim.min(a, b)
+    case .maximum: return Dim.max(a, b)
+    case .joint: return Dim.joint(a, b)
+    case .place: return Dim.place(a, in: b)
+    case .product: return a * b
+    }
+  }
+
   fileprivate func substituting(_ replacement: (Symbol) -> Dim?) -> Dim {
     switch self {
     case .symbol(let symbol): replacement(symbol) ?? Dim(symbol)

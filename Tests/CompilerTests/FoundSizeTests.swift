@@ -204,6 +204,41 @@ import Testing
     }
   }
 
+  /// The branch that a condition on sizes picks may give other sizes than what follows needs: then no run is taken.
+  @Test func aBranchThatDoesNotFitRefuses() throws {
+    func branch(_ name: String, _ count: Int) throws -> Graph {
+      var inner = GraphBuilder(name: name)
+      let x = inner.input(Fact(.f32, ["a", "b"]), named: "x")
+      inner.output(try inner.add1(Concat(axis: 1), Array(repeating: x, count: count)), named: "y")
+      return inner.graph
+    }
+    for (fits, other) in [(false, 1), (true, 3)] {
+      var builder = GraphBuilder(name: "picked")
+      let x = builder.input(Fact(.f32, ["a", "b"]), named: "x")
+      let y = builder.input(Fact(.f32, [2, Dim("b") * 3]), named: "y")
+      let z = builder.input(Fact(.f32, [1, 4]), named: "z")
+      let columns = try builder.add1(Gather(), [try builder.add1(Shape(), [x]), builder.constant(.i64([], [1]))])
+      let condition = try builder.add1(Compare(.less), [columns, builder.constant(.i64([], [2]))])
+      let bodies = [try branch("then", other), try branch("else", 2)]
+      let picked = try builder.add(If(), [condition, x, x], bodies: bodies)[0]
+      builder.output(try builder.add1(Concat(axis: 0), [picked, y]), named: "joined")
+      builder.output(try builder.add1(MatMul(), [x, z]), named: "product")
+      try expectAgreement(builder.graph, [numbers(4, 1), numbers(2, 3), numbers(1, 4)], refuses: !fits)
+    }
+  }
+
+  /// Places among the elements of what has none are not counted: a size that is zero divides them.
+  @Test func placesAreNotCountedWhereNothingLies() throws {
+    var builder = GraphBuilder(name: "places")
+    let x = builder.input(Fact(.f32, [3, "a", "a", "a"]), named: "x")
+    let columns = try builder.add1(Gather(), [try builder.add1(Shape(), [x]), builder.constant(.i64([1], [1]))])
+    let shape = try builder.add1(Concat(axis: 0), [builder.constant(.i64([1], [4])), columns])
+    let softmax = try builder.add1(Softmax(), [x])
+    builder.output(try builder.add1(Reshape(), [softmax, shape]), named: "y")
+    try expectAgreement(builder.graph, [numbers(3, 0, 0, 0)])
+    try expectAgreement(builder.graph, [numbers(3, 1, 1, 1)], refuses: true)
+  }
+
   /// A branch relies on what was checked before it runs.
   @Test func branchesRelyOnWhatHoldsAroundThem() throws {
     func branch(_ name: String, _ build: (inout GraphBuilder, ValueID, ValueID) throws -> ValueID) throws -> Graph {

@@ -11,33 +11,43 @@ struct MachinePeaks {
   var threads: Int
   /// Of f32: a multiply-add counts twice.
   var flopsPerSecond: Double
-  /// Read from memory, far more than caches hold.
+  /// Read from memory, far more than caches hold, or from what was asked for.
   var bytesPerSecond: Double
+
+  /// What is read: so many bytes, part after part, each in one launch.
+  struct Reading {
+    var bytes: Int, part: Int
+    /// Far more than caches hold.
+    static let memory = Reading(bytes: 192 << 20, part: 24 << 20)
+    /// Again and again what the second-level cache does not hold, and the last one does.
+    static func level3(_ machine: Machine) -> Reading {
+      let megabyte = 1 << 20
+      let bytes = min(max(4 * machine.level2, 4 * megabyte), max(machine.level3, 4 * megabyte)) / megabyte * megabyte
+      return Reading(bytes: bytes, part: bytes)
+    }
+  }
 
   private static let tasks = 32
   /// Turns of the arithmetic loop in one task.
   private static let turns = 2500
-  /// All of the memory, and the part that one launch reads.
-  private static let megabytes = 192
-  private static let part = 24
   /// Each launch takes about a millisecond or less, so that many of them run undisturbed on a busy machine; the best counts.
   private static let attempts = 24
 
   /// On so many threads; 0 for all.
-  static func measure(threads: Int, target: Target = .host) throws -> MachinePeaks {
-    let program = program(for: target.machine)
+  static func measure(threads: Int, target: Target = .host, reading: Reading = .memory) throws -> MachinePeaks {
+    let program = program(for: target.machine, reading)
     return try Files.withTemporaryFolder { folder throws(DiagnosticError) in
-      Result { try measure(program, target, threads: threads, in: folder) }
+      Result { try measure(program, target, threads: threads, reading, in: folder) }
     }.get()
   }
 
-  private static func measure(_ program: KernelProgram, _ target: Target, threads: Int, in folder: String) throws
-    -> Self
-  {
+  private static func measure(
+    _ program: KernelProgram, _ target: Target, threads: Int, _ reading: Reading, in folder: String
+  ) throws -> Self {
     let options = LibraryOptions(target: target, writesHeaders: false, profiles: true)
     _ = try LibraryCompiler.compile(program, to: "\(folder)/peaks.so", options: options)
     let session = try CompiledLibrary("\(folder)/peaks.so").session(threads: threads)
-    let count = megabytes << 18
+    let count = reading.bytes / 4
     let memory = HostTensor(.f32, [count], bytes: TensorBytes(count: count * 4) { _ in })
     let repeated = try session.repeating([memory])
     var best = MachinePeaks(
@@ -53,9 +63,9 @@ struct MachinePeaks {
     return best
   }
 
-  private static func program(for machine: Machine) -> KernelProgram {
+  private static func program(for machine: Machine, _ read: Reading) -> KernelProgram {
     let lanes = machine.lanes(.f32)
-    let count = megabytes << 18
+    let count = read.bytes / 4
     var program = KernelProgram(name: "peaks")
     program.inputs = [.init(name: "memory", type: TensorType(.f32, [Dim(count)]))]
     program.outputs = [.init(name: "results", type: TensorType(.f32, [2, Dim(tasks * lanes)]))]
@@ -64,7 +74,7 @@ struct MachinePeaks {
       .init(name: "results", element: .f32, count: Dim(2 * tasks * lanes), storage: .output(0)))
     let (arithmetic, flops) = arithmetic(machine)
     let first = program.kernels.append(arithmetic)
-    let elements = part << 18
+    let elements = read.part / 4
     let second = program.kernels.append(reading(lanes, elements: elements / tasks))
     for offset in stride(from: 0, to: count, by: elements) {
       program.steps.append(

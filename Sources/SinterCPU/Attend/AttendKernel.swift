@@ -136,9 +136,9 @@ struct AttendKernel {
 
   private func keyOffset(_ index: Register) -> Register { b.add(key.first, b.multiply(index, scope.dim(key.stride))) }
 
-  /// The number of rows in all, where it is known and a block of scores either holds them all or whole tiles.
-  private func rowCount(_ tile: RegisterTile) -> Int? {
-    plan.scoreRows % tile.rows == 0 || plan.rows.value.map { $0 <= plan.scoreRows } ?? false ? plan.rows.value : nil
+  /// The number of rows in all, where a block of scores either holds them all or whole tiles.
+  private func rowCount(_ tile: RegisterTile) -> Dim? {
+    plan.scoreRows % tile.rows == 0 || plan.rows.value.map { $0 <= plan.scoreRows } ?? false ? plan.rows : nil
   }
 
   /// The products of some rows and all keys of a block, by register tiles over the packed keys.
@@ -152,17 +152,21 @@ struct AttendKernel {
     func fill(_ panel: Register, vectors: Int) {
       let at = b.multiply(panel, layout.width * layout.depth)
       let column = b.multiply(panel, layout.width)
-      plan.scoreTile.forEachTile(builder: b, from: first, to: last, count: rowCount(plan.scoreTile)) { count, row in
-        let tile = RegisterTile(rows: count, vectors: vectors)
+      let whole = RegisterTile(rows: plan.scoreTile.rows, vectors: vectors)
+      whole.forEachTile(
+        in: scope, from: first, to: last, count: rowCount(plan.scoreTile), mayBeFew: plan.isFew == false
+      ) { rows in
         let stride = scope.dim(query.stride)
         let sums = kernel.accumulators(
-          tile: tile, lhsBase: b.add(query.first, b.multiply(row, stride)),
-          rows: (0..<count).map { b.multiply(stride, $0) },
+          tile: RegisterTile(rows: rows.count, vectors: vectors),
+          lhsBase: b.add(query.first, rows.existing == nil ? b.multiply(rows.first, stride) : b.index(0)),
+          rows: rows.clamped(b)?.map { b.multiply($0, stride) } ?? (0..<rows.count).map { b.multiply(stride, $0) },
           column: at, masks: [Register?](repeating: nil, count: vectors))
-        let target = b.add(b.multiply(b.subtract(row, first), plan.scoreStride), column)
-        for (number, sum) in sums.enumerated() {
-          let (r, v) = (number / vectors, number % vectors)
-          b.store(sum, scratch.scores, at: b.add(target, r * plan.scoreStride + v * lanes))
+        let target = b.add(b.multiply(b.subtract(rows.first, first), plan.scoreStride), column)
+        rows.forEach(b) { r in
+          for v in 0..<vectors {
+            b.store(sums[r * vectors + v], scratch.scores, at: b.add(target, r * plan.scoreStride + v * lanes))
+          }
         }
       }
     }
@@ -296,37 +300,47 @@ struct AttendKernel {
       usualTile: plan.valueTile)
     let start = b.add(value.first, b.multiply(block.start, scope.dim(value.stride)))
     forEachColumns { column, vectors, masks in
-      plan.valueTile.forEachTile(builder: b, from: first, to: last, count: rowCount(plan.valueTile)) { count, row in
-        let tile = RegisterTile(rows: count, vectors: vectors)
-        let held = b.subtract(row, first)
-        let factors = { (0..<count).map { b.broadcast(b.load(scratch.factors, at: b.add(held, $0)), lanes: lanes) } }
+      let whole = RegisterTile(rows: plan.valueTile.rows, vectors: vectors)
+      whole.forEachTile(in: scope, from: first, to: last, count: rowCount(plan.valueTile)) { rows in
+        let tile = RegisterTile(rows: rows.count, vectors: vectors)
+        /// For each row its number from `start` on, of the last that exists in place of those that do not.
+        func numbers(from start: Register) -> [Register] {
+          rows.clamped(b)?.map { b.subtract($0, start) }
+            ?? (0..<rows.count).map { b.add(b.subtract(rows.first, start), $0) }
+        }
+        let held = numbers(from: first)
+        let factors = { held.map { b.broadcast(b.load(scratch.factors, at: $0), lanes: lanes) } }
         func multiplied(from initial: [Register]) -> [Register] {
-          kernel.accumulators(
-            tile: tile, lhsBase: b.multiply(held, plan.scoreStride),
-            rows: (0..<count).map { b.index($0 * plan.scoreStride) },
+          let isEven = rows.existing == nil
+          return kernel.accumulators(
+            tile: tile, lhsBase: isEven ? b.multiply(held[0], plan.scoreStride) : b.index(0),
+            rows: held.enumerated().map { isEven ? b.index($0 * plan.scoreStride) : b.multiply($1, plan.scoreStride) },
             column: b.add(start, column), masks: masks, initial: initial)
         }
         guard let sums = scratch.sums else {
           let zero = b.float(0, form.accumulate, lanes: lanes)
           let result = multiplied(from: [Register](repeating: zero, count: tile.accumulators))
           let scales = factors()
-          return put(tile, row, column, masks, result.enumerated().map { b.multiply($1, scales[$0 / vectors]) })
+          return put(rows, vectors, column, masks, result.enumerated().map { b.multiply($1, scales[$0 / vectors]) })
         }
-        let target = b.add(b.multiply(b.subtract(row, from), sumStride), column)
-        func place(_ number: Int) -> Register { b.add(target, number / vectors * sumStride + number % vectors * lanes) }
+        let targets = numbers(from: from).map { b.add(b.multiply($0, sumStride), column) }
+        func place(_ number: Int) -> Register { b.add(targets[number / vectors], number % vectors * lanes) }
         let scales = factors()
         let initial = (0..<tile.accumulators).map {
           b.multiply(b.load(sums, at: place($0), lanes: lanes), scales[$0 / vectors])
         }
-        for (number, sum) in multiplied(from: initial).enumerated() { b.store(sum, sums, at: place(number)) }
+        let result = multiplied(from: initial)
+        rows.forEach(b) { row in
+          for number in (row * vectors)..<((row + 1) * vectors) { b.store(result[number], sums, at: place(number)) }
+        }
       }
     }
   }
 
-  private func put(_ tile: RegisterTile, _ row: Register, _ column: Register, _ masks: [Register?], _ sums: [Register])
-  {
+  private func put(_ rows: TileRows, _ vectors: Int, _ column: Register, _ masks: [Register?], _ sums: [Register]) {
     store.emit(
-      tile: tile, lanes: lanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rowGroup,
+      rows: rows, vectors: vectors, lanes: lanes, column: column, masks: masks, sums: .registers(sums),
+      rowGroup: rowGroup,
       rowFirst: form.batch.count, columnGroup: columnGroup, columnFirst: form.batch.count + form.rows.count)
   }
 
@@ -356,7 +370,7 @@ struct AttendKernel {
         let scale = b.broadcast(inverse(b.load(weights, at: own)), lanes: lanes)
         let at = b.add(b.multiply(own, sumStride), column)
         let result = (0..<vectors).map { b.multiply(b.load(sums, at: b.add(at, $0 * lanes), lanes: lanes), scale) }
-        put(RegisterTile(rows: 1, vectors: vectors), row, column, masks, result)
+        put(TileRows(count: 1, first: row, existing: nil), vectors, column, masks, result)
       }
     }
   }

@@ -150,10 +150,12 @@ struct BlockSchedule {
     let rowGroup = CollapsedAxes.Group(axes: form.m.indices, extent: rows, strides: [1])
     let columnGroup = CollapsedAxes.Group(axes: form.n.indices, extent: plan.columns, strides: [1])
     func emit(_ product: ProductKernel) {
-      product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
+      var product = product
+      product.storesLong = store.isLong
+      product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { tileRows, column, vectors, masks, sums in
         store.emit(
-          tile: tile, lanes: plan.lanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rowGroup,
-          rowFirst: 0, columnGroup: columnGroup, columnFirst: form.m.count)
+          rows: tileRows, vectors: vectors, lanes: plan.lanes, column: column, masks: masks, sums: sums,
+          rowGroup: rowGroup, rowFirst: 0, columnGroup: columnGroup, columnFirst: form.m.count)
       }
     }
     let product = make(scope)

@@ -24,6 +24,7 @@ struct BlockTileKernel: TileSums {
   }
 
   let scope: KernelScope
+  var accumulate: ElementType { .f32 }
   let left: Left
   /// Words of integers: i32 beside floats, u8 beside bytes.
   let integers: Memory

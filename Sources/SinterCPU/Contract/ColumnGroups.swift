@@ -16,10 +16,10 @@ struct ColumnGroups {
 
   /// The first element, and the masks of its vectors, for the first column of a tile.
   func elements(
-    _ column: Register, _ tile: RegisterTile, lanes: Int, _ b: KernelBuilder
+    _ column: Register, vectors: Int, lanes: Int, _ b: KernelBuilder
   ) -> (column: Register, masks: [Register?]) {
     let first = b.binary(.floorDivide, column, b.index(count))
-    let vectors = tile.vectors / count
+    let vectors = vectors / count
     guard extent % lanes != 0 else { return (first, [Register?](repeating: nil, count: vectors)) }
     let numbers = b.laneNumbers(lanes, .i32)
     let masks = (0..<vectors).map { v -> Register? in

@@ -46,7 +46,7 @@ struct ComputedPacking {
           extents: form.m, strides: [Array(access.strides[batch..<(batch + form.m.count)])]
         ).groups.last?.strides[0].value
         // Rows so far apart share the same few lines of the first-level cache.
-        let collides = rowStride.map { $0 > 0 && $0 * form.accumulate.bits / 8 % 4096 == 0 } ?? false
+        let collides = rowStride.map { $0 > 0 && $0 * form.accumulate.bits / 8 % machine.level1Stride == 0 } ?? false
         left = isNarrow(access) || inner != 1 && (rowStride == 1 || !isRightConstant) || collides && !isRightConstant
       } else {
         left = true

@@ -148,7 +148,7 @@ struct ContractSchedule {
 
     let reductions =
       steps?.loops ?? self.reductions(lhs.strides[own.lhs.upperBound...], rhs.strides[own.rhs.upperBound...])
-    let isSplittable = groups == 1 && reductions.count == 1 && !tile.hasStreams && bytes == nil
+    let isSplittable = groups == 1 && reductions.count == 1 && tile.streams(machine) == 1 && bytes == nil
     func plan(step: Int?) -> ProductPlan {
       ProductPlan(
         rows: rows.extent, columns: packed.map { Dim($0.layout.packedColumns) } ?? cols.extent, depth: depth,
@@ -205,11 +205,12 @@ struct ContractSchedule {
       })
     product.stepped = plan.depthStep.map { _ in kernel }
     if let step { product.widen(kernel, step: step) }
-    product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
+    product.storesLong = store.isLong
+    product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { tileRows, column, vectors, masks, sums in
       var (column, masks) = (column, masks)
-      if let columnGroups { (column, masks) = columnGroups.elements(column, tile, lanes: lanes, b) }
+      if let columnGroups { (column, masks) = columnGroups.elements(column, vectors: vectors, lanes: lanes, b) }
       store.emit(
-        tile: tile, lanes: lanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rows,
+        rows: tileRows, vectors: vectors, lanes: lanes, column: column, masks: masks, sums: sums, rowGroup: rows,
         rowFirst: batchCount, columnGroup: cols, columnFirst: batchCount + form.m.count)
     }
     let elements = shape.reduce(Dim(groups), *)

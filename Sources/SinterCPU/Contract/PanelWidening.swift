@@ -24,7 +24,8 @@ struct PanelWidening {
   static func step(
     _ plan: ProductPlan, depth: Int, inner: Int, weights: ElementType, accumulate: ElementType, machine: Machine
   ) -> Int? {
-    guard depth > 0, weights != accumulate, accumulate == .f32, !plan.tile.hasStreams, let rows = plan.rows.value,
+    guard depth > 0, weights != accumulate, accumulate == .f32, plan.tile.streams(machine) == 1,
+      let rows = plan.rows.value,
       Swift.min(plan.blockRows, rows) >= Self.leastTiles * plan.tile.rows
     else { return nil }
     let most = machine.level1 / 2 / (plan.width * accumulate.bits / 8)

@@ -1,7 +1,7 @@
 import SinterCore
 import SinterKernelIR
 
-/// Writes the loops of one task: panels, then tiles of rows, full ones first, then what is left.
+/// Writes the loops of one task: panels, then tiles of rows, full ones first, then what is left (see `TileRows`).
 struct ProductKernel {
   var plan: ProductPlan
   var kernel: any TileSums
@@ -16,6 +16,8 @@ struct ProductKernel {
   var rowOffsets: (_ first: Register, _ count: Int) -> (base: Register, deltas: [Register])
   /// The reduced axes of a tile, where its rows decide which turns are taken.
   var reductions: ((_ first: Register, _ count: Int) -> [TileKernel.Reduction])?
+  /// What follows on the sums is long: it is written once for all tiles.
+  var storesLong = false
   /// The kernel for plans that take the innermost reduced axis in steps.
   var stepped: TileKernel?
   /// Makes a step's part of a panel, or all of it for plans without steps, where it is not there yet: gets the panel's offset, the first place
@@ -27,9 +29,9 @@ struct ProductKernel {
   private var b: KernelBuilder { kernel.scope.builder }
   private var scope: KernelScope { kernel.scope }
 
-  /// What is done with a finished tile: its first row, its first column, its size, the lanes that exist in each vector, and the sums.
+  /// What is done with a finished tile: its rows, its first column, its vectors of columns, the lanes that exist in each, and the sums.
   typealias Store = (
-    _ row: Register, _ column: Register, _ tile: RegisterTile, _ masks: [Register?], _ sums: [Register]
+    _ rows: TileRows, _ column: Register, _ vectors: Int, _ masks: [Register?], _ sums: TileResult
   ) -> Void
 
   func emit(rowBlock: Register, columnBlock: Register, store: Store) {
@@ -72,7 +74,7 @@ struct ProductKernel {
         let offset = panelStep == nil ? b.add(rhsBase, column) : b.add(panelOffset(panel), b.subtract(column, first))
         rows(
           from: rowFrom, to: rowTo, column: column, offset: offset, vectors: 1,
-          loadMasks: panelStep == nil ? masks : [nil], storeMasks: masks, store)
+          loadMasks: panelStep == nil ? masks : [nil], storeMasks: masks, isBrief: true, store)
       }
     }
   }
@@ -90,7 +92,7 @@ struct ProductKernel {
 
   private func rows(
     from: Register, to: Register, column: Register, offset: Register, vectors: Int, loadMasks: [Register?],
-    storeMasks: [Register?], _ store: Store
+    storeMasks: [Register?], isBrief: Bool = false, _ store: Store
   ) {
     if let step = plan.depthStep, let stepped, let depth = stepped.reductions.last?.extent.value {
       return rows(
@@ -98,33 +100,74 @@ struct ProductKernel {
         masks: storeMasks, store)
     }
     let right = unpacked.map { $0(offset, b.index(0), packed?.depth ?? 0, vectors) } ?? offset
-    func tile(_ count: Int, at row: Register) {
-      let tile = RegisterTile(rows: count, vectors: vectors)
-      let (base, deltas) = rowOffsets(row, count)
+    forEachTile(from: from, to: to, vectors: vectors, isBrief: isBrief) { rows in
+      let (base, deltas) = offsets(rows)
       var kernel = kernel
       let distance = askDistance ?? (panelStep == nil ? packed.map { $0.width * $0.depth } : nil)
       if let distance, vectors == plan.tile.vectors, plan.asksAhead {
         if let source {
-          ask(&kernel, of: source, at: b.add(offset, distance), row: b.subtract(row, from), count: distance)
+          ask(&kernel, rows, from: from, of: source, at: b.add(offset, distance), count: distance)
         } else {
-          let ahead = plan.tile.ahead(
-            b, row: b.subtract(row, from), lanes: plan.lanes * (packed?.interleave ?? 1), distance: distance)
-          kernel.ask(ahead: ahead, of: nil, share: 1)
+          ask(&kernel, rows, from: from, distance: distance, interleave: packed?.interleave ?? 1)
         }
       }
-      if let reductions { kernel.reductions = reductions(row, count) }
-      let sums = kernel.accumulators(tile: tile, lhsBase: base, rows: deltas, column: right, masks: loadMasks)
-      store(row, column, tile, storeMasks, sums)
+      if let reductions { kernel.reductions = reductions(rows.first, rows.count) }
+      return kernel.accumulators(
+        tile: RegisterTile(rows: rows.count, vectors: vectors), lhsBase: base, rows: deltas, column: right,
+        masks: loadMasks)
+    } finish: { rows, sums in
+      store(rows, column, vectors, storeMasks, sums)
     }
-    plan.tile.forEachTile(builder: b, from: from, to: to, count: plan.rows.value) { count, row in tile(count, at: row) }
+  }
+
+  private func forEachTile(
+    from: Register, to: Register, vectors: Int, isBrief: Bool = false, _ sums: (TileRows) -> [Register],
+    finish: (TileRows, TileResult) -> Void
+  ) {
+    let tile = RegisterTile(rows: plan.tile.rows, vectors: vectors)
+    let leavesRows = plan.rows.value == nil && plan.rows.exactQuotient(by: Dim(tile.rows)) == nil
+    if storesLong, leavesRows, !isBrief {
+      return tile.forEachTileJoined(
+        in: scope, from: from, to: to, lanes: plan.lanes, accumulate: kernel.accumulate, sums
+      ) { finish($0, .memory($1)) }
+    }
+    tile.forEachTile(in: scope, from: from, to: to, count: plan.rows, isBrief: isBrief) {
+      finish($0, .registers(sums($0)))
+    }
+  }
+
+  /// Has a tile ask for what is needed `distance` elements later: the whole tiles for one vector of columns after the other, what is left over
+  /// for the last one.
+  private func ask(
+    _ kernel: inout some TileSums, _ rows: TileRows, from: Register, distance: Int, interleave: Int
+  ) {
+    let lanes = plan.lanes * interleave
+    let ahead =
+      rows.count == plan.tile.rows
+      ? plan.tile.ahead(b, row: b.subtract(rows.first, from), lanes: lanes, distance: distance)
+      : b.index(distance + (plan.tile.vectors - 1) * lanes)
+    kernel.ask(ahead: ahead, of: nil, share: 1)
+  }
+
+  /// Where the rows of a tile lie on the left: an offset, and what each row adds to it.
+  private func offsets(_ rows: TileRows) -> (base: Register, deltas: [Register]) {
+    guard let clamped = rows.clamped(b) else { return rowOffsets(rows.first, rows.count) }
+    return (
+      b.index(0),
+      clamped.map { row in
+        let (base, deltas) = rowOffsets(row, 1)
+        return b.add(base, deltas[0])
+      }
+    )
   }
 
   /// Has a tile ask for its share of `count` elements that the next part is made from, which begin at `place`. Its own part begins at 0.
-  private func ask<K: TileSums>(
-    _ kernel: inout K, of source: Memory, at place: Register, row: Register, count: Int
+  private func ask(
+    _ kernel: inout some TileSums, _ rows: TileRows, from: Register, of source: Memory, at place: Register, count: Int
   ) {
     let tiles = plan.rows.value.map { Swift.min(plan.blockRows, $0) / plan.tile.rows } ?? 1
     let share = Swift.max(1, Swift.min(tiles, Self.mostShares))
+    let row = b.subtract(rows.first, from)
     let number = b.binary(.minimum, b.binary(.floorDivide, row, b.index(plan.tile.rows)), b.index(share - 1))
     kernel.ask(ahead: b.add(place, b.multiply(number, count / share)), of: source, share: share)
   }
@@ -168,44 +211,50 @@ struct ProductKernel {
   ) {
     let (width, element) = (vectors * plan.lanes, stepped.accumulate)
     let pitch = stepped.panelWidth ?? width
-    let waiting = b.local("sums", element, count: plan.blockRows * width)
+    let whole = RegisterTile(rows: plan.tile.rows, vectors: vectors)
+    // The last tile may have rows too many.
+    let restRows = whole.restRows(scope.machine)
+    let waiting = b.local("sums", element, count: (plan.blockRows + restRows - 1) * width)
     let zero = b.constant(element.isFloat ? .float(0) : .int(0), element, lanes: plan.lanes)
-    b.loop("sum", from: b.index(0), to: b.multiply(b.subtract(to, from), width), step: plan.lanes) {
+    let waitingRows = b.add(b.subtract(to, from), restRows - 1)
+    b.loop("sum", from: b.index(0), to: b.multiply(waitingRows, width), step: plan.lanes) {
       b.store(zero, waiting, at: $0)
     }
     let loops = stepped.reductions.dropLast()
 
-    func places(_ tile: RegisterTile, at row: Register) -> [Register] {
-      let first = b.multiply(b.subtract(row, from), width)
-      return (0..<tile.accumulators).map { b.add(first, $0 * plan.lanes) }
+    func places(_ rows: TileRows) -> [Register] {
+      let first = b.multiply(b.subtract(rows.first, from), width)
+      return (0..<(rows.count * vectors)).map { b.add(first, $0 * plan.lanes) }
     }
+    func held(_ rows: TileRows) -> [Register] { places(rows).map { b.load(waiting, at: $0, lanes: plan.lanes) } }
     func part(_ turn: Turn, _ start: Register, _ extent: Int, finish: Bool) {
       let steps = loops.isEmpty ? start : b.add(turn.steps, start)
       let right = unpacked?(offset, steps, extent, vectors) ?? b.add(offset, b.multiply(steps, pitch))
-      plan.tile.forEachTile(builder: b, from: from, to: to, count: plan.rows.value) { count, row in
-        when(turn, isOf: reductions?(row, count).dropLast() ?? loops) {
-          let tile = RegisterTile(rows: count, vectors: vectors)
-          let (base, deltas) = rowOffsets(row, count)
-          var kernel = stepped
-          kernel.reductions = [stepped.reductions[loops.endIndex]]
-          kernel.reductions[0].extent = Dim(extent)
-          if plan.asksAhead && vectors == plan.tile.vectors {
-            if let source {
-              let next = b.add(offset, b.multiply(b.add(steps, extent), pitch))
-              ask(&kernel, of: source, at: next, row: b.subtract(row, from), count: extent * pitch)
-            } else if unpacked == nil {
-              let ahead = plan.tile.ahead(b, row: b.subtract(row, from), lanes: plan.lanes, distance: extent * pitch)
-              kernel.ask(ahead: ahead, of: nil, share: 1)
-            }
+      func summed(_ rows: TileRows) -> [Register] {
+        let (base, deltas) = offsets(rows)
+        var kernel = stepped
+        kernel.reductions = [stepped.reductions[loops.endIndex]]
+        kernel.reductions[0].extent = Dim(extent)
+        if plan.asksAhead, vectors == plan.tile.vectors {
+          if let source {
+            let next = b.add(offset, b.multiply(b.add(steps, extent), pitch))
+            ask(&kernel, rows, from: from, of: source, at: next, count: extent * pitch)
+          } else if unpacked == nil {
+            ask(&kernel, rows, from: from, distance: extent * pitch, interleave: 1)
           }
-          let places = places(tile, at: row)
-          let left = b.add(base, b.multiply(start, scope.index(kernel.reductions[0].lhsStride)))
-          let sums = kernel.accumulators(
-            tile: tile, lhsBase: loops.isEmpty ? left : b.add(left, turn.left), rows: deltas, column: right,
-            masks: [Register?](repeating: nil, count: vectors),
-            initial: places.map { b.load(waiting, at: $0, lanes: plan.lanes) })
-          if finish { return store(row, column, tile, masks, sums) }
-          for (sum, place) in zip(sums, places) { b.store(sum, waiting, at: place) }
+        }
+        let left = b.add(base, b.multiply(start, scope.index(kernel.reductions[0].lhsStride)))
+        return kernel.accumulators(
+          tile: RegisterTile(rows: rows.count, vectors: vectors),
+          lhsBase: loops.isEmpty ? left : b.add(left, turn.left), rows: deltas, column: right,
+          masks: [Register?](repeating: nil, count: vectors), initial: held(rows))
+      }
+      if finish {
+        return forEachTile(from: from, to: to, vectors: vectors, summed) { store($0, column, vectors, masks, $1) }
+      }
+      whole.forEachTile(in: scope, from: from, to: to, count: plan.rows) { rows in
+        when(turn, isOf: reductions?(rows.first, rows.count).dropLast() ?? loops) {
+          for (sum, place) in zip(summed(rows), places(rows)) { b.store(sum, waiting, at: place) }
         }
       }
     }
@@ -215,9 +264,6 @@ struct ProductKernel {
       part(turn, b.index(last), depth - last, finish: loops.isEmpty)
     }
     if loops.isEmpty { return }
-    plan.tile.forEachTile(builder: b, from: from, to: to, count: plan.rows.value) { count, row in
-      let tile = RegisterTile(rows: count, vectors: vectors)
-      store(row, column, tile, masks, places(tile, at: row).map { b.load(waiting, at: $0, lanes: plan.lanes) })
-    }
+    forEachTile(from: from, to: to, vectors: vectors, held) { store($0, column, vectors, masks, $1) }
   }
 }

@@ -31,8 +31,6 @@ struct ProductPlan {
   private static let worthwhileWork = 500_000
   /// Tasks of more than one panel are no larger than this.
   private static let taskWork = 4_000_000
-  /// Operations in the time that a byte of weights takes to come from the last-level cache: what a product of few rows waits for.
-  private static let operationsPerByte = 2
 
   /// A panel that takes more than this part of the second-level cache is done in steps,
   private static let largePanel = 4
@@ -74,7 +72,7 @@ struct ProductPlan {
       tileRows: tile.rows, panelCount: Swift.max(1, ((columns.value ?? 768) + width - 1) / width),
       outer: Swift.max(1, outer.value ?? 1),
       // A panel's arithmetic for one row, and what it costs at least for many: the time in which it is read.
-      rowWork: 2 * k * width, readWork: Self.operationsPerByte * k * width * elementBytes, limit: Self.taskWork)
+      rowWork: 2 * k * width, readWork: machine.operationsPerByte * k * width * elementBytes, limit: Self.taskWork)
     (blockRows, blockPanels) = cut.best
     asksAhead = tile.asksAhead(rows: Swift.min(blockRows, rowCount))
     grain = Swift.max(1, Self.worthwhileWork / cut.work(Swift.min(blockRows, rowCount), blockPanels))

@@ -2,14 +2,14 @@ import SinterCore
 import SinterKernelIR
 
 /// The part of a matrix product that stays in registers: `rows` by `vectors` accumulators, each a whole vector of columns.
-struct RegisterTile: Hashable {
-  var rows: Int
-  var vectors: Int
+package struct RegisterTile: Hashable, Sendable {
+  package var rows: Int
+  package var vectors: Int
 
   /// The tile for a product of `rows` by `columns` elements, where known, on a machine.
   ///
-  /// The model: a step along k costs the greater of its multiply-adds (two a cycle) and its loads (one a row and one a vector, two a
-  /// cycle), and no less than the latency of one multiply-add (four cycles) asks for. Edges count as whole tiles of what is left.
+  /// The model: a step along k costs the greater of its multiply-adds and its loads (one a row and one a vector), and no less than the latency of
+  /// one multiply-add asks for. Edges count as whole tiles of what is left. What measuring has shown of a tile beyond that is its rate.
   /// - Parameters:
   ///   - period: rows after which the left side's offsets are no longer evenly spaced: tiles that cross one cost more to address.
   ///   - rowBytes: from one row of the left side to the next, where known.
@@ -33,8 +33,8 @@ struct RegisterTile: Hashable {
     var bestCost = Double.infinity
     let tiles = all(rows: rowCount, columnVectors: columnVectors, machine: machine)
     let factors = (1...mostRows).map(factor)
-    for tile in tiles where tile.vectors % multiple == 0 && tile.fitsCacheSets(rowBytes) {
-      var cost = tile.cost(rows: rowCount, columnVectors: columnVectors) * factors[tile.rows - 1]
+    for tile in tiles where tile.vectors % multiple == 0 && tile.fitsCacheSets(rowBytes, machine) {
+      var cost = tile.cost(rows: rowCount, columnVectors: columnVectors, machine) * factors[tile.rows - 1]
       if let period, period % tile.rows != 0 { cost *= 1 + 12 / Double(Swift.max(depth * tile.vectors, 1)) }
       if cost < bestCost * 0.995 {
         bestCost = cost
@@ -54,11 +54,21 @@ struct RegisterTile: Hashable {
     }
   }
 
+  /// The tiles that leave few registers unused: for each number of vectors the one with most rows, and the one with one row less.
+  package static func filling(_ machine: Machine) -> [RegisterTile] {
+    (1...8).flatMap { vectors -> [RegisterTile] in
+      let most = Swift.min(mostRows, (machine.vectorRegisters - vectors - 1) / vectors)
+      return [most, most - 1].filter { $0 * vectors >= machine.vectorRegisters / 2 }.map {
+        RegisterTile(rows: $0, vectors: vectors)
+      }
+    }
+  }
+
   /// Tiles for a product of `rows` by `columns` elements, those that the model likes best first.
   static func candidates(rows: Int, columns: Int, lanes: Int, machine: Machine) -> [RegisterTile] {
     let columnVectors = (columns + lanes - 1) / lanes
     let costs = all(rows: rows, columnVectors: columnVectors, machine: machine).map {
-      (tile: $0, cost: $0.cost(rows: rows, columnVectors: columnVectors))
+      (tile: $0, cost: $0.cost(rows: rows, columnVectors: columnVectors, machine))
     }
     return costs.sorted { $0.cost < $1.cost }.map(\.tile)
   }
@@ -68,60 +78,53 @@ struct RegisterTile: Hashable {
     let most = Swift.max(1, (machine.vectorRegisters - vectors - 1) / vectors)
     let rowCount = rows ?? 192
     let candidates = (1...Swift.min(most, mostRows)).map { RegisterTile(rows: $0, vectors: vectors) }.filter {
-      $0.rows <= rowCount && $0.fitsCacheSets(rowBytes)
+      $0.rows <= rowCount && $0.fitsCacheSets(rowBytes, machine)
     }
     return candidates.min { a, b in
-      a.cost(rows: rowCount, columnVectors: vectors) < b.cost(rows: rowCount, columnVectors: vectors)
+      a.cost(rows: rowCount, columnVectors: vectors, machine) < b.cost(rows: rowCount, columnVectors: vectors, machine)
     } ?? RegisterTile(rows: 1, vectors: vectors)
   }
 
   var accumulators: Int { rows * vectors }
 
-  /// A multiply-add takes four cycles, and two begin in each: a tile with fewer accumulators than eight sums every second step along k, or
-  /// every third and so on, apart.
-  var streams: Int { (8 + accumulators - 1) / accumulators }
-  var hasStreams: Bool { streams > 1 }
+  /// A sum can be added to only every few cycles, in each of which several multiply-adds begin: with fewer accumulators than that, some cycles
+  /// begin none.
+  static func leastAccumulators(_ machine: Machine) -> Int { machine.multiplyAddLatency * machine.multiplyAddsPerCycle }
+
+  /// The sums that a tile keeps of each element: a tile of few accumulators sums every second step along k, or every third and so on, apart.
+  func streams(_ machine: Machine) -> Int { (Self.leastAccumulators(machine) + accumulators - 1) / accumulators }
 
   /// Rows up to which a product is bound by reading its right side.
   static let fewRows = 4
 
-  /// Whether the lines that a step reads on the left stay in the first-level cache until the next step. Lines a multiple of 4096 bytes apart
-  /// share one of its sets, which hold eight lines or more; a set that one more crowds still serves well.
-  private func fitsCacheSets(_ rowBytes: Int?) -> Bool {
+  /// Whether the lines that a step reads on the left stay in the first-level cache until the next step. Lines a multiple of `level1Stride`
+  /// apart share one of its sets; a set that one more than it holds crowd still serves well.
+  private func fitsCacheSets(_ rowBytes: Int?, _ machine: Machine) -> Bool {
     guard let rowBytes, rowBytes > 0 else { return true }
-    var (a, b) = (rowBytes, 4096)
+    let stride = machine.level1Stride
+    var (a, b) = (rowBytes, stride)
     while b > 0 { (a, b) = (b, a % b) }
-    let apart = 4096 / Swift.min(a, 4096)
-    return (rows + apart - 1) / apart <= 9
+    let apart = stride / Swift.min(a, stride)
+    return (rows + apart - 1) / apart <= machine.level1Ways + 1
   }
 
   /// Cycles for one step along k over the whole product.
-  func cost(rows: Int, columnVectors: Int) -> Double {
+  package func cost(rows: Int, columnVectors: Int, _ machine: Machine) -> Double {
     func step(_ r: Int, _ v: Int) -> Double {
-      let arithmetic = Double(r * v) / 2
-      let loads = Double(r + v) / 2
-      return Swift.max(arithmetic, loads, 4) + 0.25
+      let arithmetic = Double(r * v) / Double(machine.multiplyAddsPerCycle)
+      let loads = Double(r + v) / Double(machine.loadsPerCycle)
+      return Swift.max(arithmetic, loads, Double(machine.multiplyAddLatency)) + 0.25
     }
+    let rate = machine.rate(rows: self.rows, vectors: vectors)
     func column(_ v: Int) -> Double {
       // Rows that do not fill a tile are done all at once.
       let left = rows % self.rows
-      return Double(rows / self.rows) * step(self.rows, v) + (left > 0 ? step(left, v) : 0)
+      return (Double(rows / self.rows) * step(self.rows, v) + (left > 0 ? step(left, v) : 0)) / rate
     }
     var total = Double(columnVectors / vectors) * column(vectors)
     let tail = columnVectors % vectors
     if tail > 0 { total += column(tail) }
     return total
-  }
-
-  /// Halves down to one, for a number of rows known only at run time.
-  var halves: [Int] {
-    var sizes: [Int] = []
-    var size = 1
-    while size < rows {
-      sizes.insert(size, at: 0)
-      size *= 2
-    }
-    return sizes
   }
 }
 
@@ -134,32 +137,5 @@ extension RegisterTile {
   func ahead(_ b: KernelBuilder, row: Register, lanes: Int, distance: Int) -> Register {
     let vector = b.binary(.minimum, b.binary(.floorDivide, row, b.index(rows)), b.index(vectors - 1))
     return b.add(b.multiply(vector, lanes), distance)
-  }
-
-  /// Walks rows a tile at a time; what is left is one smaller tile, or several where its size is known only at run time.
-  ///
-  /// - Parameters:
-  ///   - count: the number of rows all together, of which `from` to `to` may be a part that begins with a whole tile.
-  ///   - work: gets the number of rows of a tile and the first one.
-  func forEachTile(builder b: KernelBuilder, from: Register, to: Register, count: Int?, _ work: (Int, Register) -> Void)
-  {
-    let whole = b.multiply(b.binary(.floorDivide, b.subtract(to, from), b.index(rows)), rows)
-    let end = b.add(from, whole)
-    b.loop("row", from: from, to: end, step: rows) { work(rows, $0) }
-    if let count {
-      let rest = count % rows
-      if rest > 0 { b.when(b.compare(.less, end, to)) { work(rest, end) } }
-      return
-    }
-    var at = end
-    for half in halves {
-      at =
-        b.branch(
-          b.compare(.lessOrEqual, b.add(at, half), to),
-          then: {
-            work(half, at)
-            return [b.add(at, half)]
-          }, otherwise: { [at] })[0]
-    }
   }
 }

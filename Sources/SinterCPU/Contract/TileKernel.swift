@@ -4,6 +4,8 @@ import SinterKernelIR
 /// What sums the tiles of a product.
 protocol TileSums {
   var scope: KernelScope { get }
+  /// The type of the sums.
+  var accumulate: ElementType { get }
   /// The reduced axes, from the outermost to the innermost.
   var reductions: [TileKernel.Reduction] { get set }
 
@@ -144,7 +146,7 @@ struct TileKernel: TileSums {
     }
     if first.extent == 1 { return descend(loops.dropFirst(), tile, rows, lhsOffset, rhsOffset, masks, sums) }
     let count = first.turns == nil ? first.extent.value : nil
-    if loops.count == 1, let count, let streams = Self.streams(usualTile, depth: count) {
+    if loops.count == 1, let count, let streams = streams(usualTile, depth: count) {
       return multiply(tile, count, streams, first, rows, lhsOffset, rhsOffset, masks, sums)
     }
     // A short loop is not worth its turns.
@@ -160,8 +162,9 @@ struct TileKernel: TileSums {
   }
 
   /// The sums that a tile keeps apart, if several.
-  private static func streams(_ tile: RegisterTile, depth: Int) -> Int? {
-    tile.hasStreams && depth >= 4 * tile.streams ? tile.streams : nil
+  private func streams(_ tile: RegisterTile, depth: Int) -> Int? {
+    let streams = tile.streams(scope.machine)
+    return streams > 1 && depth >= 4 * streams ? streams : nil
   }
 
   /// `depth` steps in `streams` interleaved sums, which are added at the end, neighbours first.

@@ -43,42 +43,85 @@ struct TileStore {
   }
 
   /// - Parameters:
-  ///   - row: the index of the tile's first row within its group; `column` likewise.
+  ///   - rows: by their index within their group; the columns likewise, `column` being the first one.
+  ///   - vectors: vectors of columns; those of all groups.
   ///   - masks: for each vector of elements, the lanes that exist; nil where all do.
   ///   - rowFirst: the axis of the result at which the rows' axes begin; `columnFirst` likewise.
   func emit(
-    tile: RegisterTile, lanes: Int, row: Register, column: Register, masks: [Register?], sums: [Register],
+    rows: TileRows, vectors: Int, lanes: Int, column: Register, masks: [Register?], sums: TileResult,
     rowGroup: CollapsedAxes.Group, rowFirst: Int, columnGroup: CollapsedAxes.Group, columnFirst: Int
   ) {
     let b = scope.builder
+    let (rowSymbol, columnSymbol) = (scope.newSymbol(), scope.newSymbol())
+    var place = self
+    place.extents[rowSymbol] = rowGroup.extent
+    place.extents[columnSymbol] = columnGroup.extent
+    place.set(rowGroup, first: rowFirst, index: Dim(rowSymbol))
+    place.set(columnGroup, first: columnFirst, index: columnOffset + Dim(columnSymbol))
+    let asBytes = bytesEpilogue
+    let emitter = (asBytes ?? epilogue).map {
+      BodyEmitter($0, scope: scope, axes: place.axes, extents: place.extents)
+    }
+    let flat = IndexSimplifier(extents: place.extents).simplified(
+      zip(place.axes, TensorType.strides(shape)).reduce(Dim(0)) { $0 + $1.0 * $1.1 })
+    let results = [result] + furtherResults
+    let outputs = results.map { (memory: scope.memory($0, .write), element: scope.values[$0].type.element) }
+
+    /// The finished vectors of one row, and where they go.
+    func finished(_ row: Register, _ sums: ArraySlice<Register>) -> [(
+      values: [Register], at: Register, mask: Register?
+    )] {
+      scope.bind(rowSymbol, to: row)
+      let count = sums.count / groups
+      return (0..<count).map { v in
+        scope.bind(columnSymbol, to: b.add(column, v * lanes))
+        var values = (0..<groups).map { sums[sums.startIndex + $0 * count + v] }
+        if let emitter {
+          values = emitter.emit(lanes: .init(columnSymbol, count: lanes, mask: masks[v]), accumulators: values)
+        }
+        if asBytes == nil { values = zip(values, outputs).map { b.cast($0, to: $1.element) } }
+        return (values, scope.index(flat), masks[v])
+      }
+    }
     func store(_ rows: [(row: Register, sums: ArraySlice<Register>)]) {
       // All values before the first store, so that what rows share is read once.
-      let stores = rows.flatMap { row, sums in
-        vectors(
-          row: row, column: column, lanes: lanes, masks: masks, sums: sums, rowGroup: rowGroup, rowFirst: rowFirst,
-          columnGroup: columnGroup, columnFirst: columnFirst)
+      let stores = rows.flatMap { finished($0.row, $0.sums) }
+      if asBytes != nil {
+        return storeBytes(stores.map { ($0.values[0], $0.at, $0.mask) }, outputs[0].memory, lanes)
       }
-      let outputs = ([result] + furtherResults).map { scope.memory($0, .write) }
-      if bytesEpilogue != nil { return storeBytes(stores.map { ($0.values[0], $0.at, $0.mask) }, outputs[0], lanes) }
       for vector in stores {
-        for (value, output) in zip(vector.values, outputs) { b.store(value, output, at: vector.at, mask: vector.mask) }
+        for (value, output) in zip(vector.values, outputs) {
+          b.store(value, output.memory, at: vector.at, mask: vector.mask)
+        }
       }
     }
-    guard let epilogue, epilogue.cost >= Self.costOfLoop, tile.rows > 2 else {
-      return store((0..<tile.rows).map { (b.add(row, $0), sums[($0 * tile.vectors)..<(($0 + 1) * tile.vectors)]) })
+    /// Row by row from memory.
+    func store(from scratch: Memory) {
+      // Bytes of two rows fill a vector.
+      let areTwo =
+        asBytes != nil && rows.existing == nil && rows.count % 2 == 0 && vectors * lanes <= scope.machine.lanes(.i16)
+      let step = areTwo ? 2 : 1
+      b.loop("row", from: b.index(0), to: rows.existing ?? b.index(rows.count), step: step) { r in
+        store(
+          (0..<step).map { part in
+            let first = b.multiply(b.add(r, part), vectors * lanes)
+            let loaded = (0..<vectors).map { b.load(scratch, at: b.add(first, $0 * lanes), lanes: lanes) }
+            return (b.add(rows.first, b.add(r, part)), loaded[...])
+          })
+      }
     }
-    // Beside all accumulators there would be no registers for a long epilogue: it runs row by row from memory.
-    let scratch = b.local("tile", b.type(sums[0]).element, count: sums.count * lanes)
-    for (index, sum) in sums.enumerated() { b.store(sum, scratch, at: b.index(index * lanes)) }
-    // Bytes of two rows fill a vector.
-    let step = bytesEpilogue != nil && tile.rows % 2 == 0 && tile.vectors * lanes <= scope.machine.lanes(.i16) ? 2 : 1
-    b.loop("row", from: b.index(0), to: b.index(tile.rows), step: step) { r in
-      store(
-        (0..<step).map { part in
-          let first = b.multiply(b.add(r, part), tile.vectors * lanes)
-          let loaded = (0..<tile.vectors).map { b.load(scratch, at: b.add(first, $0 * lanes), lanes: lanes) }
-          return (b.add(row, b.add(r, part)), loaded[...])
-        })
+    switch sums {
+    case .memory(let scratch): store(from: scratch)
+    case .registers(let sums):
+      guard rows.count > 2 && (isLong || flat.dividesByOpenSize) || rows.existing != nil else {
+        return store(
+          (0..<rows.count).map { (b.add(rows.first, $0), sums[($0 * vectors)..<(($0 + 1) * vectors)]) })
+      }
+      // Beside all accumulators there would be no registers for a long epilogue: it runs row by row from memory. So does what is long because
+      // of its indices, and the rows of a tile that may have too many.
+      let scratch = b.local("tile", b.type(sums[0]).element, count: sums.count * lanes)
+      for (index, sum) in sums.enumerated() { b.store(sum, scratch, at: b.index(index * lanes)) }
+      store(from: scratch)
     }
   }
 
@@ -116,36 +159,25 @@ struct TileStore {
     }
   }
 
+  /// Whether the epilogue gets a loop of its own.
+  var isLong: Bool { (epilogue?.cost ?? 0) >= Self.costOfLoop }
   /// Instructions from which on an epilogue gets a loop of its own.
   private static let costOfLoop = 16
+}
 
-  /// The finished vectors of one row, and where they go.
-  private func vectors(
-    row: Register, column: Register, lanes: Int, masks: [Register?], sums: ArraySlice<Register>,
-    rowGroup: CollapsedAxes.Group, rowFirst: Int, columnGroup: CollapsedAxes.Group, columnFirst: Int
-  ) -> [(values: [Register], at: Register, mask: Register?)] {
-    let b = scope.builder
-    let strides = TensorType.strides(shape)
-    let rowSymbol = scope.bind(row)
-    let count = sums.count / groups
-    return (0..<count).map { v in
-      let columnSymbol = scope.bind(b.add(column, v * lanes))
-      var place = self
-      place.extents[rowSymbol] = rowGroup.extent
-      place.extents[columnSymbol] = columnGroup.extent
-      place.set(rowGroup, first: rowFirst, index: Dim(rowSymbol))
-      place.set(columnGroup, first: columnFirst, index: columnOffset + Dim(columnSymbol))
-      var values = (0..<groups).map { sums[sums.startIndex + $0 * count + v] }
-      if let epilogue = bytesEpilogue ?? epilogue {
-        let emitter = BodyEmitter(epilogue, scope: scope, axes: place.axes, extents: place.extents)
-        values = emitter.emit(lanes: .init(columnSymbol, count: lanes, mask: masks[v]), accumulators: values)
+extension Dim {
+  /// Whether it takes a division by a number that is known only at run time: a dozen instructions and more.
+  fileprivate var dividesByOpenSize: Bool {
+    terms.contains { term in
+      term.factors.contains { atom in
+        switch atom {
+        case .quotient(let a, let b), .remainder(let a, let b): b.value == nil || a.dividesByOpenSize
+        case .minimum(let a, let b), .maximum(let a, let b), .joint(let a, let b), .place(let a, let b),
+          .product(let a, let b):
+          a.dividesByOpenSize || b.dividesByOpenSize
+        case .symbol, .overflow: false
+        }
       }
-      let flat = zip(place.axes, strides).reduce(Dim(0)) { $0 + $1.0 * $1.1 }
-      let at = scope.index(IndexSimplifier(extents: place.extents).simplified(flat))
-      let results =
-        bytesEpilogue != nil
-        ? values : zip(values, [result] + furtherResults).map { b.cast($0, to: scope.values[$1].type.element) }
-      return (results, at, masks[v])
     }
   }
 }

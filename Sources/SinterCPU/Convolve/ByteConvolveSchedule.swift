@@ -80,7 +80,7 @@ struct ByteConvolveSchedule {
       accumulate: .i32, lanes: lanes, reductions: steps.loops, isPacked: true, usualTile: tile, operation: operation,
       tail: steps.tail)
     let base = scope.index(groupIndex * Dim(channels.perGroup))
-    let product = ProductKernel(
+    var product = ProductKernel(
       plan: plan, kernel: kernel, packed: layout, rhsBase: scope.index(groupIndex * Dim(layout.count)),
       rowOffsets: { pixels.offsets(first: $0, count: $1, base: base, tileRows: tile.rows, scope) })
     var store = TileStore(
@@ -89,9 +89,10 @@ struct ByteConvolveSchedule {
     if let group { store.extents[group] = Dim(channels.groups) }
     store.columnOffset = groupIndex * Dim(columns)
     let columnGroup = CollapsedAxes.Group(axes: 0..<1, extent: Dim(columns), strides: [1])
-    product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
+    product.storesLong = store.isLong
+    product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { rows, column, vectors, masks, sums in
       store.emit(
-        tile: tile, lanes: lanes, row: row, column: column, masks: masks, sums: sums, rowGroup: pixels.rows,
+        rows: rows, vectors: vectors, lanes: lanes, column: column, masks: masks, sums: sums, rowGroup: pixels.rows,
         rowFirst: 0,
         columnGroup: columnGroup, columnFirst: rank + 1)
     }

@@ -222,9 +222,11 @@ struct ConvolveSchedule {
     if let group { store.extents[group] = Dim(channels.groups) }
     store.columnOffset = groupIndex * Dim(columns)
     let columnGroup = CollapsedAxes.Group(axes: 0..<1, extent: Dim(columns), strides: [1])
-    product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
+    product.storesLong = store.isLong
+    product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { rows, column, vectors, masks, sums in
       store.emit(
-        tile: tile, lanes: storeLanes, row: row, column: column, masks: masks, sums: sums, rowGroup: pixels.rows,
+        rows: rows, vectors: vectors, lanes: storeLanes, column: column, masks: masks, sums: sums,
+        rowGroup: pixels.rows,
         rowFirst: 0,
         columnGroup: columnGroup, columnFirst: rank + 1)
     }

@@ -263,8 +263,9 @@ private struct DepthwiseKernel {
       scope: scope, epilogue: form.epilogue, result: result, shape: shape, axes: line.symbols.map { Dim($0) } + [0, 0],
       extents: Dictionary(uniqueKeysWithValues: zip(line.symbols, shape)))
     store.emit(
-      tile: RegisterTile(rows: sums.count, vectors: 1), lanes: lanes, row: pixel, column: line.channel,
-      masks: [line.mask], sums: sums, rowGroup: .init(axes: 0..<1, extent: shape[rank], strides: [1]), rowFirst: rank,
+      rows: TileRows(count: sums.count, first: pixel, existing: nil), vectors: 1, lanes: lanes, column: line.channel,
+      masks: [line.mask], sums: .registers(sums), rowGroup: .init(axes: 0..<1, extent: shape[rank], strides: [1]),
+      rowFirst: rank,
       columnGroup: .init(axes: 0..<1, extent: Dim(channels), strides: [1]), columnFirst: rank + 1)
   }
 }

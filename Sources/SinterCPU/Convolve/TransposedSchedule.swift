@@ -266,20 +266,20 @@ struct TransposedSchedule {
       })
     let store = store(phase, group, scope, context)
     let columnGroup = CollapsedAxes.Group(axes: 0..<1, extent: Dim(columns), strides: [1])
-    product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { row, column, tile, masks, sums in
-      func emit(_ tile: RegisterTile, _ row: Register, _ sums: [Register]) {
+    product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { tileRows, column, vectors, masks, sums in
+      func emit(_ own: TileRows, _ sums: TileResult) {
         store.emit(
-          tile: tile, lanes: storeLanes, row: row, column: column, masks: masks, sums: sums, rowGroup: rows,
+          rows: own, vectors: vectors, lanes: storeLanes, column: column, masks: masks, sums: sums, rowGroup: rows,
           rowFirst: 0,
           columnGroup: columnGroup, columnFirst: rank + 1)
       }
-      if axes.allSatisfy(\.isEven) { return emit(tile, row, sums) }
-      for r in 0..<tile.rows {
-        let at = b.add(row, r)
+      if axes.allSatisfy(\.isEven) { return emit(tileRows, sums) }
+      guard case .registers(let sums) = sums else { return }
+      tileRows.forEach(b) { r in
+        let at = b.add(tileRows.first, r)
         b.when(exists(at, pixels, phase, scope)) {
           emit(
-            RegisterTile(rows: 1, vectors: tile.vectors), at, Array(sums[(r * tile.vectors)..<((r + 1) * tile.vectors)])
-          )
+            TileRows(count: 1, first: at, existing: nil), .registers(Array(sums[(r * vectors)..<((r + 1) * vectors)])))
         }
       }
     }

@@ -91,7 +91,7 @@ struct ElementPlan {
     var open = Set(outer.map(\.symbol))
     emitter.hoist(open, loads: true)
     let lanes = vectorWidth(element)
-    let unroll = cost <= 4 ? 4 : cost <= 12 ? 2 : 1
+    let unroll = unroll(lanes: lanes, cost: cost)
 
     func nest(_ position: Int) {
       let axis = axes[position]
@@ -118,6 +118,14 @@ struct ElementPlan {
     }
     nest(split.outerCount)
     return (split.tasks, TaskSplit.grain(elementsPerTask: split.perTask, cost: cost))
+  }
+
+  /// Copies of the body in a turn of the innermost loop: several of what is short, unless one has several vectors as it is, or checks.
+  private func unroll(lanes: Int, cost: Int) -> Int {
+    let mayFail = body.exprs.contains { if case .checked = $0.node { true } else { false } }
+    let widest = body.exprs.map { if case .load = $0.node { $0.type.bits } else { 0 } }.max() ?? 0
+    if mayFail || lanes * widest > 2 * scope.machine.vectorBits { return 1 }
+    return cost <= 4 ? 4 : cost <= 12 ? 2 : 1
   }
 
   /// Lanes: a whole vector, or the next power of two above a short axis.

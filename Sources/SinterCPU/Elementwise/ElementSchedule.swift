@@ -20,13 +20,30 @@ enum ElementSchedule {
         emitter.store(emitter.emit(lanes: lanes)[0], to: output, at: plan.flat, lanes: lanes)
       }
     let count = type.count
-    // Checks that are the same for a row are made before its elements: where there are none, nothing is checked.
-    let mayFail = form.body.exprs.contains { if case .checked = $0.node { true } else { false } }
-    let parts =
-      mayFail && (count.bounds(context.program.ranges).lower ?? 0) < 1 ? tasks.count * Dim.min(count, 1) : tasks.count
     try context.append(
-      scope, tasks: parts, grain: tasks.grain, flops: count * Dim(form.body.flops),
+      scope, tasks: withElements(tasks.count, of: type.shape, form.body, context), grain: tasks.grain, flops: count * Dim(form.body.flops),
       bytes: context.bytes(reading: form.body.operands, writing: result), name: plan.name("element", type))
+  }
+
+  /// The tasks that have elements. Loads and checks that are the same for a row are made before its elements: where there are none, nothing is
+  /// read or checked.
+  private static func withElements(_ tasks: Dim, of shape: [Dim], _ body: Body, _ context: ScheduleContext) -> Dim {
+    let looksAhead = body.exprs.contains { expr in
+      switch expr.node {
+      case .load, .checked: true
+      default: false
+      }
+    }
+    /// Whether there are no tasks where a size is zero, which is a product of symbols.
+    func vanish(_ size: Dim) -> Bool {
+      guard size.constant == 0, size.terms.count == 1 else { return false }
+      return size.terms[0].factors.allSatisfy { factor in
+        guard case .symbol(let symbol) = factor else { return false }
+        return tasks.substituting { $0 == symbol ? 0 : nil } == 0
+      }
+    }
+    let maybeEmpty = shape.filter { ($0.bounds(context.program.ranges).lower ?? 0) < 1 && !vanish($0) }
+    return looksAhead ? maybeEmpty.reduce(tasks) { $0 * Dim.min($1, 1) } : tasks
   }
 
   /// Parts of the result one after another in one grid of tasks: concatenations, whose parts have bodies without
@@ -45,7 +62,8 @@ enum ElementSchedule {
         piece.body, shape: piece.shape, strides: strides,
         offset: zip(strides, piece.starts).reduce(Dim(0)) { $0 + $1.0 * Dim($1.1) }, scope: scope)
       let turning = plan.turning(type.element)
-      let count = turning.map { plan.tasks($0) } ?? plan.tasks(isPacked: false)
+      let all = turning.map { plan.tasks($0) } ?? plan.tasks(isPacked: false)
+      let count = withElements(all, of: piece.shape, piece.body, context)
       let first = scope.dim(tasks)
       let isHere = builder.binary(
         .and, builder.compare(.greaterOrEqual, builder.task, first),

@@ -124,7 +124,7 @@ package final class KernelScope {
 
   /// The value of index arithmetic over bound symbols and sizes.
   package func index(_ dim: Dim) -> Register {
-    if isSize(dim) { return self.dim(dim) }
+    if isSize(dim) { return self.dim(dim.dividingByOneForZero) }
     // Terms with the same loop indices in them share one coefficient, which the host computes.
     var sum = Dim(dim.constant)
     var groups: [(factors: [Dim.Atom], coefficient: Dim)] = []
@@ -147,11 +147,11 @@ package final class KernelScope {
         product = product.map { builder.multiply($0, value) } ?? value
       }
       guard let product else { continue }
-      let term = builder.multiply(product, self.dim(group.coefficient))
+      let term = builder.multiply(product, self.dim(group.coefficient.dividingByOneForZero))
       total = total.map { builder.add($0, term) } ?? term
     }
-    guard let total else { return self.dim(sum) }
-    return builder.add(total, self.dim(sum))
+    guard let total else { return self.dim(sum.dividingByOneForZero) }
+    return builder.add(total, self.dim(sum.dividingByOneForZero))
   }
 
   private func atom(_ atom: Dim.Atom) -> Register {

@@ -72,21 +72,30 @@ extension KernelScope {
     }
     var at = stretch.from
     if lanes > 1 {
-      if unroll > 1 {
-        let end = whole(lanes * unroll)
-        builder.loop(name, from: at, to: end, step: lanes * unroll) { index in
-          for copy in 0..<unroll { work(builder.add(index, copy * lanes), lanes, nil) }
-        }
-        at = end
+      let end = whole(lanes * unroll)
+      builder.loop(name, from: at, to: end, step: lanes * unroll) { index in
+        for copy in 0..<unroll { work(builder.add(index, copy * lanes), lanes, nil) }
       }
-      let end = whole(lanes)
-      builder.loop(name, from: at, to: end, step: lanes) { work($0, lanes, nil) }
       at = end
       if machine.hasMasks {
-        builder.when(builder.compare(.less, at, stretch.to)) {
-          work(at, lanes, prefixMask(builder.subtract(stretch.to, at), lanes: lanes))
+        // A few vectors, each of which may be the last: one copy of the code.
+        func rest(_ index: Register) {
+          let left = builder.subtract(stretch.to, index)
+          work(
+            index, lanes,
+            prefixMask(unroll > 1 ? builder.binary(.minimum, left, builder.index(lanes)) : left, lanes: lanes))
+        }
+        if unroll > 1 {
+          builder.loop(name + ".rest", from: at, to: stretch.to, step: lanes, rest)
+        } else {
+          builder.when(builder.compare(.less, at, stretch.to)) { rest(at) }
         }
         return
+      }
+      if unroll > 1 {
+        let end = whole(lanes)
+        builder.loop(name, from: at, to: end, step: lanes) { work($0, lanes, nil) }
+        at = end
       }
     }
     builder.loop(name + ".rest", from: at, to: stretch.to) { work($0, 1, nil) }

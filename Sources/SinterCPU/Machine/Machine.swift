@@ -3,9 +3,15 @@ import SinterForms
 import SinterKernelIR
 
 /// A processor as a table of numbers: all that schedules know of it.
+///
+/// Known processors have rows of their own (`Machine+Table.swift`); `sinter inspect --machine` prints one, `sinter tune-machine` measures
+/// the one at hand and writes a file that `--machine` reads (`Machine+Numbers.swift` names what may stand in it).
 package struct Machine: Hashable, Sendable {
-  /// The name as LLVM and `--cpu` have it.
+  /// The row's name: a processor as `--cpu` has it, or what a file calls itself.
   package var name: String
+
+  // MARK: Instructions
+
   /// Bits of a vector register.
   package var vectorBits: Int
   /// How many vector registers there are.
@@ -14,16 +20,42 @@ package struct Machine: Hashable, Sendable {
   package var hasMasks: Bool
   /// Multiply-add in one instruction, rounded once.
   package var hasMultiplyAdd: Bool
-  /// Bytes of the caches of one core, and of the share that a core has of the last one.
-  package var level1, level2, level3: Int
   /// How tiles multiply and add.
   package var tileOperations: [TileOperation] = [
     .multiplyAdd(.f32), .multiplyAdd(.f64), .multiplyAdd(.i32), .widenedByteDot,
   ]
+
+  // MARK: The core
+
+  /// Multiply-adds of whole vectors that begin in a cycle; schedules count time in cycles of so many.
+  package var multiplyAddsPerCycle = 2
+  /// Cycles until a sum can be added to again.
+  package var multiplyAddLatency = 4
+  /// Loads of whole vectors, or of one element for all lanes, that begin in a cycle.
+  package var loadsPerCycle = 2
+
+  // MARK: Caches and memory
+
+  /// Bytes of the caches of one core, and of the share that a core has of the last one.
+  package var level1, level2, level3: Int
+  /// Lines that one set of the first-level cache holds.
+  package var level1Ways = 8
+  /// Bytes of weights for which a task of transforms is charged a cycle: arithmetic hides most of what they take to come.
+  package var weightBytesPerCycle = 64.0
+  /// What one core reads in a cycle from the last-level cache, and from memory.
+  package var level3BytesPerCycle = 64.0
+  package var memoryBytesPerCycle = 8.0
+  /// Floating-point operations in the time that a byte of weights takes to come from the last-level cache: what products of few rows wait for.
+  package var operationsPerByte = 2
+
+  // MARK: What measuring has shown
+
   /// How often an element of a computed side of a product must be multiplied for packing to pay.
   package var packedReuse = 64
   /// How many bytes ahead of what is read a stream of packed integers asks for: what the processor foresees by itself ends with a page.
   package var streamAhead = 8 << 10
+  /// How fast register tiles of f32 are beside what counting their instructions tells; none: as counted.
+  package var tileRates: [TileRate] = []
 
   package init(
     name: String, vectorBits: Int, vectorRegisters: Int, hasMasks: Bool, hasMultiplyAdd: Bool, level1: Int = 32 << 10,
@@ -39,20 +71,6 @@ package struct Machine: Hashable, Sendable {
     self.level3 = level3
   }
 
-  /// AVX-512.
-  package static let x86_64_v4 = Machine(
-    name: "x86-64-v4", vectorBits: 512, vectorRegisters: 32, hasMasks: true, hasMultiplyAdd: true)
-  /// AVX2 and FMA.
-  package static let x86_64_v3 = Machine(
-    name: "x86-64-v3", vectorBits: 256, vectorRegisters: 16, hasMasks: false, hasMultiplyAdd: true, level2: 512 << 10)
-  /// SSE4.2.
-  package static let x86_64_v2 = Machine(
-    name: "x86-64-v2", vectorBits: 128, vectorRegisters: 16, hasMasks: false, hasMultiplyAdd: false,
-    level2: 256 << 10)
-  /// Any 64-bit processor with vectors of 128 bits.
-  package static let generic = Machine(
-    name: "generic", vectorBits: 128, vectorRegisters: 16, hasMasks: false, hasMultiplyAdd: false, level2: 256 << 10)
-
   /// How many elements of a type fill a vector.
   package func lanes(_ element: ElementType) -> Int { Swift.max(1, vectorBits / Swift.max(8, element.bits)) }
 
@@ -62,4 +80,21 @@ package struct Machine: Hashable, Sendable {
     while let columns, columns > 0, columns <= lanes / 2 { lanes /= 2 }
     return lanes
   }
+
+  /// Lines so many bytes apart share a set of the first-level cache.
+  var level1Stride: Int { Swift.max(64, level1 / Swift.max(1, level1Ways)) }
+
+  /// The rate of a tile: that of the measured tile with as many vectors whose rows are nearest; 1 where there is none.
+  func rate(rows: Int, vectors: Int) -> Double {
+    tileRates.filter { $0.vectors == vectors }.min { abs($0.rows - rows) < abs($1.rows - rows) }?.rate ?? 1
+  }
+}
+
+/// How fast a register tile is beside the fastest, both as measured and by what counting instructions tells of them.
+package struct TileRate: Hashable, Sendable, Codable {
+  package var rows, vectors: Int
+  /// 1: as the fastest; 0.9: takes 1.11 times as long as counted.
+  package var rate: Double
+
+  package init(_ rows: Int, _ vectors: Int, _ rate: Double) { (self.rows, self.vectors, self.rate) = (rows, vectors, rate) }
 }

@@ -13,6 +13,9 @@ package struct ScheduleChoice: Hashable, Sendable, CustomStringConvertible {
 
   var algorithm: Algorithm
 
+  init(algorithm: Algorithm) { self.algorithm = algorithm }
+  package init(_ tile: RegisterTile) { algorithm = .tile(tile) }
+
   package var isWinograd: Bool { if case .winograd = algorithm { true } else { false } }
 
   var tile: RegisterTile? { if case .tile(let tile) = algorithm { tile } else { nil } }

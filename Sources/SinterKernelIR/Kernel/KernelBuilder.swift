@@ -11,10 +11,17 @@ package final class KernelBuilder {
   /// Scalar constants by value, per open block, so that each is made once.
   private var constants: [[ConstantKey: Register]] = [[:]]
   private var known: [Register: Scalar] = [:]
+  /// Index arithmetic that is written already, per open block: schedules ask for the same sums and products again and again.
+  private var indices: [[IndexKey: Register]] = [[:]]
 
   private struct ConstantKey: Hashable {
     let scalar: Scalar
     let type: RegisterType
+  }
+
+  private struct IndexKey: Hashable {
+    let function: BinaryFunction
+    let a, b: Register
   }
 
   /// Whether the processor multiplies and adds in one instruction. Where it does not, `multiplyAdd` would be a call.
@@ -108,9 +115,15 @@ package final class KernelBuilder {
   }
 
   package func binary(_ function: BinaryFunction, _ a: Register, _ b: Register) -> Register {
-    if type(a) == RegisterType(.i64), let simpler = simplifiedIndex(function, a, b) { return simpler }
+    let isIndex = type(a) == RegisterType(.i64)
+    let key = IndexKey(function: function, a: a, b: b)
+    if isIndex {
+      if let simpler = simplifiedIndex(function, a, b) { return simpler }
+      for block in indices { if let register = block[key] { return register } }
+    }
     let result = new(type(a))
     emit(.binary(result, function, a, b))
+    if isIndex { indices[indices.count - 1][key] = result }
     return result
   }
 
@@ -322,10 +335,12 @@ package final class KernelBuilder {
   private func push() {
     open.append([])
     constants.append([:])
+    indices.append([:])
   }
 
   private func pop() -> Block {
     constants.removeLast()
+    indices.removeLast()
     return Block(open.removeLast())
   }
 }

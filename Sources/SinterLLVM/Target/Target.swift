@@ -25,7 +25,7 @@ public struct Target: Hashable, Sendable {
     self.tuning = tuning
     instructionSet = level.rawValue
     self.extensions = extensions.map(\.llvm)
-    self.machine = machine ?? level.machine
+    self.machine = machine ?? Machine.row(of: tuning, on: level.machine)
     requiredFeatures = level.features + extensions.map(\.cpuinfo)
     if byteDotLanes.contains(self.machine.lanes(.i32)) {
       self.machine.tileOperations = self.machine.tileOperations.map { $0 == .widenedByteDot ? .byteDot : $0 }
@@ -37,8 +37,8 @@ public struct Target: Hashable, Sendable {
   /// LLVM's spelling of `extensions`: `+avx512vnni,+gfni`.
   var featureString: String { extensions.map { "+" + $0 }.joined(separator: ",") }
 
-  /// What a library says it was built for.
-  public var description: String { "\(triple) \(processor)" }
+  /// What a library says it was built for: the system, the processor, and the row of the table of machines that schedules went by.
+  public var description: String { "\(triple) \(processor), scheduled for \(machine.name)" }
   var processor: String { name == "host" ? tuning : name }
 
   /// Half-precision conversion is an instruction.
@@ -123,8 +123,8 @@ public struct Target: Hashable, Sendable {
     let features = hostFeatures()
     let level = Level.allCases.last { $0.llvmFeatures.isSubset(of: features) } ?? .v1
     let extensions = Extension.all.filter { features.contains($0.llvm) && $0.least <= level }
-    var machine = level.machine
-    machine.name = "host"
+    let tuning = hostName()
+    var machine = Machine.row(of: tuning, on: level.machine)
     for (cache, bytes) in hostCaches() {
       switch cache {
       case 1: machine.level1 = bytes
@@ -132,7 +132,7 @@ public struct Target: Hashable, Sendable {
       default: machine.level3 = bytes
       }
     }
-    return Target(name: "host", level: level, tuning: hostName(), extensions: extensions, machine: machine)
+    return Target(name: "host", level: level, tuning: tuning, extensions: extensions, machine: machine)
   }
 
   private static func hostName() -> String {

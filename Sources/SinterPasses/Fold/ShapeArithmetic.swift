@@ -21,7 +21,11 @@ extension RewriteRule {
     guard captures.count == first + inputs.bodies[1].inputs.count else { return nil }
     let taken =
       condition != 0 ? (inputs.bodies[0], captures.prefix(first)) : (inputs.bodies[1], captures.dropFirst(first))
-    return try site.build { try $0.splice(taken.0, Array(taken.1)) }
+    // Where something else needs sizes that this branch does not give, the check behind it refuses every run: it stays.
+    let fits = zip(taken.0.outputs, site.outputs).allSatisfy {
+      taken.0.type(of: $0.value).agrees(with: site.fact($1).type)
+    }
+    return fits ? try site.build { try $0.splice(taken.0, Array(taken.1)) } : nil
   }
 
   static let knownContents = RewriteRule("known contents = a constant", at: []) { site in

@@ -9,7 +9,7 @@ struct WinogradCut {
   let tiles: Int, channelVectors: Int, panels: Int
   let channels: Int
   let tile: RegisterTile
-  let lanes: Int
+  let machine: Machine
   /// Tiles a block at most.
   let most: Int
 
@@ -17,8 +17,6 @@ struct WinogradCut {
   private static let taskLimit = 32
   /// Cycles to begin a task.
   private static let start = 2000.0
-  /// Of weights that come from the last-level cache, where arithmetic does not hide it.
-  private static let bytesPerCycle = 64.0
 
   struct Choice: Hashable {
     /// Tiles a block and a task; panels a task.
@@ -74,11 +72,11 @@ struct WinogradCut {
     let vectors = choice.partPanels * tile.vectors
     let rows = (tiles + tile.rows - 1) / tile.rows * tile.rows
     let blocks = (tiles + choice.blockTiles - 1) / choice.blockTiles
-    let products = Double(places * channels) * tile.cost(rows: rows, columnVectors: vectors)
+    let products = Double(places * channels) * tile.cost(rows: rows, columnVectors: vectors, machine)
     let transforms =
       Double(tiles) * (axes.inwardCycles * Double(channelVectors) + axes.outwardCycles * Double(vectors))
-    let bytes = blocks * places * channels * vectors * lanes * 4
-    let weights = Double(bytes) / Self.bytesPerCycle
+    let bytes = blocks * places * channels * vectors * machine.lanes(.f32) * 4
+    let weights = Double(bytes) / machine.weightBytesPerCycle
     return products + transforms + weights
   }
 }

@@ -40,8 +40,8 @@ extension WinogradKernel {
       }
       store.lattice = lattice
       store.emit(
-        tile: RegisterTile(rows: sums.count, vectors: 1), lanes: lanes, row: place[last], column: column, masks: [mask],
-        sums: sums,
+        rows: TileRows(count: sums.count, first: place[last], existing: nil), vectors: 1, lanes: lanes, column: column,
+        masks: [mask], sums: .registers(sums),
         rowGroup: .init(axes: 0..<1, extent: lattice?[last + 1].extent ?? shape[last + 1], strides: [1]),
         rowFirst: last + 1,
         columnGroup: .init(axes: 0..<1, extent: Dim(plan.columns), strides: [1]), columnFirst: last + 2)

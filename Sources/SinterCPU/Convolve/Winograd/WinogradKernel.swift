@@ -131,20 +131,31 @@ struct WinogradKernel {
       reductions: [.init(extent: Dim(plan.channels), lhsStride: 1, rhsStride: 1)], isPacked: true,
       usualTile: plan.tile)
     let panelAt = b.add(frame.weights, b.multiply(panel, layout.width * layout.depth))
+    let asksAhead = vectors == plan.tile.vectors && plan.asksAhead(scope.machine)
     b.loop("place", from: b.index(0), to: b.index(plan.places)) { place in
       let lhs = b.add(input, b.multiply(place, plan.inputStride))
       let column = b.add(panelAt, b.multiply(place, plan.channels * width))
       let out = b.add(products, b.multiply(place, plan.productStride))
-      func rows(_ tile: RegisterTile, at row: Register) {
+      let whole = RegisterTile(rows: plan.tile.rows, vectors: vectors)
+      whole.forEachTile(in: scope, from: b.index(0), to: count, count: plan.tiles) { rows in
+        var kernel = kernel
+        if asksAhead {
+          kernel.ask(
+            ahead: whole.ahead(b, row: rows.first, lanes: lanes, distance: plan.channels * width), of: nil, share: 1)
+        }
         let sums = kernel.accumulators(
-          tile: tile, lhsBase: b.add(lhs, b.multiply(row, plan.channelStride)),
-          rows: (0..<tile.rows).map { b.index($0 * plan.channelStride) }, column: column,
+          tile: RegisterTile(rows: rows.count, vectors: vectors),
+          lhsBase: b.add(lhs, rows.existing == nil ? b.multiply(rows.first, plan.channelStride) : b.index(0)),
+          rows: rows.clamped(b)?.map { b.multiply($0, plan.channelStride) }
+            ?? (0..<rows.count).map { b.index($0 * plan.channelStride) },
+          column: column,
           masks: [Register?](repeating: nil, count: vectors))
-        let first = b.add(out, b.multiply(row, width))
-        for (index, sum) in sums.enumerated() { b.store(sum, scratch, at: b.add(first, index * lanes)) }
-      }
-      plan.tile.forEachTile(builder: b, from: b.index(0), to: count, count: plan.onlyBlock) { count, row in
-        rows(RegisterTile(rows: count, vectors: vectors), at: row)
+        let first = b.add(out, b.multiply(rows.first, width))
+        rows.forEach(b) { row in
+          for index in (row * vectors)..<((row + 1) * vectors) {
+            b.store(sums[index], scratch, at: b.add(first, index * lanes))
+          }
+        }
       }
     }
   }

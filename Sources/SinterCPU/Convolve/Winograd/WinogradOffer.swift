@@ -15,15 +15,14 @@ struct WinogradOffer {
     /// Of weights.
     var bytes: Double
 
-    init(products: Int, rows: Int, tile: RegisterTile, transforms: Double, columns: Int, lanes: Int) {
+    init(products: Int, rows: Int, tile: RegisterTile, transforms: Double, columns: Int, machine: Machine) {
+      let lanes = machine.lanes(.f32)
       let vectors = (columns + lanes - 1) / lanes
-      let work = Double(products) * tile.cost(rows: rows, columnVectors: vectors) + transforms
+      let work = Double(products) * tile.cost(rows: rows, columnVectors: vectors, machine) + transforms
       bytes = Double(products * vectors * lanes * 4)
-      let weights = bytes / Self.bytesPerCycle
+      let weights = bytes / machine.memoryBytesPerCycle
       cycles = Swift.max(work, weights) + Swift.min(work, weights) / 4
     }
-
-    private static let bytesPerCycle = 8.0
   }
 
   /// The number of images that weights are chosen for: one, where only a run tells. More would seem to be worth any memory for weights, which
@@ -46,14 +45,14 @@ struct WinogradOffer {
     let tile = RegisterTile.choose(rows: pixels, columns: columns, lanes: lanes, machine: machine, factor: factor)
     direct = Cost(
       products: axes.reduce(channels) { $0 * $1.kernel }, rows: pixels, tile: tile, transforms: 0, columns: columns,
-      lanes: lanes
+      machine: machine
     ).times(phases)
     bounded = factor(tile.rows)
     plans = candidates.map {
       WinogradPlan(
         $0, phases: phases, channels: $0.parts * channels, columns: columns, images: images, machine: machine)
     }
-    costs = plans.map { $0.cost.times(phases) }
+    costs = plans.map { $0.cost(machine).times(phases) }
   }
 
   /// For a convolution that is not transposed; nil where there is no transform.

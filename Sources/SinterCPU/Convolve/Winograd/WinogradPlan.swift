@@ -69,7 +69,7 @@ struct WinogradPlan {
     if let count = tiles.value, count > 0 {
       let cut = WinogradCut(
         axes: axes, phases: phases, tiles: count, channelVectors: (channels + lanes - 1) / lanes, panels: panels,
-        channels: channels, tile: tile, lanes: lanes, most: largest
+        channels: channels, tile: tile, machine: machine, most: largest
       ).best
       blockTiles = cut.blockTiles
       chunkTiles = Dim(cut.chunkTiles)
@@ -87,9 +87,17 @@ struct WinogradPlan {
     grain = Swift.max(1, 500_000 / taskFlops)
   }
 
+  /// Whether products ask for the weights of the place after theirs: where a block has so few tiles that weights are used up about as fast as the
+  /// last-level cache gives them.
+  func asksAhead(_ machine: Machine) -> Bool {
+    let rows = Swift.min(blockTiles, tiles.value ?? blockTiles)
+    let wanted = Double(lanes * 4 * machine.multiplyAddsPerCycle) / Double(Swift.max(rows, 1))
+    return tile.asksAhead(rows: rows) && 4 * wanted > machine.level3BytesPerCycle
+  }
+
   // MARK: Cost
 
-  var cost: WinogradOffer.Cost {
+  func cost(_ machine: Machine) -> WinogradOffer.Cost {
     let count = TaskSplit.estimate(axes.reduce(WinogradOffer.likely(images)) { $0 * $1.tiles })
     let vectors = { (count: Int) in Double((count + self.lanes - 1) / self.lanes) }
     // Tiles at the border read by masks; and each tile has to be found, once a part for its input and once a panel.
@@ -99,6 +107,7 @@ struct WinogradPlan {
     let transforms = Double(count) * (inward + outward + Self.tileCycles * Double(columnParts * axes.parts + panels))
     let rows = onlyBlock ?? (count + tile.rows - 1) / tile.rows * tile.rows
     return WinogradOffer.Cost(
-      products: places * channels, rows: rows, tile: tile, transforms: transforms, columns: columns, lanes: lanes)
+      products: places * channels, rows: rows, tile: tile, transforms: transforms, columns: columns,
+      machine: machine)
   }
 }
