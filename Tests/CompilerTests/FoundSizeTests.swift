@@ -239,6 +239,17 @@ import Testing
     try expectAgreement(builder.graph, [numbers(3, 1, 1, 1)], refuses: true)
   }
 
+  /// Parts that fit only where neither has elements.
+  @Test func partsWithoutElementsAreJoined() throws {
+    var builder = GraphBuilder(name: "empty")
+    let x = builder.input(Fact(.f32, [0, 5]), named: "x")
+    let y = builder.input(Fact(.f32, ["a", "a", 5]), named: "y")
+    let rows = try builder.add1(try Flatten(attributeValues: ["axis": .int(2)]), [y])
+    builder.output(try builder.add1(Concat(axis: 1), [x, rows]), named: "z")
+    try expectAgreement(builder.graph, [numbers(0, 5), numbers(0, 0, 5)])
+    try expectAgreement(builder.graph, [numbers(0, 5), numbers(2, 2, 5)], refuses: true)
+  }
+
   /// A branch relies on what was checked before it runs.
   @Test func branchesRelyOnWhatHoldsAroundThem() throws {
     func branch(_ name: String, _ build: (inout GraphBuilder, ValueID, ValueID) throws -> ValueID) throws -> Graph {

@@ -44,10 +44,11 @@ public struct Concat: Primitive {
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
-    let operands = try node.inputs.indices.map { try node.input($0) }.filter { $0.type.count != 0 }
     let type = try node.output()
     let axis = try normalizedAxis(axis, rank: type.rank)
-    if operands.count == 1 { return operands }
+    // Parts without elements; all of them, where the whole has none: then their other sizes may be what no run fulfils.
+    let operands = try node.inputs.indices.map { try node.input($0) }.filter { type.count != 0 && $0.type.count != 0 }
+    if operands.count == 1, operands[0].type == type { return operands }
     var starts = [Dim(0)]
     for operand in operands { starts.append(starts[starts.count - 1] + operand.shape[axis]) }
     return [
