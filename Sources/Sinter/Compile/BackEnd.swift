@@ -11,6 +11,8 @@ package protocol BackEnd: Sendable {
   var description: String { get }
   /// How far fusion goes.
   var fusionLimits: FusionLimits { get }
+  /// The fused forms as this kind of machine wants them stored: the same results, bit by bit.
+  func prepared(_ program: FormProgram) -> FormProgram
   /// The same back end with what measuring the forms of a program has taught it; throws where this machine cannot run what it makes.
   func tuned(for program: FormProgram) throws -> (backEnd: any BackEnd, summary: Tuner.Summary)
   /// Kernels and the order of their calls. Throws all that no schedule serves.
@@ -32,6 +34,8 @@ package struct CPUBackEnd: BackEnd {
   package var description: String { target.description }
 
   package var fusionLimits: FusionLimits { FusionLimits() }
+
+  package func prepared(_ program: FormProgram) -> FormProgram { WideStorage.applied(to: program) }
 
   package func tuned(for program: FormProgram) throws -> (backEnd: any BackEnd, summary: Tuner.Summary) {
     var tuner = try Tuner(for: target, options: options)

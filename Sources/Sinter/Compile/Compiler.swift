@@ -83,6 +83,8 @@ package struct Compiler {
   /// Kernels for the target's machine.
   package mutating func schedule(_ program: FormProgram) throws -> KernelProgram {
     var backEnd = backEnd
+    let program = try stage("prepare") { backEnd.prepared(program) }
+    try check(program, after: "prepare")
     if tunes {
       let (tuned, summary) = try stage("tune") { try backEnd.tuned(for: program) }
       (backEnd, tuning) = (tuned, summary)

@@ -148,11 +148,19 @@ struct ContractSchedule {
 
     let reductions =
       steps?.loops ?? self.reductions(lhs.strides[own.lhs.upperBound...], rhs.strides[own.rhs.upperBound...])
-    let plan = ProductPlan(
-      rows: rows.extent, columns: packed.map { Dim($0.layout.packedColumns) } ?? cols.extent, depth: depth, tile: tile,
-      lanes: lanes, elementBytes: elementBytes, outer: outer.map(\.extent).reduce(1, *), machine: machine,
-      splitsDepth: (packed != nil || panels.right != nil) && groups == 1 && reductions.count == 1 && tile.streams(context.machine) == 1
-        && bytes == nil)
+    let isSplittable = groups == 1 && reductions.count == 1 && tile.streams(machine) == 1 && bytes == nil
+    func plan(step: Int?) -> ProductPlan {
+      ProductPlan(
+        rows: rows.extent, columns: packed.map { Dim($0.layout.packedColumns) } ?? cols.extent, depth: depth,
+        tile: tile, lanes: lanes, elementBytes: elementBytes, outer: outer.map(\.extent).reduce(1, *),
+        machine: machine, splitsDepth: (packed != nil || panels.right != nil) && isSplittable, step: step)
+    }
+    var step: Int?
+    if isSplittable, case .packed(_, let element)? = packed?.side.source, let depth = depth.value {
+      step = PanelWidening.step(
+        plan(step: nil), depth: depth, inner: depth, weights: element, accumulate: form.accumulate, machine: machine)
+    }
+    let plan = plan(step: step == depth.value ? nil : step)
 
     let width = groups == 1 ? "\(cols.extent)" : "\(groups)x\(cols.extent)"
     let name =
@@ -196,6 +204,7 @@ struct ContractSchedule {
         return (b.add(first, b.multiply(row, stride)), (0..<count).map { b.multiply(stride, $0) })
       })
     product.stepped = plan.depthStep.map { _ in kernel }
+    if let step { product.widen(kernel, step: step) }
     product.storesLong = store.isLong
     product.emit(rowBlock: rowBlock, columnBlock: columnBlock) { tileRows, column, vectors, masks, sums in
       var (column, masks) = (column, masks)

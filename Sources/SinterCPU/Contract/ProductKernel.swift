@@ -18,11 +18,13 @@ struct ProductKernel {
   var reductions: ((_ first: Register, _ count: Int) -> [TileKernel.Reduction])?
   /// What follows on the sums is long: it is written once for all tiles.
   var storesLong = false
-  /// The kernel, with one reduced axis, for plans that take it in steps.
+  /// The kernel for plans that take the innermost reduced axis in steps.
   var stepped: TileKernel?
-  /// Makes a step's part of a panel, where it is not there yet: gets the panel's offset, the first place along the reduced axis, how many
-  /// follow, and how many vectors of columns; gives the part's offset on the right.
+  /// Makes a step's part of a panel, or all of it for plans without steps, where it is not there yet: gets the panel's offset, the first place
+  /// along the reduced axes, how many follow, and how many vectors of columns; gives the part's offset on the right.
   var unpacked: ((_ panel: Register, _ start: Register, _ extent: Int, _ vectors: Int) -> Register)?
+  /// Where parts are made from, one element for one: tiles ask for the next part's.
+  var source: Memory?
 
   private var b: KernelBuilder { kernel.scope.builder }
   private var scope: KernelScope { kernel.scope }
@@ -92,21 +94,26 @@ struct ProductKernel {
     from: Register, to: Register, column: Register, offset: Register, vectors: Int, loadMasks: [Register?],
     storeMasks: [Register?], isBrief: Bool = false, _ store: Store
   ) {
-    if let step = plan.depthStep, let stepped, let depth = stepped.reductions.first?.extent.value {
+    if let step = plan.depthStep, let stepped, let depth = stepped.reductions.last?.extent.value {
       return rows(
         stepped, step: step, depth: depth, from: from, to: to, column: column, offset: offset, vectors: vectors,
         masks: storeMasks, store)
     }
+    let right = unpacked.map { $0(offset, b.index(0), packed?.depth ?? 0, vectors) } ?? offset
     forEachTile(from: from, to: to, vectors: vectors, isBrief: isBrief) { rows in
       let (base, deltas) = offsets(rows)
       var kernel = kernel
       let distance = askDistance ?? (panelStep == nil ? packed.map { $0.width * $0.depth } : nil)
-      if let distance, vectors == plan.tile.vectors {
-        ask(&kernel, rows, from: from, distance: distance, interleave: packed?.interleave ?? 1)
+      if let distance, vectors == plan.tile.vectors, plan.asksAhead {
+        if let source {
+          ask(&kernel, rows, from: from, of: source, at: b.add(offset, distance), count: distance)
+        } else {
+          ask(&kernel, rows, from: from, distance: distance, interleave: packed?.interleave ?? 1)
+        }
       }
       if let reductions { kernel.reductions = reductions(rows.first, rows.count) }
       return kernel.accumulators(
-        tile: RegisterTile(rows: rows.count, vectors: vectors), lhsBase: base, rows: deltas, column: offset,
+        tile: RegisterTile(rows: rows.count, vectors: vectors), lhsBase: base, rows: deltas, column: right,
         masks: loadMasks)
     } finish: { rows, sums in
       store(rows, column, vectors, storeMasks, sums)
@@ -134,12 +141,12 @@ struct ProductKernel {
   private func ask(
     _ kernel: inout some TileSums, _ rows: TileRows, from: Register, distance: Int, interleave: Int
   ) {
-    guard plan.asksAhead else { return }
     let lanes = plan.lanes * interleave
-    kernel.ask(
-      ahead: rows.count == plan.tile.rows
-        ? plan.tile.ahead(b, row: b.subtract(rows.first, from), lanes: lanes, distance: distance)
-        : b.index(distance + (plan.tile.vectors - 1) * lanes))
+    let ahead =
+      rows.count == plan.tile.rows
+      ? plan.tile.ahead(b, row: b.subtract(rows.first, from), lanes: lanes, distance: distance)
+      : b.index(distance + (plan.tile.vectors - 1) * lanes)
+    kernel.ask(ahead: ahead, of: nil, share: 1)
   }
 
   /// Where the rows of a tile lie on the left: an offset, and what each row adds to it.
@@ -154,11 +161,53 @@ struct ProductKernel {
     )
   }
 
-  /// The same of a packed panel, step by step along the reduced axis: sums wait in memory meanwhile.
+  /// Has a tile ask for its share of `count` elements that the next part is made from, which begin at `place`. Its own part begins at 0.
+  private func ask(
+    _ kernel: inout some TileSums, _ rows: TileRows, from: Register, of source: Memory, at place: Register, count: Int
+  ) {
+    let tiles = plan.rows.value.map { Swift.min(plan.blockRows, $0) / plan.tile.rows } ?? 1
+    let share = Swift.max(1, Swift.min(tiles, Self.mostShares))
+    let row = b.subtract(rows.first, from)
+    let number = b.binary(.minimum, b.binary(.floorDivide, row, b.index(plan.tile.rows)), b.index(share - 1))
+    kernel.ask(ahead: b.add(place, b.multiply(number, count / share)), of: source, share: share)
+  }
+
+  /// Tiles that share in asking for what comes next, so that memory is asked no faster than it gives.
+  private static let mostShares = 4
+
+  /// A turn of the loops around the innermost reduced axis: what it adds to offsets on the left, the steps before it, and its indices.
+  private struct Turn {
+    var left: Register
+    var steps: Register
+    var indices: [Register] = []
+  }
+
+  private func forEachTurn(_ loops: ArraySlice<TileKernel.Reduction>, _ turn: Turn, _ work: (Turn) -> Void) {
+    guard let loop = loops.first else { return work(turn) }
+    b.loop("tap", from: b.index(0), to: scope.index(loop.extent)) { index in
+      let next = Turn(
+        left: b.add(turn.left, b.multiply(index, scope.index(loop.lhsStride))),
+        steps: b.add(turn.steps, b.multiply(index, scope.index(loop.rhsStride))), indices: turn.indices + [index])
+      forEachTurn(loops.dropFirst(), next, work)
+    }
+  }
+
+  /// Writes work of a tile in a turn, left out where the tile takes no part in it.
+  private func when(_ turn: Turn, isOf loops: ArraySlice<TileKernel.Reduction>, _ work: () -> Void) {
+    let bounds = zip(turn.indices, loops).compactMap { index, loop in loop.turns.map { (index: index, turns: $0) } }
+    func check(_ bounds: ArraySlice<(index: Register, turns: TileKernel.Reduction.Turns)>) {
+      guard let (index, turns) = bounds.first else { return work() }
+      b.when(b.compare(.lessOrEqual, turns.from, index)) {
+        b.when(b.compare(.less, index, turns.to)) { check(bounds.dropFirst()) }
+      }
+    }
+    check(bounds[...])
+  }
+
+  /// The same of a packed panel, step by step along the innermost reduced axis: sums wait in memory meanwhile.
   private func rows(
     _ stepped: TileKernel, step: Int, depth: Int, from: Register, to: Register, column: Register, offset: Register,
-    vectors: Int,
-    masks: [Register?], _ store: Store
+    vectors: Int, masks: [Register?], _ store: Store
   ) {
     let (width, element) = (vectors * plan.lanes, stepped.accumulate)
     let pitch = stepped.panelWidth ?? width
@@ -171,36 +220,50 @@ struct ProductKernel {
     b.loop("sum", from: b.index(0), to: b.multiply(waitingRows, width), step: plan.lanes) {
       b.store(zero, waiting, at: $0)
     }
+    let loops = stepped.reductions.dropLast()
 
-    func part(_ start: Register, _ extent: Int, finish: Bool) {
-      let right = unpacked?(offset, start, extent, vectors) ?? b.add(offset, b.multiply(start, pitch))
+    func places(_ rows: TileRows) -> [Register] {
+      let first = b.multiply(b.subtract(rows.first, from), width)
+      return (0..<(rows.count * vectors)).map { b.add(first, $0 * plan.lanes) }
+    }
+    func held(_ rows: TileRows) -> [Register] { places(rows).map { b.load(waiting, at: $0, lanes: plan.lanes) } }
+    func part(_ turn: Turn, _ start: Register, _ extent: Int, finish: Bool) {
+      let steps = loops.isEmpty ? start : b.add(turn.steps, start)
+      let right = unpacked?(offset, steps, extent, vectors) ?? b.add(offset, b.multiply(steps, pitch))
       func summed(_ rows: TileRows) -> [Register] {
-        let tile = RegisterTile(rows: rows.count, vectors: vectors)
         let (base, deltas) = offsets(rows)
         var kernel = stepped
+        kernel.reductions = [stepped.reductions[loops.endIndex]]
         kernel.reductions[0].extent = Dim(extent)
-        if vectors == plan.tile.vectors, unpacked == nil {
-          ask(&kernel, rows, from: from, distance: extent * pitch, interleave: 1)
+        if plan.asksAhead, vectors == plan.tile.vectors {
+          if let source {
+            let next = b.add(offset, b.multiply(b.add(steps, extent), pitch))
+            ask(&kernel, rows, from: from, of: source, at: next, count: extent * pitch)
+          } else if unpacked == nil {
+            ask(&kernel, rows, from: from, distance: extent * pitch, interleave: 1)
+          }
         }
-        let place = b.multiply(b.subtract(rows.first, from), width)
+        let left = b.add(base, b.multiply(start, scope.index(kernel.reductions[0].lhsStride)))
         return kernel.accumulators(
-          tile: tile, lhsBase: b.add(base, b.multiply(start, scope.index(kernel.reductions[0].lhsStride))),
-          rows: deltas,
-          column: right, masks: [Register?](repeating: nil, count: vectors),
-          initial: (0..<tile.accumulators).map {
-            b.load(waiting, at: b.add(place, $0 * plan.lanes), lanes: plan.lanes)
-          })
+          tile: RegisterTile(rows: rows.count, vectors: vectors),
+          lhsBase: loops.isEmpty ? left : b.add(left, turn.left), rows: deltas, column: right,
+          masks: [Register?](repeating: nil, count: vectors), initial: held(rows))
       }
       if finish {
         return forEachTile(from: from, to: to, vectors: vectors, summed) { store($0, column, vectors, masks, $1) }
       }
       whole.forEachTile(in: scope, from: from, to: to, count: plan.rows) { rows in
-        let place = b.multiply(b.subtract(rows.first, from), width)
-        for (index, sum) in summed(rows).enumerated() { b.store(sum, waiting, at: b.add(place, index * plan.lanes)) }
+        when(turn, isOf: reductions?(rows.first, rows.count).dropLast() ?? loops) {
+          for (sum, place) in zip(summed(rows), places(rows)) { b.store(sum, waiting, at: place) }
+        }
       }
     }
     let last = (depth - 1) / step * step
-    b.loop("part", from: b.index(0), to: b.index(last), step: step) { part($0, step, finish: false) }
-    part(b.index(last), depth - last, finish: true)
+    forEachTurn(loops, Turn(left: b.index(0), steps: b.index(0))) { turn in
+      b.loop("part", from: b.index(0), to: b.index(last), step: step) { part(turn, $0, step, finish: false) }
+      part(turn, b.index(last), depth - last, finish: loops.isEmpty)
+    }
+    if loops.isEmpty { return }
+    forEachTile(from: from, to: to, vectors: vectors, held) { store($0, column, vectors, masks, $1) }
   }
 }

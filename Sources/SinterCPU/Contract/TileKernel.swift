@@ -21,13 +21,16 @@ protocol TileSums {
     tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
   ) -> [Register]
 
-  /// Has each step ask for a line of what is to be read later on the right: `ahead` elements after what it reads.
-  mutating func ask(ahead: Register)
+  /// Has each step ask for a line of what is to be read later: `ahead` elements after what it reads on the right, in other memory where that is
+  /// given.
+  ///
+  /// - Parameter share: how many steps ask for what one step of another tile reads, so that as many tiles share in asking.
+  mutating func ask(ahead: Register, of memory: Memory?, share: Int)
 }
 
 extension TileSums {
   /// The right side is small.
-  mutating func ask(ahead: Register) {}
+  mutating func ask(ahead: Register, of memory: Memory?, share: Int) {}
 }
 
 /// Writes the inner part of a product: a register tile that runs down the reduced axes, then hands its accumulators on.
@@ -72,7 +75,7 @@ struct TileKernel: TileSums {
   let operation: TileOperation
   /// Elements along the innermost reduced axis behind its last whole step.
   private var tail: Int
-  private var ahead: Register?
+  private var ahead: (memory: Memory, distance: Register, share: Int)?
 
   init(
     scope: KernelScope, lhs: Memory, rhs: Memory, accumulate: ElementType, lanes: Int, reductions: [Reduction],
@@ -98,7 +101,13 @@ struct TileKernel: TileSums {
     isPacked ? (panelWidth ?? tile.vectors * lanes) * operation.depth : 1
   }
 
-  mutating func ask(ahead: Register) { self.ahead = ahead }
+  mutating func ask(ahead: Register, of memory: Memory?, share: Int) { self.ahead = (memory ?? rhs, ahead, share) }
+
+  private func ask(at rhsOffset: Register) {
+    guard let ahead else { return }
+    let place = ahead.share == 1 ? rhsOffset : builder.binary(.floorDivide, rhsOffset, builder.index(ahead.share))
+    builder.prefetch(ahead.memory, at: builder.add(place, ahead.distance))
+  }
 
   func accumulators(
     tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
@@ -199,7 +208,7 @@ struct TileKernel: TileSums {
         builder.load(rhs, at: builder.add(rhsOffset, vector * lanes), lanes: lanes, mask: masks[vector]), to: accumulate
       )
     }
-    if let ahead { builder.prefetch(rhs, at: builder.add(rhsOffset, ahead)) }
+    ask(at: rhsOffset)
     var result: [Register] = []
     for row in 0..<tile.rows {
       let element = builder.cast(builder.load(lhs, at: builder.add(lhsOffset, rows[row])), to: accumulate)
@@ -223,7 +232,7 @@ struct TileKernel: TileSums {
   ) -> [Register] {
     let (depth, width) = (operation.depth, lanes * operation.depth)
     let columns = (0..<tile.vectors).map { builder.load(rhs, at: builder.add(rhsOffset, $0 * width), lanes: width) }
-    if let ahead { builder.prefetch(rhs, at: builder.add(rhsOffset, ahead)) }
+    ask(at: rhsOffset)
     let mask = count < depth ? scope.prefixMask(builder.index(count), lanes: depth) : nil
     return (0..<tile.rows).flatMap { row -> [Register] in
       let few = builder.load(lhs, at: builder.add(lhsOffset, rows[row]), lanes: depth, mask: mask)

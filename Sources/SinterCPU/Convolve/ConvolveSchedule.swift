@@ -16,6 +16,12 @@ struct ConvolveSchedule {
       && [form.input, form.weight].allSatisfy { context.element($0).isOperand(of: form.accumulate) }
   }
 
+  /// Whether each channel is a group of its own, for weights [m, c / groups, kernel…]: such a convolution reads whole vectors of channels, which
+  /// it widens as it reads them. In 16 bits they take half of the memory, which is what it waits for.
+  static func isDepthwise(_ form: ConvolveForm, _ weight: [Dim]) -> Bool {
+    !form.isTransposed && weight[1] == 1 && weight[0] == Dim(form.groups)
+  }
+
   /// The weights, if they are constant and the form is one that products serve.
   static func weights(_ form: ConvolveForm, _ context: ScheduleContext) -> HostTensor? {
     serves(form, context) ? context.constant(form.weight) : nil
@@ -34,7 +40,9 @@ struct ConvolveSchedule {
 
   static func schedule(_ form: ConvolveForm, context: inout ScheduleContext) throws {
     var form = form
-    if serves(form, context) { form.input = try context.widened(form.input, to: form.accumulate) }
+    if serves(form, context), !isDepthwise(form, context.shape(form.weight)) {
+      form.input = try context.widened(form.input, to: form.accumulate)
+    }
     if form.isTransposed { return try TransposedSchedule.schedule(form, context: &context) }
     if let bytes = ByteConvolveSchedule(form, context) { return try bytes.run(&context) }
     guard serves(form, context), let channels = ConvolveChannels(form, context: context) else {
@@ -160,9 +168,18 @@ struct ConvolveSchedule {
         / Double(2 * machine.lanes(form.accumulate)),
       splitsLast: !isNarrow)
     let storeLanes = isNarrow ? DotKernel.storeLanes(columns) : lanes
-    let plan = ProductPlan(
-      rows: pixels.rows.extent, columns: Dim(columns), depth: Dim(depth), tile: tile, lanes: storeLanes,
-      elementBytes: form.accumulate.bits / 8, outer: Dim(channels.groups), machine: machine)
+    func plan(step: Int?) -> ProductPlan {
+      ProductPlan(
+        rows: pixels.rows.extent, columns: Dim(columns), depth: Dim(depth), tile: tile, lanes: storeLanes,
+        elementBytes: form.accumulate.bits / 8, outer: Dim(channels.groups), machine: machine, step: step)
+    }
+    let step =
+      isNarrow || context.constant(form.weight) == nil
+      ? nil
+      : PanelWidening.step(
+        plan(step: nil), depth: depth, inner: bounds.loops.last?.extent.value ?? depth,
+        weights: context.element(form.weight), accumulate: form.accumulate, machine: machine)
+    let plan = plan(step: step == depth ? nil : step)
     let layout = PanelLayout(
       columns: columns, depth: depth, lanes: isNarrow ? 1 : lanes, vectors: isNarrow ? 1 : tile.vectors)
     let panels = try panels(layout, channels, &context)
@@ -198,6 +215,7 @@ struct ConvolveSchedule {
       askDistance: panels.panelStep, rhsBase: scope.index(groupIndex * panels.groupStep),
       rowOffsets: { pixels.offsets(first: $0, count: $1, base: groupOffset, tileRows: tile.rows, scope) },
       reductions: bounds.isEmpty ? nil : { bounds.loops(first: $0, count: $1, scope) })
+    if let step { product.widen(tiles, step: step) }
     var store = TileStore(
       scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
       axes: [Dim](repeating: 0, count: shape.count), extents: [:])

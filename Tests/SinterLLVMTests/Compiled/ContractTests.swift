@@ -141,6 +141,29 @@ import Testing
     #expect(try CompiledProgram.error(try Self.program(c), sizes: c.sizes, machine: machine) < 1e-5)
   }
 
+  /// Weights of 16 bits that many rows read are widened a part of a panel at a time: one part and several, whole and partial tiles and panels.
+  static let widened: [Case] = {
+    var all: [Case] = []
+    for element in [ElementType.f16, .bf16] {
+      for (m, n, k) in [(401, 130, 40), (900, 33, 700), (311, 64, 1500), (360, 20, 16)] {
+        all.append(
+          Case(
+            m: Dim(m), n: Dim(n), k: Dim(k), isConstant: true, isTransposed: m % 2 == 0, element: element,
+            hasEpilogue: n % 2 == 0))
+      }
+    }
+    return all
+  }()
+
+  @Test(arguments: widened, [Machine.x86_64_v4, .x86_64_v3]) func widenedPanelsEqualInterpreter(
+    _ c: Case, _ machine: Machine
+  ) throws {
+    let program = try Self.program(c)
+    let kernels = try Scheduler.schedule(program, for: machine).kernels.elements
+    #expect(kernels.contains { kernel in kernel.locals.contains { $0.name == "widened" } })
+    #expect(try CompiledProgram.error(program, sizes: c.sizes, machine: machine) < 1e-5)
+  }
+
   @Test func narrowWeightsStayNarrow() throws {
     let kernels = try Scheduler.schedule(
       try Self.program(Case(m: 70, n: 128, k: 64, isConstant: true, element: .bf16)), for: .x86_64_v4)

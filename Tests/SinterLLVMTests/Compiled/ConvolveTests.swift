@@ -155,6 +155,31 @@ import Testing
     #expect(try CompiledProgram.error(try Self.program(c), sizes: c.sizes) < 2e-5)
   }
 
+  /// Weights of 16 bits are widened a part of a panel at a time; images of depthwise ones are read as they lie.
+  @Test(arguments: [ElementType.f16, .bf16], [Machine.x86_64_v4, .x86_64_v3]) func narrowWeightsAreWidenedForManyPixels(
+    _ element: ElementType, _ machine: Machine
+  ) throws {
+    for c in [
+      Case(spatial: [19, 21], channels: 40, results: 70, kernel: [1, 1], element: element),
+      Case(batch: 2, spatial: [40, 23], channels: 700, results: 48, kernel: [1, 1], stride: 2, element: element),
+      Case(spatial: [12, 10], channels: 64, results: 96, kernel: [1, 1], groups: 2, element: element),
+      // All of a window at once, tap by tap, and taps that do not meet the image from all tiles.
+      Case(spatial: [20, 20], channels: 3, results: 32, kernel: [3, 3], stride: 2, pad: 1, element: element),
+      Case(spatial: [41, 36], channels: 128, results: 80, kernel: [3, 3], stride: 2, pad: 1, element: element),
+      Case(
+        batch: 2, spatial: [17, 16], channels: 128, results: 64, kernel: [3, 3], dilation: 12, pad: 12, element: element
+      ),
+    ] {
+      let program = try Self.program(c)
+      let kernels = try Scheduler.schedule(program, for: machine).kernels.elements
+      #expect(kernels.contains { kernel in kernel.locals.contains { $0.name == "widened" } }, "\(c)")
+      #expect(try CompiledProgram.error(program, machine: machine) < 2e-5)
+    }
+    let depthwise = try Self.program(
+      Case(spatial: [9, 11], channels: 40, results: 40, kernel: [3, 3], pad: 1, groups: 40, element: element))
+    #expect(try Scheduler.schedule(depthwise, for: machine).kernels.count == 1)
+  }
+
   /// Transforms compete with what the direct way has to do once it leaves out taps: here nearly half.
   @Test(arguments: [1, 2, 12, 18]) func transformsGiveWayWhereTapsAreLeftOut(_ dilation: Int) throws {
     let program = try Self.program(

@@ -141,7 +141,7 @@ struct WinogradKernel {
         var kernel = kernel
         if asksAhead {
           kernel.ask(
-            ahead: whole.ahead(b, row: rows.first, lanes: lanes, distance: plan.channels * width))
+            ahead: whole.ahead(b, row: rows.first, lanes: lanes, distance: plan.channels * width), of: nil, share: 1)
         }
         let sums = kernel.accumulators(
           tile: RegisterTile(rows: rows.count, vectors: vectors),
