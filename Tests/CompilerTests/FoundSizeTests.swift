@@ -182,7 +182,8 @@ import Testing
     func constant(_ value: Int64) -> ValueID { builder.constant(.i64([1], [Int(value)])) }
     let rows = try builder.add1(Gather(), [try builder.add1(Shape(), [x]), constant(0)])
     // Rounded toward zero, which sizes do not follow as long as the sign is open.
-    let end = try builder.add1(Binary(.divide), [try builder.add1(Binary(.subtract), [rows, constant(5)]), constant(2)])
+    let end = try builder.add1(
+      Binary(.divide), [try builder.add1(Binary(.subtract), [rows, constant(5)]), constant(2)])
     let some = try builder.add1(Slice(), [y, constant(0), end, constant(0), constant(1)])
     var body = GraphBuilder(name: "turn")
     _ = body.input(Fact(.i64, []), named: "turn")

@@ -15,14 +15,16 @@ import Testing
   }
 
   @Test func whatIsLeftOutStays() throws {
-    let machine = try MachineFile.parse(Data(#"{"level2": 65536, "name": "small"}"#.utf8), over: .x86_64_v3, path: "m.json")
+    let machine = try MachineFile.parse(
+      Data(#"{"level2": 65536, "name": "small"}"#.utf8), over: .x86_64_v3, path: "m.json")
     var expected = Machine.x86_64_v3
     (expected.name, expected.level2) = ("small", 65536)
     #expect(machine == expected)
   }
 
   @Test func allProblemsAreToldAtOnce() {
-    let text = #"{"level2": 1, "level1Ways": 2.5, "levels": 3, "tileRates": [{"rows": 8, "vectors": 3, "rate": 2}], "name": ""}"#
+    let text =
+      #"{"level2": 1, "level1Ways": 2.5, "levels": 3, "tileRates": [{"rows": 8, "vectors": 3, "rate": 2}], "name": ""}"#
     do {
       _ = try MachineFile.parse(Data(text.utf8), over: .x86_64_v4, path: "m.json")
       Issue.record("the file was taken")

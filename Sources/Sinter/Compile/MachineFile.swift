@@ -10,7 +10,8 @@ package enum MachineFile {
   /// The numbers of a file in place of those of a row. Throws all that is wrong with the file.
   package static func read(_ path: String, over row: Machine) throws -> Machine {
     guard let data = FileManager.default.contents(atPath: path) else {
-      throw DiagnosticError(.user, "machine.file", "\(path) cannot be read", hint: "sinter tune-machine writes such a file")
+      throw DiagnosticError(
+        .user, "machine.file", "\(path) cannot be read", hint: "sinter tune-machine writes such a file")
     }
     return try parse(data, over: row, path: path)
   }
@@ -31,14 +32,17 @@ package enum MachineFile {
       } else if key == "tileRates" {
         guard let data = try? JSONSerialization.data(withJSONObject: value),
           let rates = try? JSONDecoder().decode([TileRate].self, from: data),
-          rates.allSatisfy({ (1...64).contains($0.rows) && (1...64).contains($0.vectors) && $0.rate > 0 && $0.rate <= 1 })
+          rates.allSatisfy({
+            (1...64).contains($0.rows) && (1...64).contains($0.vectors) && $0.rate > 0 && $0.rate <= 1
+          })
         else {
           fail(key, "must be a list of objects with rows and vectors between 1 and 64 and a rate between 0 and 1")
           continue
         }
         machine.tileRates = rates
       } else if let number = numbers[key] {
-        guard let given = value as? Double, number.range.contains(given), !number.isWhole || given == given.rounded() else {
+        guard let given = value as? Double, number.range.contains(given), !number.isWhole || given == given.rounded()
+        else {
           let kind = number.isWhole ? "a whole number" : "a number"
           fail(key, "must be \(kind) between \(text(number.range.lowerBound)) and \(text(number.range.upperBound))")
           continue
@@ -47,7 +51,8 @@ package enum MachineFile {
       } else {
         let known = (["name", "tileRates"] + numbers.keys).sorted().joined(separator: ", ")
         problems.append(
-          Diagnostic(.user, "machine.key", "\(path) has the key \(key), which no machine has", hint: "known are \(known)"))
+          Diagnostic(
+            .user, "machine.key", "\(path) has the key \(key), which no machine has", hint: "known are \(known)"))
       }
     }
     if !problems.isEmpty { throw DiagnosticError(problems) }
@@ -58,19 +63,27 @@ package enum MachineFile {
   package static func text(of machine: Machine) -> String {
     var lines = ["  \"name\": \"\(machine.name)\""]
     for number in Machine.numbers { lines.append("  \"\(number.key)\": \(text(number.value(machine)))") }
-    let rates = machine.tileRates.map { "    {\"rows\": \($0.rows), \"vectors\": \($0.vectors), \"rate\": \(text($0.rate))}" }
+    let rates = machine.tileRates.map {
+      "    {\"rows\": \($0.rows), \"vectors\": \($0.vectors), \"rate\": \(text($0.rate))}"
+    }
     lines.append("  \"tileRates\": [" + (rates.isEmpty ? "]" : "\n" + rates.joined(separator: ",\n") + "\n  ]"))
     return "{\n" + lines.joined(separator: ",\n") + "\n}\n"
   }
 
   /// For people: each number with its meaning.
   package static func table(of machine: Machine) -> String {
-    let rows = [
-      ("name", machine.name, "the row of the table"),
-      ("vectors", "\(machine.vectorRegisters) of \(machine.vectorBits) bits", machine.hasMasks ? "with masks" : "without masks"),
-    ]
-    + Machine.numbers.map { ($0.key, text($0.value(machine)), $0.meaning) }
-    + machine.tileRates.map { ("tile \($0.rows)x\($0.vectors)", text($0.rate), "speed beside what counting tells, the fastest being 1") }
+    let rows =
+      [
+        ("name", machine.name, "the row of the table"),
+        (
+          "vectors", "\(machine.vectorRegisters) of \(machine.vectorBits) bits",
+          machine.hasMasks ? "with masks" : "without masks"
+        ),
+      ]
+      + Machine.numbers.map { ($0.key, text($0.value(machine)), $0.meaning) }
+      + machine.tileRates.map {
+        ("tile \($0.rows)x\($0.vectors)", text($0.rate), "speed beside what counting tells, the fastest being 1")
+      }
     let widths = (rows.map(\.0.count).max() ?? 0, rows.map(\.1.count).max() ?? 0)
     return rows.map { key, value, meaning in
       key.padding(toLength: widths.0 + 2, withPad: " ", startingAt: 0)

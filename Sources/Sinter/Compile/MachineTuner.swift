@@ -29,7 +29,9 @@ package enum MachineTuner {
       for value in values { options.choices[value] = ScheduleChoice(tile) }
       var kernels = try Scheduler.schedule(program, for: machine, options: options)
       MemoryPlanner.plan(&kernels)
-      let seconds = try KernelRunner(kernels, target: target).profile([input], turns: turns).reduce(0) { $0 + $1.seconds }
+      let seconds = try KernelRunner(kernels, target: target).profile([input], turns: turns).reduce(0) {
+        $0 + $1.seconds
+      }
       let counted = tile.cost(rows: rows, columnVectors: columns / lanes, machine)
       speeds.append((tile, counted / seconds))
       progress(tile, 2 * Double(rows * depth * columns * layers) / seconds)
@@ -51,7 +53,8 @@ package enum MachineTuner {
       let weights = lowering.constant(HostTensor(.f32, [depth, columns], bytes: bytes), named: "w\(layer)")
       let y = try lowering.contract(
         batch: [], m: [Dim(rows)], n: [Dim(columns)], k: [Dim(depth)], accumulate: .f32,
-        lhs: { builder, _, m, k in builder.load(x.id, m + k) }, rhs: { builder, _, n, k in builder.load(weights.id, k + n) })
+        lhs: { builder, _, m, k in builder.load(x.id, m + k) },
+        rhs: { builder, _, n, k in builder.load(weights.id, k + n) })
       lowering.output(y, named: "y\(layer)")
       values.append(y.id)
     }

@@ -21,7 +21,8 @@ enum ElementSchedule {
       }
     let count = type.count
     try context.append(
-      scope, tasks: withElements(tasks.count, of: type.shape, form.body, context), grain: tasks.grain, flops: count * Dim(form.body.flops),
+      scope, tasks: withElements(tasks.count, of: type.shape, form.body, context), grain: tasks.grain,
+      flops: count * Dim(form.body.flops),
       bytes: context.bytes(reading: form.body.operands, writing: result), name: plan.name("element", type))
   }
 

@@ -96,5 +96,7 @@ package struct TileRate: Hashable, Sendable, Codable {
   /// 1: as the fastest; 0.9: takes 1.11 times as long as counted.
   package var rate: Double
 
-  package init(_ rows: Int, _ vectors: Int, _ rate: Double) { (self.rows, self.vectors, self.rate) = (rows, vectors, rate) }
+  package init(_ rows: Int, _ vectors: Int, _ rate: Double) {
+    (self.rows, self.vectors, self.rate) = (rows, vectors, rate)
+  }
 }

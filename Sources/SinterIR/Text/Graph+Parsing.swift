@@ -175,7 +175,9 @@ private struct GraphParser {
       }
       fact.type = result.type
       // Names of sizes that inference no longer needs may stand in what follows: whoever infers anew learns what they are.
-      if let written = result.elements, written.count == fact.contents?.count ?? written.count { fact.contents = written }
+      if let written = result.elements, written.count == fact.contents?.count ?? written.count {
+        fact.contents = written
+      }
       graph.noteDataSymbols(fact)
       let value = Graph.Value(fact: fact, definition: .node(id, result: index), name: result.name)
       outputs.append(try define(result.number, value, &graph, &known))
