@@ -70,6 +70,23 @@ struct VectorMathTests {
     return try KernelInterpreter(program).run(tensors)[0].array()
   }
 
+  /// Weights beside one of one: exact where a sum shows them, zero where none does, never below the normal numbers.
+  @Test(arguments: [true, false]) func weightsAreNormalOrZero(fuses: Bool) throws {
+    let values =
+      (0..<4096).map { -110 + 110 * Float($0) / 4095 } + [-.infinity, -100, -80, 0]
+      + [Float](repeating: .nan, count: 12)
+    let weights = try Self.run([values], fuses: fuses) { builder, x in builder.weight(x[0]) }
+    for (x, weight) in zip(values, weights) {
+      if x.isNaN {
+        #expect(weight.isNaN)
+      } else if x < -80 {
+        #expect(weight == 0, "\(x) has the weight \(weight)")
+      } else {
+        #expect(weight.isNormal && Self.ulps(weight, exp(Double(x))) <= 1.2, "\(x) has the weight \(weight)")
+      }
+    }
+  }
+
   @Test(arguments: cases, [true, false]) func error(of item: Case, fuses: Bool) throws {
     let count = 8192
     var values: [Float] = (0..<count).map { (n: Int) -> Float in

@@ -7,10 +7,12 @@ extension FloatMath {
   /// e^x · 2^scale, at most 1.1 ULP, denormal results and infinities included.
   ///
   /// x = n · ln 2 + r; e^r by a polynomial (the coefficients are those of Cephes' expf).
-  func exp(_ raw: Register, scale: Int64 = 0) -> Register {
+  ///
+  /// - Parameter least: below it the result is zero; that of a smaller number rounds to zero by itself.
+  func exp(_ raw: Register, scale: Int64 = 0, zeroBelow least: Double = -104) -> Register {
     // Beyond these the result is infinite or zero. NaN passes both tests. What gives zero, as all that attention masks out does, is not left
     // to round to it: some processors take hundreds of cycles for a result below the normal numbers.
-    let isZero = less(raw, float(-104))
+    let isZero = less(raw, float(least))
     let high = float(90)
     var x = select(isZero, float(0), raw)
     x = select(greater(x, high), high, x)

@@ -30,6 +30,13 @@ extension KernelBuilder {
     }
   }
 
+  /// e^x as a weight beside others of which the greatest is one. What no sum of f32 would show, below e^-80, is zero, so that no weight lies
+  /// below the normal numbers: masks of -100 give such, and some processors take hundreds of cycles for each.
+  package func weight(_ x: Register) -> Register {
+    guard type(x).element == .f32 else { return math(.exp, x) }
+    return FloatMath(self, lanes: type(x).lanes).exp(x, zeroBelow: -80)
+  }
+
   /// A function of two arguments. Powers of f32 with small whole exponents are products; others are computed in f64
   /// lanes.
   package func math(_ function: BinaryFunction, _ a: Register, _ b: Register) -> Register {
