@@ -11,7 +11,8 @@ final class CodeGenerator {
   static let passes =
     "function(early-cse,simplifycfg,loop-mssa(licm),instcombine<no-verify-fixpoint>,early-cse,simplifycfg)"
 
-  private static let targetsAreReady: Void = {
+  /// Made once, before LLVM is asked for a target, be it to write code or to link it in memory.
+  static let targetsAreReady: Void = {
     LLVMInitializeX86TargetInfo()
     LLVMInitializeX86Target()
     LLVMInitializeX86TargetMC()

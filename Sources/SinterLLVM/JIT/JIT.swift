@@ -8,6 +8,8 @@ final class JIT: @unchecked Sendable {
 
   /// Loads objects that the host can run. What they do not define is looked for in this process.
   init(objects: [[UInt8]]) throws {
+    // A program may have no kernels, so that nobody has written code yet.
+    _ = CodeGenerator.targetsAreReady
     var jit: LLVMOrcLLJITRef?
     try Self.check(LLVMOrcCreateLLJIT(&jit, LLVMOrcCreateLLJITBuilder()))
     guard let jit else { throw DiagnosticError(.bug, "llvm.jit", "LLVM made no JIT") }
