@@ -34,11 +34,10 @@ struct TuneMachineCommand: ParsableCommand {
         cache.bytesPerSecond / 1e9, memory.bytesPerSecond / 1e9))
     machine.memoryBytesPerCycle = memory.bytesPerSecond / cycles
     machine.level3BytesPerCycle = max(cache.bytesPerSecond, memory.bytesPerSecond) / cycles
-    machine.operationsPerByte = max(1, Int((flops / max(cache.bytesPerSecond, memory.bytesPerSecond)).rounded()))
     machine.tileRates = try MachineTuner.tileRates(target) { tile, speed in
       Terminal.progress(String(format: "tile %dx%d: %.0f GFLOP/s", tile.rows, tile.vectors, speed / 1e9))
     }
-    try OutputFile.write(MachineFile.text(of: machine), to: output)
+    try OutputFile.write(try MachineFile.text(of: machine), to: output)
     print(MachineFile.table(of: machine), terminator: "")
   }
 }

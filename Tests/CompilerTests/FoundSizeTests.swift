@@ -19,6 +19,14 @@ import Testing
 
   private func numbers(_ shape: Int...) -> HostTensor { .f32(shape, (0..<shape.reduce(1, *)).map { Float($0) }) }
 
+  /// A graph that repeats a matrix [a, b] along its columns.
+  private func repeated(_ name: String, _ count: Int) throws -> Graph {
+    var inner = GraphBuilder(name: name)
+    let x = inner.input(Fact(.f32, ["a", "b"]), named: "x")
+    inner.output(try inner.add1(Concat(axis: 1), Array(repeating: x, count: count)), named: "y")
+    return inner.graph
+  }
+
   /// Places that are a size to the third power apart.
   @Test func aSizeMayStandInAPlaceSeveralTimes() throws {
     var builder = GraphBuilder(name: "powers")
@@ -143,17 +151,12 @@ import Testing
 
   /// What a branch's size turns out to be, it is in the bodies that speak of it, too.
   @Test func sizesOfBranchesAreLearnedInsideLoops() throws {
-    func branch(_ name: String, _ count: Int) throws -> Graph {
-      var inner = GraphBuilder(name: name)
-      let x = inner.input(Fact(.f32, ["a", "b"]), named: "x")
-      inner.output(try inner.add1(Concat(axis: 1), Array(repeating: x, count: count)), named: "y")
-      return inner.graph
-    }
     var builder = GraphBuilder(name: "learned")
     let condition = builder.input(Fact(.bool, []), named: "condition")
     let x = builder.input(Fact(.f32, ["a", "b"]), named: "x")
     let empty = builder.input(Fact(.f32, [0, 3]), named: "empty")
-    let wide = try builder.add(If(), [condition, x, x], bodies: [try branch("then", 1), try branch("else", 2)])[0]
+    let bodies = [try repeated("then", 1), try repeated("else", 2)]
+    let wide = try builder.add(If(), [condition, x, x], bodies: bodies)[0]
     var body = GraphBuilder(name: "turn")
     _ = body.input(Fact(.i64, []), named: "turn")
     let goesOn = body.input(Fact(.bool, []), named: "condition")
@@ -207,12 +210,6 @@ import Testing
 
   /// The branch that a condition on sizes picks may give other sizes than what follows needs: then no run is taken.
   @Test func aBranchThatDoesNotFitRefuses() throws {
-    func branch(_ name: String, _ count: Int) throws -> Graph {
-      var inner = GraphBuilder(name: name)
-      let x = inner.input(Fact(.f32, ["a", "b"]), named: "x")
-      inner.output(try inner.add1(Concat(axis: 1), Array(repeating: x, count: count)), named: "y")
-      return inner.graph
-    }
     for (fits, other) in [(false, 1), (true, 3)] {
       var builder = GraphBuilder(name: "picked")
       let x = builder.input(Fact(.f32, ["a", "b"]), named: "x")
@@ -220,7 +217,7 @@ import Testing
       let z = builder.input(Fact(.f32, [1, 4]), named: "z")
       let columns = try builder.add1(Gather(), [try builder.add1(Shape(), [x]), builder.constant(.i64([], [1]))])
       let condition = try builder.add1(Compare(.less), [columns, builder.constant(.i64([], [2]))])
-      let bodies = [try branch("then", other), try branch("else", 2)]
+      let bodies = [try repeated("then", other), try repeated("else", 2)]
       let picked = try builder.add(If(), [condition, x, x], bodies: bodies)[0]
       builder.output(try builder.add1(Concat(axis: 0), [picked, y]), named: "joined")
       builder.output(try builder.add1(MatMul(), [x, z]), named: "product")

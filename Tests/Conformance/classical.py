@@ -12,20 +12,11 @@ Labels and other whole numbers agree where 99 of 100 are equal: a sum that is ne
 nearly a bound. Floats agree where 99 of 100 are equal up to 1e-4 of the largest of their result, or what the model's line says.
 """
 
-import argparse
-import logging
-import sys
-import tempfile
-import time
-import warnings
-from pathlib import Path
-
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
-from sizes import Refused, compile_library, library_runner, onnxruntime_runner
+from judging import main
 
 FLOAT, DOUBLE, INT64, INT32, INT16 = (getattr(onnx.TensorProto, name) for name in ("FLOAT", "DOUBLE", "INT64", "INT32", "INT16"))
 GENERATOR = np.random.default_rng(11)
@@ -329,15 +320,6 @@ def small_files():
 # Comparison
 
 
-def judge(model):
-    try:
-        return onnxruntime_runner(model)
-    except Exception:  # whatever onnxruntime raises
-        evaluator = ReferenceEvaluator(model)
-        names = [port.name for port in model.graph.input]
-        return lambda feed: evaluator.run(None, dict(zip(names, feed, strict=True)))
-
-
 def plain(value):
     """Lists of maps as a matrix with a column for each key."""
     if isinstance(value, list):
@@ -363,42 +345,22 @@ def difference(ours, theirs, tolerance):
     return ""
 
 
-def files():
+def files(folder):
     np.random.seed(11)  # what scikit-learn draws from
     for source in (small_files, tree_files, ensemble_files, sklearn_files, boosted_files):
-        yield from source()
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="texts in the names of those to try (all)")
-    parser.add_argument("--sinter", required=True, help="the compiler's binary")
-    arguments = parser.parse_args()
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
-    sinter, start, tried, failed = str(Path(arguments.sinter).resolve()), time.monotonic(), 0, 0
-    with tempfile.TemporaryDirectory(prefix="sinter-classical-") as folder:
-        for name, model, make, tolerance in files():
-            if arguments.names and not any(text in name for text in arguments.names):
-                continue
-            tried += 1
-            try:
-                run, theirs = library_runner(compile_library(sinter, model, tempfile.mkdtemp(dir=folder))), judge(model)
-                problem = ""
+        for name, model, make, tolerance in source():
+            def compare(run, theirs, make=make, tolerance=tolerance):
+                def feed(count):
+                    made = make(count)
+                    return made if isinstance(made, list) else [made]
+                found = ""
                 for count in (1, 7, 130):
-                    feed = make(count)
-                    feed = feed if isinstance(feed, list) else [feed]
-                    problem = problem or difference(run(feed), theirs(feed), tolerance)
-                empty = make(0)
-                run(empty if isinstance(empty, list) else [empty])
-            except Refused as refusal:
-                problem = f"does not compile: {refusal}"
-            failed += bool(problem)
-            print(f"{'FAIL' if problem else 'ok':6}{name}{': ' if problem else ''}{problem[:300]}", flush=True)
-    print(f"{tried - failed} of {tried} files, {time.monotonic() - start:.0f} s")
-    print("PASS" if tried and not failed else "FAIL")
-    return 0 if tried and not failed else 1
+                    inputs = feed(count)
+                    found = found or difference(run(inputs), theirs(inputs), tolerance)
+                run(feed(0))
+                return found
+            yield name, model, compare
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(__doc__, files)

@@ -11,21 +11,14 @@ Bytes between layers are rounded, and where a sum is nearly a half, another orde
 19 of 20 elements are equal up to 1e-4 of the largest, and no element differs by more than a twentieth of it.
 """
 
-import argparse
-import logging
-import sys
-import tempfile
-import time
-import warnings
 from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
-from sizes import Refused, compile_library, library_runner, onnxruntime_runner
+from judging import main
 
 FLOAT, INT32 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT32
 GENERATOR = np.random.default_rng(5)
@@ -217,16 +210,6 @@ def blocks(folder):
 # Comparison
 
 
-def judge(model):
-    """onnxruntime, or onnx's reference implementation for types that it lacks."""
-    try:
-        return onnxruntime_runner(model)
-    except Exception:  # whatever onnxruntime raises
-        evaluator = ReferenceEvaluator(model)
-        names = [port.name for port in model.graph.input]
-        return lambda feed: evaluator.run(None, dict(zip(names, feed, strict=True)))
-
-
 def difference(ours, theirs):
     """What keeps two lists of results from agreeing; empty where nothing does."""
     for index, (a, b) in enumerate(zip(ours, theirs, strict=True)):
@@ -241,31 +224,13 @@ def difference(ours, theirs):
     return ""
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="texts in the names of those to try (all)")
-    parser.add_argument("--sinter", required=True, help="the compiler's binary")
-    arguments = parser.parse_args()
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
-    sinter, start, tried, failed = str(Path(arguments.sinter).resolve()), time.monotonic(), 0, 0
-    with tempfile.TemporaryDirectory(prefix="sinter-quantized-") as folder:
-        for source in (files, blocks):
-            for name, model, feeds in source(folder):
-                if arguments.names and not any(text in name for text in arguments.names):
-                    continue
-                tried += 1
-                try:
-                    run, theirs = library_runner(compile_library(sinter, model, tempfile.mkdtemp(dir=folder))), judge(model)
-                    problem = next(filter(None, (difference(run(feed), theirs(feed)) for feed in feeds)), "")
-                except Refused as refusal:
-                    problem = f"does not compile: {refusal}"
-                failed += bool(problem)
-                print(f"{'FAIL' if problem else 'ok':6}{name}{': ' if problem else ''}{problem[:300]}", flush=True)
-    print(f"{tried - failed} of {tried} files, {time.monotonic() - start:.0f} s")
-    print("PASS" if tried and not failed else "FAIL")
-    return 0 if tried and not failed else 1
+def compared(folder):
+    for source in (files, blocks):
+        for name, model, feeds in source(folder):
+            def compare(run, theirs, feeds=feeds):
+                return next(filter(None, (difference(run(feed), theirs(feed)) for feed in feeds)), "")
+            yield name, model, compare
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(__doc__, compared)

@@ -47,6 +47,13 @@ import Testing
     #expect(tile([TileRate(14, 2, 0.7), TileRate(9, 3, 0.7), TileRate(5, 4, 1)]).vectors == 4)
   }
 
+  /// Which decides how products of few rows are cut.
+  @Test func operationsPerByteFollowFromBandwidth() {
+    for machine in [Machine.x86_64_v4, .x86_64_v3, .x86_64_v2, .generic] { #expect(machine.operationsPerByte == 2) }
+    #expect(Machine.row(of: "sapphirerapids", on: .x86_64_v4).operationsPerByte == 6)
+    #expect(Machine.row(of: "cascadelake", on: .x86_64_v4).operationsPerByte == 7)
+  }
+
   @Test func latencyAndIssueAskForStreams() {
     var machine = Machine.x86_64_v4
     let tile = RegisterTile(rows: 1, vectors: 4)

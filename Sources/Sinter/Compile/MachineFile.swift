@@ -60,14 +60,12 @@ package enum MachineFile {
   }
 
   /// The file of a row.
-  package static func text(of machine: Machine) -> String {
-    var lines = ["  \"name\": \"\(machine.name)\""]
-    for number in Machine.numbers { lines.append("  \"\(number.key)\": \(text(number.value(machine)))") }
-    let rates = machine.tileRates.map {
-      "    {\"rows\": \($0.rows), \"vectors\": \($0.vectors), \"rate\": \(text($0.rate))}"
-    }
-    lines.append("  \"tileRates\": [" + (rates.isEmpty ? "]" : "\n" + rates.joined(separator: ",\n") + "\n  ]"))
-    return "{\n" + lines.joined(separator: ",\n") + "\n}\n"
+  package static func text(of machine: Machine) throws -> String {
+    var object: [String: Any] = ["name": machine.name]
+    for number in Machine.numbers { object[number.key] = number.value(machine) }
+    object["tileRates"] = try JSONSerialization.jsonObject(with: JSONEncoder().encode(machine.tileRates))
+    let data = try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys])
+    return String(decoding: data, as: UTF8.self) + "\n"
   }
 
   /// For people: each number with its meaning.

@@ -40,9 +40,6 @@ extension Machine {
       "weightBytesPerCycle", "bytes of weights that cost a cycle beside arithmetic", \.weightBytesPerCycle, 0.1...1024),
     .init("level3BytesPerCycle", "bytes a cycle from it", \.level3BytesPerCycle, 0.1...1024),
     .init("memoryBytesPerCycle", "bytes a cycle from memory", \.memoryBytesPerCycle, 0.1...1024),
-    .init(
-      "operationsPerByte", "operations while a byte of weights comes from the last level", \.operationsPerByte, 1...1024
-    ),
     .init("packedReuse", "uses of an element from which on packing it pays", \.packedReuse, 1...65536),
     .init("streamAhead", "bytes that a stream of packed integers asks ahead", \.streamAhead, 64...1_048_576),
   ]

@@ -47,7 +47,7 @@ extension Machine {
   /// in turn: 8 rows by 48 columns are fastest.
   private static let cascadeLake: @Sendable (inout Machine) -> Void = {
     ($0.level2, $0.level3) = (1 << 20, 1408 << 10)
-    ($0.level3BytesPerCycle, $0.memoryBytesPerCycle, $0.operationsPerByte) = (9.2, 4.4, 7)
+    ($0.level3BytesPerCycle, $0.memoryBytesPerCycle) = (9.2, 4.4)
     $0.tileRates = [
       TileRate(14, 2, 0.93), TileRate(12, 2, 0.92), TileRate(9, 3, 0.98), TileRate(8, 3, 1), TileRate(6, 4, 0.94),
       TileRate(5, 5, 0.9), TileRate(4, 6, 0.84),
@@ -58,7 +58,7 @@ extension Machine {
   @Sendable private static func sapphireRapids(_ machine: inout Machine, level2: Int) {
     machine.level1(48 << 10, ways: 12)
     machine.level2 = level2
-    (machine.level3BytesPerCycle, machine.memoryBytesPerCycle, machine.operationsPerByte) = (10.8, 5.6, 6)
+    (machine.level3BytesPerCycle, machine.memoryBytesPerCycle) = (10.8, 5.6)
     machine.tileRates = [
       TileRate(16, 1, 0.78), TileRate(14, 2, 0.93), TileRate(13, 2, 0.87), TileRate(9, 3, 0.99), TileRate(8, 3, 1),
       TileRate(6, 4, 0.93), TileRate(5, 5, 0.9), TileRate(4, 6, 0.91),

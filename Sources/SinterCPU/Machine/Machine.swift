@@ -43,10 +43,8 @@ package struct Machine: Hashable, Sendable {
   /// Bytes of weights for which a task of transforms is charged a cycle: arithmetic hides most of what they take to come.
   package var weightBytesPerCycle = 64.0
   /// What one core reads in a cycle from the last-level cache, and from memory.
-  package var level3BytesPerCycle = 64.0
+  package var level3BytesPerCycle: Double
   package var memoryBytesPerCycle = 8.0
-  /// Floating-point operations in the time that a byte of weights takes to come from the last-level cache: what products of few rows wait for.
-  package var operationsPerByte = 2
 
   // MARK: What measuring has shown
 
@@ -69,6 +67,12 @@ package struct Machine: Hashable, Sendable {
     self.level1 = level1
     self.level2 = level2
     self.level3 = level3
+    level3BytesPerCycle = Double(vectorBits) / 16
+  }
+
+  /// Floating-point operations in the time that a byte of weights takes to come from the last-level cache: what products of few rows wait for.
+  var operationsPerByte: Int {
+    Swift.max(1, Int((Double(2 * lanes(.f32) * multiplyAddsPerCycle) / level3BytesPerCycle).rounded()))
   }
 
   /// How many elements of a type fill a vector.

@@ -131,18 +131,12 @@ struct WinogradKernel {
       reductions: [.init(extent: Dim(plan.channels), lhsStride: 1, rhsStride: 1)], isPacked: true,
       usualTile: plan.tile)
     let panelAt = b.add(frame.weights, b.multiply(panel, layout.width * layout.depth))
-    let asksAhead = vectors == plan.tile.vectors && plan.asksAhead(scope.machine)
     b.loop("place", from: b.index(0), to: b.index(plan.places)) { place in
       let lhs = b.add(input, b.multiply(place, plan.inputStride))
       let column = b.add(panelAt, b.multiply(place, plan.channels * width))
       let out = b.add(products, b.multiply(place, plan.productStride))
       let whole = RegisterTile(rows: plan.tile.rows, vectors: vectors)
       whole.forEachTile(in: scope, from: b.index(0), to: count, count: plan.tiles) { rows in
-        var kernel = kernel
-        if asksAhead {
-          kernel.ask(
-            ahead: whole.ahead(b, row: rows.first, lanes: lanes, distance: plan.channels * width), of: nil, share: 1)
-        }
         let sums = kernel.accumulators(
           tile: RegisterTile(rows: rows.count, vectors: vectors),
           lhsBase: b.add(lhs, rows.existing == nil ? b.multiply(rows.first, plan.channelStride) : b.index(0)),

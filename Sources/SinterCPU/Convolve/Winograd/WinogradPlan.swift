@@ -87,14 +87,6 @@ struct WinogradPlan {
     grain = Swift.max(1, 500_000 / taskFlops)
   }
 
-  /// Whether products ask for the weights of the place after theirs: where a block has so few tiles that weights are used up about as fast as the
-  /// last-level cache gives them.
-  func asksAhead(_ machine: Machine) -> Bool {
-    let rows = Swift.min(blockTiles, tiles.value ?? blockTiles)
-    let wanted = Double(lanes * 4 * machine.multiplyAddsPerCycle) / Double(Swift.max(rows, 1))
-    return tile.asksAhead(rows: rows) && 4 * wanted > machine.level3BytesPerCycle
-  }
-
   // MARK: Cost
 
   func cost(_ machine: Machine) -> WinogradOffer.Cost {
