@@ -80,7 +80,7 @@ public enum ElementCodec {
     return (UInt32(base.load(fromByteOffset: bit >> 3, as: UInt8.self)) >> UInt32(bit & 7)) & ((1 << UInt32(bits)) - 1)
   }
 
-  /// Writes values to the positions that `position` gives, rounded to the type.
+  /// Writes values to the positions that `position` gives, rounded to the type. Infinity stays what it is where the type has it.
   @inline(__always)
   public static func encode(
     _ type: ElementType, _ values: UnsafePointer<Float>, count: Int, to base: UnsafeMutableRawPointer,
@@ -100,7 +100,7 @@ public enum ElementCodec {
     case .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0:
       for i in 0..<count {
         base.storeBytes(
-          of: UInt8(truncatingIfNeeded: NarrowFloat.encode(values[i], as: type)), toByteOffset: position(i),
+          of: UInt8(truncatingIfNeeded: NarrowFloat.code(of: values[i], as: type)), toByteOffset: position(i),
           as: UInt8.self)
       }
     case .f4e2m1:

@@ -1,6 +1,6 @@
 /// The floats narrower than 32 bits: how they convert to and from `Float`.
 ///
-/// Widening is exact. Narrowing rounds to the nearest value, ties to even; `f8e8m0`, which holds powers of two only, rounds up. These
+/// Widening is exact. Narrowing rounds to the nearest value, ties to even; `f8e8m0`, which holds powers of two only, rounds up and has NaN for negative numbers. These
 /// are the rules of ONNX's Cast with `saturate = 1` and `round_mode = "up"`: what is too large, infinity included, becomes the
 /// largest finite value of an 8-bit or 4-bit type, and infinity in `f16` and `bf16`.
 public struct NarrowFloat: Sendable {
@@ -87,6 +87,12 @@ public struct NarrowFloat: Sendable {
     }
   }
 
+  /// The code of a value that a type holds: an infinity that is one of its values stays, where `encode` converts an infinity to the
+  /// largest finite value.
+  public static func code(of value: Float, as type: ElementType) -> UInt32 {
+    encode(value, as: type, saturating: !(type == .f8e5m2 && value.isInfinite))
+  }
+
   /// The value rounded to what a type can hold.
   public static func rounded(_ value: Float, to type: ElementType) -> Float {
     type == .f32 ? value : decode(encode(value, as: type), as: type)
@@ -149,7 +155,7 @@ extension NarrowFloat {
   }
 
   public static func encodeE8M0(_ value: Float) -> UInt8 {
-    if value.isNaN { return 255 }
+    if value.isNaN || value < 0 { return 255 }
     let bits = value.bitPattern & 0x7fff_ffff
     if bits >= 0x7f00_0000 { return 254 }
     let exponent = UInt8(truncatingIfNeeded: bits >> 23)

@@ -360,7 +360,7 @@ final class BodyEvaluator {
     for i in 0..<count {
       let bits: UInt64 =
         switch sourceLane {
-        case .single: UInt64(NarrowFloat.encode(single(a)[i], as: from))
+        case .single: UInt64(NarrowFloat.code(of: single(a)[i], as: from))
         case .double: double(a)[i].bitPattern
         case .integer: UInt64(bitPattern: integer(a)[i])
         }

@@ -247,7 +247,7 @@ final class KernelMachine {
 
   private func bits(_ r: Register, _ lane: Int) -> UInt64 {
     switch kind(r) {
-    case .single: UInt64(NarrowFloat.encode(singles(r)[lane], as: type(r).element))
+    case .single: UInt64(NarrowFloat.code(of: singles(r)[lane], as: type(r).element))
     case .double: doubles(r)[lane].bitPattern
     case .integer: UInt64(bitPattern: integers(r)[lane])
     }

@@ -3,7 +3,7 @@ import SinterCore
 import SinterForms
 
 /// Conversions of floats of 16 bits and less, by the same rules as `NarrowFloat`: widening is exact; narrowing rounds
-/// to nearest, ties to even (f8e8m0: up), and saturates but for f16 and bf16.
+/// to nearest, ties to even (f8e8m0: up, negative numbers to NaN), and saturates but for f16 and bf16.
 extension KernelEmitter {
   /// The bits of a narrow float as f32.
   func widen(_ a: IRValue, from element: ElementType) -> IRValue {
@@ -57,7 +57,10 @@ extension KernelEmitter {
       let rounded = ir.lshr(ir.add(ir.add(word, 0x7fff), ir.and(ir.lshr(word, 16), 1)), 16)
       return ir.trunc(ir.select(isNaN, ir.or(ir.lshr(word, 16), 0x40), rounded), result)
     }
-    guard let layout = NarrowLayout(element) else { return ir.trunc(narrowedPower(magnitude, isNaN: isNaN), result) }
+    guard let layout = NarrowLayout(element) else {
+      let isNegative = ir.icmp(LLVMIntUGT, word, 0x8000_0000)
+      return ir.trunc(narrowedPower(magnitude, isNaN: ir.or(isNaN, isNegative)), result)
+    }
 
     let shift = 23 - layout.fractionBits
     let type = ir.type(word)

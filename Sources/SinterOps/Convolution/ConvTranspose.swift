@@ -25,7 +25,32 @@ public struct ConvTranspose: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(ConvTranspose.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { channelsLast ? nil : OnnxForm(of: self) }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { channelsLast ? nil : OnnxForm(of: withExplicitPads(inputs)) }
+
+  /// The same with pads in place of `auto_pad`, of which readers disagree how it and `output_padding` go together.
+  private func withExplicitPads(_ inputs: NodeInputs) -> ConvTranspose {
+    guard window.autoPad == .sameUpper || window.autoPad == .sameLower, outputShape.isEmpty else { return self }
+    var settled = Obligations()
+    guard let x = try? inputs.tensor(0), let w = try? inputs.tensor(1), let own = try? geometry(x, w, &settled) else {
+      return self
+    }
+    var explicit = self
+    explicit.window.autoPad = .notSet
+    var begins: [Int] = []
+    var ends: [Int] = []
+    var extra = outputPadding.isEmpty ? [Int](repeating: 0, count: own.kernel.count) : outputPadding
+    for axis in own.kernel.indices {
+      // How much longer than size · stride the result is without pads, which does not depend on the size.
+      let surplus = extra[axis] + own.dilations[axis] * (own.kernel[axis] - 1) + 1 - own.strides[axis]
+      guard let begin = own.padsBegin[axis].value else { return self }
+      begins.append(begin)
+      ends.append(Swift.max(surplus, 0) - begin)
+      extra[axis] -= Swift.min(surplus, 0)
+    }
+    explicit.window.pads = begins + ends
+    explicit.outputPadding = extra.contains { $0 != 0 } ? extra : []
+    return explicit
+  }
 
   private struct Geometry {
     var kernel: [Int], strides: [Int], dilations: [Int]

@@ -12,7 +12,7 @@ public struct Cast: Primitive, Elementwise {
   public var to = ElementType.f32
   /// Whether values beyond the greatest of an 8-bit float become that, not infinity or NaN.
   public var saturate = true
-  /// How values are rounded to f8e8m0.
+  /// How values are rounded to f8e8m0, which holds powers of two: away from zero, towards it, or to the nearer one, halves up.
   public var roundMode = RoundMode.up
 
   public init() {}
@@ -42,7 +42,9 @@ public struct Cast: Primitive, Elementwise {
       },
     ]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: saturate ? 9 : 19) }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+    OnnxForm(of: self, since: roundMode != .up ? 24 : saturate ? 9 : 19)
+  }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let fact = try inputs.fact(0)
@@ -72,6 +74,7 @@ public struct Cast: Primitive, Elementwise {
       let infinity = x.builder.select(wide < 0, x.builder.constant(0xfc, .u8), x.builder.constant(0x7c, .u8))
       return x.builder.select(isBeyond, infinity, wide.cast(to: to).bitcast(to: .u8)).bitcast(to: to)
     }
+    if to == .f8e8m0 { return power(x) }
     // Packed integers keep the low bits; the smallest float has no NaN.
     if to.isInteger && to.bits < 8 { return x.cast(to: .i32).cast(to: to) }
     if to == .f4e2m1 {
@@ -80,6 +83,31 @@ public struct Cast: Primitive, Elementwise {
     }
     if to == .f16 || to == .bf16, x.type.isFloat, x.type.bits > 16 { return x.rounded(to: to) }
     return x.cast(to: to)
+  }
+
+  /// The power of two that a number is rounded to; NaN for negative numbers. The conversion of bodies rounds up and saturates, so that it is
+  /// given a power of two already where the mode is another.
+  private func power(_ x: Expr) -> Expr {
+    let builder = x.builder
+    let value = x.cast(to: .f32)
+    func number(_ value: Double) -> Expr { builder.constant(value, .f32) }
+    var rounded = value
+    if roundMode != .up {
+      let bits = value.bitcast(to: .i32)
+      let half = builder.constant(roundMode == .nearest ? 1 << 22 : 0, .i32)
+      let exponent = builder.constant(Int(Int32(bitPattern: 0xff80_0000)), .i32)
+      let power = (bits + half).applying(.and, exponent).bitcast(to: .f32)
+      // The least power of two has no exponent bits in f32.
+      let upper = roundMode == .nearest ? 0x1.8p-127 : 0x1p-126
+      let small = builder.select(value >= upper, number(0x1p-126), value.minimum(number(0x1p-127)))
+      rounded = builder.select(value < 0x1p-126, small, power)
+      rounded = builder.select(value <= Double(Float.greatestFiniteMagnitude), rounded, value)
+    }
+    if !saturate {
+      let isWithin = (value >= 0x1p-127) && (value <= 0x1p127)
+      rounded = builder.select(isWithin, rounded, number(.nan))
+    }
+    return rounded.cast(to: to)
   }
 
   public static var examples: [OperatorExample] {
@@ -111,7 +139,9 @@ public struct CastLike: Composite {
   }
 
   public static var onnx: [OnnxRule] { [.direct(CastLike.self, since: 15).keepingShape] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 15) }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+    OnnxForm(of: self, since: roundMode != .up ? 24 : saturate ? 15 : 19)
+  }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     var cast = Cast(to: try inputs.tensor(1).element)

@@ -32,7 +32,14 @@ public struct GlobalPool: Primitive {
   }
 
   public static var onnx: [OnnxRule] {
-    Kind.allCases.map { kind in .direct(GlobalPool.self, as: kind.onnxName) { op, _ in op.kind = kind } }
+    Kind.allCases.map { kind in
+      .direct(GlobalPool.self, as: kind.onnxName, since: kind == .lp ? 2 : 1) { op, _ in op.kind = kind }
+    } + [
+      OnnxRule(Kind.lp.onnxName) { node, builder in
+        try OnnxRule.direct(GlobalPool.self, as: Kind.lp.onnxName) { op, _ in op.kind = .lp }
+          .build(node.withWholeNorm(), &builder)
+      }
+    ]
   }
 
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {

@@ -22,7 +22,9 @@ public struct MaxPool: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(MaxPool.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { channelsLast ? nil : OnnxForm(of: self, since: 12) }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+    channelsLast ? nil : OnnxForm(of: self, since: ceilMode ? PoolGeometry.ceilOpset : 12)
+  }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
@@ -118,7 +120,9 @@ public struct AveragePool: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(AveragePool.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { channelsLast ? nil : OnnxForm(of: self, since: 19) }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+    channelsLast ? nil : OnnxForm(of: self, since: ceilMode ? PoolGeometry.ceilOpset : 19)
+  }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
@@ -178,8 +182,17 @@ public struct LpPool: Primitive {
     list.int("p", &p, default: 2)
   }
 
-  public static var onnx: [OnnxRule] { [.direct(LpPool.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 18) }
+  public static var onnx: [OnnxRule] {
+    [
+      .direct(LpPool.self, since: 2),
+      OnnxRule("LpPool") { node, builder in
+        try OnnxRule.direct(LpPool.self).build(node.withWholeNorm(), &builder)
+      },
+    ]
+  }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+    OnnxForm(of: self, since: ceilMode ? PoolGeometry.ceilOpset : 18)
+  }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
@@ -211,8 +224,25 @@ public struct LpPool: Primitive {
   }
 }
 
+extension OnnxNode {
+  /// The same node with an integer for `p`, which the first versions of LpPool and GlobalLpPool give as a float.
+  func withWholeNorm() throws -> OnnxNode {
+    guard let given = float("p") else { return self }
+    guard given >= 1, given <= Double(Int32.max), given == given.rounded() else {
+      throw DiagnosticError(
+        .limit, "pool.norm", "p must be a whole number from 1 on, but is \(given)", hint: "export with opset 2 or later")
+    }
+    var node = self
+    node.attributes["p"] = .int(Int(given))
+    return node
+  }
+}
+
 /// What the pools share: which elements a window covers.
 struct PoolGeometry {
+  /// From this opset on ONNX counts windows as runtimes do where their number is rounded up: one that begins behind the input is none.
+  static let ceilOpset = 22
+
   let layout: ImageLayout
   private(set) var window: Window.Geometry
   let spatial: [Dim]

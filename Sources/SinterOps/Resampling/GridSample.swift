@@ -99,7 +99,10 @@ public struct GridSample: Primitive {
     if mode == .nearest { x = x.unary(.round) }
     switch padding {
     case .zeros: return x
-    case .border: return x.clamped(builder.constant(0, .f32), size - 1)
+    case .border:
+      // Each of cubic's taps is held inside by itself; from three elements beyond a border on, all of them are the border's.
+      let margin = mode == .cubic ? 3.0 : 0
+      return x.clamped(builder.constant(-margin, .f32), size - 1 + margin)
     case .reflection: return reflected(x, size)
     }
   }
