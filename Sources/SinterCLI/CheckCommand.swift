@@ -17,13 +17,7 @@ struct CheckCommand: ParsableCommand {
   @OptionGroup var model: ModelArgument
 
   func run() throws {
-    var (graph, problems) = try ModelFile(path: model.model).partialGraph()
-    let sizes = try ModelArgument.sizes(model.bind)
-    do {
-      if !sizes.isEmpty { try graph.bind(sizes) }
-    } catch let error as DiagnosticError {
-      throw DiagnosticError(problems + error.diagnostics)
-    }
+    var (graph, problems) = try ModelFile(path: model.model).partialGraph(binding: ModelArgument.sizes(model.bind))
     var compiler = Compiler()
     problems += compiler.problems(of: graph).filter { !problems.contains($0) }
     if !problems.isEmpty { throw DiagnosticError(problems) }

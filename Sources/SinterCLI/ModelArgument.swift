@@ -48,19 +48,24 @@ struct ModelFile {
 
   /// The graph of an ONNX file or of a text form.
   func graph(binding sizes: [Symbol: Int]) throws -> Graph {
-    var (graph, problems) = try partialGraph()
+    let (graph, problems) = try partialGraph(binding: sizes)
     if !problems.isEmpty { throw DiagnosticError(problems) }
-    if !sizes.isEmpty { try graph.bind(sizes) }
     return graph
   }
 
-  /// As much of the graph as can be read, and what is wrong with the rest.
-  func partialGraph() throws -> (graph: Graph, problems: [Diagnostic]) {
-    guard path.hasSuffix(".sinter") else { return try OnnxImporter(operators: .standard).partialGraph(reading: path) }
+  /// As much of the graph as can be read, with sizes fixed, and what is wrong with the rest.
+  func partialGraph(binding sizes: [Symbol: Int]) throws -> (graph: Graph, problems: [Diagnostic]) {
+    guard path.hasSuffix(".sinter") else {
+      var importer = OnnxImporter(operators: .standard)
+      importer.sizes = sizes
+      return try importer.partialGraph(reading: path)
+    }
     guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
       throw DiagnosticError(.user, "file.read", "\(path) cannot be read as text", hint: "check the path")
     }
-    return (try Graph(parsing: text, operators: .standard), [])
+    var graph = try Graph(parsing: text, operators: .standard)
+    if !sizes.isEmpty { try graph.bind(sizes) }
+    return (graph, [])
   }
 
   /// Hands over the path of the compiled model: the file itself if it is a library, else one in a folder that goes away afterwards.

@@ -75,7 +75,7 @@ extension Dim {
     case .maximum: return Choices(kind: .greatest, sizes: atom.members)
     case .joint: return Choices(kind: .any, sizes: atom.members)
     case .place(let index, let size): return Choices(kind: .any, sizes: [index, index + size])
-    case .symbol, .quotient, .remainder, .product, .overflow: return nil
+    case .symbol, .quotient, .remainder, .scaled, .product, .overflow: return nil
     }
   }
 
@@ -87,7 +87,7 @@ extension Dim {
       let kind: Choices.Kind
       var sizes: [Dim]
       switch term.factors[0] {
-      case .symbol, .quotient, .remainder, .product, .overflow: continue
+      case .symbol, .quotient, .remainder, .scaled, .product, .overflow: continue
       case .minimum:
         kind = term.coefficient > 0 ? .least : .greatest
         sizes = term.factors[0].members
@@ -168,6 +168,7 @@ private struct BoundsFinder {
     case .maximum(let a, let b): return bounds(of: a, depth: depth).maximum(bounds(of: b, depth: depth))
     case .joint(let a, let b): return bounds(of: a, depth: depth).union(bounds(of: b, depth: depth))
     case .place(let index, let size): return place(index, size, depth)
+    case .scaled(let a, let b): return bounds(of: a, depth: depth).scaled(bits: bounds(of: b, depth: depth))
     case .product(let a, let b): return bounds(of: a, depth: depth) * bounds(of: b, depth: depth)
     case .overflow: return DimBounds(nil, nil)
     }

@@ -69,7 +69,7 @@ extension Dim.Atom {
     func inside(_ dim: Dim) -> Bool { dim.terms.contains { $0.factors.contains(where: \.mayDivideByZero) } }
     switch self {
     case .quotient, .remainder: return b.value == nil || inside(a)
-    case .symbol, .overflow, .minimum, .maximum, .joint, .place, .product: return inside(a) || inside(b)
+    case .symbol, .overflow, .minimum, .maximum, .joint, .place, .scaled, .product: return inside(a) || inside(b)
     }
   }
 
@@ -85,6 +85,7 @@ extension Dim.Atom {
     case .maximum: return Dim.max(a, b)
     case .joint: return Dim.joint(a, b)
     case .place: return Dim.place(a, in: b)
+    case .scaled: return Dim.scaled(a, bits: y)
     case .product: return a * b
     }
   }
@@ -98,6 +99,7 @@ extension Dim.Atom {
     case .maximum(let a, let b): Dim.max(a.substituting(replacement), b.substituting(replacement))
     case .joint(let a, let b): Dim.joint(a.substituting(replacement), b.substituting(replacement))
     case .place(let a, let b): Dim.place(a.substituting(replacement), in: b.substituting(replacement))
+    case .scaled(let a, let b): Dim.scaled(a.substituting(replacement), bits: b)
     case .product(let a, let b): a.substituting(replacement) * b.substituting(replacement)
     case .overflow: .overflow
     }
@@ -114,6 +116,7 @@ extension Dim.Atom {
     case .minimum: return Swift.min(x, y)
     case .maximum: return Swift.max(x, y)
     case .joint: return x == 1 ? y : x
+    case .scaled: return Dim.scaled(x, bits: y)
     case .product: return Dim.exact(x.multipliedReportingOverflow(by: y))
     case .place: return x < 0 ? Dim.exact(x.addingReportingOverflow(y)) : x
     }

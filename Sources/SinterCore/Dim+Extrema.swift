@@ -79,7 +79,7 @@ private struct MaximumOfMinima {
         if clauses.count > 1 { return nil }
         found += clauses
       }
-    case .symbol, .quotient, .remainder, .joint, .place, .product, .overflow: return nil
+    case .symbol, .quotient, .remainder, .joint, .place, .scaled, .product, .overflow: return nil
     }
     if found.reduce(0, { $0 + $1.count }) > limit { return nil }
     return found.map { $0.sorted { Dim.order($0, $1) < 0 } }.sorted(by: isIncreasing)
@@ -241,7 +241,7 @@ extension Dim.Term {
     guard factors.count == 1 else { return false }
     switch factors[0] {
     case .minimum, .maximum: return true
-    case .symbol, .quotient, .remainder, .joint, .place, .product, .overflow: return false
+    case .symbol, .quotient, .remainder, .joint, .place, .scaled, .product, .overflow: return false
     }
   }
 }

@@ -8,8 +8,9 @@ extension Dim.Atom {
     case .maximum: 4
     case .joint: 5
     case .place: 6
-    case .product: 7
-    case .overflow: 8
+    case .scaled: 7
+    case .product: 8
+    case .overflow: 9
     }
   }
 
@@ -20,7 +21,7 @@ extension Dim.Atom {
     case (.quotient(let p, let q), .quotient(let r, let s)), (.remainder(let p, let q), .remainder(let r, let s)),
       (.minimum(let p, let q), .minimum(let r, let s)), (.maximum(let p, let q), .maximum(let r, let s)),
       (.joint(let p, let q), .joint(let r, let s)), (.place(let p, let q), .place(let r, let s)),
-      (.product(let p, let q), .product(let r, let s)):
+      (.scaled(let p, let q), .scaled(let r, let s)), (.product(let p, let q), .product(let r, let s)):
       let first = Dim.order(p, r)
       return first != 0 ? first : Dim.order(q, s)
     default: return a.rank - b.rank

@@ -99,12 +99,25 @@ private struct DimParser {
       guard take("/"), let b = product(isNegative: false), take(")") else { return nil }
       return a / b
     }
+    if word == "scaled" { return factor().map { Dim.scaled(a, by: $0) } }
     var arguments = [a]
     repeat {
       guard take(","), let next = sum() else { return nil }
       arguments.append(next)
     } while !take(")")
     return call(word, arguments)
+  }
+
+  /// The rest of a scaled size: `, 1.7)`.
+  private mutating func factor() -> Float? {
+    guard take(",") else { return nil }
+    skipSpaces()
+    let digits = rest.prefix { $0 != UInt8(ascii: ")") }
+    rest = rest.dropFirst(digits.count)
+    guard take(")"), let factor = Float(String(decoding: digits, as: UTF8.self)), factor > 0, factor.isFinite else {
+      return nil
+    }
+    return factor
   }
 
   /// - Parameter arguments: two or more.

@@ -33,6 +33,7 @@ extension Dim: CustomStringConvertible {
     case .maximum: return call("max")
     case .joint: return call("joint")
     case .place: return call("place")
+    case .scaled(let a, let b): return "scaled(\(a), \(b.value.flatMap { factor($0) } ?? 0))"
     case .product: return call("product")
     case .overflow: return "overflow()"
     }

@@ -40,6 +40,8 @@ public struct Dim: Hashable, Sendable {
     case joint(Dim, Dim)
     /// The first where it is at least zero, else the sum of both: a place that counts from the end where it is negative.
     case place(Dim, Dim)
+    /// The first times a positive number of 32 bits, of which the second is the bits, rounded down: `Dim.scaled(_:by:)`.
+    case scaled(Dim, Dim)
     /// Two sizes whose product would have too many terms or factors to be multiplied out.
     case product(Dim, Dim)
     /// No 64-bit integer. It stands alone: what it takes part in is no 64-bit integer, either.
@@ -118,7 +120,7 @@ extension Dim.Atom {
     switch self {
     case .symbol, .overflow: nil
     case .quotient(let a, let b), .remainder(let a, let b), .minimum(let a, let b), .maximum(let a, let b),
-      .joint(let a, let b), .place(let a, let b), .product(let a, let b):
+      .joint(let a, let b), .place(let a, let b), .scaled(let a, let b), .product(let a, let b):
       (a, b)
     }
   }

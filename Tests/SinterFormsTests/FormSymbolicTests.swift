@@ -12,7 +12,9 @@ struct FormSymbolicTests {
     for (symbol, range) in ranges { lowering.setRange(range, of: symbol) }
     let operands = inputs.enumerated().map { lowering.input($1.0, named: "x\($0)") }
     lowering.output(try build(&lowering, operands), named: "y")
-    return FormSymbolicInterpreter.run(lowering.program, inputs.map(\.1))[0]
+    guard let scalars = FormSymbolicInterpreter.run(lowering.program, inputs.map(\.1))[0] else { return nil }
+    let dims = scalars.compactMap(\.dim)
+    return dims.count == scalars.count ? dims : nil
   }
 
   /// Where(Equal(shape, -1), other, shape), as exporters of Expand write it.

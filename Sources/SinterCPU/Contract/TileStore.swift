@@ -173,7 +173,7 @@ extension Dim {
         switch atom {
         case .quotient(let a, let b), .remainder(let a, let b): b.value == nil || a.dividesByOpenSize
         case .minimum(let a, let b), .maximum(let a, let b), .joint(let a, let b), .place(let a, let b),
-          .product(let a, let b):
+          .scaled(let a, let b), .product(let a, let b):
           a.dividesByOpenSize || b.dividesByOpenSize
         case .symbol, .overflow: false
         }

@@ -94,6 +94,7 @@ extension BodyEmitter {
     case .maximum(let a, let b): return builder.binary(.maximum, laneIndex(a), laneIndex(b))
     case .joint(let a, let b): return builder.joint(laneIndex(a), laneIndex(b))
     case .place(let a, let b): return builder.place(laneIndex(a), in: laneIndex(b))
+    case .scaled(let a, let b): return builder.scaled(laneIndex(a), by: b.value.flatMap { Dim.factor($0) } ?? 0)
     case .product(let a, let b): return builder.multiply(laneIndex(a), laneIndex(b))
     case .overflow: return builder.broadcast(scope.index(.overflow), lanes: lanes.count)
     }

@@ -40,6 +40,7 @@ struct IndexSimplifier {
       if isNonNegative(x - y) { return x }
       return Dim.max(x, y)
     case .joint(let a, let b): return Dim.joint(simplified(a), simplified(b))
+    case .scaled(let a, let b): return b.value.flatMap { Dim.factor($0) }.map { Dim.scaled(simplified(a), by: $0) } ?? .overflow
     case .product(let a, let b): return simplified(a) * simplified(b)
     case .place(let a, let b):
       let (x, size) = (simplified(a), simplified(b))
@@ -172,6 +173,7 @@ struct IndexSimplifier {
     case .maximum(let a, let b): isNonNegative(a) || isNonNegative(b)
     case .joint(let a, let b): isNonNegative(a) && isNonNegative(b)
     case .place(let a, let b): isNonNegative(a) || isNonNegative(a + b)
+    case .scaled(let a, _): isNonNegative(a)
     case .product(let a, let b): isNonNegative(a) && isNonNegative(b)
     case .overflow: false
     }
@@ -225,6 +227,9 @@ struct IndexSimplifier {
       guard wantsUpper else { return Dim(0) }
       guard let x = bound(a, upper: true), let y = bound(b, upper: true) else { return nil }
       return Dim.max(x, y - Dim(1))
+    case .scaled(let a, let b):
+      guard let x = bound(a, upper: wantsUpper), let factor = b.value.flatMap({ Dim.factor($0) }) else { return nil }
+      return Dim.scaled(x, by: factor)
     case .product(let a, let b):
       guard isNonNegative(a), isNonNegative(b), let x = bound(a, upper: wantsUpper), let y = bound(b, upper: wantsUpper)
       else { return nil }

@@ -163,6 +163,7 @@ package final class KernelScope {
     case .maximum(let a, let b): builder.binary(.maximum, index(a), index(b))
     case .joint(let a, let b): builder.joint(index(a), index(b))
     case .place(let a, let b): builder.place(index(a), in: index(b))
+    case .scaled(let a, let b): builder.scaled(index(a), by: b.value.flatMap { Dim.factor($0) } ?? 0)
     case .product(let a, let b): builder.multiply(index(a), index(b))
     case .overflow: dim(.overflow)
     }
@@ -173,6 +174,15 @@ extension KernelBuilder {
   /// The joint size of two: `b` where `a` is one, else `a`.
   func joint(_ a: Register, _ b: Register) -> Register {
     select(compare(.equal, a, broadcast(index(1), lanes: type(a).lanes)), b, a)
+  }
+
+  /// `Dim.scaled`: rounded to 32 bits where these have fractions.
+  func scaled(_ size: Register, by factor: Float) -> Register {
+    let lanes = type(size).lanes
+    let product = multiply(cast(size, to: .f64), float(Double(factor), .f64, lanes: lanes))
+    let isSmall = compare(.less, unary(.abs, product), float(0x1p23, .f64, lanes: lanes))
+    let rounded = select(isSmall, cast(cast(product, to: .f32), to: .f64), product)
+    return cast(unary(.floor, rounded), to: .i64)
   }
 
   /// An index that counts from the end, `index + size`, where it is negative.

@@ -98,7 +98,7 @@ struct LoopSpace {
           if let symbol = a.symbol, symbol.isIndex, b.symbols.allSatisfy({ !$0.isIndex }) { found.append((symbol, b)) }
           found += divisions(in: a)
         case .minimum(let a, let b), .maximum(let a, let b), .joint(let a, let b), .place(let a, let b),
-          .product(let a, let b):
+          .scaled(let a, let b), .product(let a, let b):
           found += divisions(in: a) + divisions(in: b)
         }
       }

@@ -10,6 +10,8 @@ package struct FormSymbolicInterpreter {
   package enum Contents {
     /// The elements of a tensor of integers or truth values, row-major; or of floats that are whole.
     case sizes([Dim])
+    /// The elements of a tensor of floats.
+    case scalars([SymbolicScalar])
     case tensor(HostTensor)
     case unknown
   }
@@ -27,16 +29,17 @@ package struct FormSymbolicInterpreter {
     known = program.values.elements.map { $0.constant.flatMap(Self.scalars) }
   }
 
-  /// The elements of each output; nil where any of them is not known or no size.
-  package static func run(_ program: FormProgram, _ inputs: [Contents]) -> [[Dim]?] {
+  /// The elements of each output; nil where any of them is not known.
+  package static func run(_ program: FormProgram, _ inputs: [Contents]) -> [[SymbolicScalar]?] {
     var interpreter = FormSymbolicInterpreter(program)
     return interpreter.run(inputs)
   }
 
-  private mutating func run(_ inputs: [Contents]) -> [[Dim]?] {
+  private mutating func run(_ inputs: [Contents]) -> [[SymbolicScalar]?] {
     for (input, contents) in zip(program.inputs, inputs) {
       switch contents {
       case .sizes(let dims): known[input.value.position] = dims.map { .size($0) }
+      case .scalars(let scalars): known[input.value.position] = scalars
       case .tensor(let tensor): known[input.value.position] = Self.scalars(tensor)
       case .unknown: break
       }
@@ -51,8 +54,8 @@ package struct FormSymbolicInterpreter {
     }
     return program.outputs.map { output in
       guard let scalars = known[output.value.position] else { return nil }
-      let dims = scalars.compactMap { $0?.dim }
-      return dims.count == scalars.count ? dims : nil
+      let found = scalars.compactMap { $0 }
+      return found.count == scalars.count ? found : nil
     }
   }
 
@@ -225,15 +228,17 @@ package struct FormSymbolicInterpreter {
       guard let x = value(a), let y = value(b) else { return nil }
       return arithmetic.compare(comparison, x, y)
     case .select(let condition, let a, let b):
-      guard let holds = value(condition)?.number else { return value(a) == value(b) ? value(a) : nil }
-      return holds != 0 ? value(a) : value(b)
+      guard let truth = value(condition) else { return value(a) == value(b) ? value(a) : nil }
+      if let holds = truth.number { return holds != 0 ? value(a) : value(b) }
+      guard let x = value(a), let y = value(b), let dim = truth.dim else { return nil }
+      return x == y ? x : arithmetic.select(dim, x, y)
     case .cast(let a): return value(a).flatMap { arithmetic.cast($0, from: body[a].type, to: expr.type) }
     case .bitcast: return nil
     case .checked(let a, _, _): return value(a)
     }
   }
 
-  /// `and` and `or` know their result where one side alone decides it.
+  /// `and` and `or` know their result where one side alone decides it. Truths that sizes decide are sizes, 0 or 1.
   private func truth(_ function: BinaryFunction, _ a: SymbolicScalar?, _ b: SymbolicScalar?) -> SymbolicScalar? {
     let x = a?.number.map { $0 != 0 }
     let y = b?.number.map { $0 != 0 }
@@ -244,10 +249,17 @@ package struct FormSymbolicInterpreter {
     case .or, .maximum, .add:
       if x == true || y == true { return .bool(true) }
       if x == false && y == false { return .bool(false) }
-    case .xor: if let x, let y { return .bool(x != y) }
+    case .xor:
+      if let x, let y { return .bool(x != y) }
     case .subtract, .divide, .floorDivide, .modulo, .remainder, .power, .shiftLeft, .shiftRight, .arcTangent2: break
     }
-    return nil
+    guard let p = a?.dim, let q = b?.dim else { return nil }
+    switch function {
+    case .and, .minimum, .multiply: return .size(Dim.min(p, q))
+    case .or, .maximum, .add: return .size(Dim.max(p, q))
+    case .xor: return .size(Dim.max(p - q, q - p))
+    case .subtract, .divide, .floorDivide, .modulo, .remainder, .power, .shiftLeft, .shiftRight, .arcTangent2: return nil
+    }
   }
 
   private static func scalar(_ scalar: Scalar, _ type: ElementType) -> SymbolicScalar? {

@@ -78,7 +78,9 @@ package enum ScalarLanes {
 
   private static func modulo<T: BinaryFloatingPoint>(_ a: T, _ b: T) -> T {
     let rest = T(Glibc.fmod(Double(a), Double(b)))
-    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest
+    // Zero has the divisor's sign, too.
+    if rest == 0 { return b.sign == .minus ? -0.0 : 0 }
+    return (rest < 0) != (b < 0) ? rest + b : rest
   }
 
   @inline(__always)

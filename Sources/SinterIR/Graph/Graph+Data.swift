@@ -1,4 +1,5 @@
 import SinterCore
+import SinterForms
 
 extension Symbol {
   /// The number in the name of a size from data: 12 in `$n12.0.1`.
@@ -11,7 +12,8 @@ extension Symbol {
 extension Fact {
   /// The sizes in it that data determine.
   public var dataSymbols: Set<Symbol> {
-    Set((type.symbols + (contents ?? []).flatMap { $0.isConstant ? [] : $0.symbols }).filter(\.isFromData))
+    let elements = (contents ?? []).flatMap { $0.isConstant ? [] : $0.symbols } + (scalars ?? []).flatMap(\.symbols)
+    return Set((type.symbols + elements).filter(\.isFromData))
   }
 }
 

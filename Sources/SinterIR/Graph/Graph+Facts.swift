@@ -1,4 +1,5 @@
 import SinterCore
+import SinterForms
 
 extension Graph {
   /// The symbols in the types of inputs, sorted: the sizes that a caller chooses.
@@ -10,7 +11,18 @@ extension Graph {
 
   /// Fixes symbols of the inputs' types to numbers, in the whole graph, and infers everything anew.
   public mutating func bind(_ sizes: [Symbol: Int]) throws {
-    let known = inputSymbols
+    let diagnostics = Self.problems(binding: sizes, of: inputSymbols, ranges: ranges)
+    if !diagnostics.isEmpty { throw DiagnosticError(diagnostics) }
+    for symbol in sizes.keys { ranges[symbol] = nil }
+    try substitute { sizes[$0].map { Dim($0) } }
+    try restateObligations()
+    try inferAnew()
+  }
+
+  /// What is wrong with fixing symbols to numbers, where inputs have the symbols `known`.
+  package static func problems(
+    binding sizes: [Symbol: Int], of known: [Symbol], ranges: [Symbol: ClosedRange<Int>]
+  ) -> [Diagnostic] {
     var diagnostics: [Diagnostic] = []
     for (symbol, size) in sizes.sorted(by: { $0.key < $1.key }) {
       if !known.contains(symbol) {
@@ -26,11 +38,7 @@ extension Graph {
           Diagnostic(.user, "bind.range", "\(symbol.name) is bound to \(size), but a size is at least 0"))
       }
     }
-    if !diagnostics.isEmpty { throw DiagnosticError(diagnostics) }
-    for symbol in sizes.keys { ranges[symbol] = nil }
-    try substitute { sizes[$0].map { Dim($0) } }
-    try restateObligations()
-    try inferAnew()
+    return diagnostics
   }
 
   /// Replaces symbols in all facts and attributes.
@@ -43,6 +51,9 @@ extension Graph {
       values[id].fact.type = values[id].fact.type.mapDims { $0.substituting(replacement) }
       if let contents = values[id].fact.contents {
         values[id].fact.contents = contents.map { $0.substituting(replacement) }
+      }
+      if let scalars = values[id].fact.scalars {
+        values[id].fact.scalars = scalars.map { $0.substituting(replacement) }
       }
     }
     // Those, too, that have no place in the order while the graph is rewritten.
@@ -126,6 +137,11 @@ extension Fact {
       let isBetter = contents.map { old in !old.allSatisfy(\.isConstant) } ?? true
       if isBetter { result.contents = newer }
     }
+    if result.contents != nil {
+      result.scalars = nil
+    } else if let newer = other.scalars, newer.allSatisfy({ $0.symbols.allSatisfy { known.contains($0) } }) {
+      result.scalars = newer
+    }
     return result
   }
 }
@@ -169,7 +185,7 @@ extension ValueType {
     }
   }
 
-  func mapDims(_ map: (Dim) -> Dim) -> ValueType {
+  package func mapDims(_ map: (Dim) -> Dim) -> ValueType {
     switch self {
     case .tensor(let type): .tensor(TensorType(type.element, type.shape.map(map)))
     case .sequence(let element): .sequence(element.mapDims(map))

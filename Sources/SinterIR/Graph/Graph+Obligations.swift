@@ -1,4 +1,5 @@
 import SinterCore
+import SinterForms
 
 extension Graph {
   /// Adds relations that nodes rely on. What holds in any case, or is there already, is left out; what cannot hold is thrown.
@@ -174,7 +175,10 @@ public struct SizeLesson: Hashable, Sendable {
 
 extension Fact {
   func substituting(_ replacement: (Symbol) -> Dim?) -> Fact {
-    Fact(type.mapDims { $0.substituting(replacement) }, contents: contents?.map { $0.substituting(replacement) })
+    var fact = Fact(
+      type.mapDims { $0.substituting(replacement) }, contents: contents?.map { $0.substituting(replacement) })
+    fact.scalars = scalars?.map { $0.substituting(replacement) }
+    return fact
   }
 }
 

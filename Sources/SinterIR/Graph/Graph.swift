@@ -1,4 +1,5 @@
 import SinterCore
+import SinterForms
 
 /// A value of a graph.
 public struct ValueID: EntityIndex {
@@ -154,6 +155,8 @@ public struct Fact: Hashable, Sendable {
   /// The elements of a small tensor of integers (or truth values, or floats that are whole), row-major, as far as shapes determine them:
   /// what Shape, Gather and Concat of sizes give.
   public var contents: [Dim]?
+  /// The elements of a small tensor of floats that shapes determine but that are not whole: a size times a scale, before it is rounded.
+  package var scalars: [SymbolicScalar]?
 
   public init(_ type: ValueType, contents: [Dim]? = nil) {
     self.type = type

@@ -14,13 +14,15 @@ extension Operator {
     guard !open.isEmpty, isDeterministic, inputs.bodies.isEmpty, inputs.areAllKnown,
       let contents = try? contents(of: inputs, outputs: Array(facts.prefix(count)))
     else { return facts }
-    for index in open where contents[index]?.count == facts[index].type.tensor?.count.value {
-      facts[index].contents = contents[index]
+    for index in open {
+      guard let scalars = contents[index], scalars.count == facts[index].type.tensor?.count.value else { continue }
+      let dims = scalars.compactMap(\.dim)
+      if dims.count == scalars.count { facts[index].contents = dims } else { facts[index].scalars = scalars }
     }
     return facts
   }
 
-  private func contents(of inputs: NodeInputs, outputs: [Fact]) throws -> [[Dim]?] {
+  private func contents(of inputs: NodeInputs, outputs: [Fact]) throws -> [[SymbolicScalar]?] {
     var lowering = Lowering(name: Self.name)
     var operands: [Operand?] = []
     var known: [FormSymbolicInterpreter.Contents] = []
@@ -30,7 +32,9 @@ extension Operator {
         continue
       }
       operands.append(lowering.input(type, named: "input\(index)"))
-      known.append(fact.contents.map { .sizes($0) } ?? inputs.constant(index).map { .tensor($0) } ?? .unknown)
+      known.append(
+        fact.contents.map { .sizes($0) } ?? fact.scalars.map { .scalars($0) }
+          ?? inputs.constant(index).map { .tensor($0) } ?? .unknown)
     }
     let results: [Operand]
     if let primitive = self as? any Primitive {
@@ -57,7 +61,7 @@ extension NodeInputs {
     var followsSizes = false
     for (index, fact) in facts.enumerated() {
       guard let fact else { continue }
-      if fact.contents != nil {
+      if fact.contents != nil || fact.scalars != nil {
         followsSizes = true
       } else if constant(index).map({ $0.count <= Fact.contentsLimit }) != true {
         return false

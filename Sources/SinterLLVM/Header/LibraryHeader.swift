@@ -221,7 +221,11 @@ struct LibraryHeader {
       "static inline int64_t \(prefix)_minimum\(pair) { return a < b ? a : b; }",
       "static inline int64_t \(prefix)_maximum\(pair) { return a > b ? a : b; }",
       "static inline int64_t \(prefix)_joint\(pair) { return a == 1 ? b : a; }",
-      "static inline int64_t \(prefix)_place\(pair) { return a < 0 ? a + b : a; }", "",
+      "static inline int64_t \(prefix)_place\(pair) { return a < 0 ? a + b : a; }",
+      "static inline int64_t \(prefix)_scaled(int64_t a, float b) {",
+      "  const double exact = (double)a * b;",
+      "  const double product = exact > -8388608 && exact < 8388608 ? (float)exact : exact;",
+      "  return (int64_t)product - ((double)(int64_t)product > product);", "}", "",
     ]
   }
 
@@ -249,6 +253,7 @@ struct LibraryHeader {
     case .maximum(let a, let b): return call("maximum", a, b)
     case .joint(let a, let b): return call("joint", a, b)
     case .place(let a, let b): return call("place", a, b)
+    case .scaled(let a, let b): return "\(prefix)_scaled(\(expression(a)), \(b.value.flatMap { Dim.factor($0) } ?? 0)f)"
     case .product(let a, let b): return "\(expression(a)) * \(expression(b))"
     // No size: the library refuses to run.
     case .overflow: return "INT64_MIN"
@@ -263,7 +268,7 @@ extension Dim {
       term.factors.contains { factor in
         switch factor {
         case .symbol, .overflow: false
-        case .quotient, .remainder, .minimum, .maximum, .joint, .place, .product: true
+        case .quotient, .remainder, .minimum, .maximum, .joint, .place, .scaled, .product: true
         }
       }
     }

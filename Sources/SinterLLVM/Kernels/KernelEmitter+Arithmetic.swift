@@ -89,7 +89,10 @@ extension KernelEmitter {
       let zero = ir.zero(ir.type(a))
       let differs = ir.icmp(LLVMIntSLT, ir.xor(bits(remainder), bits(b)), 0)
       let moves = ir.and(differs, ir.fcmp(LLVMRealONE, remainder, zero))
-      return ir.select(moves, ir.fadd(remainder, b), remainder)
+      // Zero has the divisor's sign, too.
+      let signed = ir.intrinsic("llvm.copysign", [ir.type(a)], [remainder, b])
+      let kept = ir.select(ir.fcmp(LLVMRealOEQ, remainder, zero), signed, remainder)
+      return ir.select(moves, ir.fadd(remainder, b), kept)
     case .power: return mathFunction("pow", [a, b])
     case .arcTangent2: return mathFunction("atan2", [a, b])
     case .minimum: return ir.extreme("llvm.minimum", a, b)

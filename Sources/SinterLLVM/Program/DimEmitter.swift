@@ -62,11 +62,24 @@ struct DimEmitter {
     case .place(let index, let size):
       let (x, y) = (try emit(index), try emit(size))
       return checked("llvm.sadd.with.overflow", x, ir.select(ir.icmp(LLVMIntSLT, x, 0), y, ir.index(0)))
+    case .scaled(let size, let bits): return scaled(try emit(size), by: bits.value.flatMap { Dim.factor($0) } ?? 0)
     case .product(let a, let b): return checked("llvm.smul.with.overflow", try emit(a), try emit(b))
     case .overflow:
       fails(ir.int(ir.i1, 1))
       return ir.index(0)
     }
+  }
+
+  /// `Dim.scaled`: rounded to 32 bits where these have fractions.
+  private mutating func scaled(_ size: IRValue, by factor: Float) -> IRValue {
+    let product = ir.fmul(ir.sitofp(size, ir.f64), ir.real(ir.f64, Double(factor)))
+    let magnitude = ir.intrinsic("llvm.fabs", [ir.f64], [product])
+    let isTooLarge = ir.fcmp(LLVMRealOGE, magnitude, ir.real(ir.f64, 0x1p62))
+    fails(isTooLarge)
+    let isSmall = ir.fcmp(LLVMRealOLT, magnitude, ir.real(ir.f64, 0x1p23))
+    let rounded = ir.select(isSmall, ir.fpext(ir.fptrunc(product, ir.f32), ir.f64), product)
+    let whole = ir.intrinsic("llvm.floor", [ir.f64], [rounded])
+    return LLVMBuildFPToSI(ir.builder, ir.select(isTooLarge, ir.real(ir.f64, 0), whole), ir.i64, "")
   }
 
   /// Toward minus infinity.

@@ -10,7 +10,8 @@ extension GraphImporter {
       let shape = dims.compactMap { dim -> Dim? in
         switch dim {
         case .value(let size): size >= 0 ? Dim(Int(size)) : nil
-        case .symbol(let name): known.contains(name) ? Dim(Symbol(name)) : nil
+        case .symbol(let name):
+          context.sizes[Symbol(name)].map { Dim($0) } ?? (known.contains(name) ? Dim(Symbol(name)) : nil)
         case .unknown: nil
         }
       }

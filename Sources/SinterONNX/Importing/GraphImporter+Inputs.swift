@@ -4,13 +4,17 @@ import SinterIR
 extension GraphImporter {
   /// Adds the graph's inputs, except those that have an initializer as their default.
   mutating func declareInputs(of graph: OnnxFile.Graph, shapes: [String: [Dim]]) {
+    let sizes = context.sizes
     let defaults = Set(graph.initializers.map(\.name) + graph.sparseInitializers.map(\.values.name))
     let inputs = graph.inputs.filter { !defaults.contains($0.name) }
     var dims = DimReader(inputs.map(\.type))
+    var symbols: Set<Symbol> = []
     for input in inputs {
       do {
         var note = ""
-        let type = try valueType(of: input, &dims, shape: shapes[input.name], note: &note)
+        let named = try valueType(of: input, &dims, shape: shapes[input.name], note: &note)
+        symbols.formUnion(named.symbols)
+        let type = named.mapDims { $0.substituting { sizes[$0].map { Dim($0) } } }
         names[input.name] = .value(builder.input(Fact(type), named: input.name, note: note))
       } catch {
         names[input.name] = .failed
@@ -19,6 +23,7 @@ extension GraphImporter {
         }
       }
     }
+    for diagnostic in Graph.problems(binding: sizes, of: symbols.sorted(), ranges: [:]) { report(diagnostic) }
     let unknown = shapes.keys.filter { name in !inputs.contains { $0.name == name } }.sorted()
     for name in unknown {
       let known = inputs.map(\.name).joined(separator: ", ")

@@ -10,6 +10,9 @@ package struct OnnxImporter: Sendable {
   package var operators: OpTable
   /// Types for graph inputs that replace what the file says: a fixed batch, a rank that the file leaves open.
   package var shapes: [String: [Dim]] = [:]
+  /// Numbers for symbols of the inputs. They are there before any node is read, so that all that a size decides is decided: which body of an If
+  /// counts, which axes Squeeze removes, how long a window is.
+  package var sizes: [Symbol: Int] = [:]
 
   package init(operators: OpTable) { self.operators = operators }
 
@@ -40,7 +43,8 @@ package struct OnnxImporter: Sendable {
   /// As much of the file as can be read, and all that is wrong with the rest. What a node that cannot be read would use is an output
   /// of the graph, so that the part that computes it is kept.
   package func partialGraph(of file: OnnxFile) -> (graph: Graph, problems: [Diagnostic]) {
-    let context = ImportContext(file, operators: operators)
+    var context = ImportContext(file, operators: operators)
+    context.sizes = sizes
     let problems = ImportCheck.problems(of: file, in: context)
     if problems.contains(where: { ImportCheck.isFatal($0) }) { return (Graph(name: file.graph.name), problems) }
     var importer = GraphImporter(context, name: file.graph.name)
@@ -60,6 +64,8 @@ struct ImportContext: Sendable {
   let functions: [FunctionKey: OnnxFile.Function]
   /// Versions by domain.
   var opsets: [String: Int]
+  /// Numbers for symbols of the graph's inputs.
+  var sizes: [Symbol: Int] = [:]
   let budget = ImportBudget()
 
   init(_ file: OnnxFile, operators: OpTable) {

@@ -75,15 +75,15 @@ extension Resize {
           scale: .entry(entry))
       }
     }
-    return try zip(positions, numbers.map { Double($0) }).map { position, scale in
-      guard scale >= 1 / Self.scaleLimit, scale <= Self.scaleLimit else {
+    return try zip(positions, numbers).map { position, scale in
+      guard Double(scale) >= 1 / Self.scaleLimit, Double(scale) <= Self.scaleLimit else {
         throw DiagnosticError(
           .user, "resize.scales",
           "scales must be positive and at most \(Self.scaleLimit), but axis \(position) has \(scale)")
       }
       let input = x.shape[position]
-      let output = Self.scaled(input, by: scale) ?? inputs.freshSize(result: 0, axis: position)
-      return Axis(position: position, input: input, output: output, scale: .known(scale))
+      return Axis(
+        position: position, input: input, output: Dim.scaled(input, by: scale), scale: .known(Double(scale)))
     }
   }
 
@@ -131,9 +131,12 @@ extension Resize {
     try lowering.defineSizes(shape, of: "the result, whose scales must be positive and at most \(Self.scaleLimit),") {
       builder, position in
       guard let axis = axes.first(where: { $0.position == position }) else { return builder.constant(-1, .i64) }
-      let size = builder.size(axis.input).cast(to: .f64)
       let scale = preciseScale(builder, axis, sampling)
-      let result = (size * scale + (axis.scale == .ratio ? 0.5 : 0)).unary(.floor)
+      let exact = builder.size(axis.input).cast(to: .f64) * scale
+      // As `Dim.scaled` has it.
+      let result = (
+        axis.scale == .ratio ? exact + 0.5 : builder.select(exact < 0x1p23, exact.cast(to: .f32).cast(to: .f64), exact)
+      ).unary(.floor)
       let isRight = (scale > 0) && (scale <= Self.scaleLimit)
       return builder.select(isRight, result, builder.constant(-1, .f64)).cast(to: .i64)
     }
@@ -141,14 +144,4 @@ extension Resize {
 
   static let scaleLimit = 0x1p20
   static let sizeLimit = 0x1p40
-
-  /// floor(size · scale); nil where no size says so.
-  static func scaled(_ size: Dim, by scale: Double) -> Dim? {
-    if let size = size.value { return Dim(Int(saturating: (Double(size) * scale).rounded(.down))) }
-    for denominator in 1...64 {
-      let numerator = scale * Double(denominator)
-      if numerator == numerator.rounded() { return size * Dim(Int(numerator)) / Dim(denominator) }
-    }
-    return nil
-  }
 }
