@@ -204,6 +204,7 @@ extension OnnxSignature {
     Shrink 9 1
     Sigmoid 1 1
     Sign 9 1
+    SimplifiedLayerNormalization 1 2
     Sin 7 1
     Sinh 9 1
     Size 1 1
@@ -269,14 +270,26 @@ extension OnnxSignature {
     ai.onnx.ml::ZipMap 1 1
     com.microsoft::Attention 1 7 num_heads
     com.microsoft::BiasGelu 1 2
+    com.microsoft::BifurcationDetector 1 4
+    com.microsoft::CropAndResize 1 4
     com.microsoft::DequantizeLinear 1 3
     com.microsoft::DynamicQuantizeLSTM 1 12
     com.microsoft::DynamicQuantizeMatMul 1 5
     com.microsoft::EmbedLayerNormalization 1 9
+    com.microsoft::ExpandDims 1 2
     com.microsoft::FastGelu 1 2
+    com.microsoft::FusedConv 1 4
+    com.microsoft::FusedGemm 1 3
+    com.microsoft::FusedMatMul 1 2
     com.microsoft::GatherBlockQuantized 1 4
+    com.microsoft::Gelu 1 1
+    com.microsoft::GemmFastGelu 1 3
+    com.microsoft::GridSample 1 2
+    com.microsoft::Inverse 1 1
     com.microsoft::MatMulIntegerToFloat 1 7
     com.microsoft::MatMulNBits 1 6 K N block_size
+    com.microsoft::NGramRepeatBlock 1 2 ngram_size
+    com.microsoft::Pad 1 3
     com.microsoft::QAttention 1 9 num_heads
     com.microsoft::QEmbedLayerNormalization 1 18
     com.microsoft::QGemm 1 9
@@ -289,7 +302,11 @@ extension OnnxSignature {
     com.microsoft::QLinearSigmoid 1 5
     com.microsoft::QLinearSoftmax 1 5 opset
     com.microsoft::QuantizeLinear 1 3
+    com.microsoft::QuickGelu 1 1
     com.microsoft::SkipLayerNormalization 1 5
     com.microsoft::SkipSimplifiedLayerNormalization 1 4
+    com.microsoft::TransposeMatMul 1 2
+    com.microsoft::Trilu 1 2
+    com.microsoft::Unique 1 1
     """
 }

@@ -74,6 +74,7 @@ extension OpTable {
     Gather.self,
     GatherElements.self,
     GatherND.self,
+    NGramRepeatBlock.self,
     NonMaxSuppression.self,
     NonZero.self,
     OneHot.self,
@@ -90,13 +91,17 @@ extension OpTable {
     // Contraction
     Det.self,
     Einsum.self,
+    FusedGemm.self,
+    FusedMatMul.self,
     Gemm.self,
+    Inverse.self,
     MatMul.self,
 
     // Convolution
     Conv.self,
     ConvTranspose.self,
     DeformConv.self,
+    FusedConv.self,
 
     // Normalization
     BatchNormalization.self,
@@ -107,6 +112,7 @@ extension OpTable {
     LpNormalization.self,
     MeanVarianceNormalization.self,
     RMSNormalization.self,
+    SimplifiedLayerNormalization.self,
     SkipLayerNormalization.self,
 
     // Pooling
@@ -117,6 +123,7 @@ extension OpTable {
     MaxUnpool.self,
 
     // Resampling
+    CropAndResize.self,
     GridSample.self,
     Resize.self,
     RoiAlign.self,

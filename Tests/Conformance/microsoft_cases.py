@@ -232,3 +232,94 @@ case(
 case(
     "com.microsoft.Attention, values of another size", f"z = {_OP}Attention<num_heads=2, qkv_hidden_sizes=[4, 4, 16]>(x0, w, b)",
     "n m 6", constants=_PROJECTION, undefined=is_empty)
+
+def _unaligned(generator, shape, shapes):
+    """Corners of boxes, in and around the image, whose places lie between elements."""
+    return generator.integers(-9, 40, shape) / 31 + 0.003
+
+
+def _far_from_singular(generator, shape, shapes):
+    return generator.permuted(np.broadcast_to(3 * np.eye(*shape[-2:]), shape), axis=-2) + generator.uniform(-0.5, 0.5, shape)
+
+
+def no_matrix(shapes):
+    """onnxruntime joins what does not fit if it is empty, and does not turn a matrix whose partner is a vector."""
+    return is_empty(shapes)
+
+
+for _name in ("Gelu", "QuickGelu", "QuickGelu<alpha=0.5>"):
+    case(f"com.microsoft.{_name}", f"z = {_OP}{_name}(x0)", "m n")
+for _a, _b, _alpha in ((0, 0, 1.0), (1, 0, 0.5), (0, 1, 2.0), (1, 1, 0.25)):
+    case(
+        f"FusedMatMul, transA {_a}, transB {_b}", f"z = {_OP}FusedMatMul<transA={_a}, transB={_b}, alpha={_alpha}>(x0, x1)",
+        "a k m" if _a else "a m k", "a n k" if _b else "a k n", undefined=no_matrix)
+    case(
+        f"FusedMatMul of batches, transA {_a}, transB {_b}",
+        f"z = {_OP}FusedMatMul<transBatchA=1, transBatchB=1, transA={_a}, transB={_b}>(x0, x1)", "k a b m" if _a else "m a b k",
+        "n a b k" if _b else "k a b n", undefined=no_matrix)
+case("FusedMatMul of a row", f"z = {_OP}FusedMatMul<transA=1>(x0, x1)", "k", "k n", undefined=no_matrix)
+case("TransposeMatMul", f"z = {_OP}TransposeMatMul<transB=1>(x0, x1)", "m k", "n k", undefined=no_matrix)
+for _name, _numbers in (
+    ("Relu", ""), ("Tanh", ""), ("Sigmoid", ""), ("Softplus", ""), ("Softsign", ""), ("LeakyRelu", "activation_alpha=0.3"),
+    ("Elu", "activation_alpha=0.3"), ("ThresholdedRelu", "activation_alpha=0.3"), ("Celu", "activation_alpha=0.3"),
+    ("HardSigmoid", "activation_alpha=0.3, activation_beta=0.4"), ("ScaledTanh", "activation_alpha=0.3, activation_beta=0.4"),
+    ("ParametricSoftplus", "activation_alpha=0.3, activation_beta=0.4"), ("Selu", "activation_alpha=0.3, activation_gamma=0.4"),
+):
+    case(
+        f"FusedGemm, {_name}", f'z = {_OP}FusedGemm<activation="{_name}", transB=1, beta=0.5{", " * bool(_numbers)}{_numbers}>(x0, x1, x2)',
+        "m k", "n k", "n", undefined=is_empty)
+_WINDOWS = {"w": weights(4, 2, 3, 3), "b": weights(4)}
+for _name, _numbers in (
+    ("Relu", ""), ("Tanh", ""), ("Sigmoid", ""), ("HardSwish", ""), ("LeakyRelu", "0.3"), ("Clip", "-0.1, 0.2"), ("HardSigmoid", "0.3, 0.4")
+):
+    _options = f'activation="{_name}"' + (f", activation_params=[{_numbers}]" if _numbers else "")
+    case(
+        f"FusedConv, {_name}", f"z = {_OP}FusedConv<pads=[1, 1, 1, 1], {_options}>(x0, w, b)", "n 2 h w", constants=_WINDOWS,
+        undefined=has_no_image)
+    case(
+        f"FusedConv, {_name}, a sum", f"z = {_OP}FusedConv<pads=[1, 1, 1, 1], {_options}>(x0, w, b, x1)", "n 2 h w", "n 4 h w",
+        constants=_WINDOWS, undefined=is_empty)
+case(
+    "FusedConv, a sum without bias", f'z = {_OP}FusedConv<activation="Relu", strides=[2, 1], kernel_shape=[3, 3]>(x0, w, , x1)', "n 2 2*h+1 w+2",
+    "n 4 h w", constants=_WINDOWS, undefined=is_empty)
+for _axis, _scale_sizes in ((-1, "n"), (1, "m n")):
+    case(
+        f"SimplifiedLayerNormalization, axis {_axis}", f"z, y = SimplifiedLayerNormalization<axis={_axis}, epsilon=0.01>(x0, x1)",
+        "a m n", _scale_sizes, outputs=("z", "y"), undefined=is_empty)
+case(
+    "SkipLayerNormalization, all results", f"z, c, d, y = {_OP}SkipLayerNormalization<epsilon=0.01>(x0, x1, x2, x3, x4)", "a m n", "a m n",
+    "n", "n", "n", outputs=("z", "c", "d", "y"), undefined=wraps)
+case(
+    "SkipSimplifiedLayerNormalization, all results", f"z, c, d, y = {_OP}SkipSimplifiedLayerNormalization<epsilon=0.01>(x0, x1, x2, x3)",
+    "a m n", "a m n", "n", "n", outputs=("z", "c", "d", "y"), undefined=wraps)
+
+# What exporters wrote before ONNX had it
+
+case(
+    "Inverse", f"z = {_OP}Inverse(x0)", "a n n", values={"x0": _far_from_singular},
+    undefined=lambda shapes: shapes[0][1] != shapes[0][2])  # onnxruntime reads beyond a matrix that is not square
+case("com.microsoft.Trilu", f"z = {_OP}Trilu(x0, x1)", "a m n", "int64:")
+case("com.microsoft.Trilu, lower", f"z = {_OP}Trilu<upper=0>(x0)", "m n")
+case("com.microsoft.Unique", f"z, c, d = {_OP}Unique(x0)", "n", outputs=("z", "c", "d"), values={"x0": within(0, 3)})
+for _axis in (0, 1, -1):
+    case(f"ExpandDims at {_axis}", f"z = {_OP}ExpandDims(x0, k)", "m n", constants={"k": np.int32(_axis)})
+for _mode in ("constant", "reflect", "edge", "wrap"):
+    case(
+        f"com.microsoft.Pad, {_mode}", f'z = {_OP}Pad<mode="{_mode}">(x0, p)', "m+1 n+1", constants={"p": np.int64([[0, 1, 1, 0]])},
+        undefined=lambda shapes: min(shapes[0]) < 2)
+for _mode in ("bilinear", "nearest", "bicubic"):
+    case(
+        f"com.microsoft.GridSample, {_mode}", f'z = {_OP}GridSample<mode="{_mode}", align_corners=1>(x0, x1)', "n c h w", "n p q 2",
+        values={"x1": within(-1.3, 1.3)}, undefined=is_empty)
+for _mode in ("bilinear", "nearest"):
+    case(
+        f"CropAndResize, {_mode}", f'z = {_OP}CropAndResize<mode="{_mode}", extrapolation_value=7.0>(x0, x1, x2, s)', "n c h w", "r 4",
+        "int32: r", values={"x1": _unaligned, "x2": positions(0, 0, backward=False)}, constants={"s": np.int32([3, 5])},
+        undefined=is_empty)
+case(
+    "CropAndResize to a point", f"z = {_OP}CropAndResize(x0, x1, x2, s)", "n c h w", "r 4", "int32: r",
+    values={"x1": _unaligned, "x2": positions(0, 0, backward=False)}, constants={"s": np.int32([1, 2])}, undefined=is_empty)
+for _size in (1, 2, 3):
+    case(
+        f"NGramRepeatBlock of {_size}", f"z = {_OP}NGramRepeatBlock<ngram_size={_size}>(x0, x1)", "int64: n 2*m+1", "n 4",
+        values={"x0": within(0, 3)}, undefined=lambda shapes: is_empty(shapes) or shapes[1][1] < 3)

@@ -147,7 +147,7 @@ public struct Gelu: ElementwiseUnary {
   public mutating func attributes(_ list: inout some AttributeList) {
     list.choice("approximate", &approximate, default: .none)
   }
-  public static var onnx: [OnnxRule] { [.direct(Gelu.self, since: 20)] }
+  public static var onnx: [OnnxRule] { [.direct(Gelu.self, since: 20), .direct(Gelu.self, domain: .microsoft)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 20) }
   public func apply(_ x: Expr) -> Expr {
     switch approximate {
@@ -167,7 +167,12 @@ public struct Swish: ElementwiseUnary {
 
   public init() {}
   public mutating func attributes(_ list: inout some AttributeList) { list.float("alpha", &alpha, default: 1) }
-  public static var onnx: [OnnxRule] { [.direct(Swish.self, since: 24)] }
+  public static var onnx: [OnnxRule] {
+    [
+      .direct(Swish.self, since: 24),
+      .direct(Swish.self, as: "QuickGelu", domain: .microsoft) { op, node in op.alpha = node.float("alpha") ?? 1.702 },
+    ]
+  }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 24) }
   public func apply(_ x: Expr) -> Expr { x / ((x * -alpha).unary(.exp) + 1) }
   public static var examples: [OperatorExample] { activationExamples(Swish()) }

@@ -17,6 +17,11 @@ public struct BiasGelu: Composite {
     [
       .direct(BiasGelu.self, domain: .microsoft),
       .direct(BiasGelu.self, as: "FastGelu", domain: .microsoft) { op, _ in op.approximate = .tanh },
+      OnnxRule("GemmFastGelu", domain: .microsoft) { node, builder in
+        var op = BiasGelu()
+        op.approximate = .tanh
+        return try builder.add(op, [try builder.add1(MatMul(), [node.input(0), node.input(1)]), node.input(2)])
+      },
     ]
   }
 

@@ -20,7 +20,21 @@ public struct Unique: Primitive {
     list.bool("sorted", &isSorted, default: true)
   }
 
-  public static var onnx: [OnnxRule] { [.direct(Unique.self, since: 11)] }
+  public static var onnx: [OnnxRule] {
+    [
+      .direct(Unique.self, since: 11),
+      OnnxRule("Unique", domain: .microsoft) { node, builder in
+        // Of a list, in the order of first places, which are no result.
+        var op = Unique()
+        op.isSorted = false
+        if let x = node.input(0), try builder.type(x).rank != 1 {
+          throw DiagnosticError(.user, "unique.rank", "the input must be a list, but is \(try builder.type(x))")
+        }
+        let results = try builder.add(op, node.inputs, outputs: 4)
+        return [results[0], results[2], results[3]]
+      },
+    ]
+  }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

@@ -62,7 +62,12 @@ public struct SkipLayerNormalization: Composite {
       var norm = RMSNormalization()
       norm.epsilon = epsilon
       let result = try builder.add1(norm, [sum, try inputs.value(2)])
-      return [result, result, result, sum]
+      if inputs.outputCount < 2 { return [result] }
+      let inverse = try SimplifiedLayerNormalization.inverseRoot(of: sum, norm, into: &builder)
+      // Nothing is subtracted: the mean is given as zero.
+      let never = try builder.add1(Compare(.less), [inverse, inverse])
+      let mean = try builder.add1(Cast(to: try builder.type(inverse).element), [never])
+      return [result, mean, inverse, sum]
     }
     var norm = LayerNormalization()
     norm.epsilon = epsilon

@@ -24,20 +24,21 @@ public struct GridSample: Primitive {
   }
 
   public static var onnx: [OnnxRule] {
-    [
-      .direct(GridSample.self, since: 20),
-      OnnxRule("GridSample", since: 16) { node, builder in
-        // Modes had the names of images.
-        var renamed = node
-        let names = ["bilinear": "linear", "bicubic": "cubic"]
-        if let mode = node.string("mode") { renamed.attributes["mode"] = .string(names[mode] ?? mode) }
-        var op = GridSample()
-        var reader = OnnxAttributeReader(renamed)
-        op.attributes(&reader)
-        try reader.finish()
-        return try builder.add(op, node.inputs)
-      },
-    ]
+    [.direct(GridSample.self, since: 20), ofImages(since: 16), ofImages(domain: .microsoft)]
+  }
+
+  /// The rule where modes have the names of images.
+  private static func ofImages(domain: String = "", since: Int = 1) -> OnnxRule {
+    OnnxRule("GridSample", domain: domain, since: since) { node, builder in
+      var renamed = node
+      let names = ["bilinear": "linear", "bicubic": "cubic"]
+      if let mode = node.string("mode") { renamed.attributes["mode"] = .string(names[mode] ?? mode) }
+      var op = GridSample()
+      var reader = OnnxAttributeReader(renamed)
+      op.attributes(&reader)
+      try reader.finish()
+      return try builder.add(op, node.inputs)
+    }
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 20) }
 

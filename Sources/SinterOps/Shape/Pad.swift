@@ -22,6 +22,18 @@ public struct Pad: Primitive {
   public static var onnx: [OnnxRule] {
     [
       .direct(Pad.self, since: 11),
+      OnnxRule("Pad", domain: .microsoft) { node, builder in
+        // The pads may be the one row of a matrix.
+        var op = Pad()
+        var reader = OnnxAttributeReader(node)
+        op.attributes(&reader)
+        try reader.finish()
+        var inputs = node.inputs
+        if let pads = node.input(1), try builder.type(pads).rank == 2 {
+          inputs[1] = try builder.add1(Squeeze(), [pads, builder.integers([0])])
+        }
+        return try builder.add(op, inputs)
+      },
       OnnxRule("Pad", since: 1) { node, builder in
         var op = Pad()
         var reader = OnnxAttributeReader(node)

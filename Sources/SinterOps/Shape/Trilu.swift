@@ -12,7 +12,7 @@ public struct Trilu: Primitive {
   public init() {}
 
   public mutating func attributes(_ list: inout some AttributeList) { list.bool("upper", &isUpper, default: true) }
-  public static var onnx: [OnnxRule] { [.direct(Trilu.self, since: 14)] }
+  public static var onnx: [OnnxRule] { [.direct(Trilu.self, since: 14), .direct(Trilu.self, domain: .microsoft)] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 14) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

@@ -9,7 +9,17 @@ public struct Unsqueeze: Primitive {
 
   public init() {}
 
-  public static var onnx: [OnnxRule] { [.direct(Unsqueeze.self, since: 13), .axesAttribute(Unsqueeze())] }
+  public static var onnx: [OnnxRule] {
+    [
+      .direct(Unsqueeze.self, since: 13), .axesAttribute(Unsqueeze()),
+      OnnxRule("ExpandDims", domain: .microsoft) { node, builder in
+        // The axis is one i32.
+        guard let axis = node.input(1) else { return try builder.add(Unsqueeze(), node.inputs) }
+        let list = try builder.add1(Reshape(), [try builder.add1(Cast(to: .i64), [axis]), builder.integers([1])])
+        return try builder.add(Unsqueeze(), [node.input(0), list])
+      },
+    ]
+  }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 13) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
