@@ -7,8 +7,15 @@ extension GraphImporter {
     let defaults = Set(graph.initializers.map(\.name) + graph.sparseInitializers.map(\.values.name))
     let inputs = graph.inputs.filter { !defaults.contains($0.name) }
     var dims = DimReader(inputs.map(\.type))
+    builder.takenNames = Set(inputs.map(\.name) + graph.outputs.map(\.name))
     for input in inputs {
       do {
+        if let declared = input.type,
+          let (fact, sizes) = try structuredInput(declared, port: input.name, shape: shapes[input.name], &dims)
+        {
+          names[input.name] = .structured(builder.input(fact, named: input.name, elementSizes: sizes))
+          continue
+        }
         var note = ""
         let type = try valueType(of: input, &dims, shape: shapes[input.name], note: &note)
         names[input.name] = .value(builder.input(Fact(type), named: input.name, note: note))
