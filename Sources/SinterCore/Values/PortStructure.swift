@@ -19,6 +19,36 @@ public struct PortStructure: Hashable, Sendable {
     return (leaves.first ?? 0)..<((leaves.last ?? -1) + 1)
   }
 
+  /// The same with the number of axes of a sequence's tensors, where the types of the ports tell it.
+  public func knowing(_ types: [TensorType?]) -> PortStructure {
+    guard elementSizes == nil, case .ragged(_, let shapes) = present, let axes = types[shapes]?.shape.last?.value,
+      axes >= 0
+    else { return self }
+    var copy = self
+    copy.elementSizes = [Int?](repeating: nil, count: axes)
+    return copy
+  }
+
+  /// What callers pass, for people: `seq(f32[?, 4])`, `map(i64, f32)`, with `?` behind what may be left out.
+  ///
+  /// - Parameter types: of the tensors by position.
+  public func description(_ types: [TensorType]) -> String {
+    func sequence(_ element: ElementType) -> String {
+      let sizes = elementSizes.map { sizes in "[" + sizes.map { $0.map(String.init) ?? "?" }.joined(separator: ", ") + "]" }
+      return "seq(\(element)\(sizes ?? ""))"
+    }
+    func map(_ keys: Int, _ values: Int) -> String { "map(\(types[keys].element), \(types[values].element))" }
+    let value =
+      switch present {
+      case .tensor(let position), .optional(let position, _): "\(types[position])".filter { $0 != "$" }
+      case .list(_, of: let element): sequence(element)
+      case .ragged(let elements, _): sequence(types[elements].element)
+      case .map(let keys, let values): map(keys, values)
+      case .maps(let keys, let values): "seq(\(map(keys, values)))"
+      }
+    return value + (isOptional ? "?" : "")
+  }
+
   /// The value without the option to leave it out.
   public var present: Structured<Int> {
     if case .optional(_, let value) = value { value } else { value }

@@ -64,15 +64,22 @@ public struct Loop: Primitive, ControlFlow {
     of carried: [OnnxValue], _ body: OnnxBody, _ before: [Fact], _ builder: GraphBuilder
   ) throws -> [ValueForm] {
     var forms = try carried.map { try builder.form(of: $0).ofAnyLength }
-    while forms.contains(where: \.holdsEmptyList) {
+    if forms.allSatisfy({ $0.tensor != nil }) { return forms }
+    // Each time round learns of one sequence at least.
+    for _ in 0...forms.count {
       let captures = body.captures.map { builder.fact($0) }
       let given = before.map { Structured<Fact>.tensor($0) } + forms.map { $0.map { Fact(.tensor($0)) } }
       let results = try body.buildValues(given, captures).forms().dropFirst().prefix(forms.count)
       let next = try zip(forms, results).enumerated().map { index, pair in
-        try pair.0.joined(with: pair.1, "carried value \(index)").ofAnyLength
+        let joined = try pair.0.joined(with: pair.1, "carried value \(index)").ofAnyLength
+        // A sequence that a turn gives other axes must have been empty before.
+        return pair.1.ofAnyLength.sequenceRank.map { joined.ofRank($0) } ?? joined
       }
-      if next.map(\.holdsEmptyList) == forms.map(\.holdsEmptyList) { break }
+      let isSettled = zip(forms, next).allSatisfy {
+        $0.holdsEmptyList == $1.holdsEmptyList && $0.sequenceRank == $1.sequenceRank
+      }
       forms = next
+      if isSettled { break }
     }
     return forms
   }

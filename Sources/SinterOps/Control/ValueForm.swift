@@ -9,7 +9,27 @@ typealias ValueForm = Structured<TensorType>
 extension Structured<TensorType> {
   /// The form of a sequence of unknown length, with how many axes its tensors have where that is known.
   static func sequence(_ element: ElementType, rank: Int?) -> ValueForm {
-    .ragged(elements: TensorType(element, [0]), shapes: TensorType(.i64, [0, Dim(rank ?? 0)]))
+    .ragged(
+      elements: TensorType(element, [0]),
+      shapes: TensorType(.i64, [0, rank.map { Dim($0) } ?? Dim(Symbol("rank"))]))
+  }
+
+  /// How many axes the tensors of a sequence of unknown length have, where that is known.
+  var sequenceRank: Int? {
+    switch self {
+    case .ragged(_, let shapes): shapes.shape[1].value
+    case .optional(_, let inner): inner.sequenceRank
+    case .tensor, .list, .map, .maps: nil
+    }
+  }
+
+  /// The same with tensors of so many axes, which are known only at run time where it is nil.
+  func ofRank(_ rank: Int?) -> ValueForm {
+    switch self {
+    case .ragged(let elements, _): .sequence(elements.element, rank: rank)
+    case .optional(let present, let inner): .optional(present: present, inner.ofRank(rank))
+    case .tensor, .list, .map, .maps: self
+    }
   }
 
   /// Whether it is a sequence without elements, so that nothing is known of them.
@@ -51,8 +71,10 @@ extension Structured<TensorType> {
     case (.list(let a, of: _), .list(let b, of: _)) where a.map(\.kind) == b.map(\.kind): return self
     default: break
     }
-    if isEmptyList, let sequence = other.asSequence { return sequence }
-    if let sequence = asSequence, other.asSequence != nil { return sequence }
+    if let mine = asSequence, let theirs = other.asSequence {
+      if isEmptyList || mine.sequenceRank == theirs.sequenceRank { return theirs }
+      return other.isEmptyList ? mine : mine.ofRank(nil)
+    }
     throw DiagnosticError(
       .user, "control.kind", "\(name) is \(kindName) on one way and \(other.kindName) on the other",
       hint: "give the same kind of value on both")
@@ -70,14 +92,19 @@ extension GraphBuilder {
   /// A value in a form that serves it.
   mutating func converted(_ value: OnnxValue, to form: ValueForm, _ name: String) throws -> OnnxValue {
     switch (value, form) {
-    case (.tensor, .tensor), (.map, .map), (.maps, .maps), (.ragged, .ragged): return value
+    case (.tensor, .tensor), (.map, .map), (.maps, .maps): return value
+    case (.ragged, .ragged(_, let shapes)):
+      guard let rank = shapes.shape[1].value else { return value }
+      return try with(rank: rank, value)
     case (.optional(let present, let payload), .optional(_, let inner)):
       return .optional(present: present, try converted(payload, to: inner, name))
     case (_, .optional(_, let inner)):
       guard case .optional(let present, let payload) = try optional(value) else { return value }
       return .optional(present: present, try converted(payload, to: inner, name))
     case (.list(let tensors, of: _), .list(let types, of: _)) where tensors.count == types.count: return value
-    case (.list, .ragged(_, let shapes)): return try ragged(value, rank: shapes.shape[1].value)
+    case (.list(let tensors, of: _), .ragged(let elements, let shapes)) where tensors.isEmpty:
+      return try ragged(.list([], of: elements.element), rank: shapes.shape[1].value)
+    case (.list, .ragged): return try ragged(value)
     default:
       throw DiagnosticError(
         .user, "control.kind", "\(name) is \(value.kindName), but must be \(form.kindName)",

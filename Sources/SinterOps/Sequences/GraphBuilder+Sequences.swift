@@ -95,6 +95,13 @@ extension GraphBuilder {
     }
   }
 
+  /// A sequence whose tensors have so many axes, or that has none: a run in which they have others ends with an error.
+  mutating func with(rank: Int, _ value: OnnxValue) throws -> OnnxValue {
+    guard case .ragged(let elements, let shapes) = value, try type(shapes).shape[1] != Dim(rank) else { return value }
+    let sizes = try add1(Concat(axis: 0), [try self.sizes(of: shapes, from: 0, to: 1), integers([rank])])
+    return .ragged(elements: elements, shapes: try add1(Reshape(allowZero: true), [shapes, sizes]))
+  }
+
   /// The length of a sequence, an i64 scalar.
   mutating func length(ofSequence value: OnnxValue) throws -> ValueID {
     switch value {
@@ -151,7 +158,7 @@ extension GraphBuilder {
         return .list(tensors, of: element)
       }
     }
-    let sequence = try RaggedSequence(try ragged(value, rank: new.rank))
+    let sequence = try RaggedSequence(try with(rank: new.rank, try ragged(value, rank: new.rank)))
     let (flat, row) = (try flattened(tensor), try shapeRow(tensor))
     guard let position else {
       return .ragged(
