@@ -46,8 +46,8 @@ package struct Compiler {
     var program = try schedule(try fuse(forms))
     let notes = Dictionary(graph.outputs.map { ($0.name, $0.note) }) { first, _ in first }
     for index in program.outputs.indices { program.outputs[index].note = notes[program.outputs[index].name] ?? "" }
-    program.inputStructures = optimized.inputStructures.map { $0.knowing(optimized.inputs.map(optimized.currentType)) }
-    program.outputStructures = optimized.outputStructures.map { $0.knowing(optimized.outputs.map(optimized.currentType)) }
+    program.inputStructures = graph.inputStructures
+    program.outputStructures = graph.outputStructures
     return program
   }
 
@@ -123,8 +123,4 @@ package struct Compiler {
     let tenths = Int((milliseconds * 10).rounded())
     StandardError.write("\(tenths / 10).\(tenths % 10) ms  \(name)\n")
   }
-}
-
-extension Graph {
-  fileprivate func currentType(_ port: Port) -> TensorType? { type(of: port.value).tensor }
 }

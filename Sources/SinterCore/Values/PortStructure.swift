@@ -19,16 +19,6 @@ public struct PortStructure: Hashable, Sendable {
     return (leaves.first ?? 0)..<((leaves.last ?? -1) + 1)
   }
 
-  /// The same with the number of axes of a sequence's tensors, where the types of the ports tell it.
-  public func knowing(_ types: [TensorType?]) -> PortStructure {
-    guard elementSizes == nil, case .ragged(_, let shapes) = present, let axes = types[shapes]?.shape.last?.value,
-      axes >= 0
-    else { return self }
-    var copy = self
-    copy.elementSizes = [Int?](repeating: nil, count: axes)
-    return copy
-  }
-
   /// What callers pass, for people: `seq(f32[?, 4])`, `map(i64, f32)`, with `?` behind what may be left out.
   ///
   /// - Parameter types: of the tensors by position.
@@ -42,7 +32,7 @@ public struct PortStructure: Hashable, Sendable {
       switch present {
       case .tensor(let position), .optional(let position, _): "\(types[position])".filter { $0 != "$" }
       case .list(_, of: let element): sequence(element)
-      case .ragged(let elements, _): sequence(types[elements].element)
+      case .ragged(let elements, _, rank: _): sequence(types[elements].element)
       case .map(let keys, let values): map(keys, values)
       case .maps(let keys, let values): "seq(\(map(keys, values)))"
       }

@@ -7,8 +7,9 @@ public indirect enum Structured<Leaf> {
   /// A sequence whose length is known ahead of time: a tensor for each element, of one element type, of any ranks.
   case list([Leaf], of: ElementType)
   /// A sequence whose length only the data tell: the elements of all its tensors one after another, row-major, and the sizes of each tensor
-  /// as a row of an i64 matrix. All tensors have as many axes as the matrix has columns.
-  case ragged(elements: Leaf, shapes: Leaf)
+  /// as a row of an i64 matrix. All tensors have `rank` axes. Where that is nil they may differ: the matrix has columns for as many axes as
+  /// any of them may have, and -1 behind the last axis of the others.
+  case ragged(elements: Leaf, shapes: Leaf, rank: Int?)
   /// A value that may be missing: whether it is there, one truth value, and the value. Where it is not, its tensors hold nothing of meaning.
   case optional(present: Leaf, Structured)
   /// Keys and their values, two tensors of one axis and of equal length.
@@ -27,7 +28,7 @@ extension Structured {
     switch self {
     case .tensor(let leaf): [leaf]
     case .list(let leaves, of: _): leaves
-    case .ragged(let elements, let shapes): [elements, shapes]
+    case .ragged(let elements, let shapes, rank: _): [elements, shapes]
     case .optional(let present, let value): [present] + value.leaves
     case .map(let keys, let values), .maps(let keys, let values): [keys, values]
     }
@@ -43,9 +44,9 @@ extension Structured {
       var others: [Other] = []
       for leaf in leaves { others.append(try transform(leaf)) }
       return .list(others, of: element)
-    case .ragged(let elements, let shapes):
+    case .ragged(let elements, let shapes, let rank):
       let first = try transform(elements)
-      return .ragged(elements: first, shapes: try transform(shapes))
+      return .ragged(elements: first, shapes: try transform(shapes), rank: rank)
     case .optional(let present, let value):
       let first = try transform(present)
       return .optional(present: first, try value.map(transform))

@@ -5,6 +5,8 @@ public struct OpTable: Sendable {
   private var types: [String: any Operator.Type] = [:]
   /// Import rules by domain and ONNX name, the newest version first.
   private var rules: [String: [OnnxRule]] = [:]
+  /// How nodes are read that are no operator of their own, sorted by name.
+  public private(set) var elaborated: [OnnxRule] = []
   /// The forms of nodes of ONNX's own domain by name, the newest version first.
   private var signatures: [String: [OnnxSignature]] = [:]
 
@@ -17,6 +19,7 @@ public struct OpTable: Sendable {
   ) {
     for type in types { add(type) }
     for rule in rules { add(rule) }
+    elaborated = rules.sorted { ($0.opType, $0.since) < ($1.opType, $1.since) }
     self.signatures = signatures.mapValues { versions in versions.sorted { $0.since > $1.since } }
   }
 

@@ -12,7 +12,7 @@ extension PortStructure {
     case .tensor(let position): "\(position)"
     case .list(let positions, of: let element):
       "list(" + ([element.name] + positions.map(String.init)).joined(separator: ", ") + ")"
-    case .ragged(let elements, let shapes): "ragged(\(elements), \(shapes))"
+    case .ragged(let elements, let shapes, rank: _): "ragged(\(elements), \(shapes))"
     case .optional(let present, let value): "optional(\(present), \(text(value)))"
     case .map(let keys, let values): "map(\(keys), \(values))"
     case .maps(let keys, let values): "maps(\(keys), \(values))"
@@ -31,7 +31,7 @@ extension TextScanner {
       repeat { sizes.append(take("?") ? nil : try integer()) } while take(",")
       try expect("]")
     }
-    return PortStructure(name: name, value: value, elementSizes: sizes)
+    return PortStructure(name: name, value: value.with(rank: sizes.count), elementSizes: sizes)
   }
 
   private mutating func structured(depth: Int) throws -> Structured<Int> {
@@ -45,7 +45,7 @@ extension TextScanner {
       value = .list(positions, of: element)
     } else if take("ragged(") {
       let (first, second) = try pair()
-      value = .ragged(elements: first, shapes: second)
+      value = .ragged(elements: first, shapes: second, rank: nil)
     } else if take("maps(") {
       let (first, second) = try pair()
       value = .maps(keys: first, values: second)
@@ -67,5 +67,16 @@ extension TextScanner {
     let first = try integer()
     try expect(",")
     return (first, try integer())
+  }
+}
+
+extension Structured {
+  /// The same with so many axes of a sequence's tensors.
+  fileprivate func with(rank: Int?) -> Structured {
+    switch self {
+    case .ragged(let elements, let shapes, rank: _): .ragged(elements: elements, shapes: shapes, rank: rank)
+    case .optional(let present, let value): .optional(present: present, value.with(rank: rank))
+    case .tensor, .list, .map, .maps: self
+    }
   }
 }

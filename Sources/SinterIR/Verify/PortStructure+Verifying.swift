@@ -15,10 +15,13 @@ extension PortStructure {
       }
       next = first + leaves.count
       if let wrong = mismatch(structure.value.map { types[$0] }) { problems.append("\(structure.name): \(wrong)") }
-      if case .ragged(_, let shapes) = structure.present, let sizes = structure.elementSizes,
-        let axes = types[shapes]?.shape.last?.value, axes != sizes.count
-      {
-        problems.append("\(structure.name) has elements of \(sizes.count) axes, but shapes of \(axes) columns")
+      if case .ragged(_, let shapes, let rank) = structure.present {
+        let columns = types[shapes]?.shape.last?.value
+        if rank != structure.elementSizes?.count || rank != nil && columns != nil && columns != rank {
+          problems.append(
+            "\(structure.name) has elements of \(rank.map(String.init) ?? "any number of") axes, sizes for "
+              + "\(structure.elementSizes?.count ?? 0) of them, and shapes of \(columns.map(String.init) ?? "some") columns")
+        }
       }
     }
     return problems
@@ -32,7 +35,7 @@ extension PortStructure {
     case .tensor(let type): return type == nil ? "its value is no tensor" : nil
     case .list(let types, of: let element):
       return types.contains { $0?.element != element } ? "not all of its elements are \(element)" : nil
-    case .ragged(let elements, let shapes):
+    case .ragged(let elements, let shapes, rank: _):
       if unlike(elements, 1) { return "its elements do not lie along one axis" }
       return unlike(shapes, 2, .i64) ? "its shapes are no i64 matrix" : nil
     case .optional(let present, let value):

@@ -37,7 +37,7 @@ extension ProgramEmitter {
     case .tensor(let position)?, .optional(let position, _)?:
       return tensorPort(port.name, tensors[position].type, isOptional)
     case .list(_, of: let element)?: return sequencePort(port, element, isOptional)
-    case .ragged(let elements, _)?: return sequencePort(port, tensors[elements].type.element, isOptional)
+    case .ragged(let elements, _, rank: _)?: return sequencePort(port, tensors[elements].type.element, isOptional)
     case .map(let keys, let values)?: return mapPort(port.name, tensors[keys], tensors[values], isOptional)
     case .maps(let keys, let values)?:
       let map = mapPort(nil, tensors[keys], tensors[values], false)

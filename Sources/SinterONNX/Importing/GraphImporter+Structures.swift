@@ -68,8 +68,8 @@ extension GraphImporter {
   private func elementSizes(_ value: OnnxValue, _ declared: DeclaredType?) -> [Int?]? {
     switch value {
     case .optional(_, let payload): return elementSizes(payload, declared)
-    case .ragged(_, let shapes):
-      guard let rank = builder.fact(shapes).type.tensor?.shape.last?.value else { return nil }
+    case .ragged(_, _, let rank):
+      guard let rank else { return nil }
       let known = declared?.elementShape?.map(\.fixed)
       return known?.count == rank ? known : [Int?](repeating: nil, count: rank)
     case .list(let elements, of: _):
@@ -103,7 +103,8 @@ extension GraphImporter {
       let total = dims.size(named: port + "_total")
       return (
         .ragged(
-          elements: Fact(element, [total]), shapes: Fact(.i64, [dims.size(named: port + "_length"), rank])), known
+          elements: Fact(element, [total]), shapes: Fact(.i64, [dims.size(named: port + "_length"), rank]),
+          rank: known?.count), known
       )
     case .optional(let inner?):
       if case .optional = inner { break }

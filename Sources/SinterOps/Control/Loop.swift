@@ -71,9 +71,7 @@ public struct Loop: Primitive, ControlFlow {
       let given = before.map { Structured<Fact>.tensor($0) } + forms.map { $0.map { Fact(.tensor($0)) } }
       let results = try body.buildValues(given, captures).forms().dropFirst().prefix(forms.count)
       let next = try zip(forms, results).enumerated().map { index, pair in
-        let joined = try pair.0.joined(with: pair.1, "carried value \(index)").ofAnyLength
-        // A sequence that a turn gives other axes must have been empty before.
-        return pair.1.ofAnyLength.sequenceRank.map { joined.ofRank($0) } ?? joined
+        try pair.0.joined(with: pair.1, "carried value \(index)").ofAnyLength
       }
       let isSettled = zip(forms, next).allSatisfy {
         $0.holdsEmptyList == $1.holdsEmptyList && $0.sequenceRank == $1.sequenceRank

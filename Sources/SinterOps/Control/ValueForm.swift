@@ -2,22 +2,19 @@ import SinterCore
 import SinterIR
 
 /// How a value is told in tensors where several ways lead to one place: behind the branches of a condition, and from turn to turn of a loop.
-/// Of its tensors the element types and the numbers of axes count; the matrix of a sequence's shapes has a column for each axis of its
-/// tensors.
+/// Of its tensors the element types and the numbers of axes count.
 typealias ValueForm = Structured<TensorType>
 
 extension Structured<TensorType> {
   /// The form of a sequence of unknown length, with how many axes its tensors have where that is known.
   static func sequence(_ element: ElementType, rank: Int?) -> ValueForm {
-    .ragged(
-      elements: TensorType(element, [0]),
-      shapes: TensorType(.i64, [0, rank.map { Dim($0) } ?? Dim(Symbol("rank"))]))
+    .ragged(elements: TensorType(element, [0]), shapes: TensorType(.i64, [0, Dim(rank ?? 0)]), rank: rank)
   }
 
   /// How many axes the tensors of a sequence of unknown length have, where that is known.
   var sequenceRank: Int? {
     switch self {
-    case .ragged(_, let shapes): shapes.shape[1].value
+    case .ragged(_, _, let rank): rank
     case .optional(_, let inner): inner.sequenceRank
     case .tensor, .list, .map, .maps: nil
     }
@@ -26,7 +23,7 @@ extension Structured<TensorType> {
   /// The same with tensors of so many axes, which are known only at run time where it is nil.
   func ofRank(_ rank: Int?) -> ValueForm {
     switch self {
-    case .ragged(let elements, _): .sequence(elements.element, rank: rank)
+    case .ragged(let elements, let shapes, rank: _): .ragged(elements: elements, shapes: shapes, rank: rank)
     case .optional(let present, let inner): .optional(present: present, inner.ofRank(rank))
     case .tensor, .list, .map, .maps: self
     }
@@ -93,18 +90,17 @@ extension GraphBuilder {
   mutating func converted(_ value: OnnxValue, to form: ValueForm, _ name: String) throws -> OnnxValue {
     switch (value, form) {
     case (.tensor, .tensor), (.map, .map), (.maps, .maps): return value
-    case (.ragged, .ragged(_, let shapes)):
-      guard let rank = shapes.shape[1].value else { return value }
-      return try with(rank: rank, value)
+    case (.ragged(let elements, let shapes, rank: _), .ragged(_, _, let rank)):
+      return .ragged(elements: elements, shapes: shapes, rank: rank)
     case (.optional(let present, let payload), .optional(_, let inner)):
       return .optional(present: present, try converted(payload, to: inner, name))
     case (_, .optional(_, let inner)):
       guard case .optional(let present, let payload) = try optional(value) else { return value }
       return .optional(present: present, try converted(payload, to: inner, name))
     case (.list(let tensors, of: _), .list(let types, of: _)) where tensors.count == types.count: return value
-    case (.list(let tensors, of: _), .ragged(let elements, let shapes)) where tensors.isEmpty:
-      return try ragged(.list([], of: elements.element), rank: shapes.shape[1].value)
-    case (.list, .ragged): return try ragged(value)
+    case (.list(let tensors, of: _), .ragged(let elements, _, let rank)) where tensors.isEmpty:
+      return try ragged(.list([], of: elements.element), rank: rank)
+    case (.list, .ragged): return try converted(try ragged(value), to: form, name)
     default:
       throw DiagnosticError(
         .user, "control.kind", "\(name) is \(value.kindName), but must be \(form.kindName)",

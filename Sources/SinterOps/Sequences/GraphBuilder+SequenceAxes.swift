@@ -19,11 +19,7 @@ extension GraphBuilder {
     }
     let sequence = try RaggedSequence(value)
     let shapes = try type(sequence.shapes)
-    guard let rank = shapes.shape[1].value else {
-      throw DiagnosticError(
-        .limit, "sequence.rank", "how many axes the tensors of the sequence have must be known ahead of time to join them",
-        hint: "declare their shape in the file, or give the shape of the sequence's elements (--shape)")
-    }
+    let rank = try sequence.knownRank(to: "join them")
     let axis = try normalizedAxis(axis, rank: stacks ? rank + 1 : rank)
     try require(by: "ConcatFromSequence") {
       try $0.atLeast(shapes.shape[0], 1, "length of the sequence that is joined")
@@ -133,7 +129,7 @@ extension GraphBuilder {
       columns.append(try add1(Unsqueeze(), [column, integers([1])]))
     }
     let shapes = try add1(Concat(axis: 1), columns)
-    if axis == 0 { return .ragged(elements: try flattened(x), shapes: shapes) }
+    if axis == 0 { return .ragged(elements: try flattened(x), shapes: shapes, rank: source.rank) }
     func product(_ start: Int, _ end: Int?, _ builder: inout GraphBuilder) throws -> ValueID {
       try builder.add1(Reduce(.product), [try builder.sizes(of: x, from: start, to: end), builder.integers([0])])
     }
@@ -142,7 +138,7 @@ extension GraphBuilder {
       inner: try product(axis + 1, nil, &self))
     let scalars = try flattened(x)
     let elements = try add1(ScatterElements(), [scalars, try flattened(places), scalars])
-    return .ragged(elements: elements, shapes: shapes)
+    return .ragged(elements: elements, shapes: shapes, rank: source.rank)
   }
 
   /// All slices of an axis that is dropped.
@@ -153,7 +149,7 @@ extension GraphBuilder {
     let front = axis == 0 ? x : try add1(Transpose(order), [x])
     let row = try add1(Unsqueeze(), [try sizes(of: front, from: 1), integers([0])])
     let grid = try add1(Concat(axis: 0), [try sizes(of: front, from: 0, to: 1), integers([source.rank - 1])])
-    return .ragged(elements: try flattened(front), shapes: try add1(Expand(), [row, grid]))
+    return .ragged(elements: try flattened(front), shapes: try add1(Expand(), [row, grid]), rank: source.rank - 1)
   }
 
   /// The lengths of parts whose number only the data tell, [parts].

@@ -90,7 +90,7 @@ extension GraphBuilder {
 
   private mutating func requireEqualLengths(_ operands: [OnnxValue]) throws {
     let lengths = try operands.compactMap { operand -> Dim? in
-      guard case .ragged(_, let shapes) = operand else { return nil }
+      guard case .ragged(_, let shapes, rank: _) = operand else { return nil }
       return try type(shapes).shape[0]
     }
     try require(by: "SequenceMap") {

@@ -7,17 +7,24 @@ struct RaggedSequence {
   var elements: ValueID
   /// The sizes of each tensor, i64 [length, rank].
   var shapes: ValueID
+  /// How many axes each tensor has; nil where they may differ, or that is not known ahead of time.
+  var rank: Int?
 
   init(_ value: OnnxValue) throws {
-    guard case .ragged(let elements, let shapes) = value else {
+    guard case .ragged(let elements, let shapes, let rank) = value else {
       throw DiagnosticError(.bug, "sequence.form", "expected a ragged sequence, but it is \(value.kindName)")
     }
-    (self.elements, self.shapes) = (elements, shapes)
+    (self.elements, self.shapes, self.rank) = (elements, shapes, rank)
   }
 
-  init(elements: ValueID, shapes: ValueID) { (self.elements, self.shapes) = (elements, shapes) }
-
-  var value: OnnxValue { .ragged(elements: elements, shapes: shapes) }
+  /// How many axes its tensors have, where something is done that needs to know.
+  func knownRank(to what: String) throws -> Int {
+    if let rank { return rank }
+    throw DiagnosticError(
+      .limit, "sequence.rank",
+      "the tensors of the sequence must all have one number of axes, known ahead of time, to \(what)",
+      hint: "declare their shape in the file, or give the shape of the sequence's elements (--shape)")
+  }
 }
 
 extension GraphBuilder {
@@ -53,7 +60,7 @@ extension GraphBuilder {
   func elementType(ofSequence value: OnnxValue) throws -> ElementType {
     switch value {
     case .list(_, of: let element): return element
-    case .ragged(let elements, _): return try type(elements).element
+    case .ragged(let elements, _, rank: _): return try type(elements).element
     case .tensor, .optional, .map, .maps: throw Self.notSequence(value)
     }
   }
@@ -76,37 +83,34 @@ extension GraphBuilder {
       }
       let types = try tensors.map { try type($0) }
       let ranks = Set(types.map(\.rank))
-      guard ranks.count <= 1 else {
-        let shown = types.prefix(3).map(\.description).joined(separator: ", ")
-        throw DiagnosticError(
-          .limit, "sequence.ranks",
-          "the tensors of a sequence whose length or position only the data tell must have equal numbers of axes, but are \(shown)",
-          hint: "give its tensors as many axes, or read it at positions that are known ahead of time")
-      }
       if tensors.isEmpty {
         let none = element == .string ? HostTensor(strings: [], shape: [0]) : HostTensor(element, [0], integers: [Int64]())
-        return .ragged(elements: constant(none), shapes: constant(.i64([0, rank ?? 0], [])))
+        return .ragged(elements: constant(none), shapes: constant(.i64([0, rank ?? 0], [])), rank: rank)
       }
       let parts = try tensors.map { try flattened($0) }
-      let rows = try tensors.map { try shapeRow($0) }
+      let columns = ranks.max() ?? 0
+      let rows = try tensors.map { try widened(try shapeRow($0), to: constant(.i64([1], [columns]))) }
       return .ragged(
         elements: try add1(Concat(axis: 0), parts),
-        shapes: ranks == [0] ? constant(.i64([tensors.count, 0], [])) : try add1(Concat(axis: 0), rows))
+        shapes: columns == 0 ? constant(.i64([tensors.count, 0], [])) : try add1(Concat(axis: 0), rows),
+        rank: ranks.count == 1 ? columns : nil)
     }
   }
 
-  /// A sequence whose tensors have so many axes, or that has none: a run in which they have others ends with an error.
-  mutating func with(rank: Int, _ value: OnnxValue) throws -> OnnxValue {
-    guard case .ragged(let elements, let shapes) = value, try type(shapes).shape[1] != Dim(rank) else { return value }
-    let sizes = try add1(Concat(axis: 0), [try self.sizes(of: shapes, from: 0, to: 1), integers([rank])])
-    return .ragged(elements: elements, shapes: try add1(Reshape(allowZero: true), [shapes, sizes]))
+  /// A matrix of shapes with more columns, at least as many as a list of one size says: -1 stands where there is no axis.
+  private mutating func widened(_ shapes: ValueID, to columns: ValueID) throws -> ValueID {
+    let own = try sizes(of: shapes, from: 1, to: 2)
+    let more = try add1(Variadic(.maximum), [try add1(Binary(.subtract), [columns, own]), integers([0])])
+    if fact(more).contents?.first == 0 { return shapes }
+    let pads = try add1(Concat(axis: 0), [integers([0, 0, 0]), more])
+    return try add1(Pad(), [shapes, pads, constant(.i64([], [-1]))])
   }
 
   /// The length of a sequence, an i64 scalar.
   mutating func length(ofSequence value: OnnxValue) throws -> ValueID {
     switch value {
     case .list(let tensors, of: _): return constant(.i64([], [tensors.count]))
-    case .ragged(_, let shapes): return try add1(Squeeze(), [try sizes(of: shapes, from: 0, to: 1), integers([0])])
+    case .ragged(_, let shapes, rank: _): return try add1(Squeeze(), [try sizes(of: shapes, from: 0, to: 1), integers([0])])
     case .tensor, .optional, .map, .maps: throw Self.notSequence(value)
     }
   }
@@ -133,13 +137,7 @@ extension GraphBuilder {
       }
     }
     let sequence = try RaggedSequence(try ragged(value))
-    let shapes = try type(sequence.shapes)
-    guard shapes.shape[1].isConstant else {
-      throw DiagnosticError(
-        .limit, "sequence.rank",
-        "how many axes the tensors of the sequence have must be known ahead of time to take one out",
-        hint: "declare their shape in the file, or give the shape of the sequence's elements (--shape)")
-    }
+    _ = try sequence.knownRank(to: "take one out")
     let place = try add(SequencePlace(for: "SequenceAt"), [sequence.shapes, position], outputs: 3)
     return try add1(Excerpt(), [sequence.elements, place[1], place[2]])
   }
@@ -158,17 +156,24 @@ extension GraphBuilder {
         return .list(tensors, of: element)
       }
     }
-    let sequence = try RaggedSequence(try with(rank: new.rank, try ragged(value, rank: new.rank)))
-    let (flat, row) = (try flattened(tensor), try shapeRow(tensor))
+    var sequence = try RaggedSequence(try ragged(value, rank: new.rank))
+    let flat = try flattened(tensor)
+    var row = try shapeRow(tensor)
+    if sequence.rank != new.rank {
+      let columns = try sizes(of: sequence.shapes, from: 1, to: 2)
+      sequence.shapes = try widened(sequence.shapes, to: integers([new.rank]))
+      row = try widened(row, to: columns)
+      sequence.rank = nil
+    }
     guard let position else {
       return .ragged(
         elements: try add1(Concat(axis: 0), [sequence.elements, flat]),
-        shapes: try add1(Concat(axis: 0), [sequence.shapes, row]))
+        shapes: try add1(Concat(axis: 0), [sequence.shapes, row]), rank: sequence.rank)
     }
     let place = try add(SequencePlace(isGap: true, for: "SequenceInsert"), [sequence.shapes, position], outputs: 2)
     return .ragged(
       elements: try add1(InsertRows(), [sequence.elements, flat, place[1]]),
-      shapes: try add1(InsertRows(), [sequence.shapes, row, place[0]]))
+      shapes: try add1(InsertRows(), [sequence.shapes, row, place[0]]), rank: sequence.rank)
   }
 
   /// A sequence without the tensor at a position; without the last one where there is none.
@@ -185,9 +190,12 @@ extension GraphBuilder {
     }
     let sequence = try RaggedSequence(try ragged(value))
     let place = try add(SequencePlace(for: "SequenceErase"), [sequence.shapes, position], outputs: 3)
-    let count = try add1(Reduce(.product, keepsAxes: false), [place[2], integers([0])])
+    let one = constant(.i64([], [1]))
+    let known = sequence.rank != nil ? place[2]
+      : try add1(Where(), [try add1(Compare(.less), [place[2], constant(.i64([], [0]))]), one, place[2]])
+    let count = try add1(Reduce(.product, keepsAxes: false), [known, integers([0])])
     return .ragged(
       elements: try add1(RemoveRows(), [sequence.elements, place[1], count]),
-      shapes: try add1(RemoveRows(), [sequence.shapes, place[0], constant(.i64([], [1]))]))
+      shapes: try add1(RemoveRows(), [sequence.shapes, place[0], one]), rank: sequence.rank)
   }
 }

@@ -4,7 +4,7 @@ import SinterIR
 
 /// Where an element of a sequence lies, whose shapes are the rows of a matrix.
 ///
-/// Inputs: the shapes, i64 [length, rank], and a position, one integer that counts from the end where it is negative. Results: the position from
+/// Inputs: the shapes, i64 [length, rank], where less than zero stands for an axis that a tensor does not have, and a position, one integer that counts from the end where it is negative. Results: the position from
 /// the front, the number of scalars in all tensors before it, and, where there is an element at the position, its sizes, i64 [rank]. A position
 /// beyond the sequence ends the run with an error that names it as it was given.
 public struct SequencePlace: Primitive, Composite {
@@ -54,7 +54,8 @@ public struct SequencePlace: Primitive, Composite {
       return fromFront.checked(below: isGap ? count + builder.constant(1, .i64) : count, error: error)
     }
     let counts = try lowering.reduce(.product, [length], over: [shapes.shape[1]]) { builder, outer, inner in
-      builder.load(shapes.id, outer + inner)
+      let size = builder.load(shapes.id, outer + inner)
+      return builder.select(size < 0, builder.constant(1, .i64), size)
     }
     let start = try lowering.reduce(.sum, [], over: [length]) { builder, _, inner in
       builder.select(inner[0] < builder.load(place.id, []), builder.load(counts.id, inner), builder.constant(0, .i64))
@@ -74,7 +75,9 @@ public struct SequencePlace: Primitive, Composite {
     let isNegative = try builder.add1(Compare(.less), [position, builder.constant(.i64([], [0]))])
     let fromFront = try builder.add1(
       Where(), [isNegative, try builder.add1(Binary(.add), [position, length]), position])
-    let counts = try builder.add1(Reduce(.product, keepsAxes: false), [shapes, builder.integers([1])])
+    let isAbsent = try builder.add1(Compare(.less), [shapes, builder.constant(.i64([], [0]))])
+    let sizes = try builder.add1(Where(), [isAbsent, builder.constant(.i64([], [1])), shapes])
+    let counts = try builder.add1(Reduce(.product, keepsAxes: false), [sizes, builder.integers([1])])
     let places = try builder.add1(
       Range(), [builder.constant(.i64([], [0])), length, builder.constant(.i64([], [1]))])
     let isBefore = try builder.add1(Compare(.less), [places, fromFront])
@@ -84,7 +87,7 @@ public struct SequencePlace: Primitive, Composite {
   }
 
   public static var examples: [OperatorExample] {
-    let shapes = HostTensor.i64([3, 2], [2, 3, 0, 5, 4, 1])
+    let shapes = HostTensor.i64([3, 2], [2, 3, 5, -1, 4, 1])
     let given = OperatorExample.Input.given(shapes)
     return [
       OperatorExample(SequencePlace(), [given, .given(.i64([], [2]))], outputs: 3),

@@ -36,7 +36,7 @@ static void *give(SinterSession *session, int32_t tensor, int32_t ndim, int64_t 
 /* ---- Sequences ---- */
 
 /* Whether a sequence may hold this value; `*count` becomes its number of elements. */
-static int32_t check_element(SinterSession *session, const SinterPort *port, int32_t ndim, const SinterValue *value, size_t index,
+static int32_t check_element(SinterSession *session, const SinterPort *port, const SinterValue *value, size_t index,
                              int64_t *count) {
   Place place = place_of(port, (int64_t)index);
   const SinterTensor *tensor = &value->tensor;
@@ -48,10 +48,11 @@ static int32_t check_element(SinterSession *session, const SinterPort *port, int
   if (tensor->device.device_type != 1)
     return fail(session, SINTER_INVALID_ARGUMENT, "%s is on device type %d, expected 1, the CPU", place.text,
                 tensor->device.device_type);
-  if (tensor->ndim != ndim || ndim > MAX_NDIM)
-    return fail(session, SINTER_INVALID_ARGUMENT, "%s has %d dimensions, expected %d%s", place.text, tensor->ndim,
-                ndim > MAX_NDIM ? MAX_NDIM : ndim,
-                ndim > MAX_NDIM ? " at most" : port->ndim < 0 ? " as element 0 has" : "");
+  int32_t ndim = tensor->ndim;
+  if (port->ndim >= 0 && ndim != port->ndim)
+    return fail(session, SINTER_INVALID_ARGUMENT, "%s has %d dimensions, expected %d", place.text, ndim, port->ndim);
+  if (ndim < 0 || ndim > MAX_NDIM)
+    return fail(session, SINTER_INVALID_ARGUMENT, "%s has %d dimensions, expected 0 to %d", place.text, ndim, MAX_NDIM);
   if (ndim > 0 && !tensor->shape)
     return fail(session, SINTER_INVALID_ARGUMENT, "%s has no shape: the pointer is null", place.text);
   for (int32_t i = 0; i < ndim; i++) {
@@ -71,14 +72,13 @@ static int32_t check_element(SinterSession *session, const SinterPort *port, int
 }
 
 static int32_t pack_sequence(SinterSession *session, const SinterPort *port, int32_t first, const SinterValue *elements, size_t count) {
-  int32_t ndim = port->ndim >= 0 ? port->ndim : count > 0 ? elements[0].tensor.ndim : 0;
+  int32_t ndim = port->ndim >= 0 ? port->ndim : 0; /* the most that an element has */
   int64_t total = 0, bytes = 0, cells = 0, width = (int64_t)port->dtype.bits * port->dtype.lanes / 8;
-  if (ndim < 0)
-    return fail(session, SINTER_INVALID_ARGUMENT, "%s has %d dimensions", place_of(port, 0).text, ndim);
   for (size_t i = 0; i < count; i++) {
     int64_t own;
-    int32_t status = check_element(session, port, ndim, &elements[i], i, &own);
+    int32_t status = check_element(session, port, &elements[i], i, &own);
     if (status) return status;
+    if (elements[i].tensor.ndim > ndim) ndim = elements[i].tensor.ndim;
     if (__builtin_add_overflow(total, own, &total) || __builtin_mul_overflow(total, width, &bytes))
       return fail(session, SINTER_INVALID_ARGUMENT, "input '%s' has more elements than any memory holds", port->name);
   }
@@ -91,9 +91,8 @@ static int32_t pack_sequence(SinterSession *session, const SinterPort *port, int
   for (size_t i = 0; i < count; i++) {
     const SinterTensor *tensor = &elements[i].tensor;
     int64_t own;
-    element_count(tensor->shape, ndim, &own);
-    if (ndim > 0) memcpy(row, tensor->shape, (size_t)ndim * sizeof *row);
-    row += ndim;
+    element_count(tensor->shape, tensor->ndim, &own);
+    for (int32_t axis = 0; axis < ndim; axis++) *row++ = axis < tensor->ndim ? tensor->shape[axis] : -1;
     if (own == 0) continue;
     if (is_dense(tensor)) memcpy(to, (char *)tensor->data + tensor->byte_offset, (size_t)(own * width));
     else copy_dense(to, tensor, width);

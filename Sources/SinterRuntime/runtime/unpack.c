@@ -91,11 +91,12 @@ static char *data_of(const SinterTensor *tensor) { return (char *)tensor->data +
 
 static void fill_ragged(const SinterValue *tensors, SinterValue *elements, int64_t *numbers) {
   const SinterTensor *all = &tensors[0].tensor, *shapes = &tensors[1].tensor;
-  int64_t count = shapes->shape[0], ndim = shapes->shape[1], width = (int64_t)all->dtype.bits * all->dtype.lanes / 8;
+  int64_t count = shapes->shape[0], columns = shapes->shape[1], width = (int64_t)all->dtype.bits * all->dtype.lanes / 8;
   const int64_t *row = (const int64_t *)data_of(shapes);
   char *data = data_of(all);
-  for (int64_t i = 0; i < count; i++, row += ndim, numbers += 2 * ndim) {
-    int64_t size = 1, stride = 1;
+  for (int64_t i = 0; i < count; i++, row += columns, numbers += 2 * columns) {
+    int64_t size = 1, stride = 1, ndim = columns;
+    while (ndim > 0 && row[ndim - 1] < 0) ndim--; /* less than zero: no such axis */
     for (int64_t axis = ndim - 1; axis >= 0; axis--) {
       numbers[axis] = row[axis];
       numbers[ndim + axis] = stride;
