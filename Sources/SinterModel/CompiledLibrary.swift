@@ -92,22 +92,31 @@ public final class CompiledLibrary: @unchecked Sendable {
 extension Port {
   /// Nil where the kind or the element type is unknown.
   fileprivate init?(_ port: SinterPort) {
-    let kind: Kind
+    var (kind, map) = (Kind.tensor, port)
     switch SinterKind(UInt32(bitPattern: port.kind)) {
-    case SINTER_TENSOR: kind = .tensor
-    case SINTER_SEQUENCE: kind = .sequence
+    case SINTER_TENSOR: break
+    case SINTER_SEQUENCE:
+      kind = .sequence
+      if let inner = port.elements?.pointee, SinterKind(UInt32(bitPattern: inner.kind)) == SINTER_MAP {
+        (kind, map) = (.maps, inner)
+      }
     case SINTER_MAP: kind = .map
     default: return nil
     }
-    let element = kind == .map ? nil : ElementType(port.dtype)
-    guard kind == .map || element != nil else { return nil }
+    var (element, key) = (ElementType(port.dtype), ElementType?.none)
+    if kind == .map || kind == .maps {
+      guard let parts = map.elements else { return nil }
+      (key, element) = (ElementType(parts[0].dtype), ElementType(parts[1].dtype))
+      guard key != nil else { return nil }
+    }
+    guard element != nil else { return nil }
     let sizes = UnsafeBufferPointer(start: port.shape, count: max(Int(port.ndim), 0))
     let shape = sizes.indices.map { axis -> Dimension in
       if sizes[axis] >= 0 { return .fixed(Int(sizes[axis])) }
       return port.dimension?[axis].map { .symbol(String(cString: $0)) } ?? .unknown
     }
     self.init(
-      name: port.name.map { String(cString: $0) } ?? "", kind: kind, isOptional: port.optional != 0, element: element,
+      name: port.name.map { String(cString: $0) } ?? "", kind: kind, isOptional: port.optional != 0, element: element, key: key,
       shape: port.ndim < 0 ? nil : shape)
   }
 }

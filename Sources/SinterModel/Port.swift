@@ -2,7 +2,11 @@ public import SinterCore
 
 /// What a library takes or gives at one place.
 public struct Port: Hashable, Sendable {
-  public enum Kind: Hashable, Sendable { case tensor, sequence, map }
+  public enum Kind: Hashable, Sendable {
+    case tensor, sequence, map
+    /// A sequence of maps.
+    case maps
+  }
 
   public enum Dimension: Hashable, Sendable {
     case fixed(Int)
@@ -16,8 +20,10 @@ public struct Port: Hashable, Sendable {
   public var kind: Kind
   /// Whether it may be empty.
   public var isOptional: Bool
-  /// Of a tensor, or of a sequence's tensors.
+  /// Of a tensor, or of a sequence's tensors; of the values of a map.
   public var element: ElementType?
+  /// Of the keys of a map.
+  public var key: ElementType?
   /// Of a tensor, or of a sequence's tensors; nil where not even the rank is known ahead of time.
   public var shape: [Dimension]?
 }
@@ -35,8 +41,16 @@ extension Port.Dimension: CustomStringConvertible {
 extension Port: CustomStringConvertible {
   /// `images: f32[batch, 3, 224, 224]`.
   public var description: String {
-    let type = element.map { "\($0)" } ?? "map"
+    let type = element.map { "\($0)" } ?? "?"
     let sizes = shape.map { "[" + $0.map(\.description).joined(separator: ", ") + "]" } ?? ""
-    return "\(name): " + (kind == .sequence ? "seq(\(type)\(sizes))" : type + sizes) + (isOptional ? "?" : "")
+    let map = "map(\(key.map { "\($0)" } ?? "?"), \(type))"
+    let value =
+      switch kind {
+      case .tensor: type + sizes
+      case .sequence: "seq(\(type)\(sizes))"
+      case .map: map
+      case .maps: "seq(\(map))"
+      }
+    return "\(name): \(value)" + (isOptional ? "?" : "")
   }
 }

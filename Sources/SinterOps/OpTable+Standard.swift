@@ -2,7 +2,8 @@ import SinterIR
 
 extension OpTable {
   /// All operators that Sinter has.
-  public static let standard = OpTable(standardTypes, signatures: OnnxSignature.standard)
+  public static let standard = OpTable(
+    standardTypes, rules: OnnxRule.sequences + OnnxRule.optionals, signatures: OnnxSignature.standard)
 
   /// Sorted within their groups.
   private static let standardTypes: [any Operator.Type] = [
@@ -14,6 +15,12 @@ extension OpTable {
     // Sizes from data
     Expect.self,
     ReadSizes.self,
+
+    // Sequences
+    Excerpt.self,
+    InsertRows.self,
+    RemoveRows.self,
+    SequencePlace.self,
 
     // Elementwise
     BiasGelu.self,

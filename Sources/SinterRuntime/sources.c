@@ -36,6 +36,9 @@ static const unsigned char memory_c[] = {
 static const unsigned char outputs_c[] = {
 #embed "runtime/outputs.c"
 };
+static const unsigned char pack_c[] = {
+#embed "runtime/pack.c"
+};
 static const unsigned char plan_c[] = {
 #embed "runtime/plan.c"
 };
@@ -50,6 +53,9 @@ static const unsigned char spares_c[] = {
 };
 static const unsigned char tensors_c[] = {
 #embed "runtime/tensors.c"
+};
+static const unsigned char unpack_c[] = {
+#embed "runtime/unpack.c"
 };
 static const unsigned char weights_c[] = {
 #embed "runtime/weights.c"
@@ -67,11 +73,13 @@ static const SinterRuntimeSource sources[] = {
   {"library.c", library_c, sizeof library_c},
   {"memory.c", memory_c, sizeof memory_c},
   {"outputs.c", outputs_c, sizeof outputs_c},
+  {"pack.c", pack_c, sizeof pack_c},
   {"plan.c", plan_c, sizeof plan_c},
   {"pool.c", pool_c, sizeof pool_c},
   {"profile.c", profile_c, sizeof profile_c},
   {"spares.c", spares_c, sizeof spares_c},
   {"tensors.c", tensors_c, sizeof tensors_c},
+  {"unpack.c", unpack_c, sizeof unpack_c},
   {"weights.c", weights_c, sizeof weights_c},
 };
 

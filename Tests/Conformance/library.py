@@ -71,6 +71,7 @@ class Port:
         self.name = raw.name.decode() if raw.name else ""
         self.kind, self.optional = raw.kind, bool(raw.optional)
         self.dtype = TYPES.get((raw.dtype.code, raw.dtype.bits)) if raw.kind in (TENSOR, SEQUENCE) else None
+        self.of_maps = raw.kind == SEQUENCE and bool(raw.elements) and raw.elements[0].kind == MAP
         self.shape = [raw.shape[i] for i in range(raw.ndim)] if raw.ndim >= 0 else None
 
     def refusal(self, value):
@@ -80,6 +81,9 @@ class Port:
         kind = {list: SEQUENCE, dict: MAP}.get(type(value), TENSOR)
         if kind != self.kind:
             return f"{self.name} is of kind {kind}, described as {self.kind}"
+        if self.of_maps:
+            wrong = next((item for item in value if not isinstance(item, dict)), None)
+            return None if wrong is None else f"{self.name} holds {type(wrong).__name__}, described as maps"
         for array in {TENSOR: [value], SEQUENCE: value, MAP: []}[kind]:
             if array.dtype != self.dtype and not (array.dtype.kind in "OUS" and self.dtype == TEXT):
                 return f"{self.name} is of {array.dtype}, described as {self.dtype}"

@@ -41,6 +41,12 @@ private func operatorPage(of table: OpTable) -> String {
     let kind = kinds.compactMap { $0 }.joined(separator: ", ")
     page += "| `\(type.name)` | \(kind) | \(onnxNames(of: type)) | \(type.summary.replacing("|", with: "\\|")) |\n"
   }
+  let nodes = table.elaborated.map { "\($0.opType) \($0.since)" }.joined(separator: ", ")
+  page += """
+
+    Nodes of sequences and optionals are no operators here: the importer makes tensors of them. It reads \(nodes).
+
+    """
   return page
 }
 

@@ -46,6 +46,8 @@ package struct Compiler {
     var program = try schedule(try fuse(forms))
     let notes = Dictionary(graph.outputs.map { ($0.name, $0.note) }) { first, _ in first }
     for index in program.outputs.indices { program.outputs[index].note = notes[program.outputs[index].name] ?? "" }
+    program.inputStructures = graph.inputStructures
+    program.outputStructures = graph.outputStructures
     return program
   }
 

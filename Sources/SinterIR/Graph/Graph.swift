@@ -69,6 +69,9 @@ public struct Graph: Sendable {
   public var order: [NodeID]
   public var inputs: [Port]
   public var outputs: [Port]
+  /// Inputs and outputs that callers see as one value: sequences, optionals, maps. In the order of their tensors.
+  public var inputStructures: [PortStructure] = []
+  public var outputStructures: [PortStructure] = []
   /// Least and greatest values of symbols; a symbol without an entry is at least zero.
   public var ranges: [Symbol: ClosedRange<Int>]
   /// What nodes rely on, each relation once: sizes that must fit one another when the graph runs. A body's count only when it runs.
@@ -91,6 +94,12 @@ public struct Graph: Sendable {
   }
 
   public func type(of value: ValueID) -> ValueType { values[value].fact.type }
+
+  /// The inputs as callers see them.
+  public var callerInputs: [CallerPort] { CallerPort.all(inputs.map(\.name), inputStructures) }
+
+  /// The outputs as callers see them.
+  public var callerOutputs: [CallerPort] { CallerPort.all(outputs.map(\.name), outputStructures) }
 
   /// The type of an input or an output as a caller sees it.
   public func type(of port: Port) -> ValueType { port.declared ?? type(of: port.value) }

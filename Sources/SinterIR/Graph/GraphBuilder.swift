@@ -12,6 +12,9 @@ public struct GraphBuilder {
   var mayRelyOnMore = true
   var reliesOnMore = false
 
+  /// Names that parts of structured ports must not get, since other ports have them.
+  public var takenNames: Set<String> = []
+
   public init(name: String) { graph = Graph(name: name) }
 
   /// Goes on with an existing graph: new nodes come after its own.
@@ -34,6 +37,43 @@ public struct GraphBuilder {
       note = graph.nodes[id].op.note(onResult: result)
     }
     graph.outputs.append(.init(name: name, value: value, note: note))
+  }
+
+  /// An input of any kind: one for each of its tensors, by names that none has yet.
+  public mutating func input(
+    _ fact: Structured<Fact>, named name: String, elementSizes: [Int?]? = nil
+  ) -> OnnxValue {
+    if case .tensor(let fact) = fact { return .tensor(input(fact, named: name)) }
+    let first = graph.inputs.count
+    var names = fact.partNames(name).makeIterator()
+    let value = fact.map { fact in input(fact, named: unused(names.next() ?? name, among: graph.inputs)) }
+    var place = first
+    let positions = value.map { _ in
+      defer { place += 1 }
+      return place
+    }
+    graph.inputStructures.append(PortStructure(name: name, value: positions, elementSizes: elementSizes))
+    return value
+  }
+
+  /// An output of any kind. A structure has at least one tensor.
+  public mutating func output(_ value: OnnxValue, named name: String, elementSizes: [Int?]? = nil) {
+    if case .tensor(let id) = value { return output(id, named: name) }
+    var place = graph.outputs.count
+    for (leaf, part) in zip(value.leaves, value.partNames(name)) {
+      output(leaf, named: unused(part, among: graph.outputs))
+    }
+    let positions = value.map { _ in
+      defer { place += 1 }
+      return place
+    }
+    graph.outputStructures.append(PortStructure(name: name, value: positions, elementSizes: elementSizes))
+  }
+
+  private func unused(_ name: String, among ports: [Graph.Port]) -> String {
+    var name = name
+    while takenNames.contains(name) || ports.contains(where: { $0.name == name }) { name += "'" }
+    return name
   }
 
   public mutating func setName(_ name: String, of value: ValueID) { graph.values[value].name = name }

@@ -24,27 +24,34 @@ public struct OnnxNode: Sendable {
   /// The opset of the domain that the model declares.
   public var opset: Int
   public var name: String
+  /// The inputs that are tensors; nil where one is absent or a value of another kind.
   public var inputs: [ValueID?]
+  /// All inputs; nil where one is absent.
+  public var values: [OnnxValue?]
   public var outputCount: Int
   public var attributes: [String: OnnxAttribute]
   /// Subgraph attributes, imported: inputs of a body are its own, then what it captures.
   public var bodies: [String: OnnxBody]
 
   public init(
-    domain: String, opType: String, opset: Int, name: String, inputs: [ValueID?], outputCount: Int,
+    domain: String, opType: String, opset: Int, name: String, values: [OnnxValue?], outputCount: Int,
     attributes: [String: OnnxAttribute], bodies: [String: OnnxBody] = [:]
   ) {
     self.domain = domain
     self.opType = opType
     self.opset = opset
     self.name = name
-    self.inputs = inputs
+    self.values = values
+    inputs = values.map { $0?.tensor }
     self.outputCount = outputCount
     self.attributes = attributes
     self.bodies = bodies
   }
 
   public func input(_ index: Int) -> ValueID? { index < inputs.count ? inputs[index] : nil }
+
+  /// An input of whatever kind; nil where it is absent.
+  public func value(_ index: Int) -> OnnxValue? { index < values.count ? values[index] : nil }
 
   public func int(_ name: String) -> Int? {
     if case .int(let value)? = attributes[name] { value } else { nil }
@@ -66,25 +73,6 @@ public struct OnnxNode: Sendable {
   }
   public func tensor(_ name: String) -> HostTensor? {
     if case .tensor(let value)? = attributes[name] { value } else { nil }
-  }
-}
-
-/// A subgraph of control flow, deferred: its value types are known once its inputs' are.
-public struct OnnxBody: Sendable {
-  public var inputNames: [String]
-  public var outputCount: Int
-  /// Values of the enclosing graph that the body reads.
-  public var captures: [ValueID]
-  /// Builds the body for given facts of its own inputs followed by those of what it captures.
-  public var build: @Sendable ([Fact]) throws -> Graph
-
-  public init(
-    inputNames: [String], outputCount: Int, captures: [ValueID], build: @escaping @Sendable ([Fact]) throws -> Graph
-  ) {
-    self.inputNames = inputNames
-    self.outputCount = outputCount
-    self.captures = captures
-    self.build = build
   }
 }
 
@@ -112,11 +100,28 @@ public struct OnnxRule: Sendable {
   /// Whether the first result has the first input's shape. Shapes that a file declares then tell those of what comes before.
   public var keepsShape = false
   /// Adds nodes and gives the values of the node's results, in order.
-  public var build: @Sendable (OnnxNode, inout GraphBuilder) throws -> [ValueID]
+  public var build: @Sendable (OnnxNode, inout GraphBuilder) throws -> [OnnxValue]
 
+  /// A rule for nodes that take and give tensors only. Others are refused before `build` is asked.
   public init(
     _ opType: String, domain: String = "", since: Int = 1,
     _ build: @escaping @Sendable (OnnxNode, inout GraphBuilder) throws -> [ValueID]
+  ) {
+    self.init(values: opType, domain: domain, since: since) { node, builder in
+      for (index, value) in node.values.enumerated() {
+        guard let value, value.tensor == nil else { continue }
+        throw DiagnosticError(
+          .user, "onnx.kind", "input \(index) must be a tensor, but is \(value.kindName)",
+          hint: "take its elements out first (SequenceAt, ConcatFromSequence, OptionalGetElement)")
+      }
+      return try build(node, &builder).map { .tensor($0) }
+    }
+  }
+
+  /// A rule for nodes that take or give sequences, optionals or maps.
+  public init(
+    values opType: String, domain: String = "", since: Int = 1,
+    _ build: @escaping @Sendable (OnnxNode, inout GraphBuilder) throws -> [OnnxValue]
   ) {
     self.domain = domain
     self.opType = opType

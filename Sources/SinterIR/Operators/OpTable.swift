@@ -5,24 +5,33 @@ public struct OpTable: Sendable {
   private var types: [String: any Operator.Type] = [:]
   /// Import rules by domain and ONNX name, the newest version first.
   private var rules: [String: [OnnxRule]] = [:]
+  /// How nodes are read that are no operator of their own, sorted by name.
+  public private(set) var elaborated: [OnnxRule] = []
   /// The forms of nodes of ONNX's own domain by name, the newest version first.
   private var signatures: [String: [OnnxSignature]] = [:]
 
   public init() {}
 
   /// - Parameter signatures: the forms of nodes of ONNX's own domain, by name. Nodes of names that are not here may have any.
-  public init(_ types: [any Operator.Type], signatures: [String: [OnnxSignature]] = [:]) {
+  /// - Parameter rules: how nodes are read that are no operator of their own: those of sequences and optionals.
+  public init(
+    _ types: [any Operator.Type], rules: [OnnxRule] = [], signatures: [String: [OnnxSignature]] = [:]
+  ) {
     for type in types { add(type) }
+    for rule in rules { add(rule) }
+    elaborated = rules.sorted { ($0.opType, $0.since) < ($1.opType, $1.since) }
     self.signatures = signatures.mapValues { versions in versions.sorted { $0.since > $1.since } }
   }
 
   public mutating func add(_ type: any Operator.Type) {
     types[type.name] = type
-    for rule in type.onnx {
-      let key = Self.key(rule.domain, rule.opType)
-      rules[key, default: []].append(rule)
-      rules[key]?.sort { $0.since > $1.since }
-    }
+    for rule in type.onnx { add(rule) }
+  }
+
+  private mutating func add(_ rule: OnnxRule) {
+    let key = Self.key(rule.domain, rule.opType)
+    rules[key, default: []].append(rule)
+    rules[key]?.sort { $0.since > $1.since }
   }
 
   public func adding(_ type: any Operator.Type) -> OpTable {

@@ -42,6 +42,13 @@ private struct GraphParser {
         try constant(&graph, &known)
       } else if scanner.take("require") {
         try graph.require([try scanner.obligation()])
+      } else if scanner.take("structure") {
+        if scanner.take("input") {
+          graph.inputStructures.append(try scanner.portStructure())
+        } else {
+          try scanner.expect("output")
+          graph.outputStructures.append(try scanner.portStructure())
+        }
       } else if scanner.take("output") {
         let name = try scanner.quoted()
         let value = try self.value(known)

@@ -13,6 +13,9 @@ import SinterCore
 ///       output "y" %3
 ///     }
 ///
+/// Inputs and outputs that callers see as one value are told behind their tensors, which it names by their positions:
+/// `structure input "x" ragged(0, 1) [?, 4]` is a sequence of tensors of two axes. See `PortStructure`.
+///
 /// An absent input is `_`. `from` gives layer path, ONNX node and source line, once an origin. The bodies of control flow follow their
 /// node, indented. Numbers of values are those of the graph; printing and parsing a compact graph changes nothing.
 extension Graph: CustomStringConvertible {
@@ -67,6 +70,7 @@ private struct GraphPrinter {
       if !port.note.isEmpty { entry += " note " + TensorText.quoted(port.note) }
       line(entry)
     }
+    for structure in graph.inputStructures { line("structure input \(structure.text)") }
     for obligation in graph.obligations { line("require \(obligation.text)") }
     for id in graph.usedConstants {
       guard let tensor = graph.constant(id) else { continue }
@@ -77,6 +81,7 @@ private struct GraphPrinter {
       let note = port.note.isEmpty ? "" : " note " + TensorText.quoted(port.note)
       line("output \(TensorText.quoted(port.name)) \(port.value)\(note)")
     }
+    for structure in graph.outputStructures { line("structure output \(structure.text)") }
     indent.removeLast(2)
     line("}")
   }

@@ -7,6 +7,8 @@ import SinterCore
 /// 2. A node's inputs are inputs of the graph, constants, or results of nodes earlier in the order.
 /// 3. A node's results say of themselves that they are its, at their place; no value is the result of two nodes.
 /// 4. Ports: input n is a value defined as input n; an output is defined; names are not empty, and differ among inputs and among outputs.
+///    What callers see as one value is told by structures, whose tensors follow one another, have the types that the structure asks for
+///    (`PortStructure`) and belong to no other.
 /// 5. A constant's type is that of its contents, and it has as many bytes as that type needs.
 /// 6. Contents that are followed ahead of time belong to a tensor with that many elements.
 /// 7. Bodies of control flow are graphs of which all this holds.
@@ -107,6 +109,17 @@ public struct GraphVerifier {
     for (index, port) in graph.outputs.enumerated() {
       if port.name.isEmpty { report("port", "output \(index) has no name") }
       if !names.insert(port.name).inserted { report("port", "two outputs are named \(port.name)") }
+    }
+    for (role, structures, ports, all) in [
+      ("input", graph.inputStructures, graph.inputs, graph.callerInputs),
+      ("output", graph.outputStructures, graph.outputs, graph.callerOutputs),
+    ] {
+      let types = ports.map { graph.values.contains($0.value) ? graph.type(of: $0.value).tensor : nil }
+      for problem in PortStructure.problems(structures, types) { report("structure", "\(role) \(problem)") }
+      var seen: Set<String> = []
+      for port in all where !seen.insert(port.name).inserted {
+        report("structure", "callers see two \(role)s named \(port.name)")
+      }
     }
   }
 

@@ -136,6 +136,9 @@ package struct KernelProgram: Sendable {
   package var name: String
   package var inputs: [Port]
   package var outputs: [Port]
+  /// Inputs and outputs that callers see as one value, for the library that is made of the program. Not in text forms.
+  package var inputStructures: [PortStructure] = []
+  package var outputStructures: [PortStructure] = []
   package var buffers: EntityMap<BufferID, Buffer>
   /// Equal kernels are here once.
   package var kernels: EntityMap<KernelID, Kernel>
@@ -201,4 +204,13 @@ extension KernelProgram.Step {
     if case .define(let definitions) = self { return definitions.map(\.symbol) }
     return parts.flatMap { $0.flatMap(\.definitions) }
   }
+}
+
+extension KernelProgram {
+  /// The ports as callers see them.
+  package var callerInputs: [CallerPort] { CallerPort.all(inputs.map(\.name), inputStructures) }
+  package var callerOutputs: [CallerPort] { CallerPort.all(outputs.map(\.name), outputStructures) }
+
+  /// Whether some port is no tensor.
+  package var hasStructures: Bool { !inputStructures.isEmpty || !outputStructures.isEmpty }
 }

@@ -13,6 +13,8 @@ struct LibraryHeader {
   let profiles: Bool
 
   private let prefix: String
+  private let inputs: [HeaderPort]
+  private let outputs: [HeaderPort]
   private let symbols: [Symbol]
   private let symbolNames: [String]
   private let inputNames: [String]
@@ -26,17 +28,21 @@ struct LibraryHeader {
     self.profiles = profiles
     prefix = CIdentifier.make(program.name)
     var found: [Symbol] = []
-    for dim in program.inputs.flatMap(\.type.shape) {
+    // The sizes of what makes up sequences, optionals and maps are the library's own affair.
+    let tensors = program.callerInputs.filter { $0.structure == nil }.map { program.inputs[$0.positions.lowerBound] }
+    for dim in tensors.flatMap(\.type.shape) {
       if let symbol = dim.symbol, !found.contains(symbol) { found.append(symbol) }
     }
     symbols = found
     // One list, so that no parameter has the name of another.
+    inputs = program.callerInputs.map { HeaderPort($0, program.inputs) }
+    outputs = program.callerOutputs.map { HeaderPort($0, program.outputs) }
     let all = CIdentifier.makeAll(
-      found.map(\.name) + program.inputs.map(\.name) + program.outputs.map(\.name),
+      found.map(\.name) + inputs.map(\.name) + outputs.map(\.name),
       taken: ["library", "session", "inputs", "outputs", "memset"])
     symbolNames = Array(all[..<found.count])
-    inputNames = Array(all[found.count..<(found.count + program.inputs.count)])
-    outputNames = Array(all[(found.count + program.inputs.count)...])
+    inputNames = Array(all[found.count..<(found.count + inputs.count)])
+    outputNames = Array(all[(found.count + inputs.count)...])
   }
 
   var text: String {
@@ -50,8 +56,8 @@ struct LibraryHeader {
     if !isShared { lines.append("const SinterLibrary *\(prefix)_library(void);") }
     if !isShared, profiles { lines.append("const SinterProfile *\(prefix)_profile(void);") }
     if !isShared { lines.append("") }
-    lines += portNumbers("INPUT", program.inputs, inputNames)
-    lines += portNumbers("OUTPUT", program.outputs, outputNames)
+    lines += portNumbers("INPUT", inputs, inputNames)
+    lines += portNumbers("OUTPUT", outputs, outputNames)
     if needsArithmetic { lines += arithmetic }
     lines += counts
     lines += runFunction
@@ -62,11 +68,11 @@ struct LibraryHeader {
   // MARK: Comments
 
   private var description: [String] {
-    func rows(_ ports: [KernelProgram.Port]) -> [String] {
+    func rows(_ ports: [HeaderPort]) -> [String] {
       let width = ports.map(\.name.count).max() ?? 0
       return ports.map { port in
         let padding = String(repeating: " ", count: width - port.name.count)
-        return " *   \(Self.comment(port.name))\(padding)  \(Self.comment("\(port.type)".filter { $0 != "$" }))"
+        return " *   \(Self.comment(port.name))\(padding)  \(Self.comment(port.description))"
       }
     }
     var lines = [
@@ -74,7 +80,10 @@ struct LibraryHeader {
       " * compiled by sinter \(SinterVersion.current) for \(target).",
       " *", " * Inputs:",
     ]
-    lines += rows(program.inputs) + [" * Outputs:"] + rows(program.outputs) + [" *"]
+    lines += rows(inputs) + [" * Outputs:"] + rows(outputs) + [" *"]
+    if (inputs + outputs).contains(where: { $0.tensor == nil }) {
+      lines.append(" * Sequences, optionals (?) and maps are SinterValues; see sinter.h.")
+    }
     for port in program.outputs where !port.note.isEmpty {
       lines.append(" * \(Self.comment("\(port.name): \(port.note)."))")
     }
@@ -89,7 +98,7 @@ struct LibraryHeader {
         lines.append(" *   \(Self.comment(obligation.explained))")
       }
     }
-    if program.outputs.contains(where: { !isTyped($0) }) {
+    if outputs.contains(where: { !isTyped($0) }) {
       lines.append(" * Sizes of outputs that are not told by those of inputs are known when the library has run.")
     }
     if weightsBeside {
@@ -113,7 +122,7 @@ struct LibraryHeader {
 
   // MARK: Declarations
 
-  private func portNumbers(_ kind: String, _ ports: [KernelProgram.Port], _ names: [String]) -> [String] {
+  private func portNumbers(_ kind: String, _ ports: [HeaderPort], _ names: [String]) -> [String] {
     let upper = prefix.uppercased()
     var lines = ports.indices.map { "#define \(upper)_\(kind)_\(names[$0].uppercased()) \($0)" }
     lines.append("#define \(upper)_\(kind)_COUNT \(ports.count)")
@@ -124,8 +133,8 @@ struct LibraryHeader {
   private var counts: [String] {
     let parameters = symbolNames.isEmpty ? "void" : symbolNames.map { "int64_t " + $0 }.joined(separator: ", ")
     var lines: [String] = []
-    for (index, port) in program.outputs.enumerated() where isTyped(port) {
-      let dim = port.type.count
+    for (index, port) in outputs.enumerated() where isTyped(port) {
+      guard let dim = port.tensor?.count else { continue }
       lines.append("/* Elements of \(Self.comment(port.name)). */")
       lines.append("static inline int64_t \(prefix)_\(outputNames[index])_count(\(parameters)) {")
       for name in unusedSymbols(dim) { lines.append("  (void)\(name);") }
@@ -140,43 +149,43 @@ struct LibraryHeader {
   }
 
   /// Sizes that are known before the run.
-  private func isTyped(_ port: KernelProgram.Port) -> Bool {
-    port.type.shape.allSatisfy { Set($0.symbols).isSubset(of: Set(symbols)) }
+  private func isTyped(_ port: HeaderPort) -> Bool {
+    port.tensor?.shape.allSatisfy { Set($0.symbols).isSubset(of: Set(symbols)) } ?? false
   }
 
   private var runFunction: [String] {
-    guard program.inputs.allSatisfy(isTyped) else { return [] }
+    guard inputs.allSatisfy({ $0.tensor == nil || isTyped($0) }) else { return [] }
     var parameters = ["const SinterLibrary *library", "SinterSession *session"]
     parameters += symbolNames.map { "int64_t " + $0 }
-    for (port, name) in zip(program.inputs, inputNames) {
-      parameters.append("const \(port.type.element.cName) *\(name)")
+    for (port, name) in zip(inputs, inputNames) {
+      parameters.append(port.tensor.map { "const \($0.element.cName) *\(name)" } ?? "const SinterValue *\(name)")
     }
-    for (port, name) in zip(program.outputs, outputNames) {
-      parameters.append(isTyped(port) ? "\(port.type.element.cName) *\(name)" : "SinterValue *\(name)")
+    for (port, name) in zip(outputs, outputNames) {
+      let element = isTyped(port) ? port.tensor?.element.cName : nil
+      parameters.append("\(element ?? "SinterValue") *\(name)")
     }
-    let made = zip(program.outputs, outputNames).filter { !isTyped($0.0) }.map(\.1)
+    let made = zip(outputs, outputNames).filter { !isTyped($0.0) }.map(\.1)
     var lines = [
       "/* Runs once, from the caller's memory into the caller's memory. Returns a SinterStatus;",
       made.isEmpty
         ? " * library->message(session) says what went wrong. */"
         : " * library->message(session) says what went wrong. Give \(made.joined(separator: ", ")) zeroed: the library makes it, you release it. */",
       "static inline int32_t \(prefix)_run(\(parameters.joined(separator: ", "))) {",
-      "  SinterValue inputs[\(max(1, program.inputs.count))], outputs[\(max(1, program.outputs.count))];",
+      "  SinterValue inputs[\(max(1, inputs.count))], outputs[\(max(1, outputs.count))];",
     ]
-    for (kind, ports) in [("inputs", program.inputs), ("outputs", program.outputs)] {
-      for (index, port) in ports.enumerated() where port.type.rank > 0 && isTyped(port) {
+    for (kind, ports) in [("inputs", inputs), ("outputs", outputs)] {
+      for (index, port) in ports.enumerated() where isTyped(port) {
+        guard let type = port.tensor, type.rank > 0 else { continue }
         let name = shapeName(kind, index)
-        lines.append("  int64_t \(name)[\(port.type.rank)];")
-        for (axis, size) in port.type.shape.enumerated() { lines.append("  \(name)[\(axis)] = \(expression(size));") }
+        lines.append("  int64_t \(name)[\(type.rank)];")
+        for (axis, size) in type.shape.enumerated() { lines.append("  \(name)[\(axis)] = \(expression(size));") }
       }
     }
     lines += ["  memset(inputs, 0, sizeof inputs);", "  memset(outputs, 0, sizeof outputs);"]
-    for (kind, ports, names) in [
-      ("inputs", program.inputs, inputNames), ("outputs", program.outputs, outputNames),
-    ] {
+    for (kind, ports, names) in [("inputs", inputs, inputNames), ("outputs", outputs, outputNames)] {
       for (index, port) in ports.enumerated() {
         let value = "\(kind)[\(index)]"
-        guard isTyped(port) else {
+        guard isTyped(port), let type = port.tensor else {
           lines.append("  \(value) = *\(names[index]);")
           continue
         }
@@ -184,19 +193,19 @@ struct LibraryHeader {
           "  \(value).kind = SINTER_TENSOR;",
           "  \(value).tensor.data = (void *)(uintptr_t)\(names[index]);",
           "  \(value).tensor.device.device_type = 1;",
-          "  \(value).tensor.ndim = \(port.type.rank);",
-          "  \(value).tensor.dtype.code = \(port.type.element.dlpackCode);",
-          "  \(value).tensor.dtype.bits = \(port.type.element.bits);",
+          "  \(value).tensor.ndim = \(type.rank);",
+          "  \(value).tensor.dtype.code = \(type.element.dlpackCode);",
+          "  \(value).tensor.dtype.bits = \(type.element.bits);",
           "  \(value).tensor.dtype.lanes = 1;",
         ]
-        if port.type.rank > 0 { lines.append("  \(value).tensor.shape = \(shapeName(kind, index));") }
+        if type.rank > 0 { lines.append("  \(value).tensor.shape = \(shapeName(kind, index));") }
       }
     }
     if made.isEmpty {
       lines += ["  return library->run(session, inputs, outputs);", "}", ""]
     } else {
       lines.append("  int32_t sinter_status = library->run(session, inputs, outputs);")
-      for (index, port) in program.outputs.enumerated() where !isTyped(port) {
+      for (index, port) in outputs.enumerated() where !isTyped(port) {
         lines.append("  *\(outputNames[index]) = outputs[\(index)];")
       }
       lines += ["  return sinter_status;", "}", ""]
@@ -210,7 +219,7 @@ struct LibraryHeader {
   // MARK: Sizes
 
   private var needsArithmetic: Bool {
-    (program.inputs + program.outputs).contains { $0.type.shape.contains { $0.hasFunctions } }
+    (inputs + outputs).contains { $0.tensor?.shape.contains { $0.hasFunctions } ?? false }
   }
 
   private var arithmetic: [String] {

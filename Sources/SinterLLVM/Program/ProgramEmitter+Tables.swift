@@ -22,6 +22,7 @@ extension ProgramEmitter {
       table(ir.pointer, layout.errors.map { string($0) }), count(layout.errors.count),
       plan, run, place.isLast ? ir.zero(ir.pointer) : hiddenGlobal(Self.programSymbol(place.variant + 1)),
       table(types.obligation, layout.obligations.map { obligation($0) }), count(layout.obligations.count),
+      interface,
     ]
     let definition = define(types.program, structure(fields, types.program), name: Self.programSymbol(place.variant))
     LLVMSetLinkage(definition, LLVMExternalLinkage)
@@ -55,7 +56,7 @@ extension ProgramEmitter {
       ], types.port)
   }
 
-  private func dataType(_ element: ElementType) -> IRValue {
+  func dataType(_ element: ElementType) -> IRValue {
     structure(
       [ir.int(ir.i8, Int64(element.dlpackCode)), ir.int(ir.i8, Int64(element.bits)), ir.int(ir.i16, 1)], types.dataType)
   }

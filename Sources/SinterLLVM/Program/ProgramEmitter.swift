@@ -80,7 +80,7 @@ final class ProgramEmitter {
 
 /// The structures of sinter.h and sinter_runtime.h.
 struct ProgramTypes {
-  let dataType, port, dimension, symbol, buffer, obligation, program: IRType
+  let dataType, port, dimension, symbol, buffer, obligation, parts, interface, program: IRType
 
   init(ir: IRModule) {
     dataType = ir.structure([ir.i8, ir.i8, ir.i16])
@@ -88,6 +88,8 @@ struct ProgramTypes {
     dimension = ir.structure([ir.i32, ir.i64, ir.pointer])
     symbol = ir.structure([ir.pointer, ir.i64, ir.i64])
     obligation = ir.structure([ir.i32, ir.i32, ir.i32, ir.i32])
+    parts = ir.structure([ir.i32, ir.i32, ir.i32, ir.i32])
+    interface = ir.structure([ir.i64, ir.i64, ir.pointer, ir.pointer, ir.pointer, ir.pointer])
     buffer = ir.structure([ir.i32, ir.i32, ir.i32, ir.i32, ir.i64, ir.i32])
     program = ir.structure([
       ir.i32, ir.pointer, ir.pointer, ir.pointer,  // ABI version, name, producer, target
@@ -99,6 +101,7 @@ struct ProgramTypes {
       ir.pointer, ir.i64,  // errors
       ir.pointer, ir.pointer, ir.pointer,  // plan, run, fallback
       ir.pointer, ir.i64,  // obligations
+      ir.pointer,  // interface
     ])
   }
 }

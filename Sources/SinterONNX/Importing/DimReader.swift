@@ -61,6 +61,9 @@ struct DimReader {
     return dim
   }
 
+  /// A size of its own that no declared axis has, such as the length of a sequence.
+  mutating func size(named name: String) -> Dim { Dim(Symbol(fresh(Self.identifier(name)))) }
+
   private mutating func fresh(_ wish: String) -> String {
     var name = wish
     var number = 2

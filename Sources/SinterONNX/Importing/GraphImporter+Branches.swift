@@ -96,8 +96,9 @@ extension GraphImporter {
     for attribute in node.attributes where names.contains(attribute.name) {
       guard case .graph(let graph) = attribute.value else { continue }
       let built = body(graph)
-      guard let body = try? built.build(built.captures.map { builder.fact($0) }) else { continue }
-      ranks.append(body.outputs.map { body.type(of: $0.value).tensor?.rank })
+      guard let body = try? built.buildValues([], built.captures.map { builder.fact($0) }) else { continue }
+      ranks.append(
+        body.results.map { result in result.tensor.flatMap { body.graph.type(of: $0).tensor?.rank } })
     }
     // Where one body cannot be built at all, only the other one is left.
     return ranks.count == 1 || ranks.count == 2 && ranks[0] == ranks[1]

@@ -3,7 +3,7 @@ import SinterIR
 
 extension GraphImporter {
   /// The body of a function in place of a node that calls it.
-  mutating func inline(_ function: OnnxFile.Function, _ call: OnnxFile.Node) throws -> [ValueID?] {
+  mutating func inline(_ function: OnnxFile.Function, _ call: OnnxFile.Node) throws -> [OnnxValue?] {
     guard call.inputs.count <= function.inputs.count, call.outputs.count <= function.outputs.count else {
       throw DiagnosticError(
         .user, "onnx.call",
@@ -19,8 +19,8 @@ extension GraphImporter {
     var bound: [String: Binding] = [:]
     var absent: Set<String> = []
     for (index, name) in function.inputs.enumerated() {
-      if index < call.inputs.count, !call.inputs[index].isEmpty, let id = value(call.inputs[index]) {
-        bound[name] = .value(id)
+      if index < call.inputs.count, !call.inputs[index].isEmpty, let given = onnxValue(call.inputs[index]) {
+        bound[name] = given.tensor.map { .value($0) } ?? .structured(given)
       } else {
         absent.insert(name)
       }
@@ -45,7 +45,7 @@ extension GraphImporter {
             .user, "onnx.dangling", "the result \(name) of the function \(function.name) is computed by no node",
             at: origin.map(\.description), hint: "export the model again"))
       }
-      return value(name)
+      return onnxValue(name)
     }
   }
 

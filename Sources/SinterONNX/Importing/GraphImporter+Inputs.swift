@@ -9,8 +9,15 @@ extension GraphImporter {
     let inputs = graph.inputs.filter { !defaults.contains($0.name) }
     var dims = DimReader(inputs.map(\.type))
     var symbols: Set<Symbol> = []
+    builder.takenNames = Set(inputs.map(\.name) + graph.outputs.map(\.name))
     for input in inputs {
       do {
+        if let declared = input.type,
+          let (fact, sizes) = try structuredInput(declared, port: input.name, shape: shapes[input.name], &dims)
+        {
+          names[input.name] = .structured(builder.input(fact, named: input.name, elementSizes: sizes))
+          continue
+        }
         var note = ""
         let named = try valueType(of: input, &dims, shape: shapes[input.name], note: &note)
         symbols.formUnion(named.symbols)

@@ -6,6 +6,8 @@ struct GraphImporter {
   /// What a name stands for.
   enum Binding {
     case value(ValueID)
+    /// A sequence, an optional or a map.
+    case structured(OnnxValue)
     /// A constant that nothing has used yet.
     case constant(HostTensor)
     /// What computes it was reported; what uses it is left out in silence.
@@ -34,13 +36,6 @@ struct GraphImporter {
   init(_ context: ImportContext, name: String) {
     self.context = context
     builder = GraphBuilder(name: name)
-  }
-
-  /// The body with all its outputs. Where some are missing for a reason that was told before any node was read, the error says
-  /// nothing.
-  private func finish(outputs count: Int) throws -> Graph {
-    if !diagnostics.isEmpty || builder.graph.outputs.count < count { throw DiagnosticError(diagnostics) }
-    return builder.graph
   }
 
   mutating func report(_ diagnostic: Diagnostic) {
@@ -102,7 +97,13 @@ struct GraphImporter {
             hint: "fetch or export the model again"))
         continue
       }
-      if let value = value(output.name) { builder.output(value, named: output.name) }
+      guard let value = onnxValue(output.name) else { continue }
+      do {
+        try addOutput(value, output)
+      } catch {
+        let located = (error as? DiagnosticError) ?? DiagnosticError(.bug, "onnx.import", "\(error)")
+        located.located(at: "output \(output.name)").diagnostics.forEach { report($0) }
+      }
     }
   }
 
@@ -114,7 +115,22 @@ struct GraphImporter {
       let id = builder.constant(tensor, named: callPath + name)
       names[name] = .value(id)
       return id
-    case .failed, nil: return nil
+    case .structured, .failed, nil: return nil
+    }
+  }
+
+  /// The same for values of any kind.
+  mutating func onnxValue(_ name: String) -> OnnxValue? {
+    if case .structured(let value)? = names[name] { return value }
+    return value(name).map { .tensor($0) }
+  }
+
+  /// The tensors that a name stands for so far.
+  func leaves(_ name: String) -> [ValueID] {
+    switch names[name] {
+    case .value(let id): [id]
+    case .structured(let value): value.leaves
+    case .constant, .failed, nil: []
     }
   }
 
@@ -143,7 +159,7 @@ struct GraphImporter {
       return
     }
     do {
-      let results: [ValueID?]
+      let results: [OnnxValue?]
       if let function = context.function(node) {
         results = try inline(function, node)
       } else if node.domain.isEmpty, node.operatorType == "Constant" {
@@ -171,7 +187,7 @@ struct GraphImporter {
   mutating func leaveOut(_ node: OnnxFile.Node) {
     bind(node.outputs, to: nil)
     for name in node.inputs + node.bodies.flatMap(\.freeNames) {
-      if case .value(let id)? = names[name] { looseEnds.append(id) }
+      looseEnds += leaves(name)
     }
   }
 
@@ -186,7 +202,7 @@ struct GraphImporter {
   /// Whether the node can be built as far as this name goes. Unknown names are reported, failed ones were.
   private mutating func check(_ name: String, _ role: String, of node: OnnxFile.Node) -> Bool {
     switch names[name] {
-    case .value, .constant: return true
+    case .value, .structured, .constant: return true
     case .failed: return false
     case nil:
       report(
@@ -198,14 +214,16 @@ struct GraphImporter {
     }
   }
 
-  private mutating func bind(_ outputs: [String], to results: [ValueID?]?) {
+  private mutating func bind(_ outputs: [String], to results: [OnnxValue?]?) {
     for (index, name) in outputs.enumerated() where !name.isEmpty {
-      guard let results, let id = results[index] else {
+      guard let results, let value = results[index] else {
         names[name] = .failed
         continue
       }
-      names[name] = .value(id)
-      if builder.graph.values[id].name.isEmpty { builder.setName(callPath + name, of: id) }
+      names[name] = value.tensor.map { .value($0) } ?? .structured(value)
+      for (id, part) in zip(value.leaves, value.partNames(name)) where builder.graph.values[id].name.isEmpty {
+        builder.setName(callPath + part, of: id)
+      }
     }
   }
 
@@ -214,11 +232,11 @@ struct GraphImporter {
     return OnnxMetadata.origin(node: callPath + name, node.metadata)
   }
 
-  private mutating func build(_ node: OnnxFile.Node) throws -> [ValueID?] {
+  private mutating func build(_ node: OnnxFile.Node) throws -> [OnnxValue?] {
     guard let opset = context.opsets[node.domain],
       let rule = context.operators.rule(domain: node.domain, opType: node.operatorType, opset: opset)
     else { throw DiagnosticError(.bug, "onnx.import", "the node was not checked") }
-    var inputs = node.inputs.map { $0.isEmpty ? nil : value($0) }
+    var inputs = node.inputs.map { $0.isEmpty ? nil : onnxValue($0) }
     while let last = inputs.last, last == nil { inputs.removeLast() }
     // Trailing results that have no name are not asked for.
     let outputCount = max((node.outputs.lastIndex { !$0.isEmpty } ?? 0) + 1, 1)
@@ -241,7 +259,7 @@ struct GraphImporter {
     let results = try rule.build(
       SinterIR.OnnxNode(
         domain: node.domain, opType: node.operatorType, opset: opset, name: builder.origin.first?.node ?? "",
-        inputs: inputs, outputCount: outputCount, attributes: attributes, bodies: bodies),
+        values: inputs, outputCount: outputCount, attributes: attributes, bodies: bodies),
       &builder)
     guard results.count >= outputCount else {
       throw DiagnosticError(
@@ -255,7 +273,7 @@ struct GraphImporter {
 
   /// A subgraph whose types are not known yet. Constants that it captures become its own.
   mutating func body(_ graph: OnnxFile.Graph) -> OnnxBody {
-    var captures: [(name: String, id: ValueID)] = []
+    var captured: [(name: String, value: OnnxValue)] = []
     var constants: [String: HostTensor] = [:]
     for name in graph.freeNames {
       switch names[name] {
@@ -264,34 +282,35 @@ struct GraphImporter {
         if let tensor = builder.graph.constant(id) {
           constants[name] = tensor
         } else {
-          captures.append((name, id))
+          captured.append((name, .tensor(id)))
         }
+      case .structured(let value): captured.append((name, value))
       case .failed, nil: break
       }
     }
     let (context, attributes, path, splits) = (self.context, functionAttributes, callPath, splits)
-    let (captured, known) = (captures.map(\.name), constants)
+    let (captures, known) = (captured, constants)
     let inputNames = graph.inputs.map(\.name)
     return OnnxBody(
-      inputNames: inputNames, outputCount: graph.outputs.count, captures: captures.map(\.id)
-    ) { facts in
+      inputNames: inputNames, outputCount: graph.outputs.count, captures: captures.flatMap(\.value.leaves)
+    ) { inputs, captureFacts in
       var inner = GraphImporter(context, name: graph.name)
       inner.functionAttributes = attributes
       inner.callPath = path
       inner.splits = splits
-      let all = inputNames + captured
-      guard facts.count == all.count else {
+      guard inputs.count == inputNames.count else {
         throw DiagnosticError(
           .user, "onnx.body-inputs",
-          "the subgraph \(graph.name) has \(inputNames.count) inputs, but \(facts.count - captured.count) are given",
+          "the subgraph \(graph.name) has \(inputNames.count) inputs, but \(inputs.count) are given",
           hint: "export the model again")
       }
-      for (name, fact) in zip(all, facts) { inner.names[name] = .value(inner.builder.input(fact, named: name)) }
+      for (name, fact) in zip(inputNames, inputs) { inner.bindInput(fact, to: name) }
+      var place = 0
+      for (name, value) in captures { inner.bindInput(value.taking(captureFacts, at: &place), to: name) }
       for (name, tensor) in known { inner.names[name] = .constant(tensor) }
       inner.declareValues(of: graph)
       inner.addContents(of: graph)
-      inner.addOutputs(graph.outputs)
-      return try inner.finish(outputs: graph.outputs.count)
+      return try inner.finished(graph.outputs)
     }
   }
 }

@@ -42,18 +42,30 @@ extension Graph {
 }
 
 extension GraphBuilder {
-  /// The body of a loop, built for the types of what it carries. Sizes that a turn leaves otherwise than it finds them become symbols, which
+  /// The body of a loop, built for the forms of what it carries. Sizes that a turn leaves otherwise than it finds them become symbols, which
   /// every turn knows anew.
   ///
   /// - Parameters:
-  ///   - before, behind: the facts of the body's inputs before and behind those that carry values.
+  ///   - before: the facts of the body's inputs before those that carry values.
   ///   - results: the place of the first carried value among the body's results.
   mutating func bodyCarrying(
-    _ carried: [TensorType], of body: OnnxBody, before: [Fact], behind: [Fact], results: Int
+    _ carried: [ValueForm], of body: OnnxBody, before: [Fact], results: Int
   ) throws -> Graph {
-    var types = carried
+    var forms = carried
+    let captures = body.captures.map { fact($0) }
     while true {
-      let graph = try body.build(before + types.map { Fact(.tensor($0)) } + behind)
+      let built = try body.buildValues(before.map { .tensor($0) } + forms.map { $0.map { Fact(.tensor($0)) } }, captures)
+      if let index = built.results.dropFirst(results + carried.count).firstIndex(where: { $0.tensor == nil }) {
+        throw DiagnosticError(
+          .user, "control.kind",
+          "result \(index) of the graph is collected from turn to turn, so it must be a tensor, but is \(built.results[index].kindName)",
+          hint: "carry the sequence and insert into it")
+      }
+      let wanted = built.results.indices.map { index in
+        index >= results && index < results + forms.count ? forms[index - results] : nil
+      }
+      let graph = try built.giving(wanted, "result").graph
+      var types = forms.flatMap(\.leaves)
       var isSettled = true
       for index in types.indices where results + index < graph.outputs.count {
         guard let now = graph.type(of: graph.inputs[before.count + index].value).tensor else { continue }
@@ -65,6 +77,8 @@ extension GraphBuilder {
         }
       }
       if isSettled { return graph }
+      var place = 0
+      forms = forms.map { $0.taking(types, at: &place) }
     }
   }
 

@@ -12,32 +12,46 @@ public struct If: Primitive, ControlFlow {
 
   public static var onnx: [OnnxRule] {
     [
-      OnnxRule("If") { node, builder in
+      OnnxRule(values: "If") { node, builder in
         let branches = [try node.body("then_branch"), try node.body("else_branch")]
-        let inputs = builder.inputs(node.inputs, outputs: node.outputCount)
-        func built(_ body: OnnxBody, _ builder: GraphBuilder) throws -> Graph {
-          try body.build(body.captures.map { builder.fact($0) })
+        let condition = try node.tensorValue(0)
+        func built(_ body: OnnxBody, _ builder: GraphBuilder) throws -> OnnxBody.Built {
+          try body.buildValues([], body.captures.map { builder.fact($0) })
         }
-        if let condition = inputs.integers(0)?.first {
-          let taken = branches[condition != 0 ? 0 : 1]
-          return try builder.splice(try built(taken, builder), taken.captures)
+        func spliced(_ built: OnnxBody.Built, _ body: OnnxBody) throws -> [OnnxValue] {
+          built.results(as: try builder.splice(built.graph, body.captures))
+        }
+        if let known = builder.inputs([condition], outputs: node.outputCount).integers(0)?.first {
+          let taken = branches[known != 0 ? 0 : 1]
+          return try spliced(try built(taken, builder), taken)
         }
         let attempts = branches.map { branch in Result { try built(branch, builder) } }
-        if let taken = Self.onlyBranch(attempts), let condition = node.input(0),
-          let failed = attempts[1 - taken].failure
-        {
+        if let taken = Self.onlyBranch(attempts), let failed = attempts[1 - taken].failure {
           // What cannot be built must not be taken.
-          let results = try builder.splice(try attempts[taken].get(), branches[taken].captures)
+          let results = try spliced(try attempts[taken].get(), branches[taken])
           let reason =
             "If: the condition picks \(taken == 0 ? "else_branch" : "then_branch"), which cannot run: \(failed.description) (\(node.name))"
-          return try results.map { try builder.add1(Expect(taken == 0, reason: reason), [condition, $0]) }
+          return try results.map { result in
+            try result.map { try builder.add1(Expect(taken == 0, reason: reason), [condition, $0]) }
+          }
         }
-        let graphs = try attempts.map { try $0.get() }
+        var both = try attempts.map { try $0.get() }
+        if both[0].results.count == both[1].results.count {
+          let forms = try zip(try both[0].forms(), try both[1].forms()).enumerated().map { index, pair in
+            try pair.0.joined(with: pair.1, "result \(index)")
+          }
+          both = try both.map { try $0.giving(forms, "result") }
+        }
+        let graphs = both.map(\.graph)
         if let diagnostic = ranksDiffer(graphs) {
           throw RanksDiffer(bodies: ["then_branch", "else_branch"], diagnostic: diagnostic)
         }
-        return try builder.add(
-          If(), [node.input(0)] + branches.flatMap(\.captures), outputs: node.outputCount, bodies: graphs)
+        let count = both[0].results.prefix(node.outputCount).reduce(0) { $0 + $1.leaves.count }
+        let results = try builder.add(
+          If(), [condition] + branches.flatMap(\.captures),
+          outputs: both[0].results.count < node.outputCount ? node.outputCount : count, bodies: graphs)
+        var place = 0
+        return both[0].results.prefix(node.outputCount).map { $0.taking(results, at: &place) }
       }
     ]
   }
@@ -81,7 +95,7 @@ public struct If: Primitive, ControlFlow {
   }
 
   /// The branch that can be built, where the other one is wrong whatever sizes it meets.
-  private static func onlyBranch(_ attempts: [Result<Graph, any Error>]) -> Int? {
+  private static func onlyBranch(_ attempts: [Result<OnnxBody.Built, any Error>]) -> Int? {
     let wrong = attempts.map {
       $0.failure.map { $0.diagnostics.allSatisfy { $0.kind == .user } && !$0.diagnostics.isEmpty }
     }
@@ -117,7 +131,7 @@ public struct If: Primitive, ControlFlow {
   public static var examples: [OperatorExample] { [] }
 }
 
-extension Result<Graph, any Error> {
+extension Result<OnnxBody.Built, any Error> {
   /// What is wrong.
   fileprivate var failure: DiagnosticError? {
     if case .failure(let error) = self { error as? DiagnosticError } else { nil }

@@ -22,20 +22,64 @@ public struct Loop: Primitive, ControlFlow {
 
   public static var onnx: [OnnxRule] {
     [
-      OnnxRule("Loop") { node, builder in
-        var op = Loop()
-        var inputs = node.inputs
-        while inputs.count < 2 { inputs.append(nil) }
-        op.carriedCount = inputs.count - 2
-        let body = try node.body("body")
-        let known = builder.inputs(inputs, outputs: node.outputCount)
-        let facts = [Fact(.i64, []), known.has(1) ? Fact(.tensor(try known.tensor(1))) : Fact(.bool, [])]
-        let graph = try builder.bodyCarrying(
-          try (2..<inputs.count).map { try known.tensor($0) }, of: body, before: facts,
-          behind: body.captures.map { builder.fact($0) }, results: 1)
-        return try builder.add(op, inputs + body.captures, outputs: node.outputCount, bodies: [graph])
+      OnnxRule(values: "Loop") { node, builder in
+        try Loop.build(
+          count: node.value(0) == nil ? nil : try node.tensorValue(0),
+          condition: node.value(1) == nil ? nil : try node.tensorValue(1),
+          carried: try node.values.indices.dropFirst(2).map { index in
+            guard let value = node.values[index] else {
+              throw DiagnosticError(.user, "operator.input", "input \(index) is missing", hint: "connect it")
+            }
+            return value
+          },
+          body: try node.body("body"), outputs: node.outputCount, &builder)
       }
     ]
+  }
+
+  /// Adds a loop. Of sequences that are carried the length is what only the data tell.
+  static func build(
+    count: ValueID?, condition: ValueID?, carried: [OnnxValue], body: OnnxBody, outputs: Int,
+    _ builder: inout GraphBuilder
+  ) throws -> [OnnxValue] {
+    let before = [Fact(.i64, []), try condition.map { Fact(.tensor(try builder.type($0))) } ?? Fact(.bool, [])]
+    let forms = try Self.forms(of: carried, body, before, builder)
+    let initial = try zip(carried, forms).enumerated().map { index, pair in
+      try builder.converted(pair.0, to: pair.1, "carried value \(index)")
+    }
+    let graph = try builder.bodyCarrying(
+      try initial.map { try builder.form(of: $0) }, of: body, before: before, results: 1)
+    var op = Loop()
+    op.carriedCount = initial.reduce(0) { $0 + $1.leaves.count }
+    let known = initial.prefix(outputs)
+    let resultCount = known.reduce(0) { $0 + $1.leaves.count } + max(outputs - initial.count, 0)
+    let results = try builder.add(
+      op, [count, condition] + initial.flatMap(\.leaves) + body.captures, outputs: resultCount, bodies: [graph])
+    var place = 0
+    return known.map { $0.taking(results, at: &place) } + results.dropFirst(place).map { .tensor($0) }
+  }
+
+  /// How carried values are told: sequences as ones of unknown length. What an empty one will hold is seen from what a turn makes of it.
+  private static func forms(
+    of carried: [OnnxValue], _ body: OnnxBody, _ before: [Fact], _ builder: GraphBuilder
+  ) throws -> [ValueForm] {
+    var forms = try carried.map { try builder.form(of: $0).ofAnyLength }
+    if forms.allSatisfy({ $0.tensor != nil }) { return forms }
+    // Each time round learns of one sequence at least.
+    for _ in 0...forms.count {
+      let captures = body.captures.map { builder.fact($0) }
+      let given = before.map { Structured<Fact>.tensor($0) } + forms.map { $0.map { Fact(.tensor($0)) } }
+      let results = try body.buildValues(given, captures).forms().dropFirst().prefix(forms.count)
+      let next = try zip(forms, results).enumerated().map { index, pair in
+        try pair.0.joined(with: pair.1, "carried value \(index)").ofAnyLength
+      }
+      let isSettled = zip(forms, next).allSatisfy {
+        $0.holdsEmptyList == $1.holdsEmptyList && $0.sequenceRank == $1.sequenceRank
+      }
+      forms = next
+      if isSettled { break }
+    }
+    return forms
   }
 
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {

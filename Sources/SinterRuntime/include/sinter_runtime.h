@@ -75,6 +75,28 @@ typedef struct {
   int32_t error;       /* an index into the program's `errors` */
 } SinterObligation;
 
+/* How tensors of a program make up a value that its caller sees. */
+typedef enum {
+  SINTER_PARTS_TENSOR = 0, /* one tensor, which is the value */
+  SINTER_PARTS_LIST = 1,   /* a sequence: a tensor for each element */
+  SINTER_PARTS_RAGGED = 2, /* a sequence: the elements of all its tensors one after another, and their shapes, a row of a matrix each */
+  SINTER_PARTS_MAP = 3,    /* keys and values */
+  SINTER_PARTS_MAPS = 4    /* a sequence of maps with the same keys: these, and the values, a row of a matrix for each map */
+} SinterPartsKind;
+
+typedef struct {
+  int32_t kind;         /* a SinterPartsKind */
+  int32_t optional;     /* 1: the first tensor tells whether the value is there */
+  int32_t first, count; /* its tensors among the program's inputs, or outputs */
+} SinterParts;
+
+/* The ports as callers see them, where not all of them are tensors. */
+typedef struct {
+  size_t input_count, output_count;
+  const SinterPort *inputs, *outputs;
+  const SinterParts *input_parts, *output_parts;
+} SinterInterface;
+
 typedef struct SinterProgram {
   uint32_t abi_version;
   const char *name, *producer, *target;
@@ -111,6 +133,9 @@ typedef struct SinterProgram {
 
   const SinterObligation *obligations;
   size_t obligation_count;
+
+  /* NULL where each port is one tensor. Others need a runtime that was compiled with SINTER_STRUCTURES. */
+  const SinterInterface *interface;
 } SinterProgram;
 
 /* Defined by the generated object. */

@@ -85,9 +85,8 @@ static int32_t bind_dimension(SinterSession *session, int32_t port, int32_t inde
 
 /* ---- Dense copies ---- */
 
-/* Copies a strided tensor of at least one element in row-major order. Dimensions that continue each other are one. */
-static void copy_dense(char *to, const SinterTensor *tensor, int64_t width) {
-  enum { MAX_NDIM = 64 };
+/* Dimensions that continue each other are one. */
+void copy_dense(char *to, const SinterTensor *tensor, int64_t width) {
   int64_t shape[MAX_NDIM], strides[MAX_NDIM], at[MAX_NDIM];
   int32_t ndim = 0;
   for (int32_t i = 0; i < tensor->ndim; i++) {

@@ -7,6 +7,8 @@
  *   library.c   the entry points of sinter.h           tensors.c  elements, bytes, strides
  *   spares.c    memory of released outputs
  *   profile.c   when kernels ran; only with SINTER_PROFILE
+ *   pack.c      sequences, optionals and maps of inputs as tensors      unpack.c   the same of outputs, from tensors;
+ *               both only with SINTER_STRUCTURES
  */
 #ifndef SINTER_INTERNAL_H
 #define SINTER_INTERNAL_H
@@ -178,6 +180,21 @@ void weights_close(SinterSession *session);
 
 /* ---- profile.c ---- */
 
+/* Copies a strided tensor of at least one element, of up to MAX_NDIM dimensions, in row-major order. `width`: bytes of an element. */
+enum { MAX_NDIM = 64 };
+void copy_dense(char *to, const SinterTensor *tensor, int64_t width);
+
+#ifdef SINTER_STRUCTURES
+/* ---- pack.c, unpack.c: where the program has an interface ---- */
+
+/* The caller's inputs as the tensors that the program takes: session->given. */
+int32_t values_pack(SinterSession *session, const SinterValue *inputs);
+/* The tensors that the program is to make: session->made. Only plain tensors may be in the caller's memory. */
+int32_t values_prepare(SinterSession *session, SinterValue *outputs);
+/* After a run: the caller's outputs from the tensors that were made. */
+int32_t values_unpack(SinterSession *session, SinterValue *outputs);
+#endif
+
 #ifdef SINTER_PROFILE
 typedef struct {
   SinterLaunch *launches; /* of the last run */
@@ -235,6 +252,12 @@ struct SinterSession {
   uint8_t *output_state; /* an OutputState each */
   Span *output_spans;
 
+#ifdef SINTER_STRUCTURES
+  SinterValue *given, *made;     /* one a tensor of the program */
+  Block *packed;                 /* one a tensor input: what was copied into it */
+  int64_t (*packed_shape)[2];    /* and its shape */
+  void **assemblies;             /* one an output that callers see, while outputs are unpacked */
+#endif
 #ifdef SINTER_PROFILE
   Profile profile;
 #endif

@@ -24,6 +24,13 @@ static size_t lay_out(SinterSession *session, const SinterProgram *program, char
   PLACE(dynamic, buffers);
   PLACE(output_state, outputs);
   PLACE(output_spans, outputs);
+#ifdef SINTER_STRUCTURES
+  PLACE(given, inputs);
+  PLACE(made, outputs);
+  PLACE(packed, inputs);
+  PLACE(packed_shape, inputs);
+  PLACE(assemblies, outputs);
+#endif
   for (int i = 0; i < PLAN_COUNT; i++) {
     PLACE(plans[i].sizes, program->slot_count);
     PLACE(plans[i].offsets, buffers);
@@ -67,6 +74,9 @@ static void session_close(SinterSession *session) {
 #endif
   block_free(&session->arena, &memory);
   for (size_t i = 0; i < program->input_count; i++) block_free(&session->staging[i], &memory);
+#ifdef SINTER_STRUCTURES
+  for (size_t i = 0; i < program->input_count; i++) block_free(&session->packed[i], &memory);
+#endif
   for (size_t i = 0; i < program->buffer_count; i++) block_free(&session->dynamic[i], &memory);
   memory_free(&memory, session);
 }
@@ -138,6 +148,22 @@ static int32_t run_session(SinterSession *session, const SinterValue *inputs, Si
   return status;
 }
 
+/* The same for callers whose values are not all tensors. */
+static int32_t run_values(SinterSession *session, const SinterValue *inputs, SinterValue *outputs) {
+#ifdef SINTER_STRUCTURES
+  if (session->program->interface) {
+    int32_t status = values_pack(session, inputs);
+    if (!status) status = values_prepare(session, outputs);
+    if (!status) status = run_session(session, session->given, session->made);
+    if (status) return status;
+    status = values_unpack(session, outputs);
+    if (status) outputs_undo(session);
+    return status;
+  }
+#endif
+  return run_session(session, inputs, outputs);
+}
+
 static int32_t session_run(SinterSession *session, const SinterValue *inputs, SinterValue *outputs) {
   if (!session) return fail_open(SINTER_INVALID_ARGUMENT, "no session: the pointer is null");
   int idle = RUN_NONE;
@@ -149,7 +175,7 @@ static int32_t session_run(SinterSession *session, const SinterValue *inputs, Si
   atomic_store_explicit(&session->running, RUN_INSIDE, memory_order_release);
   session->message[0] = 0;
   FloatMode mode = float_mode_enter();
-  int32_t status = run_session(session, inputs, outputs);
+  int32_t status = run_values(session, inputs, outputs);
   float_mode_leave(mode);
   atomic_store_explicit(&session->running, RUN_NONE, memory_order_release);
   return status;
@@ -176,6 +202,12 @@ static void fill_library(void) {
     .message = error_message,
     .close = session_close,
   };
+  const SinterInterface *interface = program->interface;
+  if (!interface) return;
+  library.input_count = interface->input_count;
+  library.inputs = interface->inputs;
+  library.output_count = interface->output_count;
+  library.outputs = interface->outputs;
 }
 
 __attribute__((visibility("default"))) const SinterLibrary *sinter_library(void) {

@@ -7,6 +7,9 @@
 #include "library.c"
 #include "memory.c"
 #include "outputs.c"
+#ifdef SINTER_STRUCTURES
+#include "pack.c"
+#endif
 #include "plan.c"
 #include "pool.c"
 #ifdef SINTER_PROFILE
@@ -14,4 +17,7 @@
 #endif
 #include "spares.c"
 #include "tensors.c"
+#ifdef SINTER_STRUCTURES
+#include "unpack.c"
+#endif
 #include "weights.c"

@@ -1,5 +1,3 @@
-public import SinterCore
-
 /// What goes into a library and comes out of it.
 public indirect enum HostValue: Sendable {
   /// An optional that holds nothing.
