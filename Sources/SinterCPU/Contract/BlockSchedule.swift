@@ -31,10 +31,10 @@ struct BlockSchedule {
     let isNarrow = rows.value.map { $0 <= 2 } ?? false
     let vectors = Swift.min(
       isNarrow && machine.vectorRegisters >= 32 ? 4 : 2, (weights.columns + lanes - 1) / lanes)
-    let spare = left.scales == nil ? machine : machine.sparing(byteOperation(machine))
+    let tiling = machine.tiling(with: left.scales == nil ? machine.multiplyAdd(.f32) : machine.byteDot)
     let tile = RegisterTile(
       rows: Swift.max(
-        1, Swift.min(BlockTileKernel.rows(vectors: vectors, registers: spare.vectorRegisters), rows.value ?? .max)),
+        1, Swift.min(BlockTileKernel.rows(vectors: vectors, tiling), rows.value ?? .max)),
       vectors: vectors)
     let parts = try parts(left, vectors: vectors, lanes: lanes, &context)
     let plan = ProductPlan(
@@ -64,7 +64,7 @@ struct BlockSchedule {
       few = plan.taking(
         RegisterTile(
           rows: Swift.min(
-            RegisterTile.fewRows, BlockTileKernel.rows(vectors: tile.vectors, registers: machine.vectorRegisters)),
+            RegisterTile.fewRows, BlockTileKernel.rows(vectors: tile.vectors, machine)),
           vectors: tile.vectors))
     }
     try append(plan, few: few, left, parts, &context) { scope in
@@ -181,10 +181,6 @@ struct BlockSchedule {
     try context.append(
       scope, tasks: plan.tasks, grain: plan.grain, flops: rows * plan.columns * depth * 2,
       bytes: Dim(panelBytes) + rows * (depth + plan.columns) * 4)
-  }
-
-  private func byteOperation(_ machine: Machine) -> TileOperation {
-    machine.tileOperation(.u8, .i8, in: .i32) ?? .widenedByteDot
   }
 
   // MARK: The left side

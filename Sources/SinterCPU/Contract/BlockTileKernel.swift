@@ -40,7 +40,11 @@ struct BlockTileKernel: TileSums {
   private var b: KernelBuilder { scope.builder }
 
   /// Sums and temporaries that a vector of each row takes, so that tiles fit into registers.
-  static func rows(vectors: Int, registers: Int) -> Int { Swift.max(1, (registers - 2 * vectors - 3) / (2 * vectors)) }
+  static func rows(vectors: Int, _ machine: Machine) -> Int {
+    let operation = machine.tiledOperation
+    let registers = machine.vectorRegisters - operation.temporaries - vectors * (operation.columnRegisters - 1)
+    return Swift.max(1, (registers - 2 * vectors - 3) / (2 * vectors))
+  }
 
   func accumulators(
     tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
@@ -117,13 +121,18 @@ struct BlockTileKernel: TileSums {
         ? dots(tile, packed, lefts.map { b.add($0, place) }, current)
         : products(tile, packed, lefts.map { b.add($0, place) }, current)
     }
-    // Blocks of few words are written out.
-    if panels.words * panels.perWord / (isBytes ? 4 : 1) * tile.accumulators <= Self.longest {
+    if writesOut(tile) {
       return (0..<panels.words).reduce(initial) { step(b.index($1), $0) }
     }
     return b.loop("word", from: b.index(0), to: b.index(panels.words), carrying: initial) { step($0, $1) }
   }
 
+  /// Whether the words of a block are written out, not done in a loop: where they are few, and where a multiply-add is one instruction.
+  /// Else LLVM would move what comes before products to where no register is left for it.
+  func writesOut(_ tile: RegisterTile) -> Bool {
+    let operation = scope.machine.operation(of: left)
+    return operation.temporaries == 0 && panels.block / operation.depth * tile.accumulators <= Self.longest
+  }
   /// Multiply-adds that are written out at most.
   private static let longest = 400
 
@@ -161,6 +170,16 @@ struct BlockTileKernel: TileSums {
         let factor = b.broadcast(element, lanes: lanes)
         return columns.indices.map { b.multiplyAdd(factor, columns[$0], sums[row * tile.vectors + $0]) }
       }
+    }
+  }
+}
+
+extension Machine {
+  /// What multiplies a left side with weights of few bits.
+  fileprivate func operation(of left: BlockTileKernel.Left) -> TileOperation {
+    switch left {
+    case .floats: multiplyAdd(.f32)
+    case .bytes: byteDot
     }
   }
 }

@@ -57,7 +57,7 @@ struct ContractSchedule {
     let own = (lhs: batchCount..<(batchCount + form.m.count), rhs: batchCount..<(batchCount + form.n.count))
     let bytes = byteOperation(context)
     let elementBytes = bytes == nil ? form.accumulate.bits / 8 : 1
-    let machine = bytes.map { context.machine.sparing($0) } ?? context.machine
+    let machine = context.machine.tiling(with: bytes ?? context.machine.multiplyAdd(form.accumulate))
     let depth = form.k.reduce(Dim(1), *)
     var packing = ComputedPacking(form, isRightConstant: hasPanels(context), isGrouped: groups > 1, context)
     if bytes != nil { (packing.left, packing.right) = (false, false) }
@@ -297,14 +297,14 @@ struct ContractSchedule {
     rowBytes: Int?, operation: TileOperation?, steps: DepthSteps?, _ context: inout ScheduleContext
   ) -> (side: Factor, layout: PanelLayout)? {
     guard var weights = weights(of: operation?.right, context) else { return nil }
-    let operation = operation ?? .multiplyAdd(form.accumulate)
+    let operation = operation ?? context.machine.multiplyAdd(form.accumulate)
     if let steps { weights.depthOffsets = steps.padded(weights.depthOffsets) }
     let lanes = context.machine.lanes(form.accumulate, columns: columnGroups?.extent ?? weights.columns)
     let tile =
       chosenTile(context)
       ?? .choose(
         rows: form.m.reduce(Dim(1), *).value, columns: weights.columns, lanes: lanes,
-        machine: context.machine.sparing(operation), rowBytes: rowBytes, multiple: groups)
+        machine: context.machine.tiling(with: operation), rowBytes: rowBytes, multiple: groups)
     let layout = PanelLayout(
       columns: weights.columns, depth: weights.depthOffsets.count, lanes: lanes, vectors: tile.vectors, groups: groups,
       interleave: operation.depth)

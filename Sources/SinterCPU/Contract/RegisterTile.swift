@@ -19,20 +19,19 @@ package struct RegisterTile: Hashable, Sendable {
     rows: Int?, columns: Int?, lanes: Int, machine: Machine, depth: Int = 512, period: Int? = nil, rowBytes: Int? = nil,
     multiple: Int = 1, factor: (_ rows: Int) -> Double = { _ in 1 }
   ) -> RegisterTile {
-    let registers = machine.vectorRegisters
     let rowCount = rows ?? 192
     let columnVectors = ((columns ?? 768) + lanes - 1) / lanes
     // With few rows the right side's way through the caches is all that counts: narrow panels make enough tasks.
     if let rows, rows <= Self.fewRows {
       let fitting = Swift.max(
-        Swift.min(columnVectors / 4, 8, (registers - 1) / (rows + 1)), Swift.min(2, columnVectors), 1)
+        Swift.min(columnVectors / 4, 8, mostVectors(rows: rows, machine)), Swift.min(2, columnVectors), 1)
       let vectors = Swift.max(fitting / multiple * multiple, multiple)
-      return RegisterTile(rows: Swift.max(1, Swift.min(rows, (registers - vectors - 1) / vectors)), vectors: vectors)
+      return RegisterTile(rows: Swift.max(1, Swift.min(rows, mostRows(vectors: vectors, machine))), vectors: vectors)
     }
     var best = RegisterTile(rows: 1, vectors: multiple)
     var bestCost = Double.infinity
     let tiles = all(rows: rowCount, columnVectors: columnVectors, machine: machine)
-    let factors = (1...mostRows).map(factor)
+    let factors = (1...rowLimit).map(factor)
     for tile in tiles where tile.vectors % multiple == 0 && tile.fitsCacheSets(rowBytes, machine) {
       var cost = tile.cost(rows: rowCount, columnVectors: columnVectors, machine) * factors[tile.rows - 1]
       if let period, period % tile.rows != 0 { cost *= 1 + 12 / Double(Swift.max(depth * tile.vectors, 1)) }
@@ -44,20 +43,36 @@ package struct RegisterTile: Hashable, Sendable {
     return best
   }
 
-  private static let mostRows = 16
+  /// Tiles of more rows or vectors are not looked at.
+  static let rowLimit = 16
+  static let vectorLimit = 8
+
+  /// Registers that a machine's operation leaves to a tile's sums and columns.
+  private static func registers(_ machine: Machine) -> Int {
+    machine.vectorRegisters - 1 - machine.tiledOperation.temporaries
+  }
+
+  /// The most vectors of columns beside so many rows, and the most rows beside so many vectors, that registers hold.
+  private static func mostVectors(rows: Int, _ machine: Machine) -> Int {
+    registers(machine) / (rows + machine.tiledOperation.columnRegisters)
+  }
+  private static func mostRows(vectors: Int, _ machine: Machine) -> Int {
+    registers(machine) / vectors - machine.tiledOperation.columnRegisters
+  }
 
   /// All tiles that the registers hold, no larger than the product.
-  private static func all(rows: Int, columnVectors: Int, machine: Machine) -> [RegisterTile] {
-    (1...8).flatMap { vectors in (1...mostRows).map { RegisterTile(rows: $0, vectors: vectors) } }.filter {
-      $0.vectors <= Swift.max(1, columnVectors) && $0.rows <= rows
-        && $0.accumulators + $0.vectors + 1 <= machine.vectorRegisters
+  static func all(rows: Int = rowLimit, columnVectors: Int = vectorLimit, machine: Machine) -> [RegisterTile] {
+    (1...vectorLimit).flatMap { vectors in
+      (1...rowLimit).map { RegisterTile(rows: $0, vectors: vectors) }.filter {
+        $0.rows <= Swift.min(rows, mostRows(vectors: vectors, machine)) && vectors <= Swift.max(1, columnVectors)
+      }
     }
   }
 
   /// The tiles that leave few registers unused: for each number of vectors the one with most rows, and the one with one row less.
   package static func filling(_ machine: Machine) -> [RegisterTile] {
-    (1...8).flatMap { vectors -> [RegisterTile] in
-      let most = Swift.min(mostRows, (machine.vectorRegisters - vectors - 1) / vectors)
+    (1...vectorLimit).flatMap { vectors -> [RegisterTile] in
+      let most = Swift.min(rowLimit, mostRows(vectors: vectors, machine))
       return [most, most - 1].filter { $0 * vectors >= machine.vectorRegisters / 2 }.map {
         RegisterTile(rows: $0, vectors: vectors)
       }
@@ -75,9 +90,9 @@ package struct RegisterTile: Hashable, Sendable {
 
   /// The tile for panels that are packed already.
   static func choose(rows: Int?, vectors: Int, machine: Machine, rowBytes: Int? = nil) -> RegisterTile {
-    let most = Swift.max(1, (machine.vectorRegisters - vectors - 1) / vectors)
+    let most = Swift.max(1, mostRows(vectors: vectors, machine))
     let rowCount = rows ?? 192
-    let candidates = (1...Swift.min(most, mostRows)).map { RegisterTile(rows: $0, vectors: vectors) }.filter {
+    let candidates = (1...Swift.min(most, rowLimit)).map { RegisterTile(rows: $0, vectors: vectors) }.filter {
       $0.rows <= rowCount && $0.fitsCacheSets(rowBytes, machine)
     }
     return candidates.min { a, b in
@@ -91,8 +106,14 @@ package struct RegisterTile: Hashable, Sendable {
   /// begin none.
   static func leastAccumulators(_ machine: Machine) -> Int { machine.multiplyAddLatency * machine.multiplyAddsPerCycle }
 
-  /// The sums that a tile keeps of each element: a tile of few accumulators sums every second step along k, or every third and so on, apart.
-  func streams(_ machine: Machine) -> Int { (Self.leastAccumulators(machine) + accumulators - 1) / accumulators }
+  /// The sums that a tile keeps of each element: a tile of few accumulators sums every second step along k, or every third and so on, apart, as
+  /// far as registers hold the sums.
+  func streams(_ machine: Machine) -> Int {
+    let wanted = (Self.leastAccumulators(machine) + accumulators - 1) / accumulators
+    // A single row reads columns as it needs them.
+    let columns = (rows == 1 ? 1 : vectors) * machine.tiledOperation.columnRegisters
+    return Swift.max(1, Swift.min(wanted, (Self.registers(machine) - columns) / accumulators))
+  }
 
   /// Rows up to which a product is bound by reading its right side.
   static let fewRows = 4

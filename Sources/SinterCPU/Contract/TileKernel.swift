@@ -90,7 +90,7 @@ struct TileKernel: TileSums {
     self.reductions = reductions
     self.isPacked = isPacked
     self.usualTile = usualTile
-    self.operation = operation ?? .multiplyAdd(accumulate)
+    self.operation = operation ?? scope.machine.multiplyAdd(accumulate)
     self.tail = tail
   }
 
@@ -163,7 +163,7 @@ struct TileKernel: TileSums {
 
   /// The sums that a tile keeps apart, if several.
   private func streams(_ tile: RegisterTile, depth: Int) -> Int? {
-    let streams = tile.streams(scope.machine)
+    let streams = tile.streams(scope.machine.tiling(with: operation))
     return streams > 1 && depth >= 4 * streams ? streams : nil
   }
 

@@ -32,7 +32,7 @@ struct ByteConvolveSchedule {
     let shape = context.shape(context.result)
     let rank = form.kernel.count
     let image = try ConvolveSchedule(form: form).image(result: shape, context: &context)
-    let machine = context.machine.sparing(operation)
+    let machine = context.machine.tiling(with: operation)
     let columns = channels.results / channels.groups
     let taps = form.kernel.reduce(1, *)
     let depth = taps * channels.perGroup

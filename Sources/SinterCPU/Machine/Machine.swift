@@ -21,9 +21,9 @@ package struct Machine: Hashable, Sendable {
   /// Multiply-add in one instruction, rounded once.
   package var hasMultiplyAdd: Bool
   /// How tiles multiply and add.
-  package var tileOperations: [TileOperation] = [
-    .multiplyAdd(.f32), .multiplyAdd(.f64), .multiplyAdd(.i32), .widenedByteDot,
-  ]
+  package var tileOperations: [TileOperation]
+  /// The operation by whose registers tiles are chosen (`tiling(with:)`): that of f32, where nothing else is said.
+  var tiledOperation: TileOperation
 
   // MARK: The core
 
@@ -68,6 +68,8 @@ package struct Machine: Hashable, Sendable {
     self.level2 = level2
     self.level3 = level3
     level3BytesPerCycle = Double(vectorBits) / 16
+    tiledOperation = .multiplyAdd(.f32, isFused: hasMultiplyAdd)
+    tileOperations = [tiledOperation, .multiplyAdd(.f64, isFused: hasMultiplyAdd), .multiplyAdd(.i32), .widenedByteDot]
   }
 
   /// Floating-point operations in the time that a byte of weights takes to come from the last-level cache: what products of few rows wait for.

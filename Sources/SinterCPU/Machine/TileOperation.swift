@@ -8,18 +8,25 @@ package struct TileOperation: Hashable, Sendable {
   package var left, right, accumulator: ElementType
   /// Elements along the reduced axis that a lane takes at once; panels hold so many of a column side by side.
   package var depth: Int
-  /// Vector registers that a step needs besides its sums, the vectors of columns and one vector of a row.
-  package var temporaries: Int
+  /// Vector registers that a step needs besides its sums, what it holds of columns, and one vector of a row.
+  package var temporaries = 0
+  /// Vector registers that hold a vector of columns while a tile's rows pass.
+  package var columnRegisters = 1
 
   /// A multiply-add of one type.
-  package static func multiplyAdd(_ element: ElementType) -> TileOperation {
-    TileOperation(left: element, right: element, accumulator: element, depth: 1, temporaries: 0)
+  ///
+  /// - Parameter isFused: whether it is one instruction; else products take registers of their own. Of integers it never is.
+  package static func multiplyAdd(_ element: ElementType, isFused: Bool = true) -> TileOperation {
+    TileOperation(
+      left: element, right: element, accumulator: element, depth: 1,
+      temporaries: element.isInteger ? 2 : isFused ? 0 : 1)
   }
 
   /// Unsigned bytes times signed ones in 32-bit sums, four at a time, in one instruction.
-  package static let byteDot = TileOperation(left: .u8, right: .i8, accumulator: .i32, depth: 4, temporaries: 0)
-  /// The same from products of 16-bit numbers.
-  package static let widenedByteDot = TileOperation(left: .u8, right: .i8, accumulator: .i32, depth: 4, temporaries: 4)
+  package static let byteDot = TileOperation(left: .u8, right: .i8, accumulator: .i32, depth: 4)
+  /// The same from products of 16-bit numbers: columns are held as their even and their odd bytes.
+  package static let widenedByteDot = TileOperation(
+    left: .u8, right: .i8, accumulator: .i32, depth: 4, temporaries: 3, columnRegisters: 2)
 }
 
 extension Machine {
@@ -28,10 +35,18 @@ extension Machine {
     tileOperations.first { $0.left == left && $0.right == right && $0.accumulator == accumulator }
   }
 
-  /// What is left of the vector registers beside what an operation needs for itself.
-  func sparing(_ operation: TileOperation) -> Machine {
+  /// The multiply-add of one type.
+  func multiplyAdd(_ element: ElementType) -> TileOperation {
+    tileOperation(element, element, in: element) ?? .multiplyAdd(element, isFused: hasMultiplyAdd)
+  }
+
+  /// The sum of products of bytes.
+  var byteDot: TileOperation { tileOperation(.u8, .i8, in: .i32) ?? .widenedByteDot }
+
+  /// The same machine as tiles of an operation see it.
+  func tiling(with operation: TileOperation) -> Machine {
     var machine = self
-    machine.vectorRegisters -= operation.temporaries
+    machine.tiledOperation = operation
     return machine
   }
 }

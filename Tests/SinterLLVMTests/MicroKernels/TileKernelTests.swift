@@ -1,0 +1,122 @@
+import SinterCore
+import SinterKernelIR
+import Testing
+
+@testable import SinterCPU
+@testable import SinterLLVM
+
+/// The tiles of products: each that registers hold, by each operation of each processor's table.
+@Suite struct TileKernelTests {
+  /// Elements along the reduced axis: more than whole steps of any operation, and than any number of streams.
+  static let depth = 67
+
+  struct Tile: CustomStringConvertible {
+    var operation: TileOperation
+    var tile: RegisterTile
+    var lanes: Int
+    var description: String { "\(operation.left)·\(operation.right) \(tile.rows)x\(tile.vectors * lanes)" }
+
+    /// All that fit into the registers of a machine.
+    static func all(_ machine: Machine) -> [Tile] {
+      machine.tileOperations.flatMap { operation in
+        RegisterTile.all(machine: machine.tiling(with: operation)).map {
+          Tile(operation: operation, tile: $0, lanes: machine.lanes(operation.accumulator))
+        }
+      }
+    }
+
+    /// Of each number of vectors the tile with most rows, which has no register to spare, and that with one, which sums in several streams.
+    static func narrowest(_ machine: Machine) -> [Tile] {
+      let all = all(machine)
+      return all.filter { item in
+        item.tile.rows == 1
+          || !all.contains {
+            $0.operation == item.operation && $0.tile.vectors == item.tile.vectors && $0.tile.rows > item.tile.rows
+          }
+      }
+    }
+
+    /// Sums of this tile that a step along the reduced axis adds to.
+    func streams(_ machine: Machine) -> Int {
+      let streams = tile.streams(machine.tiling(with: operation))
+      let turns = depth / operation.depth
+      return streams > 1 && turns >= 4 * streams ? streams : 1
+    }
+
+    /// A panel of the right side, and rows of the left, as many elements apart as they are long.
+    func kernel(_ machine: Machine) -> MicroKernel {
+      let width = tile.vectors * lanes
+      let steps = DepthSteps([.init(extent: Dim(depth), lhsStride: 1, rhsStride: 1)], operation: operation)
+      let layout = PanelLayout(
+        columns: width, depth: steps.padded(Array(0..<depth)).count, lanes: lanes, vectors: tile.vectors,
+        interleave: operation.depth)
+      let (left, right) = (numbers(operation.left, tile.rows * depth, 3), numbers(operation.right, width * depth, 5))
+      let panel = layout.pack(
+        right, base: 0, columnStride: depth, depthOffsets: steps.padded(Array(0..<depth)))
+      let description = "\(self)".map { $0.isLetter || $0.isNumber ? $0 : "_" }
+      return MicroKernel(
+        named: String(description), for: machine, [left] + (panel.map { [$0] } ?? []), to: operation.accumulator,
+        count: tile.rows * width
+      ) { scope, x, y in
+        let b = scope.builder
+        let kernel = TileKernel(
+          scope: scope, lhs: x[0], rhs: x[1], accumulate: operation.accumulator, lanes: lanes,
+          reductions: operation.depth > 1 ? steps.loops : [.init(extent: Dim(depth), lhsStride: 1, rhsStride: 1)],
+          isPacked: true, usualTile: tile, operation: operation, tail: operation.depth > 1 ? steps.tail : 0)
+        let sums = kernel.accumulators(
+          tile: tile, lhsBase: b.index(0), rows: (0..<tile.rows).map { b.index($0 * depth) }, column: b.index(0),
+          masks: [Register?](repeating: nil, count: tile.vectors))
+        for (index, sum) in sums.enumerated() { b.store(sum, y, at: b.index(index * lanes)) }
+      }
+    }
+
+    /// The same by three loops: exact sums, wrapped around for integers.
+    func check(_ result: HostTensor, _ target: Target) throws {
+      let width = tile.vectors * lanes
+      let left = try #require(numbers(operation.left, tile.rows * depth, 3).doubles)
+      let right = try #require(numbers(operation.right, width * depth, 5).doubles)
+      let given = try #require(result.doubles)
+      let allowed = operation.accumulator.isFloat ? (operation.accumulator == .f64 ? 1e-13 : 1e-5) : 0
+      for row in 0..<tile.rows {
+        for column in 0..<width {
+          let exact = (0..<depth).reduce(0) { $0 + left[row * depth + $1] * right[column * depth + $1] }
+          let difference = abs(given[row * width + column] - exact)
+          guard difference <= allowed else {
+            Issue.record("\(target.name), \(self): \(given[row * width + column]) instead of \(exact)")
+            return
+          }
+        }
+      }
+    }
+  }
+
+  /// Numbers of any sign that fill their types' range; products of integers of 32 bits are exact in f64.
+  static func numbers(_ element: ElementType, _ count: Int, _ seed: UInt64) -> HostTensor {
+    var generator = Generator(state: seed)
+    switch element {
+    case .u8: return HostTensor(.u8, [count], values: (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next()) })
+    case .i8: return HostTensor(.i8, [count], values: (0..<count).map { _ in Int8(truncatingIfNeeded: generator.next()) })
+    case .i32: return HostTensor(.i32, [count], values: (0..<count).map { _ in Int32(generator.next() % 8191) - 4095 })
+    case let type: return HostTensor(type, [count], doubles: (0..<count).map { _ in Double(generator.float()) })
+    }
+  }
+
+  @Test(arguments: Processors.runnable) func sumProducts(processor: String) throws {
+    let target = try Target.named(processor)
+    let tiles = Tile.all(target.machine)
+    let results = try MicroKernels(tiles.map { $0.kernel(target.machine) }).run(on: target)
+    for (tile, result) in zip(tiles, results) { try tile.check(result, target) }
+  }
+
+  @Test(arguments: Processors.all) func stayInRegisters(processor: String) throws {
+    let target = try Target.named(processor)
+    for operation in target.machine.tileOperations {
+      let tiles = Tile.narrowest(target.machine).filter { $0.operation == operation }
+      let code = MultiplyAddCode(operation, on: target)
+      let kernels = MicroKernels(tiles.map { $0.kernel(target.machine) })
+      for (tile, loops) in zip(tiles, try kernels.loops(on: target, with: code.matches)) {
+        code.check(loops, count: tile.tile.accumulators * tile.streams(target.machine), "\(target.name), \(tile)")
+      }
+    }
+  }
+}
