@@ -15,6 +15,11 @@ extension OpTable {
     Expect.self,
     ReadSizes.self,
 
+    // Gradients
+    PoolGradient.self,
+    StopGradient.self,
+    SumTo.self,
+
     // Elementwise
     BiasGelu.self,
     Binary.self,

@@ -80,3 +80,20 @@ public struct GlobalPool: Primitive {
     }
   }
 }
+
+extension GlobalPool: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, y, g) = (try node.input(0), node.output, try node.gradient())
+    let axes = Array((channelsLast ? 1 : 2)..<(try x.rank - (channelsLast ? 1 : 0)))
+    switch kind {
+    case .average: return [try (g * y.count() / x.count()).expanded(like: x)]
+    case .maximum:
+      let hits = try x.compare(.equal, y).cast(to: try x.element)
+      return [try g * hits / hits.sum(axes)]
+    case .lp:
+      // d‖x‖ₚ/dx = sign(x)·(|x|/‖x‖ₚ)^(p-1).
+      let ratio = try (x.unary(.abs) / y).power(x.number(Double(p - 1)))
+      return [try (g * x.unary(.sign) * ratio).dropped(where: y.compare(.equal, 0))]
+    }
+  }
+}

@@ -284,3 +284,26 @@ struct PoolGeometry {
     return count
   }
 }
+
+// MARK: - Gradients
+
+extension MaxPool: Differentiable {
+  /// Of equal elements of a window, the first has the gradient.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let x = try node.input(0)
+    guard !channelsLast else { throw DiagnosticError(.limit, "gradient.layout", "channels must be axis 1") }
+    var pool = self
+    pool.storageOrder = 0
+    let positions =
+      node.outputs.count > 1 && storageOrder == 0 ? node.outputs[1] : try node.tape.add(pool, [x], outputs: 2)[1]
+    return [try node.gradient().applying(PoolGradient(.maximum, window, ceilMode: ceilMode), x, positions)]
+  }
+}
+
+extension AveragePool: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    guard !channelsLast else { throw DiagnosticError(.limit, "gradient.layout", "channels must be axis 1") }
+    let op = PoolGradient(.average, window, ceilMode: ceilMode, countIncludePad: countIncludePad)
+    return [try node.gradient().applying(op, try node.input(0))]
+  }
+}
