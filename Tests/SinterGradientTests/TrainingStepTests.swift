@@ -58,6 +58,64 @@ import Testing
     }
   }
 
+  @Test func aSavedRunGoesOnBitByBit() throws {
+    let fixture = try Self.fixture()
+    let images = try #require(fixture["images"]), labels = try #require(fixture["labels"])
+    let step = try Self.step(Adam(learningRate: 0.01), clipNorm: nil).compile()
+    let path = FileManager.default.temporaryDirectory.path + "/checkpoint-\(UUID().uuidString).safetensors"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    var whole = step.initialState(seed: 5)
+    for index in 0..<3 { try step(&whole, images.row(index), labels.row(index)) }
+    try whole.save(path)
+    var resumed = try step.state(reading: path)
+    for index in 3..<6 {
+      let expected = try step(&whole, images.row(index), labels.row(index))
+      let given = try step(&resumed, images.row(index), labels.row(index))
+      #expect(given == expected)
+    }
+    #expect(resumed.steps == 6)
+    // Another optimizer remembers other things: all that differs is told.
+    let other = try Self.step(SGD(momentum: 0.9), clipNorm: nil).compile()
+    let error = #expect(throws: DiagnosticError.self) { try other.state(reading: path) }
+    let told = error?.diagnostics.map(\.message) ?? []
+    #expect(told.contains { $0.contains("fc1.weight.momentum_buffer is missing") })
+    #expect(told.contains { $0.contains("fc1.weight.exp_avg belongs to no parameter") })
+  }
+
+  @Test func frozenParametersGetNoGradient() throws {
+    let all = try Self.step(SGD(), clipNorm: nil)
+    let head = try trainingStep(
+      Net(), .f32("n", 1, 8, 8), .i64("n"), optimizer: SGD(), loss: crossEntropy, trainable: { $0.hasPrefix("fc2") })
+    #expect(head.graph.order.count < all.graph.order.count)
+    #expect(head.state.filter(\.changes).map(\.name) == ["norm.running_mean", "norm.running_var", "fc2.weight", "fc2.bias"])
+    let nothing = #expect(throws: DiagnosticError.self) {
+      try trainingStep(
+        Net(), .f32("n", 1, 8, 8), .i64("n"), optimizer: SGD(), loss: crossEntropy, trainable: { _ in false })
+    }
+    #expect(nothing?.diagnostics.first?.message.contains("no parameter") == true)
+  }
+
+  @Test func aLossOfSeveralNumbersIsAnError() {
+    let error = #expect(throws: DiagnosticError.self) {
+      try trainingStep(Net(), .f32("n", 1, 8, 8), .i64("n"), optimizer: SGD(), loss: { scores, _ in scores })
+    }
+    #expect(error?.diagnostics.contains { $0.message.contains("the loss must be one number") } == true)
+  }
+
+  @Test func secondDerivativesFollow() throws {
+    // y = Σ x³: y' = 3x², y'' = 6x.
+    let traced = try trace((), [.f32(3)]) { inputs in
+      let y = (inputs[0] * inputs[0] * inputs[0]).sum()
+      let first = y.gradients(withRespectTo: inputs[0])[0]
+      return [first, first.gradients(withRespectTo: inputs[0])[0]]
+    }
+    let library = FileManager.default.temporaryDirectory.path + "/second-\(UUID().uuidString).so"
+    defer { try? FileManager.default.removeItem(atPath: library) }
+    let results = try traced.initialized().compile(to: library).run(.f32([3], [1, -2, 0.5]))
+    #expect(results[0].array(of: Float.self) == [3, 12, 0.75])
+    #expect(results[1].array(of: Float.self) == [6, -12, 3])
+  }
+
   private static func step(_ optimizer: some Optimizer, clipNorm: Double?) throws -> TrainingStep {
     try trainingStep(
       Net(), .f32("n", 1, 8, 8), .i64("n"), optimizer: optimizer, loss: crossEntropy, metrics: ["accuracy": accuracy],

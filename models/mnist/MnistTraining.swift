@@ -63,19 +63,11 @@ struct MnistTraining {
     ).compile()
     print("compiled the step in \(seconds(clock.now - begin)) s")
     var state = step.initialState(seed: 123)
-    for epoch in 0..<epochs {
-      let start = clock.now
-      var (loss, correct, count) = (0.0, 0.0, 0)
-      for samples in train.batches(batch, order: .shuffled(seed: 123), epoch: epoch, dropLast: true) {
-        let measured = try step(&state, samples[0], samples[1])
-        loss += measured["loss"] ?? .nan
-        correct += measured["accuracy"] ?? .nan
-        count += 1
-      }
+    try step.fit(&state, train, epochs: epochs, batch: batch, seed: 123, report: { epoch in
       print(
-        "epoch \(epoch + 1): loss \(rounded(loss / Double(count))), training accuracy \(rounded(correct / Double(count))),"
-          + " \(seconds(clock.now - start)) s")
-    }
+        "epoch \(epoch.number): loss \(rounded(epoch.training["loss"] ?? .nan)),"
+          + " training accuracy \(rounded(epoch.training["accuracy"] ?? .nan)), \(rounded(epoch.seconds)) s")
+    })
     let path = output ?? FileManager.default.temporaryDirectory.path + "/libmnist-\(ProcessInfo.processInfo.processIdentifier).so"
     let graph = try trace(net, .f32("n", 1, 28, 28, name: "image"), name: "mnist").bound(to: state.parameters)
     let model = try graph.compile(to: path)

@@ -29,6 +29,14 @@ public final class CompiledStep {
   public func callAsFunction(
     _ state: inout TrainingState, _ inputs: HostTensor..., learningRate: Double? = nil
   ) throws -> [String: Double] {
+    try run(&state, inputs, learningRate: learningRate)
+  }
+
+  /// The same with the inputs as a list.
+  @discardableResult
+  public func run(
+    _ state: inout TrainingState, _ inputs: [HostTensor], learningRate: Double? = nil
+  ) throws -> [String: Double] {
     let rate = HostTensor.f32([], [Float(learningRate ?? step.learningRate)])
     let number = HostTensor.f32([], [Float(state.steps + 1)])
     let results = try session.run(inputs + [rate, number] + state.values)

@@ -28,6 +28,7 @@ struct ConvolutionGradient {
 
   /// - Parameter g: the gradient of the result.
   func ofInput(_ g: GradientTensor, _ w: GradientTensor, like x: GradientTensor) throws -> GradientTensor {
+    if let plain = try asConvolution(g, w, like: x) { return plain }
     var transposed = ConvTranspose()
     transposed.group = group
     (transposed.window.strides, transposed.window.dilations) = (window.strides, window.dilations)
@@ -63,6 +64,29 @@ struct ConvolutionGradient {
       result = try result.applying(Slice(), x.integers([0]), size, x.integers([2 + axis]))
     }
     return try result.reshaped(like: x)
+  }
+
+  /// With steps of one, the plain convolution by the weights read backward; nil otherwise.
+  private func asConvolution(
+    _ g: GradientTensor, _ w: GradientTensor, like x: GradientTensor
+  ) throws -> GradientTensor? {
+    guard group == 1, window.strides.allSatisfy({ $0 == 1 }) else { return nil }
+    var conv = Conv()
+    conv.window.dilations = window.dilations
+    let pads = try (0..<rank).map { axis in
+      let begin = try begin(axis)
+      return (reach(axis) - 1 - begin, (input[axis] - window.output[axis] + Dim(begin)).value)
+    }
+    let ends = pads.compactMap(\.1)
+    guard ends.count == rank else { return nil }
+    conv.window.pads = pads.map(\.0) + ends
+    let axes = Array(2..<(2 + rank))
+    let last = [Int](repeating: -1, count: rank)
+    let past = [Int](repeating: Int(Int32.min), count: rank)
+    let backward =
+      window.kernel.allSatisfy { $0 == 1 }
+      ? w : try w.applying(Slice(), x.integers(last), x.integers(past), x.integers(axes), x.integers(last))
+    return try g.applying(conv, try backward.transposed([1, 0] + axes)).reshaped(like: x)
   }
 
   func ofWeights(_ x: GradientTensor, _ g: GradientTensor, like w: GradientTensor) throws -> GradientTensor {

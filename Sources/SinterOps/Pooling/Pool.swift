@@ -261,6 +261,9 @@ struct PoolGeometry {
       && window.output[axis] == free / Dim(window.strides[axis]) + 1
   }
 
+  /// From the first element of a window to behind its last, along an axis.
+  func reach(_ axis: Int) -> Int { window.dilations[axis] * (window.kernel[axis] - 1) + 1 }
+
   /// How many elements a mean divides by; i64.
   func elementCount(_ builder: BodyBuilder, _ index: [Expr], includingPadding: Bool) -> Expr {
     let (_, _, place) = layout.parts(index)
@@ -291,19 +294,16 @@ extension MaxPool: Differentiable {
   /// Of equal elements of a window, the first has the gradient.
   public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
     let x = try node.input(0)
-    guard !channelsLast else { throw DiagnosticError(.limit, "gradient.layout", "channels must be axis 1") }
-    var pool = self
-    pool.storageOrder = 0
-    let positions =
-      node.outputs.count > 1 && storageOrder == 0 ? node.outputs[1] : try node.tape.add(pool, [x], outputs: 2)[1]
-    return [try node.gradient().applying(PoolGradient(.maximum, window, ceilMode: ceilMode), x, positions)]
+    var op = PoolGradient(.maximum, window, ceilMode: ceilMode)
+    op.channelsLast = channelsLast
+    return [try node.gradient().applying(op, x, node.output)]
   }
 }
 
 extension AveragePool: Differentiable {
   public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
-    guard !channelsLast else { throw DiagnosticError(.limit, "gradient.layout", "channels must be axis 1") }
-    let op = PoolGradient(.average, window, ceilMode: ceilMode, countIncludePad: countIncludePad)
+    var op = PoolGradient(.average, window, ceilMode: ceilMode, countIncludePad: countIncludePad)
+    op.channelsLast = channelsLast
     return [try node.gradient().applying(op, try node.input(0))]
   }
 }
