@@ -25,6 +25,7 @@ let package = Package(
     .target(name: "SinterIR", dependencies: ["SinterCore", "SinterForms"]),
     .target(name: "SinterOps", dependencies: ["SinterCore", "SinterForms", "SinterIR"]),
     .target(name: "SinterPasses", dependencies: ["SinterCore", "SinterForms", "SinterIR", "SinterOps"]),
+    .target(name: "SinterGradient", dependencies: ["SinterCore", "SinterIR", "SinterOps"]),
     .target(name: "SinterQuantize", dependencies: ["SinterCore", "SinterIR", "SinterOps", "SinterPasses"]),
     .target(name: "SinterKernelIR", dependencies: ["SinterCore", "SinterForms"]),
     .target(name: "SinterCPU", dependencies: ["SinterCore", "SinterForms", "SinterKernelIR"]),
@@ -41,7 +42,7 @@ let package = Package(
       dependencies: [
         "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU",
         "SinterLLVM",
-        "SinterONNX", "SinterQuantize", "SinterVisual", "SinterModel",
+        "SinterONNX", "SinterQuantize", "SinterGradient", "SinterVisual", "SinterModel",
       ]),
     .executableTarget(
       name: "SinterCLI",
@@ -57,6 +58,8 @@ let package = Package(
       exclude: [
         "README.md", "classify.c", "data", "demo.sh", "digits.safetensors", "prepare_data.py", "train_digits.py",
       ]),
+
+    .executableTarget(name: "mnist", dependencies: ["Sinter"], path: "models/mnist"),
 
     .testTarget(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),
@@ -105,6 +108,11 @@ let package = Package(
         "Sinter", "SinterCore", "SinterIR", "SinterONNX", "SinterOps", "SinterPasses", "SinterQuantize", "TestSupport",
       ]),
     .testTarget(name: "SinterIRTests", dependencies: ["SinterCore", "SinterForms", "SinterIR", "SinterOps"]),
+    .testTarget(
+      name: "SinterGradientTests",
+      dependencies: [
+        "SinterGradient", "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterOps", "TestSupport",
+      ], exclude: ["Fixtures"]),
     .testTarget(
       name: "SinterOpsTests",
       dependencies: [

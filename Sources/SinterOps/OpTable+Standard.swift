@@ -22,6 +22,11 @@ extension OpTable {
     RemoveRows.self,
     SequencePlace.self,
 
+    // Gradients
+    PoolGradient.self,
+    StopGradient.self,
+    SumTo.self,
+
     // Elementwise
     BiasGelu.self,
     Binary.self,

@@ -25,6 +25,9 @@ let moduleTable: [ModuleRow] = [
     name: "SinterPasses", holds: "one pass per file, and the pipelines",
     mayImport: ["SinterCore", "SinterForms", "SinterIR", "SinterOps"]),
   ModuleRow(
+    name: "SinterGradient", holds: "reverse-mode differentiation of graphs",
+    mayImport: ["SinterCore", "SinterIR", "SinterOps"]),
+  ModuleRow(
     name: "SinterQuantize", holds: "models made to compute in bytes: ranges, numbers, inserted nodes, errors",
     mayImport: ["SinterCore", "SinterIR", "SinterOps", "SinterPasses"]),
   ModuleRow(
@@ -50,7 +53,7 @@ let moduleTable: [ModuleRow] = [
     name: "Sinter", holds: "what users import",
     mayImport: [
       "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU", "SinterLLVM",
-      "SinterONNX", "SinterQuantize", "SinterVisual", "SinterModel", "Foundation",
+      "SinterONNX", "SinterQuantize", "SinterGradient", "SinterVisual", "SinterModel", "Foundation",
     ]),
   ModuleRow(
     name: "SinterCLI", holds: "the command line",

@@ -1,3 +1,4 @@
+import SinterGradient
 import SinterIR
 import SinterOps
 
@@ -16,6 +17,7 @@ public final class Trace {
   private let names: [ObjectIdentifier: String]
   private var values: [ObjectIdentifier: Tensor] = [:]
   private(set) var parameters: [(name: String, parameter: Parameter)] = []
+  private var assigned: Set<ObjectIdentifier> = []
   private var layers: [Origin] = []
 
   init(name: String, mode: Mode, names: [ObjectIdentifier: String]) {
@@ -39,6 +41,44 @@ public final class Trace {
     values[key] = tensor
     parameters.append((name, parameter))
     return tensor
+  }
+
+  /// Gives a parameter another value from here on: what a training step hands to the next one. Layers do so with running statistics.
+  public func assign(_ value: Tensor, to parameter: Parameter) {
+    let old = tensor(parameter)
+    guard value.id == nil || value.element == old.element && value.shape == old.shape else {
+      _ = fail("assign", "a parameter of type \(old.type) cannot become \(value.type)", like: old)
+      return
+    }
+    let key = ObjectIdentifier(parameter)
+    values[key] = value
+    assigned.insert(key)
+  }
+
+  /// The parameters that were assigned, with their last values.
+  var assignments: [(name: String, parameter: Parameter, value: Tensor)] {
+    parameters.compactMap { name, parameter in
+      let key = ObjectIdentifier(parameter)
+      return assigned.contains(key) ? values[key].map { (name, parameter, $0) } : nil
+    }
+  }
+
+  /// The gradients of a value with respect to others, zeros where it does not depend on them; `seed` is the value's own gradient, ones by
+  /// default.
+  public func gradients(of target: Tensor, withRespectTo tensors: [Tensor], seed: Tensor? = nil) -> [Tensor] {
+    let standIns = tensors.map { Tensor(id: nil, type: $0.type, trace: self) }
+    guard let id = target.id, !tensors.contains(where: { $0.id == nil }), seed == nil || seed?.id != nil else {
+      return standIns
+    }
+    do {
+      let ids = try builder.gradients(of: id, withRespectTo: tensors.compactMap(\.id), seed: seed?.id)
+      return try ids.map { Tensor(id: $0, type: try builder.type($0), trace: self) }
+    } catch let error as DiagnosticError {
+      problems += error.diagnostics
+    } catch {
+      problems.append(Diagnostic(.bug, "trace", "\(error)"))
+    }
+    return standIns
   }
 
   public func constant(_ tensor: HostTensor) -> Tensor {

@@ -173,12 +173,18 @@ struct ConvolveSchedule {
         rows: pixels.rows.extent, columns: Dim(columns), depth: Dim(depth), tile: tile, lanes: storeLanes,
         elementBytes: form.accumulate.bits / 8, outer: Dim(channels.groups), machine: machine, step: step)
     }
-    let step =
+    let inner = bounds.loops.last?.extent.value ?? depth
+    let widening =
       isNarrow || context.constant(form.weight) == nil
       ? nil
       : PanelWidening.step(
-        plan(step: nil), depth: depth, inner: bounds.loops.last?.extent.value ?? depth,
-        weights: context.element(form.weight), accumulate: form.accumulate, machine: machine)
+        plan(step: nil), depth: depth, inner: inner, weights: context.element(form.weight),
+        accumulate: form.accumulate, machine: machine)
+    // A window as large as an image, as gradients of weights have it, makes panels that no cache keeps: part after part of the window is done
+    // for all rows.
+    let panelBytes = depth * tile.vectors * lanes * form.accumulate.bits / 8
+    let isLong = !isNarrow && widening == nil && inner < depth && panelBytes > machine.level2
+    let step = widening ?? (isLong ? inner : nil)
     let plan = plan(step: step == depth ? nil : step)
     let layout = PanelLayout(
       columns: columns, depth: depth, lanes: isNarrow ? 1 : lanes, vectors: isNarrow ? 1 : tile.vectors)
@@ -215,7 +221,7 @@ struct ConvolveSchedule {
       askDistance: panels.panelStep, rhsBase: scope.index(groupIndex * panels.groupStep),
       rowOffsets: { pixels.offsets(first: $0, count: $1, base: groupOffset, tileRows: tile.rows, scope) },
       reductions: bounds.isEmpty ? nil : { bounds.loops(first: $0, count: $1, scope) })
-    if let step { product.widen(tiles, step: step) }
+    if let widening { product.widen(tiles, step: widening) } else if isLong { product.stepped = tiles }
     var store = TileStore(
       scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
       axes: [Dim](repeating: 0, count: shape.count), extents: [:])

@@ -235,3 +235,26 @@ extension DiagnosticError {
       })
   }
 }
+
+extension GraphBuilder {
+  /// Moves the nodes that were added since there were `count` to another place of the order, where they stand instead of a node: what they
+  /// give becomes that node's results, which keep their ids.
+  package mutating func adopt(
+    results: [ValueID], as outputs: [ValueID], movingNodesSince count: Int, to place: Int, droppingNode dropped: NodeID
+  ) {
+    let added = Array(graph.order[count...])
+    graph.order.removeSubrange(count...)
+    graph.order.replaceSubrange(place...place, with: added)
+    var renamed: [ValueID: ValueID] = [:]
+    for (new, old) in zip(results, outputs) {
+      guard case .node(let id, let index) = graph.values[new].definition else { continue }
+      graph.values[old].definition = .node(id, result: index)
+      graph.values[old].fact = graph.values[new].fact
+      graph.nodes[id].outputs[index] = old
+      renamed[new] = old
+    }
+    for id in added {
+      graph.nodes[id].inputs = graph.nodes[id].inputs.map { $0.map { renamed[$0] ?? $0 } }
+    }
+  }
+}

@@ -85,3 +85,27 @@ public struct Gemm: Primitive {
     ]
   }
 }
+
+extension Gemm: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (a, b) = (try node.input(0), try node.input(1))
+    let g = try node.gradient()
+    let scaled = alpha == 1 ? g : try g * alpha
+    func matrix(_ value: GradientTensor, isTransposed: Bool) throws -> GradientTensor {
+      isTransposed ? try value.matrixTransposed() : value
+    }
+    var results: [GradientTensor?] = [nil, nil]
+    if node.wants(0) {
+      let right = try matrix(b, isTransposed: !transB)
+      results[0] = try matrix(try scaled.applying(MatMul(), right), isTransposed: transA)
+    }
+    if node.wants(1) {
+      let left = try matrix(a, isTransposed: !transA)
+      results[1] = try matrix(try left.applying(MatMul(), scaled), isTransposed: transB)
+    }
+    if node.has(2) {
+      results.append(node.wants(2) ? try (beta == 1 ? g : g * beta).summed(to: try node.input(2)) : nil)
+    }
+    return results
+  }
+}

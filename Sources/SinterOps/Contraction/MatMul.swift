@@ -85,3 +85,34 @@ extension MatMul {
     }
   }
 }
+
+extension MatMul: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    var (a, b, g) = (try node.input(0), try node.input(1), try node.gradient())
+    let (x, y) = (a, b)
+    if try a.rank == 1 {
+      g = try g.unsqueezed([try b.rank == 1 ? 0 : try g.rank - 1])
+      a = try a.unsqueezed([0])
+    }
+    if try b.rank == 1 {
+      g = try g.unsqueezed([try g.rank])
+      b = try b.unsqueezed([1])
+    }
+    var results: [GradientTensor?] = [nil, nil]
+    if node.wants(0) {
+      results[0] = try g.applying(MatMul(), b.matrixTransposed()).summed(to: a).reshaped(like: x)
+    }
+    if node.wants(1) {
+      if try b.rank == 2, try a.rank > 2 {
+        // The rows of all matrices are one product's depth.
+        let rows = try a.applying(Flatten(axis: try a.rank - 1))
+        let columns = try g.applying(Flatten(axis: try g.rank - 1))
+        results[1] = try rows.matrixTransposed().applying(MatMul(), columns)
+      } else {
+        results[1] = try a.matrixTransposed().applying(MatMul(), g).summed(to: b)
+      }
+      results[1] = try results[1]?.reshaped(like: y)
+    }
+    return results
+  }
+}

@@ -111,3 +111,21 @@ public struct Conv: Primitive {
     ]
   }
 }
+
+extension Conv: Differentiable {
+  /// In the input a transposed convolution with the same weights; in the weights a convolution of the input by the gradient, whose steps and
+  /// dilations have changed places.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    guard !channelsLast else { throw DiagnosticError(.limit, "gradient.layout", "channels must be axis 1") }
+    let (x, w, g) = (try node.input(0), try node.input(1), try node.gradient())
+    let window = try ConvolutionGradient(self, x: try x.type, w: try w.type)
+    var results: [GradientTensor?] = [
+      node.wants(0) ? try window.ofInput(g, w, like: x) : nil, node.wants(1) ? try window.ofWeights(x, g, like: w) : nil,
+    ]
+    if node.has(2) {
+      let axes = (0..<(try g.rank)).filter { $0 != 1 }
+      results.append(node.wants(2) ? try g.sum(axes, keepsAxes: false) : nil)
+    }
+    return results
+  }
+}

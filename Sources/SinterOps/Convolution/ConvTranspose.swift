@@ -177,3 +177,39 @@ public struct ConvTranspose: Primitive {
     ]
   }
 }
+
+extension ConvTranspose: Differentiable {
+  /// The operator is a convolution's gradient: its gradient in the input is that convolution, and in the weights that convolution's, with
+  /// what goes in and what comes out exchanged.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    guard !channelsLast else { throw DiagnosticError(.limit, "gradient.layout", "channels must be axis 1") }
+    let (x, w, g) = (try node.input(0), try node.input(1), try node.gradient())
+    var settled = Obligations()
+    let geometry = try geometry(try x.type, try w.type, &settled)
+    let rank = geometry.kernel.count
+    var conv = Conv()
+    conv.group = group
+    (conv.window.strides, conv.window.dilations) = (geometry.strides, geometry.dilations)
+    let spatial = try x.shape.dropFirst(2)
+    let pads = try (0..<rank).map { axis -> (Int, Int) in
+      // Such that windows end where the forward's last did.
+      let reach = Dim(geometry.dilations[axis] * (geometry.kernel[axis] - 1) + 1)
+      let full = Dim(geometry.strides[axis]) * (spatial[2 + axis] - 1) + reach
+      let end = full - geometry.padsBegin[axis] - geometry.output[axis]
+      guard let begin = geometry.padsBegin[axis].value, let end = end.value else {
+        throw DiagnosticError(.limit, "gradient.dynamic", "padding must be known ahead of time to be differentiated")
+      }
+      return (begin, end)
+    }
+    conv.window.pads = pads.map(\.0) + pads.map(\.1)
+    var results: [GradientTensor?] = [node.wants(0) ? try g.applying(conv, w) : nil, nil]
+    if node.wants(1) {
+      results[1] = try ConvolutionGradient(conv, x: try g.type, w: try w.type).ofWeights(g, x, like: w)
+    }
+    if node.has(2) {
+      let axes = (0..<(try g.rank)).filter { $0 != 1 }
+      results.append(node.wants(2) ? try g.sum(axes, keepsAxes: false) : nil)
+    }
+    return results
+  }
+}

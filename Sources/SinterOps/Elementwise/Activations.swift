@@ -241,3 +241,90 @@ private func activationExamples(_ op: any Operator) -> [OperatorExample] {
     OperatorExample(op, [.random(TensorType(.f16, [8]), -4...4)]),
   ]
 }
+
+// MARK: - Gradients
+
+extension LeakyRelu: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, g) = (try node.input(0), try node.gradient())
+    return [try x.compare(.greater, 0).applying(Where(), g, g * alpha)]
+  }
+}
+
+extension Elu: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, g) = (try node.input(0), try node.gradient())
+    return [try x.compare(.greater, 0).applying(Where(), g, g * (node.output + alpha))]
+  }
+}
+
+extension Selu: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, g) = (try node.input(0), try node.gradient())
+    return [try x.compare(.greater, 0).applying(Where(), g * gamma, g * (node.output + gamma * alpha))]
+  }
+}
+
+extension Celu: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, g) = (try node.input(0), try node.gradient())
+    return [try x.compare(.greater, 0).applying(Where(), g, g * (node.output / alpha + 1))]
+  }
+}
+
+extension HardSigmoid: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (y, g) = (node.output, try node.gradient())
+    return [try (g * alpha).kept(where: y.compare(.greater, 0)).kept(where: y.compare(.less, 1))]
+  }
+}
+
+extension ThresholdedRelu: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    [try node.gradient().kept(where: try node.input(0).compare(.greater, alpha))]
+  }
+}
+
+extension Shrink: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    [try node.gradient().kept(where: try node.input(0).unary(.abs).compare(.greater, lambda))]
+  }
+}
+
+extension Gelu: Differentiable {
+  /// d/dx x·Φ(x) = Φ(x) + x·φ(x), and the same for the approximation by tanh.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, g) = (try node.input(0), try node.gradient())
+    switch approximate {
+    case .none:
+      let cumulative = try ((x * 0.5.squareRoot()).unary(.erf) + 1) * 0.5
+      let density = try (x * x * -0.5).unary(.exp) * (1 / (2 * Double.pi).squareRoot())
+      return [try g * (cumulative + x * density)]
+    case .tanh:
+      let scale = (2 / Double.pi).squareRoot()
+      let square = try x * x
+      let t = try (x * (square * (0.044715 * scale) + scale)).unary(.tanh)
+      let inner = try square * (3 * 0.044715 * scale) + scale
+      return [try g * ((t + 1) * 0.5 + x * 0.5 * (1 - t * t) * inner)]
+    }
+  }
+}
+
+extension Swish: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, g) = (try node.input(0), try node.gradient())
+    let s = try (x * alpha).unary(.sigmoid)
+    return [try g * (s + x * alpha * s * (1 - s))]
+  }
+}
+
+extension PRelu: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, slope, g) = (try node.input(0), try node.input(1), try node.gradient())
+    let isNegative = try x.compare(.less, 0)
+    return [
+      node.wants(0) ? try isNegative.applying(Where(), g * slope, g).summed(to: x) : nil,
+      node.wants(1) ? try (g * x).kept(where: isNegative).summed(to: slope) : nil,
+    ]
+  }
+}

@@ -216,3 +216,32 @@ extension HostTensor {
     return first
   }
 }
+
+extension Binary: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (a, b) = (try node.input(0), try node.input(1))
+    let g = try node.gradient()
+    func ofA(_ gradient: () throws -> GradientTensor) throws -> GradientTensor? {
+      node.wants(0) ? try gradient().summed(to: a) : nil
+    }
+    func ofB(_ gradient: () throws -> GradientTensor) throws -> GradientTensor? {
+      node.wants(1) ? try gradient().cast(to: try b.element).summed(to: b) : nil
+    }
+    switch kind {
+    case .add: return [try ofA { g }, try ofB { g }]
+    case .subtract: return [try ofA { g }, try ofB { try -g }]
+    case .multiply: return [try ofA { try g * b }, try ofB { try g * a }]
+    case .divide: return [try ofA { try g / b }, try ofB { try -(g * node.output / b) }]
+    case .power:
+      let exponent = try b.cast(to: try a.element)
+      return [
+        // The derivative of x^0 is 0 also at 0, where the formula has 0 times infinity.
+        try ofA { try (g * exponent * a.power(exponent - 1)).dropped(where: exponent.compare(.equal, 0)) },
+        try ofB { try (g * node.output * a.unary(.log)).dropped(where: a.compare(.equal, 0)) },
+      ]
+    case .modulo: return [try ofA { g }, try ofB { try -(g * (a / b).unary(.floor)) }]
+    case .remainder: return [try ofA { g }, try ofB { try -(g * ((a - node.output) / b).unary(.round)) }]
+    case .and, .or, .xor, .bitwiseAnd, .bitwiseOr, .bitwiseXor, .shiftLeft, .shiftRight: return [nil, nil]
+    }
+  }
+}

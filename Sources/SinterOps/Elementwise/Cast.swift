@@ -167,3 +167,11 @@ extension ElementType {
     }
   }
 }
+
+extension Cast: Differentiable {
+  /// Rounding is passed through; numbers that are no floats have no gradient.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let element = try node.input(0).element
+    return [to.isFloat && element.isFloat ? try node.gradient().cast(to: element) : nil]
+  }
+}

@@ -63,3 +63,21 @@ public struct Clip: Primitive, Elementwise {
     ]
   }
 }
+
+extension Clip: Differentiable {
+  /// On a bound itself the gradient is the element's, as PyTorch has it.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let x = try node.input(0)
+    let g = try node.gradient()
+    let below = node.has(1) ? try x.compare(.less, try node.input(1)) : nil
+    let above = node.has(2) ? try x.compare(.greater, try node.input(2)) : nil
+    var inside = g
+    if let below { inside = try inside.dropped(where: below) }
+    if let above { inside = try inside.dropped(where: above) }
+    func ofBound(_ index: Int, _ condition: GradientTensor?) throws -> GradientTensor? {
+      guard node.wants(index), let condition else { return nil }
+      return try g.kept(where: condition).summed(to: try node.input(index))
+    }
+    return [inside, try ofBound(1, below), try ofBound(2, above)]
+  }
+}

@@ -170,3 +170,52 @@ public struct Unary: ElementwiseUnary {
     ]
   }
 }
+
+extension Unary: Differentiable {
+  /// Where a function has no derivative, the one of PyTorch: 0 for the rectifier and the absolute value at 0.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    switch kind {
+    case .sign, .floor, .ceil, .round, .not, .bitwiseNot: [nil]
+    case .negate: [try -node.gradient()]
+    case .relu: [try node.gradient().kept(where: node.output.compare(.greater, 0))]
+    default: [try node.gradient() * derivative(at: try node.input(0), node.output)]
+    }
+  }
+
+  /// The derivative, told by the input or the result, whichever is shorter.
+  private func derivative(at x: GradientTensor, _ y: GradientTensor) throws -> GradientTensor {
+    switch kind {
+    case .abs: return try x.unary(.sign)
+    case .reciprocal: return try -(y * y)
+    case .exp: return y
+    case .log: return try 1 / x
+    case .sqrt: return try 0.5 / y
+    case .erf: return try (2 / Double.pi.squareRoot()) * (-(x * x)).unary(.exp)
+    case .sin: return try x.unary(.cos)
+    case .cos: return try -x.unary(.sin)
+    case .tan: return try 1 + y * y
+    case .asin: return try 1 / (1 - x * x).unary(.sqrt)
+    case .acos: return try -1 / (1 - x * x).unary(.sqrt)
+    case .atan: return try 1 / (1 + x * x)
+    case .sinh: return try x.unary(.cosh)
+    case .cosh: return try x.unary(.sinh)
+    case .tanh: return try 1 - y * y
+    case .asinh: return try 1 / (x * x + 1).unary(.sqrt)
+    case .acosh: return try 1 / (x * x - 1).unary(.sqrt)
+    case .atanh: return try 1 / (1 - x * x)
+    case .sigmoid: return try y * (1 - y)
+    case .softplus: return try x.unary(.sigmoid)
+    case .softsign:
+      let scale = try 1 / (x.unary(.abs) + 1)
+      return try scale * scale
+    case .hardSwish:
+      let slope = try (x / 3 + 0.5).dropped(where: x.compare(.less, -3))
+      return try x.compare(.greater, 3).applying(Where(), x.number(1), slope)
+    case .mish:
+      let t = try x.unary(.softplus).unary(.tanh)
+      return try t + x * (1 - t * t) * x.unary(.sigmoid)
+    case .negate, .relu, .sign, .floor, .ceil, .round, .not, .bitwiseNot:
+      throw DiagnosticError(.bug, "gradient.unary", "\(kind) has a rule of its own")
+    }
+  }
+}

@@ -88,3 +88,21 @@ public struct Variadic: Primitive, Elementwise {
     ]
   }
 }
+
+extension Variadic: Differentiable {
+  /// Where several inputs are the greatest or the least, they share the gradient.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let inputs = try node.inputs.indices.map { try node.input($0) }
+    var g = try node.gradient()
+    switch kind {
+    case .sum: break
+    case .mean: g = try g / Double(inputs.count)
+    case .minimum, .maximum:
+      let hits = try inputs.map { try $0.compare(.equal, node.output).cast(to: try g.element) }
+      let count = try hits.dropFirst().reduce(hits[0]) { try $0 + $1 }
+      g = try g / count
+      return try inputs.indices.map { node.wants($0) ? try (g * hits[$0]).summed(to: inputs[$0]) : nil }
+    }
+    return try inputs.indices.map { node.wants($0) ? try g.summed(to: inputs[$0]) : nil }
+  }
+}

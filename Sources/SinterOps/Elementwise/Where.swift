@@ -53,3 +53,15 @@ public struct Where: Primitive, Elementwise {
     ]
   }
 }
+
+extension Where: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let condition = try node.input(0)
+    let g = try node.gradient()
+    return [
+      nil,
+      node.wants(1) ? try g.kept(where: condition).summed(to: try node.input(1)) : nil,
+      node.wants(2) ? try g.dropped(where: condition).summed(to: try node.input(2)) : nil,
+    ]
+  }
+}

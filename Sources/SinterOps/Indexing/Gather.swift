@@ -207,3 +207,43 @@ extension NodeInputs {
     return type
   }
 }
+
+// MARK: - Gradients: what was read is added to where it was read from.
+
+extension Gather: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, indices) = (try node.input(0), try node.input(1))
+    let axis = try normalizedAxis(axis, rank: try x.rank)
+    let (rank, count) = (try node.output.rank, try indices.rank)
+    // The axes of the indices come first, as those of a scatter do.
+    let own = Array(axis..<(axis + count))
+    let rest = (0..<rank).filter { !own.contains($0) }
+    let updates = try node.gradient().transposed(own + rest)
+    let moved = [axis] + (0..<(try x.rank)).filter { $0 != axis }
+    var scatter = ScatterND()
+    scatter.reduction = .add
+    let sum = try x.transposed(moved).zeros().applying(scatter, try indices.unsqueezed([count]), updates)
+    var inverse = moved
+    for (place, axis) in moved.enumerated() { inverse[axis] = place }
+    return [try sum.transposed(inverse), nil]
+  }
+}
+
+extension GatherElements: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    var scatter = ScatterElements()
+    (scatter.axis, scatter.reduction) = (axis, .add)
+    return [try node.input(0).zeros().applying(scatter, try node.input(1), try node.gradient()), nil]
+  }
+}
+
+extension GatherND: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    guard batchDims == 0 else {
+      throw DiagnosticError(.limit, "gradient.operator", "batch_dims must be 0 to be differentiated, but is \(batchDims)")
+    }
+    var scatter = ScatterND()
+    scatter.reduction = .add
+    return [try node.input(0).zeros().applying(scatter, try node.input(1), try node.gradient()), nil]
+  }
+}

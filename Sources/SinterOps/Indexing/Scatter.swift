@@ -187,3 +187,33 @@ public struct ScatterND: Primitive {
     ]
   }
 }
+
+// MARK: - Gradients
+
+extension ScatterElements: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (indices, g) = (try node.input(1), try node.gradient())
+    var gather = GatherElements()
+    gather.axis = axis
+    switch reduction {
+    case .add: return [g, nil, try g.applying(gather, indices)]
+    case .none:
+      // What was overwritten has none.
+      return [try g.applying(self, indices, try node.input(2).zeros()), nil, try g.applying(gather, indices)]
+    case .mul, .max, .min:
+      throw DiagnosticError(.limit, "gradient.operator", "reduction \(reduction) cannot be differentiated")
+    }
+  }
+}
+
+extension ScatterND: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (indices, g) = (try node.input(1), try node.gradient())
+    switch reduction {
+    case .add: return [g, nil, try g.applying(GatherND(), indices)]
+    case .none: return [try g.applying(self, indices, try node.input(2).zeros()), nil, try g.applying(GatherND(), indices)]
+    case .mul, .max, .min:
+      throw DiagnosticError(.limit, "gradient.operator", "reduction \(reduction) cannot be differentiated")
+    }
+  }
+}

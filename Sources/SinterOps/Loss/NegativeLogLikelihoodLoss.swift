@@ -89,7 +89,10 @@ public struct NegativeLogLikelihoodLoss: Primitive {
         .random(TensorType(.f32, ["n", "c", "h"]), -3...0), .random(TensorType(.i64, ["m", "g"]), 0...4),
         .random(TensorType(.f32, ["w"]), 0.5...2),
       ], sizes: [Symbol("n"): 3, Symbol("c"): 4, Symbol("h"): 2, Symbol("m"): 3, Symbol("g"): 2, Symbol("w"): 4])
-    return [symbolic]
+    let plain = OperatorExample(
+      NegativeLogLikelihoodLoss(), [.random(TensorType(.f32, ["n", 4]), -3...0), .random(TensorType(.i64, ["n"]), 0...4)],
+      sizes: [Symbol("n"): 5])
+    return [symbolic, plain]
       + LossReduction.allCases.map { reduction in
         var op = NegativeLogLikelihoodLoss()
         op.reduction = reduction
@@ -147,5 +150,36 @@ public struct SoftmaxCrossEntropyLoss: Composite {
         op, [.random(TensorType(.f32, ["n", 4]), -3...3), .random(TensorType(.i64, ["n"]), 0...4)],
         outputs: reduction == .sum ? 2 : 1, sizes: [Symbol("n"): 3])
     }
+  }
+}
+
+extension NegativeLogLikelihoodLoss: Differentiable {
+  /// −weight at each sample's target class, 0 at others; for the mean, over the sum of the weights.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    if node.wants(2) {
+      throw DiagnosticError(.limit, "gradient.operator", "there is no gradient in the classes' weights (input 2)")
+    }
+    let (x, g) = (try node.input(0), try node.gradient())
+    let target = try node.input(1).cast(to: .i64)
+    let isTarget = try x.positions(along: 1)
+      .applying(Reshape(), x.integers([1, -1] + (try x.shape.dropFirst(2).map { _ in 1 })))
+      .compare(.equal, try target.unsqueezed([1]))
+    var weight = try x.number(1)
+    if node.has(2) {
+      weight = try node.input(2).applying(
+        Reshape(), x.integers([1, -1] + (try x.shape.dropFirst(2).map { _ in 1 })))
+    }
+    var weights = try weight.expanded(like: x).kept(where: isTarget)
+    if let ignoreIndex {
+      let ignored = try target.compare(.equal, target.tape.constant(.i64([], [ignoreIndex])))
+      weights = try weights.dropped(where: try ignored.unsqueezed([1]))
+    }
+    var scale = try -g
+    switch reduction {
+    case .none: scale = try scale.unsqueezed([1])
+    case .sum: break
+    case .mean: scale = try scale / weights.sum(Array(0..<(try x.rank)), keepsAxes: false)
+    }
+    return [try weights * scale, nil, nil]
   }
 }

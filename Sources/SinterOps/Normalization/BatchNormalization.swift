@@ -136,3 +136,50 @@ public struct BatchNormalization: Primitive {
     ]
   }
 }
+
+extension BatchNormalization: Differentiable {
+  /// In training mode mean and variance are functions of the input; with given statistics they are inputs of their own. No gradient flows
+  /// through the running statistics.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, scale, g) = (try node.input(0), try node.input(1), try node.gradient())
+    let rank = try x.rank
+    let axis = channelAxis(try x.type)
+    let others = rank == 1 ? [0] : (0..<rank).filter { $0 != axis }
+    // A number a channel, along the channels' axis.
+    func channel(_ value: GradientTensor) throws -> GradientTensor {
+      if rank == 1 { return value }
+      return try value.cast(to: try x.element).applying(
+        Reshape(), x.integers((0..<rank).map { $0 == axis ? -1 : 1 }))
+    }
+    func mean(_ value: GradientTensor) throws -> GradientTensor {
+      try value.applying(Reduce(.mean), x.integers(others))
+    }
+    let center = trainingMode ? try mean(x) : try channel(try node.input(3))
+    let shifted = try x - center
+    let variance = trainingMode ? try mean(shifted * shifted) : try channel(try node.input(4))
+    let inverse = try 1 / (variance + epsilon).unary(.sqrt)
+    let normalized = try shifted * inverse
+    let sumOfG = try g.sum(others)
+    let sumOfProducts = try (g * normalized).sum(others)
+    let factor = try channel(scale) * inverse
+    func own(_ value: GradientTensor, like index: Int) throws -> GradientTensor? {
+      guard node.wants(index) else { return nil }
+      let parameter = try node.input(index)
+      return try value.cast(to: try parameter.element).reshaped(like: parameter)
+    }
+    var ofX: GradientTensor?
+    if node.wants(0) {
+      if trainingMode {
+        let count = try x.count() / sumOfG.count()
+        ofX = try factor * (g - sumOfG / count - normalized * (sumOfProducts / count))
+      } else {
+        ofX = try g * factor
+      }
+    }
+    return [
+      ofX, try own(sumOfProducts, like: 1), try own(sumOfG, like: 2),
+      trainingMode ? nil : try own(-(sumOfG * factor), like: 3),
+      trainingMode ? nil : try own(sumOfProducts * channel(scale) * inverse * inverse * -0.5, like: 4),
+    ]
+  }
+}

@@ -123,3 +123,38 @@ struct RowNormalization {
     }
   }
 }
+
+extension LayerNormalization: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    guard node.outputGradients.dropFirst().allSatisfy({ $0 == nil }) else {
+      throw DiagnosticError(
+        .limit, "gradient.operator", "no gradient flows through the mean and the deviation that the operator gives")
+    }
+    let (x, g) = (try node.input(0), try node.gradient())
+    let axes = Array(try normalizedAxis(axis, rank: try x.rank)..<(try x.rank))
+    let compute = try x.element == .f64 ? ElementType.f64 : .f32
+    let wide = try x.cast(to: compute)
+    func mean(_ value: GradientTensor) throws -> GradientTensor {
+      try value.applying(Reduce(.mean), x.integers(axes))
+    }
+    let shifted = try wide - mean(wide)
+    let inverse = try 1 / (mean(shifted * shifted) + epsilon).unary(.sqrt)
+    let normalized = try shifted * inverse
+    let wideG = try g.cast(to: compute)
+    let scaled = node.has(1) ? try wideG * (try node.input(1)).cast(to: compute) : wideG
+    var results: [GradientTensor?] = [nil, nil, nil]
+    if node.wants(0) {
+      results[0] = try (inverse * (scaled - mean(scaled) - normalized * mean(scaled * normalized)))
+        .cast(to: try x.element)
+    }
+    if node.wants(1) {
+      let scale = try node.input(1)
+      results[1] = try (wideG * normalized).cast(to: try scale.element).summed(to: scale)
+    }
+    if node.wants(2) {
+      let bias = try node.input(2)
+      results[2] = try g.cast(to: try bias.element).summed(to: bias)
+    }
+    return results
+  }
+}

@@ -55,3 +55,27 @@ public struct RMSNormalization: Primitive {
     ]
   }
 }
+
+extension RMSNormalization: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, g) = (try node.input(0), try node.gradient())
+    let axes = Array(try normalizedAxis(axis, rank: try x.rank)..<(try x.rank))
+    let compute = try x.element == .f64 ? ElementType.f64 : .f32
+    let (wide, wideG) = (try x.cast(to: compute), try g.cast(to: compute))
+    func mean(_ value: GradientTensor) throws -> GradientTensor {
+      try value.applying(Reduce(.mean), x.integers(axes))
+    }
+    let inverse = try 1 / (mean(wide * wide) + epsilon).unary(.sqrt)
+    let normalized = try wide * inverse
+    let scaled = node.has(1) ? try wideG * (try node.input(1)).cast(to: compute) : wideG
+    var results: [GradientTensor?] = [
+      node.wants(0) ? try (inverse * (scaled - normalized * mean(scaled * normalized))).cast(to: try x.element) : nil
+    ]
+    if node.has(1) {
+      let scale = try node.input(1)
+      results.append(
+        node.wants(1) ? try (wideG * normalized).cast(to: try scale.element).summed(to: scale) : nil)
+    }
+    return results
+  }
+}

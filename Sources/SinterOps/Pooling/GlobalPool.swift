@@ -35,7 +35,7 @@ public struct GlobalPool: Primitive {
     Kind.allCases.map { kind in
       .direct(GlobalPool.self, as: kind.onnxName, since: kind == .lp ? 2 : 1) { op, _ in op.kind = kind }
     } + [
-      OnnxRule(Kind.lp.onnxName) { node, builder in
+      OnnxRule(values: Kind.lp.onnxName) { node, builder in
         try OnnxRule.direct(GlobalPool.self, as: Kind.lp.onnxName) { op, _ in op.kind = .lp }
           .build(node.withWholeNorm(), &builder)
       }
@@ -84,6 +84,23 @@ public struct GlobalPool: Primitive {
       OperatorExample(
         GlobalPool(kind), [.random(TensorType(.f32, ["n", "c", "h", 7]), -1...1)],
         sizes: [Symbol("n"): 2, Symbol("c"): 5, Symbol("h"): 6])
+    }
+  }
+}
+
+extension GlobalPool: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, y, g) = (try node.input(0), node.output, try node.gradient())
+    let axes = Array((channelsLast ? 1 : 2)..<(try x.rank - (channelsLast ? 1 : 0)))
+    switch kind {
+    case .average: return [try (g * y.count() / x.count()).expanded(like: x)]
+    case .maximum:
+      let hits = try x.compare(.equal, y).cast(to: try x.element)
+      return [try g * hits / hits.sum(axes)]
+    case .lp:
+      // d‖x‖ₚ/dx = sign(x)·(|x|/‖x‖ₚ)^(p-1).
+      let ratio = try (x.unary(.abs) / y).power(x.number(Double(p - 1)))
+      return [try (g * x.unary(.sign) * ratio).dropped(where: y.compare(.equal, 0))]
     }
   }
 }

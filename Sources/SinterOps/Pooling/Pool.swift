@@ -185,7 +185,7 @@ public struct LpPool: Primitive {
   public static var onnx: [OnnxRule] {
     [
       .direct(LpPool.self, since: 2),
-      OnnxRule("LpPool") { node, builder in
+      OnnxRule(values: "LpPool") { node, builder in
         try OnnxRule.direct(LpPool.self).build(node.withWholeNorm(), &builder)
       },
     ]
@@ -291,6 +291,9 @@ struct PoolGeometry {
       && window.output[axis] == free / Dim(window.strides[axis]) + 1
   }
 
+  /// From the first element of a window to behind its last, along an axis.
+  func reach(_ axis: Int) -> Int { window.dilations[axis] * (window.kernel[axis] - 1) + 1 }
+
   /// How many elements a mean divides by; i64.
   func elementCount(_ builder: BodyBuilder, _ index: [Expr], includingPadding: Bool) -> Expr {
     let (_, _, place) = layout.parts(index)
@@ -312,5 +315,25 @@ struct PoolGeometry {
       count = count * (past - first).maximum(one)
     }
     return count
+  }
+}
+
+// MARK: - Gradients
+
+extension MaxPool: Differentiable {
+  /// Of equal elements of a window, the first has the gradient.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let x = try node.input(0)
+    var op = PoolGradient(.maximum, window, ceilMode: ceilMode)
+    op.channelsLast = channelsLast
+    return [try node.gradient().applying(op, x, node.output)]
+  }
+}
+
+extension AveragePool: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    var op = PoolGradient(.average, window, ceilMode: ceilMode, countIncludePad: countIncludePad)
+    op.channelsLast = channelsLast
+    return [try node.gradient().applying(op, try node.input(0))]
   }
 }

@@ -92,3 +92,16 @@ public struct Cumulative: Primitive {
       }
   }
 }
+
+extension Cumulative: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    guard kind == .sum else {
+      throw DiagnosticError(
+        .limit, "gradient.operator", "the gradient of a cumulative product is not supported",
+        hint: "use the exponential of a cumulative sum of logarithms")
+    }
+    var op = self
+    op.isReversed.toggle()
+    return [try node.gradient().applying(op, try node.input(1)), nil]
+  }
+}

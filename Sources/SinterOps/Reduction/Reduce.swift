@@ -192,3 +192,51 @@ extension Reduce.Kind {
     }
   }
 }
+
+extension Reduce: Differentiable {
+  /// Elements that are the greatest or the least together share the gradient.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let x = try node.input(0)
+    guard let axes = try axes(node.facts, rank: try x.rank) else {
+      throw DiagnosticError(
+        .limit, "gradient.dynamic", "axes (input 1) must be known ahead of time to be differentiated")
+    }
+    // With all axes kept, what broadcasts lies where it belongs.
+    let y = keepsAxes ? node.output : try node.output.unsqueezed(axes)
+    let g = try keepsAxes ? node.gradient() : node.gradient().unsqueezed(axes)
+    func number(_ count: GradientTensor) throws -> GradientTensor { try count.cast(to: try x.element) }
+    let result: GradientTensor
+    switch kind {
+    case .sum: result = g
+    case .mean: result = try g * y.count() / x.count()
+    case .maximum, .minimum:
+      let hits = try number(x.compare(.equal, y))
+      result = try g * hits / hits.sum(axes)
+    case .product: result = try g * othersProduct(x, axes)
+    case .l1: result = try g * x.unary(.sign)
+    case .l2: result = try (g * x / y).dropped(where: y.compare(.equal, 0))
+    case .logSum: result = try g / y.unary(.exp)
+    case .logSumExp: result = try g * (x - y).unary(.exp)
+    case .sumSquare: result = try g * x * 2
+    }
+    return [try result.expanded(like: x), nil]
+  }
+
+  /// For each element the product of all others that it is reduced with; not by division, since elements may be zero.
+  private func othersProduct(_ x: GradientTensor, _ axes: [Int]) throws -> GradientTensor {
+    var result: GradientTensor?
+    var rest = x
+    for axis in axes {
+      let place = rest.tape.constant(.i64([], [axis]))
+      func running(isReversed: Bool) throws -> GradientTensor {
+        var op = Cumulative(.product)
+        (op.isExclusive, op.isReversed) = (true, isReversed)
+        return try rest.applying(op, place)
+      }
+      let others = try running(isReversed: false) * running(isReversed: true)
+      result = try result.map { try $0 * others } ?? others
+      rest = try rest.applying(Reduce(.product), rest.integers([axis]))
+    }
+    return try result ?? x.number(1)
+  }
+}

@@ -114,3 +114,15 @@ public struct Softmax: Primitive {
     }
   }
 }
+
+extension Softmax: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (y, g) = (node.output, try node.gradient())
+    let axes = [try normalizedAxis(axis, rank: try y.rank)]
+    switch kind {
+    case .soft: return [try y * (g - (g * y).sum(axes))]
+    case .logarithmic: return [try g - y.unary(.exp) * g.sum(axes)]
+    case .hard: return [nil]
+    }
+  }
+}

@@ -84,3 +84,12 @@ public struct Concat: Primitive {
     ]
   }
 }
+
+extension Concat: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let inputs = try node.inputs.indices.map { try node.input($0) }
+    let axis = try normalizedAxis(axis, rank: try node.output.rank)
+    let sizes = try node.tape.add(Concat(axis: 0), try inputs.map { try $0.size(axis) })[0]
+    return try node.tape.add(Split(axis: axis), [try node.gradient(), sizes], outputs: inputs.count)
+  }
+}

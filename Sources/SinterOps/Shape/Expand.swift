@@ -100,3 +100,26 @@ public struct Tile: Primitive {
     ]
   }
 }
+
+extension Expand: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    [try node.gradient().summed(to: try node.input(0)), nil]
+  }
+}
+
+extension Tile: Differentiable {
+  /// Each axis as copies times its own size; the copies are summed.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let x = try node.input(0)
+    let repeats = try node.integers(1, "repeats")
+    var sizes: [GradientTensor] = []
+    for (axis, count) in repeats.enumerated() {
+      sizes += [x.integers([count]), try x.size(axis)]
+    }
+    if sizes.isEmpty { return [try node.gradient(), nil] }
+    let shape = try node.tape.add(Concat(axis: 0), sizes)[0]
+    let parts = try node.gradient().applying(Reshape(allowZero: true, mayBeEmpty: true), shape)
+    let axes = repeats.indices.filter { repeats[$0] != 1 }.map { 2 * $0 }
+    return [try parts.sum(axes).reshaped(like: x), nil]
+  }
+}

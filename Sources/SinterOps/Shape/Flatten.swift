@@ -10,6 +10,7 @@ public struct Flatten: Primitive {
   public var axis = 1
 
   public init() {}
+  public init(axis: Int) { self.axis = axis }
 
   public mutating func attributes(_ list: inout some AttributeList) { list.int("axis", &axis, default: 1) }
   public static var onnx: [OnnxRule] { [.direct(Flatten.self)] }
@@ -31,5 +32,11 @@ public struct Flatten: Primitive {
       op.axis = axis
       return OperatorExample(op, [.random(TensorType(.f32, ["n", 3, 4]), -1...1)], sizes: [Symbol("n"): 2])
     }
+  }
+}
+
+extension Flatten: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    [try node.gradient().reshaped(like: try node.input(0))]
   }
 }

@@ -219,3 +219,33 @@ public struct Pad: Primitive {
     ]
   }
 }
+
+extension Pad: Differentiable {
+  /// Each element of the padded tensor goes back to where it was copied from.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let x = try node.input(0)
+    let g = try node.gradient()
+    guard let pads = try pads(node.facts) else {
+      throw DiagnosticError(.limit, "gradient.dynamic", "axes (input 3) must be known ahead of time to be differentiated")
+    }
+    var result = g
+    for (axis, pad) in pads.enumerated() where pad.begin != 0 || pad.end != 0 {
+      guard let begin = pad.begin.value, let end = pad.end.value else {
+        throw DiagnosticError(.limit, "gradient.dynamic", "pads (input 1) must be known ahead of time to be differentiated")
+      }
+      // Positions padded the same way; those of constants, which go nowhere, lie behind the last.
+      let positions = try x.positions(along: axis)
+      let count = try x.size(axis)
+      let places =
+        mode == .constant
+        ? try positions.applying(Pad(), x.integers([begin, end]), count.squeezed([0]))
+        : try positions.applying(self, x.integers([begin, end]))
+      let size = mode == .constant ? try count + x.integers([1]) : count
+      result = try result.scattered(to: places, along: axis, size: size)
+      if mode == .constant {
+        result = try result.applying(Slice(), x.integers([0]), count, x.integers([axis]))
+      }
+    }
+    return [result]
+  }
+}

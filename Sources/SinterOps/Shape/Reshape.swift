@@ -199,3 +199,9 @@ extension Dim {
     return terms[0].factors.allSatisfy { other.terms[0].factors.contains($0) }
   }
 }
+
+extension Reshape: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    [try node.gradient().reshaped(like: try node.input(0))]
+  }
+}

@@ -169,3 +169,57 @@ public struct Slice: Primitive {
     ]
   }
 }
+
+extension Slice: Differentiable {
+  /// Zeros, with the gradient where the slice was taken.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let x = try node.input(0)
+    guard let ranges = try ranges(node.facts) else {
+      throw DiagnosticError(
+        .limit, "gradient.dynamic", "axes and steps (inputs 3 and 4) must be known ahead of time to be differentiated")
+    }
+    var result = try node.gradient()
+    for (axis, range) in ranges.enumerated() where try range.count != x.shape[axis] || range.step != 1 {
+      // Which elements along the axis were taken: the same slice of their positions.
+      let (first, past) = try bound(of: node, axis)
+      let places = try x.positions(along: axis).applying(
+        Slice(), first, past, x.integers([0]), x.integers([range.step]))
+      result = try result.scattered(to: places, along: axis, size: x.size(axis))
+    }
+    return [result, nil, nil, nil, nil]
+  }
+
+  /// The entries of `starts` and `ends` for an axis, which is named by one of them.
+  private func bound(of node: GradientNode, _ axis: Int) throws -> (GradientTensor, GradientTensor) {
+    let rank = try node.input(0).rank
+    let count = try node.facts.knownSizes(1, "starts").count
+    let place = try axes(node.facts, count: count, rank: rank).firstIndex(of: axis) ?? 0
+    let index = node.tape.constant(.i64([1], [place]))
+    func entry(_ input: Int) throws -> GradientTensor {
+      try node.input(input).applying(Gather(axis: 0), index).cast(to: .i64)
+    }
+    return (try entry(1), try entry(2))
+  }
+}
+
+extension GradientTensor {
+  /// The size of an axis; i64 of one element.
+  func size(_ axis: Int) throws -> GradientTensor { try shapeValue().applying(Gather(axis: 0), integers([axis])) }
+
+  /// Zeros of another size along an axis, to which this is added at places along it.
+  func scattered(to places: GradientTensor, along axis: Int, size: GradientTensor) throws -> GradientTensor {
+    let rank = try rank
+    let moved = [axis] + (0..<rank).filter { $0 != axis }
+    let updates = try transposed(moved)
+    let rest = try (1..<rank).map { try updates.size($0) }
+    var zeros = ConstantOfShape()
+    zeros.value = try HostTensor(scalar: 0, try element).reshaped([1])
+    var scatter = ScatterND()
+    scatter.reduction = .add
+    let result = try tape.add(Concat(axis: 0), [size] + rest)[0].applying(zeros)
+      .applying(scatter, try places.unsqueezed([1]), updates)
+    var inverse = moved
+    for (place, axis) in moved.enumerated() { inverse[axis] = place }
+    return try result.transposed(inverse)
+  }
+}

@@ -114,3 +114,10 @@ public struct Split: Primitive {
     ]
   }
 }
+
+extension Split: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let parts = try node.outputs.indices.map { try node.gradient(of: $0) }
+    return [try node.tape.add(Concat(axis: axis), parts)[0], nil]
+  }
+}

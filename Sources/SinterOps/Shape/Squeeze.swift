@@ -85,3 +85,9 @@ public struct Squeeze: Primitive {
     ]
   }
 }
+
+extension Squeeze: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    [try node.gradient().reshaped(like: try node.input(0))]
+  }
+}

@@ -52,3 +52,9 @@ public struct Trilu: Primitive {
     ]
   }
 }
+
+extension Trilu: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    [try node.gradient().applying(self, node.has(1) ? try node.input(1) : nil), nil]
+  }
+}

@@ -72,3 +72,9 @@ public struct Unsqueeze: Primitive {
     ]
   }
 }
+
+extension Unsqueeze: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    [try node.gradient().reshaped(like: try node.input(0))]
+  }
+}

@@ -20,6 +20,12 @@ extension Pass {
 /// An operator that has a form for channels last.
 private protocol HasChannelsLast: Operator {
   var channelsLast: Bool { get set }
+  /// Whether results after the first depend on the order of axes, as positions do.
+  var laterResultsHaveAnOrder: Bool { get }
+}
+
+extension HasChannelsLast {
+  var laterResultsHaveAnOrder: Bool { true }
 }
 
 extension Conv: HasChannelsLast {}
@@ -34,7 +40,11 @@ extension MaxPool: HasChannelsLast {}
 extension AveragePool: HasChannelsLast {}
 extension GlobalPool: HasChannelsLast {}
 extension QLinearGlobalAveragePool: HasChannelsLast {}
-extension BatchNormalization: HasChannelsLast {}
+extension BatchNormalization: HasChannelsLast {
+  // Its further results are statistics of channels.
+  var laterResultsHaveAnOrder: Bool { false }
+}
+extension PoolGradient: HasChannelsLast {}
 extension GroupNormalization: HasChannelsLast {}
 
 extension RewriteRule {
@@ -56,12 +66,31 @@ extension RewriteRule {
       ],
       keepsOrigin: true
     ) { site in
-      // Further results are positions in the written order, or statistics.
       guard let op = site.op as? any HasChannelsLast, !op.channelsLast,
         let x = site.channelsLast(behind: site.input(0)),
-        site.outputs.dropFirst().allSatisfy({ site.useCount($0) == 0 }), let rank = site.type(x)?.rank
+        !op.laterResultsHaveAnOrder || site.outputs.dropFirst().allSatisfy({ site.useCount($0) == 0 }),
+        let rank = site.type(x)?.rank
       else { return nil }
-      return [try site.channelsFirst(op, [x] + site.inputs.dropFirst(), rank: rank)] + site.outputs.dropFirst()
+      if op.laterResultsHaveAnOrder {
+        return [try site.channelsFirst(op, [x] + site.inputs.dropFirst(), rank: rank)] + site.outputs.dropFirst()
+      }
+      var copy = op
+      copy.channelsLast = true
+      let results = try site.add(copy, [x] + site.inputs.dropFirst(), outputs: site.outputs.count)
+      return [try site.broughtFirst(results[0])] + results.dropFirst()
+    },
+    RewriteRule(
+      "poolGradient(first(g), x, y) = first(poolGradient'(g, last(x), last(y)))", at: [PoolGradient.self], keepsOrigin: true
+    ) { site in
+      guard let op = site.op as? any HasChannelsLast, !op.channelsLast, let rank = site.type(site.outputs[0])?.rank,
+        site.inputs.contains(where: { site.channelsLast(behind: $0) != nil })
+      else { return nil }
+      var inputs: [ValueID?] = []
+      for case let input? in site.inputs {
+        guard let last = try site.broughtLast(input, rank: rank) else { return nil }
+        inputs.append(last)
+      }
+      return [try site.channelsFirst(op, inputs, rank: rank)]
     },
   ]
 }

@@ -1,0 +1,105 @@
+import Foundation
+import SinterModel
+
+/// A training step, compiled and loaded. It holds no state: that is handed in and comes back.
+public final class CompiledStep {
+  public let step: TrainingStep
+  private let session: Session
+
+  init(_ step: TrainingStep, library path: String, threads: Int) throws {
+    self.step = step
+    session = try CompiledLibrary(path).session(threads: threads)
+  }
+
+  /// The state before the first step: parameters by their initializers, random ones from the seed, and empty slots.
+  public func initialState(seed: UInt64 = 0) -> TrainingState {
+    TrainingState(
+      entries: step.state,
+      values: step.state.map { entry in
+        let parameter = entry.parameter
+        guard entry.slot == nil else { return HostTensor(zeros: parameter.element, parameter.shape) }
+        return parameter.initialValue(named: entry.name, seed: seed)
+      })
+  }
+
+  /// One step. Changes the state, and gives the loss and the metrics by name.
+  ///
+  /// - Parameter learningRate: for this step; the optimizer's own by default.
+  @discardableResult
+  public func callAsFunction(
+    _ state: inout TrainingState, _ inputs: HostTensor..., learningRate: Double? = nil
+  ) throws -> [String: Double] {
+    try run(&state, inputs, learningRate: learningRate)
+  }
+
+  /// The same with the inputs as a list.
+  @discardableResult
+  public func run(
+    _ state: inout TrainingState, _ inputs: [HostTensor], learningRate: Double? = nil
+  ) throws -> [String: Double] {
+    let rate = HostTensor.f32([], [Float(learningRate ?? step.learningRate)])
+    let number = HostTensor.f32([], [Float(state.steps + 1)])
+    let results = try session.run(inputs + [rate, number] + state.values)
+    let changed = step.state.indices.filter { step.state[$0].changes }
+    for (place, value) in zip(changed, results[step.measures.count...]) { state.values[place] = value }
+    state.steps += 1
+    return Dictionary(
+      uniqueKeysWithValues: zip(step.measures, results).map { ($0, $1.doubles?.first ?? .nan) })
+  }
+}
+
+/// What a training run carries from step to step: parameters, running statistics, and the optimizer's slots.
+public struct TrainingState: Sendable {
+  let entries: [TrainingStep.StateEntry]
+  var values: [HostTensor]
+  /// How many steps have been done.
+  public internal(set) var steps = 0
+
+  /// Parameters and running statistics by name, to be saved or to be bound to a model for use.
+  public var parameters: ParameterStore {
+    get {
+      var store = ParameterStore()
+      for (entry, value) in zip(entries, values) where entry.slot == nil { store[entry.name] = value }
+      return store
+    }
+    set {
+      for (index, entry) in entries.enumerated() where entry.slot == nil {
+        guard let value = newValue[entry.name], value.shape == entry.parameter.shape,
+          value.element == entry.parameter.element
+        else { continue }
+        values[index] = value
+      }
+    }
+  }
+
+  /// Everything by name, the optimizer's slots as `fc.weight.exp_avg`.
+  public subscript(name: String) -> HostTensor? {
+    entries.firstIndex { $0.name == name }.map { values[$0] }
+  }
+}
+
+extension TrainingStep {
+  /// Compiles the step into a library and loads it.
+  ///
+  /// - Parameters:
+  ///   - path: the library; nil for one that goes with the object.
+  ///   - threads: 0 for as many as this process may run on.
+  public func compile(to path: String? = nil, threads: Int = 0) throws -> CompiledStep {
+    if let path {
+      try CompiledGraph(graph: graph).compile(to: path)
+      return try CompiledStep(self, library: path, threads: threads)
+    }
+    // Once it is loaded, the file is needed no more.
+    let folder = FileManager.default.temporaryDirectory.path + "/sinter-step-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try CompiledGraph(graph: graph).compile(to: folder + "/step.so")
+    return try CompiledStep(self, library: folder + "/step.so", threads: threads)
+  }
+}
+
+extension HostTensor {
+  fileprivate init(zeros element: ElementType, _ shape: [Int]) {
+    self.init(element, shape, bytes: TensorBytes(count: element.byteCount(shape.reduce(1, *))) { _ in })
+  }
+}

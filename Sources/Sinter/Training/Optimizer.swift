@@ -1,0 +1,233 @@
+import SinterIR
+import SinterOps
+
+/// How a training step changes parameters by their gradients. An optimizer is a value: it says what is computed, once, while a step is traced;
+/// what it remembers (momentum, moments) is state of the step.
+public protocol Optimizer: Sendable {
+  /// The learning rate that a run starts with; each call of a step may take another.
+  var learningRate: Double { get }
+
+  /// The names of what is remembered for each parameter, of the parameter's shape, zero at first.
+  var slots: [String] { get }
+
+  /// Called once a step before the parameters, for what they share.
+  func prepare(_ context: OptimizerContext) -> [Tensor]
+
+  /// The new value of a parameter, and what is to be remembered, in the order of `slots`.
+  ///
+  /// - Parameter shared: what `prepare` gave.
+  func update(
+    _ parameter: Tensor, gradient: Tensor, slots: [Tensor], shared: [Tensor], _ context: OptimizerContext
+  ) -> (parameter: Tensor, slots: [Tensor])
+}
+
+/// What an optimizer may use besides parameters and gradients; f32 without axes.
+public struct OptimizerContext {
+  public let learningRate: Tensor
+  /// The number of this step, 1 for the first.
+  public let step: Tensor
+}
+
+extension Optimizer {
+  public func prepare(_ context: OptimizerContext) -> [Tensor] { [] }
+}
+
+/// Stochastic gradient descent as PyTorch's `torch.optim.SGD`.
+public struct SGD: Optimizer {
+  public var learningRate: Double
+  public var momentum: Double, dampening: Double
+  public var weightDecay: Double
+  public var nesterov: Bool
+
+  public init(
+    learningRate: Double = 1e-3, momentum: Double = 0, dampening: Double = 0, weightDecay: Double = 0,
+    nesterov: Bool = false
+  ) {
+    self.learningRate = learningRate
+    self.momentum = momentum
+    self.dampening = dampening
+    self.weightDecay = weightDecay
+    self.nesterov = nesterov
+  }
+
+  public var slots: [String] { momentum == 0 ? [] : ["momentum_buffer"] }
+
+  public func update(
+    _ parameter: Tensor, gradient: Tensor, slots: [Tensor], shared: [Tensor], _ context: OptimizerContext
+  ) -> (parameter: Tensor, slots: [Tensor]) {
+    var gradient = gradient.decayed(parameter, weightDecay)
+    guard momentum != 0, let before = slots.first else {
+      return (parameter - context.learningRate * gradient, [])
+    }
+    // The first buffer is the gradient itself, not damped.
+    let isFirst = context.step.applying(Compare(.lessOrEqual), context.step.trace.scalar(1, like: context.step))
+    let added = dampening == 0 ? gradient : isFirst.applying(Where(), gradient, gradient * (1 - dampening))
+    let buffer = before * momentum + added
+    gradient = nesterov ? gradient + buffer * momentum : buffer
+    return (parameter - context.learningRate * gradient, [buffer])
+  }
+}
+
+/// Adam as PyTorch's `torch.optim.Adam` (Kingma and Ba, 2015); AdamW where the weight decay is decoupled (Loshchilov and Hutter, 2019).
+public struct Adam: Optimizer {
+  public var learningRate: Double
+  public var betas: (Double, Double)
+  public var epsilon: Double
+  public var weightDecay: Double
+  /// Whether weights shrink beside the gradient step instead of through the gradient.
+  public var isDecoupled = false
+  public var amsgrad: Bool
+
+  public init(
+    learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999), epsilon: Double = 1e-8,
+    weightDecay: Double = 0, amsgrad: Bool = false
+  ) {
+    self.learningRate = learningRate
+    self.betas = betas
+    self.epsilon = epsilon
+    self.weightDecay = weightDecay
+    self.amsgrad = amsgrad
+  }
+
+  public var slots: [String] { ["exp_avg", "exp_avg_sq"] + (amsgrad ? ["max_exp_avg_sq"] : []) }
+
+  /// The corrections of both moments: 1 − βᵗ, of the second its square root.
+  public func prepare(_ context: OptimizerContext) -> [Tensor] {
+    func correction(_ beta: Double) -> Tensor {
+      let trace = context.step.trace
+      return 1 - trace.scalar(beta, like: context.step).pow(context.step)
+    }
+    return [context.learningRate / correction(betas.0), correction(betas.1).sqrt()]
+  }
+
+  public func update(
+    _ parameter: Tensor, gradient: Tensor, slots: [Tensor], shared: [Tensor], _ context: OptimizerContext
+  ) -> (parameter: Tensor, slots: [Tensor]) {
+    let gradient = isDecoupled ? gradient : gradient.decayed(parameter, weightDecay)
+    let first = slots[0] * betas.0 + gradient * (1 - betas.0)
+    let second = slots[1] * betas.1 + gradient * gradient * (1 - betas.1)
+    var remembered = [first, second]
+    var scale = second
+    if amsgrad {
+      scale = slots[2].maximum(second)
+      remembered.append(scale)
+    }
+    let kept = isDecoupled && weightDecay != 0 ? parameter * (1 - context.learningRate * weightDecay) : parameter
+    return (kept - shared[0] * first / (scale.sqrt() / shared[1] + epsilon), remembered)
+  }
+}
+
+/// Adam with decoupled weight decay, with PyTorch's default of 0.01.
+public func AdamW(
+  learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999), epsilon: Double = 1e-8,
+  weightDecay: Double = 1e-2, amsgrad: Bool = false
+) -> Adam {
+  var adam = Adam(
+    learningRate: learningRate, betas: betas, epsilon: epsilon, weightDecay: weightDecay, amsgrad: amsgrad)
+  adam.isDecoupled = true
+  return adam
+}
+
+/// RMSprop as PyTorch's `torch.optim.RMSprop`.
+public struct RMSprop: Optimizer {
+  public var learningRate: Double
+  public var alpha: Double, epsilon: Double, weightDecay: Double, momentum: Double
+  public var centered: Bool
+
+  public init(
+    learningRate: Double = 1e-2, alpha: Double = 0.99, epsilon: Double = 1e-8, weightDecay: Double = 0,
+    momentum: Double = 0, centered: Bool = false
+  ) {
+    self.learningRate = learningRate
+    self.alpha = alpha
+    self.epsilon = epsilon
+    self.weightDecay = weightDecay
+    self.momentum = momentum
+    self.centered = centered
+  }
+
+  public var slots: [String] {
+    ["square_avg"] + (centered ? ["grad_avg"] : []) + (momentum != 0 ? ["momentum_buffer"] : [])
+  }
+
+  public func update(
+    _ parameter: Tensor, gradient: Tensor, slots: [Tensor], shared: [Tensor], _ context: OptimizerContext
+  ) -> (parameter: Tensor, slots: [Tensor]) {
+    let gradient = gradient.decayed(parameter, weightDecay)
+    let square = slots[0] * alpha + gradient * gradient * (1 - alpha)
+    var remembered = [square]
+    var mean = square
+    if centered {
+      let average = slots[1] * alpha + gradient * (1 - alpha)
+      remembered.append(average)
+      mean = square - average * average
+    }
+    let change = gradient / (mean.sqrt() + epsilon)
+    guard momentum != 0, let before = slots.last else {
+      return (parameter - context.learningRate * change, remembered)
+    }
+    let buffer = before * momentum + change
+    return (parameter - context.learningRate * buffer, remembered + [buffer])
+  }
+}
+
+/// Adagrad as PyTorch's `torch.optim.Adagrad`.
+public struct Adagrad: Optimizer {
+  public var learningRate: Double
+  public var learningRateDecay: Double, weightDecay: Double, epsilon: Double
+
+  public init(
+    learningRate: Double = 1e-2, learningRateDecay: Double = 0, weightDecay: Double = 0, epsilon: Double = 1e-10
+  ) {
+    self.learningRate = learningRate
+    self.learningRateDecay = learningRateDecay
+    self.weightDecay = weightDecay
+    self.epsilon = epsilon
+  }
+
+  public var slots: [String] { ["sum"] }
+
+  public func prepare(_ context: OptimizerContext) -> [Tensor] {
+    [context.learningRate / ((context.step - 1) * learningRateDecay + 1)]
+  }
+
+  public func update(
+    _ parameter: Tensor, gradient: Tensor, slots: [Tensor], shared: [Tensor], _ context: OptimizerContext
+  ) -> (parameter: Tensor, slots: [Tensor]) {
+    let gradient = gradient.decayed(parameter, weightDecay)
+    let sum = slots[0] + gradient * gradient
+    return (parameter - shared[0] * gradient / (sum.sqrt() + epsilon), [sum])
+  }
+}
+
+/// Adadelta as PyTorch's `torch.optim.Adadelta` (Zeiler, 2012).
+public struct Adadelta: Optimizer {
+  public var learningRate: Double
+  public var rho: Double, epsilon: Double, weightDecay: Double
+
+  public init(learningRate: Double = 1, rho: Double = 0.9, epsilon: Double = 1e-6, weightDecay: Double = 0) {
+    self.learningRate = learningRate
+    self.rho = rho
+    self.epsilon = epsilon
+    self.weightDecay = weightDecay
+  }
+
+  public var slots: [String] { ["square_avg", "acc_delta"] }
+
+  public func update(
+    _ parameter: Tensor, gradient: Tensor, slots: [Tensor], shared: [Tensor], _ context: OptimizerContext
+  ) -> (parameter: Tensor, slots: [Tensor]) {
+    let gradient = gradient.decayed(parameter, weightDecay)
+    let square = slots[0] * rho + gradient * gradient * (1 - rho)
+    let change = (slots[1] + epsilon).sqrt() / (square + epsilon).sqrt() * gradient
+    let changes = slots[1] * rho + change * change * (1 - rho)
+    return (parameter - context.learningRate * change, [square, changes])
+  }
+}
+
+extension Tensor {
+  /// A gradient with that of weight decay, λ/2 · |p|².
+  fileprivate func decayed(_ parameter: Tensor, _ weightDecay: Double) -> Tensor {
+    weightDecay == 0 ? self : self + parameter * weightDecay
+  }
+}

@@ -1,0 +1,150 @@
+import SinterIR
+import SinterOps
+
+/// One step of training as a graph: forward, loss, gradients, optimizer and running statistics. State goes in and comes out; nothing is hidden.
+///
+/// Inputs are those of the model and the target, then `learning_rate` and `step`, then the state; outputs are the loss, the metrics, and, in
+/// the same order and named `NAME.next`, what of the state has changed.
+public struct TrainingStep: Sendable {
+  public var graph: Graph
+  /// What goes from step to step, in the order of ports.
+  public let state: [StateEntry]
+  /// The loss first.
+  public let measures: [String]
+  public let learningRate: Double
+
+  /// Something that a step hands to the next: a parameter, a running statistic, or what an optimizer remembers of a parameter.
+  public struct StateEntry: Sendable {
+    /// The parameter's name; of an optimizer's slot the parameter's and its own: `fc.weight.exp_avg`.
+    public let name: String
+    public let parameter: Parameter
+    /// The slot's own name; nil for the parameter itself.
+    public let slot: String?
+    /// Whether the step gives a new value; frozen parameters stay as they are.
+    public let changes: Bool
+  }
+}
+
+/// Traces a training step of a model with one input and one target.
+///
+///     let step = try trainingStep(net, .f32(100, 1, 28, 28), .i64(100), optimizer: Adam(), loss: crossEntropy,
+///                                 metrics: ["accuracy": accuracy])
+///
+/// - Parameters:
+///   - loss: of the model's result and the target; one number.
+///   - metrics: numbers that are computed beside the loss, without a gradient.
+///   - trainable: which parameters change, by name; the others get no gradient.
+///   - clipNorm: the greatest norm of all gradients together; longer ones are scaled down.
+/// - Throws: all mistakes of the model, each with its layer and line.
+public func trainingStep(
+  _ model: some UnaryLayer, _ input: InputSpec, _ target: InputSpec, optimizer: some Optimizer,
+  loss: (Tensor, Tensor) -> Tensor, metrics: KeyValuePairs<String, (Tensor, Tensor) -> Tensor> = [:],
+  trainable: (String) -> Bool = { _ in true }, clipNorm: Double? = nil, name: String? = nil
+) throws -> TrainingStep {
+  var (input, target) = (input, target)
+  input.name = input.name ?? "input"
+  target.name = target.name ?? "target"
+  return try trainingStep(
+    model, [input, target], optimizer: optimizer, trainable: trainable, clipNorm: clipNorm,
+    name: name ?? Symbol.sanitizedName("\(type(of: model))") + "_step"
+  ) { tensors in
+    let result = model(tensors[0])
+    return (loss(result, tensors[1]), metrics.map { ($0.key, $0.value(result, tensors[1])) })
+  }
+}
+
+/// Traces a training step of any function of tensors. `model` is whatever holds the parameters.
+///
+/// - Parameter body: from the inputs to the loss, one number, and further numbers by name.
+public func trainingStep(
+  _ model: Any, _ inputs: [InputSpec], optimizer: some Optimizer, trainable: (String) -> Bool = { _ in true },
+  clipNorm: Double? = nil, name: String? = nil,
+  _ body: ([Tensor]) -> (loss: Tensor, metrics: [(name: String, value: Tensor)])
+) throws -> TrainingStep {
+  let trace = Trace(
+    name: name ?? Symbol.sanitizedName("\(type(of: model))") + "_step", mode: .train, names: LayerWalk.names(of: model))
+  let tensors = inputs.enumerated().map { position, spec in
+    trace.input(spec.type, named: spec.name ?? "input\(position)")
+  }
+  let context = OptimizerContext(
+    learningRate: trace.input(TensorType(.f32, []), named: "learning_rate"),
+    step: trace.input(TensorType(.f32, []), named: "step"))
+  let (loss, metrics) = body(tensors)
+  if loss.id != nil, loss.shape.reduce(1, *) != 1 {
+    _ = trace.fail("loss", "the loss must be one number, but is \(loss.type); reduce it by mean() or sum()", like: loss)
+  }
+
+  // Parameters in the order of their first use; of an assigned one, what the step started with.
+  let used = trace.parameters
+  let trained = used.filter { $0.parameter.role == .trainable && trainable($0.name) }
+  var changed: [String: Tensor] = [:]
+  for assignment in trace.assignments { changed[assignment.name] = assignment.value }
+  var slots: [TrainingStep.StateEntry] = []
+  var slotInputs: [Tensor] = []
+  var slotResults: [Tensor] = []
+  if trained.isEmpty {
+    _ = trace.fail("trainable", "no parameter of the model is trained", like: loss)
+  }
+  let starts = trained.map { trace.tensor($0.parameter) }
+  var gradients = trace.gradients(of: loss.reshaped(), withRespectTo: starts)
+  if let clipNorm { gradients = clipped(gradients, to: clipNorm) }
+  let shared = optimizer.prepare(context)
+  for ((name, parameter), (start, gradient)) in zip(trained, zip(starts, gradients)) {
+    let remembered = optimizer.slots.map { slot in
+      slots.append(.init(name: "\(name).\(slot)", parameter: parameter, slot: slot, changes: true))
+      return trace.input(start.type, named: "\(name).\(slot)")
+    }
+    slotInputs += remembered
+    let own = OptimizerContext(
+      learningRate: context.learningRate.cast(to: start.element), step: context.step.cast(to: start.element))
+    let update = optimizer.update(
+      start, gradient: gradient, slots: remembered, shared: shared.map { $0.cast(to: start.element) }, own)
+    changed[name] = update.parameter
+    slotResults += update.slots
+  }
+  if !trace.problems.isEmpty { throw DiagnosticError(trace.problems) }
+
+  func output(_ tensor: Tensor, _ name: String) {
+    if let id = tensor.id { trace.builder.output(id, named: name) }
+  }
+  output(loss, "loss")
+  for metric in metrics { output(metric.value, metric.name) }
+  var state: [TrainingStep.StateEntry] = []
+  for (name, parameter) in used {
+    let next = changed[name]
+    state.append(.init(name: name, parameter: parameter, slot: nil, changes: next != nil))
+    if let next { output(next, "\(name).next") }
+  }
+  for (entry, result) in zip(slots, slotResults) {
+    state.append(entry)
+    output(result, "\(entry.name).next")
+  }
+  var graph = trace.builder.graph
+  graph.removeDeadNodes()
+  graph.sortInputs(first: inputs.count + 2, then: state.map(\.name))
+  return TrainingStep(
+    graph: graph, state: state, measures: ["loss"] + metrics.map(\.name), learningRate: optimizer.learningRate)
+}
+
+/// Gradients scaled such that their norm, taken over all together, is at most `norm`: PyTorch's `clip_grad_norm_`.
+private func clipped(_ gradients: [Tensor], to norm: Double) -> [Tensor] {
+  guard let first = gradients.first else { return gradients }
+  let squares = gradients.map { ($0 * $0).sum() }
+  let total = squares.dropFirst().reduce(squares[0], +).sqrt()
+  let factor = (norm / (total + 1e-6)).minimum(first.trace.scalar(1, like: first))
+  return gradients.map { $0 * factor }
+}
+
+extension Tensor {
+  /// One number without axes.
+  fileprivate func reshaped() -> Tensor { rank == 0 ? self : applying(Reshape(), trace.constant(.i64([0], []))) }
+}
+
+extension Graph {
+  /// Puts inputs behind the first few in the order of names.
+  fileprivate mutating func sortInputs(first count: Int, then names: [String]) {
+    let rest = Dictionary(inputs[count...].map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    inputs = inputs[..<count] + names.compactMap { rest[$0] }
+    for index in inputs.indices { values[inputs[index].value].definition = .input(index) }
+  }
+}

@@ -1,0 +1,154 @@
+import SinterCore
+import SinterIR
+
+/// A value of the graph to which gradients are added, with the arithmetic that rules are written in.
+public struct GradientTensor {
+  public let id: ValueID
+  public let tape: GradientTape
+
+  package init(_ id: ValueID, _ tape: GradientTape) {
+    self.id = id
+    self.tape = tape
+  }
+
+  public var type: TensorType {
+    get throws { try tape.builder.type(id) }
+  }
+  public var shape: [Dim] {
+    get throws { try type.shape }
+  }
+  public var rank: Int {
+    get throws { try type.rank }
+  }
+  public var element: ElementType {
+    get throws { try type.element }
+  }
+
+  /// The result of an operator with one result.
+  public func applying(_ op: some Operator, _ others: GradientTensor?...) throws -> GradientTensor {
+    try tape.add(op, [self] + others)[0]
+  }
+
+  /// A number in this value's element type.
+  public func number(_ value: Double) throws -> GradientTensor {
+    tape.constant(try HostTensor(scalar: value, try element))
+  }
+
+  func integers(_ values: [Int]) -> GradientTensor { tape.constant(.i64([values.count], values)) }
+}
+
+// MARK: - Arithmetic
+
+extension GradientTensor {
+  private func binary(_ kind: Binary.Kind, _ other: GradientTensor) throws -> GradientTensor {
+    try applying(Binary(kind), other)
+  }
+
+  public static func + (a: GradientTensor, b: GradientTensor) throws -> GradientTensor { try a.binary(.add, b) }
+  public static func - (a: GradientTensor, b: GradientTensor) throws -> GradientTensor { try a.binary(.subtract, b) }
+  public static func * (a: GradientTensor, b: GradientTensor) throws -> GradientTensor { try a.binary(.multiply, b) }
+  public static func / (a: GradientTensor, b: GradientTensor) throws -> GradientTensor { try a.binary(.divide, b) }
+
+  public static func + (a: GradientTensor, b: Double) throws -> GradientTensor { try a + a.number(b) }
+  public static func + (a: Double, b: GradientTensor) throws -> GradientTensor { try b.number(a) + b }
+  public static func - (a: GradientTensor, b: Double) throws -> GradientTensor { try a - a.number(b) }
+  public static func - (a: Double, b: GradientTensor) throws -> GradientTensor { try b.number(a) - b }
+  public static func * (a: GradientTensor, b: Double) throws -> GradientTensor { try a * a.number(b) }
+  public static func * (a: Double, b: GradientTensor) throws -> GradientTensor { try b.number(a) * b }
+  public static func / (a: GradientTensor, b: Double) throws -> GradientTensor { try a / a.number(b) }
+  public static func / (a: Double, b: GradientTensor) throws -> GradientTensor { try b.number(a) / b }
+  public static prefix func - (a: GradientTensor) throws -> GradientTensor { try a.unary(.negate) }
+
+  public func unary(_ kind: Unary.Kind) throws -> GradientTensor { try applying(Unary(kind)) }
+
+  public func power(_ exponent: GradientTensor) throws -> GradientTensor { try binary(.power, exponent) }
+
+  public func compare(_ kind: Compare.Kind, _ other: GradientTensor) throws -> GradientTensor {
+    try applying(Compare(kind), other)
+  }
+  public func compare(_ kind: Compare.Kind, _ value: Double) throws -> GradientTensor { try compare(kind, number(value)) }
+
+  /// This where a condition holds, zero elsewhere.
+  public func kept(where condition: GradientTensor) throws -> GradientTensor {
+    try condition.applying(Where(), self, number(0))
+  }
+  /// Zero where a condition holds, this elsewhere.
+  public func dropped(where condition: GradientTensor) throws -> GradientTensor {
+    try condition.applying(Where(), number(0), self)
+  }
+
+  public func cast(to element: ElementType) throws -> GradientTensor {
+    try self.element == element ? self : applying(Cast(to: element))
+  }
+}
+
+// MARK: - Shapes
+
+extension GradientTensor {
+  func shapeValue() throws -> GradientTensor { try applying(Shape()) }
+
+  /// These elements in another value's shape, which holds as many.
+  public func reshaped(like other: GradientTensor) throws -> GradientTensor {
+    try shape == other.shape ? self : applying(Reshape(allowZero: true, mayBeEmpty: true), other.shapeValue())
+  }
+
+  /// All elements as one axis.
+  func flat() throws -> GradientTensor { try applying(Reshape(), integers([-1])) }
+
+  public func zeros() throws -> GradientTensor {
+    var op = ConstantOfShape()
+    op.value = try HostTensor(scalar: 0, try element).reshaped([1])
+    return try shapeValue().applying(op)
+  }
+
+  /// Repeated so that it has another value's shape.
+  public func expanded(like other: GradientTensor) throws -> GradientTensor {
+    try shape == other.shape ? self : applying(Expand(), other.shapeValue())
+  }
+
+  public func transposed(_ order: [Int]) throws -> GradientTensor {
+    order == Array(order.indices) ? self : try applying(Transpose(order))
+  }
+
+  /// The last two axes exchanged.
+  public func matrixTransposed() throws -> GradientTensor {
+    let rank = try rank
+    var order = Array(0..<rank)
+    order.swapAt(rank - 1, rank - 2)
+    return try transposed(order)
+  }
+
+  public func unsqueezed(_ axes: [Int]) throws -> GradientTensor {
+    axes.isEmpty ? self : try applying(Unsqueeze(), integers(axes))
+  }
+  public func squeezed(_ axes: [Int]) throws -> GradientTensor {
+    axes.isEmpty ? self : try applying(Squeeze(), integers(axes))
+  }
+
+  public func sum(_ axes: [Int], keepsAxes: Bool = true) throws -> GradientTensor {
+    axes.isEmpty ? self : try applying(Reduce(.sum, keepsAxes: keepsAxes), integers(axes))
+  }
+
+  /// The number of elements, in this value's type.
+  func count() throws -> GradientTensor { try applying(Size()).cast(to: try element) }
+
+  /// Positions 0, 1, … along an axis; i64 of one axis.
+  func positions(along axis: Int) throws -> GradientTensor {
+    let size = try shapeValue().applying(Gather(axis: 0), tape.constant(.i64([], [axis])))
+    return try tape.constant(.i64([], [0])).applying(Range(), size, tape.constant(.i64([], [1])))
+  }
+
+  /// The sum of all that broadcasting has made of each element of a value of another shape: what the gradient of a broadcast operand is.
+  public func summed(to other: GradientTensor) throws -> GradientTensor {
+    let (from, to) = (try shape, try other.shape)
+    if from == to { return self }
+    guard from.count >= to.count else { return try applying(SumTo(), other) }
+    let leading = from.count - to.count
+    var axes = Array(0..<leading)
+    for axis in to.indices where to[axis] != from[leading + axis] {
+      guard to[axis] == 1 else { return try applying(SumTo(), other) }
+      axes.append(leading + axis)
+    }
+    return try sum(axes).reshaped(like: other)
+  }
+}
