@@ -31,6 +31,7 @@ public struct ReverseSequence: Primitive {
       )
     }
     try obligations.equal(lengths.shape[0], x.shape[batch], "number of lengths and size of axis \(batch) of \(x)")
+    if x.isNeverEmpty { try inputs.requireKnown(1, "length", below: x.shape[time] + 1) }
     return [Fact(.tensor(x))]
   }
 
