@@ -92,7 +92,8 @@ struct FormSymbolicTests {
     try each({ (four($0) - $1).modulo(four($0)) }, { ((4 - $0) % 4 + 4) % 4 })
     try each({ $0.constant(-1, .i64).modulo($1) }, { $0 == 0 ? 0 : $0 - 1 })
     try each({ $0.select($1 < four($0), $1 * 2, four($0)) }, { $0 < 4 ? $0 * 2 : 4 })
-    try each({ $0.select(($1 >= four($0)) && !($1 .== $0.constant(6, .i64)), $1, four($0)) }, { $0 >= 4 && $0 != 6 ? $0 : 4 })
+    try each(
+      { $0.select(($1 >= four($0)) && !($1 .== $0.constant(6, .i64)), $1, four($0)) }, { $0 >= 4 && $0 != 6 ? $0 : 4 })
   }
 
   @Test func productsAndConcatenations() throws {

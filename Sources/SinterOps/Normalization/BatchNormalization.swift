@@ -56,7 +56,8 @@ public struct BatchNormalization: Primitive {
           throw DiagnosticError(
             .user, "batchnorm.places", "input \(index) must have the axes of \(x) but the first, but is \(type)")
         }
-        _ = try obligations.equal(Array(x.shape.dropFirst()), type.shape, "sizes of \(x) and of input \(index), \(type)")
+        _ = try obligations.equal(
+          Array(x.shape.dropFirst()), type.shape, "sizes of \(x) and of input \(index), \(type)")
       }
     }
     let epsilon = try builder.scalar(node.float("epsilon") ?? 1e-5, x.element)

@@ -50,7 +50,7 @@ public struct ReverseSequence: Primitive {
       }
       lowering.define(
         lowering.freshSize(), as: right,
-        "a length is negative or more than the time axis is long, so that what is reversed")
+        failing: "ReverseSequence: a length is negative or greater than the size of the time axis")
     }
     return [
       try lowering.element(x.shape) { builder, index in

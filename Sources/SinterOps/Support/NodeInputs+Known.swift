@@ -25,11 +25,13 @@ extension NodeInputs {
     if let contents = contents(index), !contents.contains(where: \.isFromData) {
       let list = contents.map(\.description).joined(separator: ", ")
       return DiagnosticError(
-        .limit, "operator.dynamic", "\(name) (input \(index)) \(need), but is [\(list)], which sizes of the inputs decide", hint: bind)
+        .limit, "operator.dynamic",
+        "\(name) (input \(index)) \(need), but is [\(list)], which sizes of the inputs decide", hint: bind)
     }
     if index < facts.count, let fact = facts[index], fact.followsFromSizes {
       return DiagnosticError(
-        .limit, "operator.dynamic", "\(name) (input \(index)) \(need), but follows from sizes that are open", hint: bind)
+        .limit, "operator.dynamic", "\(name) (input \(index)) \(need), but follows from sizes that are open", hint: bind
+      )
     }
     return DiagnosticError(
       .limit, "operator.dynamic", "\(name) (input \(index)) \(need), but is computed at run time",
