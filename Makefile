@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python test-onnx demo bench promises bench-runtime conformance sizes quantized ml fuzz fuzz-sizes format onnx-proto clean
+.PHONY: help setup build test test-python test-onnx demo bench promises bench-runtime conformance sizes quantized ml versions fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -35,6 +35,8 @@ test-onnx: setup .venv/stamp ## the official ONNX suite against the list of what
 	$(PYTHON) Tests/Conformance/conformance.py --sinter .build/debug/sinter --jobs $(JOBS) --baseline Tests/Conformance/passing.txt
 	$(PYTHON) Tests/Conformance/quantized.py --sinter .build/debug/sinter
 	$(PYTHON) Tests/Conformance/classical.py --sinter .build/debug/sinter
+	$(PYTHON) Tests/Conformance/differences.py --sinter .build/debug/sinter
+	$(PYTHON) Tests/Conformance/versions.py --sinter .build/debug/sinter --jobs $(JOBS)
 
 demo: setup ## a digit classifier from Swift to a C library, an ONNX file and drawings
 	models/digits/demo.sh
@@ -65,6 +67,9 @@ quantized: build .venv/stamp ## files of ONNX Runtime's quantizers and optimizer
 
 ml: build .venv/stamp ## models of scikit-learn, LightGBM and XGBoost beside ONNX Runtime: make ml ONLY=Forest
 	$(PYTHON) Tests/Conformance/classical.py --sinter .build/release/sinter $(ONLY)
+
+versions: build .venv/stamp ## every version of every operator beside ONNX Runtime and the reference: make versions ONLY="Pad Resize"
+	$(PYTHON) Tests/Conformance/versions.py --sinter .build/release/sinter --jobs $(JOBS) $(ONLY)
 
 fuzz-sizes: setup ## random graphs at random sizes, for an hour: make fuzz-sizes SECONDS=60, or CASES=500, or SEED=7
 	$(if $(CASES),SINTER_FUZZ=$(CASES),SINTER_FUZZ_SECONDS=$(or $(SECONDS),3600)) $(if $(SEED),SINTER_FUZZ_SEED=$(SEED)) \

@@ -15,7 +15,7 @@ public struct Symbol: Hashable, Comparable, Sendable {
   package var isIndex: Bool { name.utf8.first == UInt8(ascii: "#") }
 }
 
-/// A size: an integer polynomial over symbols and over quotients, remainders, minima and maxima of sizes.
+/// A size: an integer polynomial over symbols and over quotients, remainders, minima and maxima of sizes, and sizes times numbers of 32 bits.
 ///
 /// The form is canonical: like terms are gathered, terms and factors are sorted, and whatever can be computed is. Sizes that
 /// are equal by the rules of arithmetic that this type knows compare equal; two that compare unequal may still be equal at

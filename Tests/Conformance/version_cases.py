@@ -144,3 +144,66 @@ CASES["PRelu", 1] = [Case([A, ROW], {"consumed_inputs": [0, 0]}, [np.where(A < 0
 CASES["PRelu", 6] = [Case([A, ROW], {}, [np.where(A < 0, A * MIDDLE, A)], "channels")]
 CASES["LpPool", 1] = [Case([np.abs(IMAGE)], {"kernel_shape": [2, 1], "p": 3.0}, [((np.abs(IMAGE) ** 3).sum(2, keepdims=True) ** (1 / 3)).astype(np.float32)])]
 CASES["GlobalLpPool", 1] = [Case([np.abs(IMAGE)], {"p": 3.0}, [((np.abs(IMAGE) ** 3).sum((2, 3), keepdims=True) ** (1 / 3)).astype(np.float32)])]
+CASES["GlobalLpPool", 2] = [Case([np.abs(IMAGE)], {"p": 3}, [((np.abs(IMAGE) ** 3).sum((2, 3), keepdims=True) ** (1 / 3)).astype(np.float32)])]
+CASES["GlobalLpPool", 22] = CASES["GlobalLpPool", 2]
+FOUR = ramp(2, 4, 3)
+
+
+def groups(scale, bias):
+    """Two groups of two channels; scale and bias already one a channel."""
+    rows = FOUR.reshape(2, 2, 6).astype(np.float64)
+    rows = (rows - rows.mean(2, keepdims=True)) / np.sqrt(rows.var(2, keepdims=True) + 1e-5)
+    return (rows.reshape(2, 4, 3) * scale.reshape(1, 4, 1) + bias.reshape(1, 4, 1)).astype(np.float32)
+
+
+PAIR, CHANNELS = np.array([1, 3], np.float32), np.array([1, 2, 3, 4], np.float32)
+CASES["GroupNormalization", 18] = [Case([FOUR, PAIR, PAIR + 1], {"num_groups": 2}, [groups(PAIR.repeat(2), PAIR.repeat(2) + 1)])]
+CASES["GroupNormalization", 21] = [Case([FOUR, CHANNELS, CHANNELS + 1], {"num_groups": 2}, [groups(CHANNELS, CHANNELS + 1)])]
+CASES["MeanVarianceNormalization", 13] = [
+    Case([IMAGE], {"axes": [0, 2, 3]}, [((IMAGE - IMAGE.mean((0, 2, 3), keepdims=True)) / (IMAGE.std((0, 2, 3), keepdims=True) + 1e-9)).astype(np.float32)])]
+CASES["MeanVarianceNormalization", 9] = CASES["MeanVarianceNormalization", 13]
+CASES["Resize", 11] = [Case([IMAGE, np.zeros(0, np.float32), UP], {}, [IMAGE.repeat(2, 2).repeat(3, 3)], constants=("x1", "x2"))]
+REGIONS = np.array([[0, 1, 4, 5], [2, 0, 5, 3], [1, 1, 1.5, 1.5]], np.float32)
+for since in (10, 16, 22):
+    CASES["RoiAlign", since] = [
+        Case([ramp(2, 2, 6, 6), REGIONS, np.array([1, 0, 1])], {"output_height": 2, "output_width": 3, "mode": mode}, None, mode) for mode in ("avg", "max")]
+
+
+def summing_loop():
+    """A body that adds 1.5 to its carried value and gives it out."""
+    from onnx import TensorProto, helper
+
+    info = helper.make_tensor_value_info
+    add = helper.make_node("Add", ["c", "step"], ["next"])
+    step = helper.make_node("Constant", [], ["step"], value=helper.make_tensor("s", TensorProto.FLOAT, [2], [1.5, 1.5]))
+    same, out = helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Identity", ["next"], ["row"])
+    return helper.make_graph(
+        [step, add, same, out], "body", [info("i", TensorProto.INT64, []), info("go", TensorProto.BOOL, []), info("c", TensorProto.FLOAT, [2])],
+        [info("on", TensorProto.BOOL, []), info("next", TensorProto.FLOAT, [2]), info("row", TensorProto.FLOAT, [2])])
+
+
+START = np.array([1, -2], np.float32)
+for since in (1, 11, 13, 16, 19, 21, 23, 24, 25):
+    if since == 1:
+        continue  # Add needs broadcast there, and Identity has no truth values
+    CASES["Loop", since] = [
+        Case([np.int64(3), np.bool_(True), START], {"body": summing_loop()}, [START + 4.5, np.stack([START + 1.5 * k for k in (1, 2, 3)])],
+             constants=("x0", "x1"), outputs=2, result=1)]
+
+SEQUENCES = "a sequence or an optional value at the border of a library, which libraries lack"
+ELSEWHERE = "classical.py tries it, with the attributes that converters write"
+UNTRIED |= {f"{name}-{since}": "draws random numbers" for name, versions in {
+    "Bernoulli": (15, 22), "Multinomial": (7, 22), "RandomNormal": (1, 22), "RandomNormalLike": (1, 22), "RandomUniform": (1, 22),
+    "RandomUniformLike": (1, 22)}.items() for since in versions}
+UNTRIED |= {f"{name}-{since}": SEQUENCES for name, versions in {
+    "ConcatFromSequence": (11,), "Optional": (15, 28), "SequenceAt": (11,), "SequenceConstruct": (11,), "SequenceEmpty": (11,), "SequenceErase": (11,),
+    "SequenceInsert": (11,), "SequenceLength": (11,), "SequenceMap": (17,), "SplitToSequence": (11, 24)}.items() for since in versions}
+UNTRIED |= {f"{name}-{since}": "text, which libraries lack" for name, since in (
+    ("RegexFullMatch", 20), ("StringConcat", 20), ("StringNormalizer", 10), ("StringSplit", 20))}
+UNTRIED |= {f"MaxRoiPool-{since}": "not an operator of Sinter" for since in (1, 22)}
+UNTRIED |= {"Loop-1": "its bodies need broadcasting by attributes and no other operator of that opset for truth values"}
+UNTRIED |= {f"ai.onnx.ml.{name}-{since}": ELSEWHERE for name, versions in {
+    "CategoryMapper": (1,), "FeatureVectorizer": (1,), "Imputer": (1,), "LabelEncoder": (1, 2, 4), "LinearClassifier": (1,), "LinearRegressor": (1,),
+    "Normalizer": (1,), "OneHotEncoder": (1,), "SVMClassifier": (1,), "SVMRegressor": (1,), "Scaler": (1,), "TreeEnsembleClassifier": (1, 3, 5),
+    "TreeEnsembleRegressor": (1, 3, 5), "ZipMap": (1,)}.items() for since in versions}
+UNTRIED |= {f"ai.onnx.ml.{name}-1": "maps, which libraries lack" for name in ("CastMap", "DictVectorizer")}

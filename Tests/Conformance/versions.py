@@ -31,7 +31,7 @@ from sizes import Died, Refused, answers, compile_library, library_runner, onnxr
 from version_cases import CASES, RENAMED, UNTRIED
 
 DOMAINS = ("", "ai.onnx.ml")
-UNKNOWN = "is not supported, used"
+UNKNOWN = "is not known, used"
 
 
 def schemas():

@@ -31,6 +31,21 @@ struct NarrowFloatTests {
     }
   }
 
+  /// A type's own infinity is stored as it is, where a conversion to the type saturates.
+  @Test func infinitiesOfATypeAreStored() {
+    #expect(HostTensor(.f8e5m2, [3], doubles: [.infinity, -.infinity, 1e9]).doubles == [.infinity, -.infinity, 57344])
+    #expect(HostTensor(.f8e4m3fn, [1], doubles: [.infinity]).doubles == [448])
+    #expect(NarrowFloat.code(of: -Float.infinity, as: .f8e5m2) == 0xfc)
+  }
+
+  /// Powers of two have no sign.
+  @Test func negativeNumbersAreNoPowersOfTwo() {
+    for value in [-2, -Float.leastNonzeroMagnitude, -Float.infinity] {
+      #expect(NarrowFloat.encode(value, as: .f8e8m0) == 0xff)
+    }
+    #expect(NarrowFloat.encode(-0.0, as: .f8e8m0) == 0)
+  }
+
   @Test(arguments: [
     (ElementType.f8e4m3fn, Float(448)), (.f8e4m3fnuz, 240), (.f8e5m2, 57344), (.f8e5m2fnuz, 57344), (.f4e2m1, 6),
     (.f16, .infinity), (.bf16, .infinity),

@@ -30,7 +30,8 @@ struct FormSymbolicTests {
     #expect(result == ["batch", "y", 7])
   }
 
-  @Test func undecidableIsUnknown() throws {
+  /// What a size decides is a size as well.
+  @Test func choicesBySizesAreSizes() throws {
     let one: (inout Lowering, [Operand]) throws -> Operand = { l, v in
       try l.element([1]) { b, i in
         let size = b.load(v[0].id, i)
@@ -38,7 +39,8 @@ struct FormSymbolicTests {
       }
     }
     let type = TensorType(.i64, [1])
-    #expect(try run([(type, .sizes(["s"]))], one) == nil)
+    let open = try #require(try run([(type, .sizes(["s"]))], one)?.first)
+    for size in 0...4 { #expect(open.evaluated { _ in size } == (size == 1 ? 5 : size)) }
     #expect(try run([(type, .sizes(["s"]))], ranges: [Symbol("s"): 2...9], one) == ["s"])
     #expect(try run([(type, .unknown)], one) == nil)
   }
@@ -52,6 +54,46 @@ struct FormSymbolicTests {
       }
     }
     #expect(result == [Dim("h") / 2])
+  }
+
+  /// Factors that are no simple fractions: the product is rounded to 32 bits before it is rounded down.
+  @Test func sizesThroughProductsOfFloats() throws {
+    for (function, sign) in [(UnaryFunction.floor, 1), (.ceil, -1), (.truncate, 1)] {
+      let result = try run([
+        (TensorType(.i64, [1]), .sizes(["h"])), (TensorType(.f32, [1]), .tensor(.f32([1], [9 / 7]))),
+      ]) { l, v in
+        try l.element([1]) { b, i in
+          (b.load(v[0].id, i).cast(to: .f32) * b.load(v[1].id, i)).unary(function).cast(to: .i64)
+        }
+      }
+      #expect(result == [Dim.scaled(Dim("h") * Dim(sign), by: 9 / 7) * Dim(sign)])
+    }
+    // What is not rounded is no size.
+    let open = try run([
+      (TensorType(.i64, [1]), .sizes(["h"])), (TensorType(.f32, [1]), .tensor(.f32([1], [9 / 7]))),
+    ]) { l, v in
+      try l.element([1]) { b, i in b.load(v[0].id, i).cast(to: .f32) * b.load(v[1].id, i) }
+    }
+    #expect(open == nil)
+  }
+
+  @Test func truthsMagnitudesAndShiftsAreSizes() throws {
+    func each(_ build: @escaping (BodyBuilder, Expr) -> Expr, _ expected: (Int) -> Int) throws {
+      let result = try run([(TensorType(.i64, [1]), .sizes(["s"]))]) { l, v in
+        try l.element([1]) { b, i in build(b, b.load(v[0].id, i)) }
+      }
+      let size = try #require(result?.first)
+      for number in 0...9 { #expect(size.evaluated { _ in number } == expected(number), "\(size) at \(number)") }
+    }
+    func four(_ b: BodyBuilder) -> Expr { b.constant(4, .i64) }
+    try each({ ($1 - four($0)).unary(.abs) }, { abs($0 - 4) })
+    try each({ $1.applying(.shiftRight, $0.constant(2, .i64)) }, { $0 >> 2 })
+    try each({ $1.applying(.shiftLeft, $0.constant(2, .i64)) }, { $0 << 2 })
+    try each({ (four($0) - $1).modulo(four($0)) }, { ((4 - $0) % 4 + 4) % 4 })
+    try each({ $0.constant(-1, .i64).modulo($1) }, { $0 == 0 ? 0 : $0 - 1 })
+    try each({ $0.select($1 < four($0), $1 * 2, four($0)) }, { $0 < 4 ? $0 * 2 : 4 })
+    try each(
+      { $0.select(($1 >= four($0)) && !($1 .== $0.constant(6, .i64)), $1, four($0)) }, { $0 >= 4 && $0 != 6 ? $0 : 4 })
   }
 
   @Test func productsAndConcatenations() throws {

@@ -73,6 +73,21 @@ struct ImportTests {
     #expect(op.alpha == 2 && op.mode == "max")
   }
 
+  /// Sizes are numbers before a node is read, so that Squeeze knows which axes go.
+  @Test func boundSizesDecideWhatDependsOnThem() throws {
+    let node = Node("Squeeze", name: "s", inputs: ["x"], outputs: ["y"])
+    var importer = OnnxImporter(operators: .standard)
+    #expect(throws: DiagnosticError.self) { try importer.graph(of: Self.file([node], opset: 12)) }
+    for (size, shape) in [(1, "f32[2]"), (3, "f32[3, 2]")] {
+      importer.sizes = [Symbol("batch"): size]
+      let graph = try importer.graph(of: Self.file([node], opset: 12))
+      #expect("\(graph.type(of: graph.outputs[0].value))" == shape)
+    }
+    importer.sizes = [Symbol("height"): 1]
+    let error = #expect(throws: DiagnosticError.self) { try importer.graph(of: Self.file([node], opset: 12)) }
+    #expect(error?.diagnostics.contains { $0.id == "bind.symbol" } ?? false)
+  }
+
   @Test func constantsAndDefaultsOfInputs() throws {
     let nodes = [
       Node("Constant", inputs: [], outputs: ["c"], attributes: [.init("value_floats", .floats([1, 2]))]),

@@ -40,7 +40,8 @@ struct IndexSimplifier {
       if isNonNegative(x - y) { return x }
       return Dim.max(x, y)
     case .joint(let a, let b): return Dim.joint(simplified(a), simplified(b))
-    case .scaled(let a, let b): return b.value.flatMap { Dim.factor($0) }.map { Dim.scaled(simplified(a), by: $0) } ?? .overflow
+    case .scaled(let a, let b):
+      return b.value.flatMap { Dim.factor($0) }.map { Dim.scaled(simplified(a), by: $0) } ?? .overflow
     case .product(let a, let b): return simplified(a) * simplified(b)
     case .place(let a, let b):
       let (x, size) = (simplified(a), simplified(b))

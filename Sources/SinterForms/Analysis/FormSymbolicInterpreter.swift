@@ -258,7 +258,8 @@ package struct FormSymbolicInterpreter {
     case .and, .minimum, .multiply: return .size(Dim.min(p, q))
     case .or, .maximum, .add: return .size(Dim.max(p, q))
     case .xor: return .size(Dim.max(p - q, q - p))
-    case .subtract, .divide, .floorDivide, .modulo, .remainder, .power, .shiftLeft, .shiftRight, .arcTangent2: return nil
+    case .subtract, .divide, .floorDivide, .modulo, .remainder, .power, .shiftLeft, .shiftRight, .arcTangent2:
+      return nil
     }
   }
 

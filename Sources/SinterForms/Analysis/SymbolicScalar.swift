@@ -228,7 +228,8 @@ struct SymbolicArithmetic {
 
   /// One of two, as a truth says that only sizes decide. Nil where the one that does not count might have no value, or what comes out is long.
   func select(_ truth: Dim, _ a: SymbolicScalar, _ b: SymbolicScalar) -> SymbolicScalar? {
-    guard case .size(let x, let p) = a, case .size(let y, let q) = b, p == q, !x.mayHaveNoValue, !y.mayHaveNoValue else {
+    guard case .size(let x, let p) = a, case .size(let y, let q) = b, p == q, !x.mayHaveNoValue, !y.mayHaveNoValue
+    else {
       return nil
     }
     let chosen = truth * (x - y) + y

@@ -50,9 +50,11 @@ public struct Lowering {
 
   public mutating func setRange(_ range: ClosedRange<Int>, of symbol: Symbol) { program.ranges[symbol] = range }
 
-  /// A new run-time error and its number; %0 and %1 in the text stand for the offending value and the bound.
+  /// A new run-time error and its number; %0 and %1 in the text stand for the offending value and the bound, %2 for the value less the bound where
+  /// it is negative: a place that was counted from the end, as it was given. The text is followed by where it comes from.
   public mutating func error(_ text: String) -> Int {
-    program.errors.append(text)
+    let place = origin.filter { !$0.isEmpty }.joined(separator: ", ")
+    program.errors.append(place.isEmpty ? text : "\(text) (\(place.filter { $0 != "%" }))")
     return program.errors.count - 1
   }
 

@@ -177,6 +177,7 @@ extension Fact {
   func substituting(_ replacement: (Symbol) -> Dim?) -> Fact {
     var fact = Fact(
       type.mapDims { $0.substituting(replacement) }, contents: contents?.map { $0.substituting(replacement) })
+    fact.followsFromSizes = followsFromSizes
     fact.scalars = scalars?.map { $0.substituting(replacement) }
     return fact
   }

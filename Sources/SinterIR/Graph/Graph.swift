@@ -166,6 +166,8 @@ public struct Fact: Hashable, Sendable {
   public var contents: [Dim]?
   /// The elements of a small tensor of floats that shapes determine but that are not whole: a size times a scale, before it is rounded.
   package var scalars: [SymbolicScalar]?
+  /// Whether the elements follow from sizes and constants alone, though no expression says how.
+  package var followsFromSizes = false
 
   public init(_ type: ValueType, contents: [Dim]? = nil) {
     self.type = type

@@ -10,6 +10,9 @@ extension Operator {
     var facts = try infer(inputs, requiring: &obligations)
     for (result, fact) in facts.enumerated() { try fact.checkExtent(result) }
     let count = Swift.min(facts.count, inputs.outputCount)
+    if isDeterministic && inputs.followFromSizes {
+      for index in facts.indices where facts[index].contents == nil { facts[index].followsFromSizes = true }
+    }
     let open = facts.indices.prefix(count).filter { facts[$0].canHaveContents && facts[$0].contents == nil }
     guard !open.isEmpty, isDeterministic, inputs.bodies.isEmpty, inputs.areAllKnown,
       let contents = try? contents(of: inputs, outputs: Array(facts.prefix(count)))
@@ -55,6 +58,19 @@ extension Operator {
 }
 
 extension NodeInputs {
+  /// Whether the elements of all inputs follow from sizes and constants, those of one from sizes.
+  fileprivate var followFromSizes: Bool {
+    var found = false
+    for (index, fact) in facts.enumerated() {
+      guard let fact, constant(index) == nil else { continue }
+      guard fact.contents != nil || fact.scalars != nil || fact.followsFromSizes, fact.dataSymbols.isEmpty else {
+        return false
+      }
+      found = true
+    }
+    return found && bodies.isEmpty
+  }
+
   /// Whether the elements of all inputs are known, and not all because they are constants of other types than integers: those are for
   /// constant folding.
   fileprivate var areAllKnown: Bool {

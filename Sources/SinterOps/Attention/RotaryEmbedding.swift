@@ -71,6 +71,7 @@ public struct RotaryEmbedding: Primitive {
       }
       _ = try obligations.equal(
         positions.shape, places, "sizes of positions \(positions) and of batch and sequence of \(x)")
+      if x.isNeverEmpty { try inputs.requireKnown(3, "position", below: shape[0]) }
     } else {
       _ = try obligations.equal(shape, places, "sizes of cosines \(cosines) and of batch and sequence of \(x)")
     }

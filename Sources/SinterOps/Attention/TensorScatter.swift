@@ -40,17 +40,33 @@ public struct TensorScatter: Primitive {
     if inputs.has(2) {
       _ = try inputs.indices(2)
       try obligations.matchChannels(inputs, 2, cache.shape[0], "examples")
+      if cache.isNeverEmpty {
+        try inputs.requireKnown(2, "place", below: limit(cache, update, axis))
+      }
     }
     return [Fact(.tensor(cache))]
   }
+
+  /// The first place at which an update may not begin.
+  private func limit(_ cache: TensorType, _ update: TensorType, _ axis: Int) -> Dim {
+    mode == .circular ? Dim(Self.greatestPlace) : cache.shape[axis] - update.shape[axis] + 1
+  }
+
+  /// Places of a cache without end, less an index, are counted in 64 bits.
+  private static let greatestPlace = 1 << 62
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (cache, update) = (try node.input(0), try node.input(1))
     let places = node.has(2) ? try node.input(2) : nil
     let axis = try normalizedAxis(axis, rank: cache.rank)
+    let outside = lowering.error("TensorScatter: place %0 leaves no room for the update: it must be less than %1")
+    let limit = limit(cache.type, update.type, axis)
     return [
       try lowering.element(cache.shape) { builder, index in
-        let start = places.map { builder.load($0.id, [index[0]]).cast(to: .i64) } ?? builder.constant(0, .i64)
+        let start =
+          places.map {
+            builder.load($0.id, [index[0]]).cast(to: .i64).checked(below: builder.size(limit), error: outside)
+          } ?? builder.constant(0, .i64)
         var place = index[axis] - start
         if mode == .circular { place = place.modulo(builder.size(cache.shape[axis])) }
         let isNew = place >= builder.constant(0, .i64) && place < builder.size(update.shape[axis])

@@ -25,7 +25,9 @@ public struct ConvTranspose: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(ConvTranspose.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { channelsLast ? nil : OnnxForm(of: withExplicitPads(inputs)) }
+  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+    channelsLast ? nil : OnnxForm(of: withExplicitPads(inputs))
+  }
 
   /// The same with pads in place of `auto_pad`, of which readers disagree how it and `output_padding` go together.
   private func withExplicitPads(_ inputs: NodeInputs) -> ConvTranspose {

@@ -27,19 +27,21 @@ public struct Cast: Primitive, Elementwise {
   public static var onnx: [OnnxRule] {
     [
       .direct(Cast.self, since: 6).keepingShape,
-      .direct(Cast.self, since: 1) { op, node in
+      OnnxRule(Cast.name) { node, builder in
         // The first version names the type in capitals.
         let names: [String: ElementType] = [
           "FLOAT": .f32, "DOUBLE": .f64, "FLOAT16": .f16, "INT8": .i8, "INT16": .i16, "INT32": .i32, "INT64": .i64,
           "UINT8": .u8, "UINT16": .u16, "UINT32": .u32, "UINT64": .u64, "BOOL": .bool, "STRING": .string,
         ]
+        var named = node
         if let name = node.string("to") {
           guard let type = names[name.uppercased()] else {
             throw DiagnosticError(.user, "onnx.attribute", "attribute to must be an element type, but is \"\(name)\"")
           }
-          op.to = type
+          named.attributes["to"] = .elementType(type)
         }
-      },
+        return try OnnxRule.direct(Cast.self).build(named, &builder)
+      }.keepingShape,
     ]
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {

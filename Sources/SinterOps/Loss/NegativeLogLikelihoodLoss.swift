@@ -34,6 +34,7 @@ public struct NegativeLogLikelihoodLoss: Primitive {
     let samples = try obligations.equal(
       [x.shape[0]] + x.shape[2...], target.shape, "sizes of the samples of \(x) and of the targets \(target)")
     if inputs.has(2) { try obligations.matchChannels(inputs, 2, x.shape[1], "classes") }
+    try inputs.requireKnown(1, "target", below: x.shape[1], ignoring: ignoreIndex)
     return [Fact(x.element, reduction == .none ? samples : [])]
   }
 

@@ -27,10 +27,8 @@ public struct BatchNormalization: Primitive {
     [
       .direct(BatchNormalization.self, since: 14),
       OnnxRule(name, since: 7) { node, builder in
-        // Versions 7 and 9 have further results for training only, and `spatial`, which must be 1.
-        if node.int("spatial") == 0 {
-          throw DiagnosticError(.limit, "batchnorm.spatial", "spatial = 0 is not supported")
-        }
+        // Versions 7 and 9 have further results for training only.
+        if node.int("spatial") == 0 { return [try everyPlace(node, &builder)] }
         var op = BatchNormalization()
         op.epsilon = node.float("epsilon") ?? 1e-5
         return try builder.add(op, node.inputs, outputs: 1)
@@ -39,11 +37,37 @@ public struct BatchNormalization: Primitive {
         guard node.int("is_test") == 1 || node.outputCount == 1 else {
           throw DiagnosticError(.limit, "batchnorm.training", "training mode needs opset 14 or later")
         }
+        if node.int("spatial") == 0 { return [try everyPlace(node, &builder)] }
         var op = BatchNormalization()
         op.epsilon = node.float("epsilon") ?? 1e-5
         return try builder.add(op, node.inputs, outputs: 1)
       },
     ]
+  }
+
+  /// Before opset 9 there may be statistics of each place of an example: `spatial = 0`.
+  private static func everyPlace(_ node: OnnxNode, _ builder: inout GraphBuilder) throws -> ValueID {
+    let inputs = builder.inputs(node.inputs, outputs: 1)
+    let x = try inputs.tensor(0)
+    try builder.require(by: name) { obligations in
+      for index in 1..<5 {
+        let type = try inputs.tensor(index)
+        guard type.rank == x.rank - 1 else {
+          throw DiagnosticError(
+            .user, "batchnorm.places", "input \(index) must have the axes of \(x) but the first, but is \(type)")
+        }
+        _ = try obligations.equal(
+          Array(x.shape.dropFirst()), type.shape, "sizes of \(x) and of input \(index), \(type)")
+      }
+    }
+    let epsilon = try builder.scalar(node.float("epsilon") ?? 1e-5, x.element)
+    func binary(_ function: Binary.Kind, _ a: ValueID?, _ b: ValueID?) throws -> ValueID {
+      try builder.add1(Binary(function), [a, b])
+    }
+    let deviation = try builder.add1(Unary(.sqrt), [try binary(.add, node.input(4), epsilon)])
+    let factor = try binary(.divide, node.input(1), deviation)
+    let scaled = try binary(.multiply, try binary(.subtract, node.input(0), node.input(3)), factor)
+    return try binary(.add, scaled, node.input(2))
   }
 
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { channelsLast ? nil : OnnxForm(of: self, since: 15) }

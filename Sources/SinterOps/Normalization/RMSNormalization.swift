@@ -2,7 +2,7 @@ import SinterCore
 import SinterForms
 import SinterIR
 
-/// Each row, which is all axes from `axis` on, divided by the root of its mean square, then times a scale.
+/// Each row, which is all axes from `axis` on, divided by the root of its mean square, then times a scale, whose type the result has.
 public struct RMSNormalization: Primitive {
   public static let name = "RMSNormalization"
   public static let summary = "Divides rows by the root of their mean square, with a scale."
@@ -25,20 +25,25 @@ public struct RMSNormalization: Primitive {
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
     try RowNormalization.requireElements(x, from: try normalizedAxis(axis, rank: x.rank), &obligations)
-    try obligations.broadcast(try inputs.tensor(1).shape, to: x.shape)
-    return [Fact(.tensor(x))]
+    let scale = try inputs.tensor(1)
+    try requireElement(scale) { $0.isFloat }
+    try obligations.broadcast(scale.shape, to: x.shape)
+    return [Fact(scale.element, x.shape)]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (x, scale) = (try node.input(0), try node.input(1))
     let axis = try normalizedAxis(axis, rank: x.rank)
-    let compute = x.element == .f64 ? ElementType.f64 : .f32
+    let compute = x.element == .f64 || scale.element == .f64 ? ElementType.f64 : .f32
     let row = RowNormalization(x: x, rows: Array(x.shape[..<axis]), inner: Array(x.shape[axis...]), compute: compute)
     let inverse = try row.inverseDeviation(&lowering, mean: nil, epsilon: epsilon)
     let result = try lowering.element(x.shape) { builder, index in
       let factor = builder.load(scale.id, Broadcast.index(builder, index, of: x.shape, into: scale.shape))
       let value = builder.load(x.id, index).cast(to: compute) * builder.load(inverse.id, Array(index[..<axis]))
-      return (value * factor.cast(to: compute)).cast(to: x.element)
+      // By definition what is scaled has the type of x again, which shows where the scale's is another.
+      let isRounded = x.element != scale.element && x.element.bits == 16
+      let normalized = isRounded ? value.rounded(to: x.element).cast(to: compute) : value
+      return (normalized * factor.cast(to: compute)).cast(to: scale.element)
     }
     return [result]
   }

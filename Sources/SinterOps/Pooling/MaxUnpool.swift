@@ -51,6 +51,7 @@ public struct MaxUnpool: Primitive {
     let shape = try obligations.equal(x.shape, places.shape, "sizes of the input \(x) and of its places \(places)")
     counted.replaceSubrange(..<2, with: shape[..<2])
     for axis in 2..<x.rank { try obligations.atLeast(counted[axis], 1, "size of axis \(axis) that the window gives") }
+    try inputs.requireKnown(1, "place", below: counted.reduce(1, *))
     guard inputs.has(2) else { return [Fact(x.element, counted)] }
     var result = try inputs.knownSizes(2, "output_shape")
     guard result.count == x.rank else {

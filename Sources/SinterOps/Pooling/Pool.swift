@@ -230,7 +230,8 @@ extension OnnxNode {
     guard let given = float("p") else { return self }
     guard given >= 1, given <= Double(Int32.max), given == given.rounded() else {
       throw DiagnosticError(
-        .limit, "pool.norm", "p must be a whole number from 1 on, but is \(given)", hint: "export with opset 2 or later")
+        .limit, "pool.norm", "p must be a whole number from 1 on, but is \(given)", hint: "export with opset 2 or later"
+      )
     }
     var node = self
     node.attributes["p"] = .int(Int(given))

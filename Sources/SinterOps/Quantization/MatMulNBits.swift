@@ -81,6 +81,7 @@ public struct MatMulNBits: Primitive {
         throw DiagnosticError(.user, "matmul.groups", "g_idx must be i32[K], but is \(groups)")
       }
       try obligations.atLeast(groups.shape[0], Dim(inner), "number of entries of g_idx \(groups)")
+      try inputs.requireKnown(4, "block", below: Dim((inner + blockSize - 1) / blockSize))
     }
     if inputs.has(5) {
       let bias = try inputs.tensor(5)

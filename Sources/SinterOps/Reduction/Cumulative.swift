@@ -55,7 +55,7 @@ public struct Cumulative: Primitive {
       return [try scan(x, try normalizedAxis(known, rank: x.rank), &lowering)]
     }
     // An axis that is known only at run time: along each, and the right one picked.
-    let error = lowering.error("\(kind.onnxName): the input has %1 axes, so that there is no axis %0")
+    let error = lowering.error("\(kind.onnxName): the input has %1 axes, so that there is no axis %2")
     let scans = try (0..<x.rank).map { try scan(x, $0, &lowering) }
     return [
       try lowering.element(x.shape) { builder, index in

@@ -134,9 +134,9 @@ extension Resize {
       let scale = preciseScale(builder, axis, sampling)
       let exact = builder.size(axis.input).cast(to: .f64) * scale
       // As `Dim.scaled` has it.
-      let result = (
-        axis.scale == .ratio ? exact + 0.5 : builder.select(exact < 0x1p23, exact.cast(to: .f32).cast(to: .f64), exact)
-      ).unary(.floor)
+      let result =
+        (axis.scale == .ratio
+        ? exact + 0.5 : builder.select(exact < 0x1p23, exact.cast(to: .f32).cast(to: .f64), exact)).unary(.floor)
       let isRight = (scale > 0) && (scale <= Self.scaleLimit)
       return builder.select(isRight, result, builder.constant(-1, .f64)).cast(to: .i64)
     }

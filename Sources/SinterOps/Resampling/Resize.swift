@@ -58,28 +58,35 @@ public struct Resize: Primitive {
     [
       .direct(Resize.self, since: 11),
       OnnxRule(name, since: 10) { node, builder in
-        var op = Resize()
-        op.coordinates = .asymmetric
-        op.rounding = .floor
-        op.mode = node.string("mode") == "linear" ? .linear : .nearest
-        return try builder.add(op, [node.input(0), nil, node.input(1)])
+        try builder.add(Resize(upsampling: node), [node.input(0), nil, node.input(1)])
       },
       OnnxRule("Upsample", since: 9) { node, builder in
-        var op = Resize()
-        op.coordinates = .asymmetric
-        op.rounding = .floor
-        op.mode = node.string("mode") == "linear" ? .linear : .nearest
-        return try builder.add(op, [node.input(0), nil, node.input(1)])
+        try builder.add(Resize(upsampling: node), [node.input(0), nil, node.input(1)])
       },
       OnnxRule("Upsample", since: 7) { node, builder in
-        var op = Resize()
-        op.coordinates = .asymmetric
-        op.rounding = .floor
-        op.mode = node.string("mode") == "linear" ? .linear : .nearest
         let scales = (node.floats("scales") ?? []).map { Float($0) }
-        return try builder.add(op, [node.input(0), nil, builder.constant(.f32([scales.count], scales))])
+        return try builder.add(
+          Resize(upsampling: node), [node.input(0), nil, builder.constant(.f32([scales.count], scales))])
+      },
+      OnnxRule("Upsample", since: 1) { node, builder in
+        // The first version knows images only.
+        let scales = [1, 1, Float(node.float("height_scale") ?? 1), Float(node.float("width_scale") ?? 1)]
+        return try builder.add(Resize(upsampling: node), [node.input(0), nil, builder.constant(.f32([4], scales))])
       },
     ]
+  }
+
+  /// As Upsample and the first version of Resize have it.
+  private init(upsampling node: OnnxNode) throws {
+    coordinates = .asymmetric
+    rounding = .floor
+    switch node.string("mode") {
+    case "nearest", nil: mode = .nearest
+    case "linear", "bilinear": mode = .linear
+    case .some(let other):
+      throw DiagnosticError(
+        .user, "onnx.attribute", "attribute mode must be one of \"nearest\", \"linear\", but is \"\(other)\"")
+    }
   }
 
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 19) }

@@ -18,7 +18,7 @@ public struct RoiAlign: Primitive {
   public var mode = Mode.avg
   public var height = 1
   public var width = 1
-  /// Samples along each axis of a part.
+  /// Samples along each axis of a part; 0: as many as the part has places of the image, rounded up.
   public var samplingRatio = 0
   public var spatialScale = 1.0
 
@@ -49,10 +49,9 @@ public struct RoiAlign: Primitive {
         .user, "roialign.shape",
         "expected [n, c, h, w], [regions, 4] and [regions], but the inputs are \(x), \(regions), \(images)")
     }
-    guard samplingRatio > 0 else {
+    guard samplingRatio >= 0 else {
       throw DiagnosticError(
-        .limit, "roialign.sampling",
-        "sampling_ratio must be positive; 0 makes the number of samples depend on the regions")
+        .user, "roialign.sampling", "sampling_ratio must be at least 0, but is \(samplingRatio)")
     }
     guard height > 0, width > 0 else {
       throw DiagnosticError(
@@ -69,20 +68,49 @@ public struct RoiAlign: Primitive {
     let (x, regions, images) = (try node.input(0), try node.input(1), try node.input(2))
     let compute = x.element.computeType
     let wrapped = try WrappedIndex(node, input: 2, sizes: [x.shape[0]], name: RoiAlign.name, into: &lowering)
-    let samples = [Dim(samplingRatio), Dim(samplingRatio)]
+    let offset = coordinates == .halfPixel ? 0.5 : 0
+    func corner(_ builder: BodyBuilder, _ region: Expr, _ which: Int) -> Expr {
+      builder.load(regions.id, [region, builder.constant(which, .i64)]).cast(to: compute) * spatialScale - offset
+    }
+    /// How long a part of a region is along an axis, rows first.
+    func part(_ builder: BodyBuilder, _ region: Expr, _ axis: Int) -> Expr {
+      var extent = corner(builder, region, 3 - axis) - corner(builder, region, 1 - axis)
+      if coordinates == .outputHalfPixel { extent = extent.maximum(builder.constant(1, compute)) }
+      return extent / Double(axis == 0 ? height : width)
+    }
+    // Where the numbers of samples depend on the regions, the greatest of them is the size, and further samples count as nothing.
+    var samples = [Dim(samplingRatio), Dim(samplingRatio)]
+    var counts: [Operand] = []
+    if samplingRatio == 0 {
+      for axis in 0..<2 {
+        let own = try lowering.element([regions.shape[0]]) { builder, index in
+          part(builder, index[0], axis).unary(.ceil).cast(to: .i64).maximum(builder.constant(0, .i64))
+        }
+        let most = try lowering.reduce(.maximum, [], over: [regions.shape[0]]) { builder, _, inner in
+          builder.load(own.id, inner)
+        }
+        let held = try lowering.element([]) { builder, _ in
+          let count = builder.load(most.id, []).maximum(builder.constant(0, .i64))
+          return builder.select(count < builder.constant(Self.sampleLimit, .i64), count, builder.constant(-1, .i64))
+        }
+        let symbol = lowering.freshSize()
+        lowering.define(symbol, as: held, "RoiAlign: more than \(Self.sampleLimit) samples of a part, whose number")
+        samples[axis] = Dim(symbol)
+        counts.append(own)
+      }
+    }
+    /// Samples along an axis of a part of a region.
+    func count(_ builder: BodyBuilder, _ region: Expr, _ axis: Int) -> Expr {
+      counts.isEmpty ? builder.constant(samplingRatio, .i64) : builder.load(counts[axis].id, [region])
+    }
     let combined = try lowering.reduce(
       mode == .avg ? .sum : .maximum, try node.output().shape, over: samples
     ) { builder, index, inner in
-      let offset = coordinates == .halfPixel ? 0.5 : 0
-      func corner(_ which: Int) -> Expr {
-        builder.load(regions.id, [index[0], builder.constant(which, .i64)]).cast(to: compute) * spatialScale - offset
-      }
       /// The taps along an axis: places and weights, the weights zero where the sample lies outside.
-      func taps(_ axis: Int, begin: Expr, end: Expr, parts: Int) -> [(place: Expr, weight: Expr)] {
-        var extent = end - begin
-        if coordinates == .outputHalfPixel { extent = extent.maximum(builder.constant(1, compute)) }
-        let part = extent / Double(parts)
-        let sample = (inner[axis].cast(to: compute) + 0.5) * part / Double(samplingRatio)
+      func taps(_ axis: Int) -> [(place: Expr, weight: Expr)] {
+        let begin = corner(builder, index[0], 1 - axis)
+        let part = part(builder, index[0], axis)
+        let sample = (inner[axis].cast(to: compute) + 0.5) * part / count(builder, index[0], axis).cast(to: compute)
         let place = begin + index[axis + 2].cast(to: compute) * part + sample
         let size = builder.size(x.shape[axis + 2])
         let isInside = place >= -1 && place <= size.cast(to: compute)
@@ -102,8 +130,8 @@ public struct RoiAlign: Primitive {
         hasElements = hasElements && (builder.size(x.shape[axis]) > 0)
       }
       let image = wrapped.place(builder.load(images.id, [index[0]]), size: x.shape[0])
-      let rows = taps(0, begin: corner(1), end: corner(3), parts: height)
-      let columns = taps(1, begin: corner(0), end: corner(2), parts: width)
+      let rows = taps(0)
+      let columns = taps(1)
       let values = rows.flatMap { row in
         columns.map { column in
           // Images without elements are zero.
@@ -111,16 +139,27 @@ public struct RoiAlign: Primitive {
             * (row.weight * column.weight)
         }
       }
-      return values.dropFirst().reduce(values[0]) { mode == .avg ? $0 + $1 : $0.maximum($1) }
+      let value = values.dropFirst().reduce(values[0]) { mode == .avg ? $0 + $1 : $0.maximum($1) }
+      guard !counts.isEmpty else { return value }
+      let isOwn = (inner[0] < count(builder, index[0], 0)) && (inner[1] < count(builder, index[0], 1))
+      return builder.select(isOwn, value, builder.constant(mode == .avg ? 0 : -Double.infinity, compute))
     }
     let result = combined
     return [
       try lowering.element(try node.output().shape) { builder, index in
         let value = builder.load(result.id, index)
-        return (mode == .avg ? value / Double(samplingRatio * samplingRatio) : value).cast(to: x.element)
+        guard !counts.isEmpty else {
+          return (mode == .avg ? value / Double(samplingRatio * samplingRatio) : value).cast(to: x.element)
+        }
+        // A region without extent has no samples, and gives zero.
+        let number = (count(builder, index[0], 0) * count(builder, index[0], 1)).cast(to: compute)
+        let combined = mode == .avg ? value / number : value
+        return builder.select(number > 0, combined, builder.constant(0, compute)).cast(to: x.element)
       }
     ]
   }
+
+  private static let sampleLimit = 1 << 16
 
   private static func example(_ shape: [Dim], sizes: [Symbol: Int]) -> OperatorExample {
     var op = RoiAlign()
@@ -146,6 +185,13 @@ public struct RoiAlign: Primitive {
           .random(TensorType(.f32, [2, 3, 6, 6]), -1...1), .given(.f32([2, 4], [0, 1, 4, 5, 2, 0, 5, 3])),
           .given(.i64([2], [1, 0])),
         ])
-    } + [example(["n", "c", "h", "w"], sizes: [Symbol("n"): 2, Symbol("c"): 1, Symbol("h"): 5, Symbol("w"): 6])]
+    } + [
+      OperatorExample(
+        RoiAlign(),
+        [
+          .random(TensorType(.f32, [2, 3, 6, 6]), -1...1), .given(.f32([2, 4], [0, 1, 4, 5, 2, 0, 5, 3])),
+          .given(.i64([2], [1, 0])),
+        ])
+    ] + [example(["n", "c", "h", "w"], sizes: [Symbol("n"): 2, Symbol("c"): 1, Symbol("h"): 5, Symbol("w"): 6])]
   }
 }

@@ -56,8 +56,15 @@ public struct Tile: Primitive {
         // The first version repeats along one axis: inputs are data, count, axis.
         let inputs = builder.inputs(node.inputs, outputs: 1)
         let rank = try inputs.tensor(0).rank
-        let count = try inputs.knownIntegers(1, "tiles").first ?? 1
-        let axis = try normalizedAxis(try inputs.knownIntegers(2, "axis").first ?? 0, rank: rank)
+        /// Both have the type of the data.
+        func number(_ index: Int, _ name: String) throws -> Int {
+          guard let tensor = inputs.constant(index), tensor.element.isFloat else {
+            return try inputs.knownIntegers(index, name).first ?? 0
+          }
+          return Int(saturating: tensor.doubles?.first ?? 0)
+        }
+        let count = try number(1, "tiles")
+        let axis = try normalizedAxis(try number(2, "axis"), rank: rank)
         return try builder.add(
           Tile(), [node.input(0), builder.integers((0..<rank).map { $0 == axis ? count : 1 })])
       },

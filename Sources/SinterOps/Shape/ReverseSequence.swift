@@ -31,6 +31,7 @@ public struct ReverseSequence: Primitive {
       )
     }
     try obligations.equal(lengths.shape[0], x.shape[batch], "number of lengths and size of axis \(batch) of \(x)")
+    if x.isNeverEmpty { try inputs.requireKnown(1, "length", below: x.shape[time] + 1) }
     return [Fact(.tensor(x))]
   }
 
@@ -49,7 +50,7 @@ public struct ReverseSequence: Primitive {
       }
       lowering.define(
         lowering.freshSize(), as: right,
-        "a length is negative or more than the time axis is long, so that what is reversed")
+        failing: "ReverseSequence: a length is negative or greater than the size of the time axis")
     }
     return [
       try lowering.element(x.shape) { builder, index in

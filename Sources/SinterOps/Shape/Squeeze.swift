@@ -22,7 +22,7 @@ public struct Squeeze: Primitive {
         throw DiagnosticError(
           .limit, "squeeze.axes",
           "without axes, which sizes of \(x) are 1 must be known ahead of time, but \(open) is not",
-          hint: "give axes")
+          hint: "give axes, or fix the size with --bind")
       }
       return x.shape.indices.filter { x.shape[$0] != 1 }
     }

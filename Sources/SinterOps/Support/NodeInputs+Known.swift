@@ -14,21 +14,35 @@ extension NodeInputs {
   func knownIntegers(_ index: Int, _ name: String) throws -> [Int] {
     guard let values = integers(index) else {
       _ = try tensor(index)
-      throw DiagnosticError(
-        .limit, "operator.dynamic", "\(name) (input \(index)) must be known ahead of time, but is computed at run time",
-        hint: "make it a constant")
+      throw notKnown(index, name, "must be known ahead of time")
     }
     return values
+  }
+
+  /// What is told of an input whose elements are needed: sizes that are open decide them, or data do.
+  private func notKnown(_ index: Int, _ name: String, _ need: String) -> DiagnosticError {
+    let bind = "fix these sizes with --bind, or make it a constant"
+    if let contents = contents(index), !contents.contains(where: \.isFromData) {
+      let list = contents.map(\.description).joined(separator: ", ")
+      return DiagnosticError(
+        .limit, "operator.dynamic",
+        "\(name) (input \(index)) \(need), but is [\(list)], which sizes of the inputs decide", hint: bind)
+    }
+    if index < facts.count, let fact = facts[index], fact.followsFromSizes {
+      return DiagnosticError(
+        .limit, "operator.dynamic", "\(name) (input \(index)) \(need), but follows from sizes that are open", hint: bind
+      )
+    }
+    return DiagnosticError(
+      .limit, "operator.dynamic", "\(name) (input \(index)) \(need), but is computed at run time",
+      hint: "make it a constant")
   }
 
   /// The sizes in an integer input that must be known ahead of time, up to symbols.
   func knownSizes(_ index: Int, _ name: String) throws -> [Dim] {
     guard let values = contents(index) else {
       _ = try tensor(index)
-      throw DiagnosticError(
-        .limit, "operator.dynamic",
-        "\(name) (input \(index)) must follow from constants and input sizes, but is computed at run time",
-        hint: "make it a constant")
+      throw notKnown(index, name, "must be made of constants and sizes")
     }
     return values
   }

@@ -29,7 +29,7 @@ struct WrappedIndex {
     } else {
       isCertain = false
       mayBeNegative = true
-      error = lowering.error("\(name): index %0 lies outside of an axis of %1 elements")
+      error = lowering.error("\(name): index %2 lies outside of an axis of %1 elements")
     }
   }
 

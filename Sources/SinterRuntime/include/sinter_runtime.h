@@ -163,8 +163,9 @@ int32_t sinter_fail(SinterFrame *frame, int32_t status, int32_t index, const int
 /* Notes the error that a kernel returned which `run` called itself, without sinter_launch. */
 int32_t sinter_fail_kernel(SinterFrame *frame, int32_t error);
 
-/* For kernels: `return sinter_report(error, value, bound)` fails with that error number. Its text refers to the value as %0 and to
- * the bound that it did not keep as %1; a text without %0 is followed by the value. */
+/* For kernels: `return sinter_report(error, value, bound)` fails with that error number. Its text refers to the value as %0, to
+ * the bound that it did not keep as %1, and to the value less the bound where it is negative as %2; a text without %0 and %2 is
+ * followed by the value. */
 int32_t sinter_report(int32_t error, int64_t value, int64_t bound);
 
 /* ---- What `run` calls besides, in libraries compiled with --profile. ---- */

@@ -120,9 +120,13 @@ int32_t sinter_fail_kernel(SinterFrame *frame, int32_t error) { return fail_kern
 
 int32_t fail_kernel(SinterSession *session, KernelError error) {
   int32_t index = error.error - 1, status;
-  status = sinter_fail(&session->frame, SINTER_RUNTIME_ERROR, index, error.values, error.has_values ? 2 : 0);
+  /* What is still negative was a place counted from the end, to which the bound has been added. */
+  const int64_t value = error.values[0], bound = error.values[1];
+  const int64_t values[] = {value, bound, value < 0 ? (int64_t)((uint64_t)value - (uint64_t)bound) : value};
+  status = sinter_fail(&session->frame, SINTER_RUNTIME_ERROR, index, values, error.has_values ? 3 : 0);
   if (!error.has_values || index < 0 || (size_t)index >= session->program->error_count) return status;
-  if (strstr(session->program->errors[index], "%0")) return status;
+  const char *text = session->program->errors[index];
+  if (strstr(text, "%0") || strstr(text, "%2")) return status;
   size_t used = strlen(session->message);
   snprintf(session->message + used, sizeof session->message - used, ": %lld", (long long)error.values[0]);
   return status;
