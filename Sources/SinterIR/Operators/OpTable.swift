@@ -7,11 +7,18 @@ public struct OpTable: Sendable {
   private var rules: [String: [OnnxRule]] = [:]
   /// The forms of nodes of ONNX's own domain by name, the newest version first.
   private var signatures: [String: [OnnxSignature]] = [:]
+  /// Names that are known and not read, by domain and name.
+  private var refusals: [String: OnnxRefusal] = [:]
 
   public init() {}
 
-  /// - Parameter signatures: the forms of nodes of ONNX's own domain, by name. Nodes of names that are not here may have any.
-  public init(_ types: [any Operator.Type], signatures: [String: [OnnxSignature]] = [:]) {
+  /// - Parameters:
+  ///   - signatures: the forms of nodes by name, `domain::` before it but for ONNX's own. Nodes of names that are not here may have any.
+  ///   - refusals: why nodes are not read, likewise; `*` stands for all names of a domain.
+  public init(
+    _ types: [any Operator.Type], signatures: [String: [OnnxSignature]] = [:], refusals: [String: OnnxRefusal] = [:]
+  ) {
+    self.refusals = refusals
     for type in types { add(type) }
     self.signatures = signatures.mapValues { versions in versions.sorted { $0.since > $1.since } }
   }
@@ -48,6 +55,11 @@ public struct OpTable: Sendable {
 
   /// Whether any opset has a node of this name.
   public func knows(domain: String, opType: String) -> Bool { rules[Self.key(domain, opType)] != nil }
+
+  /// Why nodes of this name are not read, where that is known.
+  public func refusal(domain: String, opType: String) -> OnnxRefusal? {
+    refusals[Self.key(domain, opType)] ?? refusals[Self.key(domain, "*")]
+  }
 
   private static func key(_ domain: String, _ opType: String) -> String {
     (domain == "ai.onnx" || domain.isEmpty ? "" : domain + "::") + opType
