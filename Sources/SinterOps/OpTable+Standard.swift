@@ -2,7 +2,8 @@ import SinterIR
 
 extension OpTable {
   /// All operators that Sinter has.
-  public static let standard = OpTable(standardTypes, signatures: OnnxSignature.standard)
+  public static let standard = OpTable(
+    standardTypes, signatures: OnnxSignature.standard, refusals: OnnxRefusal.standard)
 
   /// Sorted within their groups.
   private static let standardTypes: [any Operator.Type] = [
@@ -24,7 +25,6 @@ extension OpTable {
     Celu.self,
     Clip.self,
     Compare.self,
-    Dropout.self,
     Elu.self,
     Gelu.self,
     HardSigmoid.self,
@@ -70,6 +70,7 @@ extension OpTable {
 
     // Indexing
     ArgReduce.self,
+    BifurcationDetector.self,
     Compress.self,
     Gather.self,
     GatherElements.self,
@@ -120,6 +121,7 @@ extension OpTable {
     GlobalPool.self,
     LpPool.self,
     MaxPool.self,
+    MaxRoiPool.self,
     MaxUnpool.self,
 
     // Resampling
@@ -133,6 +135,9 @@ extension OpTable {
     GRU.self,
     LSTM.self,
     RNN.self,
+
+    // Experts
+    MixtureOfExperts.self,
 
     // Quantization
     ByteConv.self,
@@ -178,6 +183,12 @@ extension OpTable {
     TreeEnsemble.self,
     ZipMap.self,
 
+    // Random
+    Bernoulli.self,
+    Dropout.self,
+    Multinomial.self,
+    RandomDraw.self,
+
     // Loss
     NegativeLogLikelihoodLoss.self,
     SoftmaxCrossEntropyLoss.self,
@@ -185,12 +196,15 @@ extension OpTable {
     // Signal
     CosineWindow.self,
     DFT.self,
+    MelWeightMatrix.self,
     STFT.self,
 
     // Attention
     Attention.self,
     CausalConvWithState.self,
+    GroupQueryAttention.self,
     LinearAttention.self,
+    MultiHeadAttention.self,
     PackedAttention.self,
     RotaryEmbedding.self,
     TensorScatter.self,
