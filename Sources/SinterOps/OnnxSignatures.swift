@@ -248,6 +248,7 @@ extension OnnxSignature {
     Upsample 9 2
     Where 9 3
     Xor 1 2
+    ai.onnx.preview::FlexAttention 1 3
     ai.onnx.ml::ArrayFeatureExtractor 1 2
     ai.onnx.ml::Binarizer 1 1
     ai.onnx.ml::CastMap 1 1
@@ -272,6 +273,7 @@ extension OnnxSignature {
     com.microsoft::BiasGelu 1 2
     com.microsoft::BifurcationDetector 1 4
     com.microsoft::CropAndResize 1 4
+    com.microsoft::DecoderMaskedMultiHeadAttention 1 11 num_heads
     com.microsoft::DequantizeLinear 1 3
     com.microsoft::DynamicQuantizeLSTM 1 12
     com.microsoft::DynamicQuantizeMatMul 1 5
@@ -285,9 +287,12 @@ extension OnnxSignature {
     com.microsoft::Gelu 1 1
     com.microsoft::GemmFastGelu 1 3
     com.microsoft::GridSample 1 2
+    com.microsoft::GroupQueryAttention 1 16 kv_num_heads num_heads
     com.microsoft::Inverse 1 1
     com.microsoft::MatMulIntegerToFloat 1 7
     com.microsoft::MatMulNBits 1 6 K N block_size
+    com.microsoft::MoE 1 8
+    com.microsoft::MultiHeadAttention 1 10 num_heads
     com.microsoft::NGramRepeatBlock 1 2 ngram_size
     com.microsoft::Pad 1 3
     com.microsoft::QAttention 1 9 num_heads
@@ -301,8 +306,10 @@ extension OnnxSignature {
     com.microsoft::QLinearMul 1 8
     com.microsoft::QLinearSigmoid 1 5
     com.microsoft::QLinearSoftmax 1 5 opset
+    com.microsoft::QMoE 1 21
     com.microsoft::QuantizeLinear 1 3
     com.microsoft::QuickGelu 1 1
+    com.microsoft::RotaryEmbedding 1 4
     com.microsoft::SkipLayerNormalization 1 5
     com.microsoft::SkipSimplifiedLayerNormalization 1 4
     com.microsoft::TransposeMatMul 1 2

@@ -3,7 +3,8 @@ import SinterIR
 extension OpTable {
   /// All operators that Sinter has.
   public static let standard = OpTable(
-    standardTypes, rules: OnnxRule.sequences + OnnxRule.optionals, signatures: OnnxSignature.standard)
+    standardTypes, rules: OnnxRule.sequences + OnnxRule.optionals, signatures: OnnxSignature.standard,
+    refusals: OnnxRefusal.standard)
 
   /// Sorted within their groups.
   private static let standardTypes: [any Operator.Type] = [
@@ -36,7 +37,6 @@ extension OpTable {
     Celu.self,
     Clip.self,
     Compare.self,
-    Dropout.self,
     Elu.self,
     Gelu.self,
     HardSigmoid.self,
@@ -82,6 +82,7 @@ extension OpTable {
 
     // Indexing
     ArgReduce.self,
+    BifurcationDetector.self,
     Compress.self,
     Gather.self,
     GatherElements.self,
@@ -132,6 +133,7 @@ extension OpTable {
     GlobalPool.self,
     LpPool.self,
     MaxPool.self,
+    MaxRoiPool.self,
     MaxUnpool.self,
 
     // Resampling
@@ -145,6 +147,9 @@ extension OpTable {
     GRU.self,
     LSTM.self,
     RNN.self,
+
+    // Experts
+    MixtureOfExperts.self,
 
     // Quantization
     ByteConv.self,
@@ -190,6 +195,12 @@ extension OpTable {
     TreeEnsemble.self,
     ZipMap.self,
 
+    // Random
+    Bernoulli.self,
+    Dropout.self,
+    Multinomial.self,
+    RandomDraw.self,
+
     // Loss
     NegativeLogLikelihoodLoss.self,
     SoftmaxCrossEntropyLoss.self,
@@ -197,12 +208,15 @@ extension OpTable {
     // Signal
     CosineWindow.self,
     DFT.self,
+    MelWeightMatrix.self,
     STFT.self,
 
     // Attention
     Attention.self,
     CausalConvWithState.self,
+    GroupQueryAttention.self,
     LinearAttention.self,
+    MultiHeadAttention.self,
     PackedAttention.self,
     RotaryEmbedding.self,
     TensorScatter.self,

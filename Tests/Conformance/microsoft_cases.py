@@ -323,3 +323,197 @@ for _size in (1, 2, 3):
     case(
         f"NGramRepeatBlock of {_size}", f"z = {_OP}NGramRepeatBlock<ngram_size={_size}>(x0, x1)", "int64: n 2*m+1", "n 4",
         values={"x0": within(0, 3)}, undefined=lambda shapes: is_empty(shapes) or shapes[1][1] < 3)
+
+# Attention of projected queries, keys and values. Without a result for keys and values onnxruntime reads memory that it did not write.
+
+_MHA = f"z, k, v = {_OP}MultiHeadAttention<num_heads=2"
+_THREE = ("z", "k", "v")
+for _title, _options in (("", ""), (", scaled", ", scale=0.25")):
+    case(f"MultiHeadAttention{_title}", f"{_MHA}{_options}>(x0, x1, x2)", "n m 8", "n l 8", "n l 12", outputs=_THREE, undefined=is_empty)
+case(
+    "MultiHeadAttention with a bias, scores", f"z, k, v, s = {_OP}MultiHeadAttention<num_heads=2>(x0, x1, x2, b, , x3)", "n m 8", "n l 8", "n l 12",
+    "n 2 m l", outputs=("z", "k", "v", "float s"), constants={"b": weights(28)}, undefined=is_empty)
+
+
+def is_cross(shapes):
+    """onnxruntime lets the last query see all keys, if there are others than its own."""
+    return is_empty(shapes) or shapes[0][1] != shapes[1][1]
+
+
+case("MultiHeadAttention, unidirectional", f"{_MHA}, unidirectional=1>(x0, x1, x2)", "n m 8", "n m 8", "n m 8", outputs=_THREE, undefined=is_cross)
+for _title, _sizes, _values in ((", lengths", "int32: n", lengths(1, 1)), (", keys", "int32: n l", within(0, 2)), (", queries and keys", "int32: n m l", within(0, 2))):
+    case(
+        f"MultiHeadAttention, a mask of{_title[1:]}", f"{_MHA}, mask_filter_value=-9.0>(x0, x1, x2, , x3, x4)", "n m 8", "n l 8", "n l 8", _sizes, "1 1 m l",
+        outputs=_THREE, values={"x3": _values}, undefined=is_empty)
+
+
+def has_other_heads(shapes):
+    """onnxruntime does not compare the sizes of values and of their past."""
+    return is_empty(shapes) or shapes[2][2] != 8 or shapes[4][3] != 4
+
+
+_PAST = ("n m 8", "n m 8", "n m 8", "n 2 p 4", "n 2 p 4")
+for _causal in (0, 1):
+    case(
+        f"MultiHeadAttention with a past, unidirectional {_causal}", f"{_MHA}, unidirectional={_causal}>(x0, x1, x2, , , , x3, x4)", *_PAST,
+        outputs=_THREE, undefined=has_other_heads)
+case(
+    "MultiHeadAttention with a past and a mask", f"{_MHA}, mask_filter_value=-9.0>(x0, x1, x2, b, x5, x6, x3, x4)", *_PAST, "int32: n p+m", "n 1 m p+m", outputs=_THREE,
+    constants={"b": weights(24)}, values={"x5": within(0, 2)}, undefined=is_empty)
+case(
+    "MultiHeadAttention of heads", f"z = {_OP}MultiHeadAttention<num_heads=2>(x0, x1, x2, b)", "n m 8", "n 2 l 4", "n 2 l 4",
+    constants={"b": weights(24)}, undefined=lambda shapes: is_empty(shapes) or shapes[1] != shapes[2])
+
+
+def overflows(shapes):
+    """The fill of the cases below does not fit."""
+    return is_empty(shapes) or shapes[3][2] < 1 + shapes[0][1]
+
+
+for _causal in (0, 1):
+    case(
+        f"MultiHeadAttention with a buffer, unidirectional {_causal}", f"{_MHA}, unidirectional={_causal}>(x0, x1, x2, , , , x3, x4, f)", *_PAST,
+        outputs=_THREE, constants={"f": np.int32([1])}, undefined=overflows)
+_DECODER = f"z, k, v = {_OP}DecoderMaskedMultiHeadAttention<num_heads=2, past_present_share_buffer=1>"
+_ONE = ("n 1 8", "n 1 8", "n 1 8", "n 2 p 4", "n 2 p 4")
+case(
+    "DecoderMaskedMultiHeadAttention", f"{_DECODER}(x0, x1, x2, , , x3, x4, f, , , b)", *_ONE, outputs=_THREE,
+    constants={"f": np.int32([1]), "b": weights(24)}, undefined=overflows)
+case(
+    "DecoderMaskedMultiHeadAttention with a mask", f"{_DECODER}(x0, x1, x2, x5, , x3, x4, f)", *_ONE, "int32: n 2", outputs=_THREE,
+    constants={"f": np.int32([1])}, values={"x5": within(0, 2)}, undefined=overflows)
+case(
+    "DecoderMaskedMultiHeadAttention of beams", f"{_DECODER}(x0, x1, x2, , , x3, x4, f, w, x5)", *(x.replace("n", "2*n", 1) for x in _ONE),
+    "int32: n 2 p", outputs=_THREE, constants={"f": np.int32([1]), "w": np.int32([2])}, values={"x5": within(0, 2)},
+    undefined=lambda shapes: overflows(shapes) or shapes[5][:2] != [shapes[0][0] // 2, 2])
+case(
+    "DecoderMaskedMultiHeadAttention of heads", f"z = {_OP}DecoderMaskedMultiHeadAttention<num_heads=2>(x0, x1, x2, x3)", "n 1 8",
+    "n 2 l 4", "n 2 l 4", "int32: n l", values={"x3": within(0, 2)},
+    undefined=lambda shapes: is_empty(shapes) or shapes[1] != shapes[2])
+
+# A decoder's attention. Of many samples onnxruntime takes either a prompt or one position each.
+
+
+def _last(generator, shape, shapes):
+    """Positions less one, where all samples have as many as fit."""
+    return np.full(shape, shapes[3][2] + shapes[0][1] - 1 if len(shapes) > 4 and len(shapes[3]) == 4 else shapes[0][1] - 1)
+
+
+def _all(generator, shape, shapes):
+    return _last(generator, shape, shapes) + 1
+
+
+def _ragged(generator, shape, shapes):
+    """Positions less one of samples that fill a buffer as far as they do."""
+    return generator.integers(0, shapes[3][2], shape)
+
+
+def _greatest(generator, shape, shapes):
+    return np.full(shape, shapes[3][2])
+
+
+def misfits(shapes):
+    """Sizes that onnxruntime does not look at, or takes no samples of."""
+    return is_empty(shapes) or shapes[0][:2] != shapes[1][:2] or shapes[0][:2] != shapes[2][:2]
+
+
+def misfits_past(shapes):
+    return misfits(shapes) or (shapes[0][0] > 1 and shapes[0][1] > 1) or shapes[3] != shapes[4] or (
+        len(shapes) == 8 and shapes[7] == [shapes[0][0], shapes[7][1]] and shapes[7][1] != shapes[0][1])
+
+
+_GQA = f"z, k, v = {_OP}GroupQueryAttention<num_heads=4, kv_num_heads=2"
+_TABLE = {"c": weights(9, 8), "s": weights(9, 8)[::-1].copy(), "h": weights(4)}
+_PROMPT = ("n m 64", "n m 32", "n m 32", "int32: n", "int32:")
+for _title, _options, _more in (
+    ("", "", ""), (", window", ", local_window_size=2", ""), (", soft cap", ", softcap=1.5, scale=0.5", ""), (", not causal", ", causal=0", ""),
+    (", smooth", ", smooth_softmax=1", ""), (", sink", ", softcap=1.5, local_window_size=2", ", , , , , h"), (", rotary", ", do_rotary=1", ", c, s"),
+    (", rotary pairs", ", do_rotary=1, rotary_interleaved=1", ", c, s"),
+):
+    case(
+        f"GroupQueryAttention{_title}", f"{_GQA}{_options}>(x0, x1, x2, , , x3, x4{_more})", *_PROMPT, outputs=_THREE, constants=_TABLE,
+        values={"x3": _last, "x4": _all}, undefined=misfits)
+case(
+    "GroupQueryAttention, packed", f"{_GQA}, do_rotary=1>(x0, , , , , x1, x2, c, s)", "n m 128", "int32: n", "int32:", outputs=_THREE, constants=_TABLE,
+    values={"x1": _last, "x2": _all}, undefined=is_empty)
+_GROWING = ("n m 64", "n m 32", "n m 32", "n 2 p 16", "n 2 p 16", "int32: n", "int32:")
+for _title, _options, _more, _size in (
+    ("", ", do_rotary=1", ", c, s", ()), (", window", ", local_window_size=2", "", ()), (", positions", ", do_rotary=1", ", c, s, x7", ("int64: n m",)),
+    (", numbers", ", softcap=1.5", ", , , , x7", ("n 1 m p+m",)), (", sink", ", local_window_size=3", ", , , , x7, h", ("1 4 m p+m",)),
+):
+    case(
+        f"GroupQueryAttention with a past{_title}", f"{_GQA}{_options}>(x0, x1, x2, x3, x4, x5, x6{_more})", *_GROWING, *_size, outputs=_THREE,
+        constants=_TABLE, values={"x5": _last, "x6": _all} | ({"x7": within(0, 9)} if "int64: n m" in _size else {}), undefined=misfits_past)
+for _mode in (1, 2):
+    case(
+        f"GroupQueryAttention with a past, qk_output {_mode}",
+        f"z, k, v, q = {_OP}GroupQueryAttention<num_heads=4, kv_num_heads=2, qk_output={_mode}, softcap=1.5>(x0, x1, x2, x3, x4, x5, x6)", *_GROWING,
+        outputs=("z", "k", "v", "float q"), constants=_TABLE, values={"x5": _last, "x6": _all}, undefined=misfits_past)
+for _title, _options, _more in (("", ", do_rotary=1", ", c, s"), (", window", ", local_window_size=2", ""), (", sink", "", ", , , , , h")):
+    # Behind a sample's positions buffers hold what is left open, so that only the first result is compared.
+    case(
+        f"GroupQueryAttention with a buffer{_title}",
+        f"z, , = {_OP}GroupQueryAttention<num_heads=4, kv_num_heads=2{_options}>(x0, x1, x2, x3, x4, x5, x6{_more})".replace("z, , =", "z, k, v ="),
+        "n 1 64", "n 1 32", "n 1 32", *_GROWING[3:], constants=_TABLE, values={"x5": _ragged, "x6": _greatest},
+        undefined=lambda shapes: misfits_past(shapes) or shapes[3][2] < 2)
+
+# Angles
+
+_TURNS = {"c": weights(9, 4), "s": weights(9, 4)[::-1].copy(), "d": weights(9, 2), "e": weights(9, 2)[::-1].copy(), "p": np.int64([3])}
+for _title, _options, _shape, _call in (
+    ("", "", "n m 16", "x0, x1, c, s"), (", pairs", "<interleaved=1>", "n m 16", "x0, x1, c, s"), (" of heads", "", "n 2 m 8", "x0, x1, c, s"),
+    (" in part", "<rotary_embedding_dim=4, num_heads=2>", "n m 16", "x0, x1, d, e"), (", packed", "<is_packed_batching=1>", "n m 16", "x0, x1, c, s"),
+):
+    case(
+        f"com.microsoft.RotaryEmbedding{_title}", f"z = {_OP}RotaryEmbedding{_options}({_call})", _shape, "int64: n m", constants=_TURNS,
+        values={"x1": within(0, 9)}, undefined=is_empty)
+case("com.microsoft.RotaryEmbedding from a place on", f"z = {_OP}RotaryEmbedding(x0, p, c, s)", "n m 16", constants=_TURNS, undefined=is_empty)
+
+# Experts. Of equal logits onnxruntime chooses the last ones; random ones are not equal.
+
+_LAYERS = {
+    "a": weights(5, 12, 8), "b": weights(5, 12), "c": weights(5, 8, 12), "d": weights(5, 8), "e": weights(5, 24, 8), "f": weights(5, 24)}
+for _name in ("relu", "gelu", "silu", "identity"):
+    case(
+        f"MoE, {_name}", f'z = {_OP}MoE<k=2, activation_type="{_name}">(x0, x1, a, b, c, d)', "t 8", "t 5", constants=_LAYERS, undefined=is_empty)
+for _k in (1, 3):
+    case(
+        f"MoE, {_k} experts, normalized", f"z = {_OP}MoE<k={_k}, normalize_routing_weights=1>(x0, x1, a, , c)", "n m 8", "n*m 5", constants=_LAYERS,
+        undefined=is_empty)
+for _options in ("", ", activation_alpha=1.702, activation_beta=1.0, swiglu_limit=0.75"):
+    case(
+        f"MoE, swiglu{_options[:19]}", f'z = {_OP}MoE<k=2, activation_type="swiglu", swiglu_fusion=1{_options}>(x0, x1, e, f, c, d)', "t 8", "t 5",
+        constants=_LAYERS, undefined=is_empty)
+for _bits in (2, 4, 8):
+    _share = 8 // _bits
+    _packed = {
+        "a": _bytes(5, 32, 32 // _share), "b": weights(5, 32), "c": _bytes(5, 32, 32 // _share), "d": weights(5, 32),
+        "s": np.abs(weights(5, 32)) / 8 + 0.01, "g": np.abs(weights(5, 32, 2)) / 8 + 0.01, "y": _bytes(5, 32 // _share),
+        "w": _bytes(5, 32, -(-2 // _share))}
+    # Without router_weights onnxruntime normalizes whatever the attribute says. Of blocks it rounds the tokens.
+    _call = f'z = {_OP}QMoE<k=2, expert_weight_bits={_bits}, normalize_routing_weights=1, activation_type="silu"'
+    case(f"QMoE, {_bits} bits", f"{_call}>(x0, x1, a, s, b, c, s, d)", "t 32", "t 5", constants=_packed, undefined=is_empty)
+    case(
+        f"QMoE, {_bits} bits, zero points", f"{_call}>(x0, x1, a, s, , c, s, , , , , y, y)", "t 32", "t 5", constants=_packed, undefined=is_empty)
+    case(
+        f"QMoE, {_bits} bits, router_weights", f"{_call}>(x0, x1, a, s, b, c, s, d, , , , , , , x2)", "t 32", "t 5", "t 5", constants=_packed,
+        values={"x2": within(0.1, 1.0)}, undefined=is_empty)
+
+
+def _begin(generator, shape, shapes):
+    """Where predictions begin: there is one more of them than the source has from there on."""
+    return np.full(shape, shapes[0][0] + 1 - shapes[2][0])
+
+
+def not_predicted(shapes):
+    return is_empty(shapes) or shapes[2][0] > shapes[0][0] + 1
+
+
+for _least, _most in ((1, 3), (2, 3), (1, 1)):
+    _call = f"z, y = {_OP}BifurcationDetector<min_ngram_size={_least}, max_ngram_size={_most}>"
+    case(
+        f"BifurcationDetector, {_least} to {_most}", f"{_call}(x0, x1, x3, x2)", "int64: a+b+c", "int64: d", "int64: c+1", "int64:", outputs=("z", "y"),
+        values={"x0": within(0, 3), "x1": within(0, 3), "x2": within(0, 3), "x3": _begin}, undefined=not_predicted)
+    case(
+        f"BifurcationDetector without predictions, {_least} to {_most}", f"{_call}(x0, x1, k)", "int64: a+b+c", "int64: d", outputs=("z", "y"),
+        values={"x0": within(0, 3), "x1": within(0, 3)}, constants={"k": np.int64(0)}, undefined=is_empty)

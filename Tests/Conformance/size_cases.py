@@ -214,6 +214,10 @@ case(
 case(
     "BatchNormalization by constants", "z = BatchNormalization(x0, s, s, s, v)", "n 3 h w",
     constants={"s": weights(3), "v": np.float32([0.5, 1, 2])})
+case(
+    "BatchNormalization in training", "z, m, v = BatchNormalization<training_mode=1, momentum=0.75>(x0, x1, x2, x3, x4)", "n c h w",
+    "c", "c", "c", "c", outputs=("z", "m", "v"), values={"x4": within(0.5, 2.0)},
+    undefined=lambda shapes: is_empty(shapes) or any(shape != shapes[0][1:2] for shape in shapes[1:]), why="onnxruntime has no training")
 case("InstanceNormalization", "z = InstanceNormalization(x0, x1, x2)", "n c h w", "c", "c")
 case("GroupNormalization, opset 18", "z = GroupNormalization<num_groups=2>(x0, x1, x2)", "n 4 h w", "2", "2")
 case("GroupNormalization, opset 21", "z = GroupNormalization<num_groups=2>(x0, x1, x2)", "n 4 h w", "4", "4", opset=21)
@@ -402,7 +406,8 @@ for _title, _call, _image in (
     ("MaxPool 1d", "MaxPool<kernel_shape=[2]>", "n c w"), ("MaxPool 3d", "MaxPool<kernel_shape=[2, 1, 2]>", "n c d h w"),
     ("AveragePool, padding counted", "AveragePool<kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1>", "n c h w"),
     ("LpPool", "LpPool<kernel_shape=[2, 2], p=2>", "n c h w"), ("GlobalAveragePool", "GlobalAveragePool", "n c h w"),
-    ("GlobalMaxPool", "GlobalMaxPool", "n c h w"),
+    ("GlobalMaxPool", "GlobalMaxPool", "n c h w"), ("GlobalLpPool", "GlobalLpPool", "n c h w"),
+    ("GlobalLpPool, p 1", "GlobalLpPool<p=1>", "n c h w"), ("GlobalLpPool, p 3", "GlobalLpPool<p=3>", "n c d h w"),
 ):
     case(_title, f"z = {_call}(x0)", _image, undefined=has_no_image)
 case(
@@ -425,6 +430,18 @@ case("Upsample", "z = Upsample(x0, s)", "n c h w", constants={"s": np.float32([1
 case(
     "RoiAlign", "z = RoiAlign<output_height=2, output_width=2, sampling_ratio=2>(x0, x1, x2)",
     "n c h w", "r 4", "int64: r", values={"x1": within(0.0, 3.0), "x2": positions(0, 0, backward=False)})
+
+
+def _regions(generator, shape, shapes):
+    """Images' numbers and corners of regions, whose scaled places are no halves."""
+    numbers = generator.integers(0, max(shapes[0][0], 1), shape[:1])[:, None]
+    return np.concatenate([numbers, generator.integers(-2, 9, (*shape[:1], max(shape[1] - 1, 0))) + 0.1], axis=1)[:, :shape[1]]
+
+
+for _scale in (1.0, 0.5):
+    case(
+        f"MaxRoiPool, scale {_scale}", f"z = MaxRoiPool<pooled_shape=[2, 3], spatial_scale={_scale}>(x0, x1)", "n c h w", "r 5",
+        values={"x1": _regions}, undefined=lambda shapes: is_empty(shapes) or shapes[1][1] != 5)
 case("GridSample", "z = GridSample(x0, x1)", "n c h w", "n p q =2", opset=20)
 case(
     "GridSample, nearest and border", 'z = GridSample<mode="nearest", padding_mode="border">(x0, x1)', "n c h w", "n p q =2",

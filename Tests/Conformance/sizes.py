@@ -249,6 +249,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="how the names of operators to try begin (all)")
     parser.add_argument("--sinter", required=True, help="the compiler's binary")
+    parser.add_argument("--domain", help="tries only operators of this domain, such as com.microsoft")
     parser.add_argument("--count", type=int, default=40, help="choices of sizes for each operator (40)")
     parser.add_argument("--seed", type=int, default=1, help="another number makes other choices (1)")
     parser.add_argument("--jobs", type=int, default=2, help="operators at once (2)")
@@ -256,6 +257,7 @@ def main():
     parser.add_argument("--verbose", action="store_true", help="prints an example of each kind that is no good one")
     arguments = parser.parse_args()
     names = [name for name in CASES if not arguments.names or name.startswith(tuple(arguments.names))]
+    names = [name for name in names if not arguments.domain or f" {arguments.domain}." in CASES[name].body]
     sinter, start = str(Path(arguments.sinter).resolve()), time.monotonic()
     results, totals = [], collections.Counter()
     print(line("", KINDS))

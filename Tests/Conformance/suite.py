@@ -21,6 +21,7 @@ RANDOM = re.compile(r"test_bernoulli(_double|_seed)?(_expanded.*)?|test_training
 TOLERANCES = [
     (re.compile(r"test_dft(_axis|_inverse)?(_opset19)?"), (1e-3, 1e-6)),
     (re.compile(r"test_celu_bfloat16_expanded"), (1e-2, 1e-2)),
+    (re.compile(r"test_attention_4d_causal_fp16_expanded"), (1e-3, 1e-3)),  # rounds each product to half precision
 ]
 
 

@@ -67,6 +67,7 @@ struct HostileFileTests {
     Lie(what: "a page", bytes: Array("<html>".utf8), id: "onnx.not-onnx"),
     Lie(what: "an LFS pointer", bytes: Array("version https://git-lfs.github.com/spec/v1\n".utf8), id: "onnx.not-onnx"),
     Lie(what: "an archive", bytes: Array("PK\u{3}\u{4}...".utf8), id: "onnx.not-onnx"),
+    Lie(what: "a file of onnxruntime's format", bytes: [0x28, 0, 0, 0] + Array("ORTM....".utf8), id: "onnx.not-onnx"),
     Lie(what: "no graph", bytes: WireBuilder.integer(1, 9), id: "onnx.no-graph"),
     Lie(what: "a length beyond the file", bytes: [0x3a, 0xff, 0xff, 0x03, 0], id: "onnx.truncated"),
     Lie(

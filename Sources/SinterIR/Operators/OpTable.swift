@@ -9,14 +9,20 @@ public struct OpTable: Sendable {
   public private(set) var elaborated: [OnnxRule] = []
   /// The forms of nodes of ONNX's own domain by name, the newest version first.
   private var signatures: [String: [OnnxSignature]] = [:]
+  /// Names that are known and not read, by domain and name.
+  private var refusals: [String: OnnxRefusal] = [:]
 
   public init() {}
 
-  /// - Parameter signatures: the forms of nodes of ONNX's own domain, by name. Nodes of names that are not here may have any.
-  /// - Parameter rules: how nodes are read that are no operator of their own: those of sequences and optionals.
+  /// - Parameters:
+  ///   - rules: how nodes are read that are no operator of their own: those of sequences and optionals.
+  ///   - signatures: the forms of nodes by name, `domain::` before it but for ONNX's own. Nodes of names that are not here may have any.
+  ///   - refusals: why nodes are not read, likewise; `*` stands for all names of a domain.
   public init(
-    _ types: [any Operator.Type], rules: [OnnxRule] = [], signatures: [String: [OnnxSignature]] = [:]
+    _ types: [any Operator.Type], rules: [OnnxRule] = [], signatures: [String: [OnnxSignature]] = [:],
+    refusals: [String: OnnxRefusal] = [:]
   ) {
+    self.refusals = refusals
     for type in types { add(type) }
     for rule in rules { add(rule) }
     elaborated = rules.sorted { ($0.opType, $0.since) < ($1.opType, $1.since) }
@@ -57,6 +63,11 @@ public struct OpTable: Sendable {
 
   /// Whether any opset has a node of this name.
   public func knows(domain: String, opType: String) -> Bool { rules[Self.key(domain, opType)] != nil }
+
+  /// Why nodes of this name are not read, where that is known.
+  public func refusal(domain: String, opType: String) -> OnnxRefusal? {
+    refusals[Self.key(domain, opType)] ?? refusals[Self.key(domain, "*")]
+  }
 
   private static func key(_ domain: String, _ opType: String) -> String {
     (domain == "ai.onnx" || domain.isEmpty ? "" : domain + "::") + opType

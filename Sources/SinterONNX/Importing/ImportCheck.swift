@@ -114,6 +114,11 @@ struct ImportCheck {
   private mutating func checkOperator(_ node: OnnxFile.Node, _ context: ImportContext) {
     let (domain, type) = (node.domain, node.operatorType)
     let shown = domain.isEmpty ? type : "\(domain).\(type)"
+    let isKnown = context.operators.knows(domain: domain, opType: type)
+    if !isKnown, let refusal = context.operators.refusal(domain: domain, opType: type) {
+      note(node, key: shown, "the operator \(shown) \(refusal.reason)", hint: refusal.hint)
+      return
+    }
     guard let version = context.opsets[domain] else {
       note(
         node, key: "import \(domain)",
@@ -123,7 +128,7 @@ struct ImportCheck {
     }
     if domain.isEmpty, type == "Constant" { return }
     if context.operators.rule(domain: domain, opType: type, opset: version) != nil { return }
-    if context.operators.knows(domain: domain, opType: type) {
+    if isKnown {
       note(
         node, key: "version \(shown)",
         "the operator \(shown) does not exist in opset \(version), which the file imports",

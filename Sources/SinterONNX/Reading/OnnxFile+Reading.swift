@@ -42,6 +42,12 @@ enum FileSignature {
         .user, "onnx.empty", "the file is empty, where an ONNX model was expected",
         hint: "fetch or export the file again")
     }
+    // A FlatBuffer has its name behind a first offset.
+    if bytes.dropFirst(4).prefix(4).elementsEqual("ORTM".utf8) {
+      throw DiagnosticError(
+        .user, "onnx.not-onnx", "the file is a model in onnxruntime's own format (.ort), not an ONNX model",
+        hint: "take the .onnx file that it was converted from: a .ort file is optimized for one runtime and processor")
+    }
     for (start, kind, hint) in known where bytes.prefix(start.utf8.count).elementsEqual(start.utf8) {
       throw DiagnosticError(.user, "onnx.not-onnx", "the file is \(kind), not an ONNX model", hint: hint)
     }

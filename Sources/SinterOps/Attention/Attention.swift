@@ -46,7 +46,8 @@ public struct Attention: Primitive {
           let type = try inputs.tensor(index)
           try obligations.atLeast(type.count, 1, "number of elements of \(name) \(type)")
         }
-      }
+      },
+      FlexAttention.rule,
     ]
   }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {

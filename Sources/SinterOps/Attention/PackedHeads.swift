@@ -44,7 +44,7 @@ struct PackedHeads {
     }
     var attention = Attention()
     (attention.queryHeads, attention.keyHeads) = (heads, heads)
-    (attention.isCausal, attention.scale) = (isCausal, scale)
+    (attention.isCausal, attention.scale) = (isCausal, scale == 0 ? nil : scale)
     var added = try mask.flatMap { try additive($0, projected, past: past, into: &builder) }
     if let shift {
       let own = try builder.type(shift)

@@ -23,7 +23,18 @@ public struct RotaryEmbedding: Primitive {
     list.int("rotary_embedding_dim", &rotated, default: 0)
   }
 
-  public static var onnx: [OnnxRule] { [.direct(RotaryEmbedding.self, since: 23)] }
+  public static var onnx: [OnnxRule] {
+    [
+      .direct(RotaryEmbedding.self, since: 23),
+      OnnxRule(name, domain: .microsoft) { node, builder in
+        var op = RotaryEmbedding()
+        var reader = OnnxAttributeReader(node)
+        op.attributes(&reader)
+        try reader.finish()
+        return try op.ofMicrosoft(node, &builder)
+      },
+    ]
+  }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 23) }
 
   /// The size of a head, and how much of it half of what is turned is.
@@ -114,6 +125,54 @@ public struct RotaryEmbedding: Primitive {
         return builder.select(turns, turned, own).cast(to: x.element)
       }
     ]
+  }
+
+  /// onnxruntime's form: the positions come second, as [batch, sequence] or as the one that each sample begins at, and the table tells the size of
+  /// a head that is turned whole. Its `scale` has no effect there, nor here.
+  private func ofMicrosoft(_ node: OnnxNode, _ builder: inout GraphBuilder) throws -> [ValueID] {
+    let inputs = builder.inputs(node.inputs, outputs: 1)
+    let (x, positions, table) = (try inputs.tensor(0), try inputs.tensor(1), try inputs.tensor(2))
+    guard x.rank == 3 || x.rank == 4, table.rank == 2, positions.rank == 1 || positions.rank == 2 else {
+      throw DiagnosticError(
+        .user, "rotary.shape",
+        "expected an input of 3 or 4 axes, one or two of positions and two of cosines, but they are \(x), \(positions), \(table)"
+      )
+    }
+    let length = x.shape[x.rank - 2]
+    let isWhole = x.rank == 3 && rotated == 0
+    if isWhole {
+      try builder.require(by: Self.name) {
+        try $0.atLeast(table.shape[1], 1, "size of a row of cosines \(table)")
+        try $0.divisible(
+          x.shape[2], by: table.shape[1] * 2, "size of \(x), whose heads are twice as large as a row of cosines,")
+      }
+    }
+    if node.int("is_packed_batching") ?? 0 == 0 {
+      try builder.require(by: Self.name) {
+        try $0.atLeast(table.shape[0], length, "number of positions of cosines \(table), of which \(x) has")
+      }
+    }
+    var places = try inputs.value(1)
+    if positions.rank == 1 {
+      try builder.require(by: Self.name) {
+        try $0.equal(positions.shape[0], 1, "number of positions \(positions) and 1")
+      }
+      let count = try builder.size(of: try inputs.value(0), along: x.rank - 2)
+      let each = try builder.add1(Binary(.add), [places, try builder.places(below: count)])
+      let shape = try builder.add1(Concat(axis: 0), [try builder.size(of: try inputs.value(0), along: 0), count])
+      places = try builder.add1(Expand(), [each, shape])
+    }
+    let tables = [inputs.id(2), inputs.id(3), places]
+    if !isWhole { return try builder.add(self, [inputs.id(0)] + tables) }
+    if let half = table.shape[1].value, let size = x.shape[2].value {
+      var op = self
+      op.headCount = size / (2 * half)
+      return try builder.add(op, [inputs.id(0)] + tables)
+    }
+    let half = try builder.size(of: try inputs.value(2), along: 1)
+    let size = try builder.add1(Binary(.multiply), [half, builder.integers([2])])
+    let heads = try builder.splitHeads(try inputs.value(0), ofSize: size)
+    return [try builder.joinHeads(try builder.add1(self, [heads] + tables))]
   }
 
   public static var examples: [OperatorExample] {

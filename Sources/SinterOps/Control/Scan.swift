@@ -53,8 +53,54 @@ public struct Scan: Primitive, ControlFlow {
         }
         let graph = try body.build(facts + body.captures.map { builder.fact($0) })
         return try builder.add(op, node.inputs + body.captures, outputs: node.outputCount, bodies: [graph])
-      }
+      },
+      OnnxRule("Scan", since: 8) { node, builder in try ofBatches(node, &builder) },
     ]
+  }
+
+  /// Opset 8's form: states and what is sliced have an axis of samples before all others, along which this is a scan without states of scans. The
+  /// first input, how many slices each sample has, must be absent.
+  private static func ofBatches(_ node: OnnxNode, _ builder: inout GraphBuilder) throws -> [ValueID] {
+    guard node.input(0) == nil else {
+      throw DiagnosticError(
+        .limit, "scan.lengths", "sequences of different lengths are not supported in the Scan of opset 8",
+        hint: "convert the model to opset 9 or later")
+    }
+    let (given, body) = (Array(node.inputs.dropFirst()), try node.body("body"))
+    var inner = Scan()
+    inner.slicedCount = node.int("num_scan_inputs") ?? 0
+    inner.stateCount = given.count - inner.slicedCount
+    inner.inputDirections = node.ints("directions") ?? []
+    guard inner.slicedCount > 0, inner.stateCount >= 0 else {
+      throw DiagnosticError(
+        .user, "scan.inputs", "num_scan_inputs is \(inner.slicedCount), but there are \(given.count) inputs")
+    }
+    let inputs = builder.inputs(given, outputs: node.outputCount)
+    var sample = GraphBuilder(name: "sample")
+    sample.origin = builder.origin
+    var (own, facts): ([ValueID], [Fact]) = ([], [])
+    for index in given.indices {
+      var type = try inputs.tensor(index)
+      guard type.rank >= (index < inner.stateCount ? 1 : 2) else {
+        throw DiagnosticError(.user, "scan.rank", "input \(index + 1) must have an axis of samples, but is \(type)")
+      }
+      type.shape.removeFirst()
+      own.append(sample.input(Fact(.tensor(type)), named: "input\(index)"))
+      if index >= inner.stateCount { type.shape.removeFirst() }
+      facts.append(Fact(.tensor(type)))
+    }
+    let captures = body.captures.enumerated().map { index, value in
+      sample.input(builder.fact(value), named: "capture\(index)")
+    }
+    let graph = try body.build(facts + body.captures.map { builder.fact($0) })
+    for (index, result) in try sample.add(inner, own + captures, outputs: body.outputCount, bodies: [graph])
+      .enumerated()
+    {
+      sample.output(result, named: "output\(index)")
+    }
+    var outer = Scan()
+    outer.slicedCount = given.count
+    return try builder.add(outer, given + body.captures, outputs: node.outputCount, bodies: [sample.graph])
   }
 
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {

@@ -1,0 +1,13 @@
+import SinterCore
+
+/// Why nodes of a name are not read although the name is known, and what a user can do instead.
+public struct OnnxRefusal: Hashable, Sendable {
+  /// Follows the operator's name in a message.
+  public var reason: String
+  public var hint: String
+
+  public init(reason: String, hint: String) {
+    self.reason = reason
+    self.hint = hint
+  }
+}
