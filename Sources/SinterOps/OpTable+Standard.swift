@@ -3,7 +3,8 @@ import SinterIR
 extension OpTable {
   /// All operators that Sinter has.
   public static let standard = OpTable(
-    standardTypes, rules: OnnxRule.sequences + OnnxRule.optionals, signatures: OnnxSignature.standard)
+    standardTypes, rules: OnnxRule.sequences + OnnxRule.optionals + [.castMap, .dictVectorizer, .zipMap],
+    signatures: OnnxSignature.standard)
 
   /// Sorted within their groups.
   private static let standardTypes: [any Operator.Type] = [
@@ -176,7 +177,6 @@ extension OpTable {
     SVMRegressor.self,
     Scaler.self,
     TreeEnsemble.self,
-    ZipMap.self,
 
     // Loss
     NegativeLogLikelihoodLoss.self,

@@ -30,7 +30,8 @@ public struct SequencePlace: Primitive, Composite {
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (shapes, position) = (try inputs.tensor(0), try inputs.indices(1))
     guard shapes.element == .i64, shapes.rank == 2 else {
-      throw DiagnosticError(.user, "sequence.shapes", "the shapes of a sequence must be an i64 matrix, but are \(shapes)")
+      throw DiagnosticError(
+        .user, "sequence.shapes", "the shapes of a sequence must be an i64 matrix, but are \(shapes)")
     }
     try obligations.scalar(position, "the position")
     if let length = shapes.shape[0].value, let given = inputs.integers(1)?.first,
@@ -57,8 +58,13 @@ public struct SequencePlace: Primitive, Composite {
       let size = builder.load(shapes.id, outer + inner)
       return builder.select(size < 0, builder.constant(1, .i64), size)
     }
-    let start = try lowering.reduce(.sum, [], over: [length]) { builder, _, inner in
+    let before = try lowering.reduce(.sum, [], over: [length]) { builder, _, inner in
       builder.select(inner[0] < builder.load(place.id, []), builder.load(counts.id, inner), builder.constant(0, .i64))
+    }
+    // The position counts, and is checked, also where nothing lies before it.
+    let start = try lowering.element([]) { builder, _ in
+      let at = builder.load(place.id, [])
+      return builder.select(at < 0, at, builder.load(before.id, []))
     }
     let results = [place, start]
     if isGap || node.outputs.count < 3 { return results }
