@@ -58,13 +58,10 @@ public struct SequencePlace: Primitive, Composite {
       let size = builder.load(shapes.id, outer + inner)
       return builder.select(size < 0, builder.constant(1, .i64), size)
     }
-    let before = try lowering.reduce(.sum, [], over: [length]) { builder, _, inner in
+    // What is read as a size is computed, and so checked, whatever becomes of the results.
+    lowering.define(lowering.freshSize(), as: place, "position")
+    let start = try lowering.reduce(.sum, [], over: [length]) { builder, _, inner in
       builder.select(inner[0] < builder.load(place.id, []), builder.load(counts.id, inner), builder.constant(0, .i64))
-    }
-    // The position counts, and is checked, also where nothing lies before it.
-    let start = try lowering.element([]) { builder, _ in
-      let at = builder.load(place.id, [])
-      return builder.select(at < 0, at, builder.load(before.id, []))
     }
     let results = [place, start]
     if isGap || node.outputs.count < 3 { return results }
