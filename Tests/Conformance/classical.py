@@ -189,7 +189,7 @@ def map_model(op, key, value, **attributes):
 
 
 def some_map(count):
-    keys = GENERATOR.permutation(6)[:min(count, 4)]
+    keys = GENERATOR.permutation(6)[:min(max(count, 1), 4)]
     return [{int(key): float(np.float32(GENERATOR.standard_normal())) for key in keys}]
 
 
