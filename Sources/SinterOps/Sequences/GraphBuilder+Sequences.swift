@@ -194,6 +194,8 @@ extension GraphBuilder {
       }
     }
     let sequence = try RaggedSequence(try ragged(value))
+    let length = try type(sequence.shapes).shape[0]
+    try require(by: "SequenceErase") { try $0.atLeast(length, 1, "length of the sequence that a tensor is erased from") }
     let place = try add(SequencePlace(for: "SequenceErase"), [sequence.shapes, position], outputs: 3)
     let one = constant(.i64([], [1]))
     let known =
