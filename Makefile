@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python test-onnx demo bench promises bench-runtime conformance sizes quantized ml versions fuzz fuzz-sizes format onnx-proto clean
+.PHONY: help setup build test test-python test-onnx demo bench promises bench-runtime conformance sizes quantized ml versions sequences fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -71,6 +71,9 @@ ml: build .venv/stamp ## models of scikit-learn, LightGBM and XGBoost beside ONN
 
 versions: build .venv/stamp ## every version of every operator beside ONNX Runtime and the reference: make versions ONLY="Pad Resize"
 	$(PYTHON) Tests/Conformance/versions.py --sinter .build/release/sinter --jobs $(JOBS) $(ONLY)
+
+sequences: build .venv/stamp ## models of sequences, optionals and maps beside onnx's reference and ONNX Runtime: make sequences ONLY=Loop
+	$(PYTHON) Tests/Conformance/sequences.py --sinter .build/release/sinter $(ONLY)
 
 fuzz-sizes: setup ## random graphs at random sizes, for an hour: make fuzz-sizes SECONDS=60, or CASES=500, or SEED=7
 	$(if $(CASES),SINTER_FUZZ=$(CASES),SINTER_FUZZ_SECONDS=$(or $(SECONDS),3600)) $(if $(SEED),SINTER_FUZZ_SEED=$(SEED)) \

@@ -110,7 +110,7 @@ struct MeasureCommand: ParsableCommand {
   func run() throws {
     let measurement = try Measurement(
       library: library, threads: threads, warmUp: warmUp, seconds: seconds,
-      inputs: { ports in try inputs.tensors(for: ports, sizes: ModelArgument.sizes(size), makingUp: true) })
+      inputs: { ports in try inputs.values(for: ports, sizes: ModelArgument.sizes(size), makingUp: true) })
     print(String(decoding: try JSONEncoder().encode(measurement), as: UTF8.self))
   }
 }

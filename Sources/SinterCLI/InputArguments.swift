@@ -4,7 +4,10 @@ import SinterModel
 
 /// What goes into a model: files, or values made up.
 struct InputArguments: ParsableArguments {
-  @Argument(help: "Inputs: port=FILE.npy, or one FILE.npz with an array for each port.")
+  @Argument(
+    help:
+      "Inputs: port=FILE.npy, or one FILE.npz with an array for each port; of a sequence port=FILE.npz, whose arrays are its elements; of an optional that is empty port=."
+  )
   var inputs: [String] = []
 
   @Flag(
@@ -14,8 +17,9 @@ struct InputArguments: ParsableArguments {
   @Option(help: "The seed of random inputs.")
   var seed: UInt64 = 0
 
-  /// One tensor a port. Symbolic sizes of random inputs are 1 unless `sizes` has them. All that is wrong is told at once.
-  func tensors(for ports: [SinterModel.Port], sizes: [Symbol: Int], makingUp: Bool) throws -> [HostTensor] {
+  /// One value a port. Symbolic sizes of random inputs are 1 unless `sizes` has them, and so are those of a sequence's tensors, of which two are
+  /// made up. All that is wrong is told at once.
+  func values(for ports: [SinterModel.Port], sizes: [Symbol: Int], makingUp: Bool) throws -> [HostValue] {
     let given = try files()
     var problems = given.keys.filter { name in !ports.contains { $0.name == name } }.sorted().map {
       Diagnostic(
@@ -23,9 +27,11 @@ struct InputArguments: ParsableArguments {
         hint: "inputs are " + ports.map(\.name).joined(separator: ", "))
     }
     var generator = SplitMix64(seed: seed)
-    let tensors = ports.map { port -> HostTensor? in
-      if let tensor = given[port.name] { return tensor }
-      guard makingUp || random, let element = port.element, let shape = port.shape else {
+    let values = ports.map { port -> HostValue? in
+      if let value = given[port.name] { return value }
+      guard makingUp || random, port.kind != .maps, let element = port.element,
+        let shape = port.shape ?? (port.kind == .map ? [] : nil)
+      else {
         problems.append(
           Diagnostic(.user, "run.input", "input \(port) is not given", hint: "add \(port.name)=FILE.npy, or --random"))
         return nil
@@ -37,24 +43,47 @@ struct InputArguments: ParsableArguments {
         case .unknown: 1
         }
       }
-      return generator.tensor(element, dims)
+      switch port.kind {
+      case .tensor, .maps: return .tensor(generator.tensor(element, dims))
+      case .sequence: return .sequence((0..<2).map { _ in .tensor(generator.tensor(element, dims)) })
+      case .map:
+        let keys =
+          port.key == .string
+          ? HostTensor(strings: ["a", "b"], shape: [2]) : HostTensor(port.key ?? .i64, [2], integers: [Int64](0..<2))
+        return .map(keys: keys, values: generator.tensor(element, [2]))
+      }
     }
     if !problems.isEmpty { throw DiagnosticError(problems) }
-    return tensors.compactMap { $0 }
+    return values.compactMap { $0 }
   }
 
-  private func files() throws -> [String: HostTensor] {
-    var given: [String: HostTensor] = [:]
+  private func files() throws -> [String: HostValue] {
+    var given: [String: HostValue] = [:]
     for argument in inputs {
       if argument.hasSuffix(".npz"), !argument.contains("=") {
-        given.merge(try NpyFile.readArchive(argument)) { $1 }
+        given.merge(try NpyFile.readArchive(argument).mapValues { .tensor($0) }) { $1 }
         continue
       }
-      let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
+      let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
       guard parts.count == 2 else { throw ValidationError("\"\(argument)\" is not of the form port=FILE.npy") }
-      given[parts[0]] = try NpyFile.read(parts[1])
+      if parts[1].isEmpty {
+        given[parts[0]] = HostValue.none
+      } else if parts[1].hasSuffix(".npz") {
+        given[parts[0]] = .sequence(try Self.elements(parts[1]))
+      } else {
+        given[parts[0]] = .tensor(try NpyFile.read(parts[1]))
+      }
     }
     return given
+  }
+
+  /// The arrays of an archive in the order of the numbers that their names end with, as `numpy.savez(file, *arrays)` names them.
+  private static func elements(_ path: String) throws -> [HostValue] {
+    func number(_ name: String) -> Int {
+      Int(name.reversed().prefix { $0.isNumber }.reversed().map(String.init).joined()) ?? 0
+    }
+    let arrays = try NpyFile.readArchive(path)
+    return arrays.keys.sorted { (number($0), $0) < (number($1), $1) }.compactMap { arrays[$0] }.map { .tensor($0) }
   }
 }
 

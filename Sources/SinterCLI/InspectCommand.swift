@@ -42,8 +42,10 @@ struct InspectCommand: ParsableCommand {
       let opsets = graph.opsets.sorted { $0.key < $1.key }.map { "\($0.key.isEmpty ? "ai.onnx" : $0.key) \($0.value)" }
       print("opset       " + opsets.joined(separator: ", "))
     }
-    for port in graph.inputs { print("input       \(port.name): \(graph.type(of: port))") }
-    for port in graph.outputs { print("output      \(port.name): \(graph.type(of: port.value))") }
+    for port in graph.callerInputs { print("input       \(describe(port, graph.inputs.map { graph.type(of: $0) }))") }
+    for port in graph.callerOutputs {
+      print("output      \(describe(port, graph.outputs.map { graph.type(of: $0.value) }))")
+    }
     for obligation in graph.obligations { print("requires    \(obligation.explained)") }
     var counts: [String: Int] = [:]
     var used: Set<ValueID> = []
@@ -86,6 +88,11 @@ struct InspectCommand: ParsableCommand {
     print(
       "memory      " + (program.arenaBytes.map { "\(Terminal.bytes($0)) between kernels" } ?? "depends on the sizes"))
     print("target      \(compiler.backEnd.description)")
+  }
+
+  private func describe(_ port: CallerPort, _ types: [ValueType]) -> String {
+    let type = port.structure?.description(types.compactMap(\.tensor)) ?? "\(types[port.positions.lowerBound])"
+    return "\(port.name): \(type)"
   }
 
   private func library(_ path: String) throws {

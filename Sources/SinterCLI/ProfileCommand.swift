@@ -53,8 +53,8 @@ struct ProfileCommand: ParsableCommand {
           hint: "compile the model with sinter compile --profile, or give the ONNX file")
       }
       let session = try library.session(threads: threads)
-      let tensors = try inputs.tensors(for: library.inputs, sizes: ModelArgument.sizes(size), makingUp: true)
-      return try RunProfile(of: session, on: tensors, runs: runs)
+      let values = try inputs.values(for: library.inputs, sizes: ModelArgument.sizes(size), makingUp: true)
+      return try RunProfile(of: session, on: values, runs: runs)
     }
     let peaks = noPeaks ? nil : try MachinePeaks.measure(threads: threads)
     print(ProfileTable(profile, peaks).text)

@@ -30,21 +30,34 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     try model.withLibrary { library in
       let session = try library.session(threads: threads)
-      let tensors = try inputs.tensors(for: library.inputs, sizes: ModelArgument.sizes(size), makingUp: false)
-      try show(session.run(tensors), library.outputs)
+      let values = try inputs.values(for: library.inputs, sizes: ModelArgument.sizes(size), makingUp: false)
+      try show(session.run(values: values), library.outputs)
     }
   }
 
-  private func show(_ results: [HostTensor], _ ports: [SinterModel.Port]) throws {
+  private func show(_ results: [HostValue], _ ports: [SinterModel.Port]) throws {
     if let output { try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true) }
-    for (port, tensor) in zip(ports, results) {
+    for (port, value) in zip(ports, results) { try show(value, port.name, file: Symbol.sanitizedName(port.name)) }
+  }
+
+  /// A value, or its parts one after another: `scores[2]`, in `scores.2.npy`.
+  private func show(_ value: HostValue, _ name: String, file: String) throws {
+    switch value {
+    case .none: print("\(name): nothing")
+    case .tensor(let tensor):
       if let output {
-        let path = "\(output)/\(Symbol.sanitizedName(port.name)).npy"
+        let path = "\(output)/\(file).npy"
         try NpyFile.write(tensor, to: path)
-        print("\(port.name): \(tensor.element)\(tensor.shape) in \(path)")
+        print("\(name): \(tensor.element)\(tensor.shape) in \(path)")
       } else {
-        print("\(port.name): \(tensor.element)\(tensor.shape) \(Self.summary(tensor))")
+        print("\(name): \(tensor.element)\(tensor.shape) \(Self.summary(tensor))")
       }
+    case .sequence(let elements):
+      if elements.isEmpty { print("\(name): a sequence of 0 elements") }
+      for (index, element) in elements.enumerated() { try show(element, "\(name)[\(index)]", file: "\(file).\(index)") }
+    case .map(let keys, let values):
+      try show(.tensor(keys), "\(name) keys", file: "\(file).keys")
+      try show(.tensor(values), "\(name) values", file: "\(file).values")
     }
   }
 

@@ -116,7 +116,8 @@ extension Port {
       return port.dimension?[axis].map { .symbol(String(cString: $0)) } ?? .unknown
     }
     self.init(
-      name: port.name.map { String(cString: $0) } ?? "", kind: kind, isOptional: port.optional != 0, element: element, key: key,
+      name: port.name.map { String(cString: $0) } ?? "", kind: kind, isOptional: port.optional != 0, element: element,
+      key: key,
       shape: port.ndim < 0 ? nil : shape)
   }
 }

@@ -3,8 +3,8 @@ import SinterIR
 extension OpTable {
   /// All operators that Sinter has.
   public static let standard = OpTable(
-    standardTypes, rules: OnnxRule.sequences + OnnxRule.optionals, signatures: OnnxSignature.standard,
-    refusals: OnnxRefusal.standard)
+    standardTypes, rules: OnnxRule.sequences + OnnxRule.optionals + [.castMap, .dictVectorizer, .zipMap],
+    signatures: OnnxSignature.standard, refusals: OnnxRefusal.standard)
 
   /// Sorted within their groups.
   private static let standardTypes: [any Operator.Type] = [
@@ -193,7 +193,6 @@ extension OpTable {
     SVMRegressor.self,
     Scaler.self,
     TreeEnsemble.self,
-    ZipMap.self,
 
     // Random
     Bernoulli.self,

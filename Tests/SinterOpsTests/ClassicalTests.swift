@@ -13,12 +13,24 @@ import Testing
   }
 
   @Test func outputsOfMapsSayTheirKeys() throws {
-    var op = ZipMap()
-    op.texts = ["cat", "dog"]
-    var (builder, values) = try result(op, TensorType(.f32, ["n", 2]))
-    builder.output(values[0], named: "scores")
+    var builder = GraphBuilder(name: "test")
+    let scores = builder.input(Fact(.f32, ["n", 2]), named: "scores")
+    let rule = try #require(OpTable.standard.rule(domain: "ai.onnx.ml", opType: "ZipMap", opset: 1))
+    let node = OnnxNode(
+      domain: "ai.onnx.ml", opType: "ZipMap", opset: 1, name: "maps", values: [.tensor(scores)], outputCount: 1,
+      attributes: ["classlabels_strings": .strings(["cat", "dog"])])
+    let maps = try rule.build(node, &builder)[0]
+    builder.output(maps, named: "maps")
     #expect(builder.graph.outputs[0].note.contains("\"cat\", \"dog\""))
-    #expect(try builder.type(values[0]) == TensorType(.f32, ["n", 2]))
+    #expect(GraphVerifier.problems(of: builder.graph) == [])
+    let results = try GraphEvaluator.run(
+      builder.graph, values: [.tensor(.f32([2, 2], [0.25, 0.75, 1, 0]))])
+    guard case .sequence(let rows) = results[0], rows.count == 2, case .map(let keys, let values) = rows[1] else {
+      Issue.record("expected two maps, but the result is \(results[0])")
+      return
+    }
+    #expect(keys.strings == ["cat", "dog"])
+    #expect(values.array(of: Float.self) == [1, 0])
   }
 
   /// Numbers for features are one for all, or as many as there are.

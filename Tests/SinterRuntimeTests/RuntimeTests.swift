@@ -13,6 +13,7 @@ struct RuntimeTests {
       (["sessions.c", "program.c", "all"], threads),
       (["beside.c", "all"], addresses),
       (["plans.c"], addresses),
+      (["values.c", "all"], addresses + ["-DSINTER_STRUCTURES"]),
     ])
   func passes(_ files: [String], _ sanitizer: [String]) throws {
     try Files.withTemporaryFolder { folder throws(DiagnosticError) in

@@ -41,10 +41,12 @@ private func operatorPage(of table: OpTable) -> String {
     let kind = kinds.compactMap { $0 }.joined(separator: ", ")
     page += "| `\(type.name)` | \(kind) | \(onnxNames(of: type)) | \(type.summary.replacing("|", with: "\\|")) |\n"
   }
-  let nodes = table.elaborated.map { "\($0.opType) \($0.since)" }.joined(separator: ", ")
+  let nodes = table.elaborated.map { rule in
+    "\(rule.domain.isEmpty ? "" : rule.domain + ".")\(rule.opType) \(rule.since)"
+  }.joined(separator: ", ")
   page += """
 
-    Nodes of sequences and optionals are no operators here: the importer makes tensors of them. It reads \(nodes).
+    Nodes of sequences, optionals and maps are no operators here: the importer makes tensors of them. It reads \(nodes).
 
     """
   return page

@@ -56,4 +56,7 @@ public final class LoadedModel {
 
   /// The outputs for given inputs, in port order.
   public func run(_ inputs: HostTensor...) throws -> [HostTensor] { try session.run(inputs) }
+
+  /// The same for models that take or give sequences, optionals or maps.
+  public func run(values: [HostValue]) throws -> [HostValue] { try session.run(values: values) }
 }

@@ -48,7 +48,11 @@ package struct CalibrationData: SampleSource {
 
   /// Reads what is at a path, and holds it against the inputs of a graph. Throws all that is wrong at once.
   package init(_ path: String, for graph: Graph) throws {
-    var problems: [Diagnostic] = []
+    var problems = graph.inputStructures.map { structure in
+      Diagnostic(
+        .limit, "quantize.input",
+        "input '\(structure.name)' is \(structure.value.kindName), so that no array can be given for it")
+    }
     ports = graph.inputs.compactMap { port in
       guard let type = graph.type(of: port).tensor else {
         problems.append(

@@ -16,11 +16,11 @@ struct Measurement: Codable {
 
   init(
     library path: String, threads: Int, warmUp: Double, seconds: Double,
-    inputs: ([SinterModel.Port]) throws -> [HostTensor]
+    inputs: ([SinterModel.Port]) throws -> [HostValue]
   ) throws {
     let clock = ContinuousClock()
     let ports = try CompiledLibrary(path).inputs
-    let tensors = try inputs(ports)
+    let values = try inputs(ports)
     Self.forgetPeak()
     bytesBefore = Self.resident("VmRSS")
     let start = clock.now
@@ -28,7 +28,7 @@ struct Measurement: Codable {
     let loaded = clock.now
     let session = try library.session(threads: threads)
     let opened = clock.now
-    let repeated = try session.repeating(tensors)
+    let repeated = try session.repeating(values: values)
     let first = clock.now
     load = (loaded - start).seconds
     open = (opened - loaded).seconds

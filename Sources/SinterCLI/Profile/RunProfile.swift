@@ -42,8 +42,8 @@ struct RunProfile {
   var typical: [Launch]
 
   /// Runs twice to warm up, then `runs` times.
-  init(of session: Session, on inputs: [HostTensor], runs: Int) throws {
-    let repeated = try session.repeating(inputs)
+  init(of session: Session, on inputs: [HostValue], runs: Int) throws {
+    let repeated = try session.repeating(values: inputs)
     try repeated.run()
     let clock = ContinuousClock()
     var all: [(seconds: Double, launches: [KernelLaunch])] = []

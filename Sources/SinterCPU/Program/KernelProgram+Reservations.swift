@@ -69,11 +69,14 @@ private struct ReservationPlacement {
         result.append(.loop(turn: turn, count: count, condition: condition, body: inner))
       case .branch(let condition, let then, let otherwise):
         let (before, madeBefore) = (reserved, made)
-        let first = placed(then, known: known)
+        var first = placed(then, known: known)
         let (afterFirst, madeFirst) = (reserved, made)
         (reserved, made) = (before, madeBefore)
-        let second = placed(otherwise, known: known)
+        var second = placed(otherwise, known: known)
         reserved.formUnion(afterFirst)
+        // A list that writes no element of an output knows its size all the same.
+        first += made.subtracting(madeFirst).sorted().map { .output($0) }
+        second += madeFirst.subtracting(made).sorted().map { .output($0) }
         made.formUnion(madeFirst)
         result.append(.branch(condition: condition, then: first, otherwise: second))
       case .call, .define, .require, .reserve, .grow, .output: result.append(step)

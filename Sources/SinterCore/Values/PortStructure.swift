@@ -24,7 +24,9 @@ public struct PortStructure: Hashable, Sendable {
   /// - Parameter types: of the tensors by position.
   public func description(_ types: [TensorType]) -> String {
     func sequence(_ element: ElementType) -> String {
-      let sizes = elementSizes.map { sizes in "[" + sizes.map { $0.map(String.init) ?? "?" }.joined(separator: ", ") + "]" }
+      let sizes = elementSizes.map { sizes in
+        "[" + sizes.map { $0.map(String.init) ?? "?" }.joined(separator: ", ") + "]"
+      }
       return "seq(\(element)\(sizes ?? ""))"
     }
     func map(_ keys: Int, _ values: Int) -> String { "map(\(types[keys].element), \(types[values].element))" }

@@ -89,6 +89,7 @@ extension Structured {
     case .tensor: [name]
     case .list(let leaves, of: _): leaves.indices.map { "\(name).\($0)" }
     case .ragged: ["\(name).elements", "\(name).shapes"]
+    case .optional(_, .tensor): ["\(name).present", "\(name).value"]
     case .optional(_, let value): ["\(name).present"] + value.partNames(name)
     case .map, .maps: ["\(name).keys", "\(name).values"]
     }

@@ -49,7 +49,7 @@ public struct Graph: Sendable {
   public struct Port: Sendable {
     public var name: String
     public var value: ValueID
-    /// Of an input, the sizes as the user wrote them, where they differ from the canonical ones; of an output, what its operator says of it.
+    /// Of an input, the sizes as the user wrote them, where they differ from the canonical ones; of an output, what its type does not tell.
     /// For messages and headers.
     public var note: String
     /// Of an input, the type that the caller knows, where equalities have taught that some of its sizes are others.

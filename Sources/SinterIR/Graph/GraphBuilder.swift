@@ -32,11 +32,7 @@ public struct GraphBuilder {
   }
 
   public mutating func output(_ value: ValueID, named name: String) {
-    var note = ""
-    if case .node(let id, let result) = graph.values[value].definition {
-      note = graph.nodes[id].op.note(onResult: result)
-    }
-    graph.outputs.append(.init(name: name, value: value, note: note))
+    graph.outputs.append(.init(name: name, value: value))
   }
 
   /// An input of any kind: one for each of its tensors, by names that none has yet.
@@ -68,6 +64,11 @@ public struct GraphBuilder {
       return place
     }
     graph.outputStructures.append(PortStructure(name: name, value: positions, elementSizes: elementSizes))
+    if case .maps(let keys, _) = value, let known = graph.constant(keys), case .maps(let position, _) = positions {
+      let texts =
+        known.element == .string ? known.strings.map(TensorText.quoted) : known.integers?.map(String.init) ?? []
+      graph.outputs[position].note = "in each of the maps, " + texts.joined(separator: ", ")
+    }
   }
 
   private func unused(_ name: String, among ports: [Graph.Port]) -> String {

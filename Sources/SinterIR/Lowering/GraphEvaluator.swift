@@ -12,6 +12,29 @@ public enum GraphEvaluator {
     try FormInterpreter(try graph.lowered()).run(inputs, symbols: symbols)
   }
 
+  /// The same for values as callers pass and get them: sequences, optionals and maps where the graph's ports have such structures.
+  public static func run(_ graph: Graph, values: [HostValue]) throws -> [HostValue] {
+    let ports = graph.callerInputs
+    guard values.count == ports.count else {
+      throw DiagnosticError(.user, "evaluate.count", "the graph takes \(ports.count) values, given \(values.count)")
+    }
+    let types = graph.inputs.compactMap { graph.type(of: $0).tensor }
+    var inputs: [HostTensor] = []
+    for (port, value) in zip(ports, values) {
+      if let structure = port.structure {
+        inputs += try structure.tensors(of: value, types)
+      } else if let tensor = value.tensor {
+        inputs.append(tensor)
+      } else {
+        throw DiagnosticError(.user, "value.kind", "'\(port.name)' is \(value.kindName), expected a tensor")
+      }
+    }
+    let results = try run(graph, inputs)
+    return graph.callerOutputs.map { port in
+      port.structure?.value(of: results) ?? .tensor(results[port.positions.lowerBound])
+    }
+  }
+
   /// The results of a node all of whose inputs are constants.
   public static func results(of node: NodeID, in graph: Graph) throws -> [HostTensor] {
     try run(try graph.isolated(node), [])

@@ -34,9 +34,6 @@ public protocol Operator: Sendable {
   /// This operator as an ONNX node; nil where ONNX has no such operator and the expansion is exported instead.
   func onnxNode(_ inputs: NodeInputs) -> OnnxForm?
 
-  /// What users should know of a result that is an output of the model, where its type does not tell; empty for nothing.
-  func note(onResult index: Int) -> String
-
   /// Whether equal inputs always give equal results. Operators that draw random numbers afresh say no: they are neither merged nor computed
   /// ahead of time.
   var isDeterministic: Bool { get }
@@ -63,7 +60,6 @@ extension Operator {
   public static var onnx: [OnnxRule] { [] }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { nil }
   public var isDeterministic: Bool { true }
-  public func note(onResult index: Int) -> String { "" }
 }
 
 /// Marks operators whose one result holds, at each place, a function of the inputs' elements at that place, broadcast as NumPy does. Layout

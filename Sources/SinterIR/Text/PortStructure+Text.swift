@@ -3,7 +3,9 @@ import SinterCore
 extension PortStructure {
   /// `"x" optional(0, ragged(1, 2)) [?, 4]`: the name, the positions of the tensors, and the sizes of a sequence's elements.
   var text: String {
-    let sizes = elementSizes.map { sizes in " [" + sizes.map { $0.map(String.init) ?? "?" }.joined(separator: ", ") + "]" }
+    let sizes = elementSizes.map { sizes in
+      " [" + sizes.map { $0.map(String.init) ?? "?" }.joined(separator: ", ") + "]"
+    }
     return "\(TensorText.quoted(name)) \(Self.text(value))\(sizes ?? "")"
   }
 

@@ -20,7 +20,8 @@ extension PortStructure {
         if rank != structure.elementSizes?.count || rank != nil && columns != nil && columns != rank {
           problems.append(
             "\(structure.name) has elements of \(rank.map(String.init) ?? "any number of") axes, sizes for "
-              + "\(structure.elementSizes?.count ?? 0) of them, and shapes of \(columns.map(String.init) ?? "some") columns")
+              + "\(structure.elementSizes?.count ?? 0) of them, and shapes of \(columns.map(String.init) ?? "some") columns"
+          )
         }
       }
     }
@@ -44,7 +45,8 @@ extension PortStructure {
     case .map(let keys, let values):
       return unlike(keys, 1) || unlike(values, 1) ? "its keys or its values do not lie along one axis" : nil
     case .maps(let keys, let values):
-      return unlike(keys, 1) || unlike(values, 2) ? "its keys do not lie along one axis, or its values are no matrix" : nil
+      return unlike(keys, 1) || unlike(values, 2)
+        ? "its keys do not lie along one axis, or its values are no matrix" : nil
     }
   }
 }

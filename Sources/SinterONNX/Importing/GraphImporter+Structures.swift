@@ -96,7 +96,8 @@ extension GraphImporter {
     case .sequence(.tensor(let element?, let sizes)?):
       guard element.bits >= 8 else {
         throw DiagnosticError(
-          .limit, "onnx.type", "sequences of \(element), of less than a byte, are not supported", hint: "use a wider type")
+          .limit, "onnx.type", "sequences of \(element), of less than a byte, are not supported",
+          hint: "use a wider type")
       }
       let known = shape.map { $0.map(\.value) } ?? sizes.map { $0.map(\.fixed) }
       let rank = known.map { Dim($0.count) } ?? dims.size(named: port + "_rank")
@@ -112,10 +113,13 @@ extension GraphImporter {
         return (.optional(present: Fact(.bool, []), fact), sizes)
       }
       guard case .tensor(let element?, let sizes) = inner else { break }
-      guard let axes = shape ?? sizes?.enumerated().map({ axis, size in
-        // Of a value that may be missing, no other port's sizes can be told.
-        size.fixed.map { Dim($0) } ?? dims.size(named: "\(port)_\(axis)")
-      }) else {
+      guard
+        let axes = shape
+          ?? sizes?.enumerated().map({ axis, size in
+            // Of a value that may be missing, no other port's sizes can be told.
+            size.fixed.map { Dim($0) } ?? dims.size(named: "\(port)_\(axis)")
+          })
+      else {
         throw DiagnosticError(
           .limit, "onnx.rank", "the number of axes of the optional input is not known", hint: "give its shape")
       }

@@ -54,7 +54,8 @@ extension GraphBuilder {
     var forms = carried
     let captures = body.captures.map { fact($0) }
     while true {
-      let built = try body.buildValues(before.map { .tensor($0) } + forms.map { $0.map { Fact(.tensor($0)) } }, captures)
+      let built = try body.buildValues(
+        before.map { .tensor($0) } + forms.map { $0.map { Fact(.tensor($0)) } }, captures)
       if let index = built.results.dropFirst(results + carried.count).firstIndex(where: { $0.tensor == nil }) {
         throw DiagnosticError(
           .user, "control.kind",

@@ -9,7 +9,17 @@ public struct Identity: Primitive {
 
   public init() {}
 
-  public static var onnx: [OnnxRule] { [.direct(Identity.self)] }
+  public static var onnx: [OnnxRule] {
+    [
+      OnnxRule(values: "Identity") { node, builder in
+        guard let value = node.value(0) else {
+          throw DiagnosticError(.user, "operator.input", "input 0 is missing", hint: "connect it")
+        }
+        guard let tensor = value.tensor else { return [value] }
+        return [.tensor(try builder.add1(Identity(), [tensor]))]
+      }
+    ]
+  }
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

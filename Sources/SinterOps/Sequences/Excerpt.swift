@@ -21,7 +21,8 @@ public struct Excerpt: Primitive, Composite {
     let start = try inputs.size(1, "the first place", requiring: &obligations)
     let shape = try inputs.sizes(2, "sizes", requiring: &obligations)
     let result = TensorType(list.element, shape)
-    try obligations.atLeast(list.shape[0], start + result.count, "number of scalars of \(list), of which some are taken,")
+    try obligations.atLeast(
+      list.shape[0], start + result.count, "number of scalars of \(list), of which some are taken,")
     return [Fact(.tensor(result))]
   }
 

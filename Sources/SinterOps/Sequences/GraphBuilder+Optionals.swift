@@ -29,7 +29,8 @@ extension GraphBuilder {
       if tensor.element == .string {
         return .tensor(constant(HostTensor(strings: [String](repeating: "", count: shape.reduce(1, *)), shape: shape)))
       }
-      return .tensor(constant(HostTensor(tensor.element, shape, integers: [Int64](repeating: 0, count: shape.reduce(1, *)))))
+      return .tensor(
+        constant(HostTensor(tensor.element, shape, integers: [Int64](repeating: 0, count: shape.reduce(1, *)))))
     case .sequence(.tensor(let tensor)): return .list([], of: tensor.element)
     case .sequence, .optional, .map:
       throw DiagnosticError(

@@ -53,12 +53,14 @@ extension GraphBuilder {
 
   /// The sizes that all tensors of a sequence must have in common, as one list of sizes; that of the axis left out means nothing.
   private mutating func commonSizes(_ sequence: RaggedSequence, _ rank: Int, except axis: Int?) throws -> ValueID {
-    let greatest = try add1(ReadSizes(), [try add1(Reduce(.maximum, keepsAxes: false), [sequence.shapes, integers([0])])])
+    let greatest = try add1(
+      ReadSizes(), [try add1(Reduce(.maximum, keepsAxes: false), [sequence.shapes, integers([0])])])
     let least = try add1(ReadSizes(), [try add1(Reduce(.minimum, keepsAxes: false), [sequence.shapes, integers([0])])])
     guard let most = fact(greatest).contents, let fewest = fact(least).contents else { return greatest }
     try require(by: "ConcatFromSequence") {
       for other in 0..<rank where other != axis {
-        try $0.equal(most[other], fewest[other], "greatest and least size of axis \(other) of the tensors that are joined")
+        try $0.equal(
+          most[other], fewest[other], "greatest and least size of axis \(other) of the tensors that are joined")
       }
     }
     return greatest
@@ -117,14 +119,16 @@ extension GraphBuilder {
     }
     guard source.element.bits >= 8 else {
       throw DiagnosticError(
-        .limit, "sequence.element", "tensors of \(source.element), of less than a byte, are split into a known number of parts only")
+        .limit, "sequence.element",
+        "tensors of \(source.element), of less than a byte, are split into a known number of parts only")
     }
     if split == nil, !keepsAxis { return try slices(x, axis) }
     let lengths = try partLengths(source.shape[axis], of: x, axis, split)
     let count = try sizes(of: lengths)
     var columns: [ValueID] = []
     for other in 0..<source.rank {
-      let column = other == axis
+      let column =
+        other == axis
         ? lengths : try add1(Expand(), [try sizes(of: x, from: other, to: other + 1), count])
       columns.append(try add1(Unsqueeze(), [column, integers([1])]))
     }

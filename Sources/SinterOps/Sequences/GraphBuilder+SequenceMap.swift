@@ -18,7 +18,8 @@ extension GraphBuilder {
       if case .list(let tensors, of: _)? = value { tensors.count } else { nil }
     }
     if let first = lengths.first, let other = lengths.first(where: { $0 != first }) {
-      throw DiagnosticError(.user, "sequence.map", "the sequences have \(first) and \(other) elements, but must be equally long")
+      throw DiagnosticError(
+        .user, "sequence.map", "the sequences have \(first) and \(other) elements, but must be equally long")
     }
     let hasRagged = node.values.contains { value in
       if case .ragged? = value { true } else { false }
@@ -52,7 +53,8 @@ extension GraphBuilder {
     let own = operands.flatMap(\.leaves)
     let template = operands
     let turns = OnnxBody(
-      inputNames: ["turn", "condition"] + (0..<body.outputCount).map { "results\($0)" }, outputCount: body.outputCount + 1,
+      inputNames: ["turn", "condition"] + (0..<body.outputCount).map { "results\($0)" },
+      outputCount: body.outputCount + 1,
       captures: own + body.captures
     ) { inputs, captures in
       var inner = GraphBuilder(name: "body of SequenceMap")
@@ -80,7 +82,9 @@ extension GraphBuilder {
         }
         return try inner.inserting(value, into: result, at: nil)
       }
-      for (index, leaf) in ([condition] + grown.flatMap(\.leaves)).enumerated() { inner.output(leaf, named: "result\(index)") }
+      for (index, leaf) in ([condition] + grown.flatMap(\.leaves)).enumerated() {
+        inner.output(leaf, named: "result\(index)")
+      }
       return OnnxBody.Built(graph: inner.graph, results: [.tensor(condition)] + grown)
     }
     return try Loop.build(

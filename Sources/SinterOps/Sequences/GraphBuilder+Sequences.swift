@@ -79,12 +79,14 @@ extension GraphBuilder {
     case .list(let tensors, of: let element):
       guard element.bits >= 8 else {
         throw DiagnosticError(
-          .limit, "sequence.element", "sequences of \(element), of less than a byte, must have a known length and be read at known positions")
+          .limit, "sequence.element",
+          "sequences of \(element), of less than a byte, must have a known length and be read at known positions")
       }
       let types = try tensors.map { try type($0) }
       let ranks = Set(types.map(\.rank))
       if tensors.isEmpty {
-        let none = element == .string ? HostTensor(strings: [], shape: [0]) : HostTensor(element, [0], integers: [Int64]())
+        let none =
+          element == .string ? HostTensor(strings: [], shape: [0]) : HostTensor(element, [0], integers: [Int64]())
         return .ragged(elements: constant(none), shapes: constant(.i64([0, rank ?? 0], [])), rank: rank)
       }
       let parts = try tensors.map { try flattened($0) }
@@ -110,7 +112,8 @@ extension GraphBuilder {
   mutating func length(ofSequence value: OnnxValue) throws -> ValueID {
     switch value {
     case .list(let tensors, of: _): return constant(.i64([], [tensors.count]))
-    case .ragged(_, let shapes, rank: _): return try add1(Squeeze(), [try sizes(of: shapes, from: 0, to: 1), integers([0])])
+    case .ragged(_, let shapes, rank: _):
+      return try add1(Squeeze(), [try sizes(of: shapes, from: 0, to: 1), integers([0])])
     case .tensor, .optional, .map, .maps: throw Self.notSequence(value)
     }
   }
@@ -147,10 +150,12 @@ extension GraphBuilder {
     let new = try type(tensor)
     let element = try elementType(ofSequence: value)
     guard new.element == element else {
-      throw DiagnosticError(.user, "sequence.element", "a sequence of \(element) cannot take a tensor of \(new.element)")
+      throw DiagnosticError(
+        .user, "sequence.element", "a sequence of \(element) cannot take a tensor of \(new.element)")
     }
     if case .list(var tensors, of: _) = value {
-      let index = try position.map { try known($0, in: tensors.count, isGap: true, for: "SequenceInsert") } ?? tensors.count
+      let index =
+        try position.map { try known($0, in: tensors.count, isGap: true, for: "SequenceInsert") } ?? tensors.count
       if let index {
         tensors.insert(tensor, at: index)
         return .list(tensors, of: element)
@@ -189,9 +194,13 @@ extension GraphBuilder {
       }
     }
     let sequence = try RaggedSequence(try ragged(value))
+    let length = try type(sequence.shapes).shape[0]
+    try require(by: "SequenceErase") { try $0.atLeast(length, 1, "length of the sequence that a tensor is erased from") }
     let place = try add(SequencePlace(for: "SequenceErase"), [sequence.shapes, position], outputs: 3)
     let one = constant(.i64([], [1]))
-    let known = sequence.rank != nil ? place[2]
+    let known =
+      sequence.rank != nil
+      ? place[2]
       : try add1(Where(), [try add1(Compare(.less), [place[2], constant(.i64([], [0]))]), one, place[2]])
     let count = try add1(Reduce(.product, keepsAxes: false), [known, integers([0])])
     return .ragged(

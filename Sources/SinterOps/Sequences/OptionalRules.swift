@@ -14,7 +14,8 @@ extension OnnxRule {
       let payload: ValueType
       if case .optional(let inner) = type { payload = inner } else { payload = type }
       return [
-        .optional(present: builder.constant(HostTensor(.bool, [], values: [false])), try builder.placeholder(of: payload))
+        .optional(
+          present: builder.constant(HostTensor(.bool, [], values: [false])), try builder.placeholder(of: payload))
       ]
     },
     OnnxRule(values: "OptionalGetElement", since: 15) { node, builder in

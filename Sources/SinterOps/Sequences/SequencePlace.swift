@@ -30,7 +30,8 @@ public struct SequencePlace: Primitive, Composite {
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (shapes, position) = (try inputs.tensor(0), try inputs.indices(1))
     guard shapes.element == .i64, shapes.rank == 2 else {
-      throw DiagnosticError(.user, "sequence.shapes", "the shapes of a sequence must be an i64 matrix, but are \(shapes)")
+      throw DiagnosticError(
+        .user, "sequence.shapes", "the shapes of a sequence must be an i64 matrix, but are \(shapes)")
     }
     try obligations.scalar(position, "the position")
     if let length = shapes.shape[0].value, let given = inputs.integers(1)?.first,
@@ -44,7 +45,12 @@ public struct SequencePlace: Primitive, Composite {
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (shapes, position) = (try node.input(0), try node.input(1))
-    let error = lowering.error("\(reader): position %0 lies outside of a sequence that has %1 from the front")
+    let problem =
+      isGap
+      ? "position %0 is none of the %1 places before, between and behind the tensors of the sequence"
+      : "position %0 lies outside of a sequence of %1 tensors"
+    let origin = lowering.origin.filter { !$0.isEmpty }.joined(separator: ", ")
+    let error = lowering.error("\(reader): \(problem)" + (origin.isEmpty ? "" : " (\(origin))"))
     let (isGap, length) = (self.isGap, shapes.shape[0])
     let place = try lowering.element([]) { builder, _ in
       let given = builder.load(position.id, position.shape.map { _ in builder.constant(0, .i64) }).cast(to: .i64)
@@ -57,6 +63,8 @@ public struct SequencePlace: Primitive, Composite {
       let size = builder.load(shapes.id, outer + inner)
       return builder.select(size < 0, builder.constant(1, .i64), size)
     }
+    // What is read as a size is computed, and so checked, whatever becomes of the results.
+    lowering.define(lowering.freshSize(), as: place, "position")
     let start = try lowering.reduce(.sum, [], over: [length]) { builder, _, inner in
       builder.select(inner[0] < builder.load(place.id, []), builder.load(counts.id, inner), builder.constant(0, .i64))
     }

@@ -11,13 +11,15 @@ extension OnnxRule {
     OnnxRule(values: "SequenceConstruct", since: 11) { node, builder in
       let tensors = try node.values.indices.map { try node.tensorValue($0) }
       guard let first = tensors.first else {
-        throw DiagnosticError(.user, "sequence.empty", "a sequence is made of at least one tensor", hint: "use SequenceEmpty")
+        throw DiagnosticError(
+          .user, "sequence.empty", "a sequence is made of at least one tensor", hint: "use SequenceEmpty")
       }
       let element = try builder.type(first).element
       for (index, tensor) in tensors.enumerated() {
         let other = try builder.type(tensor).element
         guard other == element else {
-          throw DiagnosticError(.user, "sequence.element", "input 0 holds \(element), but input \(index) holds \(other)")
+          throw DiagnosticError(
+            .user, "sequence.element", "input 0 holds \(element), but input \(index) holds \(other)")
         }
       }
       return [.list(tensors, of: element)]
