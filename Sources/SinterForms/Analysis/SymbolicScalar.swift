@@ -68,7 +68,8 @@ struct SymbolicArithmetic {
     case .round: return divisor == 1 ? a : nil
     case .not: return type == .bool ? dim.value.map { .bool($0 == 0) } : dim.value.map { .size(Dim(~$0)) }
     case .isNaN: return .bool(false)
-    case .exp, .weight, .log, .sqrt, .sin, .cos, .tan, .asin, .acos, .atan, .sinh, .cosh, .tanh, .asinh, .acosh, .atanh, .erf:
+    case .exp, .weight, .log, .sqrt, .sin, .cos, .tan, .asin, .acos, .atan, .sinh, .cosh, .tanh, .asinh, .acosh, .atanh,
+      .erf:
       return nil
     }
   }

@@ -119,7 +119,8 @@ package enum ScalarLanes {
       if type.kind == .signed { map(a, out, count) { $0 < 0 ? 0 &- $0 : $0 } } else { map(a, out, count) { $0 } }
     case .not:
       if type == .bool { map(a, out, count) { 1 - $0 } } else { map(a, out, count) { ~$0 } }
-    case .exp, .weight, .log, .sqrt, .sin, .cos, .tan, .asin, .acos, .atan, .sinh, .cosh, .tanh, .asinh, .acosh, .atanh, .erf,
+    case .exp, .weight, .log, .sqrt, .sin, .cos, .tan, .asin, .acos, .atan, .sinh, .cosh, .tanh, .asinh, .acosh, .atanh,
+      .erf,
       .floor, .ceil, .round, .truncate, .isNaN:
       map(a, out, count) { $0 }
     }
