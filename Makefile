@@ -42,8 +42,10 @@ test-onnx: setup .venv/stamp ## the official ONNX suite against the list of what
 demo: setup ## a digit classifier from Swift to a C library, an ONNX file and drawings
 	models/digits/demo.sh
 
-bench: build .venv/stamp ## times models beside the peers that are installed: make bench MODELS="a.onnx" BENCH="--threads 1,2"
-	$(PYTHON) Tests/Peers/bench.py --sinter .build/release/sinter $(BENCH) $(MODELS)
+bench: build .venv/stamp $(if $(SET),.venv/models) ## times models beside the peers: make bench MODELS="a.onnx" BENCH="--threads 1,2", or SET=int8
+	$(if $(SET),$(PYTHON) Tests/Peers/models/make.py $(SET) .build/bench --only '$(ONLY)' >/dev/null)
+	$(PYTHON) Tests/Peers/bench.py --sinter .build/release/sinter $(BENCH) \
+	  $(if $(SET),$$($(PYTHON) Tests/Peers/models/make.py $(SET) .build/bench --only '$(ONLY)'),$(MODELS))
 
 promises: build ## same bytes, same bits on any threads, no allocations, of your models: make promises MODELS="a.onnx b.onnx"
 	python3 Tests/Peers/promises.py --sinter .build/release/sinter $(MODELS)
@@ -88,6 +90,11 @@ onnx-proto: ## writes the C files of the ONNX format again (needs protobuf-c-com
 
 clean: ## removes all that these targets made
 	rm -rf .build .venv
+
+# PyTorch, OpenVINO and what else the sets of models need: a gigabyte.
+.venv/models: Tests/Peers/models/requirements.txt .venv/stamp
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 .venv/stamp: Tests/requirements.txt | setup
 	python3 -m venv .venv

@@ -27,15 +27,15 @@ import Testing
     #expect(abs(wide.unmet(0, rows: 8) - 1 / 2) < 1e-9)
     #expect(abs(wide.unmet(1, rows: 8) - 1 / 3) < 1e-9)
     #expect(wide.unmet(1, rows: 16) == 0)
-    #expect(wide.cost(rows: 4) < wide.cost(rows: 8))
-    #expect(wide.cost(rows: 8) < wide.cost(rows: 12))
-    #expect(wide.cost(rows: 4) < wide.cost(rows: 2))
+    #expect(wide.cost(rows: 4, .x86_64_v4) < wide.cost(rows: 8, .x86_64_v4))
+    #expect(wide.cost(rows: 8, .x86_64_v4) < wide.cost(rows: 12, .x86_64_v4))
+    #expect(wide.cost(rows: 4, .x86_64_v4) < wide.cost(rows: 2, .x86_64_v4))
   }
 
   @Test func littlePaddingIsNotWorthBounds() {
     let large = Self.meetings(Self.form([3, 3], pad: 1), [56, 56])
     #expect(large.unmet(0, rows: 8) == 0)
-    #expect((1...16).allSatisfy { large.cost(rows: $0) == 1 })
+    #expect((1...16).allSatisfy { large.cost(rows: $0, .x86_64_v4) == 1 })
     let none = Self.meetings(Self.form([3, 3], pad: 0), [16, 16], result: [14, 14])
     #expect(none.unmet(0, rows: 7) == 0)
   }

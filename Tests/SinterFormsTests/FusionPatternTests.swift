@@ -171,10 +171,10 @@ struct FusionPatternTests {
     let last = x.shape[x.rank - 1]
     let top = try l.reduce(.maximum, shape, over: [last]) { b, o, i in b.load(x.id, o.dropLast() + i) }
     let sum = try l.reduce(.sum, shape, over: [last]) { b, o, i in
-      (b.load(x.id, o.dropLast() + i) - b.load(top.id, row(b, o))).unary(.exp)
+      (b.load(x.id, o.dropLast() + i) - b.load(top.id, row(b, o))).unary(.weight)
     }
     return try l.element(x.shape) { b, i in
-      (b.load(x.id, i) - b.load(top.id, row(b, i))).unary(.exp) / b.load(sum.id, row(b, i))
+      (b.load(x.id, i) - b.load(top.id, row(b, i))).unary(.weight) / b.load(sum.id, row(b, i))
     }
   }
 

@@ -75,7 +75,7 @@ struct VectorMathTests {
     let values =
       (0..<4096).map { -110 + 110 * Float($0) / 4095 } + [-.infinity, -100, -80, 0]
       + [Float](repeating: .nan, count: 12)
-    let weights = try Self.run([values], fuses: fuses) { builder, x in builder.weight(x[0]) }
+    let weights = try Self.run([values], fuses: fuses) { builder, x in builder.math(.weight, x[0]) }
     for (x, weight) in zip(values, weights) {
       if x.isNaN {
         #expect(weight.isNaN)

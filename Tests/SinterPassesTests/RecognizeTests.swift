@@ -130,13 +130,14 @@ import Testing
     var isGemm: Bool
     /// K, which need not be a number of blocks.
     var depth = 48
+    var columns = 5
     var testDescription: String {
-      "\(type) \(depth), axis \(axis), blocks of \(blockSize), zero points \(hasZeroPoints), transposed \(isTransposed), Gemm \(isGemm)"
+      "\(type) \(depth)x\(columns), axis \(axis), blocks of \(blockSize), zero points \(hasZeroPoints), transposed \(isTransposed), Gemm \(isGemm)"
     }
   }
 
   @Test(
-    arguments: [ElementType.i4, .u4, .i2, .u2].flatMap { type in
+    arguments: [ElementType.i4, .u4, .i2, .u2, .f4e2m1].flatMap { type in
       [
         FewBits(type: type, axis: 0, blockSize: 16, hasZeroPoints: false, isTransposed: false, isGemm: false),
         FewBits(type: type, axis: 0, blockSize: 32, hasZeroPoints: true, isTransposed: false, isGemm: true),
@@ -145,9 +146,23 @@ import Testing
         FewBits(type: type, axis: 1, blockSize: 0, hasZeroPoints: true, isTransposed: false, isGemm: false),
         FewBits(type: type, axis: 0, blockSize: 0, hasZeroPoints: false, isTransposed: true, isGemm: true, depth: 7),
       ]
-    }) func productsByWeightsOfFewBits(_ item: FewBits) throws
+    }
+      // Bytes with a scale a block, where they are many.
+      + [ElementType.i8, .u8].flatMap { type in
+        [
+          FewBits(
+            type: type, axis: 0, blockSize: 32, hasZeroPoints: false, isTransposed: false, isGemm: false, depth: 512,
+            columns: 40),
+          FewBits(
+            type: type, axis: 0, blockSize: 64, hasZeroPoints: true, isTransposed: false, isGemm: true, depth: 500,
+            columns: 35),
+          FewBits(
+            type: type, axis: 1, blockSize: 32, hasZeroPoints: true, isTransposed: true, isGemm: false, depth: 512,
+            columns: 33),
+        ]
+      }) func productsByWeightsOfFewBits(_ item: FewBits) throws
   {
-    let (depth, columns) = (item.depth, 5)
+    let (depth, columns) = (item.depth, item.columns)
     let shape = item.isTransposed ? [columns, depth] : [depth, columns]
     let axis = item.axis < 0 ? item.axis + 2 : item.axis
     var entries = shape
@@ -156,11 +171,17 @@ import Testing
     } else {
       entries = [shape[axis]]
     }
-    let range = item.type.integerRange
+    let range = item.type.isInteger ? item.type.integerRange : (lowerBound: 0, upperBound: 0)
     func integers(_ shape: [Int], _ step: Int) -> HostTensor {
+      let count = shape.reduce(1, *)
+      if !item.type.isInteger {
+        // Zero points of floats are zero.
+        let few = step == 31 ? [0] : [0, 0.5, -1, 1.5, 2, -3, 4, -6, -0.5, 1, 3, 6]
+        return HostTensor(item.type, shape, doubles: (0..<count).map { few[$0 * step % few.count] })
+      }
       let span = Int(range.upperBound - range.lowerBound) + 1
       return HostTensor(
-        item.type, shape, integers: (0..<shape.reduce(1, *)).map { range.lowerBound + Int64($0 * step % 97 % span) })
+        item.type, shape, integers: (0..<count).map { range.lowerBound + Int64($0 * step % 97 % span) })
     }
     var dequantize = DequantizeLinear()
     (dequantize.axis, dequantize.blockSize) = (item.axis, item.blockSize)
@@ -178,8 +199,26 @@ import Testing
       if item.isTransposed { w = try builder.add1(Transpose([1, 0]), [w]) }
       builder.output(try builder.add1(MatMul(), [x, w]), named: "y")
     }
-    let graph = try expectSameMeaning(builder.graph, after: [.recognize, .deadCode], sizes: [Symbol("n"): 3])
+    let graph = try expectSameMeaning(
+      builder.graph, after: [.keepBytes, .recognize, .deadCode], sizes: [Symbol("n"): 3])
     #expect(graph.operatorNames == ["MatMulNBits"])
+  }
+
+  /// Bytes with one scale a column, and few bytes, are faster as floats, which constant folding makes of them.
+  @Test(arguments: [(512, 40, 0), (64, 32, 32)]) func otherBytesStay(_ depth: Int, _ columns: Int, _ blockSize: Int)
+    throws
+  {
+    var dequantize = DequantizeLinear()
+    (dequantize.axis, dequantize.blockSize) = (blockSize > 0 ? 0 : 1, blockSize)
+    var builder = GraphBuilder(name: "bytes")
+    let x = builder.input(Fact(.f32, ["n", Dim(depth)]), named: "x")
+    let bytes = (0..<(depth * columns)).map { Int64($0 * 7 % 251 - 125) }
+    let w = builder.constant(HostTensor(.i8, [depth, columns], integers: bytes))
+    let scale = builder.constant(.random(blockSize > 0 ? [depth / blockSize, columns] : [columns], seed: 3))
+    builder.output(try builder.add1(MatMul(), [x, try builder.add1(dequantize, [w, scale])]), named: "y")
+    let graph = try expectSameMeaning(
+      builder.graph, after: [.keepBytes, .recognize, .deadCode], sizes: [Symbol("n"): 3])
+    #expect(graph.operatorNames == ["DequantizeLinear", "MatMul"])
   }
 
   /// Blocks along the columns, or of another size, are no weights of a MatMulNBits.

@@ -254,7 +254,7 @@ struct AttendKernel {
       let own = b.subtract(row, from)
       let before = b.load(greatest, at: own)
       let (top, sum) = weighed(before)
-      let factor = b.weight(b.subtract(before, top))
+      let factor = b.math(.weight, b.subtract(before, top))
       b.store(factor, scratch.factors, at: held)
       b.store(top, greatest, at: own)
       b.store(b.add(b.multiply(b.load(weights, at: own), factor), sum), weights, at: own)

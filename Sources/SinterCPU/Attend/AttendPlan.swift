@@ -35,16 +35,12 @@ struct AttendPlan {
 
   /// Rows up to which packing keys costs more than it saves.
   static let fewRows = 8
-  /// Bytes for packed keys, for scores (half of a first-level cache), and for the sums of a task.
-  private static let keyBytes = 96 << 10
-  private static let scoreBytes = 24 << 10
-  private static let sumBytes = 48 << 10
   /// Keys a block, where not all fit.
   private static let blockKeys = 256
+  /// Tasks that all rows together make at least, where rows do.
   private static let wantedTasks = 16
   /// Rows of a task from which on packing its keys is cheap beside what is done with them.
   private static let enoughRows = 64
-  private static let worthwhileBytes = 256 << 10
 
   /// - Parameters:
   ///   - rows: those that share keys and lie evenly spaced; `outer` counts the rest.
@@ -60,7 +56,7 @@ struct AttendPlan {
     self.lanes = lanes
     isFew = !readsDepth ? false : rows.value.map { $0 <= Self.fewRows }
 
-    let fitting = Swift.max(lanes, Self.keyBytes / (Swift.max(1, depth) * elementBytes) / lanes * lanes)
+    let fitting = Swift.max(lanes, machine.keyBytes / (Swift.max(1, depth) * elementBytes) / lanes * lanes)
     let whole = keys.value.map { ($0 + lanes - 1) / lanes * lanes }
     isWhole = whole.map { $0 <= Swift.min(fitting, 2 * Self.blockKeys) } ?? false
     if isWhole, let count = keys.value {
@@ -75,8 +71,8 @@ struct AttendPlan {
     valueTile = RegisterTile.choose(rows: rows.value, columns: columns, lanes: lanes, machine: machine)
 
     let stride = (panels.columns + lanes - 1) / lanes * lanes
-    let room = Swift.max(1, Self.scoreBytes / (stride * elementBytes))
-    let sumRoom = isWhole ? Int.max : Swift.max(1, Self.sumBytes / (Swift.max(1, columns) * elementBytes))
+    let room = Swift.max(1, machine.scoreBytes / (stride * elementBytes))
+    let sumRoom = isWhole ? Int.max : Swift.max(1, machine.weightedSumBytes / (Swift.max(1, columns) * elementBytes))
     let count = rows.value ?? Int.max
     if count <= Swift.min(room, sumRoom) {
       scoreRows = Swift.max(1, count)
@@ -106,7 +102,7 @@ struct AttendPlan {
 
     let bytes = elementBytes * (keys.value ?? 512) * (depth + columns)
     let work = bytes * Swift.max(1, Swift.min(taskRows, rows.value ?? taskRows) / 8)
-    grain = Swift.max(1, Self.worthwhileBytes / Swift.max(1, work))
+    grain = Swift.max(1, machine.threadBytes / Swift.max(1, work))
     tasks = 1
     tasks = rowBlocks * outer
   }

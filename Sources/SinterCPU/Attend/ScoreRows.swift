@@ -53,7 +53,7 @@ struct ScoreRows {
       "weight", from: b.index(0), to: padded, step: lanes, carrying: [b.float(0, accumulate, lanes: lanes)]
     ) { key, current in
       let place = b.add(at, key)
-      let weight = b.weight(b.subtract(b.load(scores, at: place, lanes: lanes), wide))
+      let weight = b.math(.weight, b.subtract(b.load(scores, at: place, lanes: lanes), wide))
       b.store(weight, scores, at: place)
       return [b.add(current[0], weight)]
     }[0]
@@ -69,7 +69,7 @@ struct ScoreRows {
     }
     let top = greatestLane(joined([b.broadcast(greatest, lanes: lanes)] + values, greater))
     let wide = b.broadcast(top, lanes: lanes)
-    let weights = values.map { b.weight(b.subtract($0, wide)) }
+    let weights = values.map { b.math(.weight, b.subtract($0, wide)) }
     for (place, weight) in zip(places, weights) { b.store(weight, scores, at: place) }
     return (top, b.combineLanes(.sum, joined(weights, b.add)))
   }

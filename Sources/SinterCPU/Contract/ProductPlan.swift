@@ -27,17 +27,13 @@ struct ProductPlan {
   var panels: Dim { columns.ceilDivided(by: Dim(width)) }
   var columnBlocks: Dim { panels.ceilDivided(by: Dim(blockPanels)) }
 
-  /// Work that a second thread must have to be worth a launch: about three microseconds, in floating-point operations.
-  private static let worthwhileWork = 500_000
-  /// Tasks of more than one panel are no larger than this.
-  private static let taskWork = 4_000_000
+  /// Tasks of more than one panel are no larger than so many tasks that are worth a thread.
+  private static let mostThreadWorks = 8
 
   /// A panel that takes more than this part of the second-level cache is done in steps,
   private static let largePanel = 4
   /// each of which takes this part,
   private static let stepPart = 7
-  /// while the sums of a task's rows wait in so many bytes at most.
-  private static let mostSumBytes = 1 << 16
 
   /// - Parameters:
   ///   - splitsDepth: the reduced axis may be done in steps.
@@ -66,16 +62,17 @@ struct ProductPlan {
       tile.rows,
       Swift.min(
         machine.level2 / 2 / ((depthStep ?? k) * elementBytes),
-        isSplit ? Self.mostSumBytes / (width * elementBytes) : .max))
+        isSplit ? machine.waitingSumBytes / (width * elementBytes) : .max))
     let cut = Cut(
       rowCount: rowCount, mostRows: Swift.max(1, Swift.min(fitting / tile.rows * tile.rows, needed)),
       tileRows: tile.rows, panelCount: Swift.max(1, ((columns.value ?? 768) + width - 1) / width),
       outer: Swift.max(1, outer.value ?? 1),
       // A panel's arithmetic for one row, and what it costs at least for many: the time in which it is read.
-      rowWork: 2 * k * width, readWork: machine.operationsPerByte * k * width * elementBytes, limit: Self.taskWork)
+      rowWork: 2 * k * width, readWork: machine.operationsPerByte * k * width * elementBytes,
+      limit: Self.mostThreadWorks * machine.threadWork, start: machine.taskWork)
     (blockRows, blockPanels) = cut.best
     asksAhead = tile.asksAhead(rows: Swift.min(blockRows, rowCount))
-    grain = Swift.max(1, Self.worthwhileWork / cut.work(Swift.min(blockRows, rowCount), blockPanels))
+    grain = Swift.max(1, machine.threadWork / cut.work(Swift.min(blockRows, rowCount), blockPanels))
     tasks = 1
     tasks = rowBlocks * columnBlocks * outer
   }
@@ -90,7 +87,7 @@ struct ProductPlan {
   /// The ways to cut a product into tasks of some rows and some panels.
   private struct Cut {
     var rowCount: Int, mostRows: Int, tileRows: Int, panelCount: Int, outer: Int
-    var rowWork: Int, readWork: Int, limit: Int
+    var rowWork: Int, readWork: Int, limit: Int, start: Int
 
     func work(_ rows: Int, _ panels: Int) -> Int { Swift.max(1, panels * Swift.max(rows * rowWork, readWork)) }
 
@@ -116,7 +113,7 @@ struct ProductPlan {
       let rowBlocks = (rowCount + rows - 1) / rows
       let tasks = rowBlocks * ((panelCount + panels - 1) / panels) * outer
       // To begin a task, and to read its panels, which the arithmetic hides in part.
-      let each = Double(work(Swift.min(rows, rowCount), panels) + 20_000 + panels * readWork / 8)
+      let each = Double(work(Swift.min(rows, rowCount), panels) + start + panels * readWork / 8)
       // The last block of rows may be smaller, so that the whole is less than all tasks.
       let whole = each * Double(tasks) * Double(rowCount) / Double(rowBlocks * Swift.min(rows, rowCount))
       return [1, 2, 4, 8].reduce(0) { sum, threads in

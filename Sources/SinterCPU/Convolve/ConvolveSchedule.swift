@@ -161,7 +161,7 @@ struct ConvolveSchedule {
           rows: pixels.rows.extent.value, columns: columns, lanes: lanes, machine: machine, depth: depth,
           period: pixels.period,
           rowBytes: pixels.rowStride.map { $0 * form.accumulate.bits / 8 },
-          factor: { meetings.cost(rows: $0) })
+          factor: { meetings.cost(rows: $0, machine) })
     let bounds = TapBounds(
       meetings, window: window, rows: tile.rows,
       stepCycles: Double(isNarrow ? tile.rows * columns : tile.accumulators * lanes)

@@ -13,7 +13,8 @@ struct TapBounds {
 
   var isEmpty: Bool { axes.isEmpty }
 
-  /// Cycles to find the bounds of an axis for a tile, and those of a turn of a loop that would otherwise be one with that inside it.
+  /// Cycles of the index arithmetic that finds the bounds of an axis for a tile, and those of a turn of a loop that would otherwise be one
+  /// with that inside it: scalar instructions that depend on each other, a cycle each on any processor.
   private static let boundCycles = 30.0
   private static let turnCycles = 8.0
 

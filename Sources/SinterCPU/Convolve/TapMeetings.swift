@@ -65,13 +65,10 @@ struct TapMeetings {
 
   /// What tiles of so many rows cost, as a part of what they would with all taps. Where few rows share the weights, reading these takes longer
   /// than the arithmetic, so that nothing is gained by tiles too small.
-  func cost(rows: Int) -> Double {
+  func cost(rows: Int, _ machine: Machine) -> Double {
     func met(_ rows: Int) -> Double { form.kernel.indices.reduce(1) { $0 * (1 - unmet($1, rows: rows)) } }
-    return met(1) == 1 ? 1 : met(rows) * Swift.max(1, Self.readingRows / Double(rows))
+    return met(1) == 1 ? 1 : met(rows) * Swift.max(1, machine.multiplyAddsPerVector / Double(rows))
   }
-
-  /// Rows of a tile whose multiply-adds by a vector of weights take as long as this vector takes to come from the second-level cache.
-  private static let readingRows = 4.5
 
   // MARK: Bounds
 

@@ -257,7 +257,8 @@ extension UnaryFunction {
   /// Dozens of instructions, against one.
   var isCostly: Bool {
     switch self {
-    case .exp, .log, .sin, .cos, .tan, .asin, .acos, .atan, .sinh, .cosh, .tanh, .asinh, .acosh, .atanh, .erf: true
+    case .exp, .weight, .log, .sin, .cos, .tan, .asin, .acos, .atan, .sinh, .cosh, .tanh, .asinh, .acosh, .atanh, .erf:
+      true
     case .negate, .abs, .sqrt, .floor, .ceil, .round, .truncate, .not, .isNaN: false
     }
   }

@@ -38,8 +38,11 @@ extension Machine {
     .init("level3", "bytes of the last-level cache, one core's share", \.level3, 16384...4_294_967_296),
     .init(
       "weightBytesPerCycle", "bytes of weights that cost a cycle beside arithmetic", \.weightBytesPerCycle, 0.1...1024),
-    .init("level3BytesPerCycle", "bytes a cycle from it", \.level3BytesPerCycle, 0.1...1024),
+    .init("level2BytesPerCycle", "bytes a cycle from the second-level cache", \.level2BytesPerCycle, 0.1...1024),
+    .init("level3BytesPerCycle", "bytes a cycle from the last-level cache", \.level3BytesPerCycle, 0.1...1024),
     .init("memoryBytesPerCycle", "bytes a cycle from memory", \.memoryBytesPerCycle, 0.1...1024),
+    .init("threadCycles", "cycles of work for which a thread is woken", \.threadCycles, 1...1_000_000_000),
+    .init("taskCycles", "cycles that a task takes to begin", \.taskCycles, 0...1_000_000_000),
     .init("packedReuse", "uses of an element from which on packing it pays", \.packedReuse, 1...65536),
     .init("streamAhead", "bytes that a stream of packed integers asks ahead", \.streamAhead, 64...1_048_576),
   ]

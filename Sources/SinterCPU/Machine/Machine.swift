@@ -42,9 +42,17 @@ package struct Machine: Hashable, Sendable {
   package var level1Ways = 8
   /// Bytes of weights for which a task of transforms is charged a cycle: arithmetic hides most of what they take to come.
   package var weightBytesPerCycle = 64.0
-  /// What one core reads in a cycle from the last-level cache, and from memory.
+  /// What one core reads in a cycle from the second-level cache, from the last one, and from memory.
+  package var level2BytesPerCycle: Double
   package var level3BytesPerCycle: Double
   package var memoryBytesPerCycle = 8.0
+
+  // MARK: Threads
+
+  /// Cycles of work that another thread must have to be worth waking: about three microseconds.
+  package var threadCycles = 7813
+  /// Cycles that a task takes to begin.
+  package var taskCycles = 313
 
   // MARK: What measuring has shown
 
@@ -67,6 +75,7 @@ package struct Machine: Hashable, Sendable {
     self.level1 = level1
     self.level2 = level2
     self.level3 = level3
+    level2BytesPerCycle = Double(vectorBits) / 18
     level3BytesPerCycle = Double(vectorBits) / 16
     tiledOperation = .multiplyAdd(.f32, isFused: hasMultiplyAdd)
     tileOperations = [tiledOperation, .multiplyAdd(.f64, isFused: hasMultiplyAdd), .multiplyAdd(.i32), .widenedByteDot]

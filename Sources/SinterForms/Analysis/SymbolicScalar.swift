@@ -89,7 +89,8 @@ struct SymbolicArithmetic {
     case .round: return divisor == 1 ? a : nil
     case .not: return type == .bool ? .size(1 - dim) : type.kind == .signed ? .size(-1 - dim) : nil
     case .isNaN: return .bool(false)
-    case .exp, .log, .sqrt, .sin, .cos, .tan, .asin, .acos, .atan, .sinh, .cosh, .tanh, .asinh, .acosh, .atanh, .erf:
+    case .exp, .weight, .log, .sqrt, .sin, .cos, .tan, .asin, .acos, .atan, .sinh, .cosh, .tanh, .asinh, .acosh, .atanh,
+      .erf:
       return nil
     }
   }

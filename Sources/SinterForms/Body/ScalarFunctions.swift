@@ -46,6 +46,9 @@ public enum UnaryFunction: String, Hashable, Sendable, CaseIterable {
   case negate, abs
   /// Floats only.
   case exp, log, sqrt, sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh, erf
+  /// Floats only: e^x as a weight beside others of which the greatest is one, as softmax has them. In f32 what no sum would show, below e^-80,
+  /// is zero, so that no weight lies below the normal numbers: masks of -100 give such, and some processors take hundreds of cycles for each.
+  case weight
   /// Floats only; `round` goes to even at halves.
   case floor, ceil, round, truncate
   /// Bits of integers; truth values.

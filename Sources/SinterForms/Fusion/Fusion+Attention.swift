@@ -111,7 +111,7 @@ extension Fusion {
     }
     func load(_ builder: BodyBuilder, _ index: [Expr]) -> Expr { builder.load(argument, index).cast(to: compute) }
     func exponential(_ builder: BodyBuilder, _ own: [Expr], _ first: [Expr]) -> Expr {
-      (load(builder, own) - builder.load(greatest.0, first)).unary(.exp)
+      (load(builder, own) - builder.load(greatest.0, first)).unary(.weight)
     }
     guard most.form.body.ordered == body(row + [last], { builder, own, _ in load(builder, own) }),
       sum.form.body.ordered == body(row + [last], exponential),

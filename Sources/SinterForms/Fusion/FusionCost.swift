@@ -37,7 +37,7 @@ struct FusionCost {
     switch function {
     case .negate, .abs, .floor, .ceil, .round, .truncate, .not, .isNaN: 1
     case .sqrt: 6
-    case .exp, .tanh, .erf: 20
+    case .exp, .weight, .tanh, .erf: 20
     case .log, .sin, .cos, .tan, .asin, .acos, .atan, .sinh, .cosh, .asinh, .acosh, .atanh: 25
     }
   }

@@ -38,7 +38,9 @@ extension FormInterpreter {
         for key in 0..<keys { to[key] = 0 }
         continue
       }
-      let exponentials = (0..<keys).map { Glibc.exp(Double(from[$0]) - greatest) }
+      let exponentials = (0..<keys).map {
+        ScalarLanes.weight(Double(from[$0]) - greatest, isWide: T.self == Double.self)
+      }
       let sum = exponentials.reduce(0, +)
       for key in 0..<keys { to[key] = T(exponentials[key] / sum) }
     }

@@ -32,6 +32,7 @@ package enum ScalarLanes {
     case .negate: map(a, out, count) { -$0 }
     case .abs: map(a, out, count) { $0.magnitude }
     case .exp: wide { Glibc.exp($0) }
+    case .weight: wide { weight($0, isWide: T.self == Double.self) }
     case .log: wide { Glibc.log($0) }
     case .sqrt: map(a, out, count) { $0.squareRoot() }
     case .sin: wide { Glibc.sin($0) }
@@ -76,6 +77,11 @@ package enum ScalarLanes {
     }
   }
 
+  /// Arguments of `UnaryFunction.weight` below which it is zero, but in f64.
+  package static let leastWeight = -80.0
+
+  static func weight(_ x: Double, isWide: Bool) -> Double { !isWide && x < leastWeight ? 0 : Glibc.exp(x) }
+
   private static func modulo<T: BinaryFloatingPoint>(_ a: T, _ b: T) -> T {
     let rest = T(Glibc.fmod(Double(a), Double(b)))
     // Zero has the divisor's sign, too.
@@ -115,7 +121,8 @@ package enum ScalarLanes {
       if type.kind == .signed { map(a, out, count) { $0 < 0 ? 0 &- $0 : $0 } } else { map(a, out, count) { $0 } }
     case .not:
       if type == .bool { map(a, out, count) { 1 - $0 } } else { map(a, out, count) { ~$0 } }
-    case .exp, .log, .sqrt, .sin, .cos, .tan, .asin, .acos, .atan, .sinh, .cosh, .tanh, .asinh, .acosh, .atanh, .erf,
+    case .exp, .weight, .log, .sqrt, .sin, .cos, .tan, .asin, .acos, .atan, .sinh, .cosh, .tanh, .asinh, .acosh, .atanh,
+      .erf,
       .floor, .ceil, .round, .truncate, .isNaN:
       map(a, out, count) { $0 }
     }

@@ -8,10 +8,11 @@ extension KernelBuilder {
   /// Largest errors in units in the last place, measured over the range of f32: exp 1.1, log 1, tanh 4, erf 2, sin and
   /// cos 2, tan 3, asin 3, acos 2, atan 3, sinh 3, cosh 2, asinh 3, acosh 3, atanh 3.
   package func math(_ function: UnaryFunction, _ x: Register) -> Register {
-    guard type(x).element == .f32 else { return unary(function, x) }
+    guard type(x).element == .f32 else { return unary(function == .weight ? .exp : function, x) }
     let math = FloatMath(self, lanes: type(x).lanes)
     switch function {
     case .exp: return math.exp(x)
+    case .weight: return math.exp(x, zeroBelow: ScalarLanes.leastWeight)
     case .log: return math.log(x)
     case .tanh: return math.tanh(x)
     case .erf: return math.erf(x)
@@ -28,13 +29,6 @@ extension KernelBuilder {
     case .atanh: return math.areaTangent(x)
     case .negate, .abs, .sqrt, .floor, .ceil, .round, .truncate, .not, .isNaN: return unary(function, x)
     }
-  }
-
-  /// e^x as a weight beside others of which the greatest is one. What no sum of f32 would show, below e^-80, is zero, so that no weight lies
-  /// below the normal numbers: masks of -100 give such, and some processors take hundreds of cycles for each.
-  package func weight(_ x: Register) -> Register {
-    guard type(x).element == .f32 else { return math(.exp, x) }
-    return FloatMath(self, lanes: type(x).lanes).exp(x, zeroBelow: -80)
   }
 
   /// A function of two arguments. Powers of f32 with small whole exponents are products; others are computed in f64

@@ -51,6 +51,7 @@ extension KernelEmitter {
     case .exp, .log, .sin, .cos, .tan, .asin, .acos, .atan, .sinh, .cosh, .tanh, .asinh, .acosh, .atanh, .erf:
       guard isFloat else { throw bug("\(function) of \(type.element)") }
       return mathFunction(function.rawValue, [a])
+    case .weight: throw bug("weights are spelled out before")
     }
   }
 

@@ -188,7 +188,7 @@ public struct Attention: Primitive {
         let isOpen = top > builder.constant(-.infinity, top.type)
         top = builder.select(isOpen, top, builder.constant(0, top.type))
       }
-      return (builder.load(scores.id, index) - top).unary(.exp)
+      return (builder.load(scores.id, index) - top).unary(.weight)
     }
     let sum = try lowering.reduce(.sum, row, over: [keys]) { builder, index, inner in
       shifted(builder, index.dropLast() + inner)

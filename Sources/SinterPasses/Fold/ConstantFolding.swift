@@ -13,7 +13,7 @@ extension Pass {
 extension RewriteRule {
   /// Results may be this many times as large as the inputs, or as large as `freeBytes`. Bytes may become floats; what is packed tighter stays.
   private static let growth = 4
-  private static let freeBytes = 64 << 10
+  static let freeBytes = 64 << 10
   /// No result is larger than its inputs by more than that.
   private static let growthBytes = 64 << 20
 

@@ -8,7 +8,7 @@ extension Pass {
     "keep-bytes",
     "Has products and convolutions between DequantizeLinear and QuantizeLinear work on the bytes themselves."
   ) { graph, log in
-    try graph.rewrite(RewriteRule.keepBytes, log: &log)
+    try graph.rewrite(RewriteRule.keepBytes + RewriteRule.productsByBytes, log: &log)
   }
 }
 

@@ -3,23 +3,30 @@ import SinterIR
 import SinterOps
 
 extension RewriteRule {
-  /// Products with constant weights of two or four bits keep them packed: as a `MatMulNBits`, which has them in the order in which it reads them.
-  static let productsByBits: [RewriteRule] = [
-    RewriteRule("matmul(x, dequantized w) = matmul by bits", at: MatMul.self) { _, site in
-      guard let x = site.input(0), let w = site.input(1) else { return nil }
-      return try site.productByBits(x, w, isTransposed: false, bias: nil)
-    },
-    RewriteRule("gemm(x, dequantized w, b) = matmul by bits", at: Gemm.self) { op, site in
-      guard let x = site.input(0), let w = site.input(1), !op.transA, op.alpha == 1, op.beta == 1 else { return nil }
-      return try site.productByBits(x, w, isTransposed: op.transB, bias: site.input(2))
-    },
-  ]
+  /// Products with constant weights of few bits keep them packed: as a `MatMulNBits`, which has them in the order in which it reads them.
+  static let productsByBits = products { $0.bits < 8 }
+
+  /// The same for bytes with a scale a block, before constants are folded: that would make floats of them.
+  static let productsByBytes = products { $0.bits == 8 }
+
+  private static func products(_ serves: @escaping @Sendable (ElementType) -> Bool) -> [RewriteRule] {
+    [
+      RewriteRule("matmul(x, dequantized w) = matmul by bits", at: MatMul.self) { _, site in
+        guard let x = site.input(0), let w = site.input(1) else { return nil }
+        return try site.productByBits(x, w, isTransposed: false, bias: nil, serves)
+      },
+      RewriteRule("gemm(x, dequantized w, b) = matmul by bits", at: Gemm.self) { op, site in
+        guard let x = site.input(0), let w = site.input(1), !op.transA, op.alpha == 1, op.beta == 1 else { return nil }
+        return try site.productByBits(x, w, isTransposed: op.transB, bias: site.input(2), serves)
+      },
+    ]
+  }
 }
 
 extension RewriteSite {
   /// The product of x and weights [K, N], or [N, K] where they are transposed, plus a bias [N]; nil where the weights are not of few bits.
   fileprivate func productByBits(
-    _ x: ValueID, _ w: ValueID, isTransposed: Bool, bias: ValueID?
+    _ x: ValueID, _ w: ValueID, isTransposed: Bool, bias: ValueID?, _ serves: (ElementType) -> Bool
   ) throws -> ValueID? {
     var (source, isTransposed) = (w, isTransposed)
     if let (transpose, _, inputs) = producer(of: w, as: Transpose.self), let inner = inputs[0], type(inner)?.rank == 2,
@@ -28,7 +35,7 @@ extension RewriteSite {
       (source, isTransposed) = (inner, !isTransposed)
     }
     guard let (op, _, inputs) = producer(of: source, as: DequantizeLinear.self), type(source)?.element == .f32,
-      type(x)?.element == .f32, type(x)?.rank ?? 0 >= 1
+      type(x)?.element == .f32, type(x)?.rank ?? 0 >= 1, type(inputs[0]).map({ serves($0.element) }) ?? false
     else { return nil }
     let zero = inputs.count > 2 ? inputs[2] : nil
     guard zero == nil || constant(zero) != nil,
@@ -55,13 +62,16 @@ private struct PackedWeights {
 
   private var blocks: Int { (depth + blockSize - 1) / blockSize }
 
-  /// Nil where blocks do not lie along K, or for other types.
+  /// Nil where blocks do not lie along K, for other types, and for bytes that have no blocks or are few: as floats these are faster.
   init?(
     _ op: DequantizeLinear, weights: HostTensor?, scale: HostTensor?, zero: HostTensor?, isTransposed: Bool
   ) {
-    guard let weights, let scale, weights.shape.count == 2, scale.element == .f32,
-      weights.element.isInteger, weights.element.bits < 8, zero.map({ $0.element == weights.element }) ?? true
+    guard let given = weights, let scale, given.shape.count == 2, scale.element == .f32,
+      zero.map({ $0.element == given.element }) ?? true, let (weights, zero, factor) = Self.integers(given, zero)
     else { return nil }
+    if given.element.bits == 8 {
+      guard op.blockSize > 0, ElementType.f32.byteCount(given.count) > RewriteRule.freeBytes else { return nil }
+    }
     let isSigned = weights.element.kind == .signed
     bits = weights.element.bits
     (depth, columns) = isTransposed ? (weights.shape[1], weights.shape[0]) : (weights.shape[0], weights.shape[1])
@@ -83,7 +93,7 @@ private struct PackedWeights {
       if isBlocked { return isTransposed ? column * blocks + block : block * ownColumns + column }
       return scale.count == 1 ? 0 : column
     }
-    let factors = scale.array(of: Float.self)
+    let factors = scale.array(of: Float.self).map { $0 * factor }
     scales = .f32([columns, blocks], (0..<columns).flatMap { n in (0..<blocks).map { factors[entry(n, $0)] } })
 
     // Signed integers become unsigned ones by their highest bit.
@@ -114,6 +124,20 @@ private struct PackedWeights {
   }
 }
 
+extension PackedWeights {
+  /// Weights and zero points as integers, and what these are multiplied with; nil for types that are no integers times a number.
+  fileprivate static func integers(
+    _ weights: HostTensor, _ zero: HostTensor?
+  ) -> (weights: HostTensor, zero: HostTensor?, factor: Float)? {
+    if weights.element.isInteger, weights.element.bits <= 8, weights.element != .bool { return (weights, zero, 1) }
+    // Halves of integers from -12 to 12, of which nothing is taken off.
+    guard weights.element == .f4e2m1, let numbers = weights.doubles,
+      zero?.doubles?.allSatisfy({ $0 == 0 }) ?? true
+    else { return nil }
+    return (HostTensor(.i8, weights.shape, values: numbers.map { Int8(2 * $0) }), nil, 0.5)
+  }
+}
+
 /// Integers of a few bits each, one after another, without sign.
 private struct PackedIntegers {
   private var bytes: [UInt8]
@@ -133,7 +157,7 @@ private struct PackedIntegers {
   }
 
   subscript(index: Int) -> UInt8 {
-    if bits == 8 { return bytes[index] }
+    if bits == 8 { return bytes[index] ^ flip }
     let perByte = 8 / bits
     let mask = UInt8(1 << bits) - 1
     return (bytes[index / perByte] >> UInt8(index % perByte * bits) & mask) ^ flip

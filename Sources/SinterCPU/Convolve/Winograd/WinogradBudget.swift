@@ -14,7 +14,7 @@ struct WinogradBudget {
   /// Bytes that transformed weights may take beyond their plain size: this part of the program's constants, or so many where that is more.
   private static let share = 0.25
   private static let least = Double(28 << 20)
-  /// Cycles a byte in each run, and how exactly the price is found.
+  /// What memory is worth is no matter of the processor: cycles a byte in each run, and how exactly the price is found.
   private static let highestPrice = 0.5
   private static let steps = 12
 

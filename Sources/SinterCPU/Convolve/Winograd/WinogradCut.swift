@@ -15,8 +15,8 @@ struct WinogradCut {
 
   /// Tasks that a convolution is cut into at most: each has scratch of its own.
   private static let taskLimit = 32
-  /// Cycles to begin a task.
-  private static let start = 2000.0
+  /// Cycles to begin a task: more often than others, since its scratch was last another's.
+  private var start: Double { 6.4 * Double(machine.taskCycles) }
 
   struct Choice: Hashable {
     /// Tiles a block and a task; panels a task.
@@ -51,9 +51,9 @@ struct WinogradCut {
   private func time(_ choice: Choice) -> Double {
     let chunks = (tiles + choice.chunkTiles - 1) / choice.chunkTiles
     let parts = (panels + choice.partPanels - 1) / choice.partPanels
-    let each = cycles(Swift.min(choice.chunkTiles, tiles), choice) + Self.start
+    let each = cycles(Swift.min(choice.chunkTiles, tiles), choice) + start
     let rest = tiles - (chunks - 1) * choice.chunkTiles
-    let last = cycles(rest, choice) + Self.start
+    let last = cycles(rest, choice) + start
     let (count, lastCount) = ((chunks - 1) * parts * phases, parts * phases)
     let whole = each * Double(count) + last * Double(lastCount)
     return [1, 2, 4, 8].reduce(0) { sum, threads in

@@ -61,7 +61,7 @@ struct WinogradOffer {
     let meetings = TapMeetings(form, input: input, result: result)
     self.init(
       Self.candidates(form, result: result), phases: 1, channels: channels.perGroup, columns: channels.results,
-      images: result[0], machine: machine, factor: { meetings.cost(rows: $0) })
+      images: result[0], machine: machine, factor: { meetings.cost(rows: $0, machine) })
   }
 
   /// For the phases of a transposed convolution without groups.

@@ -26,6 +26,8 @@ struct WinogradPlan {
   let columnParts: Int
   let partPanels: Int
   let grain: Int
+  /// Rows of the transformed input a multiple of so many bytes apart would crowd a set of the first-level cache.
+  let crowdedStride: Int
 
   var tasks: Dim { chunks * Dim(columnParts * phases) }
   /// The number of tiles, where it is known and they are one block: then no register tile has rows too many.
@@ -35,7 +37,7 @@ struct WinogradPlan {
   var tiles: Dim { axes.reduce(images) { $0 * $1.tiles } }
 
   /// Elements between neighbouring tiles, and between places, of the transformed input; the odd vector keeps rows apart in the cache.
-  var channelStride: Int { (channels + lanes - 1) / lanes * lanes + (channels * 4 % 1024 == 0 ? lanes : 0) }
+  var channelStride: Int { (channels + lanes - 1) / lanes * lanes + (channels * 4 % crowdedStride == 0 ? lanes : 0) }
   var inputStride: Int { blockTiles * channelStride + lanes }
   /// Elements between places of the products.
   var productStride: Int { blockTiles * width + lanes }
@@ -45,10 +47,9 @@ struct WinogradPlan {
 
   /// Tasks that a convolution of open sizes is cut into at most: each has its own scratch.
   private static let chunkLimit = 16
-  /// What masks add to a tile's way in, as a part of it, and cycles to find a tile.
+  /// What masks add to a tile's way in, as a part of it, and cycles of the index arithmetic that finds a tile.
   private static let borderCost = 0.7
   private static let tileCycles = 40.0
-  private static let scratchBytes = 640 << 10
 
   init(_ axes: [WinogradAxis], phases: Int, channels: Int, columns: Int, images: Dim, machine: Machine) {
     self.axes = axes
@@ -57,12 +58,13 @@ struct WinogradPlan {
     self.columns = columns
     self.images = images
     lanes = machine.lanes(.f32)
+    crowdedStride = machine.level1Stride / 4
     let tiles = axes.reduce(images) { $0 * $1.tiles }
     let count = TaskSplit.estimate(tiles)
     tile = .choose(rows: Swift.min(count, 4096), columns: columns, lanes: lanes, machine: machine, depth: channels)
     let places = axes.places
     let width = tile.vectors * lanes
-    let most = Swift.max(tile.rows, Self.scratchBytes / 4 / places / (channels + width))
+    let most = Swift.max(tile.rows, machine.transformBytes / 4 / places / (channels + width))
     let needed = (count + tile.rows - 1) / tile.rows
     let largest = Swift.min(Swift.max(most / tile.rows, (16 + tile.rows - 1) / tile.rows, 1), needed) * tile.rows
     let panels = (columns + width - 1) / width
@@ -84,7 +86,7 @@ struct WinogradPlan {
     chunks = tiles.ceilDivided(by: Dim.max(chunkTiles, 1))
     columnParts = (panels + partPanels - 1) / partPanels
     let taskFlops = 2 * places * Swift.max(1, count / TaskSplit.estimate(chunks)) * channels * partPanels * width
-    grain = Swift.max(1, 500_000 / taskFlops)
+    grain = Swift.max(1, machine.threadWork / taskFlops)
   }
 
   // MARK: Cost
