@@ -63,7 +63,8 @@ public enum LibraryCompiler {
       artifacts.headers = headers.map(\.path)
       beside += headers
     }
-    try link(objects, first.program.name, weights, options, to: path)
+    let usesText = variants.contains { $0.program.usesText }
+    try link(objects, first.program.name, weights, options, usesText: usesText, to: path)
     for file in beside { try file.commit() }
     artifacts.linkSeconds = Clock.now - started - artifacts.kernelSeconds - artifacts.programSeconds
     return artifacts
@@ -107,11 +108,13 @@ public enum LibraryCompiler {
 
   /// In a folder beside the file that is made or replaced, so that the last step is a rename however large the weights are.
   private static func link(
-    _ objects: [[UInt8]], _ name: String, _ weights: WeightLayout, _ options: LibraryOptions, to path: String
+    _ objects: [[UInt8]], _ name: String, _ weights: WeightLayout, _ options: LibraryOptions, usesText: Bool,
+    to path: String
   ) throws(DiagnosticError) {
     let linker = Linker(command: options.linker)
     let destination = try Destination(path)
-    let runtime = try RuntimeObject(compiler: options.compiler, profiles: options.profiles).path()
+    let runtime = try RuntimeObject(compiler: options.compiler, profiles: options.profiles, usesText: usesText)
+      .path()
     let entries: [LibraryEntry] = options.profiles ? [.library, .profile] : [.library]
     try Files.withTemporaryFolder(in: destination.folder) { folder throws(DiagnosticError) in
       var paths: [String] = []

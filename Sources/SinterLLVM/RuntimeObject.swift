@@ -21,8 +21,14 @@ package struct RuntimeObject {
   /// Whether the object can note when kernels run, for libraries whose `run` tells it.
   package var profiles: Bool
 
-  package init(compiler: String? = nil, cacheFolder: String? = nil, profiles: Bool = false) {
+  /// Whether the object holds what works on text.
+  package var usesText: Bool
+
+  package init(
+    compiler: String? = nil, cacheFolder: String? = nil, profiles: Bool = false, usesText: Bool = false
+  ) {
     self.profiles = profiles
+    self.usesText = usesText
     let command = (compiler ?? Environment.value("CC") ?? "cc").split(separator: " ").map(String.init)
     self.compiler = command.isEmpty ? ["cc"] : command
     self.cacheFolder = cacheFolder ?? Self.defaultCacheFolder
@@ -34,7 +40,9 @@ package struct RuntimeObject {
     return (Environment.value("HOME") ?? "/tmp") + "/.cache/sinter"
   }
 
-  private var flags: [String] { Self.flags + (profiles ? ["-DSINTER_PROFILE"] : []) }
+  private var flags: [String] {
+    Self.flags + (profiles ? ["-DSINTER_PROFILE"] : []) + (usesText ? ["-DSINTER_TEXT"] : [])
+  }
 
   /// The path of the object file, compiled now if the cache does not have it.
   package func path() throws(DiagnosticError) -> String {

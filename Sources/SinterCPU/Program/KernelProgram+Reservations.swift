@@ -76,7 +76,7 @@ private struct ReservationPlacement {
         reserved.formUnion(afterFirst)
         made.formUnion(madeFirst)
         result.append(.branch(condition: condition, then: first, otherwise: second))
-      case .call, .define, .require, .reserve, .grow, .output: result.append(step)
+      case .call, .invoke, .define, .require, .reserve, .grow, .output: result.append(step)
       }
       known.formUnion(step.definitions)
     }

@@ -99,6 +99,7 @@ struct ProgramTypes {
       ir.pointer, ir.i64,  // errors
       ir.pointer, ir.pointer, ir.pointer,  // plan, run, fallback
       ir.pointer, ir.i64,  // obligations
+      ir.i64, ir.i64, ir.i64,  // texts
     ])
   }
 }
