@@ -48,7 +48,7 @@ enum CompileReport {
             .init(
               name: program.kernels[call.kernel].name, tasks: "\(call.tasks)", origin: call.origin,
               flops: "\(call.flops)", bytes: "\(call.bytes)"))
-        case .loop, .branch, .define, .require, .reserve, .grow, .output: step.parts.forEach(add)
+        case .invoke, .loop, .branch, .define, .require, .reserve, .grow, .output: step.parts.forEach(add)
         }
       }
     }

@@ -78,6 +78,7 @@ struct InspectCommand: ParsableCommand {
           calls += 1
         case .loop(_, let count, _, let body): add(body, times: times * count)
         case .branch(_, let then, let otherwise): add(then + otherwise, times: times)
+        case .invoke: calls += 1
         case .define, .require, .reserve, .grow, .output: break
         }
       }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Sinter
+import SinterCore
 import SinterModel
 
 /// `sinter run`: a model on given or random inputs.
@@ -62,6 +63,10 @@ struct RunCommand: ParsableCommand {
   }
 
   private static func summary(_ tensor: HostTensor) -> String {
+    if tensor.element == .string {
+      let shown = tensor.strings.prefix(8).map(TensorText.quoted).joined(separator: " ")
+      return tensor.strings.count > 8 ? shown + " …" : shown
+    }
     guard let values = tensor.doubles else { return "" }
     let shown = values.prefix(8).map { String(format: "%.6g", $0) }.joined(separator: " ")
     return values.count > 8 ? shown + " …" : shown

@@ -1,7 +1,8 @@
 extension HostTensor {
   /// Equal type, shape and bytes (or texts).
   public func hasSameContents(as other: HostTensor) -> Bool {
-    guard element == other.element, shape == other.shape, strings == other.strings, bytes.count == other.bytes.count
+    guard element == other.element, shape == other.shape, bytes.count == other.bytes.count,
+      strings.elementsEqual(other.strings, by: { $0.hasSameBytes(as: $1) })
     else { return false }
     if bytes === other.bytes { return true }
     return bytes.withBytes { a in other.bytes.withBytes { b in a.elementsEqual(b) } }

@@ -63,7 +63,8 @@ public enum LibraryCompiler {
       artifacts.headers = headers.map(\.path)
       beside += headers
     }
-    try link(objects, of: first.program, weights, options, to: path)
+    let usesText = variants.contains { $0.program.usesText }
+    try link(objects, of: first.program, weights, options, usesText: usesText, to: path)
     for file in beside { try file.commit() }
     artifacts.linkSeconds = Clock.now - started - artifacts.kernelSeconds - artifacts.programSeconds
     return artifacts
@@ -107,13 +108,14 @@ public enum LibraryCompiler {
 
   /// In a folder beside the file that is made or replaced, so that the last step is a rename however large the weights are.
   private static func link(
-    _ objects: [[UInt8]], of program: KernelProgram, _ weights: WeightLayout, _ options: LibraryOptions, to path: String
+    _ objects: [[UInt8]], of program: KernelProgram, _ weights: WeightLayout, _ options: LibraryOptions, usesText: Bool,
+    to path: String
   ) throws(DiagnosticError) {
     let name = program.name
     let linker = Linker(command: options.linker)
     let destination = try Destination(path)
     let runtime = try RuntimeObject(
-      compiler: options.compiler, profiles: options.profiles, takesStructures: program.hasStructures
+      compiler: options.compiler, profiles: options.profiles, takesStructures: program.hasStructures, usesText: usesText
     ).path()
     let entries: [LibraryEntry] = options.profiles ? [.library, .profile] : [.library]
     try Files.withTemporaryFolder(in: destination.folder) { folder throws(DiagnosticError) in

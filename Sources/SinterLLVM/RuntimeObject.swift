@@ -23,12 +23,16 @@ package struct RuntimeObject {
 
   /// Whether the object takes and gives sequences, optionals and maps, for libraries that have such ports.
   package var takesStructures: Bool
+  /// Whether the object holds what works on text.
+  package var usesText: Bool
 
   package init(
-    compiler: String? = nil, cacheFolder: String? = nil, profiles: Bool = false, takesStructures: Bool = false
+    compiler: String? = nil, cacheFolder: String? = nil, profiles: Bool = false, takesStructures: Bool = false,
+    usesText: Bool = false
   ) {
     self.profiles = profiles
     self.takesStructures = takesStructures
+    self.usesText = usesText
     let command = (compiler ?? Environment.value("CC") ?? "cc").split(separator: " ").map(String.init)
     self.compiler = command.isEmpty ? ["cc"] : command
     self.cacheFolder = cacheFolder ?? Self.defaultCacheFolder
@@ -42,6 +46,7 @@ package struct RuntimeObject {
 
   private var flags: [String] {
     Self.flags + (profiles ? ["-DSINTER_PROFILE"] : []) + (takesStructures ? ["-DSINTER_STRUCTURES"] : [])
+      + (usesText ? ["-DSINTER_TEXT"] : [])
   }
 
   /// The path of the object file, compiled now if the cache does not have it.

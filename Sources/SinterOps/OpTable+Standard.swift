@@ -204,6 +204,13 @@ extension OpTable {
     NegativeLogLikelihoodLoss.self,
     SoftmaxCrossEntropyLoss.self,
 
+    // Text
+    RegexFullMatch.self,
+    StringConcat.self,
+    StringNormalizer.self,
+    StringSplit.self,
+    TfIdfVectorizer.self,
+
     // Signal
     CosineWindow.self,
     DFT.self,

@@ -57,6 +57,27 @@ static const unsigned char tensors_c[] = {
 static const unsigned char unpack_c[] = {
 #embed "runtime/unpack.c"
 };
+static const unsigned char text_case_c[] = {
+#embed "runtime/text_case.c"
+};
+static const unsigned char text_case_table_h[] = {
+#embed "runtime/text_case_table.h"
+};
+static const unsigned char text_match_c[] = {
+#embed "runtime/text_match.c"
+};
+static const unsigned char text_numbers_c[] = {
+#embed "runtime/text_numbers.c"
+};
+static const unsigned char text_pieces_c[] = {
+#embed "runtime/text_pieces.c"
+};
+static const unsigned char text_ranks_c[] = {
+#embed "runtime/text_ranks.c"
+};
+static const unsigned char texts_c[] = {
+#embed "runtime/texts.c"
+};
 static const unsigned char weights_c[] = {
 #embed "runtime/weights.c"
 };
@@ -80,6 +101,13 @@ static const SinterRuntimeSource sources[] = {
   {"spares.c", spares_c, sizeof spares_c},
   {"tensors.c", tensors_c, sizeof tensors_c},
   {"unpack.c", unpack_c, sizeof unpack_c},
+  {"text_case.c", text_case_c, sizeof text_case_c},
+  {"text_case_table.h", text_case_table_h, sizeof text_case_table_h},
+  {"text_match.c", text_match_c, sizeof text_match_c},
+  {"text_numbers.c", text_numbers_c, sizeof text_numbers_c},
+  {"text_pieces.c", text_pieces_c, sizeof text_pieces_c},
+  {"text_ranks.c", text_ranks_c, sizeof text_ranks_c},
+  {"texts.c", texts_c, sizeof texts_c},
   {"weights.c", weights_c, sizeof weights_c},
 };
 

@@ -94,7 +94,7 @@ package enum FormDOTWriter {
     case .scan: "scan"
     case .scatter: "scatter"
     case .sort: "sort"
-    case .call(let form): form.function
+    case .call(let form): form.function.rawValue
     }
   }
 

@@ -47,7 +47,8 @@ struct FormTextTests {
       }
       return ([next], [next])
     }
-    let called = l.add(.call(CallForm(function: "f", operands: [z.id], parameters: [-1, 2])), TensorType(.i64, [1]))
+    _ = l.number(of: "known \"text\"")
+    let called = l.call(.parse, [text], [0, Int64(number)], gives: TensorType(.i64, [2]))
     let attended = try l.attend(
       batch: ["batch"], rows: [4], keys: "batch", depth: 8, columns: 8, accumulate: .f32, emptyIsZero: true,
       query: { b, batch, row, depth in b.load(x.id, batch + row + [b.constant(0, .i64), depth]) },

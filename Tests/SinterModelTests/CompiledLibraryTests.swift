@@ -9,7 +9,7 @@ struct CompiledLibraryTests {
     let tests = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(2).joined(separator: "/")
     let include = ["SinterRuntime", "SinterABI"].flatMap { ["-I", "\(tests)/../Sources/\($0)/include"] }
     let library = try Files.withTemporaryFolder { folder throws(DiagnosticError) in
-      let object = try RuntimeObject(cacheFolder: folder).path()
+      let object = try RuntimeObject(cacheFolder: folder, usesText: true).path()
       let path = "\(folder)/libhand_written.so"
       let linked = try Subprocess.run(
         "cc", ["-shared", "-fPIC"] + include + ["\(tests)/SinterRuntimeTests/programs/program.c", object, "-o", path])

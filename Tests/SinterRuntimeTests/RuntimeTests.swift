@@ -14,6 +14,7 @@ struct RuntimeTests {
       (["beside.c", "all"], addresses),
       (["plans.c"], addresses),
       (["values.c", "all"], addresses + ["-DSINTER_STRUCTURES"]),
+      (["texts.c", "all"], addresses),
     ])
   func passes(_ files: [String], _ sanitizer: [String]) throws {
     try Files.withTemporaryFolder { folder throws(DiagnosticError) in
@@ -21,7 +22,8 @@ struct RuntimeTests {
       let sources = files.map { $0 == "all" ? Folders.runtime + "/sinter_runtime_all.c" : "\(Folders.programs)/\($0)" }
       let compiled = try Subprocess.run(
         "cc",
-        ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-I", Folders.runtime] + sanitizer + Folders.includes
+        ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-DSINTER_TEXT", "-I", Folders.runtime] + sanitizer
+          + Folders.includes
           + sources + ["-o", executable, "-lpthread"])
       #expect(compiled.succeeded, "\(compiled.output)")
       guard compiled.succeeded else { return }

@@ -12,7 +12,7 @@ import Testing
 
   /// One node for each stage that may refuse it; they share inputs and nothing else.
   enum Part: String, CaseIterable {
-    case sound, unknownOperator, shapes, branchWithUnknownOperator, lowering, text
+    case sound, unknownOperator, shapes, branchWithUnknownOperator, lowering, layout
 
     var node: Node {
       switch self {
@@ -26,10 +26,7 @@ import Testing
             .init("then_branch", .graph(branch("Frobnicate"))), .init("else_branch", .graph(branch("Relu"))),
           ])
       case .lowering: Node("Refused", name: rawValue, inputs: ["x"], outputs: [rawValue])
-      case .text:
-        Node(
-          "Concat", name: rawValue, inputs: ["words", "words"], outputs: [rawValue],
-          attributes: [.init("axis", .int(0))])
+      case .layout: Node("Boundless", name: rawValue, inputs: ["x"], outputs: [rawValue])
       }
     }
 
@@ -48,7 +45,7 @@ import Testing
       case .shapes: ("size.equalOrOne", "shapes")
       case .branchWithUnknownOperator: ("onnx.unknown-operator", "inner Frobnicate")
       case .lowering: ("test.refused", "lowering")
-      case .text: ("schedule.string", "text")
+      case .layout: ("library.symbol", "layout")
       }
     }
   }
@@ -67,17 +64,35 @@ import Testing
     }
   }
 
+  /// An operator whose result has a size that no input tells.
+  struct Boundless: Primitive {
+    static let name = "Boundless"
+    static let summary = "Zeros, as many as nobody knows."
+    static let onnx = [OnnxRule.direct(Boundless.self)]
+    static let examples: [OperatorExample] = []
+    func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
+      [Fact(.f32, [Dim(Symbol("boundless"))])]
+    }
+    func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+      let x = try node.input(0)
+      return [
+        try lowering.element(try node.output().shape) { builder, index in
+          builder.load(x.id, [builder.constant(0, .i64), builder.constant(0, .i64)])
+        }
+      ]
+    }
+  }
+
   static func problems(_ parts: [Part], after: [Node] = []) -> [Diagnostic] {
     var graph = OnnxFile.Graph(name: "main")
     graph.inputs = [
-      .init("x", .tensor(.f32, [.symbol("n"), .value(2)])), .init("words", .tensor(.string, [.symbol("k")])),
-      .init("condition", .tensor(.bool, [])),
+      .init("x", .tensor(.f32, [.symbol("n"), .value(2)])), .init("condition", .tensor(.bool, [])),
     ]
     graph.initializers = [.init("five", HostTensor.f32([5], [Float](repeating: 0, count: 5)))]
     graph.nodes = parts.map(\.node) + after
     graph.outputs = (parts.map(\.rawValue) + after.flatMap(\.outputs)).map { .init($0, nil) }
     let file = OnnxFile(irVersion: 9, operatorSets: [.init("", 20)], graph: graph)
-    let importer = OnnxImporter(operators: .standard.adding(Refused.self))
+    let importer = OnnxImporter(operators: .standard.adding(Refused.self).adding(Boundless.self))
     let (read, problems) = importer.partialGraph(of: file)
     var compiler = Compiler()
     let all = problems + compiler.problems(of: read)

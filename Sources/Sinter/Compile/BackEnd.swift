@@ -35,7 +35,9 @@ package struct CPUBackEnd: BackEnd {
 
   package var fusionLimits: FusionLimits { FusionLimits() }
 
-  package func prepared(_ program: FormProgram) -> FormProgram { WideStorage.applied(to: program) }
+  package func prepared(_ program: FormProgram) -> FormProgram {
+    WideStorage.applied(to: program.numberingTexts())
+  }
 
   package func tuned(for program: FormProgram) throws -> (backEnd: any BackEnd, summary: Tuner.Summary) {
     var tuner = try Tuner(for: target, options: options)

@@ -17,7 +17,8 @@ public enum NpyFile {
 
   /// Writes an array; a file that was there is replaced only when all went well.
   public static func write(_ tensor: HostTensor, to path: String) throws {
-    guard let type = types.first(where: { $0.1 == tensor.element })?.0 else {
+    let text = tensor.element == .string ? NpyText.written(tensor.strings) : nil
+    guard let type = text?.description ?? types.first(where: { $0.1 == tensor.element })?.0 else {
       throw DiagnosticError(.limit, "npy.type", "NumPy has no element type for \(tensor.element)", at: [path])
     }
     let sizes = tensor.shape.map { "\($0)," }.joined(separator: " ")
@@ -28,7 +29,11 @@ public enum NpyFile {
     bytes += [UInt8(header.utf8.count & 255), UInt8(header.utf8.count >> 8)] + Array(header.utf8)
     let file = try AtomicFile(path)
     try bytes.withUnsafeBytes { try file.append($0) }
-    try tensor.bytes.withBytes { try file.append($0) }
+    if let text {
+      try text.bytes.withUnsafeBytes { try file.append($0) }
+    } else {
+      try tensor.bytes.withBytes { try file.append($0) }
+    }
     try file.commit()
   }
 
@@ -61,8 +66,10 @@ public enum NpyFile {
     guard let type = value("descr")?.dropFirst().prefix(while: { $0 != "'" }),
       let sizes = value("shape")?.dropFirst().prefix(while: { $0 != ")" })
     else { throw fail("the header has no descr and shape") }
-    guard let element = types.first(where: { $0.0 == type })?.1 else {
-      throw fail("element type \(type) is not supported; save the array in little-endian order")
+    let text = NpyText.layout(type)
+    guard let element = text == nil ? types.first(where: { $0.0 == type })?.1 : .string else {
+      let hint = type == "O" ? "save the array as text, with astype(str)" : "save the array in little-endian order"
+      throw fail("element type \(type) is not supported; \(hint)")
     }
     if value("fortran_order")?.hasPrefix("True") == true {
       throw fail("the array is in column-major order; save numpy.ascontiguousarray of it")
@@ -74,9 +81,16 @@ public enum NpyFile {
       guard !overflow, size >= 0, product < 1 << 48 else { throw fail("shape \(shape) is impossible") }
       count = product
     }
-    let size = element.byteCount(count)
+    let (bytes, overflow) = (text?.width ?? 0).multipliedReportingOverflow(by: count)
+    guard !overflow, text?.width != 0 || count == 0 else { throw fail("shape \(shape) of \(type) is impossible") }
+    let size = text == nil ? element.byteCount(count) : bytes
     guard raw.count - start - length >= size else {
       throw fail("\(element)\(shape) takes \(size) bytes, but the file has \(raw.count - start - length)")
+    }
+    if let text {
+      let elements = UnsafeRawBufferPointer(rebasing: raw[(start + length)..<(start + length + size)])
+      return HostTensor(
+        strings: NpyText.texts(elements, count: count, width: text.width, isWide: text.isWide), shape: shape)
     }
     let from = range.lowerBound + start + length
     return HostTensor(element, shape, bytes: file.bytes(from..<(from + size)))

@@ -79,7 +79,7 @@ private struct ReservationPlacement {
         second += madeFirst.subtracting(made).sorted().map { .output($0) }
         made.formUnion(madeFirst)
         result.append(.branch(condition: condition, then: first, otherwise: second))
-      case .call, .define, .require, .reserve, .grow, .output: result.append(step)
+      case .call, .invoke, .define, .require, .reserve, .grow, .output: result.append(step)
       }
       known.formUnion(step.definitions)
     }

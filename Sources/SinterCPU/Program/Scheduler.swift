@@ -28,6 +28,7 @@ package struct Scheduler {
   private mutating func run() throws -> KernelProgram {
     context.program.errors = program.errors
     context.program.ranges = program.ranges
+    context.program.texts = program.texts
     context.transforms = WinogradBudget.plans(for: program, context)
     for (number, input) in program.inputs.enumerated() {
       let type = context.type(input.value)
@@ -42,7 +43,7 @@ package struct Scheduler {
     let latecomers = Self.latecomers(program.steps)
     var copies: [(value: FormValueID, buffer: BufferID)] = []
     for (number, output) in program.outputs.enumerated() {
-      context.program.outputs.append(.init(name: output.name, type: context.type(output.value)))
+      context.program.outputs.append(.init(name: output.name, type: output.declared ?? context.type(output.value)))
       let buffer = addBuffer(output.value, name: output.name, .output(number))
       if context.places[output.value] == nil, computed.contains(output.value), !latecomers.contains(output.value) {
         context.places[output.value] = .init(buffer: buffer)
@@ -191,13 +192,22 @@ package struct Scheduler {
 }
 
 extension ScheduleContext {
+  private mutating func invoke(_ form: CallForm) throws {
+    let values = [result] + form.operands
+    steps.append(
+      .invoke(
+        .init(
+          form.function, buffers: try values.map { try argument($0) }, counts: values.map { type($0).count },
+          parameters: form.parameters, origin: self.values[result].origin)))
+  }
+
   /// Writes the kernels and calls that compute a value; its place is known already.
   mutating func schedule(_ form: Form, computing value: FormValueID) throws {
     result = value
     // What has no elements whatever the sizes are needs no kernel; the places of its elements may not even be sizes.
     if type(value).count == 0 { return }
     for operand in form.operands + [value] where element(operand) == .string {
-      throw DiagnosticError(.limit, "schedule.string", "no kernel works on text (value \(operand))")
+      throw DiagnosticError(.bug, "schedule.string", "value \(operand) is text, which kernels know as numbers")
     }
     switch form {
     case .element(let form): try ElementSchedule.schedule(form, context: &self)
@@ -208,8 +218,7 @@ extension ScheduleContext {
     case .scan(let form): try ScanSchedule.schedule(form, context: &self)
     case .scatter(let form): try ScatterSchedule.schedule(form, context: &self)
     case .sort(let form): try SortSchedule.schedule(form, context: &self)
-    case .call(let form):
-      throw DiagnosticError(.limit, "schedule.call", "no kernel can call \(form.function) of the runtime")
+    case .call(let form): try invoke(form)
     }
   }
 }

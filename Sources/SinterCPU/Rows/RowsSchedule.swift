@@ -28,7 +28,7 @@ enum RowsSchedule {
       machine: context.machine)
     for member in group.members {
       for operand in member.form.operands + [member.value] where context.element(operand) == .string {
-        throw DiagnosticError(.limit, "schedule.string", "no kernel works on text (value \(operand))")
+        throw DiagnosticError(.bug, "schedule.string", "value \(operand) is text, which kernels know as numbers")
       }
     }
 

@@ -154,11 +154,11 @@ public struct SortForm: Hashable, Sendable {
 
 /// A function of the C runtime, for what no loop serves.
 public struct CallForm: Hashable, Sendable {
-  public var function: String
+  public var function: RuntimeFunction
   public var operands: [FormValueID]
   public var parameters: [Int64]
 
-  public init(function: String, operands: [FormValueID], parameters: [Int64]) {
+  public init(_ function: RuntimeFunction, operands: [FormValueID], parameters: [Int64] = []) {
     self.function = function
     self.operands = operands
     self.parameters = parameters

@@ -22,9 +22,14 @@ package struct FormInterpreter {
   package func run(_ inputs: [HostTensor], symbols: [Symbol: Int] = [:]) throws -> [HostTensor] {
     let memory = FormMemory(program, largest: largest)
     memory.symbols = try SymbolBinding.bind(program, to: inputs.map { ($0.element, $0.shape) }, symbols: symbols)
-    for (input, tensor) in zip(program.inputs, inputs) { memory[input.value] = memory.number(tensor) }
+    for (input, tensor) in zip(program.inputs, inputs) {
+      memory[input.value] = memory.number(tensor, as: program.values[input.value].type.element)
+    }
     try run(program.steps, memory, isOuter: true)
-    return try program.outputs.map { memory.tensor(try memory.value($0.value)) }
+    return try program.outputs.map { output in
+      let stored = try memory.value(output.value)
+      return memory.tensor(stored, as: output.declared?.element ?? stored.element)
+    }
   }
 
   private func run(_ steps: [FormProgram.Step], _ memory: FormMemory, isOuter: Bool) throws {
@@ -66,9 +71,7 @@ package struct FormInterpreter {
       case .scan(let form): raw = try scan(form, shape, memory)
       case .scatter(let form): raw = try scatter(form, declared.type.element, shape, memory)
       case .sort(let form): raw = try sort(form, shape, memory)
-      case .call(let form):
-        throw DiagnosticError(
-          .limit, "form.call", "the runtime's function \(form.function) is not available ahead of time")
+      case .call(let form): raw = try call(form, declared.type.element, shape, memory)
       }
       let result = try form.epilogue.map { try materialize($0, shape, memory, accumulators: [raw]) } ?? raw
       guard result.element == declared.type.element else {

@@ -2,7 +2,7 @@ import SinterCore
 
 /// What a run of the interpreter knows: the contents of values, the sizes, the texts.
 final class FormMemory {
-  /// A value as bodies load it. Text is kept as numbers of entries in `texts`.
+  /// A value as bodies load it. Text is kept as numbers of `texts`.
   struct Stored {
     let element: ElementType
     let shape: [Int]
@@ -22,12 +22,12 @@ final class FormMemory {
   var symbols: [Symbol: Int] = [:]
   private var stored: [Stored?]
   private var limit: Int
-  private var texts: [String] = []
-  private var numbers: [String: Int64] = [:]
+  var texts: TextTable
 
   init(_ program: FormProgram, largest: Int) {
     self.program = program
     self.largest = largest
+    texts = program.texts
     stored = Array(repeating: nil, count: program.values.count)
     limit = program.values.elements.reduce(1 << 28) { Swift.max($0, 4 * ($1.constant?.count ?? 0)) }
   }
@@ -62,25 +62,18 @@ final class FormMemory {
     throw DiagnosticError(.bug, "form.order", "\(id) is read before it is computed", at: program.values[id].origin)
   }
 
-  func number(_ tensor: HostTensor) -> Stored {
+  /// - Parameter element: i64 where the program has texts as numbers.
+  func number(_ tensor: HostTensor, as element: ElementType = .string) -> Stored {
     limit = Swift.max(limit, 4 * tensor.count)
     guard tensor.element == .string else {
       return Stored(element: tensor.element, shape: tensor.shape, bytes: tensor.bytes)
     }
-    let ids = tensor.strings.map { text in
-      if let number = numbers[text] { return number }
-      texts.append(text)
-      numbers[text] = Int64(texts.count - 1)
-      return Int64(texts.count - 1)
-    }
-    return Stored(element: .string, shape: tensor.shape, bytes: HostTensor(.i64, tensor.shape, values: ids).bytes)
+    return Stored(element: element, shape: tensor.shape, bytes: texts.numbers(of: tensor).bytes)
   }
 
-  func tensor(_ stored: Stored) -> HostTensor {
-    guard stored.element == .string else { return HostTensor(stored.element, stored.shape, bytes: stored.bytes) }
-    let numbers = HostTensor(.i64, stored.shape, bytes: stored.bytes).array(of: Int64.self)
-    return HostTensor(
-      strings: numbers.map { texts.indices.contains(Int($0)) ? texts[Int($0)] : "" }, shape: stored.shape)
+  func tensor(_ stored: Stored, as element: ElementType) -> HostTensor {
+    guard element == .string else { return HostTensor(stored.element, stored.shape, bytes: stored.bytes) }
+    return texts.texts(of: HostTensor(.i64, stored.shape, bytes: stored.bytes))
   }
 
   /// The first element of a value of integers or truth values.

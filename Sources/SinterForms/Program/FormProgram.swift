@@ -135,7 +135,8 @@ public struct FormProgram: Sendable {
   public struct Input: Sendable {
     public var value: FormValueID
     public var name: String
-    /// Of an input, the type that callers know, where it names some sizes otherwise than the value does.
+    /// The type that callers know, where it differs from the value's: it names some sizes otherwise, or it is text, which the value has as
+    /// numbers of `texts`.
     public var declared: TensorType?
     public init(value: FormValueID, name: String, declared: TensorType? = nil) {
       self.value = value
@@ -151,6 +152,8 @@ public struct FormProgram: Sendable {
   public var steps: [Step]
   /// What checks at run time report, by number.
   public var errors: [String]
+  /// Texts whose numbers the program relies on: they are the first ones of each run's table.
+  public var texts: TextTable
   /// The least and greatest values of symbols; those not listed are at least zero.
   public var ranges: [Symbol: ClosedRange<Int>]
 
@@ -161,6 +164,7 @@ public struct FormProgram: Sendable {
     outputs = []
     steps = []
     errors = []
+    texts = TextTable()
     ranges = [:]
   }
 }

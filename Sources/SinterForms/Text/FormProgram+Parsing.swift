@@ -42,13 +42,18 @@ private struct FormParser {
         declare(id, name: name, try type())
         let declared = scanner.take("declared") ? try type() : nil
         result.inputs.append(.init(value: id, name: name, declared: declared))
+      } else if scanner.take("text") {
+        guard result.texts.number(of: try scanner.quoted()) == result.texts.count - 1 else {
+          throw scanner.error("each text is listed once, and the empty one is there from the start")
+        }
       } else if scanner.take("constant") {
         let id = try declaration()
         try scanner.expect("=")
         result.values[id].constant = try tensor(result.values[id].type)
       } else if scanner.take("output") {
         let name = try scanner.quoted()
-        result.outputs.append(.init(value: try id(), name: name))
+        let id = try id()
+        result.outputs.append(.init(value: id, name: name, declared: scanner.take("declared") ? try type() : nil))
       } else {
         result.steps.append(try step())
       }
@@ -297,11 +302,11 @@ private struct FormParser {
       try origin(of: value)
       form = .sort(SortForm(axis: axis, extent: extent, isDescending: isDescending, body: try body("body")))
     case "call":
-      let function = try scanner.quoted()
+      let function = try choice(RuntimeFunction.self)
       let operands = try list { try $0.id() }
       let parameters = try integers().map { Int64($0) }
       try origin(of: value)
-      form = .call(CallForm(function: function, operands: operands, parameters: parameters))
+      form = .call(CallForm(function, operands: operands, parameters: parameters))
     default: throw scanner.error("there is no form '\(word)'")
     }
     if scanner.take("epilogue") { form.epilogue = try braces() }

@@ -5,6 +5,7 @@ import SinterCore
 ///     forms "mlp" {
 ///       range batch 1...64
 ///       error 0 "index %0 lies outside 0 ..< %1"
+///       text "cat"
 ///       input %0 "x": f32[batch, 784]
 ///       constant %1 "weight": f32[10, 784] = #4be1f7aa03c5d210
 ///       %2 "y": f32[batch, 10] = contract batch [] m [batch] n [10] k [784] in f32
@@ -21,7 +22,7 @@ import SinterCore
 ///     }
 ///
 /// Each expression of a body has a line of its own and its type behind a colon. A load with a condition is written
-/// `load %0[$1] if $4 else 0.0`. Values that nothing mentions are left out, so numbers may have gaps.
+/// `load %0[$1] if $4 else 0.0`. Values that nothing mentions are left out, so numbers may have gaps. Texts are numbered from 1 on.
 extension FormProgram: CustomStringConvertible {
   public var description: String {
     var printer = FormPrinter(program: self)
@@ -65,6 +66,7 @@ private struct FormPrinter {
       for (number, error) in printer.program.errors.enumerated() {
         printer.line("error \(number) \(TensorText.quoted(error))")
       }
+      for text in printer.program.texts.texts.dropFirst() { printer.line("text \(TensorText.quoted(text))") }
       for input in printer.program.inputs {
         let declared = input.declared.map { " declared \($0)" } ?? ""
         printer.line(
@@ -76,7 +78,10 @@ private struct FormPrinter {
         printer.line("constant \(printer.declared(id)) = \(TensorText.describe(tensor))")
       }
       for step in printer.program.steps { printer.print(step) }
-      for output in printer.program.outputs { printer.line("output \(TensorText.quoted(output.name)) \(output.value)") }
+      for output in printer.program.outputs {
+        let declared = output.declared.map { " declared \($0)" } ?? ""
+        printer.line("output \(TensorText.quoted(output.name)) \(output.value)\(declared)")
+      }
     }
     line("}")
   }
@@ -175,7 +180,7 @@ private struct FormPrinter {
       head += "sort axis \(form.axis) extent [\(form.extent)]" + (form.isDescending ? " descending" : "")
       bodies = [("body", form.body)]
     case .call(let form):
-      head += "call \(TensorText.quoted(form.function)) \(numbers(form.operands)) \(numbers(form.parameters))"
+      head += "call \(form.function.rawValue) \(numbers(form.operands)) \(numbers(form.parameters))"
     }
     if let epilogue = form.epilogue { bodies.append(("epilogue", epilogue)) }
     let origin = program.values[value].origin

@@ -5,7 +5,7 @@ import SinterCore
 /// - Arguments come before their users; axes exist; indices and sizes are i64, conditions are truth values.
 /// - A load has an index an axis of its value and that value's element type.
 /// - Both sides of arithmetic have the type of the result; both sides of a comparison one type, and its result is a truth value.
-/// - Bits are reread at equal width only. Errors that checks report exist.
+/// - A text is cast to its number, an i64, and back, and to nothing else. Bits are reread at equal width only. Errors that checks report exist.
 struct BodyVerifier {
   let program: FormProgram
   let axes: Int
@@ -63,7 +63,9 @@ struct BodyVerifier {
     case .select(let condition, let a, let b):
       return type(condition) == .bool && type(a) == type(b) && type(a) == expr.type
         ? nil : "select of \(type(condition)), \(type(a)) and \(type(b)) as \(expr.type)"
-    case .cast: return nil
+    case .cast(let a):
+      let types = [type(a), expr.type]
+      return types.contains(.string) && !types.contains(.i64) ? "\(type(a)) as \(expr.type)" : nil
     case .bitcast(let a): return type(a).bits == expr.type.bits ? nil : "the bits of \(type(a)) as \(expr.type)"
     case .checked(let a, let bound, let error):
       if type(a) != expr.type || type(bound) != expr.type {

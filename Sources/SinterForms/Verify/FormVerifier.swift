@@ -244,7 +244,21 @@ package struct FormVerifier {
       found.append("the form gives \(type), but the value is declared as \(declared.element)")
     }
     found += Self.shapeProblems(form, declared)
+    if case .call(let call) = form { found += problems(call) }
     for problem in found { report(value, problem) }
+  }
+
+  private func problems(_ call: CallForm) -> [String] {
+    let function = call.function
+    var problems: [String] = []
+    if call.operands.count != function.operandCount || call.parameters.count != function.parameterCount {
+      problems.append(
+        "\(function.rawValue) takes \(function.operandCount) operands and \(function.parameterCount) parameters, not "
+          + "\(call.operands.count) and \(call.parameters.count)")
+    } else if let error = function.errorParameter, !program.errors.indices.contains(Int(call.parameters[error])) {
+      problems.append("there is no error \(call.parameters[error])")
+    }
+    return problems
   }
 
   /// The types of the results that a body must have; empty where any one result will do.

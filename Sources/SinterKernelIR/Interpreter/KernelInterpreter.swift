@@ -35,6 +35,7 @@ package struct KernelInterpreter {
     for step in steps {
       switch step {
       case .call(let call): try run(call, memory)
+      case .invoke(let invocation): try run(invocation, memory)
       case .loop(let turn, let count, let condition, let body):
         for number in 0..<max(0, try memory.size(count)) {
           memory.symbols[turn] = number
@@ -64,6 +65,19 @@ package struct KernelInterpreter {
       case .output(let port): try memory.makeOutput(port)
       }
     }
+  }
+
+  private func run(_ invocation: KernelProgram.Invocation, _ memory: KernelMemory) throws {
+    let spans = try invocation.buffers.map { try memory.span($0) }
+    let counts = try invocation.counts.map { try memory.size($0) }
+    for (span, count) in zip(spans, counts) where count > span.behind {
+      throw DiagnosticError(.bug, "kernel.invoke", "\(count) elements are handed over, of which \(span.behind) exist")
+    }
+    let places = spans.map { $0.base + $0.element.byteCount($0.before) }
+    let arguments = RuntimeArguments(
+      result: places[0], resultCount: counts[0],
+      operands: zip(places, counts).dropFirst().map { (UnsafeRawPointer($0), $1) }, parameters: invocation.parameters)
+    try arguments.run(invocation.function, &memory.texts) { memory.error($0, value: $1, bound: 0) }
   }
 
   private func run(_ call: KernelProgram.Call, _ memory: KernelMemory) throws {

@@ -22,6 +22,7 @@ final class KernelMemory {
 
   let program: KernelProgram
   var symbols: [Symbol: Int]
+  var texts: TextTable
   var callNumber: UInt64 = 0
   private var stores: [Store] = []
   /// Where the program's memory is planned: all of it.
@@ -30,6 +31,7 @@ final class KernelMemory {
   init(_ program: KernelProgram, inputs: [HostTensor], symbols: [Symbol: Int]) throws {
     self.program = program
     self.symbols = symbols
+    texts = program.texts
     arena = program.arenaBytes.map { .allocate(byteCount: Swift.max(1, $0), alignment: 64) }
     for buffer in program.buffers.elements {
       // What data determine gets memory during the run.
@@ -48,7 +50,7 @@ final class KernelMemory {
       base.initializeMemory(as: UInt8.self, repeating: 0xFF, count: Swift.max(1, bytes))
       stores.append(Store(base: base, count: count, element: buffer.element, writers: []))
       switch buffer.storage {
-      case .input(let number): try Self.fill(base, bytes, from: inputs[number], buffer.name)
+      case .input(let number): try Self.fill(base, bytes, from: texts.numbers(of: inputs[number]), buffer.name)
       case .constant(let tensor): try Self.fill(base, bytes, from: tensor, buffer.name)
       case .output, .arena, .dynamic: stores[stores.count - 1].writers = Array(repeating: 0, count: count)
       }
@@ -125,10 +127,12 @@ final class KernelMemory {
   func output(_ number: Int, _ element: ElementType, _ shape: [Int]) throws -> HostTensor {
     for (index, buffer) in program.buffers.elements.enumerated() {
       guard case .output(number) = buffer.storage else { continue }
-      let count = element.byteCount(shape.reduce(1, *))
-      return HostTensor(
-        element, shape,
+      let stored = buffer.element
+      let count = stored.byteCount(shape.reduce(1, *))
+      let tensor = HostTensor(
+        stored, shape,
         bytes: TensorBytes(count: count) { $0.copyMemory(from: .init(start: stores[index].base, count: count)) })
+      return element == .string ? texts.texts(of: tensor) : tensor
     }
     throw DiagnosticError(.bug, "kernel.output", "output \(number) has no buffer")
   }

@@ -1,4 +1,5 @@
 import SinterCore
+import SinterForms
 
 /// A buffer of a kernel program.
 package struct BufferID: EntityIndex {
@@ -87,8 +88,30 @@ package struct KernelProgram: Sendable {
     }
   }
 
+  /// A call of a function of the runtime, on the thread of the caller.
+  package struct Invocation: Sendable {
+    package var function: RuntimeFunction
+    /// The result's place, then the operands'.
+    package var buffers: [Call.Argument]
+    /// The number of elements of each.
+    package var counts: [Dim]
+    package var parameters: [Int64]
+    package var origin: [String]
+
+    package init(
+      _ function: RuntimeFunction, buffers: [Call.Argument], counts: [Dim], parameters: [Int64], origin: [String] = []
+    ) {
+      self.function = function
+      self.buffers = buffers
+      self.counts = counts
+      self.parameters = parameters
+      self.origin = origin
+    }
+  }
+
   package indirect enum Step: Sendable {
     case call(Call)
+    case invoke(Invocation)
     /// `body` for turn = 0 ..< count, one after another, as long as the truth value at `condition`, if there is one, holds before a
     /// turn. Inside, the symbol `turn` is the number of the turn and may stand in offsets and sizes.
     case loop(turn: Symbol, count: Dim, condition: Call.Argument?, body: [Step])
@@ -144,6 +167,8 @@ package struct KernelProgram: Sendable {
   package var kernels: EntityMap<KernelID, Kernel>
   package var steps: [Step]
   package var errors: [String]
+  /// Texts that programs know by number: the first ones of each run's table.
+  package var texts: TextTable
   /// What sizes that callers choose must fulfil before anything runs.
   package var obligations: [Obligation]
   package var ranges: [Symbol: ClosedRange<Int>]
@@ -158,8 +183,16 @@ package struct KernelProgram: Sendable {
     kernels = EntityMap()
     steps = []
     errors = []
+    texts = TextTable()
     obligations = []
     ranges = [:]
+  }
+}
+
+extension KernelProgram {
+  /// Whether a library of it needs the part of the runtime that knows text.
+  package var usesText: Bool {
+    (inputs + outputs).contains { $0.type.element == .string } || steps.contains { !$0.invocations.isEmpty }
   }
 }
 
@@ -169,7 +202,7 @@ extension KernelProgram.Step {
     switch self {
     case .loop(_, _, _, let body): [body]
     case .branch(_, let then, let otherwise): [then, otherwise]
-    case .call, .define, .require, .reserve, .grow, .output: []
+    case .call, .invoke, .define, .require, .reserve, .grow, .output: []
     }
   }
 
@@ -183,6 +216,7 @@ extension KernelProgram.Step {
   package var ownArguments: [KernelProgram.Call.Argument] {
     switch self {
     case .call(let call): call.buffers
+    case .invoke(let invocation): invocation.buffers
     case .loop(_, _, let condition, _): condition.map { [$0] } ?? []
     case .branch(let condition, _, _): [condition]
     case .define(let definitions):
@@ -197,6 +231,12 @@ extension KernelProgram.Step {
     if case .reserve(let buffer) = self { found.append(buffer) }
     if case .grow(let buffer, _) = self { found.append(buffer) }
     return found + parts.flatMap { $0.flatMap(\.buffers) }
+  }
+
+  /// All calls of the runtime in it.
+  package var invocations: [KernelProgram.Invocation] {
+    if case .invoke(let invocation) = self { return [invocation] }
+    return parts.flatMap { $0.flatMap(\.invocations) }
   }
 
   /// The sizes that it makes known.

@@ -94,6 +94,11 @@ package struct MemoryPlanner {
           uses[argument.buffer.position].append(Use(call: calls, loops: outer, reads: parameter.access != .write))
         }
         calls += 1
+      case .invoke(let invocation):
+        for (index, argument) in invocation.buffers.enumerated() {
+          uses[argument.buffer.position].append(Use(call: calls, loops: outer, reads: index > 0))
+        }
+        calls += 1
       case .define, .require, .reserve, .grow, .output, .branch:
         for argument in step.ownArguments {
           uses[argument.buffer.position].append(Use(call: calls, loops: outer, reads: true))

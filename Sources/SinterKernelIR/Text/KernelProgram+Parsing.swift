@@ -1,4 +1,5 @@
 import SinterCore
+import SinterForms
 
 extension KernelProgram {
   /// Reads what `description` writes.
@@ -39,6 +40,10 @@ private struct KernelProgramParser {
       } else if scanner.take("error") {
         guard try scanner.integer() == result.errors.count else { throw scanner.error("errors are numbered from 0 on") }
         result.errors.append(try scanner.quoted())
+      } else if scanner.take("text") {
+        guard result.texts.number(of: try scanner.quoted()) == result.texts.count - 1 else {
+          throw scanner.error("each text is listed once, and the empty one is there from the start")
+        }
       } else if scanner.take("input") {
         result.inputs.append(try port())
       } else if scanner.take("output") {
@@ -188,6 +193,26 @@ private struct KernelProgramParser {
     return definitions
   }
 
+  private mutating func invocation() throws -> KernelProgram.Invocation {
+    let name = scanner.word()
+    guard let function = RuntimeFunction(rawValue: name) else {
+      throw scanner.error("there is no function \(name) of the runtime")
+    }
+    var invocation = KernelProgram.Invocation(function, buffers: [], counts: [], parameters: [])
+    try scanner.expect("(")
+    repeat {
+      invocation.buffers.append(try place())
+      try scanner.expect("of")
+      invocation.counts.append(try group())
+    } while scanner.take(",")
+    try scanner.expect(")")
+    try scanner.expect("with")
+    try scanner.expect("(")
+    try scanner.list(until: ")") { invocation.parameters.append(Int64(try $0.integer())) }
+    invocation.origin = try origin()
+    return invocation
+  }
+
   private mutating func step() throws -> KernelProgram.Step {
     depth += 1
     defer { depth -= 1 }
@@ -213,6 +238,7 @@ private struct KernelProgramParser {
       try scanner.expect("to")
       return .grow(buffer, count: try group())
     }
+    if scanner.take("invoke") { return .invoke(try invocation()) }
     if scanner.take("make") { return .output(try scanner.integer()) }
     try scanner.expect("call")
     let name = scanner.word()

@@ -13,6 +13,7 @@ import SinterCore
 ///       buffer @2 "h" f32[128*batch] arena at 0
 ///       kernel "…" (…) sizes 0 { … }
 ///       call k0 (@0, @1[16*batch], @2) sizes (batch) tasks batch grain 4 flops 20*batch bytes 80*batch from ("/layer1")
+///       invoke join (@4 of (batch), @2 of (batch), @3 of (batch)) with ()
 ///       for turn1. in 12 {
 ///         call …
 ///       }
@@ -24,6 +25,7 @@ extension KernelProgram: CustomStringConvertible {
       if let range = ranges[symbol] { text += "  range \(symbol.name) \(range.lowerBound)...\(range.upperBound)\n" }
     }
     for (number, error) in errors.enumerated() { text += "  error \(number) \(TensorText.quoted(error))\n" }
+    for known in texts.texts.dropFirst() { text += "  text \(TensorText.quoted(known))\n" }
     for obligation in obligations { text += "  require \(obligation.text)\n" }
     for port in inputs { text += "  input \(TensorText.quoted(port.name)): \(port.type)\n" }
     for port in outputs { text += "  output \(TensorText.quoted(port.name)): \(port.type)\n" }
@@ -68,6 +70,11 @@ extension KernelProgram: CustomStringConvertible {
         text += " sizes (" + call.sizes.map(\.description).joined(separator: ", ") + ")"
         text += " tasks (\(call.tasks)) grain \(call.grain) flops (\(call.flops)) bytes (\(call.bytes))"
         text += origin(call.origin) + "\n"
+      case .invoke(let invocation):
+        let places = zip(invocation.buffers, invocation.counts).map { "\(describe($0)) of (\($1))" }
+        text += indent + "invoke \(invocation.function.rawValue) (" + places.joined(separator: ", ") + ")"
+        text += " with (" + invocation.parameters.map(\.description).joined(separator: ", ") + ")"
+        text += origin(invocation.origin) + "\n"
       case .loop(let turn, let count, let condition, let body):
         text += indent + "for \(turn.name) in (\(count))\(condition.map { " while " + describe($0) } ?? "") {\n"
         print(body, indent: indent + "  ", into: &text)

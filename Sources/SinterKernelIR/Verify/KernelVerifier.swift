@@ -33,6 +33,15 @@ package final class KernelVerifier {
         switch step {
         case .loop, .branch: step.parts.forEach(check)
         case .define, .require, .output: break
+        case .invoke(let invocation):
+          let function = invocation.function
+          if invocation.buffers.count != function.operandCount + 1
+            || invocation.counts.count != invocation.buffers.count
+            || invocation.parameters.count != function.parameterCount
+          {
+            diagnostics.append(
+              Diagnostic(.bug, "kernel.invoke", "\(function.rawValue) gets \(invocation.buffers.count) places"))
+          }
         case .reserve(let buffer), .grow(let buffer, _):
           guard case .dynamic = program.buffers[buffer].storage else {
             diagnostics.append(

@@ -75,7 +75,7 @@ extension KernelProgram {
               }
             }
           }
-        case .loop, .branch, .define, .require, .reserve, .grow, .output: step.parts.forEach(visit)
+        case .invoke, .loop, .branch, .define, .require, .reserve, .grow, .output: step.parts.forEach(visit)
         }
       }
     }

@@ -53,13 +53,15 @@ package final class KernelRunner {
       guard shape.allSatisfy({ $0 >= 0 }) else {
         throw DiagnosticError(.user, "run.size", "output \(program.outputs[port].name) would have the shape \(shape)")
       }
-      let bytes = type.element.byteCount(shape.reduce(1, *))
+      let stored: ElementType = type.element == .string ? .i64 : type.element
+      let bytes = stored.byteCount(shape.reduce(1, *))
       let source = memory.outputs[port]
-      return HostTensor(
-        type.element, shape,
+      let tensor = HostTensor(
+        stored, shape,
         bytes: TensorBytes(count: bytes) { target in
           if let source { target.copyMemory(from: UnsafeRawBufferPointer(start: source, count: bytes)) }
         })
+      return type.element == .string ? memory.texts.texts(of: tensor) : tensor
     }
   }
 
@@ -120,6 +122,21 @@ package final class KernelRunner {
             program.errors.indices.contains(Int(status) - 1) ? program.errors[Int(status) - 1] : "error \(status)"
           throw DiagnosticError(.user, "run.check", text, at: call.origin)
         }
+      case .invoke(let invocation):
+        let places = try invocation.buffers.map { place in
+          let offset = try size(place.offset, symbols)
+          return memory.base(place.buffer) + program.buffers[place.buffer].element.byteCount(offset)
+        }
+        let counts = try invocation.counts.map { try size($0, symbols) }
+        let arguments = RuntimeArguments(
+          result: places[0], resultCount: counts[0],
+          operands: zip(places, counts).dropFirst().map { (UnsafeRawPointer($0), $1) },
+          parameters: invocation.parameters)
+        try arguments.run(invocation.function, &memory.texts) { number, value in
+          DiagnosticError(
+            .user, "run.check", ErrorText.filled(program.errors[number], value: value, bound: 0), at: invocation.origin)
+        }
+        try memory.check("\(invocation.function.rawValue)")
       case .loop(let turn, let count, let condition, let body):
         for number in 0..<max(0, try size(count, symbols)) {
           symbols[turn] = number

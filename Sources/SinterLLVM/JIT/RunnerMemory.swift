@@ -9,11 +9,13 @@ final class RunnerMemory {
   private let program: KernelProgram
   private let guarding: MemoryGuard?
   var isGuarded: Bool { guarding != nil }
+  var texts: TextTable
 
   /// - Parameter guarding: at which side of each buffer accesses beyond it are found; nil: at none.
   init(program: KernelProgram, inputs: [HostTensor], symbols: [Symbol: Int], guarding: MemoryGuard?) throws {
     self.program = program
     self.guarding = guarding
+    texts = program.texts
     for buffer in program.buffers.elements {
       let count = buffer.count.isFromData ? 0 : try KernelRunner.size(buffer.count, symbols)
       guard count >= 0 else {
@@ -24,7 +26,7 @@ final class RunnerMemory {
       let block = make(bytes)
       blocks.append(block)
       switch buffer.storage {
-      case .input(let port): Self.copy(inputs[port], to: block.base, bytes)
+      case .input(let port): Self.copy(texts.numbers(of: inputs[port]), to: block.base, bytes)
       case .constant(let tensor): Self.copy(tensor, to: block.base, bytes)
       case .output(let port): outputs[port] = block.base
       case .arena, .dynamic: break

@@ -75,7 +75,7 @@ extension ProgramEmitter {
   private func slotAddress(_ slot: Int, _ part: Part) -> IRValue { ir.address(ir.i64, part.sizes, ir.index(slot)) }
 
   /// A size in 64 bits; the run ends where it does not fit into them.
-  private func checkedSize(_ dim: Dim, _ part: Part) throws -> IRValue {
+  func checkedSize(_ dim: Dim, _ part: Part) throws -> IRValue {
     if let value = dim.value { return ir.index(value) }
     if !dim.isFromData, part.turns.keys.allSatisfy({ !dim.symbols.contains($0) }) { return try size(dim, part) }
     var emitter = DimEmitter(ir: ir) { [layout, ir] symbol in

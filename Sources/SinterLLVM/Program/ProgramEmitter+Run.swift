@@ -1,5 +1,6 @@
 internal import CLLVM
 import SinterCore
+import SinterForms
 import SinterKernelIR
 
 extension ProgramEmitter {
@@ -69,8 +70,11 @@ extension ProgramEmitter {
     ir.position(at: ir.block("entry", in: function))
     let frame = ir.parameter(function, 0)
     let calls = steps.flatMap(\.calls)
-    let bufferArguments = ir.stackArray(ir.pointer, max(1, calls.map(\.buffers.count).max() ?? 0), alignment: 8)
-    let sizeArguments = ir.stackArray(ir.i64, max(2, calls.map(\.sizes.count).max() ?? 0), alignment: 8)
+    let invocations = steps.flatMap(\.invocations)
+    let places = (calls.map(\.buffers) + invocations.map(\.buffers)).map(\.count).max() ?? 0
+    let numbers = (calls.map(\.sizes.count) + invocations.map { $0.counts.count + $0.parameters.count }).max() ?? 0
+    let bufferArguments = ir.stackArray(ir.pointer, max(1, places), alignment: 8)
+    let sizeArguments = ir.stackArray(ir.i64, max(2, numbers), alignment: 8)
     let buffers = ir.load(ir.pointer, frame, alignment: 8)
     let sizes = ir.load(ir.pointer, ir.address(ir.pointer, frame, ir.index(1)), alignment: 8)
     let (leave, status) = emitLeave(function)
@@ -85,6 +89,7 @@ extension ProgramEmitter {
   private func emit(_ step: KernelProgram.Step, _ part: Part) throws {
     switch step {
     case .call(let call): try emit(call, part)
+    case .invoke(let invocation): try emit(invocation, part)
     case .loop(let turn, let count, let condition, let body):
       let function = ir.currentFunction
       let end = try size(count, part)
@@ -159,6 +164,23 @@ extension ProgramEmitter {
       launch, [part.frame, function, part.bufferArguments, sizes, tasks, ir.index(call.signedGrain)])
     if place.profiles { emitProfileLaunched(part) }
     leaveUnlessOK(status, part.leave, part.status)
+  }
+
+  /// Hands the places, the counts and then the parameters to a function of the runtime.
+  private func emit(_ invocation: KernelProgram.Invocation, _ part: Part) throws {
+    for (index, place) in invocation.buffers.enumerated() {
+      ir.store(try address(place, part), ir.address(ir.pointer, part.bufferArguments, ir.index(index)), alignment: 8)
+    }
+    let numbers =
+      try invocation.counts.map { try checkedSize($0, part) }
+      + invocation.parameters.map { ir.int(ir.i64, $0) }
+    for (index, number) in numbers.enumerated() {
+      ir.store(number, ir.address(ir.i64, part.sizeArguments, ir.index(index)), alignment: 8)
+    }
+    let function = ir.external(
+      invocation.function.symbol, ir.functionType(ir.i32, [ir.pointer, ir.pointer, ir.pointer]), isHidden: true)
+    leaveUnlessOK(
+      ir.call(function, [part.frame, part.bufferArguments, part.sizeArguments]), part.leave, part.status)
   }
 
   /// Leaves with the error that a kernel returned, unless it is zero.

@@ -23,6 +23,7 @@ extension ProgramEmitter {
       plan, run, place.isLast ? ir.zero(ir.pointer) : hiddenGlobal(Self.programSymbol(place.variant + 1)),
       table(types.obligation, layout.obligations.map { obligation($0) }), count(layout.obligations.count),
       interface,
+      count(layout.texts?.count ?? 0), count(layout.texts?.boundsOffset ?? 0), count(layout.texts?.bytesOffset ?? 0),
     ]
     let definition = define(types.program, structure(fields, types.program), name: Self.programSymbol(place.variant))
     LLVMSetLinkage(definition, LLVMExternalLinkage)

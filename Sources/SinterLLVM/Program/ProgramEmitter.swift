@@ -102,6 +102,7 @@ struct ProgramTypes {
       ir.pointer, ir.pointer, ir.pointer,  // plan, run, fallback
       ir.pointer, ir.i64,  // obligations
       ir.pointer,  // interface
+      ir.i64, ir.i64, ir.i64,  // texts
     ])
   }
 }

@@ -32,6 +32,8 @@ struct ProgramLayout {
   /// The slots of sizes that become known during a run.
   private(set) var dataSlots: Set<Int> = []
   private(set) var errors: [String]
+  /// Where the weights hold the texts that the program knows by number; nil where it knows none but the empty one.
+  private(set) var texts: TextLayout?
   /// The error for sizes beyond 64 bits.
   let overflowError: Int
 
@@ -61,6 +63,7 @@ struct ProgramLayout {
     }
     layOutObligations(program)
     layOutBuffers(program, &weights)
+    texts = TextLayout(program.texts, &weights)
     layOutSteps(program)
     try checkSymbols(program)
   }
@@ -163,6 +166,9 @@ struct ProgramLayout {
         keep(count, turns)
         if let condition { keep(condition.offset, turns.union([turn])) }
         visit(body, turns: turns.union([turn]), number: &number)
+      case .invoke(let invocation):
+        number += 1
+        for dim in invocation.counts + invocation.buffers.map(\.offset) { keep(dim, turns) }
       case .branch, .define, .require, .reserve, .grow, .output:
         number += 1
         for argument in step.ownArguments { keep(argument.offset, turns) }

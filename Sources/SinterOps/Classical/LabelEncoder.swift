@@ -79,11 +79,12 @@ public struct LabelEncoder: Primitive {
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
-    guard let keys, let values, let fallback, x.element != .string, values.element != .string else {
-      throw DiagnosticError(
-        .limit, "labels.text",
-        "keys and values must be numbers, but are \(x.element) and \(values?.element ?? x.element)",
-        hint: "encode text outside of the model")
+    guard let keys, let values, let fallback else {
+      throw DiagnosticError(.bug, "labels.values", "a label encoder without keys, values or a default")
+    }
+    if keys.element == .string {
+      let lookup = TextLookup(keys: keys.strings, into: &lowering) { values.picked($0, else: fallback) }
+      return [try lowering.element(x.shape) { lookup.value($0, of: $0.load(x.id, $1)) }]
     }
     let order = Self.order(keys)
     let none = lowering.constant(fallback.reshaped([]))
@@ -145,7 +146,19 @@ public struct LabelEncoder: Primitive {
     let short = LabelEncoder(
       keys: HostTensor(.i16, [1], values: [Int16(3)]), values: HostTensor(.f64, [1], values: [0.25]),
       fallback: HostTensor(.f64, [], values: [-1.0]))
+    let texts = LabelEncoder(
+      keys: HostTensor(strings: ["cat", "dog", "cat", ""], shape: [4]), values: .i64([4], [3, 4, 5, 6]),
+      fallback: .i64([1], [-1]))
+    let names = LabelEncoder(
+      keys: .i64([2], [0, 1]), values: HostTensor(strings: ["no", "yes"], shape: [2]),
+      fallback: HostTensor(strings: ["?"], shape: [1]))
+    let words = LabelEncoder(
+      keys: HostTensor(strings: ["a", "b"], shape: [2]), values: HostTensor(strings: ["b", "a"], shape: [2]),
+      fallback: HostTensor(strings: ["c"], shape: [1]))
+    let given = HostTensor(strings: ["dog", "cat", "", "cow", "Dog", "b"], shape: [2, 3])
     return [
+      OperatorExample(texts, [.given(given)]), OperatorExample(words, [.given(given)]),
+      OperatorExample(names, [.random(TensorType(.i64, ["n"]), -1...2)], sizes: [Symbol("n"): 5]),
       OperatorExample(numbers, [.given(.i64([2, 4], [7, -2, 0, 12, 13, -3, 1, 6]))]),
       OperatorExample(floats, [.given(.f32([5], [.nan, 0.5, -1, 0, 7]))]),
       OperatorExample(short, [.random(TensorType(.i16, ["n"]), 0...5)], sizes: [Symbol("n"): 9]),
@@ -174,6 +187,19 @@ extension OnnxNode {
 }
 
 extension HostTensor {
+  /// The elements at some places, and that of `fallback` for the place behind the last one.
+  fileprivate func picked(_ places: [Int], else fallback: HostTensor) -> HostTensor {
+    if element == .string {
+      return HostTensor(
+        strings: places.map { $0 < count ? strings[$0] : fallback.strings[0] }, shape: [places.count])
+    }
+    if let integers = int64s, let other = fallback.int64s {
+      return HostTensor(element, [places.count], integers: places.map { $0 < count ? integers[$0] : other[0] })
+    }
+    let (numbers, other) = (doubles ?? [], fallback.doubles ?? [0])
+    return HostTensor(element, [places.count], doubles: places.map { $0 < count ? numbers[$0] : other[0] })
+  }
+
   /// The elements at some places, as a list.
   fileprivate func picked(_ places: [Int]) -> HostTensor {
     if element == .string { return HostTensor(strings: places.map { strings[$0] }, shape: [places.count]) }

@@ -24,15 +24,20 @@ public struct OneHotEncoder: Primitive {
   public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, domain: .ml) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
-    let x = try inputs.numbers(0, of: Self.name)
-    guard !numbers.isEmpty else {
-      throw DiagnosticError(.user, "onehot.categories", "there are no categories for \(x): cats_int64s is empty")
+    let x = try inputs.tensor(0)
+    let isText = x.element == .string
+    if !isText { _ = try inputs.numbers(0, of: Self.name) }
+    guard !(isText ? texts.isEmpty : numbers.isEmpty) else {
+      throw DiagnosticError(
+        .user, "onehot.categories",
+        "there are no categories for \(x): \(isText ? "cats_strings" : "cats_int64s") is empty")
     }
-    return [Fact(.f32, x.shape + [Dim(numbers.count)])]
+    return [Fact(.f32, x.shape + [Dim(isText ? texts.count : numbers.count)])]
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
+    if x.element == .string { return [try texts(x, node, &lowering)] }
     let categories = lowering.constant(.i64([numbers.count], numbers))
     // Of equal categories the last one counts.
     let last = Dictionary(numbers.enumerated().map { ($1, $0) }) { $1 }
@@ -61,12 +66,32 @@ public struct OneHotEncoder: Primitive {
     ]
   }
 
+  /// The category of each text is looked up once.
+  private func texts(_ x: Operand, _ node: LoweringNode, _ lowering: inout Lowering) throws -> Operand {
+    // Of equal categories the last one counts: the first from behind.
+    let lookup = TextLookup(keys: texts.reversed(), into: &lowering) { places in
+      .i64([places.count], places.map { $0 < texts.count ? texts.count - 1 - $0 : texts.count })
+    }
+    let error = allowsOthers ? 0 : lowering.error("OneHotEncoder: an element is none of the categories")
+    let category = try lowering.element(x.shape) { builder, index in
+      let category = lookup.value(builder, of: builder.load(x.id, index))
+      return allowsOthers ? category : category.checked(below: builder.constant(texts.count, .i64), error: error)
+    }
+    return try lowering.element(try node.output().shape) { builder, index in
+      let isOwn = builder.load(category.id, Array(index.dropLast())) .== index[index.count - 1]
+      return builder.select(isOwn, builder.constant(1.0, .f32), builder.constant(0.0, .f32))
+    }
+  }
+
   public static var examples: [OperatorExample] {
+    var words = OneHotEncoder()
+    words.texts = ["cat", "dog", "", "cat"]
     var op = OneHotEncoder()
     op.numbers = [3, -1, 0]
     var strict = op
     strict.allowsOthers = false
     return [
+      OperatorExample(words, [.given(HostTensor(strings: ["dog", "cat", "cow", ""], shape: [2, 2]))]),
       OperatorExample(op, [.random(TensorType(.f32, ["n", 2]), -3...4)], sizes: [Symbol("n"): 4]),
       OperatorExample(op, [.given(.i64([4], [0, 1, -1, 3]))]),
       OperatorExample(strict, [.given(HostTensor(.i32, [3], values: [Int32(0), -1, 3]))]),

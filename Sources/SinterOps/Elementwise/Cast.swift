@@ -52,7 +52,7 @@ public struct Cast: Primitive, Elementwise {
     let fact = try inputs.fact(0)
     let x = try inputs.tensor(0)
     for type in [x.element, to] where type.kind == .string || type.kind == .complex {
-      if x.element != to {
+      if x.element != to, !(type == .string && Self.hasText(x.element == .string ? to : x.element)) {
         throw DiagnosticError(.limit, "cast.type", "casts from \(x.element) to \(to) are not supported")
       }
     }
@@ -62,6 +62,8 @@ public struct Cast: Primitive, Elementwise {
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
     if x.element == to { return [x] }
+    if to == .string { return [try printed(x, into: &lowering)] }
+    if x.element == .string { return [try parsed(x, into: &lowering)] }
     return [try lowering.element(x.shape) { builder, index in convert(builder.load(x.id, index)) }]
   }
 
@@ -121,7 +123,23 @@ public struct Cast: Primitive, Elementwise {
       example(.f16, .f64, -9...9),
       example(.f32, .bool, -1...1), example(.bool, .i64, 0...2), example(.f32, .bf16, -9...9),
       example(.i32, .u8, 0...255),
+    ] + textExamples
+  }
+
+  private static var textExamples: [OperatorExample] {
+    let numbers: [OperatorExample.Input] = [
+      .given(.f32([9], [0, -0.0, 0.1, 1.0 / 3, 16_777_216, 1e-5, .nan, .infinity, -.infinity])),
+      .given(HostTensor(.f64, [3], doubles: [1e300, -0.1, 16_777_216])),
+      .given(HostTensor(.f16, [2], doubles: [0.1, -2])),
+      .given(.i64([3], [.min, 0, .max])), .given(HostTensor(.u64, [2], integers: [-1, 7] as [Int64])),
+      .given(HostTensor(.i8, [2], integers: [-128, 5] as [Int64])),
+      .given(HostTensor(.bool, [2], values: [true, false])),
     ]
+    let texts = HostTensor(strings: ["1", " -2.5e1x", "007", "+3 4"], shape: [2, 2])
+    let special = HostTensor(strings: ["nan", "-INF", "infinity", "1e999", ".5", "0x10"], shape: [6])
+    return numbers.map { OperatorExample(Cast(to: .string), [$0]) }
+      + [.f32, .f64, .f16, .i64, .i8, .u8, .u64, .bool].map { OperatorExample(Cast(to: $0), [.given(texts)]) }
+      + [.f32, .f64].map { OperatorExample(Cast(to: $0), [.given(special)]) }
   }
 }
 

@@ -88,6 +88,12 @@ public struct Compare: Primitive, Elementwise {
       OperatorExample(
         Compare(.less), [.random(TensorType(.f32, [2, 3]), -1...1), .random(TensorType(.f32, [2, 1]), -1...1)]),
       OperatorExample(
+        Compare(.equal),
+        [
+          .given(HostTensor(strings: ["a", "é", ""], shape: [3])),
+          .constant(HostTensor(strings: ["a", "e\u{301}", ""], shape: [3])),
+        ]),
+      OperatorExample(
         Compare(.equal), [.random(TensorType(.bool, [6]), 0...2), .random(TensorType(.bool, [6]), 0...2)]),
       OperatorExample(
         Compare(.greater), [.random(TensorType(.f32, ["a", "b"]), -1...1), .random(TensorType(.f32, ["c"]), -1...1)],

@@ -39,7 +39,7 @@ public struct Unique: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
-    try requireElement(x) { $0.isFloat || $0.isInteger || $0 == .bool }
+    try requireElement(x) { $0.isFloat || $0.isInteger || $0 == .bool || $0 == .string }
     let axis = try axis.map { try normalizedAxis($0, rank: x.rank) }
     let count = inputs.freshSize(result: 0, axis: axis ?? 0)
     var shape = axis == nil ? [count] : x.shape
@@ -49,7 +49,9 @@ public struct Unique: Primitive {
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
-    let x = try node.input(0)
+    let given = try node.input(0)
+    // Texts are ordered by their ranks, which are equal where they are.
+    let x = given.element == .string ? lowering.call(.ranks, [given], gives: TensorType(.i64, given.shape)) : given
     let axis = try axis.map { try normalizedAxis($0, rank: x.rank) }
     let extent = axis.map { x.shape[$0] } ?? x.type.count
     let others = axis.map { axis in x.shape.indices.filter { $0 != axis }.map { x.shape[$0] } } ?? []
@@ -106,10 +108,10 @@ public struct Unique: Primitive {
     }
     let values = try lowering.element(try node.output().shape) { builder, index in
       let slice = builder.load(firstPlaces.id, [index[axis ?? 0]])
-      guard let axis else { return builder.load(x.id, Reshaping.delinearize(builder, slice, x.shape)) }
+      guard let axis else { return builder.load(given.id, Reshaping.delinearize(builder, slice, x.shape)) }
       var own = index
       own[axis] = slice
-      return builder.load(x.id, own)
+      return builder.load(given.id, own)
     }
     func which(_ builder: BodyBuilder, _ index: Expr) -> Expr {
       ranked(builder, builder.load(number.id, [index]) - builder.constant(1, .i64))
@@ -157,7 +159,10 @@ public struct Unique: Primitive {
     columns.axis = -1
     columns.isSorted = false
     let n = [Symbol("n"): 7]
+    let texts = HostTensor(strings: ["b", "é", "", "b", "Z", "bb", "e\u{301}", ""], shape: [4, 2])
     return [
+      OperatorExample(Unique(), [.given(texts)], outputs: 4), OperatorExample(unsorted, [.given(texts)], outputs: 4),
+      OperatorExample(rows, [.given(texts.reshaped([8, 1]))], outputs: 4),
       OperatorExample(Unique(), [.random(TensorType(.i32, ["n", 2]), 0...4)], outputs: 4, sizes: n),
       OperatorExample(unsorted, [.random(TensorType(.f32, ["n"]), 0...3)], outputs: 4, sizes: n),
       OperatorExample(rows, [.random(TensorType(.i64, ["n", 2]), 0...2)], outputs: 4, sizes: n),

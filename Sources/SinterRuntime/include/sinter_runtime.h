@@ -8,6 +8,9 @@
  * runtime binds from the shapes of inputs; the next ones are computed by `plan` from those; the rest are written during
  * `run`, where a size depends on data.
  *
+ * Texts. Programs know texts by number: a buffer of an input or output of text holds one int64 an element. The runtime gives the numbers as
+ * it reads inputs, and puts the texts into outputs at the end.
+ *
  * Buffers. Each buffer has an entry in `frame->buffers`, a pointer that kernels receive. What stands behind it is told by
  * its kind.
  */
@@ -136,6 +139,10 @@ typedef struct SinterProgram {
 
   /* NULL where each port is one tensor. Others need a runtime that was compiled with SINTER_STRUCTURES. */
   const SinterInterface *interface;
+  /* Texts that kernels know by number, from 0 on, the first of them empty: `text_count` + 1 int64 in the constants at `text_bounds`, each
+   * where a text begins in the bytes at `text_bytes`, the last where those end. 0: none but the empty text, which is always there. */
+  size_t text_count;
+  int64_t text_bounds, text_bytes;
 } SinterProgram;
 
 /* Defined by the generated object. */
@@ -167,6 +174,17 @@ int32_t sinter_fail_kernel(SinterFrame *frame, int32_t error);
  * the bound that it did not keep as %1, and to the value less the bound where it is negative as %2; a text without %0 and %2 is
  * followed by the value. */
 int32_t sinter_report(int32_t error, int64_t value, int64_t bound);
+
+/* What programs do with texts, in libraries that have some. Each takes the places of its result and its operands, and in `numbers` how many
+ * elements each of these has, then its parameters; RuntimeFunction.swift says what they compute. */
+int32_t sinter_text_join(SinterFrame *frame, void *const *places, const int64_t *numbers);
+int32_t sinter_text_count_pieces(SinterFrame *frame, void *const *places, const int64_t *numbers);
+int32_t sinter_text_pieces(SinterFrame *frame, void *const *places, const int64_t *numbers);
+int32_t sinter_text_change_case(SinterFrame *frame, void *const *places, const int64_t *numbers);
+int32_t sinter_text_ranks(SinterFrame *frame, void *const *places, const int64_t *numbers);
+int32_t sinter_text_print(SinterFrame *frame, void *const *places, const int64_t *numbers);
+int32_t sinter_text_parse(SinterFrame *frame, void *const *places, const int64_t *numbers);
+int32_t sinter_text_match(SinterFrame *frame, void *const *places, const int64_t *numbers);
 
 /* ---- What `run` calls besides, in libraries compiled with --profile. ---- */
 

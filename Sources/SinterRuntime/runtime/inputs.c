@@ -137,6 +137,23 @@ static bool is_aligned(const void *data, SinterDataType type) {
   return (uintptr_t)data % alignment == 0;
 }
 
+#ifdef SINTER_TEXT
+/* Puts the numbers of an input's texts into its staging memory. */
+static int32_t bind_texts(SinterSession *session, int32_t port, const SinterTensor *tensor, int64_t count) {
+  const char *name = session->program->inputs[port].name;
+  Block *staging = &session->staging[port];
+  bool copies = count > 0 && !is_dense(tensor);
+  int64_t width = copies ? (int64_t)sizeof(SinterString) : (int64_t)sizeof(int64_t), bytes;
+  if (__builtin_mul_overflow(count, width, &bytes) ||
+      !block_reserve(staging, &session->memory, (size_t)bytes, ALIGNMENT))
+    return fail(session, SINTER_OUT_OF_MEMORY, "no memory for the %lld texts of input '%s'", (long long)count, name);
+  if (copies) copy_dense(staging->data, tensor, (int64_t)sizeof(SinterString));
+  const void *from = copies ? staging->data : (char *)tensor->data + tensor->byte_offset;
+  for (int32_t i = session->input_head[port]; i >= 0; i = session->next[i]) session->frame.buffers[i] = staging->data;
+  return texts_read(session, port, from, staging->data, count);
+}
+#endif
+
 static int32_t bind_data(SinterSession *session, int32_t port, const SinterTensor *tensor) {
   const char *name = session->program->inputs[port].name;
   int64_t count, bytes;
@@ -144,6 +161,9 @@ static int32_t bind_data(SinterSession *session, int32_t port, const SinterTenso
     return fail(session, SINTER_INVALID_ARGUMENT, "input '%s' has more elements than any memory holds", name);
   if (count > 0 && !tensor->data)
     return fail(session, SINTER_INVALID_ARGUMENT, "input '%s' has no data: the pointer is null", name);
+#ifdef SINTER_TEXT
+  if (tensor->dtype.code == SINTER_STRING) return bind_texts(session, port, tensor, count);
+#endif
   void *data = (char *)tensor->data + tensor->byte_offset;
   bool dense = is_dense(tensor);
   if (count > 0 && !(dense && is_aligned(data, tensor->dtype))) {

@@ -6,6 +6,7 @@
  *   pool.c      threads and the ranges they take       weights.c  where constants lie
  *   library.c   the entry points of sinter.h           tensors.c  elements, bytes, strides
  *   spares.c    memory of released outputs
+ *   texts.c     texts by number; text_*.c: what is done with them; only with SINTER_TEXT
  *   profile.c   when kernels ran; only with SINTER_PROFILE
  *   pack.c      sequences, optionals and maps of inputs as tensors      unpack.c   the same of outputs, from tensors;
  *               both only with SINTER_STRUCTURES
@@ -172,6 +173,51 @@ int32_t outputs_finish(SinterSession *session);
 /* After an error: frees what this run allocated and leaves the values as the caller passed them. */
 void outputs_undo(SinterSession *session);
 
+/* ---- texts.c ---- */
+
+#ifdef SINTER_TEXT
+/* Bytes that a text has at most. */
+#define TEXT_LIMIT ((uint64_t)INT32_MAX)
+
+typedef struct {
+  const char *bytes;
+  uint32_t length, hash;
+  uint32_t slot; /* in the table of numbers */
+} Text;
+
+typedef struct TextChunk TextChunk;
+
+typedef struct {
+  Block entries; /* Text[], by number */
+  size_t count, own_count; /* in this run, and of the program's own */
+  Block slots;   /* uint32_t[] */
+  size_t slot_count;
+  TextChunk *chunks, *current;
+  Block scratch;
+} Texts;
+
+/* Puts the program's own texts into the table. */
+int32_t texts_open(SinterSession *session);
+void texts_close(SinterSession *session);
+/* Forgets the texts of the run before. */
+void texts_begin(SinterSession *session);
+
+SinterString text_of(const SinterSession *session, int64_t number);
+/* The number of a text whose bytes stay as long as the run. */
+int32_t text_number(SinterSession *session, SinterString text, int64_t *number);
+/* Room to make one text in, until the next call of anything here. */
+int32_t text_room(SinterSession *session, uint64_t bytes, char **room);
+/* The number of the text that was made in that room. */
+int32_t text_made(SinterSession *session, const char *room, uint64_t length, int64_t *number);
+
+/* The numbers of an input's texts, SinterString[], which may be the memory that the numbers are written to. */
+int32_t texts_read(SinterSession *session, int32_t port, const void *from, int64_t *to, int64_t count);
+/* How many bytes the texts of some numbers have together; false where that overflows. */
+bool texts_bytes(const SinterSession *session, const void *numbers, int64_t count, size_t *bytes);
+/* Makes SinterString[] of numbers, in the same memory, with their bytes at `to`. */
+void texts_write(const SinterSession *session, void *numbers, int64_t count, char *to);
+#endif
+
 /* ---- weights.c ---- */
 
 /* Finds the constants: in the library, or in a file that is mapped now. `path` is the host's; NULL: beside the library. */
@@ -260,6 +306,9 @@ struct SinterSession {
 #endif
 #ifdef SINTER_PROFILE
   Profile profile;
+#endif
+#ifdef SINTER_TEXT
+  Texts texts;
 #endif
 
   char message[MESSAGE_BYTES];

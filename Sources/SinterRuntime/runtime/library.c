@@ -72,6 +72,9 @@ static void session_close(SinterSession *session) {
 #ifdef SINTER_PROFILE
   profile_close(session);
 #endif
+#ifdef SINTER_TEXT
+  texts_close(session);
+#endif
   block_free(&session->arena, &memory);
   for (size_t i = 0; i < program->input_count; i++) block_free(&session->staging[i], &memory);
 #ifdef SINTER_STRUCTURES
@@ -121,6 +124,9 @@ static int32_t session_open(const SinterOptions *given, SinterSession **result) 
   session->spares = spares_open(&memory, program->output_count);
 
   status = weights_open(session, options.weights);
+#ifdef SINTER_TEXT
+  if (!status) status = texts_open(session);
+#endif
   if (!status && session->threads > 1 && !session->parallel) {
     session->pool = pool_open(&memory, session->threads);
     if (!session->pool) status = fail_open(SINTER_OUT_OF_MEMORY, "no memory for %d threads", session->threads);
@@ -137,6 +143,9 @@ static int32_t session_open(const SinterOptions *given, SinterSession **result) 
 /* ---- run ---- */
 
 static int32_t run_session(SinterSession *session, const SinterValue *inputs, SinterValue *outputs) {
+#ifdef SINTER_TEXT
+  texts_begin(session);
+#endif
   int32_t status = inputs_bind(session, inputs);
   if (!status) status = plan_prepare(session);
   if (!status) status = inputs_check_derived(session, inputs);

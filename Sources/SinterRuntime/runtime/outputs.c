@@ -168,15 +168,16 @@ int32_t sinter_grow(SinterFrame *frame, int32_t buffer, int64_t bytes) {
 
 /* ---- After the run ---- */
 
-/* Gives an output its own copy of its strings, which may still be those of inputs or constants. */
+#ifdef SINTER_TEXT
+/* Makes the numbers that the program left in a text output its texts, with bytes of their own. */
 static int32_t own_text(SinterSession *session, int32_t index) {
   SinterValue *value = &session->outputs[index];
-  SinterString *strings = (SinterString *)((char *)value->tensor.data + value->tensor.byte_offset);
+  void *data = (char *)value->tensor.data + value->tensor.byte_offset;
   Output *owner = value->owner;
   int64_t count;
   element_count(value->tensor.shape, value->tensor.ndim, &count);
-  size_t bytes = 0;
-  for (int64_t i = 0; i < count; i++) bytes += strings[i].length;
+  size_t bytes;
+  if (!texts_bytes(session, data, count, &bytes)) goto failed;
   if (!value->release) {
     owner = memory_allocate(&session->memory, sizeof *owner, ALIGNMENT);
     if (!owner) goto failed;
@@ -187,19 +188,14 @@ static int32_t own_text(SinterSession *session, int32_t index) {
     if (!value->release) memory_free(&session->memory, owner);
     goto failed;
   }
-  char *to = owner->text;
-  for (int64_t i = 0; i < count; i++) {
-    if (strings[i].length) memcpy(to, strings[i].bytes, strings[i].length);
-    strings[i].bytes = to;
-    to += strings[i].length;
-  }
+  texts_write(session, data, count, owner->text);
   value->owner = owner;
   value->release = release_output;
   return SINTER_OK;
 failed:
-  return fail(session, SINTER_OUT_OF_MEMORY, "no memory for the text of output '%s': %zu bytes",
-              session->program->outputs[index].name, bytes);
+  return fail(session, SINTER_OUT_OF_MEMORY, "no memory for the text of output '%s'", session->program->outputs[index].name);
 }
+#endif
 
 int32_t outputs_finish(SinterSession *session) {
   const SinterProgram *program = session->program;
@@ -208,10 +204,12 @@ int32_t outputs_finish(SinterSession *session) {
     if (session->output_state[i] == OUTPUT_PENDING && port->optional) continue;
     if (session->output_state[i] < OUTPUT_READY)
       return fail(session, SINTER_RUNTIME_ERROR, "internal error: the program did not make output '%s'", port->name);
+#ifdef SINTER_TEXT
     if (port->dtype.code != SINTER_STRING) continue;
     int32_t status = own_text(session, i);
     if (status) return status;
     if (session->output_state[i] == OUTPUT_READY) session->output_state[i] = OUTPUT_READY_TEXT;
+#endif
   }
   return SINTER_OK;
 }

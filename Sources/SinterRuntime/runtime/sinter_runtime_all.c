@@ -20,4 +20,12 @@
 #ifdef SINTER_STRUCTURES
 #include "unpack.c"
 #endif
+#ifdef SINTER_TEXT
+#include "text_case.c"
+#include "text_match.c"
+#include "text_numbers.c"
+#include "text_pieces.c"
+#include "text_ranks.c"
+#include "texts.c"
+#endif
 #include "weights.c"

@@ -147,7 +147,7 @@ static int32_t run(SinterFrame *frame) {
   memcpy(all[BUF_PACKED], all[BUF_MASK], (size_t)(rows + 1) / 2);
   if (mode == MODE_FORGET_OUTPUT) return SINTER_OK;
   CHECKED(sinter_output(frame, OUT_TEXTS));
-  memcpy(all[BUF_TEXTS], all[BUF_NAMES], 2 * sizeof(SinterString));
+  memcpy(all[BUF_TEXTS], all[BUF_NAMES], 2 * sizeof(int64_t)); /* numbers of texts */
   return SINTER_OK;
 }
 

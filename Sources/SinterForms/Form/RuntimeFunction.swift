@@ -1,0 +1,58 @@
+import SinterCore
+
+/// A function of the C runtime that a call form names.
+///
+/// Each computes one result from whole operands; the result's sizes are known when it is called. Texts are numbers of the program's table,
+/// to which a function adds those that it makes. `t`, `a` and `b` below are operands; elements stand in row-major order. The runtime's
+/// functions are named `sinter_text_<name>` and stand in `SinterRuntime/runtime`, one file a concern.
+public enum RuntimeFunction: String, CaseIterable, Hashable, Sendable {
+  /// result[i] = a[i] followed by b[i]. Texts.
+  case join
+  /// result[i] (i64) = how many pieces `pieces` has of t[i]. Parameters: as there.
+  case count_pieces
+  /// result[i, j] = piece j of t[i], the empty text where there are fewer. Parameters: the number of the delimiter (that of the empty text: runs
+  /// of white space, those at both ends dropped), the most cuts (-1: any number).
+  case pieces
+  /// result[i] = t[i] with small letters (parameter 0) or capitals (1), by Unicode's full mappings without a language or a context.
+  case change_case
+  /// result[i] (i64) = how many different texts of t are less than t[i], byte by byte.
+  case ranks
+  /// result[i] = a[i], a number in 64 bits, as text: floats with up to eight digits, as `%.8g` of C has them, and NaN, INF, -INF.
+  /// Parameters: the `NumberText`.
+  case print
+  /// result[i] = the number that t[i] begins with, behind white space, in 64 bits; a float beyond the greatest is infinite. Parameters: the
+  /// `NumberText`, the error of a text that begins with no such number, which gets the place i.
+  case parse
+  /// result[i] (i64) = 1 where an automaton accepts the bytes of t[i], else 0. Operands: t; the class of each byte (u8[256]); the next
+  /// state for each state and class (i32), state 0 being the first; for each state whether a text may end there (u8).
+  case match
+
+  /// How numbers are spelled and kept: in i64, u64, f64.
+  package enum NumberText: Int64, Sendable {
+    case signed, unsigned, float
+  }
+
+  /// The number of operands.
+  package var operandCount: Int {
+    switch self {
+    case .join: 2
+    case .match: 4
+    case .count_pieces, .pieces, .change_case, .ranks, .print, .parse: 1
+    }
+  }
+
+  /// The number of parameters.
+  package var parameterCount: Int {
+    switch self {
+    case .count_pieces, .pieces, .parse: 2
+    case .change_case, .print: 1
+    case .join, .ranks, .match: 0
+    }
+  }
+
+  /// The parameter that numbers an error of the program.
+  package var errorParameter: Int? { self == .parse ? 1 : nil }
+
+  /// In the C runtime.
+  package var symbol: String { "sinter_text_\(rawValue)" }
+}
