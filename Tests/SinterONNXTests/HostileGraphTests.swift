@@ -74,7 +74,7 @@ struct HostileGraphTests {
       #expect(OpTable.standard.signature(domain: "", opType: name, opset: 28) != nil, "\(name)")
     }
     #expect(OpTable.standard.signature(domain: "", opType: "Gelu", opset: 19) == nil)
-    #expect(OpTable.standard.signature(domain: "com.microsoft", opType: "Gelu", opset: 1) == nil)
+    #expect(OpTable.standard.signature(domain: "com.microsoft", opType: "Relu", opset: 1) == nil)
     let unsqueeze = OpTable.standard.signature(domain: "", opType: "Unsqueeze", opset: 12)
     #expect(unsqueeze == OnnxSignature(since: 1, inputLimit: 1, required: ["axes"]))
   }

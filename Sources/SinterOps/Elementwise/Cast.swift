@@ -27,7 +27,7 @@ public struct Cast: Primitive, Elementwise {
   public static var onnx: [OnnxRule] {
     [
       .direct(Cast.self, since: 6).keepingShape,
-      OnnxRule(Cast.name) { node, builder in
+      OnnxRule(values: Cast.name) { node, builder in
         // The first version names the type in capitals.
         let names: [String: ElementType] = [
           "FLOAT": .f32, "DOUBLE": .f64, "FLOAT16": .f16, "INT8": .i8, "INT16": .i16, "INT32": .i32, "INT64": .i64,
