@@ -383,6 +383,14 @@ case(
     "DecoderMaskedMultiHeadAttention with a mask", f"{_DECODER}(x0, x1, x2, x5, , x3, x4, f)", *_ONE, "int32: n 2", outputs=_THREE,
     constants={"f": np.int32([1])}, values={"x5": within(0, 2)}, undefined=overflows)
 case(
+    "DecoderMaskedMultiHeadAttention, scores",
+    f"z, k, v, s = {_OP}DecoderMaskedMultiHeadAttention<num_heads=2, past_present_share_buffer=1, output_qk=1>(x0, x1, x2, x5, , x3, x4, f)",
+    *_ONE, "int32: n 2", outputs=("z", "k", "v", "float s"), constants={"f": np.int32([1])}, values={"x5": within(0, 2)}, undefined=overflows)
+case(
+    "MultiHeadAttention with a buffer whose fill is told",
+    f"z, k, v = {_OP}MultiHeadAttention<num_heads=2, unidirectional=1>(x0, x1, x2, , , , x3, x4, x5)", *_PAST, "int32: 1", outputs=_THREE,
+    values={"x5": within(1, 2)}, undefined=overflows)
+case(
     "DecoderMaskedMultiHeadAttention of beams", f"{_DECODER}(x0, x1, x2, , , x3, x4, f, w, x5)", *(x.replace("n", "2*n", 1) for x in _ONE),
     "int32: n 2 p", outputs=_THREE, constants={"f": np.int32([1]), "w": np.int32([2])}, values={"x5": within(0, 2)},
     undefined=lambda shapes: overflows(shapes) or shapes[5][:2] != [shapes[0][0] // 2, 2])
@@ -488,13 +496,20 @@ for _bits in (2, 4, 8):
     _share = 8 // _bits
     _packed = {
         "a": _bytes(5, 32, 32 // _share), "b": weights(5, 32), "c": _bytes(5, 32, 32 // _share), "d": weights(5, 32),
-        "s": np.abs(weights(5, 32)) / 8 + 0.01, "g": np.abs(weights(5, 32, 2)) / 8 + 0.01, "y": _bytes(5, 32 // _share),
+        "s": (np.abs(weights(5, 32)) + 0.1) / 2 ** _bits, "g": (np.abs(weights(5, 32, 2)) + 0.1) / 2 ** _bits, "y": _bytes(5, 32 // _share),
         "w": _bytes(5, 32, -(-2 // _share))}
-    # Without router_weights onnxruntime normalizes whatever the attribute says. Of blocks it rounds the tokens.
+    # Without router_weights onnxruntime normalizes whatever the attribute says.
     _call = f'z = {_OP}QMoE<k=2, expert_weight_bits={_bits}, normalize_routing_weights=1, activation_type="silu"'
     case(f"QMoE, {_bits} bits", f"{_call}>(x0, x1, a, s, b, c, s, d)", "t 32", "t 5", constants=_packed, undefined=is_empty)
     case(
         f"QMoE, {_bits} bits, zero points", f"{_call}>(x0, x1, a, s, , c, s, , , , , y, y)", "t 32", "t 5", constants=_packed, undefined=is_empty)
+    if _bits < 8:  # of blocks of bytes onnxruntime rounds the tokens
+        case(
+            f"QMoE, {_bits} bits in blocks", f"{_call}, block_size=16>(x0, x1, a, g, b, c, g, d)", "t 32", "t 5", constants=_packed,
+            undefined=is_empty)
+        case(
+            f"QMoE, {_bits} bits in blocks, zero points", f"{_call}, block_size=16>(x0, x1, a, g, , c, g, , , , , w, w)", "t 32", "t 5",
+            constants=_packed, undefined=is_empty)
     case(
         f"QMoE, {_bits} bits, router_weights", f"{_call}>(x0, x1, a, s, b, c, s, d, , , , , , , x2)", "t 32", "t 5", "t 5", constants=_packed,
         values={"x2": within(0.1, 1.0)}, undefined=is_empty)

@@ -4,8 +4,8 @@
     quantized.py --sinter .build/release/sinter            # all
     quantized.py --sinter .build/release/sinter lstm        # those whose names hold this text
 
-Small random networks go through quantize_dynamic, quantize_static (as operators and as QuantizeLinear pairs) and the optimizer for
-transformers. Besides, DequantizeLinear and QuantizeLinear of all narrow types are tried with blocks along each axis.
+Small random networks go through quantize_dynamic, quantize_static (as operators and as QuantizeLinear pairs), the optimizer for
+transformers and that of sessions. Besides, DequantizeLinear and QuantizeLinear of all narrow types are tried with blocks along each axis.
 
 Bytes between layers are rounded, and where a sum is nearly a half, another order of additions gives the next byte. So results agree if
 19 of 20 elements are equal up to 1e-4 of the largest, and no element differs by more than a twentieth of it.
@@ -16,6 +16,7 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import onnx
+import onnxruntime
 from onnx import helper, numpy_helper
 
 from judging import main
@@ -139,6 +140,15 @@ def encoder():
 # What tools make of them
 
 
+def extended(source, target):
+    """What onnxruntime writes of a model that it has optimized for any processor."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath, options.log_severity_level = target, 4
+    onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    return onnx.load(target)
+
+
 def files(folder):
     """Name, model and inputs of each file."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
@@ -151,6 +161,7 @@ def files(folder):
     for name, (model, feeds) in networks.items():
         source = str(Path(folder, f"{name}.onnx"))
         onnx.save(model, source)
+        yield f"extended {name}", extended(source, target), feeds
         if name == "encoder":
             fused = optimize_model(source, "bert", num_heads=4, hidden_size=32, opt_level=0)
             fused.save_model_to_file(target)

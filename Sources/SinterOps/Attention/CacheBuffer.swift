@@ -14,7 +14,8 @@ struct CacheBuffer {
     var seen: [ValueID]
     /// How many positions count for each sample, i64 [batch].
     var lengths: ValueID
-    /// How many that is, where it is known ahead of time.
+    /// How many that is, an i64 of one entry, and the number where it is known ahead of time.
+    var filled: ValueID
     var count: Dim?
   }
 
@@ -51,7 +52,7 @@ struct CacheBuffer {
       }
     }
     let lengths = try builder.add1(Expand(), [filled, samples])
-    return Written(buffers: buffers, seen: seen, lengths: lengths, count: known)
+    return Written(buffers: buffers, seen: seen, lengths: lengths, filled: filled, count: known)
   }
 
   /// The number of positions of the past, which is not negative and leaves room for the new ones.

@@ -172,6 +172,11 @@ public struct MultiHeadAttention: Composite {
       let element = try builder.type(results[3]).element
       let least = try builder.scalar(-Double(Float.greatestFiniteMagnitude), element)
       results[3] = try builder.add1(Variadic(.maximum), [results[3], least])
+      if let cache {
+        // Of a buffer, those of the positions that are filled.
+        results[3] = try builder.add1(
+          Slice(), [results[3], builder.integers([0]), cache.filled, builder.integers([3])])
+      }
     }
     return results
   }

@@ -25,11 +25,15 @@ struct ExpertWeights {
   func apply(
     _ x: ValueID, chosen: ValueID, inner: ValueID, into builder: inout GraphBuilder
   ) throws -> ValueID {
-    let element = try builder.type(x).element
-    let weights = try real(chosen: chosen, inner: inner, element, into: &builder)
-    let wide = try builder.add1(Unsqueeze(), [x, builder.integers([2])])
-    let products = try builder.add1(Binary(.multiply), [weights, wide])
-    let sums = try builder.add1(Reduce(.sum, keepsAxes: false), [products, builder.integers([3])])
+    let sums: ValueID
+    if let scales {
+      sums = try integerSums(x, scales, chosen: chosen, inner: inner, into: &builder)
+    } else {
+      let weights = try builder.add1(Gather(), [values, chosen])
+      let wide = try builder.add1(Unsqueeze(), [x, builder.integers([2])])
+      let products = try builder.add1(Binary(.multiply), [weights, wide])
+      sums = try builder.add1(Reduce(.sum, keepsAxes: false), [products, builder.integers([3])])
+    }
     guard let bias else { return sums }
     let own = try builder.add1(Gather(), [bias, chosen])
     return try builder.add1(Binary(.add), [sums, own])
@@ -63,34 +67,69 @@ struct ExpertWeights {
     return type.shape[1]
   }
 
-  /// The weights of chosen experts, [tokens, chosen, results, inner].
-  private func real(
-    chosen: ValueID, inner: ValueID, _ element: ElementType, into builder: inout GraphBuilder
+  /// The products with integers, [tokens, chosen, results]: in each block the sums over bytes, all integers of a byte in one step, times the
+  /// block's scale.
+  private func integerSums(
+    _ x: ValueID, _ scales: ValueID, chosen: ValueID, inner: ValueID, into builder: inout GraphBuilder
   ) throws -> ValueID {
-    guard let scales else { return try builder.add1(Gather(), [values, chosen]) }
-    let results = try builder.size(of: values, along: 1)
-    let integers = try unpacked(values, chosen: chosen, [results, inner], element, into: &builder)
+    let element = try builder.type(x).element
+    let perByte = 8 / bits
     let isBlocked = try builder.type(scales).rank == 3
-    let one = builder.integers([1])
-    let blocks = isBlocked ? try builder.size(of: scales, along: 2) : one
-    // The inner axis comes apart into blocks and places of one.
+    let results = try builder.size(of: values, along: 1)
+    let blocks = isBlocked ? try builder.size(of: scales, along: 2) : builder.integers([1])
+    let steps = try builder.add1(
+      Binary(.divide), [try builder.add1(Binary(.divide), [inner, builder.integers([perByte])]), blocks])
     let leading = try builder.add1(Shape(), [chosen])
-    let block = try builder.add1(Binary(.divide), [inner, blocks])
-    let apart = try builder.add1(Concat(axis: 0), [leading, results, blocks, block])
-    let whole = try builder.add1(Concat(axis: 0), [leading, results, inner])
-    var numbers = try builder.add1(Reshape(allowZero: true), [integers, apart])
-    var middle = try builder.scalar(Double(1 << (bits - 1)), element)
-    if let zero {
-      let sizes = isBlocked ? [results, blocks] : [results]
-      let offsets = try unpacked(zero, chosen: chosen, sizes, element, into: &builder)
-      middle = try builder.add1(Unsqueeze(), [offsets, builder.integers(isBlocked ? [4] : [3, 4])])
+    // [tokens, chosen, results, blocks, bytes of a block].
+    let bytes = try builder.add1(
+      Reshape(allowZero: true),
+      [
+        try builder.add1(Gather(), [values, chosen]),
+        try builder.add1(Concat(axis: 0), [leading, results, blocks, steps]),
+      ])
+    // [tokens, chosen or 1, 1, blocks, bytes of a block, integers of a byte].
+    let places = try builder.add1(
+      Concat(axis: 0),
+      [
+        try builder.size(of: x, along: 0), try builder.size(of: x, along: 1), builder.integers([1]), blocks, steps,
+        builder.integers([perByte]),
+      ])
+    let apart = try builder.add1(Reshape(allowZero: true), [x, places])
+    let zero = try zeroPoints(element, chosen: chosen, results: results, blocks: blocks, isBlocked, into: &builder)
+    var sum: ValueID?
+    for place in 0..<perByte {
+      var integers = bytes
+      if place > 0 {
+        integers = try builder.add1(
+          Binary(.shiftRight), [integers, try builder.scalar(Double(place * bits), .u8)])
+      }
+      if perByte > 1 {
+        integers = try builder.add1(
+          Binary(.bitwiseAnd), [integers, try builder.scalar(Double((1 << bits) - 1), .u8)])
+      }
+      let moved = try builder.add1(
+        Binary(.subtract), [try builder.add1(Cast(to: element), [integers]), zero])
+      let own = try builder.add1(Gather(axis: 5), [apart, try builder.scalar(Double(place), .i64)])
+      let product = try builder.add1(Binary(.multiply), [moved, own])
+      sum = try sum.map { try builder.add1(Binary(.add), [$0, product]) } ?? product
     }
-    numbers = try builder.add1(Binary(.subtract), [numbers, middle])
-    let factors = try builder.add1(
-      Cast(to: element), [try builder.add1(Gather(), [scales, chosen])])
-    let wide = try builder.add1(Unsqueeze(), [factors, builder.integers(isBlocked ? [4] : [3, 4])])
-    numbers = try builder.add1(Binary(.multiply), [numbers, wide])
-    return try builder.add1(Reshape(allowZero: true), [numbers, whole])
+    guard let sum else { throw DiagnosticError(.bug, "experts.bits", "a byte holds no integer of \(bits) bits") }
+    let inBlocks = try builder.add1(Reduce(.sum, keepsAxes: false), [sum, builder.integers([4])])
+    var factors = try builder.add1(Cast(to: element), [try builder.add1(Gather(), [scales, chosen])])
+    if !isBlocked { factors = try builder.add1(Unsqueeze(), [factors, builder.integers([3])]) }
+    let scaled = try builder.add1(Binary(.multiply), [inBlocks, factors])
+    return try builder.add1(Reduce(.sum, keepsAxes: false), [scaled, builder.integers([3])])
+  }
+
+  /// What stands for zero, as floats that broadcast to [tokens, chosen, results, blocks, bytes of a block].
+  private func zeroPoints(
+    _ element: ElementType, chosen: ValueID, results: ValueID, blocks: ValueID, _ isBlocked: Bool,
+    into builder: inout GraphBuilder
+  ) throws -> ValueID {
+    guard let zero else { return try builder.scalar(Double(1 << (bits - 1)), element) }
+    let sizes = isBlocked ? [results, blocks] : [results]
+    let offsets = try unpacked(zero, chosen: chosen, sizes, element, into: &builder)
+    return try builder.add1(Unsqueeze(), [offsets, builder.integers(isBlocked ? [4] : [3, 4])])
   }
 
   /// Integers of chosen experts, [tokens, chosen, sizes…], as floats. The last of the packed bytes of a row may hold more than it needs.

@@ -2,8 +2,8 @@ import SinterCore
 import SinterForms
 import SinterIR
 
-/// Random numbers as a function of a key and of where they are asked for: Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as
-/// easy as 1, 2, 3" (2011). So a tensor of them is one element expression, and the same for every number of threads.
+/// Random numbers as a function of a key and of where they are asked for: Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random
+/// numbers: as easy as 1, 2, 3" (2011). So a tensor of them is one element expression, and the same for every number of threads.
 struct Philox {
   /// The bits of a seed, an f32 as ONNX has them.
   let key: UInt32

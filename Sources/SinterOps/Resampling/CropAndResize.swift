@@ -2,8 +2,9 @@ import SinterCore
 import SinterForms
 import SinterIR
 
-/// Parts of images, resampled to one size, corners on corners. Inputs: images [n, c, h, w], boxes [r, 4] of y1, x1, y2, x2, where 0 is the first place
-/// of an axis and 1 the last one, the image of each box [r], and the height and width of results [2]. What lies beyond an image has one value.
+/// Parts of images, resampled to one size, corners on corners. Inputs: images [n, c, h, w], boxes [r, 4] of y1, x1, y2, x2, where 0 is the
+/// first place of an axis and 1 the last one, the image of each box [r], and the height and width of results [2]. What lies beyond an image has
+/// one value.
 public struct CropAndResize: Primitive {
   public static let name = "CropAndResize"
   public static let summary = "Boxes of images resampled to one size."
@@ -68,9 +69,11 @@ public struct CropAndResize: Primitive {
           return (low, (low + one).minimum(builder.size(x.shape[axis] - 1)), held - base, isInside)
         }
         let (y, z) = (taps(2), taps(3))
-        let image = builder.load(images.id, [index[0]]).cast(to: .i64).checked(
-          below: builder.size(x.shape[0]), error: outer)
         let isInside = y.isInside && z.isInside
+        // The image of what lies beyond all of it is not looked at.
+        let number = builder.load(images.id, [index[0]]).cast(to: .i64)
+        let count = builder.select(isInside, builder.size(x.shape[0]), one)
+        let image = builder.select(isInside, number, zero).checked(below: count, error: outer)
         func pixel(_ row: Expr, _ column: Expr) -> Expr {
           builder.load(x.id, [image, index[1], row, column], where: isInside).cast(to: compute)
         }
