@@ -181,6 +181,7 @@ extension OpTable {
     StringNormalizer.self,
     StringSplit.self,
     TfIdfVectorizer.self,
+    Tokenizer.self,
 
     // Signal
     CosineWindow.self,
