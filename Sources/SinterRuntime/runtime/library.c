@@ -24,6 +24,9 @@ static size_t lay_out(SinterSession *session, const SinterProgram *program, char
   PLACE(dynamic, buffers);
   PLACE(output_state, outputs);
   PLACE(output_spans, outputs);
+#ifdef SINTER_TEXT
+  PLACE(output_text, 2 * outputs);
+#endif
   for (int i = 0; i < PLAN_COUNT; i++) {
     PLACE(plans[i].sizes, program->slot_count);
     PLACE(plans[i].offsets, buffers);
@@ -67,6 +70,7 @@ static void session_close(SinterSession *session) {
 #endif
 #ifdef SINTER_TEXT
   texts_close(session);
+  for (size_t i = 0; i < 2 * program->output_count; i++) block_free(&session->output_text[i], &memory);
 #endif
   block_free(&session->arena, &memory);
   for (size_t i = 0; i < program->input_count; i++) block_free(&session->staging[i], &memory);
