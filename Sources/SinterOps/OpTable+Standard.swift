@@ -210,6 +210,7 @@ extension OpTable {
     StringNormalizer.self,
     StringSplit.self,
     TfIdfVectorizer.self,
+    Tokenizer.self,
 
     // Signal
     CosineWindow.self,

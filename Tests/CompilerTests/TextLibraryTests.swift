@@ -11,7 +11,7 @@ import Testing
   static let types: [any Operator.Type] = [
     Cast.self, Compare.self, LabelEncoder.self, OneHotEncoder.self, RegexFullMatch.self, StringConcat.self,
     StringNormalizer.self,
-    StringSplit.self, TfIdfVectorizer.self, Unique.self,
+    StringSplit.self, TfIdfVectorizer.self, Tokenizer.self, Unique.self,
   ]
 
   struct Case: CustomTestStringConvertible, Sendable {

@@ -333,6 +333,61 @@ def small_files():
     yield ("LabelEncoder of tensors", node_model("LabelEncoder", [(INT16, ["n", 5])], [INT16], 4, **{key: numpy_helper.from_array(value, key) for key, value in tensors.items()}), numbers(np.int16), 0)
 
 
+# Text
+
+
+WORDS = "red green blue cat dog house tree bird sings runs sleeps under over the and with old new small big".split()
+
+
+def sentences(count):
+    """Some words each, with what stands between words."""
+    ends = np.array([" ", ", ", "! ", "  ", " 42 "])
+    return np.array([["".join(GENERATOR.choice(WORDS) + GENERATOR.choice(ends) for _ in range(GENERATOR.integers(1, 12)))] for _ in range(count)],
+                    dtype=object).reshape(count, 1)
+
+
+def text_files():
+    """Pipelines from sentences to labels that are text, and single operators on words."""
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import StringTensorType
+    from sklearn.compose import make_column_transformer
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+
+    samples = sentences(200)
+    labels = np.array(["animals" if "cat" in text or "dog" in text else "rest" if "tree" in text else "größe" for text in samples[:, 0]])
+    for name, vectorizer in (
+            ("words", CountVectorizer()), ("weights", TfidfVectorizer()), ("pairs", TfidfVectorizer(ngram_range=(1, 2), stop_words="english")),
+            ("own pattern", CountVectorizer(lowercase=False, token_pattern="[a-z]+")), ("letters", TfidfVectorizer(analyzer="char", ngram_range=(1, 3)))):
+        for classes in (labels, np.where(labels == "animals", "yes", "no")):
+            model = make_pipeline(vectorizer, LogisticRegression()).fit(samples[:, 0], classes)
+            file = convert_sklearn(model, initial_types=[("x", StringTensorType([None, 1]))], target_opset={**OPSETS, "": 18}, options={id(model): {"zipmap": False}})
+            for node in file.graph.node:
+                if node.op_type == "StringNormalizer":  # the locale that onnxruntime takes by default may not be there
+                    node.attribute.append(helper.make_attribute("locale", "C"))
+            yield f"text, {name}, {len(set(classes))} classes", file, sentences, 1e-3
+
+    def words(count, columns=2):
+        return GENERATOR.choice(np.array(WORDS[:6] + ["", "Cat", "grün"], dtype=object), (count, columns))
+
+    kinds = words(100)
+    for name, encoder in (("OneHotEncoder", OneHotEncoder(handle_unknown="ignore", sparse_output=False)), ("OrdinalEncoder", OrdinalEncoder())):
+        model = make_pipeline(make_column_transformer((encoder, [0, 1])), LogisticRegression()).fit(kinds, np.where(kinds[:, 0] == "cat", "x", "y"))
+        file = convert_sklearn(model, initial_types=[("x", StringTensorType([None, 2]))], target_opset={**OPSETS, "": 18}, options={id(model): {"zipmap": False}})
+        yield f"{name} of words", file, words, 1e-3
+    text = onnx.TensorProto.STRING
+    yield ("LabelEncoder from words to numbers", node_model("LabelEncoder", [(text, ["n", 2])], [INT64], 4, keys_strings=["cat", "", "dog"], values_int64s=[3, 4, 5]), words, 0)
+    yield ("LabelEncoder from words to words", node_model("LabelEncoder", [(text, ["n", 2])], [text], 4, keys_strings=["cat", "grün"], values_strings=["dog", ""]), words, 0)
+    yield ("LabelEncoder from numbers to words", node_model("LabelEncoder", [(INT64, ["n", 5])], [text], 4, keys_int64s=[0, -1, 2], values_strings=["a", "é", ""]),
+           lambda n: GENERATOR.integers(-3, 4, (n, 5)), 0)
+    yield ("OneHotEncoder of texts", node_model("OneHotEncoder", [(text, ["n"])], [FLOAT], 1, cats_strings=["cat", "dog", ""], zeros=1), lambda n: words(n)[:, 0], 0)
+    yield ("CategoryMapper to numbers", node_model("CategoryMapper", [(text, ["n", 2])], [INT64], 1, cats_strings=["cat", "dog"], cats_int64s=[7, 8]), words, 0)
+    yield ("CategoryMapper to words", node_model("CategoryMapper", [(INT64, ["n", 2])], [text], 1, cats_strings=["cat", "dog"], cats_int64s=[1, 2]),
+           lambda n: GENERATOR.integers(0, 4, (n, 2)), 0)
+
+
 # Comparison
 
 
@@ -365,7 +420,7 @@ def difference(ours, theirs, tolerance):
 
 def files(folder):
     np.random.seed(11)  # what scikit-learn draws from
-    for source in (small_files, tree_files, ensemble_files, sklearn_files, boosted_files):
+    for source in (small_files, tree_files, ensemble_files, sklearn_files, boosted_files, text_files):
         for name, model, make, tolerance in source():
             def compare(run, theirs, make=make, tolerance=tolerance):
                 def feed(count):

@@ -24,8 +24,16 @@ public enum RuntimeFunction: String, CaseIterable, Hashable, Sendable {
   /// `NumberText`, the error of a text that begins with no such number, which gets the place i.
   case parse
   /// result[i] (i64) = 1 where an automaton accepts the bytes of t[i], else 0. Operands: t; the class of each byte (u8[256]); the next
-  /// state for each state and class (i32), state 0 being the first; for each state whether a text may end there (u8).
+  /// state for each state and class (i32), state 0 being the first; for each state whether what was read matches, before the end of the text,
+  /// before a letter, digit or underscore of ASCII, before a line feed, and before any other byte (u8[states, 4]).
   case match
+  /// result[i] (i64) = how many tokens `tokens` has of t[i]. Parameters: as there, but for the last one.
+  case count_tokens
+  /// result[i, j] = token j of t[i]: the longest match at the first place that has one, and so on behind it; or what lies between such matches.
+  /// Operands: as those of `match`. Parameters: the first state at the begin of a text, behind a letter, digit or underscore, behind a line feed,
+  /// and behind any other byte; the state from which nothing is accepted (-1: there is none); 1 where tokens lie between matches, else 0; how many code points a
+  /// token has at least, and at least one; the number of the text behind the last token.
+  case tokens
 
   /// How numbers are spelled and kept: in i64, u64, f64.
   package enum NumberText: Int64, Sendable {
@@ -36,7 +44,7 @@ public enum RuntimeFunction: String, CaseIterable, Hashable, Sendable {
   package var operandCount: Int {
     switch self {
     case .join: 2
-    case .match: 4
+    case .match, .count_tokens, .tokens: 4
     case .count_pieces, .pieces, .change_case, .ranks, .print, .parse: 1
     }
   }
@@ -46,6 +54,8 @@ public enum RuntimeFunction: String, CaseIterable, Hashable, Sendable {
     switch self {
     case .count_pieces, .pieces, .parse: 2
     case .change_case, .print: 1
+    case .count_tokens: 7
+    case .tokens: 8
     case .join, .ranks, .match: 0
     }
   }

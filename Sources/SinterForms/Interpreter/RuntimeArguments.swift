@@ -20,6 +20,12 @@ package struct RuntimeArguments {
     self.parameters = parameters
   }
 
+  private var automaton: RuntimeAutomaton {
+    RuntimeAutomaton(
+      classes: operands[1].base, next: operands[2].base, accepts: operands[3].base,
+      width: operands[2].count / Swift.max(operands[3].count / 4, 1))
+  }
+
   private func integer(_ operand: Int, _ index: Int) -> Int64 {
     operands[operand].base.loadUnaligned(fromByteOffset: 8 * index, as: Int64.self)
   }
@@ -68,7 +74,18 @@ package struct RuntimeArguments {
         set(i, number)
       }
     case .match:
-      for i in 0..<count { set(i, matches(text(0, i)) ? 1 : 0) }
+      let automaton = automaton
+      for i in 0..<count { set(i, automaton.accepts(Array(text(0, i).utf8)) ? 1 : 0) }
+    case .count_tokens:
+      let automaton = automaton
+      for i in 0..<count { set(i, Int64(automaton.tokens(Array(text(0, i).utf8), parameters).count)) }
+    case .tokens:
+      let automaton = automaton
+      let width = count == 0 ? 0 : resultCount / count
+      for i in 0..<count {
+        let tokens = automaton.tokens(Array(text(0, i).utf8), parameters)
+        for j in 0..<width { set(i * width + j, j < tokens.count ? Int64(texts.number(of: tokens[j])) : parameters[7]) }
+      }
     }
   }
 
@@ -147,19 +164,5 @@ package struct RuntimeArguments {
       let isBeyond = errno == ERANGE && numbers != .float
       return end.map { UnsafePointer($0) } == start || isBeyond ? nil : bits
     }
-  }
-
-  // MARK: Automata
-
-  private func matches(_ text: String) -> Bool {
-    let classes = operands[1].base.assumingMemoryBound(to: UInt8.self)
-    let accepts = operands[3].base.assumingMemoryBound(to: UInt8.self)
-    let width = operands[2].count / Swift.max(operands[3].count, 1)
-    var state = 0
-    for byte in text.utf8 {
-      let next = 4 * (state * width + Int(classes[Int(byte)]))
-      state = Int(operands[2].base.loadUnaligned(fromByteOffset: next, as: Int32.self))
-    }
-    return accepts[state] != 0
   }
 }

@@ -10,11 +10,20 @@ extension ProgramEmitter {
   }
 
   func emitProfileLaunch(_ call: KernelProgram.Call, _ part: Part) throws {
+    emitProfileLaunch(
+      program.kernels[call.kernel].name, call.origin, flops: try amount(call.flops, part),
+      bytes: try amount(call.bytes, part), part)
+  }
+
+  /// - Parameters:
+  ///   - name: of the kernel, or of the function of the runtime.
+  ///   - origin: what it computes.
+  func emitProfileLaunch(_ name: String, _ origin: [String], flops: IRValue, bytes: IRValue, _ part: Part) {
     let launch = ir.external(
       "sinter_profile_launch", ir.functionType(ir.i32, [ir.pointer, ir.pointer, ir.i64, ir.i64]), isHidden: true)
     let status = ir.call(
       launch,
-      [part.frame, description(of: call), try amount(call.flops, part), try amount(call.bytes, part)])
+      [part.frame, description(name, origin), flops, bytes])
     leaveUnlessOK(status, part.leave, part.status)
   }
 
@@ -24,11 +33,10 @@ extension ProgramEmitter {
   }
 
   /// A `SinterCall` of sinter_profile.h.
-  private func description(of call: KernelProgram.Call) -> IRValue {
+  private func description(_ name: String, _ origin: [String]) -> IRValue {
     let type = ir.structure([ir.pointer, ir.i64, ir.pointer])
     let fields = [
-      string(program.kernels[call.kernel].name), count(call.origin.count),
-      table(ir.pointer, call.origin.map { string($0) }),
+      string(name), count(origin.count), table(ir.pointer, origin.map { string($0) }),
     ]
     return define(type, structure(fields, type), name: "call")
   }

@@ -179,8 +179,13 @@ extension ProgramEmitter {
     }
     let function = ir.external(
       invocation.function.symbol, ir.functionType(ir.i32, [ir.pointer, ir.pointer, ir.pointer]), isHidden: true)
-    leaveUnlessOK(
-      ir.call(function, [part.frame, part.bufferArguments, part.sizeArguments]), part.leave, part.status)
+    if place.profiles {
+      let name = "text_\(invocation.function.rawValue)"
+      emitProfileLaunch(name, invocation.origin, flops: ir.index(-1), bytes: ir.index(-1), part)
+    }
+    let status = ir.call(function, [part.frame, part.bufferArguments, part.sizeArguments])
+    if place.profiles { emitProfileLaunched(part) }
+    leaveUnlessOK(status, part.leave, part.status)
   }
 
   /// Leaves with the error that a kernel returned, unless it is zero.

@@ -28,13 +28,8 @@ public struct RegexFullMatch: Primitive {
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
-    let automaton = try PatternAutomaton(pattern)
-    let tables = [
-      HostTensor(.u8, [256], values: automaton.classes),
-      HostTensor(.i32, [automaton.stateCount, automaton.classCount], values: automaton.next),
-      HostTensor(.u8, [automaton.stateCount], values: automaton.accepts.map { UInt8($0 ? 1 : 0) }),
-    ].map { lowering.constant($0) }
-    let matches = lowering.call(.match, [x] + tables, gives: TensorType(.i64, x.shape))
+    let automaton = try PatternAutomaton(try PatternParser.parse(pattern))
+    let matches = lowering.call(.match, [x] + automaton.tables(into: &lowering), gives: TensorType(.i64, x.shape))
     return [
       try lowering.element(x.shape) { builder, index in
         builder.load(matches.id, index) .!= builder.constant(0, .i64)

@@ -185,6 +185,8 @@ int32_t sinter_text_ranks(SinterFrame *frame, void *const *places, const int64_t
 int32_t sinter_text_print(SinterFrame *frame, void *const *places, const int64_t *numbers);
 int32_t sinter_text_parse(SinterFrame *frame, void *const *places, const int64_t *numbers);
 int32_t sinter_text_match(SinterFrame *frame, void *const *places, const int64_t *numbers);
+int32_t sinter_text_count_tokens(SinterFrame *frame, void *const *places, const int64_t *numbers);
+int32_t sinter_text_tokens(SinterFrame *frame, void *const *places, const int64_t *numbers);
 
 /* ---- What `run` calls besides, in libraries compiled with --profile. ---- */
 

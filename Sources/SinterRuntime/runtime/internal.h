@@ -258,7 +258,6 @@ typedef enum {
   OUTPUT_PENDING,    /* zeroed, and not made yet */
   OUTPUT_BOUND,      /* in the caller's memory, and not made yet */
   OUTPUT_READY,      /* made in the caller's memory */
-  OUTPUT_READY_TEXT, /* the same, with strings that the library allocated */
   OUTPUT_ALLOCATED,  /* made in memory that the library allocated */
 } OutputState;
 
@@ -309,6 +308,9 @@ struct SinterSession {
 #endif
 #ifdef SINTER_TEXT
   Texts texts;
+  /* Two an output: the bytes of texts whose array the caller brought. They take turns, since the texts of one run may be inputs of the next. */
+  Block *output_text;
+  size_t text_turn; /* 0 or 1 */
 #endif
 
   char message[MESSAGE_BYTES];

@@ -31,6 +31,9 @@ static size_t lay_out(SinterSession *session, const SinterProgram *program, char
   PLACE(packed_shape, inputs);
   PLACE(assemblies, outputs);
 #endif
+#ifdef SINTER_TEXT
+  PLACE(output_text, 2 * outputs);
+#endif
   for (int i = 0; i < PLAN_COUNT; i++) {
     PLACE(plans[i].sizes, program->slot_count);
     PLACE(plans[i].offsets, buffers);
@@ -74,6 +77,7 @@ static void session_close(SinterSession *session) {
 #endif
 #ifdef SINTER_TEXT
   texts_close(session);
+  for (size_t i = 0; i < 2 * program->output_count; i++) block_free(&session->output_text[i], &memory);
 #endif
   block_free(&session->arena, &memory);
   for (size_t i = 0; i < program->input_count; i++) block_free(&session->staging[i], &memory);

@@ -41,9 +41,6 @@ static int32_t check_bound(SinterSession *session, int32_t index) {
   uintptr_t width = (uintptr_t)tensor->dtype.bits / 8;
   if (width > 1 && ((uintptr_t)tensor->data + tensor->byte_offset) % (width > 8 ? 8 : width))
     return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' is not aligned for %s", name, type_name(tensor->dtype).text);
-  if (tensor->dtype.code == SINTER_STRING && value->release)
-    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' still holds the text of an earlier run; release it first",
-                name);
   return SINTER_OK;
 }
 
@@ -169,31 +166,25 @@ int32_t sinter_grow(SinterFrame *frame, int32_t buffer, int64_t bytes) {
 /* ---- After the run ---- */
 
 #ifdef SINTER_TEXT
-/* Makes the numbers that the program left in a text output its texts, with bytes of their own. */
+/* Makes the numbers that the program left in a text output its texts. Their bytes are the output's own where run() allocated it; where the caller
+ * brought its memory, they are the session's, until its next run or its end. */
 static int32_t own_text(SinterSession *session, int32_t index) {
   SinterValue *value = &session->outputs[index];
   void *data = (char *)value->tensor.data + value->tensor.byte_offset;
-  Output *owner = value->owner;
   int64_t count;
   element_count(value->tensor.shape, value->tensor.ndim, &count);
   size_t bytes;
-  if (!texts_bytes(session, data, count, &bytes)) goto failed;
-  if (!value->release) {
-    owner = memory_allocate(&session->memory, sizeof *owner, ALIGNMENT);
-    if (!owner) goto failed;
-    *owner = (Output){.memory = session->memory};
+  char *to = NULL;
+  if (texts_bytes(session, data, count, &bytes)) {
+    if (session->output_state[index] == OUTPUT_ALLOCATED)
+      to = ((Output *)value->owner)->text = memory_allocate(&session->memory, bytes, ALIGNMENT);
+    else if (block_reserve(&session->output_text[2 * (size_t)index + session->text_turn], &session->memory, bytes, ALIGNMENT))
+      to = session->output_text[2 * (size_t)index + session->text_turn].data;
   }
-  owner->text = memory_allocate(&session->memory, bytes, ALIGNMENT);
-  if (!owner->text) {
-    if (!value->release) memory_free(&session->memory, owner);
-    goto failed;
-  }
-  texts_write(session, data, count, owner->text);
-  value->owner = owner;
-  value->release = release_output;
+  if (!to)
+    return fail(session, SINTER_OUT_OF_MEMORY, "no memory for the text of output '%s'", session->program->outputs[index].name);
+  texts_write(session, data, count, to);
   return SINTER_OK;
-failed:
-  return fail(session, SINTER_OUT_OF_MEMORY, "no memory for the text of output '%s'", session->program->outputs[index].name);
 }
 #endif
 
@@ -208,7 +199,6 @@ int32_t outputs_finish(SinterSession *session) {
     if (port->dtype.code != SINTER_STRING) continue;
     int32_t status = own_text(session, i);
     if (status) return status;
-    if (session->output_state[i] == OUTPUT_READY) session->output_state[i] = OUTPUT_READY_TEXT;
 #endif
   }
   return SINTER_OK;
@@ -216,13 +206,6 @@ int32_t outputs_finish(SinterSession *session) {
 
 void outputs_undo(SinterSession *session) {
   if (!session->outputs) return;
-  for (size_t i = 0; i < session->program->output_count; i++) {
-    SinterValue *value = &session->outputs[i];
-    if (session->output_state[i] == OUTPUT_ALLOCATED) release_output(value);
-    if (session->output_state[i] != OUTPUT_READY_TEXT) continue;
-    SinterTensor tensor = value->tensor;
-    release_output(value);
-    value->kind = SINTER_TENSOR;
-    value->tensor = tensor;
-  }
+  for (size_t i = 0; i < session->program->output_count; i++)
+    if (session->output_state[i] == OUTPUT_ALLOCATED) release_output(&session->outputs[i]);
 }

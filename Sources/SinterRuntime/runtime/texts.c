@@ -111,6 +111,7 @@ void texts_begin(SinterSession *session) {
   texts->count = texts->own_count;
   for (TextChunk *chunk = texts->chunks; chunk; chunk = chunk->next) chunk->used = 0;
   texts->current = texts->chunks;
+  session->text_turn = !session->text_turn;
 }
 
 /* ---- Reading and making texts ---- */

@@ -159,7 +159,7 @@ static void test_bound_outputs(void) {
   host->outputs[OUT_TEXTS] = tensor(texts, text, 1, host->two_shape);
   run_and_check(session, host);
   CHECK(host->outputs[OUT_SUM].tensor.data == sum && !host->outputs[OUT_SUM].release);
-  CHECK(host->outputs[OUT_TEXTS].tensor.data == texts && host->outputs[OUT_TEXTS].release);
+  CHECK(host->outputs[OUT_TEXTS].tensor.data == texts && !host->outputs[OUT_TEXTS].release);
   release_outputs(host);
 
   const struct { SinterTensor tensor; int32_t status; const char *message; } wrong[] = {

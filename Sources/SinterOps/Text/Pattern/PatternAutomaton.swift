@@ -1,4 +1,5 @@
 import SinterCore
+import SinterForms
 
 /// A pattern as a table: from each state, which of them a class of bytes leads to. State 0 is the first.
 struct PatternAutomaton {
@@ -7,15 +8,17 @@ struct PatternAutomaton {
   private(set) var classCount = 0
   /// The next state for each state and class.
   private(set) var next: [Int32] = []
-  /// For each state whether a text that ends there matches.
-  private(set) var accepts: [Bool] = []
+  /// For each state whether what was read matches, before each `Neighbour`.
+  private(set) var accepts: [[Bool]] = []
+  /// The first state behind each `Neighbour`.
+  private(set) var starts: [Int] = []
 
   /// Entries of the table, of four bytes each.
   private static let limit = 1 << 20
 
   /// - Throws: an error that says where the pattern is wrong, or that it needs too large a table.
-  init(_ pattern: String) throws {
-    let machine = try PatternMachine(try PatternParser.parse(pattern))
+  init(_ pattern: Pattern) throws {
+    let machine = try PatternMachine(pattern)
     findClasses(machine)
     try findStates(machine)
     minimize()
@@ -24,7 +27,7 @@ struct PatternAutomaton {
   var stateCount: Int { accepts.count }
 
   /// What stands before a place or behind it, as far as assertions ask.
-  private enum Neighbour: UInt8 { case none, word, lineFeed, other }
+  private enum Neighbour: Int, CaseIterable { case none, word, lineFeed, other }
 
   private static func neighbour(_ byte: UInt8) -> Neighbour {
     byte == 10 ? .lineFeed : CodePoints.wordCharacters.contains(UInt32(byte)) ? .word : .other
@@ -65,14 +68,23 @@ struct PatternAutomaton {
     let hasAssertions = machine.nodes.contains { if case .assertion = $0 { true } else { false } }
     let firstBytes = (0..<classCount).map { number in UInt8(classes.firstIndex { Int($0) == number } ?? 0) }
     var closure = Closure(machine)
-    let start = State(places: [machine.start], before: .none)
-    var numbers = [start: 0]
-    var open = [start]
+    var numbers: [State: Int] = [:]
+    var open: [State] = []
+    starts = Neighbour.allCases.map { before in
+      let start = State(places: [machine.start], before: hasAssertions ? before : .none)
+      if let known = numbers[start] { return known }
+      numbers[start] = open.count
+      open.append(start)
+      return open.count - 1
+    }
     var at = 0
     while at < open.count {
       let state = open[at]
       at += 1
-      accepts.append(closure.find(state.places, state.before, .none).contains { machine.nodes[$0] == .accept })
+      accepts.append(
+        Neighbour.allCases.map { behind in
+          closure.find(state.places, state.before, behind).contains { machine.nodes[$0] == .accept }
+        })
       var targets = [Set<Int>](repeating: [], count: classCount)
       var reached: [Neighbour: [Int]] = [:]
       for behind in hasAssertions ? [Neighbour.word, .lineFeed, .other] : [.other] {
@@ -150,7 +162,7 @@ struct PatternAutomaton {
 
   /// Makes one state of those that nothing tells apart: parts of them are split until what each class leads to is the same throughout a part.
   private mutating func minimize() {
-    var part = accepts.map { $0 ? 1 : 0 }
+    var part = accepts.map { $0.reduce(0) { 2 * $0 + ($1 ? 1 : 0) } }
     var count = Set(part).count
     while true {
       var numbers: [[Int]: Int] = [:]
@@ -169,5 +181,21 @@ struct PatternAutomaton {
     for state in part.indices.reversed() { first[part[state]] = state }
     next = first.flatMap { state in (0..<classCount).map { Int32(part[Int(next[state * classCount + $0])]) } }
     accepts = first.map { accepts[$0] }
+    starts = starts.map { part[$0] }
+  }
+
+  /// The state that nothing leads out of and in which nothing matches; nil where there is none.
+  var dead: Int? {
+    accepts.indices.first { state in
+      !accepts[state].contains(true) && (0..<classCount).allSatisfy { next[state * classCount + $0] == state }
+    }
+  }
+
+  /// The tables as functions of the runtime take them.
+  func tables(into lowering: inout Lowering) -> [Operand] {
+    [
+      HostTensor(.u8, [256], values: classes), HostTensor(.i32, [stateCount, classCount], values: next),
+      HostTensor(.u8, [stateCount, 4], values: accepts.joined().map { UInt8($0 ? 1 : 0) }),
+    ].map { lowering.constant($0) }
   }
 }
