@@ -27,11 +27,14 @@ import Testing
     #expect(read.outputStructures == graph.outputStructures && read.inputStructures == graph.inputStructures)
     try check("interpreted", model) { try GraphEvaluator.run(graph, values: model.inputs) }
     // A file has no way to say that ranks may differ, and checks of its own for positions.
-    let written = Result { try OnnxExporter().file(of: graph) }
-    if model.hasRank {
-      let again = try OnnxImporter(operators: .standard).graph(of: try written.get())
-      if model.results != nil {
+    if model.hasRank, model.results != nil {
+      do {
+        let again = try OnnxImporter(operators: .standard).graph(of: try OnnxExporter().file(of: graph))
         try check("written and read", model) { try GraphEvaluator.run(again, values: model.inputs) }
+      } catch let error as DiagnosticError
+        where error.diagnostics.allSatisfy({ $0.kind == .limit }) && model.mayNeverHaveElements
+      {
+        // Of a sequence that never has elements nobody knows the rank.
       }
     }
     try Files.withTemporaryFolder { folder throws(DiagnosticError) in
@@ -73,6 +76,11 @@ private struct SequenceModel {
   var text = ""
   /// Whether the file says how many axes the tensors have.
   var hasRank = true
+  /// Whether it may be known ahead of time that there are no tensors.
+  var mayNeverHaveElements: Bool {
+    if case .sequence(let elements)? = results?.first, elements.isEmpty { return true }
+    return text.contains("SequenceEmpty")
+  }
   private var generator: SplitMix64
   private let rank: Int
   /// Of all axes but the first, so that tensors can be joined along that one.
