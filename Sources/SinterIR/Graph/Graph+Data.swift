@@ -79,6 +79,19 @@ extension Graph {
     return copy
   }
 
+  /// The same graph with numbers from a given one on in the names of the sizes that it computes itself, so that these may stand in a graph
+  /// that has all lower ones.
+  package func numberingOwnSizes(from first: Int) throws -> Graph {
+    var names: [Symbol: Symbol] = [:]
+    for symbol in ownDataSymbols {
+      guard let number = symbol.dataNumber else { continue }
+      let start = symbol.name.prefix { !$0.isNumber }
+      let end = symbol.name.dropFirst(start.count).drop { $0.isNumber }
+      names[symbol] = Symbol("\(start)\(number + first)\(end)")
+    }
+    return try renaming(names)
+  }
+
   /// Takes one name for two sizes that are the same: a value takes the place of another, whose node made sizes known by names of its own.
   public mutating func identifySizes(of old: ValueID, with new: ValueID) throws {
     guard nextDataNumber > 0, let node = producer(of: old), case let own = definedSizes(of: node), !own.isEmpty else {

@@ -77,7 +77,7 @@ public struct Graph: Sendable {
   /// What nodes rely on, each relation once: sizes that must fit one another when the graph runs. A body's count only when it runs.
   public internal(set) var obligations: [Obligation]
   /// The next size that data determine is named by this number.
-  public internal(set) var nextDataNumber = 0
+  public package(set) var nextDataNumber = 0
   /// The opset that an imported graph declared, by domain ("" is ai.onnx).
   public var opsets: [String: Int]
 

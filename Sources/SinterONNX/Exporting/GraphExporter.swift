@@ -12,9 +12,9 @@ struct GraphExporter {
   }
 
   var names: NameTable
-  private var nodeNames = NameTable()
-  private(set) var needed: [String: Need] = [:]
-  private var diagnostics: [Diagnostic] = []
+  var nodeNames = NameTable()
+  var needed: [String: Need] = [:]
+  var diagnostics: [Diagnostic] = []
 
   init(names: NameTable) { self.names = names }
 
@@ -31,53 +31,17 @@ struct GraphExporter {
   /// A whole graph.
   mutating func graph(_ graph: Graph) -> OnnxFile.Graph {
     var scope = Scope(result: OnnxFile.Graph(name: graph.name.isEmpty ? "graph" : graph.name))
-    if let structure = graph.inputStructures.first {
-      refuse("the input \(structure.name), which is \(structure.value.kindName)", in: graph)
-    }
     // Ports keep their names whatever else has them.
     for port in graph.inputs {
       let name = names.unique(port.name, or: "input")
       scope.names[port.value] = name
       scope.result.inputs.append(.init(name, DeclaredType(graph.type(of: port))))
     }
-    let sequences = graph.outputStructures.map { names.unique($0.name, or: "output") }
+    let joined = graph.outputStructures.map { names.unique($0.name, or: "output") }
     fill(&scope, graph)
-    joinOutputs(&scope, graph, sequences)
+    takeApartInputs(&scope.result, graph)
+    putTogetherOutputs(&scope.result, graph, named: joined)
     return scope.result
-  }
-
-  private mutating func refuse(_ what: String, in graph: Graph) {
-    diagnostics.append(
-      Diagnostic(
-        .limit, "onnx.export", "\(what), cannot be written into a file", at: ["graph \(graph.name)"],
-        hint: "export models whose ports are tensors, or sequences of known length that they give"))
-  }
-
-  /// Makes sequences of the tensors that callers see as such.
-  private mutating func joinOutputs(_ scope: inout Scope, _ graph: Graph, _ sequences: [String]) {
-    var sequences = sequences.makeIterator()
-    let tensors = scope.result.outputs
-    scope.result.outputs = []
-    for port in graph.callerOutputs {
-      guard let structure = port.structure else {
-        scope.result.outputs.append(tensors[port.positions.lowerBound])
-        continue
-      }
-      let name = sequences.next() ?? structure.name
-      guard case .list(_, of: let element) = structure.value else {
-        refuse("the output \(structure.name), which is \(structure.value.kindName)", in: graph)
-        continue
-      }
-      scope.result.nodes.append(
-        .init(
-          "SequenceConstruct", name: nodeNames.unique(name, or: name), inputs: tensors[port.positions].map(\.name),
-          outputs: [name]))
-      scope.result.outputs.append(
-        .init(
-          name,
-          .sequence(
-            .tensor(element, structure.elementSizes?.map { $0.map { .value(Int64($0)) } ?? .unknown }))))
-    }
   }
 
   /// A body of control flow: its first `inputCount` inputs are its own, the others stand for `captures`, names of

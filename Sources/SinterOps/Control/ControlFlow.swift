@@ -84,7 +84,9 @@ extension GraphBuilder {
   }
 
   /// Adds the nodes of a graph, its inputs being values of this one; gives its outputs.
-  package mutating func splice(_ graph: Graph, _ inputs: [ValueID]) throws -> [ValueID] {
+  package mutating func splice(_ given: Graph, _ inputs: [ValueID]) throws -> [ValueID] {
+    // The same body may be added several times, and each time its sizes from data are others.
+    let graph = try given.numberingOwnSizes(from: self.graph.nextDataNumber)
     var map = Dictionary(zip(graph.inputs.map(\.value), inputs), uniquingKeysWith: { first, _ in first })
     func missing(_ value: ValueID) -> DiagnosticError {
       DiagnosticError(.bug, "control.splice", "\(value) of graph \(graph.name) has no definition")

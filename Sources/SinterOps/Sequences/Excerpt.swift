@@ -39,10 +39,10 @@ public struct Excerpt: Primitive, Composite {
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     let sizes = try inputs.value(2)
-    let start = try builder.add1(Reshape(), [try inputs.value(1), builder.integers([1])])
-    let count = try builder.add1(Reduce(.product), [sizes, builder.integers([0])])
-    let end = try builder.add1(Binary(.add), [start, count])
-    let part = try builder.add1(Slice(), [try inputs.value(0), start, end])
+    let start = try builder.integerScalar(try inputs.value(1))
+    let count = try builder.add1(Reduce(.product, keepsAxes: false), [sizes, builder.integers([0])])
+    let index = try builder.add1(Binary(.add), [try builder.places(count), start])
+    let part = try builder.add1(Gather(axis: 0), [try inputs.value(0), index])
     return [try builder.add1(Reshape(allowZero: true), [part, sizes])]
   }
 

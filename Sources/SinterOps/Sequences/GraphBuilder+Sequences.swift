@@ -44,6 +44,16 @@ extension GraphBuilder {
     return result
   }
 
+  /// The size of the first axis, an i64 scalar.
+  mutating func firstSize(of value: ValueID) throws -> ValueID {
+    try add1(Squeeze(), [try sizes(of: value, from: 0, to: 1), integers([0])])
+  }
+
+  /// The numbers from 0 to before a count, which is an i64 scalar.
+  mutating func places(_ count: ValueID) throws -> ValueID {
+    try add1(Range(), [constant(.i64([], [0])), count, constant(.i64([], [1]))])
+  }
+
   /// All elements of a tensor along one axis.
   mutating func flattened(_ value: ValueID) throws -> ValueID {
     if try type(value).rank == 1 { return value }
@@ -195,7 +205,9 @@ extension GraphBuilder {
     }
     let sequence = try RaggedSequence(try ragged(value))
     let length = try type(sequence.shapes).shape[0]
-    try require(by: "SequenceErase") { try $0.atLeast(length, 1, "length of the sequence that a tensor is erased from") }
+    try require(by: "SequenceErase") {
+      try $0.atLeast(length, 1, "length of the sequence that a tensor is erased from")
+    }
     let place = try add(SequencePlace(for: "SequenceErase"), [sequence.shapes, position], outputs: 3)
     let one = constant(.i64([], [1]))
     let known =

@@ -45,11 +45,20 @@ public struct InsertRows: Primitive, Composite {
   }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
-    let x = try inputs.value(0)
-    let place = try builder.add1(Reshape(), [try inputs.value(2), builder.integers([1])])
-    let before = try builder.add1(Slice(), [x, builder.integers([0]), place, builder.integers([0])])
-    let behind = try builder.add1(Slice(), [x, place, builder.integers([Int.max]), builder.integers([0])])
-    return [try builder.add1(Concat(axis: 0), [before, try inputs.value(1), behind])]
+    let (x, y) = (try inputs.value(0), try inputs.value(1))
+    let place = try builder.integerScalar(try inputs.value(2))
+    let (old, new) = (try builder.firstSize(of: x), try builder.firstSize(of: y))
+    let both = try builder.add1(Concat(axis: 0), [x, y])
+    let index = try builder.places(try builder.add1(Binary(.add), [old, new]))
+    let end = try builder.add1(Binary(.add), [place, new])
+    // The new slices lie behind the old ones here.
+    let isBefore = try builder.add1(Compare(.less), [index, place])
+    let isNew = try builder.add1(Compare(.less), [index, end])
+    let shift = try builder.add1(Binary(.subtract), [old, place])
+    let fromNew = try builder.add1(Binary(.add), [index, shift])
+    let fromOld = try builder.add1(Binary(.subtract), [index, new])
+    let behind = try builder.add1(Where(), [isNew, fromNew, fromOld])
+    return [try builder.add1(Gather(axis: 0), [both, try builder.add1(Where(), [isBefore, index, behind])])]
   }
 
   public static var examples: [OperatorExample] {

@@ -40,12 +40,14 @@ public struct RemoveRows: Primitive, Composite {
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     let x = try inputs.value(0)
-    let start = try builder.add1(Reshape(), [try inputs.value(1), builder.integers([1])])
-    let count = try builder.add1(Reshape(), [try inputs.value(2), builder.integers([1])])
-    let end = try builder.add1(Binary(.add), [start, count])
-    let before = try builder.add1(Slice(), [x, builder.integers([0]), start, builder.integers([0])])
-    let behind = try builder.add1(Slice(), [x, end, builder.integers([Int.max]), builder.integers([0])])
-    return [try builder.add1(Concat(axis: 0), [before, behind])]
+    let (start, count) = (
+      try builder.integerScalar(try inputs.value(1)), try builder.integerScalar(try inputs.value(2))
+    )
+    let left = try builder.add1(Binary(.subtract), [try builder.firstSize(of: x), count])
+    let index = try builder.places(left)
+    let isBefore = try builder.add1(Compare(.less), [index, start])
+    let behind = try builder.add1(Binary(.add), [index, count])
+    return [try builder.add1(Gather(axis: 0), [x, try builder.add1(Where(), [isBefore, index, behind])])]
   }
 
   public static var examples: [OperatorExample] {
