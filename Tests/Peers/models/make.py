@@ -87,8 +87,10 @@ def half(network):
 def four_bits(network):
     def make(path, folder):
         from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
-        quantizer = MatMulNBitsQuantizer(
-            onnx.load(f32(network, folder)), block_size=32, is_symmetric=True, accuracy_level=4)
+        from onnxruntime.quantization.onnx_model import ONNXModel
+        model = ONNXModel(onnx.load(f32(network, folder)))
+        model.replace_gemm_with_matmul()  # which is all that the quantizer looks at
+        quantizer = MatMulNBitsQuantizer(model.model, block_size=32, is_symmetric=True, accuracy_level=4)
         quantizer.process()
         quantizer.model.save_model_to_file(str(path))
     return make
