@@ -49,8 +49,7 @@ public struct SequencePlace: Primitive, Composite {
       isGap
       ? "position %0 is none of the %1 places before, between and behind the tensors of the sequence"
       : "position %0 lies outside of a sequence of %1 tensors"
-    let origin = lowering.origin.filter { !$0.isEmpty }.joined(separator: ", ")
-    let error = lowering.error("\(reader): \(problem)" + (origin.isEmpty ? "" : " (\(origin))"))
+    let error = lowering.error("\(reader): \(problem)")
     let (isGap, length) = (self.isGap, shapes.shape[0])
     let place = try lowering.element([]) { builder, _ in
       let given = builder.load(position.id, position.shape.map { _ in builder.constant(0, .i64) }).cast(to: .i64)
