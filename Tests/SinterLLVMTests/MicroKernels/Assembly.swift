@@ -52,7 +52,9 @@ struct Assembly {
       let words = line.split(whereSeparator: { $0 == "\t" || $0 == " " })
       if words.count > 1, words[0].hasPrefix("j"), let start = labels[words[1]] { loops.append((start + 1)..<number) }
     }
-    return loops.filter { loop in !loops.contains { $0 != loop && loop.contains($0.lowerBound) && $0.upperBound <= loop.upperBound } }
-      .map { Loop(lines: Array(lines[$0])) }
+    return loops.filter { loop in
+      !loops.contains { $0 != loop && loop.contains($0.lowerBound) && $0.upperBound <= loop.upperBound }
+    }
+    .map { Loop(lines: Array(lines[$0])) }
   }
 }

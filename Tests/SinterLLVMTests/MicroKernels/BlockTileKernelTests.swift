@@ -78,7 +78,8 @@ import Testing
         let b = scope.builder
         let kernel = BlockTileKernel(
           scope: scope, left: bytes == nil ? .floats(x[0]) : .bytes(x[0], scales: x[3]), integers: x[1], scales: x[2],
-          zero: bytes == nil ? .constant(zero) : .folded(x[4]), panels: panels, lanes: lanes, ahead: machine.streamAhead)
+          zero: bytes == nil ? .constant(zero) : .folded(x[4]), panels: panels, lanes: lanes, ahead: machine.streamAhead
+        )
         let sums = kernel.accumulators(
           tile: tile, lhsBase: b.index(0), rows: (0..<tile.rows).map { b.index($0 * depth) }, column: b.index(0),
           masks: [Register?](repeating: nil, count: tile.vectors))

@@ -113,7 +113,8 @@ struct MultiplyAddCode {
     let found = loops.flatMap(\.spills)
     if found.count > spills {
       Issue.record(
-        "\(place): \(found.count) instructions use the stack, of \(counted):\(found[0])", sourceLocation: sourceLocation)
+        "\(place): \(found.count) instructions use the stack, of \(counted):\(found[0])", sourceLocation: sourceLocation
+      )
     }
   }
 }

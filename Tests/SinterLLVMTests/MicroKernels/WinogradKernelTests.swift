@@ -31,7 +31,8 @@ import Testing
         let products = assembly.innermostLoops(of: id, scheduled.kernels[id]).filter { loop in
           loop.count(code.matches) == expected && loop.broadcasts == tile[0]
         }
-        #expect(!products.isEmpty, "\(processor), \(name): no loop has \(expected) multiply-adds and \(tile[0]) broadcasts")
+        #expect(
+          !products.isEmpty, "\(processor), \(name): no loop has \(expected) multiply-adds and \(tile[0]) broadcasts")
         for loop in products { #expect(loop.spills.isEmpty, "\(processor), \(name): \(loop.spills.first ?? "")") }
       }
     }
