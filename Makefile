@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python test-onnx demo bench promises bench-runtime conformance sizes quantized ml versions sequences fuzz fuzz-sizes format onnx-proto clean
+.PHONY: help setup build test test-python test-onnx demo bench promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -73,6 +73,9 @@ ml: build .venv/stamp ## models of scikit-learn, LightGBM and XGBoost beside ONN
 
 versions: build .venv/stamp ## every version of every operator beside ONNX Runtime and the reference: make versions ONLY="Pad Resize"
 	$(PYTHON) Tests/Conformance/versions.py --sinter .build/release/sinter --jobs $(JOBS) $(ONLY)
+
+exporters: build .venv/models ## small PyTorch modules as both of its exporters write them, beside PyTorch: make exporters ONLY=lstm
+	$(PYTHON) Tests/Conformance/exporters.py --sinter .build/release/sinter $(ONLY)
 
 sequences: build .venv/stamp ## models of sequences, optionals and maps beside onnx's reference and ONNX Runtime: make sequences ONLY=Loop
 	$(PYTHON) Tests/Conformance/sequences.py --sinter .build/release/sinter $(ONLY)

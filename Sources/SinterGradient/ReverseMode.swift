@@ -25,7 +25,8 @@ extension GraphBuilder {
       let type = try self.type(value)
       guard type.element.isFloat else {
         throw DiagnosticError(
-          .user, "gradient.type", "only floats have gradients, but one with respect to \(value) is asked for, which is \(type)")
+          .user, "gradient.type",
+          "only floats have gradients, but one with respect to \(value) is asked for, which is \(type)")
       }
     }
     let path = try expandedPath(from: values, to: target)

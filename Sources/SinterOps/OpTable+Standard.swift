@@ -23,6 +23,11 @@ extension OpTable {
     RemoveRows.self,
     SequencePlace.self,
 
+    // Optimizers
+    OnnxAdagrad.self,
+    OnnxAdam.self,
+    OnnxMomentum.self,
+
     // Gradients
     PoolGradient.self,
     StopGradient.self,
@@ -197,6 +202,7 @@ extension OpTable {
     // Random
     Bernoulli.self,
     Dropout.self,
+    KeyedUniform.self,
     Multinomial.self,
     RandomDraw.self,
 

@@ -19,7 +19,7 @@ import Testing
   static let untried: [String: String] = [
     "StopGradient": "its gradient is none by definition",
     "CastLike": "its examples give integers", "Compare": "its results are truth values",
-    "Constant": "it has no inputs",
+    "Constant": "it has no inputs", "KeyedUniform": "its numbers follow from integers",
   ]
 
   @Test(arguments: differentiable)
@@ -39,7 +39,9 @@ import Testing
         let scale = max(1, expected.map(abs).max() ?? 0)
         let worst = zip(given, expected).map { abs($0 - $1) }.max() ?? 0
         #expect(given.count == expected.count, "example \(index), \(name)")
-        #expect(worst <= 1e-6 * scale, "example \(index), \(name): \(given.prefix(12)), but differences give \(expected.prefix(12))")
+        #expect(
+          worst <= 1e-6 * scale,
+          "example \(index), \(name): \(given.prefix(12)), but differences give \(expected.prefix(12))")
       }
     }
     // What only computes on integers has no gradient to try.

@@ -52,7 +52,8 @@ import Testing
     }
     #expect(state.steps == losses.count)
     for key in state.parameters.names {
-      let given = try #require(state.parameters[key]?.doubles), expected = try #require(fixture["\(name).\(key)"]?.doubles)
+      let given = try #require(state.parameters[key]?.doubles),
+        expected = try #require(fixture["\(name).\(key)"]?.doubles)
       let worst = zip(given, expected).map { abs($0 - $1) }.max() ?? .infinity
       #expect(given.count == expected.count && worst <= 2e-5 * max(1, expected.map(abs).max() ?? 0), "\(key): \(worst)")
     }
@@ -87,7 +88,8 @@ import Testing
     let head = try trainingStep(
       Net(), .f32("n", 1, 8, 8), .i64("n"), optimizer: SGD(), loss: crossEntropy, trainable: { $0.hasPrefix("fc2") })
     #expect(head.graph.order.count < all.graph.order.count)
-    #expect(head.state.filter(\.changes).map(\.name) == ["norm.running_mean", "norm.running_var", "fc2.weight", "fc2.bias"])
+    #expect(
+      head.state.filter(\.changes).map(\.name) == ["norm.running_mean", "norm.running_var", "fc2.weight", "fc2.bias"])
     let nothing = #expect(throws: DiagnosticError.self) {
       try trainingStep(
         Net(), .f32("n", 1, 8, 8), .i64("n"), optimizer: SGD(), loss: crossEntropy, trainable: { _ in false })
@@ -100,6 +102,33 @@ import Testing
       try trainingStep(Net(), .f32("n", 1, 8, 8), .i64("n"), optimizer: SGD(), loss: { scores, _ in scores })
     }
     #expect(error?.diagnostics.contains { $0.message.contains("the loss must be one number") } == true)
+  }
+
+  struct Dropping: UnaryLayer {
+    var fc = Linear(64, 32), drop = Dropout(0.25), out = Linear(32, 3)
+    func forward(_ x: Tensor) -> Tensor { out(drop(fc(x.flatten(from: 1)))) }
+  }
+
+  /// Dropout drops other elements in every step, the same ones for the same seed and any number of threads, and none in use.
+  @Test func dropoutFollowsFromTheSeed() throws {
+    let traced = try trainingStep(
+      Dropping(), .f32("n", 1, 8, 8), .i64("n"), optimizer: SGD(learningRate: 0), loss: crossEntropy)
+    #expect(traced.isRandom)
+    let fixture = try Self.fixture()
+    let x = try #require(fixture["images"]).row(0), y = try #require(fixture["labels"]).row(0)
+    func losses(seed: UInt64, threads: Int) throws -> [Double] {
+      let step = try traced.compile(threads: threads)
+      var state = step.initialState(seed: seed)
+      // The same weights for all seeds: only what is dropped differs.
+      state.parameters = try traced.compile().initialState(seed: 1).parameters
+      return try (0..<4).map { _ in try #require(try step(&state, x, y)["loss"]) }
+    }
+    let first = try losses(seed: 7, threads: 1)
+    #expect(Set(first).count == 4)
+    #expect(try losses(seed: 7, threads: 2) == first)
+    #expect(try losses(seed: 8, threads: 1) != first)
+    let use = try trace(Dropping(), .f32("n", 1, 8, 8)).graph
+    #expect(use.inputs.allSatisfy { $0.name != "random_key" })
   }
 
   @Test func secondDerivativesFollow() throws {
@@ -130,7 +159,9 @@ extension HostTensor {
     return HostTensor(
       element, size,
       bytes: TensorBytes(count: width) { target in
-        bytes.withBytes { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[(index * width)..<((index + 1) * width)])) }
+        bytes.withBytes {
+          target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[(index * width)..<((index + 1) * width)]))
+        }
       })
   }
 }

@@ -31,7 +31,8 @@ struct MnistCNN: UnaryLayer {
 struct MnistTraining {
   static func main() {
     let arguments = CommandLine.arguments
-    guard (2...5).contains(arguments.count), let epochs = Int(arguments.count > 3 ? arguments[3] : "1"), epochs > 0 else {
+    guard (2...5).contains(arguments.count), let epochs = Int(arguments.count > 3 ? arguments[3] : "1"), epochs > 0
+    else {
       print("usage: mnist FOLDER [mlp|cnn] [EPOCHS] [OUTPUT]")
       exit(2)
     }
@@ -63,12 +64,16 @@ struct MnistTraining {
     ).compile()
     print("compiled the step in \(seconds(clock.now - begin)) s")
     var state = step.initialState(seed: 123)
-    try step.fit(&state, train, epochs: epochs, batch: batch, seed: 123, report: { epoch in
-      print(
-        "epoch \(epoch.number): loss \(rounded(epoch.training["loss"] ?? .nan)),"
-          + " training accuracy \(rounded(epoch.training["accuracy"] ?? .nan)), \(rounded(epoch.seconds)) s")
-    })
-    let path = output ?? FileManager.default.temporaryDirectory.path + "/libmnist-\(ProcessInfo.processInfo.processIdentifier).so"
+    try step.fit(
+      &state, train, epochs: epochs, batch: batch, seed: 123,
+      report: { epoch in
+        print(
+          "epoch \(epoch.number): loss \(rounded(epoch.training["loss"] ?? .nan)),"
+            + " training accuracy \(rounded(epoch.training["accuracy"] ?? .nan)), \(rounded(epoch.seconds)) s")
+      })
+    let path =
+      output ?? FileManager.default.temporaryDirectory.path
+      + "/libmnist-\(ProcessInfo.processInfo.processIdentifier).so"
     let graph = try trace(net, .f32("n", 1, 28, 28, name: "image"), name: "mnist").bound(to: state.parameters)
     let model = try graph.compile(to: path)
     defer { if output == nil { try? FileManager.default.removeItem(atPath: path) } }

@@ -42,8 +42,10 @@ public struct Dataset: Sendable {
   /// The first or the last samples as data sets of their own.
   public func split(at count: Int) -> (first: Dataset, rest: Dataset) {
     let place = min(max(0, count), self.count)
-    return (Dataset(tensors.map { $0.rows(Array(0..<place)) }, place),
-      Dataset(tensors.map { $0.rows(Array(place..<self.count)) }, self.count - place))
+    return (
+      Dataset(tensors.map { $0.rows(Array(0..<place)) }, place),
+      Dataset(tensors.map { $0.rows(Array(place..<self.count)) }, self.count - place)
+    )
   }
 
   private init(_ tensors: [HostTensor], _ count: Int) {

@@ -43,7 +43,8 @@ public enum IdxFile {
     let (needed, overflow) = count.multipliedReportingOverflow(by: width)
     let given = data.count - 4 - 4 * rank
     guard !overflow, needed == given else {
-      throw wrong("sizes \(shape) of \(element) need \(overflow ? "too many" : "\(needed)") bytes, but the file has \(given)")
+      throw wrong(
+        "sizes \(shape) of \(element) need \(overflow ? "too many" : "\(needed)") bytes, but the file has \(given)")
     }
     let content = data.dropFirst(4 + 4 * rank)
     return HostTensor(

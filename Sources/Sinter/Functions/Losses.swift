@@ -73,7 +73,8 @@ public func binaryCrossEntropyWithLogits(
 public func klDivergence(_ logProbabilities: Tensor, _ target: Tensor, reduction: LossReduction = .mean) -> Tensor {
   // Where a target is 0, its part is 0.
   let parts = target.applying(Compare(.greater), target.trace.scalar(0, like: target))
-    .applying(Where(), target * (target.clamp(min: 1e-30).log() - logProbabilities), target.trace.scalar(0, like: target))
+    .applying(
+      Where(), target * (target.clamp(min: 1e-30).log() - logProbabilities), target.trace.scalar(0, like: target))
   guard reduction == .mean else { return parts.reduced(reduction) }
   let samples = parts.applying(Shape()).select(0, 0).cast(to: parts.element)
   return parts.sum() / samples

@@ -25,17 +25,18 @@ public struct Embedding: UnaryLayer {
   public func forward(_ x: Tensor) -> Tensor { x.trace.tensor(weight).gather(x) }
 }
 
-/// Sets elements to zero at random while training, and does nothing in use.
+/// Sets elements to zero with a probability while training and divides the others by that of keeping them; does nothing in use.
 public struct Dropout: UnaryLayer {
   public var probability: Double
 
   public init(_ probability: Double = 0.5) { self.probability = probability }
 
   public func forward(_ x: Tensor) -> Tensor {
-    switch x.trace.mode {
-    case .evaluate: return x
-    case .train:
-      return x.trace.fail("dropout", "dropout in training mode is not supported; trace with mode: .evaluate", like: x)
-    }
+    guard x.trace.mode == .train, probability > 0 else { return x }
+    guard probability < 1 else { return x * 0 }
+    let trace = x.trace
+    let drawn = trace.uniform(like: x)
+    let isKept = drawn >= trace.scalar(probability, like: drawn)
+    return isKept.where(x * (1 / (1 - probability)), trace.scalar(0, like: x))
   }
 }

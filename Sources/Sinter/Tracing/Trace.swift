@@ -81,6 +81,20 @@ public final class Trace {
     return standIns
   }
 
+  /// The name of the input that holds a seed and the number of a step, where a trace draws random numbers.
+  static let keyName = "random_key"
+  private var key: Tensor?
+  private var streams = 0
+
+  /// Uniform random numbers in 0 ..< 1 in a tensor's shape, other ones in every step. They follow from the seed of a run, the number of the step
+  /// and the order of such calls in the model alone: the first call adds an input for the former two.
+  public func uniform(like tensor: Tensor) -> Tensor {
+    let key = key ?? input(TensorType(.i64, [2]), named: Self.keyName)
+    self.key = key
+    defer { streams += 1 }
+    return apply(KeyedUniform(stream: streams), [tensor, key])[0]
+  }
+
   public func constant(_ tensor: HostTensor) -> Tensor {
     Tensor(id: builder.constant(tensor), type: tensor.type, trace: self)
   }

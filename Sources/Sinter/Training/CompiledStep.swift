@@ -19,7 +19,7 @@ public final class CompiledStep {
         let parameter = entry.parameter
         guard entry.slot == nil else { return HostTensor(zeros: parameter.element, parameter.shape) }
         return parameter.initialValue(named: entry.name, seed: seed)
-      })
+      }, seed: seed)
   }
 
   /// One step. Changes the state, and gives the loss and the metrics by name.
@@ -39,7 +39,8 @@ public final class CompiledStep {
   ) throws -> [String: Double] {
     let rate = HostTensor.f32([], [Float(learningRate ?? step.learningRate)])
     let number = HostTensor.f32([], [Float(state.steps + 1)])
-    let results = try session.run(inputs + [rate, number] + state.values)
+    let key = step.isRandom ? [HostTensor.i64([2], [Int(truncatingIfNeeded: state.seed), state.steps])] : []
+    let results = try session.run(inputs + [rate, number] + key + state.values)
     let changed = step.state.indices.filter { step.state[$0].changes }
     for (place, value) in zip(changed, results[step.measures.count...]) { state.values[place] = value }
     state.steps += 1
@@ -52,8 +53,16 @@ public final class CompiledStep {
 public struct TrainingState: Sendable {
   let entries: [TrainingStep.StateEntry]
   var values: [HostTensor]
+  /// What random numbers of the run follow from.
+  public let seed: UInt64
   /// How many steps have been done.
   public internal(set) var steps = 0
+
+  init(entries: [TrainingStep.StateEntry], values: [HostTensor], seed: UInt64) {
+    self.entries = entries
+    self.values = values
+    self.seed = seed
+  }
 
   /// Parameters and running statistics by name, to be saved or to be bound to a model for use.
   public var parameters: ParameterStore {

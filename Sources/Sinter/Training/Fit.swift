@@ -22,7 +22,8 @@ public struct TrainingHistory: Sendable {
     let header = ["epoch", "learning_rate"] + training + validation.map { "validation_\($0)" } + ["seconds"]
     let lines = epochs.map { epoch in
       let numbers =
-        [epoch.learningRate] + training.map { epoch.training[$0] ?? .nan } + validation.map { epoch.validation[$0] ?? .nan }
+        [epoch.learningRate] + training.map { epoch.training[$0] ?? .nan }
+        + validation.map { epoch.validation[$0] ?? .nan }
         + [epoch.seconds]
       return ([String(epoch.number)] + numbers.map { "\($0)" }).joined(separator: ",")
     }
@@ -61,7 +62,8 @@ extension CompiledStep {
   ) throws -> TrainingHistory {
     guard data.count >= batch, batch > 0 else {
       throw DiagnosticError(
-        .user, "fit.batch", "there are \(data.count) samples, fewer than a batch of \(batch)", hint: "take smaller batches")
+        .user, "fit.batch", "there are \(data.count) samples, fewer than a batch of \(batch)",
+        hint: "take smaller batches")
     }
     let clock = ContinuousClock()
     var history = TrainingHistory()

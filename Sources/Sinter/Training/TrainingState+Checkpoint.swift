@@ -1,14 +1,16 @@
 extension TrainingState {
   /// The name under which a checkpoint keeps the number of steps.
   private static let stepsName = "training.steps"
+  private static let seedName = "training.seed"
 
   /// Writes everything that a run needs to go on bit by bit as if it had not stopped, as safetensors: parameters and running statistics under
-  /// their own names, the optimizer's slots as `fc.weight.exp_avg`, the number of steps as `training.steps`. What was there is replaced only
+  /// their own names, the optimizer's slots as `fc.weight.exp_avg`, the number of steps as `training.steps`, the seed as `training.seed`. What was there is replaced only
   /// when all went well.
   public func save(_ path: String) throws {
     var store = ParameterStore()
     for (entry, value) in zip(entries, values) { store[entry.name] = value }
     store[Self.stepsName] = HostTensor.i64([], [steps])
+    store[Self.seedName] = HostTensor(.u64, [], values: [seed])
     try store.save(path)
   }
 
@@ -22,19 +24,22 @@ extension TrainingState {
     for entry in entries {
       let wanted = "\(entry.parameter.element)\(entry.parameter.shape)"
       guard let value = store[entry.name] else {
-        problems.append(Diagnostic(.user, "checkpoint.missing", "\(entry.name) is missing, which must be \(wanted)", at: [path]))
+        problems.append(
+          Diagnostic(.user, "checkpoint.missing", "\(entry.name) is missing, which must be \(wanted)", at: [path]))
         continue
       }
       if value.shape != entry.parameter.shape || value.element != entry.parameter.element {
         problems.append(
           Diagnostic(
-            .user, "checkpoint.shape", "\(entry.name) must be \(wanted), but is \(value.element)\(value.shape)", at: [path]))
+            .user, "checkpoint.shape", "\(entry.name) must be \(wanted), but is \(value.element)\(value.shape)",
+            at: [path]))
       }
       values.append(value)
     }
-    let known = Set(entries.map(\.name) + [Self.stepsName])
+    let known = Set(entries.map(\.name) + [Self.stepsName, Self.seedName])
     for name in store.names where !known.contains(name) {
-      problems.append(Diagnostic(.user, "checkpoint.unknown", "\(name) belongs to no parameter of this step", at: [path]))
+      problems.append(
+        Diagnostic(.user, "checkpoint.unknown", "\(name) belongs to no parameter of this step", at: [path]))
     }
     guard let steps = store[Self.stepsName]?.integers?.first, steps >= 0 else {
       problems.append(
@@ -44,7 +49,7 @@ extension TrainingState {
       throw DiagnosticError(problems)
     }
     if !problems.isEmpty { throw DiagnosticError(problems) }
-    self.init(entries: entries, values: values)
+    self.init(entries: entries, values: values, seed: store[Self.seedName]?.array(of: UInt64.self).first ?? 0)
     self.steps = steps
   }
 }

@@ -3,7 +3,7 @@ import SinterOps
 
 /// One step of training as a graph: forward, loss, gradients, optimizer and running statistics. State goes in and comes out; nothing is hidden.
 ///
-/// Inputs are those of the model and the target, then `learning_rate` and `step`, then the state; outputs are the loss, the metrics, and, in
+/// Inputs are those of the model and the target, then `learning_rate` and `step`, `random_key` where random numbers are drawn, then the state; outputs are the loss, the metrics, and, in
 /// the same order and named `NAME.next`, what of the state has changed.
 public struct TrainingStep: Sendable {
   public var graph: Graph
@@ -12,6 +12,8 @@ public struct TrainingStep: Sendable {
   /// The loss first.
   public let measures: [String]
   public let learningRate: Double
+  /// Whether the step draws random numbers: then an input `random_key` before the state holds the seed and the number of the step.
+  public let isRandom: Bool
 
   /// Something that a step hands to the next: a parameter, a running statistic, or what an optimizer remembers of a parameter.
   public struct StateEntry: Sendable {
@@ -121,9 +123,11 @@ public func trainingStep(
   }
   var graph = trace.builder.graph
   graph.removeDeadNodes()
-  graph.sortInputs(first: inputs.count + 2, then: state.map(\.name))
+  let isRandom = graph.inputs.contains { $0.name == Trace.keyName }
+  graph.sortInputs(first: inputs.count + 2, then: (isRandom ? [Trace.keyName] : []) + state.map(\.name))
   return TrainingStep(
-    graph: graph, state: state, measures: ["loss"] + metrics.map(\.name), learningRate: optimizer.learningRate)
+    graph: graph, state: state, measures: ["loss"] + metrics.map(\.name), learningRate: optimizer.learningRate,
+    isRandom: isRandom)
 }
 
 /// Gradients scaled such that their norm, taken over all together, is at most `norm`: PyTorch's `clip_grad_norm_`.

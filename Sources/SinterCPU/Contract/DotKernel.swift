@@ -31,7 +31,8 @@ struct DotKernel: TileSums {
   /// Rows that are summed at once.
   static func tile(rows: Int?, columns: Int, machine: Machine) -> RegisterTile {
     let fitting = [8, 4, 2, 1].first { count in
-      count <= rows ?? 8 && count * columns + columns + 1 <= machine.vectorRegisters - machine.tiledOperation.temporaries
+      count <= rows ?? 8
+        && count * columns + columns + 1 <= machine.vectorRegisters - machine.tiledOperation.temporaries
     }
     return RegisterTile(rows: fitting ?? 1, vectors: 1)
   }

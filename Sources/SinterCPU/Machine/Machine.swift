@@ -75,7 +75,8 @@ package struct Machine: Hashable, Sendable {
     self.level1 = level1
     self.level2 = level2
     self.level3 = level3
-    level2BytesPerCycle = Double(vectorBits) / 18
+    // Two places: a file gives back what was written.
+    level2BytesPerCycle = (Double(vectorBits) / 0.18).rounded() / 100
     level3BytesPerCycle = Double(vectorBits) / 16
     tiledOperation = .multiplyAdd(.f32, isFused: hasMultiplyAdd)
     tileOperations = [tiledOperation, .multiplyAdd(.f64, isFused: hasMultiplyAdd), .multiplyAdd(.i32), .widenedByteDot]

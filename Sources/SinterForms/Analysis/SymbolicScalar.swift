@@ -102,7 +102,8 @@ struct SymbolicArithmetic {
     case .ceil: return .size(-Dim.scaled(-dim, by: factor))
     case .truncate: return truncated(dim, factor)
     case .isNaN: return .bool(false)
-    case .negate, .abs, .round, .not, .exp, .weight, .log, .sqrt, .sin, .cos, .tan, .asin, .acos, .atan, .sinh, .cosh, .tanh,
+    case .negate, .abs, .round, .not, .exp, .weight, .log, .sqrt, .sin, .cos, .tan, .asin, .acos, .atan, .sinh, .cosh,
+      .tanh,
       .asinh, .acosh, .atanh, .erf:
       return nil
     }

@@ -12,7 +12,9 @@ extension Attention: Differentiable {
     }
     guard !node.has(4), !node.has(5) else { throw refuse("keys of the past") }
     guard softcap == 0 else { throw refuse("a soft cap") }
-    guard node.outputGradients.dropFirst().allSatisfy({ $0 == nil }) else { throw refuse("gradients of its scores or keys") }
+    guard node.outputGradients.dropFirst().allSatisfy({ $0 == nil }) else {
+      throw refuse("gradients of its scores or keys")
+    }
     let inputs = try (0..<3).map { try node.input($0) }
     let isFlat = try inputs[0].rank == 3
     var settled = Obligations()
@@ -73,7 +75,8 @@ extension Attention: Differentiable {
 
   private func summed(_ x: GradientTensor, _ group: Int) throws -> GradientTensor {
     if group == 1 { return x }
-    let sizes = try x.tape.add(Concat(axis: 0), [x.size(0), x.integers([-1]), x.integers([group]), x.size(2), x.size(3)])[0]
+    let sizes = try x.tape.add(
+      Concat(axis: 0), [x.size(0), x.integers([-1]), x.integers([group]), x.size(2), x.size(3)])[0]
     return try x.applying(Reshape(), sizes).sum([2], keepsAxes: false)
   }
 

@@ -120,7 +120,8 @@ extension Conv: Differentiable {
     let (x, w, g) = (try node.input(0), try node.input(1), try node.gradient())
     let window = try ConvolutionGradient(self, x: try x.type, w: try w.type)
     var results: [GradientTensor?] = [
-      node.wants(0) ? try window.ofInput(g, w, like: x) : nil, node.wants(1) ? try window.ofWeights(x, g, like: w) : nil,
+      node.wants(0) ? try window.ofInput(g, w, like: x) : nil,
+      node.wants(1) ? try window.ofWeights(x, g, like: w) : nil,
     ]
     if node.has(2) {
       let axes = (0..<(try g.rank)).filter { $0 != 1 }

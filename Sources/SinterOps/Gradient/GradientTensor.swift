@@ -66,7 +66,9 @@ extension GradientTensor {
   public func compare(_ kind: Compare.Kind, _ other: GradientTensor) throws -> GradientTensor {
     try applying(Compare(kind), other)
   }
-  public func compare(_ kind: Compare.Kind, _ value: Double) throws -> GradientTensor { try compare(kind, number(value)) }
+  public func compare(_ kind: Compare.Kind, _ value: Double) throws -> GradientTensor {
+    try compare(kind, number(value))
+  }
 
   /// This where a condition holds, zero elsewhere.
   public func kept(where condition: GradientTensor) throws -> GradientTensor {

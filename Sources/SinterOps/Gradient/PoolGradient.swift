@@ -196,7 +196,9 @@ extension MaxPool {
         for column in 0..<shape[3] {
           var greatest = -Float.infinity
           for tap in 0..<(window.kernel[0] * window.kernel[1]) {
-            let (y, x) = (row * window.strides[0] + tap / window.kernel[1], column * window.strides[1] + tap % window.kernel[1])
+            let (y, x) = (
+              row * window.strides[0] + tap / window.kernel[1], column * window.strides[1] + tap % window.kernel[1]
+            )
             greatest = Swift.max(greatest, values[(image * height + y) * width + x])
           }
           result.append(greatest)

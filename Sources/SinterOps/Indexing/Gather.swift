@@ -240,7 +240,8 @@ extension GatherElements: Differentiable {
 extension GatherND: Differentiable {
   public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
     guard batchDims == 0 else {
-      throw DiagnosticError(.limit, "gradient.operator", "batch_dims must be 0 to be differentiated, but is \(batchDims)")
+      throw DiagnosticError(
+        .limit, "gradient.operator", "batch_dims must be 0 to be differentiated, but is \(batchDims)")
     }
     var scatter = ScatterND()
     scatter.reduction = .add

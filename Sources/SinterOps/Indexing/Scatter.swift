@@ -211,7 +211,8 @@ extension ScatterND: Differentiable {
     let (indices, g) = (try node.input(1), try node.gradient())
     switch reduction {
     case .add: return [g, nil, try g.applying(GatherND(), indices)]
-    case .none: return [try g.applying(self, indices, try node.input(2).zeros()), nil, try g.applying(GatherND(), indices)]
+    case .none:
+      return [try g.applying(self, indices, try node.input(2).zeros()), nil, try g.applying(GatherND(), indices)]
     case .mul, .max, .min:
       throw DiagnosticError(.limit, "gradient.operator", "reduction \(reduction) cannot be differentiated")
     }

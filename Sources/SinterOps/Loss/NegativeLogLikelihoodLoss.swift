@@ -91,7 +91,8 @@ public struct NegativeLogLikelihoodLoss: Primitive {
         .random(TensorType(.f32, ["w"]), 0.5...2),
       ], sizes: [Symbol("n"): 3, Symbol("c"): 4, Symbol("h"): 2, Symbol("m"): 3, Symbol("g"): 2, Symbol("w"): 4])
     let plain = OperatorExample(
-      NegativeLogLikelihoodLoss(), [.random(TensorType(.f32, ["n", 4]), -3...0), .random(TensorType(.i64, ["n"]), 0...4)],
+      NegativeLogLikelihoodLoss(),
+      [.random(TensorType(.f32, ["n", 4]), -3...0), .random(TensorType(.i64, ["n"]), 0...4)],
       sizes: [Symbol("n"): 5])
     return [symbolic, plain]
       + LossReduction.allCases.map { reduction in

@@ -121,3 +121,15 @@ public struct Dropout: Primitive {
     ]
   }
 }
+
+extension Dropout: Differentiable {
+  /// What was kept has the gradient, divided as the element was.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let g = try node.gradient()
+    guard node.has(2), node.facts.constant(2)?.integers?.first != 0 else { return [g] }
+    // Equal seeds drop equally: ones show what was kept, and by what it was divided.
+    let x = try node.input(0)
+    let ones = try x.number(1).expanded(like: x)
+    return [try g * ones.applying(self, node.has(1) ? try node.input(1) : nil, try node.input(2))]
+  }
+}

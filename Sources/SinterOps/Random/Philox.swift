@@ -6,7 +6,7 @@ import SinterIR
 /// numbers: as easy as 1, 2, 3" (2011). So a tensor of them is one element expression, and the same for every number of threads.
 struct Philox {
   /// The bits of a seed, an f32 as ONNX has them.
-  let key: UInt32
+  private let key: UInt32
 
   init(seed: Double) { key = Float(seed).bitPattern }
 
@@ -20,19 +20,25 @@ struct Philox {
   /// Four numbers of 32 bits, as u64, for a number of 64 bits.
   func words(_ counter: Expr) -> [Expr] {
     let builder = counter.builder
+    return Self.words(counter, key: builder.constant(Int(key), .u64), more: builder.constant(0, .u64))
+  }
+
+  /// Four numbers of 32 bits, as u64, for two numbers of 64 bits, which count, and for a key of 64 bits.
+  static func words(_ counter: Expr, key: Expr, more: Expr) -> [Expr] {
+    let builder = counter.builder
     func number(_ value: UInt32) -> Expr { builder.constant(Int(value), .u64) }
     func shifted(_ x: Expr) -> Expr { x.applying(.shiftRight, builder.constant(32, .u64)) }
     func low(_ x: Expr) -> Expr { x.applying(.and, number(.max)) }
-    let wide = counter.cast(to: .u64)
-    var c = [low(wide), shifted(wide), number(0), number(0)]
-    var (k0, k1) = (key, UInt32(0))
+    func halves(_ x: Expr) -> [Expr] { [low(x.cast(to: .u64)), shifted(x.cast(to: .u64))] }
+    var c = halves(counter) + halves(more)
+    var keys = halves(key)
     for _ in 0..<10 {
       let (first, second) = (c[0] * number(0xd251_1f53), c[2] * number(0xcd9e_8d57))
       c = [
-        shifted(second).applying(.xor, c[1]).applying(.xor, number(k0)), low(second),
-        shifted(first).applying(.xor, c[3]).applying(.xor, number(k1)), low(first),
+        shifted(second).applying(.xor, c[1]).applying(.xor, keys[0]), low(second),
+        shifted(first).applying(.xor, c[3]).applying(.xor, keys[1]), low(first),
       ]
-      (k0, k1) = (k0 &+ 0x9e37_79b9, k1 &+ 0xbb67_ae85)
+      keys = [low(keys[0] + number(0x9e37_79b9)), low(keys[1] + number(0xbb67_ae85))]
     }
     return c
   }

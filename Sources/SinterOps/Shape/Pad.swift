@@ -226,12 +226,14 @@ extension Pad: Differentiable {
     let x = try node.input(0)
     let g = try node.gradient()
     guard let pads = try pads(node.facts) else {
-      throw DiagnosticError(.limit, "gradient.dynamic", "axes (input 3) must be known ahead of time to be differentiated")
+      throw DiagnosticError(
+        .limit, "gradient.dynamic", "axes (input 3) must be known ahead of time to be differentiated")
     }
     var result = g
     for (axis, pad) in pads.enumerated() where pad.begin != 0 || pad.end != 0 {
       guard let begin = pad.begin.value, let end = pad.end.value else {
-        throw DiagnosticError(.limit, "gradient.dynamic", "pads (input 1) must be known ahead of time to be differentiated")
+        throw DiagnosticError(
+          .limit, "gradient.dynamic", "pads (input 1) must be known ahead of time to be differentiated")
       }
       // Positions padded the same way; those of constants, which go nowhere, lie behind the last.
       let positions = try x.positions(along: axis)

@@ -80,7 +80,8 @@ extension RewriteRule {
       return [try site.broughtFirst(results[0])] + results.dropFirst()
     },
     RewriteRule(
-      "poolGradient(first(g), x, y) = first(poolGradient'(g, last(x), last(y)))", at: [PoolGradient.self], keepsOrigin: true
+      "poolGradient(first(g), x, y) = first(poolGradient'(g, last(x), last(y)))", at: [PoolGradient.self],
+      keepsOrigin: true
     ) { site in
       guard let op = site.op as? any HasChannelsLast, !op.channelsLast, let rank = site.type(site.outputs[0])?.rank,
         site.inputs.contains(where: { site.channelsLast(behind: $0) != nil })
