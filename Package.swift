@@ -59,7 +59,7 @@ let package = Package(
         "README.md", "classify.c", "data", "demo.sh", "digits.safetensors", "prepare_data.py", "train_digits.py",
       ]),
 
-    .executableTarget(name: "mnist", dependencies: ["Sinter"], path: "models/mnist"),
+    .executableTarget(name: "mnist", dependencies: ["Sinter"], path: "models/mnist", exclude: ["README.md"]),
 
     .testTarget(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),

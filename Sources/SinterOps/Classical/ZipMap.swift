@@ -3,7 +3,7 @@ import SinterIR
 
 extension OnnxRule {
   /// Scores by class as a sequence of maps, one for each row, that all have the same keys: the matrix of scores stays as it is, and becomes maps
-  /// where a library gives it to its caller. Where the keys are texts, it stays a matrix with a column for each key.
+  /// where a library gives it to its caller.
   static let zipMap = OnnxRule(values: "ZipMap", domain: .ml) { node, builder in
     let keys = ClassLabels(
       numbers: node.ints("classlabels_int64s") ?? [], texts: node.strings("classlabels_strings") ?? [])
@@ -12,8 +12,6 @@ extension OnnxRule {
     try builder.require(by: "ZipMap") {
       try $0.equal(type.shape[1], Dim(keys.count), "number of columns of \(type) and of keys")
     }
-    // Constant text is no output of a library yet: such maps stay the matrix of their values.
-    if case .texts = keys { return [.tensor(rows)] }
     return [.maps(keys: builder.constant(keys.tensor), values: rows)]
   }
 }
