@@ -363,11 +363,12 @@ def text_files():
             ("own pattern", CountVectorizer(lowercase=False, token_pattern="[a-z]+")), ("letters", TfidfVectorizer(analyzer="char", ngram_range=(1, 3)))):
         for classes in (labels, np.where(labels == "animals", "yes", "no")):
             model = make_pipeline(vectorizer, LogisticRegression()).fit(samples[:, 0], classes)
-            file = convert_sklearn(model, initial_types=[("x", StringTensorType([None, 1]))], target_opset={**OPSETS, "": 18}, options={id(model): {"zipmap": False}})
+            maps = name == "words"
+            file = convert_sklearn(model, initial_types=[("x", StringTensorType([None, 1]))], target_opset={**OPSETS, "": 18}, options={id(model): {"zipmap": maps}})
             for node in file.graph.node:
                 if node.op_type == "StringNormalizer":  # the locale that onnxruntime takes by default may not be there
                     node.attribute.append(helper.make_attribute("locale", "C"))
-            yield f"text, {name}, {len(set(classes))} classes", file, sentences, 1e-3
+            yield f"text, {name}, {len(set(classes))} classes{', maps' * maps}", file, sentences, 1e-3
 
     def words(count, columns=2):
         return GENERATOR.choice(np.array(WORDS[:6] + ["", "Cat", "grün"], dtype=object), (count, columns))
