@@ -26,6 +26,10 @@ def run(b):
     return ort.InferenceSession(model.SerializeToString(), providers=['CPUExecutionProvider']).run(['y'], {'a': a, 'b': b})[0]
 
 b = random.standard_normal(5).astype(np.float32)
-print('by a matrix of one column:', np.abs(run(b[:, None])[:, 0] - a.T @ b).max())
-print('by a vector:              ', np.abs(run(b) - a.T @ b).max(), '; from A as [4, 5]:', np.abs(run(b) - a.reshape(4, 5) @ b).max())
+by_matrix = np.abs(run(b[:, None])[:, 0] - a.T @ b).max()
+by_vector = np.abs(run(b) - a.T @ b).max()
+as_it_lies = np.abs(run(b) - a.reshape(4, 5) @ b).max()
+print('by a matrix of one column:', by_matrix)
+print('by a vector:              ', by_vector, '; from A as [4, 5]:', as_it_lies)
+assert by_matrix < 1e-5 and as_it_lies < 1e-5 and by_vector > 1e-2, 'this has changed'
 PYTHON
