@@ -271,4 +271,33 @@ import Testing
       try expectAgreement(builder.graph, inputs, refuses: refuses)
     }
   }
+
+  /// A size of no elements keeps the input's, also where it is learned later that the two are the same.
+  @Test func aSizeThatIsKeptIsKeptWhenMoreIsKnown() throws {
+    func branch(_ name: String, _ build: (inout GraphBuilder, ValueID, ValueID) throws -> ValueID) throws -> Graph {
+      var inner = GraphBuilder(name: name)
+      let a = inner.input(Fact(.f32, ["b", "b", "c"]), named: "a")
+      let b = inner.input(Fact(.f32, [1, "d", "b"]), named: "b")
+      inner.output(try build(&inner, a, b), named: "y")
+      return inner.graph
+    }
+    var builder = GraphBuilder(name: "kept")
+    let a = builder.input(Fact(.f32, ["b", "b", "c"]), named: "a")
+    let b = builder.input(Fact(.f32, [1, "d", "b"]), named: "b")
+    let condition = builder.input(Fact(.bool, []), named: "condition")
+    let bodies = [
+      try branch("then") { try $0.add1(Binary(.add), [$1, $2]) },
+      try branch("else") { builder, a, _ in try builder.add1(Unary(.abs), [a]) },
+    ]
+    let either = try builder.add(If(), [condition, a, b, a, b], bodies: bodies)[0]
+    let axis = builder.constant(.i64([1], [2]))
+    let sums = try builder.add1(Reduce(.sum, keepsAxes: false), [either, axis])
+    let product = try builder.add1(MatMul(), [b, b])
+    let moved = try builder.add1(Transpose([1, 0, 2]), [product])
+    builder.output(try builder.add1(Reshape(), [moved, try builder.add1(Shape(), [sums])]), named: "y")
+    for (size, isTaken) in [(0, 0), (0, 1), (1, 1), (3, 0), (3, 1)] {
+      let inputs = [numbers(size, size, size), numbers(1, size, size), HostTensor(.bool, [], values: [UInt8(isTaken)])]
+      try expectAgreement(builder.graph, inputs)
+    }
+  }
 }

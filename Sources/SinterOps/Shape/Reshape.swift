@@ -39,7 +39,7 @@ public struct Reshape: Primitive {
     let fact = try inputs.fact(0)
     let x = try inputs.tensor(0)
     guard let entries = inputs.contents(1) else { return [try inferOpen(x, inputs, &obligations)] }
-    var shape = try shape(entries, of: x, &obligations)
+    var shape = try shape(entries, of: x, known: inputs.declaredShape(), &obligations)
     if mayBeEmpty, shape.contains(0), x.count == 0, let known = inputs.declaredShape(), known.count == shape.count,
       known.contains(0)
     {
@@ -63,7 +63,11 @@ public struct Reshape: Primitive {
   }
 
   /// The sizes that entries tell.
-  private func shape(_ entries: [Dim], of x: TensorType, _ obligations: inout Obligations) throws -> [Dim] {
+  ///
+  /// - Parameter known: what an earlier inference has found.
+  private func shape(
+    _ entries: [Dim], of x: TensorType, known: [Dim]?, _ obligations: inout Obligations
+  ) throws -> [Dim] {
     var shape = entries
     var open: Int?
     for (axis, size) in entries.enumerated() {
@@ -89,7 +93,7 @@ public struct Reshape: Primitive {
       default: break
       }
     }
-    if !allowZero { try keepSizes(&shape, open: open, of: x, &obligations) }
+    if !allowZero { try keepSizes(&shape, open: open, of: x, known: known, &obligations) }
     guard let open else {
       try obligations.sameCount(x.shape, shape, "numbers of elements of \(x) and of shape \(Broadcast.list(shape))")
       return shape
@@ -113,7 +117,7 @@ public struct Reshape: Primitive {
 
   /// An entry that turns out to be zero keeps the input's size.
   private func keepSizes(
-    _ shape: inout [Dim], open: Int?, of x: TensorType, _ obligations: inout Obligations
+    _ shape: inout [Dim], open: Int?, of x: TensorType, known: [Dim]?, _ obligations: inout Obligations
   ) throws {
     let told = shape.indices.filter { $0 != open }.reduce(Dim(1)) { $0 * shape[$1] }
     let dividesInput = x.count != 0 && x.count.exactQuotient(by: told) != nil
@@ -125,11 +129,14 @@ public struct Reshape: Primitive {
       }
       let own = x.shape[axis]
       if size == own || size.isZeroOnly(where: own) { continue }
-      if dividesInput {
+      let kept = size + Dim.max(1 - size, 0) * own
+      // Where less was known, the size that is kept was part of the type already.
+      let isKnown = known.map { $0.count == shape.count && $0[axis] == kept } ?? false
+      if dividesInput, !isKnown {
         // Then there would be no elements, and the size of another axis would be told to be this one's.
         try obligations.atLeast(size, Dim.min(own, 1), "entry \(axis) of shape \(Broadcast.list(shape)) for \(x)")
       } else {
-        shape[axis] = size + Dim.max(1 - size, 0) * own
+        shape[axis] = kept
       }
     }
   }
