@@ -112,6 +112,13 @@ extension GradientTensor {
     order == Array(order.indices) ? self : try applying(Transpose(order))
   }
 
+  /// Axes that stand in an order, as `transposed` has brought them there, brought back.
+  func transposed(back order: [Int]) throws -> GradientTensor {
+    var inverse = order
+    for (place, axis) in order.enumerated() { inverse[axis] = place }
+    return try transposed(inverse)
+  }
+
   /// The last two axes exchanged.
   public func matrixTransposed() throws -> GradientTensor {
     let rank = try rank
@@ -152,5 +159,27 @@ extension GradientTensor {
       axes.append(leading + axis)
     }
     return try sum(axes).reshaped(like: other)
+  }
+}
+
+// MARK: - Places along an axis
+
+extension GradientTensor {
+  /// The size of an axis; i64 of one element.
+  func size(_ axis: Int) throws -> GradientTensor { try shapeValue().applying(Gather(axis: 0), integers([axis])) }
+
+  /// Zeros of another size along an axis, to which this is added at places along it.
+  func scattered(to places: GradientTensor, along axis: Int, size: GradientTensor) throws -> GradientTensor {
+    let rank = try rank
+    let moved = [axis] + (0..<rank).filter { $0 != axis }
+    let updates = try transposed(moved)
+    let rest = try (1..<rank).map { try updates.size($0) }
+    var zeros = ConstantOfShape()
+    zeros.value = try HostTensor(scalar: 0, try element).reshaped([1])
+    var scatter = ScatterND()
+    scatter.reduction = .add
+    let result = try tape.add(Concat(axis: 0), [size] + rest)[0].applying(zeros)
+      .applying(scatter, try places.unsqueezed([1]), updates)
+    return try result.transposed(back: moved)
   }
 }

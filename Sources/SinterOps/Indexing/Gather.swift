@@ -223,9 +223,7 @@ extension Gather: Differentiable {
     var scatter = ScatterND()
     scatter.reduction = .add
     let sum = try x.transposed(moved).zeros().applying(scatter, try indices.unsqueezed([count]), updates)
-    var inverse = moved
-    for (place, axis) in moved.enumerated() { inverse[axis] = place }
-    return [try sum.transposed(inverse), nil]
+    return [try sum.transposed(back: moved), nil]
   }
 }
 

@@ -201,25 +201,3 @@ extension Slice: Differentiable {
     return (try entry(1), try entry(2))
   }
 }
-
-extension GradientTensor {
-  /// The size of an axis; i64 of one element.
-  func size(_ axis: Int) throws -> GradientTensor { try shapeValue().applying(Gather(axis: 0), integers([axis])) }
-
-  /// Zeros of another size along an axis, to which this is added at places along it.
-  func scattered(to places: GradientTensor, along axis: Int, size: GradientTensor) throws -> GradientTensor {
-    let rank = try rank
-    let moved = [axis] + (0..<rank).filter { $0 != axis }
-    let updates = try transposed(moved)
-    let rest = try (1..<rank).map { try updates.size($0) }
-    var zeros = ConstantOfShape()
-    zeros.value = try HostTensor(scalar: 0, try element).reshaped([1])
-    var scatter = ScatterND()
-    scatter.reduction = .add
-    let result = try tape.add(Concat(axis: 0), [size] + rest)[0].applying(zeros)
-      .applying(scatter, try places.unsqueezed([1]), updates)
-    var inverse = moved
-    for (place, axis) in moved.enumerated() { inverse[axis] = place }
-    return try result.transposed(inverse)
-  }
-}

@@ -46,10 +46,6 @@ public struct Transpose: Primitive {
 
 extension Transpose: Differentiable {
   public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
-    let rank = try node.input(0).rank
-    let order = perm ?? Array((0..<rank).reversed())
-    var inverse = order
-    for (place, axis) in order.enumerated() { inverse[axis < 0 ? axis + rank : axis] = place }
-    return [try node.gradient().transposed(inverse)]
+    [try node.gradient().transposed(back: try order(rank: try node.input(0).rank))]
   }
 }
