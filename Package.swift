@@ -1,6 +1,10 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+// A command with all in it that compiling takes, LLVM and a linker among it, from archives that packaging/static.sh makes: make wheel.
+let archives = Context.environment["SINTER_STATIC"]
+let isStatic = archives != nil
+
 let package = Package(
   name: "Sinter",
   products: [
@@ -14,8 +18,15 @@ let package = Package(
   targets: [
     // C, and C made visible to Swift.
     .target(name: "SinterABI"),
-    .target(name: "SinterRuntime", dependencies: ["SinterABI"], exclude: ["runtime"]),
-    .target(name: "CLLVM", linkerSettings: [.linkedLibrary("LLVM-19")]),
+    .target(
+      name: "SinterRuntime", dependencies: ["SinterABI"], exclude: ["runtime"],
+      cSettings: isStatic ? [.define("SINTER_STATIC")] : [],
+      linkerSettings: isStatic ? [.linkedLibrary("sinter-prebuilt")] : []),
+    .target(
+      name: "CLLVM",
+      cxxSettings: archives.map { [.define("SINTER_STATIC"), .unsafeFlags(["-fno-rtti", "-I\($0)/lld/include"])] }
+        ?? [],
+      linkerSettings: (isStatic ? ["lld", "LLVM-19", "z", "zstd"] : ["LLVM-19"]).map { .linkedLibrary($0) }),
     .target(name: "COnnx", exclude: ["onnx.proto"], linkerSettings: [.linkedLibrary("protobuf-c")]),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
 
@@ -121,5 +132,6 @@ let package = Package(
     .testTarget(name: "SinterONNXTests", dependencies: ["SinterONNX", "SinterCore", "SinterIR", "SinterOps"]),
   ],
   swiftLanguageModes: [.v6],
-  cLanguageStandard: .c11
+  cLanguageStandard: .c11,
+  cxxLanguageStandard: .cxx17
 )
