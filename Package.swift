@@ -28,6 +28,7 @@ let package = Package(
         ?? [],
       linkerSettings: (isStatic ? ["lld", "LLVM-19", "z", "zstd"] : ["LLVM-19"]).map { .linkedLibrary($0) }),
     .target(name: "COnnx", exclude: ["onnx.proto"], linkerSettings: [.linkedLibrary("protobuf-c")]),
+    .target(name: "SinterBindings", exclude: ["templates"]),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
 
     // The straight line, from the bottom up.
@@ -59,7 +60,7 @@ let package = Package(
       name: "SinterCLI",
       dependencies: [
         "Sinter", "SinterCore", "SinterIR", "SinterKernelIR", "SinterCPU", "SinterLLVM", "SinterModel", "SinterONNX",
-        "SinterOps", "SinterPasses", "SinterQuantize", "SinterVisual",
+        "SinterOps", "SinterPasses", "SinterQuantize", "SinterVisual", "SinterBindings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

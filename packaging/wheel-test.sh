@@ -23,7 +23,12 @@ mkdir -p "$packages"
 cp "$wheel" "$packages/"
 rm -rf "$root/tests" "$root/env"
 cp -r python/tests "$root/tests"
-chroot "$root" python3 -m venv /env
-chroot "$root" /env/bin/pip install --quiet --no-index --find-links /packages sinter onnx ml_dtypes
-chroot "$root" env -i PATH=/usr/bin:/bin HOME=/root /env/bin/sinter --version
-chroot "$root" env -i PATH=/usr/bin:/bin HOME=/root sh -c 'cd /tests && /env/bin/python -W ignore -m unittest test_model test_tools'
+# Programs there are what this system's kernel runs, and it tells them about themselves in /proc.
+inside() {
+  unshare --mount sh -c 'root=$0; mount --bind /proc "$root/proc"; mount --bind /dev "$root/dev"; exec chroot "$root" "$@"' "$root" \
+    env -i PATH=/usr/bin:/bin HOME=/root "$@"
+}
+inside python3 -m venv /env
+inside env PIP_CONFIG_FILE=/dev/null /env/bin/pip install --quiet --no-index --find-links /packages sinter onnx ml_dtypes
+inside /env/bin/sinter --version
+inside sh -c 'cd /tests && /env/bin/python -W ignore -m unittest test_model test_tools'
