@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python test-package test-torch test-bindings test-onnx command wheel wheel-test demo bench promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
+.PHONY: help setup build test test-python test-package test-torch test-bindings test-onnx command wheel wheel-test install release demo bench promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -46,6 +46,12 @@ command: setup ## the command that needs nothing around it but a C library, .bui
 
 wheel: command ## the Python package with the command inside, dist/sinter-VERSION-….whl
 	packaging/wheel.sh
+
+install: command ## the command, headers and licenses: make install PREFIX=/usr/local
+	packaging/install.sh $(or $(PREFIX),/usr/local)
+
+release: wheel ## the wheel, a tarball with the command, and their checksums, in dist/
+	packaging/release.sh
 
 wheel-test: wheel ## the wheel on a system without a compiler: make wheel-test RELEASE=trixie (needs root and debootstrap)
 	packaging/wheel-test.sh $(or $(RELEASE),bookworm)

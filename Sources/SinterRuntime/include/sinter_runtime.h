@@ -143,6 +143,8 @@ typedef struct SinterProgram {
    * where a text begins in the bytes at `text_bytes`, the last where those end. 0: none but the empty text, which is always there. */
   size_t text_count;
   int64_t text_bounds, text_bytes;
+  /* Of weights in a file beside the library, by sinter_weight_hash.h; 0: the file is not held against one. */
+  uint64_t weight_hash;
 } SinterProgram;
 
 /* Defined by the generated object. */
