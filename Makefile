@@ -42,6 +42,7 @@ test-torch: setup .venv/models ## torch.compile with Sinter behind it
 	cd python/tests && PYTHONPATH=../src SINTER_COMMAND=../../.build/debug/sinter ../../$(PYTHON) -W ignore -m unittest test_torch
 
 command: setup ## the command that needs nothing around it but a C library, .build/static/sinter
+	@.ci/setup g++ zlib1g-dev libzstd-dev xz-utils curl
 	packaging/command.sh
 
 wheel: command ## the Python package with the command inside, dist/sinter-VERSION-….whl
@@ -54,6 +55,7 @@ release: wheel ## the wheel, a tarball with the command, and their checksums, in
 	packaging/release.sh
 
 wheel-test: wheel ## the wheel on a system without a compiler: make wheel-test RELEASE=trixie (needs root and debootstrap)
+	@.ci/setup debootstrap
 	packaging/wheel-test.sh $(or $(RELEASE),bookworm)
 
 # The debug build compiles small models about as fast as the release build, whose own build takes longer than the whole suite.
