@@ -21,7 +21,9 @@ def in_parts(graph: fx.GraphModule, inputs: list[Input], args, options: dict, er
     is_whole = isinstance(error, Impure) or any(map(_changes_in_place, calls)) or any(known.size for known in inputs)
     values = None if is_whole else _values(graph, args)
     found: dict[fx.Node, str] = {}
-    if values is not None and len(calls) > 1:
+    if values is None:
+        return fall_back(graph, reason_of(error))
+    if len(calls) > 1:
         _find(graph, _groups(calls), values, {node.name: known for node, known in zip(placeholders_of(graph), inputs)}, found)
     if not found or len(found) == len(calls):
         return fall_back(graph, reason_of(error))
