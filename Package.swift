@@ -111,8 +111,9 @@ let package = Package(
     .testTarget(
       name: "SinterGradientTests",
       dependencies: [
-        "SinterGradient", "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterOps", "TestSupport",
-      ], exclude: ["Fixtures"]),
+        "SinterGradient", "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterModel", "SinterONNX", "SinterOps",
+        "TestSupport",
+      ], exclude: ["Fixtures", "programs"]),
     .testTarget(
       name: "SinterOpsTests",
       dependencies: [

@@ -46,6 +46,10 @@ struct InspectCommand: ParsableCommand {
     for port in graph.callerOutputs {
       print("output      \(describe(port, graph.outputs.map { graph.type(of: $0.value) }))")
     }
+    for state in graph.states {
+      let port = graph.inputs[state.input]
+      print("state       \(port.name): \(graph.type(of: port))\(state.output == nil ? ", which runs leave as it is" : "")")
+    }
     for obligation in graph.obligations { print("requires    \(obligation.explained)") }
     var counts: [String: Int] = [:]
     var used: Set<ValueID> = []
@@ -102,6 +106,7 @@ struct InspectCommand: ParsableCommand {
     print("target      \(library.target)")
     for port in library.inputs { print("input       \(port)") }
     for port in library.outputs { print("output      \(port)") }
+    for port in library.states { print("state       \(port)") }
     if let size = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int {
       print("size        \(Terminal.bytes(size))")
     }
