@@ -94,6 +94,17 @@ extension GradientTensor {
     try shape == other.shape ? self : applying(Reshape(allowZero: true, mayBeEmpty: true), other.shapeValue())
   }
 
+  /// The first two axes as one.
+  package func mergingFirstAxes() throws -> GradientTensor {
+    let sizes = try [try size(0) * size(1)] + (2..<rank).map { try size($0) }
+    return try applying(Reshape(allowZero: true), tape.add(Concat(axis: 0), sizes)[0])
+  }
+
+  /// With the places along the first axis in the other order.
+  package func reversed() throws -> GradientTensor {
+    try applying(Slice(), integers([-1]), integers([Int.min]), integers([0]), integers([-1]))
+  }
+
   /// All elements as one axis.
   func flat() throws -> GradientTensor { try applying(Reshape(), integers([-1])) }
 
@@ -101,6 +112,18 @@ extension GradientTensor {
     var op = ConstantOfShape()
     op.value = try HostTensor(scalar: 0, try element).reshaped([1])
     return try shapeValue().applying(op)
+  }
+
+  /// Zeros of given sizes, each a value of one element.
+  func zeros(sizes: [GradientTensor]) throws -> GradientTensor {
+    var op = ConstantOfShape()
+    op.value = try HostTensor(scalar: 0, try element).reshaped([1])
+    return try tape.add(Concat(axis: 0), sizes)[0].applying(op)
+  }
+
+  /// Equal parts along an axis.
+  func split(into count: Int, along axis: Int) throws -> [GradientTensor] {
+    try tape.add(Split(axis: axis), [self], outputs: count)
   }
 
   /// Repeated so that it has another value's shape.
@@ -174,12 +197,9 @@ extension GradientTensor {
     let moved = [axis] + (0..<rank).filter { $0 != axis }
     let updates = try transposed(moved)
     let rest = try (1..<rank).map { try updates.size($0) }
-    var zeros = ConstantOfShape()
-    zeros.value = try HostTensor(scalar: 0, try element).reshaped([1])
     var scatter = ScatterND()
     scatter.reduction = .add
-    let result = try tape.add(Concat(axis: 0), [size] + rest)[0].applying(zeros)
-      .applying(scatter, try places.unsqueezed([1]), updates)
+    let result = try zeros(sizes: [size] + rest).applying(scatter, try places.unsqueezed([1]), updates)
     return try result.transposed(back: moved)
   }
 }
