@@ -48,7 +48,7 @@ let package = Package(
       name: "SinterCLI",
       dependencies: [
         "Sinter", "SinterCore", "SinterIR", "SinterKernelIR", "SinterCPU", "SinterLLVM", "SinterModel", "SinterONNX",
-        "SinterOps", "SinterPasses", "SinterQuantize", "SinterVisual",
+        "SinterGradient", "SinterOps", "SinterPasses", "SinterQuantize", "SinterVisual",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

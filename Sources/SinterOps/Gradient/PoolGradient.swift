@@ -8,9 +8,9 @@ import SinterIR
 /// Inputs: the gradient of the pool's result, the pool's input, and for the maximum the pool's result.
 public struct PoolGradient: Primitive {
   public static let name = "PoolGradient"
-  public static let summary = "The gradient of MaxPool or AveragePool in its input."
+  public static let summary = "The gradient of MaxPool, of AveragePool or of a sum over windows in its input."
 
-  public enum Kind: String, CaseIterable, Sendable { case maximum, average }
+  public enum Kind: String, CaseIterable, Sendable { case maximum, average, sum }
 
   public var kind = Kind.maximum
   public var window = Window()
@@ -82,6 +82,7 @@ public struct PoolGradient: Primitive {
         let mine = claim(builder, from, taps, covers)
         return builder.select(covers && mine, value, builder.constant(0, compute))
       }
+      if kind == .sum { return value.cast(to: compute) }
       return value / pool.elementCount(builder, from, includingPadding: countIncludePad).cast(to: compute)
     }
     return [try lowering.cast(sum, to: g.element)]
@@ -157,6 +158,7 @@ public struct PoolGradient: Primitive {
     }
     return [
       OperatorExample(PoolGradient(.average, window, ceilMode: false), [random([2, 3, 3, 5]), random([2, 3, 6, 5])]),
+      OperatorExample(PoolGradient(.sum, window, ceilMode: false), [random([2, 3, 3, 5]), random([2, 3, 6, 5])]),
       OperatorExample(
         PoolGradient(.average, wide, ceilMode: false), [random(["n", 3, 3, 3]), random(["n", 3, 6, 9])],
         sizes: [Symbol("n"): 2]),
@@ -243,6 +245,15 @@ extension PoolGradient: Differentiable {
       var pool = AveragePool()
       (pool.window, pool.ceilMode, pool.countIncludePad) = (window, ceilMode, countIncludePad)
       return [try cotangent.applying(pool), nil]
+    case .sum:
+      guard !ceilMode else {
+        throw DiagnosticError(
+          .limit, "gradient.operator", "sums over windows whose number is rounded up have no second derivative")
+      }
+      // Padding counts, so that all windows have as many elements.
+      var pool = AveragePool()
+      (pool.window, pool.countIncludePad) = (window, true)
+      return [try cotangent.applying(pool) * Double(window.kernel.reduce(1, *)), nil]
     case .maximum:
       let (x, y) = (try node.input(1), try node.input(2))
       var pool = MaxPool()
