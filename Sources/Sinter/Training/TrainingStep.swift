@@ -64,7 +64,7 @@ public func trainingStep(
   _ body: ([Tensor]) -> (loss: Tensor, metrics: [(name: String, value: Tensor)])
 ) throws -> TrainingStep {
   let trace = Trace(
-    name: name ?? Symbol.sanitizedName("\(type(of: model))") + "_step", mode: .train, names: LayerWalk.names(of: model))
+    name: name ?? Symbol.sanitizedName("\(type(of: model))") + "_step", mode: .train, model: LayerIndex(of: model))
   let tensors = inputs.enumerated().map { position, spec in
     trace.input(spec.type, named: spec.name ?? "input\(position)")
   }
