@@ -79,7 +79,8 @@ public struct BatchNormalizing<Axes: SpatialAxes>: UnaryLayer, CustomParameterNa
   public var layerName: String { "BatchNorm\(Axes.count)d" }
   public var printedArguments: String {
     "\(channels), eps=\(PrintedForm.number(epsilon)), momentum=\(PrintedForm.number(momentum)), "
-      + "affine=\(PrintedForm.bool(weight != nil)), track_running_stats=\(PrintedForm.bool(runningMean != nil))"
+      + "affine=\(PrintedForm.bool(weight != nil)), bias=\(PrintedForm.bool(bias != nil)), "
+      + "track_running_stats=\(PrintedForm.bool(runningMean != nil))"
   }
 }
 
@@ -112,7 +113,7 @@ public struct InstanceNormalizing<Axes: SpatialAxes>: UnaryLayer {
   public var layerName: String { "InstanceNorm\(Axes.count)d" }
   public var printedArguments: String {
     "\(channels), eps=\(PrintedForm.number(epsilon)), momentum=0.1, affine=\(PrintedForm.bool(weight != nil)), "
-      + "track_running_stats=False"
+      + "bias=\(PrintedForm.bool(bias != nil)), track_running_stats=False"
   }
 }
 
@@ -158,7 +159,7 @@ public struct LayerNorm: UnaryLayer {
 
   public var printedArguments: String {
     "\(PrintedForm.tuple(shape)), eps=\(PrintedForm.number(epsilon)), elementwise_affine=\(PrintedForm.bool(weight != nil))"
-      + (weight != nil && bias == nil ? ", bias=False" : "")
+      + ", bias=\(PrintedForm.bool(bias != nil))"
   }
 }
 
@@ -219,7 +220,8 @@ public struct GroupNorm: UnaryLayer {
   }
 
   public var printedArguments: String {
-    "\(groups), \(channels), eps=\(PrintedForm.number(epsilon)), affine=\(PrintedForm.bool(weight != nil))"
+    "\(groups), \(channels), eps=\(PrintedForm.number(epsilon)), affine=\(PrintedForm.bool(weight != nil)), "
+      + "bias=\(PrintedForm.bool(bias != nil))"
   }
 }
 
