@@ -18,6 +18,8 @@ public final class Trace {
   /// The model's layers and parameters; of tensors with numbers that of the layer that is called.
   var model: LayerIndex
   private var values: [ObjectIdentifier: Tensor] = [:]
+  /// Parameters as they were before layers gave them other values.
+  private var originals: [ObjectIdentifier: Tensor] = [:]
   private(set) var parameters: [(name: String, parameter: Parameter)] = []
   private var assigned: Set<ObjectIdentifier> = []
   private var layers: [Origin] = []
@@ -59,6 +61,7 @@ public final class Trace {
     }
     let tensor = input(type, named: name)
     values[key] = tensor
+    originals[key] = tensor
     parameters.append((name, parameter))
     return tensor
   }
@@ -74,6 +77,9 @@ public final class Trace {
     values[key] = value
     assigned.insert(key)
   }
+
+  /// What a parameter was at the start, before layers gave it other values.
+  func original(_ parameter: Parameter) -> Tensor { originals[ObjectIdentifier(parameter)] ?? tensor(parameter) }
 
   /// The parameters that were assigned, with their last values.
   var assignments: [(name: String, parameter: Parameter, value: Tensor)] {
