@@ -6,6 +6,7 @@ let package = Package(
   products: [
     .library(name: "Sinter", targets: ["Sinter", "SinterIR", "SinterOps"]),
     .library(name: "SinterModel", targets: ["SinterModel"]),
+    .library(name: "SinterModels", targets: ["SinterModels"]),
     .executable(name: "sinter", targets: ["SinterCLI"]),
   ],
   dependencies: [
@@ -59,6 +60,8 @@ let package = Package(
         "README.md", "classify.c", "data", "demo.sh", "digits.safetensors", "prepare_data.py", "train_digits.py",
       ]),
 
+    .target(name: "SinterModels", dependencies: ["Sinter"], path: "models/vision", exclude: ["README.md"]),
+
     .executableTarget(name: "mnist", dependencies: ["Sinter"], path: "models/mnist", exclude: ["README.md"]),
 
     .testTarget(
@@ -67,9 +70,9 @@ let package = Package(
     .testTarget(
       name: "SinterTests",
       dependencies: [
-        "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterKernelIR", "SinterLLVM", "SinterOps", "SinterONNX",
+        "Sinter", "SinterModels", "SinterCore", "SinterForms", "SinterIR", "SinterKernelIR", "SinterLLVM", "SinterOps", "SinterONNX",
       ],
-      exclude: ["Goldens"]),
+      exclude: ["Fixtures", "Goldens"]),
     .testTarget(name: "SinterCLITests", dependencies: ["SinterCLI", "Sinter", "SinterCore"]),
     .testTarget(name: "StructureTests", dependencies: ["SinterCore", "SinterIR", "SinterOps"]),
     .testTarget(

@@ -24,21 +24,11 @@ public struct ParameterStore: Sendable {
 
   /// The number of elements in all.
   public var count: Int { names.reduce(0) { $0 + (tensors[$1]?.count ?? 0) } }
-}
 
-extension Parameter {
-  func initialValue(named name: String, seed: UInt64) -> HostTensor {
-    var random = CounterRandom(seed: seed, name: name)
-    switch initializer {
-    case .zeros: return HostTensor(element, shape, doubles: [Double](repeating: 0, count: count))
-    case .ones: return HostTensor(element, shape, doubles: [Double](repeating: 1, count: count))
-    case .constant(let value): return HostTensor(element, shape, doubles: [Double](repeating: value, count: count))
-    case .uniform(let bound):
-      return HostTensor(element, shape, doubles: (0..<count).map { _ in (2 * random.uniform() - 1) * bound })
-    case .normal(let mean, let deviation):
-      return HostTensor(element, shape, doubles: (0..<count).map { _ in mean + deviation * random.normal() })
-    case .values(let tensor): return tensor.reshaped(shape)
-    }
+  /// The values that a model starts with, buffers among them, by PyTorch's names; random ones follow from the seed.
+  public init(initializing model: Any, seed: UInt64 = 0) {
+    self.init(
+      initializing: LayerIndex(of: model).unique.map { (name: $0.names[0], parameter: $0.parameter) }, seed: seed)
   }
 }
 

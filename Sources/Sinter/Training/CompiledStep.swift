@@ -12,12 +12,17 @@ public final class CompiledStep {
   }
 
   /// The state before the first step: parameters by their initializers, random ones from the seed, and empty slots.
-  public func initialState(seed: UInt64 = 0) -> TrainingState {
+  ///
+  /// - Parameter initializer: by a parameter's name and shape, in place of its own; nil leaves that.
+  public func initialState(
+    seed: UInt64 = 0, initializer: (_ name: String, _ shape: [Int]) -> Initializer? = { _, _ in nil }
+  ) -> TrainingState {
     TrainingState(
       entries: step.state,
       values: step.state.map { entry in
-        let parameter = entry.parameter
+        var parameter = entry.parameter
         guard entry.slot == nil else { return HostTensor(zeros: parameter.element, parameter.shape) }
+        if let other = initializer(entry.name, parameter.shape) { parameter = parameter.initialized(other) }
         return parameter.initialValue(named: entry.name, seed: seed)
       }, seed: seed)
   }
@@ -64,16 +69,19 @@ public struct TrainingState: Sendable {
     self.seed = seed
   }
 
-  /// Parameters and running statistics by name, to be saved or to be bound to a model for use.
+  /// Parameters and running statistics by name, shared ones under each of theirs: to be saved, or to be bound to a model for use.
   public var parameters: ParameterStore {
     get {
       var store = ParameterStore()
-      for (entry, value) in zip(entries, values) where entry.slot == nil { store[entry.name] = value }
+      for (entry, value) in zip(entries, values) where entry.slot == nil {
+        for name in [entry.name] + entry.aliases { store[name] = value }
+      }
       return store
     }
     set {
       for (index, entry) in entries.enumerated() where entry.slot == nil {
-        guard let value = newValue[entry.name], value.shape == entry.parameter.shape,
+        guard let value = newValue[entry.name] ?? entry.aliases.lazy.compactMap({ newValue[$0] }).first,
+          value.shape == entry.parameter.shape,
           value.element == entry.parameter.element
         else { continue }
         values[index] = value
