@@ -22,6 +22,30 @@ public struct ParameterStore: Sendable {
     }
   }
 
+  /// The values of parameters, in their order.
+  ///
+  /// - Throws: every name that is missing and every shape and type that does not match.
+  func values(of parameters: [(name: String, parameter: Parameter)]) throws -> [HostTensor] {
+    var problems: [Diagnostic] = []
+    var values: [HostTensor] = []
+    for (name, parameter) in parameters {
+      let wanted = "\(parameter.element)\(parameter.shape)"
+      guard let tensor = self[name] else {
+        problems.append(
+          Diagnostic(.user, "parameters.missing", "there is no parameter \(name), which must be \(wanted)"))
+        continue
+      }
+      if tensor.shape != parameter.shape || tensor.element != parameter.element {
+        problems.append(
+          Diagnostic(
+            .user, "parameters.shape", "parameter \(name) must be \(wanted), but is \(tensor.element)\(tensor.shape)"))
+      }
+      values.append(tensor)
+    }
+    if !problems.isEmpty { throw DiagnosticError(problems) }
+    return values
+  }
+
   /// The number of elements in all.
   public var count: Int { names.reduce(0) { $0 + (tensors[$1]?.count ?? 0) } }
 }

@@ -25,27 +25,10 @@ public struct TracedModel: Sendable {
 
   /// The graph with parameters from a store in place of inputs. Throws an error that lists every name and shape that does not match.
   public func bound(to store: ParameterStore) throws -> CompiledGraph {
-    var problems: [Diagnostic] = []
-    var values: [String: HostTensor] = [:]
-    for (name, parameter) in parameters {
-      guard let tensor = store[name] else {
-        problems.append(
-          Diagnostic(
-            .user, "parameters.missing",
-            "there is no parameter \(name), which must be \(parameter.element)\(parameter.shape)"))
-        continue
-      }
-      if tensor.shape != parameter.shape || tensor.element != parameter.element {
-        problems.append(
-          Diagnostic(
-            .user, "parameters.shape",
-            "parameter \(name) must be \(parameter.element)\(parameter.shape), but is \(tensor.element)\(tensor.shape)")
-        )
-      }
-      values[name] = tensor
-    }
-    if !problems.isEmpty { throw DiagnosticError(problems) }
-    return CompiledGraph(graph: graph.replacingInputs(values))
+    let values = try store.values(of: parameters)
+    return CompiledGraph(
+      graph: graph.replacingInputs(
+        Dictionary(zip(parameters.map(\.name), values), uniquingKeysWith: { first, _ in first })))
   }
 
   /// The graph with each parameter's initial values, random ones from a seed.
