@@ -8,6 +8,7 @@ let package = Package(
     .library(name: "SinterModel", targets: ["SinterModel"]),
     .library(name: "SinterVision", targets: ["SinterVision"]),
     .library(name: "SinterTables", targets: ["SinterTables"]),
+    .library(name: "SinterRecords", targets: ["SinterRecords"]),
     .executable(name: "sinter", targets: ["SinterCLI"]),
   ],
   dependencies: [
@@ -53,6 +54,7 @@ let package = Package(
     .target(name: "SinterVision", dependencies: ["Sinter", "SinterCore", "CPNG", "CTurboJPEG"]),
     .target(
       name: "SinterTables", dependencies: ["Sinter", "SinterCore", .product(name: "SwiftCSV", package: "SwiftCSV")]),
+    .target(name: "SinterRecords", dependencies: ["Sinter", "SinterCore", "SinterIR", "SinterVision"]),
     .executableTarget(
       name: "SinterCLI",
       dependencies: [
@@ -81,7 +83,7 @@ let package = Package(
       exclude: ["Goldens"]),
     .testTarget(
       name: "SinterTrainingTests",
-      dependencies: ["Sinter", "SinterCore", "SinterTables", "SinterVision"], exclude: ["Fixtures"]),
+      dependencies: ["Sinter", "SinterCore", "SinterRecords", "SinterTables", "SinterVision"], exclude: ["Fixtures"]),
     .testTarget(name: "SinterCLITests", dependencies: ["SinterCLI", "Sinter", "SinterCore"]),
     .testTarget(name: "StructureTests", dependencies: ["SinterCore", "SinterIR", "SinterOps"]),
     .testTarget(

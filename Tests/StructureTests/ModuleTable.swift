@@ -62,6 +62,9 @@ let moduleTable: [ModuleRow] = [
     name: "SinterTables", holds: "tables of text: CSV files to tensors",
     mayImport: ["Sinter", "SinterCore", "SwiftCSV", "Foundation"]),
   ModuleRow(
+    name: "SinterRecords", holds: "what a run leaves behind: curves, TensorBoard's events, MLflow's folders",
+    mayImport: ["Sinter", "SinterCore", "SinterIR", "SinterVision", "Foundation"]),
+  ModuleRow(
     name: "SinterCLI", holds: "the command line",
     mayImport: [
       "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU",

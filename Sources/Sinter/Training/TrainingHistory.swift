@@ -11,6 +11,17 @@ public struct TrainingHistory: Sendable {
     /// What the caller measured after the epoch; empty where nothing was asked for.
     public let validation: [String: Double]
     public let seconds: Double
+
+    public init(
+      number: Int, learningRate: Double, training: [String: Double], validation: [String: Double] = [:],
+      seconds: Double = 0
+    ) {
+      self.number = number
+      self.learningRate = learningRate
+      self.training = training
+      self.validation = validation
+      self.seconds = seconds
+    }
   }
 
   public var epochs: [Epoch] = []
