@@ -7,10 +7,14 @@ let package = Package(
     .library(name: "Sinter", targets: ["Sinter", "SinterIR", "SinterOps"]),
     .library(name: "SinterModel", targets: ["SinterModel"]),
     .library(name: "SinterModels", targets: ["SinterModels"]),
+    .library(name: "SinterVision", targets: ["SinterVision"]),
+    .library(name: "SinterTables", targets: ["SinterTables"]),
+    .library(name: "SinterRecords", targets: ["SinterRecords"]),
     .executable(name: "sinter", targets: ["SinterCLI"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
   ],
   targets: [
     // C, and C made visible to Swift.
@@ -19,6 +23,9 @@ let package = Package(
     .target(name: "CLLVM", linkerSettings: [.linkedLibrary("LLVM-19")]),
     .target(name: "COnnx", exclude: ["onnx.proto"], linkerSettings: [.linkedLibrary("protobuf-c")]),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
 
     // The straight line, from the bottom up.
     .target(name: "SinterCore"),
@@ -43,8 +50,12 @@ let package = Package(
       dependencies: [
         "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU",
         "SinterLLVM",
-        "SinterONNX", "SinterQuantize", "SinterGradient", "SinterVisual", "SinterModel",
+        "SinterONNX", "SinterQuantize", "SinterGradient", "SinterVisual", "SinterModel", "CZlib",
       ]),
+    .target(name: "SinterVision", dependencies: ["Sinter", "SinterCore", "CPNG", "CTurboJPEG"]),
+    .target(
+      name: "SinterTables", dependencies: ["Sinter", "SinterCore", .product(name: "SwiftCSV", package: "SwiftCSV")]),
+    .target(name: "SinterRecords", dependencies: ["Sinter", "SinterCore", "SinterIR", "SinterVision"]),
     .executableTarget(
       name: "SinterCLI",
       dependencies: [
@@ -73,6 +84,9 @@ let package = Package(
         "Sinter", "SinterModels", "SinterCore", "SinterForms", "SinterIR", "SinterKernelIR", "SinterLLVM", "SinterOps", "SinterONNX",
       ],
       exclude: ["Fixtures", "Goldens"]),
+    .testTarget(
+      name: "SinterTrainingTests",
+      dependencies: ["Sinter", "SinterCore", "SinterRecords", "SinterTables", "SinterVision"], exclude: ["Fixtures"]),
     .testTarget(name: "SinterCLITests", dependencies: ["SinterCLI", "Sinter", "SinterCore"]),
     .testTarget(name: "StructureTests", dependencies: ["SinterCore", "SinterIR", "SinterOps"]),
     .testTarget(
