@@ -1,6 +1,10 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+// A command with all in it that compiling takes, LLVM and a linker among it, from archives that packaging/static.sh makes: make wheel.
+let archives = Context.environment["SINTER_STATIC"]
+let isStatic = archives != nil
+
 let package = Package(
   name: "Sinter",
   products: [
@@ -19,9 +23,17 @@ let package = Package(
   targets: [
     // C, and C made visible to Swift.
     .target(name: "SinterABI"),
-    .target(name: "SinterRuntime", dependencies: ["SinterABI"], exclude: ["runtime"]),
-    .target(name: "CLLVM", linkerSettings: [.linkedLibrary("LLVM-19")]),
+    .target(
+      name: "SinterRuntime", dependencies: ["SinterABI"], exclude: ["runtime"],
+      cSettings: isStatic ? [.define("SINTER_STATIC")] : [],
+      linkerSettings: isStatic ? [.linkedLibrary("sinter-prebuilt")] : []),
+    .target(
+      name: "CLLVM",
+      cxxSettings: archives.map { [.define("SINTER_STATIC"), .unsafeFlags(["-fno-rtti", "-I\($0)/lld/include"])] }
+        ?? [],
+      linkerSettings: (isStatic ? ["lld", "LLVM-19", "z", "zstd"] : ["LLVM-19"]).map { .linkedLibrary($0) }),
     .target(name: "COnnx", exclude: ["onnx.proto"], linkerSettings: [.linkedLibrary("protobuf-c")]),
+    .target(name: "SinterBindings", exclude: ["templates"]),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
@@ -60,7 +72,7 @@ let package = Package(
       name: "SinterCLI",
       dependencies: [
         "Sinter", "SinterCore", "SinterIR", "SinterKernelIR", "SinterCPU", "SinterLLVM", "SinterModel", "SinterONNX",
-        "SinterGradient", "SinterOps", "SinterPasses", "SinterQuantize", "SinterVisual",
+        "SinterGradient", "SinterOps", "SinterPasses", "SinterQuantize", "SinterVisual", "SinterBindings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -139,5 +151,6 @@ let package = Package(
     .testTarget(name: "SinterONNXTests", dependencies: ["SinterONNX", "SinterCore", "SinterIR", "SinterOps"]),
   ],
   swiftLanguageModes: [.v6],
-  cLanguageStandard: .c11
+  cLanguageStandard: .c11,
+  cxxLanguageStandard: .cxx17
 )

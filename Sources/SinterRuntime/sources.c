@@ -123,3 +123,16 @@ const SinterRuntimeSource *sinter_runtime_sources(size_t *count) {
   *count = sizeof sources / sizeof *sources;
   return sources;
 }
+
+#ifdef SINTER_STATIC
+extern const SinterRuntimeSource sinter_prebuilt_runtime[SINTER_VARIANT_COUNT];
+#endif
+
+const SinterRuntimeSource *sinter_runtime_prebuilt(int variant) {
+#ifdef SINTER_STATIC
+  return &sinter_prebuilt_runtime[variant];
+#else
+  (void)variant;
+  return NULL;
+#endif
+}
