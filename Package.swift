@@ -80,7 +80,7 @@ let package = Package(
     .executableTarget(
       name: "digits-demo", dependencies: ["Sinter"], path: "models/digits",
       exclude: [
-        "README.md", "classify.c", "data", "demo.sh", "digits.safetensors", "prepare_data.py", "train_digits.py",
+        "README.md", "classify.c", "train.c", "data", "demo.sh", "prepare_data.py",
       ]),
 
     .target(name: "SinterModels", dependencies: ["Sinter"], path: "models/vision", exclude: ["README.md"]),
