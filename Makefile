@@ -24,7 +24,7 @@ test: setup test-python test-package test-bindings test-onnx ## all tests: those
 test-python: setup .venv/stamp
 	swift build --product digits-demo
 	@mkdir -p .build/test
-	.build/debug/digits-demo models/digits/digits.safetensors .build/test
+	.build/debug/digits-demo models/digits/data .build/test
 	$(PYTHON) Tests/Peers/test_digits.py .build/test
 	swift build --product sinter
 	$(PYTHON) Tests/Peers/test_quantize.py .build/debug/sinter .build/test

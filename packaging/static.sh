@@ -95,18 +95,19 @@ list=$out/prebuilt.c
   echo '#pragma clang diagnostic ignored "-Wc23-extensions"'
 } >"$list"
 table=""
-for variant in 0 1 2 3 4 5 6 7; do
+for variant in $(seq 0 15); do
   defines=""
   [ $((variant & 1)) = 0 ] || defines="$defines -DSINTER_PROFILE"
   [ $((variant & 2)) = 0 ] || defines="$defines -DSINTER_STRUCTURES"
   [ $((variant & 4)) = 0 ] || defines="$defines -DSINTER_TEXT"
+  [ $((variant & 8)) = 0 ] || defines="$defines -DSINTER_STATE"
   # shellcheck disable=SC2086
   cc $flags $defines -I "$root/Sources/SinterABI/include" -I "$runtime/include" -I "$runtime/runtime" \
     -c "$runtime/runtime/sinter_runtime_all.c" -o "$out/runtime-$variant.o"
   printf 'static const unsigned char object_%s[] = {\n#embed "%s"\n};\n' "$variant" "$out/runtime-$variant.o" >>"$list"
   table="$table{\"runtime.o\", object_$variant, sizeof object_$variant}, "
 done
-echo "const SinterRuntimeSource sinter_prebuilt_runtime[8] = {$table};" >>"$list"
+echo "const SinterRuntimeSource sinter_prebuilt_runtime[16] = {$table};" >>"$list"
 clang -std=c11 -O1 -fPIC -I "$runtime/include" -c "$list" -o "$out/prebuilt.o"
 rm -f "$out/lib/libsinter-prebuilt.a"
 ar rcsD "$out/lib/libsinter-prebuilt.a" "$out/prebuilt.o"

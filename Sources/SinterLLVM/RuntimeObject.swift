@@ -1,4 +1,3 @@
-import Glibc
 import SinterCore
 internal import SinterRuntime
 
@@ -29,14 +28,17 @@ package struct RuntimeObject {
   package var takesStructures: Bool
   /// Whether the object holds what works on text.
   package var usesText: Bool
+  /// Whether the object keeps states from run to run, for libraries that have some.
+  package var keepsState: Bool
 
   package init(
     compiler: String? = nil, cacheFolder: String? = nil, profiles: Bool = false, takesStructures: Bool = false,
-    usesText: Bool = false
+    usesText: Bool = false, keepsState: Bool = false
   ) {
     self.profiles = profiles
     self.takesStructures = takesStructures
     self.usesText = usesText
+    self.keepsState = keepsState
     takesPrebuilt = compiler == nil && Environment.value("CC") == nil
     let command = (compiler ?? Environment.value("CC") ?? "cc").split(separator: " ").map(String.init)
     self.compiler = command.isEmpty ? ["cc"] : command
@@ -51,7 +53,7 @@ package struct RuntimeObject {
 
   private var flags: [String] {
     Self.flags + (profiles ? ["-DSINTER_PROFILE"] : []) + (takesStructures ? ["-DSINTER_STRUCTURES"] : [])
-      + (usesText ? ["-DSINTER_TEXT"] : [])
+      + (usesText ? ["-DSINTER_TEXT"] : []) + (keepsState ? ["-DSINTER_STATE"] : [])
   }
 
   private var prebuilt: UnsafeRawBufferPointer? {
@@ -59,6 +61,7 @@ package struct RuntimeObject {
     if profiles { variant |= SINTER_VARIANT_PROFILE }
     if takesStructures { variant |= SINTER_VARIANT_STRUCTURES }
     if usesText { variant |= SINTER_VARIANT_TEXT }
+    if keepsState { variant |= SINTER_VARIANT_STATE }
     guard takesPrebuilt, let object = sinter_runtime_prebuilt(variant) else { return nil }
     return UnsafeRawBufferPointer(start: object.pointee.bytes, count: object.pointee.length)
   }
@@ -81,10 +84,10 @@ package struct RuntimeObject {
     return object
   }
 
-  /// Compiles to a name of this process's own and renames it, so that concurrent compilers never see half an object.
+  /// Compiles to a name of this call's own, as the folder's is, and renames it, so that concurrent compilers never see half an object.
   private func compile(in folder: String, to object: String) throws(DiagnosticError) {
     for source in Self.sources() { try Files.write(source.bytes, to: "\(folder)/\(source.name)") }
-    let partial = "\(object).\(getpid())"
+    let partial = "\(object).\(folder.split(separator: "/").last ?? "partial")"
     let arguments =
       compiler.dropFirst() + flags + ["-I", folder, "-c", "\(folder)/\(SINTER_RUNTIME_MAIN)", "-o", partial]
     let result = try runCompiler(Array(arguments))

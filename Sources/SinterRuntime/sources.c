@@ -54,6 +54,12 @@ static const unsigned char profile_c[] = {
 static const unsigned char spares_c[] = {
 #embed "runtime/spares.c"
 };
+static const unsigned char state_c[] = {
+#embed "runtime/state.c"
+};
+static const unsigned char state_file_c[] = {
+#embed "runtime/state_file.c"
+};
 static const unsigned char tensors_c[] = {
 #embed "runtime/tensors.c"
 };
@@ -103,6 +109,8 @@ static const SinterRuntimeSource sources[] = {
   {"pool.c", pool_c, sizeof pool_c},
   {"profile.c", profile_c, sizeof profile_c},
   {"spares.c", spares_c, sizeof spares_c},
+  {"state.c", state_c, sizeof state_c},
+  {"state_file.c", state_file_c, sizeof state_file_c},
   {"tensors.c", tensors_c, sizeof tensors_c},
   {"unpack.c", unpack_c, sizeof unpack_c},
   {"text_case.c", text_case_c, sizeof text_case_c},

@@ -2,18 +2,23 @@ import SinterIR
 import SinterLLVM
 import SinterModel
 import SinterONNX
+import SinterPasses
 import SinterVisual
 
 /// A graph that has all its parameters: to be optimized, compiled, exported and drawn.
 public struct CompiledGraph: Sendable {
-  public var graph: Graph
+  public var graph: Graph { didSet { exportable = nil } }
+  /// Of an optimized graph the form that ONNX has words for, which knows no channels-last layout.
+  private var exportable: Graph?
 
   public init(graph: Graph) { self.graph = graph }
 
   /// The graph after all passes.
   public func optimized() throws -> CompiledGraph {
     var compiler = Compiler()
-    return CompiledGraph(graph: try compiler.optimize(graph))
+    var result = CompiledGraph(graph: try compiler.optimize(graph))
+    result.exportable = try compiler.optimize(exportable ?? graph, with: Pipelines.simplify)
+    return result
   }
 
   /// Compiles into a shared library and loads it.
@@ -40,13 +45,14 @@ public struct CompiledGraph: Sendable {
   }
 
   /// Writes the graph as standard ONNX.
-  public func export(_ path: String) throws { try OnnxExporter().file(of: graph).write(to: path) }
+  public func export(_ path: String) throws { try OnnxExporter().file(of: exportable ?? graph).write(to: path) }
 }
 
 /// A compiled library, loaded into this process.
 public final class LoadedModel {
   public let library: CompiledLibrary
-  private let session: Session
+  /// What runs it; of a library with state, what reads and saves that.
+  public let session: Session
 
   /// - Parameter threads: 0 for as many as this process may run on.
   public init(_ path: String, threads: Int = 0) throws {
@@ -56,6 +62,9 @@ public final class LoadedModel {
 
   /// The outputs for given inputs, in port order.
   public func run(_ inputs: HostTensor...) throws -> [HostTensor] { try session.run(inputs) }
+
+  /// The same for a list of inputs.
+  public func run(list inputs: [HostTensor]) throws -> [HostTensor] { try session.run(inputs) }
 
   /// The same for models that take or give sequences, optionals or maps.
   public func run(values: [HostValue]) throws -> [HostValue] { try session.run(values: values) }

@@ -14,30 +14,111 @@ extension Tensor {
   }
 }
 
-/// The cross entropy of softmax scores [n, classes, …] and target classes [n, …] of type i64.
+// MARK: Classes
+
+/// The cross entropy of softmax scores [n, classes, …] and target classes [n, …] of type i64, or probabilities of each class, in the shape of the
+/// scores.
 ///
 /// - Parameters:
 ///   - weight: one number a class.
-///   - ignoreIndex: a target that does not count.
+///   - ignoreIndex: a target that does not count; PyTorch's default is -100.
+///   - labelSmoothing: how much of the target is spread over all classes, from 0 to 1.
 public func crossEntropy(
-  _ scores: Tensor, _ target: Tensor, weight: Tensor? = nil, ignoreIndex: Int? = nil, reduction: LossReduction = .mean
+  _ scores: Tensor, _ target: Tensor, weight: Tensor? = nil, ignoreIndex: Int? = nil, reduction: LossReduction = .mean,
+  labelSmoothing: Double = 0
 ) -> Tensor {
-  nllLoss(scores.logSoftmax(1), target, weight: weight, ignoreIndex: ignoreIndex, reduction: reduction)
+  let axis = scores.rank == 1 ? 0 : 1
+  guard (0...1).contains(labelSmoothing) else {
+    return scores.trace.fail("loss", "label smoothing lies between 0 and 1, but is \(labelSmoothing)", like: scores)
+  }
+  let logarithms = scores.logSoftmax(axis)
+  if target.element.isFloat {
+    return probabilityLoss(logarithms, target, weight, axis, reduction, labelSmoothing)
+  }
+  guard labelSmoothing > 0 else {
+    return nllLoss(logarithms, target, weight: weight, ignoreIndex: ignoreIndex, reduction: reduction)
+  }
+  // One without an axis for the batch is a batch of one.
+  if scores.rank == 1 {
+    let loss = crossEntropy(
+      scores.unsqueeze(0), target.unsqueeze(0), weight: weight, ignoreIndex: ignoreIndex, reduction: reduction,
+      labelSmoothing: labelSmoothing)
+    return reduction == .none ? loss.squeeze(0) : loss
+  }
+  let classes = scores.elementCount([axis])
+  let along = weight.map { classWeights($0, axis, rank: scores.rank) }
+  var spread = -(along.map { logarithms * $0 } ?? logarithms).sum(axis)
+  let ignored = target .== Double(ignoreIndex ?? -100)
+  spread = spread.maskedFill(ignored, 0)
+  let own = nllLoss(logarithms, target, weight: weight, ignoreIndex: ignoreIndex ?? -100, reduction: reduction)
+  let smooth: Tensor
+  switch reduction {
+  case .none: smooth = spread
+  case .sum: smooth = spread.sum()
+  case .mean:
+    // As many as count, each as much as its class.
+    let safe = target.maskedFill(ignored, 0)
+    let each = (weight.map { $0.gather(safe) } ?? spread.onesLike()).maskedFill(ignored, 0)
+    smooth = spread.sum() / each.sum()
+  }
+  return own * (1 - labelSmoothing) + smooth / classes * labelSmoothing
 }
 
 /// The same with its defaults, as a loss of a training step.
 public func crossEntropy(_ scores: Tensor, _ target: Tensor) -> Tensor { crossEntropy(scores, target, weight: nil) }
+
+/// A list with one number a class, along the axis of classes.
+private func classWeights(_ weight: Tensor, _ axis: Int, rank: Int) -> Tensor {
+  weight.reshape([weight.size(0)] + [Dim](repeating: 1, count: rank - 1 - axis))
+}
+
+private func probabilityLoss(
+  _ logarithms: Tensor, _ target: Tensor, _ weight: Tensor?, _ axis: Int, _ reduction: LossReduction,
+  _ smoothing: Double
+) -> Tensor {
+  var target = target
+  if smoothing > 0 { target = target * (1 - smoothing) + smoothing / logarithms.elementCount([axis]) }
+  var parts = logarithms * target
+  if let weight { parts = parts * classWeights(weight, axis, rank: logarithms.rank) }
+  let losses = -parts.sum(axis)
+  guard reduction == .mean else { return losses.reduced(reduction) }
+  return losses.sum() / losses.elementCount([])
+}
 
 /// The negative of each sample's logarithmic probability [n, classes, …] at its target class [n, …].
 public func nllLoss(
   _ logProbabilities: Tensor, _ target: Tensor, weight: Tensor? = nil, ignoreIndex: Int? = nil,
   reduction: LossReduction = .mean
 ) -> Tensor {
+  if logProbabilities.rank == 1 {
+    let loss = nllLoss(
+      logProbabilities.unsqueeze(0), target.unsqueeze(0), weight: weight, ignoreIndex: ignoreIndex, reduction: reduction
+    )
+    return reduction == .none ? loss.squeeze(0) : loss
+  }
   var op = NegativeLogLikelihoodLoss()
   op.reduction = reduction
   op.ignoreIndex = ignoreIndex
   return logProbabilities.applying(op, target, weight)
 }
+
+/// max(0, margin − x[target] + x[i])ᵖ over all other classes, over their number: PyTorch's `MultiMarginLoss`.
+public func multiMarginLoss(
+  _ scores: Tensor, _ target: Tensor, p: Int = 1, margin: Double = 1, weight: Tensor? = nil,
+  reduction: LossReduction = .mean
+) -> Tensor {
+  guard let classes = scores.size(-1).value, classes > 0 else {
+    return scores.trace.fail("loss", "the number of classes of \(scores.type) must be a number", like: scores)
+  }
+  let own = scores.gatherElements(-1, target.unsqueeze(-1))
+  var parts = (scores - own + margin).relu()
+  if p == 2 { parts = parts * parts }
+  if let weight { parts = parts * weight.gather(target).unsqueeze(-1) }
+  let others = target.oneHot(classes) .== 0
+  return (parts.maskedFill(!others, 0).sum(-1) / Double(classes)).reduced(reduction)
+}
+
+// MARK: Numbers
 
 /// (a − b)².
 public func mseLoss(_ prediction: Tensor, _ target: Tensor, reduction: LossReduction = .mean) -> Tensor {
@@ -55,32 +136,155 @@ public func l1Loss(_ prediction: Tensor, _ target: Tensor, reduction: LossReduct
   (prediction - target).abs().reduced(reduction)
 }
 
+/// d² / (2·beta) where |d| is below beta, |d| − beta / 2 elsewhere.
+public func smoothL1Loss(
+  _ prediction: Tensor, _ target: Tensor, reduction: LossReduction = .mean, beta: Double = 1
+) -> Tensor {
+  if beta == 0 { return l1Loss(prediction, target, reduction: reduction) }
+  let size = (prediction - target).abs()
+  return (size < beta).where(size * size * (0.5 / beta), size - beta / 2).reduced(reduction)
+}
+
+/// d² / 2 where |d| is at most delta, delta·(|d| − delta / 2) elsewhere.
+public func huberLoss(
+  _ prediction: Tensor, _ target: Tensor, reduction: LossReduction = .mean, delta: Double = 1
+) -> Tensor {
+  let size = (prediction - target).abs()
+  return (size <= delta).where(size * size * 0.5, (size - delta / 2) * delta).reduced(reduction)
+}
+
+/// log(1 + exp(−target · x)) for targets of 1 and −1.
+public func softMarginLoss(_ scores: Tensor, _ target: Tensor, reduction: LossReduction = .mean) -> Tensor {
+  (-(target * scores)).softplus().reduced(reduction)
+}
+
+/// exp(x) − target · x, or x − target · log(x + ε) where the input is no logarithm: PyTorch's `PoissonNLLLoss`.
+public func poissonNLLLoss(
+  _ input: Tensor, _ target: Tensor, isLogarithm: Bool = true, epsilon: Double = 1e-8, reduction: LossReduction = .mean
+) -> Tensor {
+  (isLogarithm ? input.exp() - target * input : input - target * (input + epsilon).log()).reduced(reduction)
+}
+
+/// (log v + (x − t)² / v) / 2 of a prediction with a variance, which is at least ε: PyTorch's `GaussianNLLLoss`.
+public func gaussianNLLLoss(
+  _ prediction: Tensor, _ target: Tensor, variance: Tensor, epsilon: Double = 1e-6, reduction: LossReduction = .mean
+) -> Tensor {
+  // What is held at ε is a constant.
+  let isLow = variance < epsilon
+  let kept = isLow.where(variance.clamp(min: epsilon).stopGradient(), variance)
+  let difference = prediction - target
+  return ((kept.log() + difference * difference / kept) * 0.5).reduced(reduction)
+}
+
+// MARK: Probabilities
+
 /// −(t·log p + (1 − t)·log(1 − p)) of probabilities; logarithms are held above −100, as PyTorch has it.
-public func binaryCrossEntropy(_ probability: Tensor, _ target: Tensor, reduction: LossReduction = .mean) -> Tensor {
+///
+/// - Parameter weight: of each element.
+public func binaryCrossEntropy(
+  _ probability: Tensor, _ target: Tensor, weight: Tensor? = nil, reduction: LossReduction = .mean
+) -> Tensor {
   func log(_ x: Tensor) -> Tensor { x.log().clamp(min: -100) }
-  return (-(target * log(probability) + (1 - target) * log(1 - probability))).reduced(reduction)
+  let losses = -(target * log(probability) + (1 - target) * log(1 - probability))
+  return (weight.map { losses * $0 } ?? losses).reduced(reduction)
+}
+
+/// The same with its defaults, as a loss of a training step.
+public func binaryCrossEntropy(_ probability: Tensor, _ target: Tensor) -> Tensor {
+  binaryCrossEntropy(probability, target, weight: nil)
 }
 
 /// The binary cross entropy of scores before the sigmoid: max(x, 0) − x·t + log(1 + exp(−|x|)).
+///
+/// - Parameters:
+///   - weight: of each element.
+///   - positiveWeight: how much more positive targets count: PyTorch's `pos_weight`.
 public func binaryCrossEntropyWithLogits(
-  _ scores: Tensor, _ target: Tensor, reduction: LossReduction = .mean
+  _ scores: Tensor, _ target: Tensor, weight: Tensor? = nil, positiveWeight: Tensor? = nil,
+  reduction: LossReduction = .mean
 ) -> Tensor {
-  (scores.relu() - scores * target + (-scores.abs()).softplus()).reduced(reduction)
+  var losses: Tensor
+  if let positiveWeight {
+    let factor = (positiveWeight - 1) * target + 1
+    losses = (1 - target) * scores + factor * (-scores).softplus()
+  } else {
+    losses = scores.relu() - scores * target + (-scores.abs()).softplus()
+  }
+  if let weight { losses = losses * weight }
+  return losses.reduced(reduction)
+}
+
+/// The same with its defaults, as a loss of a training step.
+public func binaryCrossEntropyWithLogits(_ scores: Tensor, _ target: Tensor) -> Tensor {
+  binaryCrossEntropyWithLogits(scores, target, weight: nil)
 }
 
 /// t·(log t − log p) of a target distribution and logarithmic probabilities, summed and divided by the number of samples where the mean is
 /// asked for (PyTorch's `batchmean`).
-public func klDivergence(_ logProbabilities: Tensor, _ target: Tensor, reduction: LossReduction = .mean) -> Tensor {
+///
+/// - Parameter isLogarithm: whether the target is one, too.
+public func klDivergence(
+  _ logProbabilities: Tensor, _ target: Tensor, reduction: LossReduction = .mean, isLogarithm: Bool = false
+) -> Tensor {
   // Where a target is 0, its part is 0.
-  let parts = target.applying(Compare(.greater), target.trace.scalar(0, like: target))
-    .applying(
-      Where(), target * (target.clamp(min: 1e-30).log() - logProbabilities), target.trace.scalar(0, like: target))
+  let parts =
+    isLogarithm
+    ? target.exp() * (target - logProbabilities)
+    : (target > 0).where(
+      target * (target.clamp(min: 1e-30).log() - logProbabilities), target.trace.scalar(0, like: target))
   guard reduction == .mean else { return parts.reduced(reduction) }
-  let samples = parts.applying(Shape()).select(0, 0).cast(to: parts.element)
-  return parts.sum() / samples
+  return parts.sum() / parts.elementCount([0])
 }
+
+/// The same with its defaults, as a loss of a training step.
+public func klDivergence(_ logProbabilities: Tensor, _ target: Tensor) -> Tensor {
+  klDivergence(logProbabilities, target, reduction: .mean)
+}
+
+// MARK: Distances
+
+/// 1 − cos(a, b) for a target of 1, max(0, cos(a, b) − margin) for −1, along the last axis.
+public func cosineEmbeddingLoss(
+  _ a: Tensor, _ b: Tensor, _ target: Tensor, margin: Double = 0, reduction: LossReduction = .mean
+) -> Tensor {
+  let epsilon = 1e-12
+  let cosine = (a * b).sum(-1) / (((a * a).sum(-1) + epsilon) * ((b * b).sum(-1) + epsilon)).sqrt()
+  return (target > 0).where(1 - cosine, (cosine - margin).relu()).reduced(reduction)
+}
+
+/// max(0, |anchor − positive| − |anchor − negative| + margin), by p-norms along the last axis.
+public func tripletMarginLoss(
+  _ anchor: Tensor, _ positive: Tensor, _ negative: Tensor, margin: Double = 1, p: Double = 2, swap: Bool = false,
+  reduction: LossReduction = .mean
+) -> Tensor {
+  func distance(_ a: Tensor, _ b: Tensor) -> Tensor { pairwiseDistance(a, b, p: p) }
+  var far = distance(anchor, negative)
+  if swap { far = far.minimum(distance(positive, negative)) }
+  return (distance(anchor, positive) - far + margin).relu().reduced(reduction)
+}
+
+/// The p-norm of a − b + ε along the last axis.
+public func pairwiseDistance(_ a: Tensor, _ b: Tensor, p: Double = 2, epsilon: Double = 1e-6) -> Tensor {
+  (a - b + epsilon).norm(p, -1)
+}
+
+/// max(0, −target · (a − b) + margin).
+public func marginRankingLoss(
+  _ a: Tensor, _ b: Tensor, _ target: Tensor, margin: Double = 0, reduction: LossReduction = .mean
+) -> Tensor {
+  (-(target * (a - b)) + margin).relu().reduced(reduction)
+}
+
+/// x for a target of 1, max(0, margin − x) for −1.
+public func hingeEmbeddingLoss(
+  _ input: Tensor, _ target: Tensor, margin: Double = 1, reduction: LossReduction = .mean
+) -> Tensor {
+  (target > 0).where(input, (margin - input).relu()).reduced(reduction)
+}
+
+// MARK: Metrics
 
 /// The part of samples whose greatest score [n, classes] is that of their target class [n]; f32.
 public func accuracy(_ scores: Tensor, _ target: Tensor) -> Tensor {
-  scores.argmax(1).applying(Compare(.equal), target).cast(to: .f32).mean()
+  (scores.argmax(1) .== target).cast(to: .f32).mean()
 }

@@ -2,41 +2,84 @@ import SinterIR
 import SinterOps
 
 extension Tensor {
-  private func binary(_ kind: Binary.Kind, _ other: Tensor) -> Tensor { applying(Binary(kind), other) }
-  private func binary(_ kind: Binary.Kind, _ number: Double) -> Tensor {
-    binary(kind, trace.scalar(number, like: self))
-  }
+  func binary(_ kind: Binary.Kind, _ other: Tensor) -> Tensor { applying(Binary(kind), other) }
+  func binary(_ kind: Binary.Kind, _ number: Double) -> Tensor { binary(kind, trace.scalar(number, like: self)) }
 
   public static func + (a: Tensor, b: Tensor) -> Tensor { a.binary(.add, b) }
   public static func - (a: Tensor, b: Tensor) -> Tensor { a.binary(.subtract, b) }
   public static func * (a: Tensor, b: Tensor) -> Tensor { a.binary(.multiply, b) }
+  /// Integers toward zero.
   public static func / (a: Tensor, b: Tensor) -> Tensor { a.binary(.divide, b) }
+  /// What is left of a division, with the sign of the divisor, as Python has it.
+  public static func % (a: Tensor, b: Tensor) -> Tensor { a.remainder(b) }
   public static func + (a: Tensor, b: Double) -> Tensor { a.binary(.add, b) }
   public static func - (a: Tensor, b: Double) -> Tensor { a.binary(.subtract, b) }
   public static func * (a: Tensor, b: Double) -> Tensor { a.binary(.multiply, b) }
   public static func / (a: Tensor, b: Double) -> Tensor { a.binary(.divide, b) }
+  public static func % (a: Tensor, b: Double) -> Tensor { a.remainder(a.trace.scalar(b, like: a)) }
   public static func + (a: Double, b: Tensor) -> Tensor { b.trace.scalar(a, like: b) + b }
   public static func - (a: Double, b: Tensor) -> Tensor { b.trace.scalar(a, like: b) - b }
   public static func * (a: Double, b: Tensor) -> Tensor { b.trace.scalar(a, like: b) * b }
   public static func / (a: Double, b: Tensor) -> Tensor { b.trace.scalar(a, like: b) / b }
   public static prefix func - (a: Tensor) -> Tensor { a.applying(Unary(.negate)) }
 
+  public static func += (a: inout Tensor, b: Tensor) { a = a + b }
+  public static func -= (a: inout Tensor, b: Tensor) { a = a - b }
+  public static func *= (a: inout Tensor, b: Tensor) { a = a * b }
+  public static func /= (a: inout Tensor, b: Tensor) { a = a / b }
+  public static func += (a: inout Tensor, b: Double) { a = a + b }
+  public static func -= (a: inout Tensor, b: Double) { a = a - b }
+  public static func *= (a: inout Tensor, b: Double) { a = a * b }
+  public static func /= (a: inout Tensor, b: Double) { a = a / b }
+
   /// Each element to a power.
   public func pow(_ exponent: Double) -> Tensor { binary(.power, exponent) }
   public func pow(_ exponent: Tensor) -> Tensor { binary(.power, exponent) }
 
+  /// What is left of a division, with the sign of the divisor: PyTorch's `remainder`.
+  public func remainder(_ divisor: Tensor) -> Tensor {
+    element.isFloat ? self - (self / divisor).floor() * divisor : binary(.modulo, divisor)
+  }
+
+  /// The quotient rounded down: PyTorch's `floor_divide`.
+  public func floorDivide(_ divisor: Tensor) -> Tensor {
+    if element.isFloat { return (self / divisor).floor() }
+    return ((self - binary(.modulo, divisor)) / divisor)
+  }
+
   // MARK: Comparisons, giving tensors of `bool`
 
-  public static func < (a: Tensor, b: Tensor) -> Tensor { a.applying(Compare(.less), b) }
-  public static func <= (a: Tensor, b: Tensor) -> Tensor { a.applying(Compare(.lessOrEqual), b) }
-  public static func > (a: Tensor, b: Tensor) -> Tensor { a.applying(Compare(.greater), b) }
-  public static func >= (a: Tensor, b: Tensor) -> Tensor { a.applying(Compare(.greaterOrEqual), b) }
-  public static func .== (a: Tensor, b: Tensor) -> Tensor { a.applying(Compare(.equal), b) }
-  public static func < (a: Tensor, b: Double) -> Tensor { a < a.trace.scalar(b, like: a) }
-  public static func > (a: Tensor, b: Double) -> Tensor { a > a.trace.scalar(b, like: a) }
+  private func compare(_ kind: Compare.Kind, _ other: Tensor) -> Tensor { applying(Compare(kind), other) }
+  private func compare(_ kind: Compare.Kind, _ number: Double) -> Tensor {
+    compare(kind, trace.scalar(number, like: self))
+  }
+
+  public static func < (a: Tensor, b: Tensor) -> Tensor { a.compare(.less, b) }
+  public static func <= (a: Tensor, b: Tensor) -> Tensor { a.compare(.lessOrEqual, b) }
+  public static func > (a: Tensor, b: Tensor) -> Tensor { a.compare(.greater, b) }
+  public static func >= (a: Tensor, b: Tensor) -> Tensor { a.compare(.greaterOrEqual, b) }
+  public static func .== (a: Tensor, b: Tensor) -> Tensor { a.compare(.equal, b) }
+  public static func .!= (a: Tensor, b: Tensor) -> Tensor { !a.compare(.equal, b) }
+  public static func < (a: Tensor, b: Double) -> Tensor { a.compare(.less, b) }
+  public static func <= (a: Tensor, b: Double) -> Tensor { a.compare(.lessOrEqual, b) }
+  public static func > (a: Tensor, b: Double) -> Tensor { a.compare(.greater, b) }
+  public static func >= (a: Tensor, b: Double) -> Tensor { a.compare(.greaterOrEqual, b) }
+  public static func .== (a: Tensor, b: Double) -> Tensor { a.compare(.equal, b) }
+  public static func .!= (a: Tensor, b: Double) -> Tensor { !a.compare(.equal, b) }
+
+  /// Of tensors of `bool`: PyTorch's `logical_and`, `logical_or`, `logical_xor`, `logical_not`.
+  public static func .& (a: Tensor, b: Tensor) -> Tensor { a.binary(.and, b) }
+  public static func .| (a: Tensor, b: Tensor) -> Tensor { a.binary(.or, b) }
+  public static func .^ (a: Tensor, b: Tensor) -> Tensor { a.binary(.xor, b) }
+  public static prefix func ! (a: Tensor) -> Tensor { a.applying(Unary(.not)) }
 
   /// Elements of `a` where this tensor of `bool` holds, of `b` elsewhere.
   public func `where`(_ a: Tensor, _ b: Tensor) -> Tensor { applying(Where(), a, b) }
+
+  /// The elements with a number in place of those where `mask`, a tensor of `bool`, holds.
+  public func maskedFill(_ mask: Tensor, _ value: Double) -> Tensor {
+    mask.applying(Where(), trace.scalar(value, like: self), self)
+  }
 
   public func minimum(_ other: Tensor) -> Tensor { applying(Variadic(.minimum), other) }
   public func maximum(_ other: Tensor) -> Tensor { applying(Variadic(.maximum), other) }
@@ -46,37 +89,53 @@ extension Tensor {
     applying(Clip(), min.map { trace.scalar($0, like: self) }, max.map { trace.scalar($0, like: self) })
   }
 
+  /// start + weight · (end − start).
+  public func lerp(_ end: Tensor, _ weight: Double) -> Tensor { self + (end - self) * weight }
+
+  public func isNaN() -> Tensor { applying(IsNaN()) }
+  public func isInf() -> Tensor { applying(IsInf()) }
+  public func isFinite() -> Tensor { !(isNaN() .| isInf()) }
+
   // MARK: Functions of one tensor
 
   public func abs() -> Tensor { applying(Unary(.abs)) }
+  public func sign() -> Tensor { applying(Unary(.sign)) }
+  public func reciprocal() -> Tensor { applying(Unary(.reciprocal)) }
+  public func square() -> Tensor { self * self }
   public func exp() -> Tensor { applying(Unary(.exp)) }
+  public func expm1() -> Tensor { exp() - 1 }
   public func log() -> Tensor { applying(Unary(.log)) }
+  public func log1p() -> Tensor { (self + 1).log() }
+  public func log2() -> Tensor { log() * 1.442695040888963407 }
+  public func log10() -> Tensor { log() * 0.434294481903251828 }
   public func sqrt() -> Tensor { applying(Unary(.sqrt)) }
+  public func rsqrt() -> Tensor { sqrt().reciprocal() }
   public func sin() -> Tensor { applying(Unary(.sin)) }
   public func cos() -> Tensor { applying(Unary(.cos)) }
+  public func tan() -> Tensor { applying(Unary(.tan)) }
+  public func asin() -> Tensor { applying(Unary(.asin)) }
+  public func acos() -> Tensor { applying(Unary(.acos)) }
+  public func atan() -> Tensor { applying(Unary(.atan)) }
+  public func sinh() -> Tensor { applying(Unary(.sinh)) }
+  public func cosh() -> Tensor { applying(Unary(.cosh)) }
   public func erf() -> Tensor { applying(Unary(.erf)) }
   public func floor() -> Tensor { applying(Unary(.floor)) }
-  public func relu() -> Tensor { applying(Unary(.relu)) }
-  public func sigmoid() -> Tensor { applying(Unary(.sigmoid)) }
+  public func ceil() -> Tensor { applying(Unary(.ceil)) }
+  /// To the nearest whole number, halves to the even one.
+  public func round() -> Tensor { applying(Unary(.round)) }
+  /// Toward zero.
+  public func trunc() -> Tensor { sign() * abs().floor() }
   public func tanh() -> Tensor { applying(Unary(.tanh)) }
-  public func softplus() -> Tensor { applying(Unary(.softplus)) }
-  public func hardswish() -> Tensor { applying(Unary(.hardSwish)) }
-  public func mish() -> Tensor { applying(Unary(.mish)) }
-  public func silu() -> Tensor { self * sigmoid() }
-  public func leakyRelu(_ slope: Double = 0.01) -> Tensor {
-    var op = LeakyRelu()
-    op.alpha = slope
-    return applying(op)
-  }
-  public func elu(alpha: Double = 1) -> Tensor {
-    var op = Elu()
-    op.alpha = alpha
-    return applying(op)
-  }
-  public func selu() -> Tensor { applying(Selu()) }
-  /// x · Φ(x), exact by default, by tanh on request.
-  public func gelu(approximate: Gelu.Approximation = .none) -> Tensor { applying(Gelu(approximate)) }
+  public func sigmoid() -> Tensor { applying(Unary(.sigmoid)) }
 
   /// The elements converted to another type.
   public func cast(to type: ElementType) -> Tensor { type == element ? self : applying(Cast(to: type)) }
+  public func float() -> Tensor { cast(to: .f32) }
+  public func double() -> Tensor { cast(to: .f64) }
+  public func long() -> Tensor { cast(to: .i64) }
+  public func bool() -> Tensor { cast(to: .bool) }
 }
+
+infix operator .& : LogicalConjunctionPrecedence
+infix operator .| : LogicalDisjunctionPrecedence
+infix operator .^ : LogicalDisjunctionPrecedence

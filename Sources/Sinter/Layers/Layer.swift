@@ -1,36 +1,51 @@
-/// A layer or a model with one input and one output: a struct whose stored properties are parameters and other layers.
+/// A part of a model: a struct whose stored properties are parameters and other layers. It prints itself and what it holds as PyTorch's modules do.
+///
+/// A layer that takes several tensors conforms to this protocol and calls what it does inside of `run`, so that it carries the layer's path and
+/// the caller's line:
+///
+///     struct Pair: Layer {
+///       var fc = Bilinear(4, 5, 2)
+///       func callAsFunction(_ a: Tensor, _ b: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+///         run(a, file: file, line: line) { fc(a, b).relu() }
+///       }
+///     }
+public protocol Layer: CustomStringConvertible {
+  /// What it is called in print; the type's name by default.
+  var layerName: String { get }
+  /// What stands in brackets behind the name in print, written as PyTorch does: `in_features=4, out_features=2, bias=True`.
+  var printedArguments: String { get }
+}
+
+extension Layer {
+  public var layerName: String {
+    let name = "\(type(of: self))"
+    return name.firstIndex(of: "<").map { String(name[..<$0]) } ?? name
+  }
+  public var printedArguments: String { "" }
+  public var description: String { LayerPrinter.text(self) }
+
+  /// Does what the layer does, with its path and the caller's line as the origin of it.
+  ///
+  /// - Parameter input: any tensor that the layer is given.
+  public func run<R>(_ input: Tensor, file: StaticString, line: UInt, _ body: () -> R) -> R {
+    input.trace.enter(self, file: file, line: line, body)
+  }
+}
+
+/// A layer or a model with one input and one output.
 ///
 /// Write `forward`; call the layer itself, `layer(x)`, so that what it does carries its path and the caller's line.
-public protocol UnaryLayer {
+public protocol UnaryLayer: Layer {
   func forward(_ x: Tensor) -> Tensor
 }
 
 extension UnaryLayer {
   public func callAsFunction(_ x: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
-    x.trace.enter(self, file: file, line: line) { forward(x) }
-  }
-}
-
-/// Layers applied one after another. The parameters of the first are named `0.weight` and so on, as PyTorch names them.
-public struct Sequential: UnaryLayer, CustomParameterNames {
-  public var layers: [any UnaryLayer]
-
-  public init(_ layers: any UnaryLayer...) { self.layers = layers }
-  public init(_ layers: [any UnaryLayer]) { self.layers = layers }
-
-  public subscript(index: Int) -> any UnaryLayer {
-    get { layers[index] }
-    set { layers[index] = newValue }
+    run(x, file: file, line: line) { forward(x) }
   }
 
-  public func forward(_ x: Tensor) -> Tensor { layers.reduce(x) { $1.forward(in: $0) } }
-
-  public func parameterName(_ property: String) -> String? { property == "layers" ? "" : nil }
-}
-
-extension UnaryLayer {
   /// The call of a layer by the one that holds it, from no line of the user's.
-  fileprivate func forward(in x: Tensor) -> Tensor { callAsFunction(x, file: "", line: 0) }
+  func forward(in x: Tensor) -> Tensor { callAsFunction(x, file: "", line: 0) }
 }
 
 /// Gives back what it gets: takes the place of a layer that is to be left out.
@@ -39,9 +54,32 @@ public struct Identity: UnaryLayer {
   public func forward(_ x: Tensor) -> Tensor { x }
 }
 
-/// The axes from `start` on as one.
+/// The axes from `start` to `end` as one.
 public struct Flatten: UnaryLayer {
-  public var start: Int
-  public init(from start: Int = 1) { self.start = start }
-  public func forward(_ x: Tensor) -> Tensor { x.flatten(from: start) }
+  public var start: Int, end: Int
+  public init(from start: Int = 1, to end: Int = -1) {
+    self.start = start
+    self.end = end
+  }
+  public func forward(_ x: Tensor) -> Tensor { x.flatten(from: start, to: end) }
+  public var printedArguments: String { "start_dim=\(start), end_dim=\(end)" }
+}
+
+/// An axis as several of the given sizes, one of which may be -1.
+public struct Unflatten: UnaryLayer {
+  public var axis: Int
+  public var sizes: [Int]
+  public init(_ axis: Int, _ sizes: [Int]) {
+    self.axis = axis
+    self.sizes = sizes
+  }
+  public func forward(_ x: Tensor) -> Tensor { x.unflatten(axis, sizes) }
+  public var printedArguments: String { "dim=\(axis), unflattened_size=\(PrintedForm.tuple(sizes))" }
+}
+
+/// A function as a layer without parameters: `Apply { $0.flatten(from: 1) }`.
+public struct Apply: UnaryLayer {
+  public var function: @Sendable (Tensor) -> Tensor
+  public init(_ function: @escaping @Sendable (Tensor) -> Tensor) { self.function = function }
+  public func forward(_ x: Tensor) -> Tensor { function(x) }
 }

@@ -12,31 +12,88 @@ public struct Linear: UnaryLayer {
     let product = x.matmul(x.trace.tensor(weight).transpose(0, 1))
     return bias.map { product + x.trace.tensor($0) } ?? product
   }
+
+  public var printedArguments: String {
+    "in_features=\(weight.shape[1]), out_features=\(weight.shape[0]), bias=\(PrintedForm.bool(bias != nil))"
+  }
+}
+
+/// aᵀ · W · b + bias for each output, over the last axes. Weight [outputs, first, second], bias [outputs].
+public struct Bilinear: Layer {
+  public var weight: Parameter
+  public var bias: Parameter?
+
+  public init(_ first: Int, _ second: Int, _ outputs: Int, bias: Bool = true) {
+    weight = Parameter([outputs, first, second], initializer: .fanIn(first))
+    self.bias = bias ? Parameter([outputs], initializer: .fanIn(first)) : nil
+  }
+
+  public func callAsFunction(
+    _ a: Tensor, _ b: Tensor, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    run(a, file: file, line: line) {
+      // [outputs, first, second] to [first, outputs · second], so that one product does for all outputs.
+      let (outputs, first, second) = (weight.shape[0], weight.shape[1], weight.shape[2])
+      let table = a.trace.tensor(weight).permute(1, 0, 2).reshape(first, outputs * second)
+      let rows = a.matmul(table).unflatten(-1, [outputs, second])
+      let product = (rows * b.unsqueeze(-2)).sum(-1)
+      return bias.map { product + a.trace.tensor($0) } ?? product
+    }
+  }
+
+  public var printedArguments: String {
+    "in1_features=\(weight.shape[1]), in2_features=\(weight.shape[2]), out_features=\(weight.shape[0]), "
+      + "bias=\(PrintedForm.bool(bias != nil))"
+  }
 }
 
 /// Rows of a table by index. Weight [count, width], normal at first; the input is an integer tensor of any shape.
 public struct Embedding: UnaryLayer {
   public var weight: Parameter
+  /// The index of a row that starts as zeros and is not trained, counted from the front.
+  public let paddingIndex: Int?
 
-  public init(_ count: Int, _ width: Int) {
-    weight = Parameter([count, width], initializer: .normal(mean: 0, deviation: 1))
+  /// - Parameter paddingIndex: negative numbers count from the back.
+  public init(_ count: Int, _ width: Int, paddingIndex: Int? = nil) {
+    self.paddingIndex = paddingIndex.map { $0 < 0 ? $0 + count : $0 }
+    let normal = Initializer.normal(mean: 0, deviation: 1)
+    weight = Parameter([count, width], initializer: self.paddingIndex.map { .zeroRow($0, of: normal) } ?? normal)
   }
-
-  public func forward(_ x: Tensor) -> Tensor { x.trace.tensor(weight).gather(x) }
-}
-
-/// Sets elements to zero with a probability while training and divides the others by that of keeping them; does nothing in use.
-public struct Dropout: UnaryLayer {
-  public var probability: Double
-
-  public init(_ probability: Double = 0.5) { self.probability = probability }
 
   public func forward(_ x: Tensor) -> Tensor {
-    guard x.trace.mode == .train, probability > 0 else { return x }
-    guard probability < 1 else { return x * 0 }
-    let trace = x.trace
-    let drawn = trace.uniform(like: x)
-    let isKept = drawn >= trace.scalar(probability, like: drawn)
-    return isKept.where(x * (1 / (1 - probability)), trace.scalar(0, like: x))
+    guard x.element.isInteger else {
+      return x.trace.fail(
+        "embedding", "an embedding is read at indices, integers, but is given \(x.type)", like: x,
+        hint: "make the input .i64(…)")
+    }
+    if let paddingIndex, !(0..<weight.shape[0]).contains(paddingIndex) {
+      return x.trace.fail(
+        "embedding", "the padding index \(paddingIndex) lies outside of the table of \(weight.shape[0]) rows", like: x)
+    }
+    let rows = x.trace.tensor(weight).gather(x)
+    guard let paddingIndex, x.trace.mode == .train else { return rows }
+    return (x .== Double(paddingIndex)).unsqueeze(-1).where(rows.stopGradient(), rows)
   }
+
+  public var printedArguments: String {
+    "\(weight.shape[0]), \(weight.shape[1])" + (paddingIndex.map { ", padding_idx=\($0)" } ?? "")
+  }
+}
+
+/// 1 − (a · b) / max(|a| · |b|, ε) is PyTorch's cosine distance; this is the similarity, along an axis.
+public struct CosineSimilarity: Layer {
+  public var axis: Int
+  public var epsilon: Double
+  public init(_ axis: Int = 1, epsilon: Double = 1e-8) {
+    self.axis = axis
+    self.epsilon = epsilon
+  }
+  public func callAsFunction(_ a: Tensor, _ b: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    run(a, file: file, line: line) { cosineSimilarity(a, b, axis: axis, epsilon: epsilon) }
+  }
+}
+
+/// a · b / (max(|a|, ε) · max(|b|, ε)) along an axis.
+public func cosineSimilarity(_ a: Tensor, _ b: Tensor, axis: Int = 1, epsilon: Double = 1e-8) -> Tensor {
+  (a.normalized(axis, epsilon: epsilon) * b.normalized(axis, epsilon: epsilon)).sum(axis)
 }

@@ -1,55 +1,208 @@
 import SinterOps
 
-/// The greatest element of each window of an image; windows next to one another unless a stride is given.
-public struct MaxPool2d: UnaryLayer {
-  public var kernel: Int, stride: Int, padding: Int
-
-  public init(_ kernel: Int, stride: Int? = nil, padding: Int = 0) {
-    self.kernel = kernel
-    self.stride = stride ?? kernel
-    self.padding = padding
-  }
-
-  public func forward(_ x: Tensor) -> Tensor {
-    var op = MaxPool()
-    op.window = .square(rank: 2, stride: stride, padding: padding, kernel: kernel)
-    return x.applying(op)
-  }
-}
-
-/// The mean of each window of an image, padding counted.
-public struct AvgPool2d: UnaryLayer {
-  public var kernel: Int, stride: Int, padding: Int
-
-  public init(_ kernel: Int, stride: Int? = nil, padding: Int = 0) {
-    self.kernel = kernel
-    self.stride = stride ?? kernel
-    self.padding = padding
-  }
-
-  public func forward(_ x: Tensor) -> Tensor {
-    var op = AveragePool()
-    op.window = .square(rank: 2, stride: stride, padding: padding, kernel: kernel)
-    op.countIncludePad = true
-    return x.applying(op)
-  }
-}
-
-/// The means of parts of an image such that the result is `size` by `size`; the image's sides must be multiples of it.
-public struct AdaptiveAvgPool2d: UnaryLayer {
-  public var size: Int
-
-  public init(_ size: Int = 1) { self.size = size }
-
-  public func forward(_ x: Tensor) -> Tensor {
-    if size == 1 { return x.applying(GlobalPool(.average)) }
-    guard let height = x.size(2).value, let width = x.size(3).value, size > 0, height % size == 0, width % size == 0
-    else {
-      return x.trace.fail("pool", "the sides of \(x.type) are not known to be multiples of \(size)", like: x)
+/// The window of a pool, or what is wrong with it.
+private func window(
+  _ axes: Int, _ kernel: any AxisSizes, _ stride: any AxisSizes, _ padding: any AxisSizes, _ dilation: any AxisSizes
+) -> (Window, problem: String?) {
+  var window = Window()
+  window.kernel = kernel.sizes(axes)
+  window.strides = stride.sizes(axes)
+  window.pads = padding.sizes(axes) + padding.sizes(axes)
+  window.dilations = dilation.sizes(axes)
+  let lists = [
+    ("kernel", window.kernel), ("stride", window.strides), ("padding", padding.sizes(axes)),
+    ("dilation", window.dilations),
+  ]
+  for (name, sizes) in lists {
+    if sizes.count != axes { return (window, "\(name) must be one number or \(axes), but is \(sizes)") }
+    if sizes.contains(where: { $0 < (name == "padding" ? 0 : 1) }) {
+      return (window, "\(name) must be positive, but is \(sizes)")
     }
-    var op = AveragePool()
-    op.window.kernel = [height / size, width / size]
-    op.window.strides = op.window.kernel
-    return x.applying(op)
+  }
+  for (size, pad) in zip(window.kernel, padding.sizes(axes)) where pad > size / 2 {
+    return (window, "padding must be at most half of the kernel \(window.kernel), but is \(pad)")
+  }
+  return (window, nil)
+}
+
+/// Pools take one example without a batch as well.
+private func pooled(_ x: Tensor, _ axes: Int, _ pool: (Tensor) -> Tensor) -> Tensor {
+  guard x.rank == axes + 1 else { return pool(x) }
+  return pool(x.unsqueeze(0)).squeeze(0)
+}
+
+/// The greatest element of each window; windows next to one another unless a stride is given. `MaxPool1d`, `MaxPool2d`, `MaxPool3d`.
+public struct MaxPooling<Axes: SpatialAxes>: UnaryLayer {
+  public var kernel: any AxisSizes, stride: any AxisSizes, padding: any AxisSizes, dilation: any AxisSizes
+  /// Whether a window that reaches over the end counts.
+  public var ceilMode: Bool
+
+  public init(
+    _ kernel: any AxisSizes, stride: (any AxisSizes)? = nil, padding: any AxisSizes = 0, dilation: any AxisSizes = 1,
+    ceilMode: Bool = false
+  ) {
+    self.kernel = kernel
+    self.stride = stride ?? kernel
+    self.padding = padding
+    self.dilation = dilation
+    self.ceilMode = ceilMode
+  }
+
+  private func operation(_ x: Tensor) -> (op: MaxPool, problem: String?) {
+    var op = MaxPool()
+    let (window, problem) = window(Axes.count, kernel, stride, padding, dilation)
+    op.window = window
+    op.ceilMode = ceilMode
+    return (op, problem)
+  }
+
+  public func forward(_ x: Tensor) -> Tensor {
+    let (op, problem) = operation(x)
+    if let problem { return x.trace.fail("pool", problem, like: x) }
+    return pooled(x, Axes.count) { $0.applying(op) }
+  }
+
+  /// The greatest elements, and their places in the plane of their channel: PyTorch's `return_indices=True`.
+  public func withIndices(_ x: Tensor, file: StaticString = #fileID, line: UInt = #line) -> (Tensor, Tensor) {
+    run(x, file: file, line: line) {
+      let (op, problem) = operation(x)
+      if let problem {
+        let failed = x.trace.fail("pool", problem, like: x)
+        return (failed, failed)
+      }
+      let results = x.trace.apply(op, [x], outputs: 2)
+      // Positions in the whole tensor, of which the plane's remain.
+      let plane = x.elementCountOfPlane(Axes.count)
+      return (results[0], results[1].applying(Binary(.modulo), plane))
+    }
+  }
+
+  public var layerName: String { "MaxPool\(Axes.count)d" }
+  public var printedArguments: String {
+    "kernel_size=\(kernel.printed), stride=\(stride.printed), padding=\(padding.printed), dilation=\(dilation.printed), "
+      + "ceil_mode=\(PrintedForm.bool(ceilMode))"
   }
 }
+
+public typealias MaxPool1d = MaxPooling<OneAxis>
+public typealias MaxPool2d = MaxPooling<TwoAxes>
+public typealias MaxPool3d = MaxPooling<ThreeAxes>
+
+extension Tensor {
+  /// How many elements the last axes have; i64.
+  fileprivate func elementCountOfPlane(_ axes: Int) -> Tensor {
+    applying(Shape()).slice(0, from: -axes).applying(Reduce(.product, keepsAxes: false))
+  }
+}
+
+/// The mean of each window. `AvgPool1d`, `AvgPool2d`, `AvgPool3d`.
+public struct AveragePooling<Axes: SpatialAxes>: UnaryLayer {
+  public var kernel: any AxisSizes, stride: any AxisSizes, padding: any AxisSizes
+  public var ceilMode: Bool
+  /// Whether padding counts as zeros.
+  public var countIncludePad: Bool
+  /// What sums are divided by in place of the number of elements.
+  public var divisorOverride: Int?
+
+  public init(
+    _ kernel: any AxisSizes, stride: (any AxisSizes)? = nil, padding: any AxisSizes = 0, ceilMode: Bool = false,
+    countIncludePad: Bool = true, divisorOverride: Int? = nil
+  ) {
+    self.kernel = kernel
+    self.stride = stride ?? kernel
+    self.padding = padding
+    self.ceilMode = ceilMode
+    self.countIncludePad = countIncludePad
+    self.divisorOverride = divisorOverride
+  }
+
+  public func forward(_ x: Tensor) -> Tensor {
+    var op = AveragePool()
+    let (window, problem) = window(Axes.count, kernel, stride, padding, 1)
+    if let problem { return x.trace.fail("pool", problem, like: x) }
+    op.window = window
+    op.ceilMode = ceilMode
+    op.countIncludePad = countIncludePad
+    guard let divisorOverride else { return pooled(x, Axes.count) { $0.applying(op) } }
+    guard divisorOverride != 0, !ceilMode else {
+      return x.trace.fail(
+        "pool", "a divisor must not be 0, and windows that reach over the end have none of their own", like: x)
+    }
+    // All elements of a window, padding among them, were divided by their number.
+    op.countIncludePad = true
+    let count = window.kernel.reduce(1, *)
+    return pooled(x, Axes.count) { $0.applying(op) * (Double(count) / Double(divisorOverride)) }
+  }
+
+  public var layerName: String { "AvgPool\(Axes.count)d" }
+  public var printedArguments: String {
+    func text(_ sizes: any AxisSizes) -> String { Axes.count == 1 ? PrintedForm.tuple(sizes.sizes(1)) : sizes.printed }
+    return "kernel_size=\(text(kernel)), stride=\(text(stride)), padding=\(text(padding))"
+  }
+}
+
+public typealias AvgPool1d = AveragePooling<OneAxis>
+public typealias AvgPool2d = AveragePooling<TwoAxes>
+public typealias AvgPool3d = AveragePooling<ThreeAxes>
+
+/// The p-norm of each window: (Σ xᵖ)^(1/p), as PyTorch's `LPPool2d`.
+public struct LPPool2d: UnaryLayer {
+  public var power: Double
+  public var kernel: any AxisSizes, stride: any AxisSizes
+  public var ceilMode: Bool
+
+  public init(_ power: Double, _ kernel: any AxisSizes, stride: (any AxisSizes)? = nil, ceilMode: Bool = false) {
+    self.power = power
+    self.kernel = kernel
+    self.stride = stride ?? kernel
+    self.ceilMode = ceilMode
+  }
+
+  public func forward(_ x: Tensor) -> Tensor {
+    let count = Double(kernel.sizes(2).reduce(1, *))
+    let mean = AvgPool2d(kernel, stride: stride, ceilMode: ceilMode).forward(x.pow(power))
+    return (mean.sign() * mean.abs().relu() * count).pow(1 / power)
+  }
+  public var printedArguments: String {
+    "norm_type=\(PrintedForm.number(power)), kernel_size=\(kernel.printed), stride=\(stride.printed), "
+      + "ceil_mode=\(PrintedForm.bool(ceilMode))"
+  }
+}
+
+/// Sizes of a result: a number for all axes, or a list; nil in a list keeps an axis' size.
+private func targets(_ size: any AxisSizes, _ axes: Int) -> [Int?] { size.sizes(axes).map { $0 == -1 ? nil : $0 } }
+
+/// The means of parts such that the result has a given size: part i of an axis of s elements goes from ⌊i·s/n⌋ to ⌈(i+1)·s/n⌉. A size of -1
+/// leaves an axis as it is. `AdaptiveAvgPool1d`, `AdaptiveAvgPool2d`, `AdaptiveAvgPool3d`.
+public struct AdaptiveAveragePooling<Axes: SpatialAxes>: UnaryLayer {
+  public var size: any AxisSizes
+
+  public init(_ size: any AxisSizes = 1) { self.size = size }
+
+  public func forward(_ x: Tensor) -> Tensor {
+    pooled(x, Axes.count) { $0.adaptiveAveragePool(targets(size, Axes.count)) }
+  }
+  public var layerName: String { "AdaptiveAvgPool\(Axes.count)d" }
+  public var printedArguments: String { "output_size=\(size.printed)" }
+}
+
+public typealias AdaptiveAvgPool1d = AdaptiveAveragePooling<OneAxis>
+public typealias AdaptiveAvgPool2d = AdaptiveAveragePooling<TwoAxes>
+public typealias AdaptiveAvgPool3d = AdaptiveAveragePooling<ThreeAxes>
+
+/// The greatest elements of the same parts. `AdaptiveMaxPool1d`, `AdaptiveMaxPool2d`, `AdaptiveMaxPool3d`.
+public struct AdaptiveMaxPooling<Axes: SpatialAxes>: UnaryLayer {
+  public var size: any AxisSizes
+
+  public init(_ size: any AxisSizes = 1) { self.size = size }
+
+  public func forward(_ x: Tensor) -> Tensor {
+    pooled(x, Axes.count) { $0.adaptiveMaxPool(targets(size, Axes.count)) }
+  }
+  public var layerName: String { "AdaptiveMaxPool\(Axes.count)d" }
+  public var printedArguments: String { "output_size=\(size.printed)" }
+}
+
+public typealias AdaptiveMaxPool1d = AdaptiveMaxPooling<OneAxis>
+public typealias AdaptiveMaxPool2d = AdaptiveMaxPooling<TwoAxes>
+public typealias AdaptiveMaxPool3d = AdaptiveMaxPooling<ThreeAxes>

@@ -22,23 +22,53 @@ public struct ParameterStore: Sendable {
     }
   }
 
+  /// The values of parameters, in their order.
+  ///
+  /// - Parameter others: what the store may hold besides; nil for anything. `num_batches_tracked`, of which PyTorch writes one for each batch norm,
+  ///   may always be there.
+  /// - Throws: every name that is missing or too many, and every shape and type that does not match.
+  func values(
+    of parameters: [(name: String, parameter: Parameter)], allowing others: Set<String>? = nil
+  ) throws -> [HostTensor] {
+    var problems: [Diagnostic] = []
+    var values: [HostTensor] = []
+    for (name, parameter) in parameters {
+      let wanted = "\(parameter.element)\(parameter.shape)"
+      guard let tensor = self[name] else {
+        problems.append(
+          Diagnostic(.user, "parameters.missing", "there is no parameter \(name), which must be \(wanted)"))
+        continue
+      }
+      if tensor.shape != parameter.shape || tensor.element != parameter.element {
+        problems.append(
+          Diagnostic(
+            .user, "parameters.shape", "parameter \(name) must be \(wanted), but is \(tensor.element)\(tensor.shape)"))
+      } else if let problem = tensor.problem {
+        problems.append(Diagnostic(.user, "parameters.contents", "parameter \(name): \(problem)"))
+      }
+      values.append(tensor)
+    }
+    if let others {
+      let known = others.union(parameters.map(\.name))
+      for name in names where !known.contains(name) && !name.hasSuffix("num_batches_tracked") {
+        problems.append(
+          Diagnostic(
+            .user, "parameters.unexpected",
+            "nothing of the model reads \(name)\(self[name].map { ", which is \($0.element)\($0.shape)" } ?? "")",
+            hint: "bind with strict: false to leave out what is not read"))
+      }
+    }
+    if !problems.isEmpty { throw DiagnosticError(problems) }
+    return values
+  }
+
   /// The number of elements in all.
   public var count: Int { names.reduce(0) { $0 + (tensors[$1]?.count ?? 0) } }
-}
 
-extension Parameter {
-  func initialValue(named name: String, seed: UInt64) -> HostTensor {
-    var random = CounterRandom(seed: seed, name: name)
-    switch initializer {
-    case .zeros: return HostTensor(element, shape, doubles: [Double](repeating: 0, count: count))
-    case .ones: return HostTensor(element, shape, doubles: [Double](repeating: 1, count: count))
-    case .constant(let value): return HostTensor(element, shape, doubles: [Double](repeating: value, count: count))
-    case .uniform(let bound):
-      return HostTensor(element, shape, doubles: (0..<count).map { _ in (2 * random.uniform() - 1) * bound })
-    case .normal(let mean, let deviation):
-      return HostTensor(element, shape, doubles: (0..<count).map { _ in mean + deviation * random.normal() })
-    case .values(let tensor): return tensor.reshaped(shape)
-    }
+  /// The values that a model starts with, buffers among them, by PyTorch's names; random ones follow from the seed.
+  public init(initializing model: Any, seed: UInt64 = 0) {
+    self.init(
+      initializing: LayerIndex(of: model).unique.map { (name: $0.names[0], parameter: $0.parameter) }, seed: seed)
   }
 }
 

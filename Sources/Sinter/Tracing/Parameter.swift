@@ -23,29 +23,39 @@ public final class Parameter: Sendable {
     self.initializer = initializer
   }
 
-  public var count: Int { shape.reduce(1, *) }
-}
-
-/// How a parameter's first values are made. Random ones follow from a seed and the parameter's name alone.
-public enum Initializer: Sendable {
-  case zeros
-  case ones
-  case constant(Double)
-  /// Uniform in -bound ..< bound.
-  case uniform(bound: Double)
-  case normal(mean: Double, deviation: Double)
-  case values(HostTensor)
-
-  /// PyTorch's default for linear and convolutional layers: uniform within 1 / sqrt(fan-in).
-  public static func fanIn(_ fanIn: Int) -> Initializer { .uniform(bound: 1 / Double(max(1, fanIn)).squareRoot()) }
-
-  /// Glorot's: uniform within sqrt(6 / (fan-in + fan-out)).
-  public static func xavierUniform(fanIn: Int, fanOut: Int) -> Initializer {
-    .uniform(bound: (6 / Double(max(1, fanIn + fanOut))).squareRoot())
+  /// The number of elements; zero where the shape is impossible.
+  public var count: Int {
+    var count = 1
+    for size in shape {
+      let (product, overflows) = count.multipliedReportingOverflow(by: size)
+      if size < 0 || overflows { return 0 }
+      count = product
+    }
+    return count
   }
 
-  /// He's, for rectifiers: normal with deviation sqrt(2 / fan-in).
-  public static func kaimingNormal(fanIn: Int) -> Initializer {
-    .normal(mean: 0, deviation: (2 / Double(max(1, fanIn))).squareRoot())
+  /// What is wrong with it, found where a model is traced.
+  var problem: String? {
+    if let size = shape.first(where: { $0 < 0 }) {
+      return "a parameter cannot have the shape \(shape): \(size) is no size"
+    }
+    if !shape.contains(0), count == 0 {
+      return "a parameter of the shape \(shape) has more elements than can be counted"
+    }
+    if case .values(let tensor) = initializer {
+      if let problem = tensor.problem { return "initial values of a parameter of the shape \(shape): \(problem)" }
+      if tensor.count != count {
+        return "a parameter of the shape \(shape) has \(count) elements, but \(tensor.count) initial values"
+      }
+      if tensor.element != element {
+        return "a parameter of type \(element) cannot start as a tensor of type \(tensor.element)"
+      }
+    }
+    return nil
+  }
+
+  /// A parameter of the same type, shape and role that starts otherwise: `net.fc.weight = net.fc.weight.initialized(.xavierUniform())`.
+  public func initialized(_ initializer: Initializer) -> Parameter {
+    Parameter(shape, element: element, role: role, initializer: initializer)
   }
 }

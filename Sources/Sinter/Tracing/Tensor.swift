@@ -3,16 +3,29 @@ import SinterOps
 
 /// A tensor inside a trace: a symbol for what a model computes. It has a type and sizes, but no numbers.
 ///
-/// There is no conversion to `Bool` or to a number, so that a model cannot branch on a value by mistake.
+/// There is no conversion to `Bool` or to a number, so that a model cannot branch on a value by mistake. Outside of a trace, `tensor([1, 2, 3])`
+/// and the like make tensors that do have numbers, with the same functions: see `Tensor+Immediate.swift`.
 public struct Tensor {
-  /// Nil stands in for the result of a mistake.
+  /// Its value in the graph of its trace. Nil for a tensor with numbers, and for one that stands in for the result of a mistake.
   let id: ValueID?
+  /// What a tensor with numbers is computed from.
+  let immediate: ImmediateValue?
   public let type: TensorType
   public let trace: Trace
+
+  init(id: ValueID?, type: TensorType, trace: Trace, immediate: ImmediateValue? = nil) {
+    self.id = id
+    self.immediate = immediate
+    self.type = type
+    self.trace = trace
+  }
 
   public var shape: [Dim] { type.shape }
   public var rank: Int { type.rank }
   public var element: ElementType { type.element }
+
+  /// Whether it stands in for the result of a mistake.
+  var isMistake: Bool { id == nil && immediate == nil }
 
   /// The result of an operator with one result.
   public func applying(_ op: some Operator, _ others: Tensor?...) -> Tensor {

@@ -11,18 +11,25 @@ public final class Trace {
   public enum Mode: Sendable { case train, evaluate }
 
   public let mode: Mode
+  /// Whether tensors have numbers, so that nothing is recorded.
+  let isImmediate: Bool
   var builder: GraphBuilder
-  private(set) var problems: [Diagnostic] = []
-  /// Names of the parameters that the model holds.
-  private let names: [ObjectIdentifier: String]
+  var problems: [Diagnostic] = []
+  /// The model's layers and parameters; of tensors with numbers that of the layer that is called.
+  var model: LayerIndex
   private var values: [ObjectIdentifier: Tensor] = [:]
+  /// Parameters as they were before layers gave them other values.
+  private var originals: [ObjectIdentifier: Tensor] = [:]
   private(set) var parameters: [(name: String, parameter: Parameter)] = []
   private var assigned: Set<ObjectIdentifier> = []
   private var layers: [Origin] = []
+  /// Tensors with numbers that are part of the graph, and what became of them.
+  private var adopted: [ObjectIdentifier: (value: ImmediateValue, tensor: Tensor)] = [:]
 
-  init(name: String, mode: Mode, names: [ObjectIdentifier: String]) {
+  init(name: String, mode: Mode, model: LayerIndex, isImmediate: Bool = false) {
     self.mode = mode
-    self.names = names
+    self.model = model
+    self.isImmediate = isImmediate
     builder = GraphBuilder(name: name)
   }
 
@@ -36,9 +43,25 @@ public final class Trace {
   public func tensor(_ parameter: Parameter) -> Tensor {
     let key = ObjectIdentifier(parameter)
     if let known = values[key] { return known }
-    let name = names[key] ?? "parameter\(parameters.count)"
-    let tensor = input(TensorType(parameter.element, parameter.shape.map { Dim($0) }), named: name)
+    let type = TensorType(parameter.element, parameter.shape.map { Dim(max(0, $0)) })
+    if let problem = parameter.problem { return note("parameter", problem, type) }
+    if isImmediate {
+      let name = model.name(of: parameter) ?? "parameter\(values.count)"
+      let tensor = Tensor.immediate(parameter.initialValue(named: name, seed: 0), in: self)
+      values[key] = tensor
+      return tensor
+    }
+    guard let name = model.name(of: parameter) else {
+      let standIn = note(
+        "parameter",
+        "a parameter of type \(type) is read that the model does not hold, so that it has no name and no values", type,
+        hint: "make its layer a stored property of the model instead of making it in forward")
+      values[key] = standIn
+      return standIn
+    }
+    let tensor = input(type, named: name)
     values[key] = tensor
+    originals[key] = tensor
     parameters.append((name, parameter))
     return tensor
   }
@@ -46,7 +69,7 @@ public final class Trace {
   /// Gives a parameter another value from here on: what a training step hands to the next one. Layers do so with running statistics.
   public func assign(_ value: Tensor, to parameter: Parameter) {
     let old = tensor(parameter)
-    guard value.id == nil || value.element == old.element && value.shape == old.shape else {
+    guard value.isMistake || old.isMistake || value.element == old.element && value.shape == old.shape else {
       _ = fail("assign", "a parameter of type \(old.type) cannot become \(value.type)", like: old)
       return
     }
@@ -54,6 +77,9 @@ public final class Trace {
     values[key] = value
     assigned.insert(key)
   }
+
+  /// What a parameter was at the start, before layers gave it other values.
+  func original(_ parameter: Parameter) -> Tensor { originals[ObjectIdentifier(parameter)] ?? tensor(parameter) }
 
   /// The parameters that were assigned, with their last values.
   var assignments: [(name: String, parameter: Parameter, value: Tensor)] {
@@ -67,6 +93,12 @@ public final class Trace {
   /// default.
   public func gradients(of target: Tensor, withRespectTo tensors: [Tensor], seed: Tensor? = nil) -> [Tensor] {
     let standIns = tensors.map { Tensor(id: nil, type: $0.type, trace: self) }
+    if isImmediate {
+      return tensors.map {
+        fail("gradient", "tensors with numbers have gradients by backward(), not by gradients(of:)", like: $0)
+      }
+    }
+    let (target, seed) = (adopt(target), seed.map(adopt))
     guard let id = target.id, !tensors.contains(where: { $0.id == nil }), seed == nil || seed?.id != nil else {
       return standIns
     }
@@ -89,14 +121,17 @@ public final class Trace {
   /// Uniform random numbers in 0 ..< 1 in a tensor's shape, other ones in every step. They follow from the seed of a run, the number of the step
   /// and the order of such calls in the model alone: the first call adds an input for the former two.
   public func uniform(like tensor: Tensor) -> Tensor {
-    let key = key ?? input(TensorType(.i64, [2]), named: Self.keyName)
+    if let recording = tensor.recordingTrace, recording !== self { return recording.uniform(like: tensor) }
+    let key = key ?? (isImmediate ? constant(.i64([2], [0, 0])) : input(TensorType(.i64, [2]), named: Self.keyName))
     self.key = key
     defer { streams += 1 }
     return apply(KeyedUniform(stream: streams), [tensor, key])[0]
   }
 
   public func constant(_ tensor: HostTensor) -> Tensor {
-    Tensor(id: builder.constant(tensor), type: tensor.type, trace: self)
+    if let problem = tensor.problem { return note("constant", problem, TensorType(tensor.element, [])) }
+    if isImmediate { return Tensor.immediate(tensor, in: self, isConstant: true) }
+    return Tensor(id: builder.constant(tensor), type: tensor.type, trace: self)
   }
 
   /// A number in the type of another tensor.
@@ -114,14 +149,23 @@ public final class Trace {
   public func apply(_ op: some Operator, _ inputs: [Tensor?], outputs: Int = 1) -> [Tensor] {
     let present = inputs.compactMap { $0 }
     let standIn = Tensor(id: nil, type: present.first?.type ?? TensorType(.f32, []), trace: self)
-    if present.contains(where: { $0.id == nil }) { return [Tensor](repeating: standIn, count: outputs) }
-    if let stranger = present.first(where: { $0.trace !== self }) {
+    if let recording = present.lazy.compactMap(\.recordingTrace).first, isImmediate {
+      return recording.apply(op, inputs, outputs: outputs)
+    }
+    if present.contains(where: \.isMistake) { return [Tensor](repeating: standIn, count: max(1, outputs)) }
+    guard outputs > 0 else {
+      return [fail("results", "\(type(of: op).name) must have at least one result", like: standIn)]
+    }
+    if isImmediate { return ImmediateValue.apply(op, inputs, outputs: outputs, in: self) }
+    if let stranger = present.first(where: { $0.trace !== self && !$0.trace.isImmediate }) {
       return [Tensor](
         repeating: fail("trace", "a tensor of another trace is used: \(stranger.type)", like: standIn), count: outputs)
     }
+    let own = inputs.map { $0.map(adopt) }
+    if own.contains(where: { $0?.isMistake ?? false }) { return [Tensor](repeating: standIn, count: outputs) }
     builder.origin = [layers.last ?? Origin()]
     do {
-      let ids = try builder.add(op, inputs.map { $0?.id }, outputs: outputs)
+      let ids = try builder.add(op, own.map { $0?.id }, outputs: outputs)
       return try ids.map { Tensor(id: $0, type: try builder.type($0), trace: self) }
     } catch let error as DiagnosticError {
       problems += error.diagnostics
@@ -131,20 +175,68 @@ public final class Trace {
     return [Tensor](repeating: standIn, count: outputs)
   }
 
-  /// Notes a mistake; the result stands in for what could not be computed.
-  func fail(_ id: String, _ message: String, like tensor: Tensor) -> Tensor {
-    problems.append(
-      Diagnostic(.user, "trace.\(id)", message, at: [(layers.last ?? Origin()).description].filter { !$0.isEmpty }))
-    return Tensor(id: nil, type: tensor.type, trace: self)
+  /// A tensor with numbers as part of this trace: constants, and what was computed of them.
+  func adopt(_ tensor: Tensor) -> Tensor {
+    guard !isImmediate, let value = tensor.immediate else { return tensor }
+    return adopt(value)
+  }
+
+  private func adopt(_ value: ImmediateValue) -> Tensor {
+    let key = ObjectIdentifier(value)
+    if let known = adopted[key] { return known.tensor }
+    let tensor: Tensor
+    switch value.source {
+    case .given(let host): tensor = constant(host)
+    case .computed(let operation, let result):
+      let inputs = operation.inputs.map { $0.map(adopt) }
+      let results = operation.apply(in: self, to: inputs)
+      tensor = results[min(result, results.count - 1)]
+    case .mistake(let error):
+      problems += error.diagnostics
+      tensor = Tensor(id: nil, type: value.type, trace: self)
+    }
+    adopted[key] = (value, tensor)
+    return tensor
+  }
+
+  /// Notes a mistake; the result stands in for what could not be computed. What is given a stand-in is silent: its mistake is noted already.
+  public func fail(_ id: String, _ message: String, like tensor: Tensor, hint: String? = nil) -> Tensor {
+    if let recording = tensor.recordingTrace, recording !== self, isImmediate {
+      return recording.fail(id, message, like: tensor, hint: hint)
+    }
+    return tensor.isMistake ? tensor : note(id, message, tensor.type, hint: hint)
+  }
+
+  /// Notes a mistake; the result is a stand-in of a type.
+  func note(_ id: String, _ message: String, _ type: TensorType, hint: String? = nil) -> Tensor {
+    let problem = Diagnostic(
+      .user, "trace.\(id)", message, at: [(layers.last ?? Origin()).description].filter { !$0.isEmpty }, hint: hint)
+    if isImmediate { return Tensor.mistake(DiagnosticError([problem]), type, in: self) }
+    problems.append(problem)
+    return Tensor(id: nil, type: type, trace: self)
   }
 
   // MARK: Layers
 
-  /// Runs a layer's `forward` with its path and the caller's line as the origin of what it does.
-  func enter<R>(_ layer: Any, file: StaticString, line: UInt, _ body: () -> R) -> R {
-    let path = LayerWalk.path(of: layer, names: names) ?? layers.last?.path ?? ""
-    layers.append(Origin(path: path, source: "\(file):\(line)"))
+  /// Runs a layer's `forward` with its path and the caller's line as the origin of what it does. Layers that Sinter itself calls have no line:
+  /// theirs is that of the layer around them.
+  public func enter<R>(_ layer: Any, file: StaticString, line: UInt, _ body: () -> R) -> R {
+    if isImmediate, layers.isEmpty { model = LayerIndex(of: layer) }
+    let path = layer is Void ? "" : model.path(of: layer) ?? layers.last?.path ?? ""
+    let source = line == 0 ? layers.last?.source ?? "" : "\(file):\(line)"
+    layers.append(Origin(path: path, source: source))
     defer { layers.removeLast() }
-    return body()
+    observer?(path, layer, nil)
+    let result = body()
+    observer?(path, layer, result)
+    return result
   }
+
+  /// Called before and after each layer, with nil and with what it gave.
+  var observer: ((_ path: String, _ layer: Any, _ result: Any?) -> Void)?
+}
+
+extension Tensor {
+  /// The trace that records what is done with this tensor; nil for one with numbers.
+  var recordingTrace: Trace? { trace.isImmediate ? nil : trace }
 }

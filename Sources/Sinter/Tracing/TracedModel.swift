@@ -22,30 +22,19 @@ public struct TracedModel: Sendable {
   public var graph: Graph
   /// The parameters that the graph reads, by the names of its inputs, in the order of their first use.
   public var parameters: [(name: String, parameter: Parameter)]
+  /// Every name of a parameter that the model holds, those that this graph does not read and second names of shared ones among them.
+  public var names: Set<String> = []
 
-  /// The graph with parameters from a store in place of inputs. Throws an error that lists every name and shape that does not match.
-  public func bound(to store: ParameterStore) throws -> CompiledGraph {
-    var problems: [Diagnostic] = []
-    var values: [String: HostTensor] = [:]
-    for (name, parameter) in parameters {
-      guard let tensor = store[name] else {
-        problems.append(
-          Diagnostic(
-            .user, "parameters.missing",
-            "there is no parameter \(name), which must be \(parameter.element)\(parameter.shape)"))
-        continue
-      }
-      if tensor.shape != parameter.shape || tensor.element != parameter.element {
-        problems.append(
-          Diagnostic(
-            .user, "parameters.shape",
-            "parameter \(name) must be \(parameter.element)\(parameter.shape), but is \(tensor.element)\(tensor.shape)")
-        )
-      }
-      values[name] = tensor
-    }
-    if !problems.isEmpty { throw DiagnosticError(problems) }
-    return CompiledGraph(graph: graph.replacingInputs(values))
+  /// The graph with parameters from a store in place of inputs.
+  ///
+  /// - Parameter strict: whether tensors of the store that the model has no parameter for are an error, as in PyTorch's `load_state_dict`; how
+  ///   many batches a batch norm has seen (`num_batches_tracked`) is not asked for.
+  /// - Throws: an error that lists every name, type and shape that does not match.
+  public func bound(to store: ParameterStore, strict: Bool = true) throws -> CompiledGraph {
+    let values = try store.values(of: parameters, allowing: strict ? names : nil)
+    return CompiledGraph(
+      graph: graph.replacingInputs(
+        Dictionary(zip(parameters.map(\.name), values), uniquingKeysWith: { first, _ in first })))
   }
 
   /// The graph with each parameter's initial values, random ones from a seed.
@@ -56,9 +45,10 @@ public struct TracedModel: Sendable {
 
 /// Runs a model with one input on symbols and gives its graph.
 public func trace(
-  _ model: some UnaryLayer, _ input: InputSpec, mode: Trace.Mode = .evaluate, name: String? = nil
+  _ model: some UnaryLayer, _ input: InputSpec, mode: Trace.Mode = .evaluate, name: String? = nil,
+  file: StaticString = #fileID, line: UInt = #line
 ) throws -> TracedModel {
-  try trace(model, [input], mode: mode, name: name) { model($0[0]) }
+  try trace(model, [input], mode: mode, name: name) { model($0[0], file: file, line: line) }
 }
 
 /// Runs any function of tensors on symbols. `model` is whatever holds the parameters.
@@ -66,28 +56,37 @@ public func trace(
 /// Throws all mistakes of the model at once, each with its layer and line.
 public func trace(
   _ model: Any, _ inputs: [InputSpec], mode: Trace.Mode = .evaluate, name: String? = nil, outputs names: [String] = [],
-  _ body: ([Tensor]) -> [Tensor]
+  file: StaticString = #fileID, line: UInt = #line, _ body: ([Tensor]) -> [Tensor]
 ) throws -> TracedModel {
   let trace = Trace(
-    name: name ?? Symbol.sanitizedName("\(type(of: model))"), mode: mode, names: LayerWalk.names(of: model))
-  let tensors = inputs.enumerated().map { position, spec in
-    trace.input(spec.type, named: spec.name ?? (inputs.count == 1 ? "input" : "input\(position)"))
+    name: name ?? Symbol.sanitizedName("\(type(of: model))"), mode: mode, model: LayerIndex(of: model))
+  let results = trace.enter((), file: file, line: line) {
+    let tensors = inputs.enumerated().map { position, spec in
+      trace.input(spec.type, named: spec.name ?? (inputs.count == 1 ? "input" : "input\(position)"))
+    }
+    let results = body(tensors).map(trace.adopt)
+    if let stranger = results.first(where: { $0.trace !== trace }) {
+      _ = trace.fail("trace", "a result is a tensor of another trace: \(stranger.type)", like: stranger)
+    }
+    if results.isEmpty { _ = trace.note("results", "a model must have at least one result", TensorType(.f32, [])) }
+    return results
   }
-  let results = body(tensors)
   if !trace.problems.isEmpty { throw DiagnosticError(trace.problems) }
   for (position, result) in results.enumerated() {
     guard let id = result.id else { continue }
     let standard = results.count == 1 ? "output" : "output\(position)"
     trace.builder.output(id, named: names.indices.contains(position) ? names[position] : standard)
   }
-  return TracedModel(graph: trace.builder.graph, parameters: trace.parameters)
+  return TracedModel(
+    graph: trace.builder.graph, parameters: trace.parameters, names: Set(trace.model.parameters.map(\.name)))
 }
 
 /// A function of tensors with one result.
 public func trace(
-  _ model: Any, _ inputs: [InputSpec], mode: Trace.Mode = .evaluate, name: String? = nil, _ body: ([Tensor]) -> Tensor
+  _ model: Any, _ inputs: [InputSpec], mode: Trace.Mode = .evaluate, name: String? = nil,
+  file: StaticString = #fileID, line: UInt = #line, _ body: ([Tensor]) -> Tensor
 ) throws -> TracedModel {
-  try trace(model, inputs, mode: mode, name: name) { [body($0)] }
+  try trace(model, inputs, mode: mode, name: name, file: file, line: line) { [body($0)] }
 }
 
 extension Graph {

@@ -7,6 +7,9 @@ public protocol Optimizer: Sendable {
   /// The learning rate that a run starts with; each call of a step may take another.
   var learningRate: Double { get }
 
+  /// Whether the loss is to grow: then gradients are taken with the other sign.
+  var maximize: Bool { get }
+
   /// The names of what is remembered for each parameter, of the parameter's shape, zero at first.
   var slots: [String] { get }
 
@@ -29,25 +32,30 @@ public struct OptimizerContext {
 }
 
 extension Optimizer {
+  /// Minimizes, unless an optimizer says otherwise.
+  public var maximize: Bool { false }
+
   public func prepare(_ context: OptimizerContext) -> [Tensor] { [] }
 }
 
 /// Stochastic gradient descent as PyTorch's `torch.optim.SGD`.
 public struct SGD: Optimizer {
   public var learningRate: Double
+  public var maximize: Bool
   public var momentum: Double, dampening: Double
   public var weightDecay: Double
   public var nesterov: Bool
 
   public init(
     learningRate: Double = 1e-3, momentum: Double = 0, dampening: Double = 0, weightDecay: Double = 0,
-    nesterov: Bool = false
+    nesterov: Bool = false, maximize: Bool = false
   ) {
     self.learningRate = learningRate
     self.momentum = momentum
     self.dampening = dampening
     self.weightDecay = weightDecay
     self.nesterov = nesterov
+    self.maximize = maximize
   }
 
   public var slots: [String] { momentum == 0 ? [] : ["momentum_buffer"] }
@@ -71,6 +79,7 @@ public struct SGD: Optimizer {
 /// Adam as PyTorch's `torch.optim.Adam` (Kingma and Ba, 2015); AdamW where the weight decay is decoupled (Loshchilov and Hutter, 2019).
 public struct Adam: Optimizer {
   public var learningRate: Double
+  public var maximize: Bool
   public var betas: (Double, Double)
   public var epsilon: Double
   public var weightDecay: Double
@@ -80,13 +89,14 @@ public struct Adam: Optimizer {
 
   public init(
     learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999), epsilon: Double = 1e-8,
-    weightDecay: Double = 0, amsgrad: Bool = false
+    weightDecay: Double = 0, amsgrad: Bool = false, maximize: Bool = false
   ) {
     self.learningRate = learningRate
     self.betas = betas
     self.epsilon = epsilon
     self.weightDecay = weightDecay
     self.amsgrad = amsgrad
+    self.maximize = maximize
   }
 
   public var slots: [String] { ["exp_avg", "exp_avg_sq"] + (amsgrad ? ["max_exp_avg_sq"] : []) }
@@ -120,10 +130,11 @@ public struct Adam: Optimizer {
 /// Adam with decoupled weight decay, with PyTorch's default of 0.01.
 public func AdamW(
   learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999), epsilon: Double = 1e-8,
-  weightDecay: Double = 1e-2, amsgrad: Bool = false
+  weightDecay: Double = 1e-2, amsgrad: Bool = false, maximize: Bool = false
 ) -> Adam {
   var adam = Adam(
-    learningRate: learningRate, betas: betas, epsilon: epsilon, weightDecay: weightDecay, amsgrad: amsgrad)
+    learningRate: learningRate, betas: betas, epsilon: epsilon, weightDecay: weightDecay, amsgrad: amsgrad,
+    maximize: maximize)
   adam.isDecoupled = true
   return adam
 }
@@ -131,12 +142,13 @@ public func AdamW(
 /// RMSprop as PyTorch's `torch.optim.RMSprop`.
 public struct RMSprop: Optimizer {
   public var learningRate: Double
+  public var maximize: Bool
   public var alpha: Double, epsilon: Double, weightDecay: Double, momentum: Double
   public var centered: Bool
 
   public init(
     learningRate: Double = 1e-2, alpha: Double = 0.99, epsilon: Double = 1e-8, weightDecay: Double = 0,
-    momentum: Double = 0, centered: Bool = false
+    momentum: Double = 0, centered: Bool = false, maximize: Bool = false
   ) {
     self.learningRate = learningRate
     self.alpha = alpha
@@ -144,6 +156,7 @@ public struct RMSprop: Optimizer {
     self.weightDecay = weightDecay
     self.momentum = momentum
     self.centered = centered
+    self.maximize = maximize
   }
 
   public var slots: [String] {
@@ -174,15 +187,21 @@ public struct RMSprop: Optimizer {
 /// Adagrad as PyTorch's `torch.optim.Adagrad`.
 public struct Adagrad: Optimizer {
   public var learningRate: Double
+  public var maximize: Bool
   public var learningRateDecay: Double, weightDecay: Double, epsilon: Double
+  /// What the sums of squares start with.
+  public var initialAccumulator: Double
 
   public init(
-    learningRate: Double = 1e-2, learningRateDecay: Double = 0, weightDecay: Double = 0, epsilon: Double = 1e-10
+    learningRate: Double = 1e-2, learningRateDecay: Double = 0, weightDecay: Double = 0, epsilon: Double = 1e-10,
+    initialAccumulator: Double = 0, maximize: Bool = false
   ) {
     self.learningRate = learningRate
     self.learningRateDecay = learningRateDecay
     self.weightDecay = weightDecay
     self.epsilon = epsilon
+    self.initialAccumulator = initialAccumulator
+    self.maximize = maximize
   }
 
   public var slots: [String] { ["sum"] }
@@ -195,7 +214,11 @@ public struct Adagrad: Optimizer {
     _ parameter: Tensor, gradient: Tensor, slots: [Tensor], shared: [Tensor], _ context: OptimizerContext
   ) -> (parameter: Tensor, slots: [Tensor]) {
     let gradient = gradient.decayed(parameter, weightDecay)
-    let sum = slots[0] + gradient * gradient
+    var sum = slots[0] + gradient * gradient
+    if initialAccumulator != 0 {
+      // Slots are zero before the first step.
+      sum = (context.step <= 1).where(sum + initialAccumulator, sum)
+    }
     return (parameter - shared[0] * gradient / (sum.sqrt() + epsilon), [sum])
   }
 }
@@ -203,13 +226,17 @@ public struct Adagrad: Optimizer {
 /// Adadelta as PyTorch's `torch.optim.Adadelta` (Zeiler, 2012).
 public struct Adadelta: Optimizer {
   public var learningRate: Double
+  public var maximize: Bool
   public var rho: Double, epsilon: Double, weightDecay: Double
 
-  public init(learningRate: Double = 1, rho: Double = 0.9, epsilon: Double = 1e-6, weightDecay: Double = 0) {
+  public init(
+    learningRate: Double = 1, rho: Double = 0.9, epsilon: Double = 1e-6, weightDecay: Double = 0, maximize: Bool = false
+  ) {
     self.learningRate = learningRate
     self.rho = rho
     self.epsilon = epsilon
     self.weightDecay = weightDecay
+    self.maximize = maximize
   }
 
   public var slots: [String] { ["square_avg", "acc_delta"] }

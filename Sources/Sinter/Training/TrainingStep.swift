@@ -24,6 +24,8 @@ public struct TrainingStep: Sendable {
     public let slot: String?
     /// Whether the step gives a new value; frozen parameters stay as they are.
     public let changes: Bool
+    /// Further names of a parameter that layers share.
+    public var aliases: [String] = []
   }
 }
 
@@ -41,16 +43,17 @@ public struct TrainingStep: Sendable {
 public func trainingStep(
   _ model: some UnaryLayer, _ input: InputSpec, _ target: InputSpec, optimizer: some Optimizer,
   loss: (Tensor, Tensor) -> Tensor, metrics: KeyValuePairs<String, (Tensor, Tensor) -> Tensor> = [:],
-  trainable: (String) -> Bool = { _ in true }, clipNorm: Double? = nil, name: String? = nil
+  trainable: (String) -> Bool = { _ in true }, clipNorm: Double? = nil, name: String? = nil,
+  file: StaticString = #fileID, line: UInt = #line
 ) throws -> TrainingStep {
   var (input, target) = (input, target)
   input.name = input.name ?? "input"
   target.name = target.name ?? "target"
   return try trainingStep(
     model, [input, target], optimizer: optimizer, trainable: trainable, clipNorm: clipNorm,
-    name: name ?? Symbol.sanitizedName("\(type(of: model))") + "_step"
+    name: name ?? Symbol.sanitizedName("\(type(of: model))") + "_step", file: file, line: line
   ) { tensors in
-    let result = model(tensors[0])
+    let result = model(tensors[0], file: file, line: line)
     return (loss(result, tensors[1]), metrics.map { ($0.key, $0.value(result, tensors[1])) })
   }
 }
@@ -60,25 +63,39 @@ public func trainingStep(
 /// - Parameter body: from the inputs to the loss, one number, and further numbers by name.
 public func trainingStep(
   _ model: Any, _ inputs: [InputSpec], optimizer: some Optimizer, trainable: (String) -> Bool = { _ in true },
-  clipNorm: Double? = nil, name: String? = nil,
+  clipNorm: Double? = nil, name: String? = nil, file: StaticString = #fileID, line: UInt = #line,
   _ body: ([Tensor]) -> (loss: Tensor, metrics: [(name: String, value: Tensor)])
 ) throws -> TrainingStep {
   let trace = Trace(
-    name: name ?? Symbol.sanitizedName("\(type(of: model))") + "_step", mode: .train, names: LayerWalk.names(of: model))
+    name: name ?? Symbol.sanitizedName("\(type(of: model))") + "_step", mode: .train, model: LayerIndex(of: model))
   let tensors = inputs.enumerated().map { position, spec in
     trace.input(spec.type, named: spec.name ?? "input\(position)")
   }
   let context = OptimizerContext(
     learningRate: trace.input(TensorType(.f32, []), named: "learning_rate"),
     step: trace.input(TensorType(.f32, []), named: "step"))
-  let (loss, metrics) = body(tensors)
+  let (given, givenMetrics) = trace.enter((), file: file, line: line) { body(tensors) }
+  let loss = trace.adopt(given), metrics = givenMetrics.map { (name: $0.name, value: trace.adopt($0.value)) }
   if loss.id != nil, loss.shape.reduce(1, *) != 1 {
     _ = trace.fail("loss", "the loss must be one number, but is \(loss.type); reduce it by mean() or sum()", like: loss)
   }
 
+  // What the model holds but does not read goes along, so that what is saved is the whole model.
+  let read = Set(trace.parameters.map { ObjectIdentifier($0.parameter) })
+  let held = trace.model.unique
+  for (names, parameter) in held where !read.contains(ObjectIdentifier(parameter)) {
+    if parameter.role == .trainable, trainable(names[0]), !loss.isMistake {
+      _ = trace.note(
+        "unread", "nothing reads the parameter \(names[0]), so that it cannot be trained", loss.type,
+        hint: "call its layer in forward, or leave it out by trainable:")
+    }
+    _ = trace.tensor(parameter)
+  }
   // Parameters in the order of their first use; of an assigned one, what the step started with.
   let used = trace.parameters
-  let trained = used.filter { $0.parameter.role == .trainable && trainable($0.name) }
+  let trained = used.filter {
+    $0.parameter.role == .trainable && trainable($0.name) && read.contains(ObjectIdentifier($0.parameter))
+  }
   var changed: [String: Tensor] = [:]
   for assignment in trace.assignments { changed[assignment.name] = assignment.value }
   var slots: [TrainingStep.StateEntry] = []
@@ -87,9 +104,10 @@ public func trainingStep(
   if trained.isEmpty {
     _ = trace.fail("trainable", "no parameter of the model is trained", like: loss)
   }
-  let starts = trained.map { trace.tensor($0.parameter) }
+  let starts = trained.map { trace.original($0.parameter) }
   var gradients = trace.gradients(of: loss.reshaped(), withRespectTo: starts)
   if let clipNorm { gradients = clipped(gradients, to: clipNorm) }
+  if optimizer.maximize { gradients = gradients.map { -$0 } }
   let shared = optimizer.prepare(context)
   for ((name, parameter), (start, gradient)) in zip(trained, zip(starts, gradients)) {
     let remembered = optimizer.slots.map { slot in
@@ -112,9 +130,11 @@ public func trainingStep(
   output(loss, "loss")
   for metric in metrics { output(metric.value, metric.name) }
   var state: [TrainingStep.StateEntry] = []
+  let aliases = Dictionary(held.map { ($0.names[0], Array($0.names.dropFirst())) }, uniquingKeysWith: { a, _ in a })
   for (name, parameter) in used {
     let next = changed[name]
-    state.append(.init(name: name, parameter: parameter, slot: nil, changes: next != nil))
+    state.append(
+      .init(name: name, parameter: parameter, slot: nil, changes: next != nil, aliases: aliases[name] ?? []))
     if let next { output(next, "\(name).next") }
   }
   for (entry, result) in zip(slots, slotResults) {
@@ -146,7 +166,7 @@ extension Tensor {
 
 extension Graph {
   /// Puts inputs behind the first few in the order of names.
-  fileprivate mutating func sortInputs(first count: Int, then names: [String]) {
+  mutating func sortInputs(first count: Int, then names: [String]) {
     let rest = Dictionary(inputs[count...].map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     inputs = inputs[..<count] + names.compactMap { rest[$0] }
     for index in inputs.indices { values[inputs[index].value].definition = .input(index) }

@@ -125,7 +125,7 @@ class Output {
 class Session {
  public:
   explicit Session(const SinterLibrary *library, int threads = 0, const char *weights = nullptr) : library_(library) {
-    if (library->abi_version != SINTER_ABI_VERSION) throw Error(SINTER_INVALID_ARGUMENT, "the library is of another version of sinter.h");
+    if (library->abi_version < 1 || library->abi_version > SINTER_ABI_VERSION) throw Error(SINTER_INVALID_ARGUMENT, "the library is of another version of sinter.h");
     SinterOptions options = {};
     options.size = sizeof options;
     options.threads = threads;

@@ -232,7 +232,7 @@ impl Model {
             }
             let entry: unsafe extern "C" fn() -> *const RawLibrary = std::mem::transmute(entry);
             let library: &'static RawLibrary = &*entry();
-            if library.abi_version != 1 {
+            if !(1..=2).contains(&library.abi_version) {
                 return Err(refused("the library is of another version of sinter.h"));
             }
             let options = RawOptions { size: std::mem::size_of::<RawOptions>(), threads, weights: std::ptr::null() };

@@ -29,6 +29,8 @@ struct ModelInspection: Encodable {
   var opsets: [String: Int]
   var inputs: [PortInspection]
   var outputs: [PortInspection]
+  /// What a library of it keeps from run to run.
+  var states: [PortInspection]
   /// What must hold of sizes, as sentences.
   var obligations: [String]
   var nodes: Int
@@ -47,6 +49,9 @@ struct ModelInspection: Encodable {
     )
     inputs = graph.callerInputs.map { PortInspection($0, inputTypes) }
     outputs = graph.callerOutputs.map { PortInspection($0, outputTypes) }
+    states = graph.states.map { state in
+      PortInspection(.tensor(graph.inputs[state.input].name, at: state.input), inputTypes)
+    }
     obligations = graph.obligations.map(\.explained)
     nodes = graph.order.count
     var counts: [String: Int] = [:]
@@ -101,6 +106,7 @@ struct ModelInspection: Encodable {
       lines.append("opset       " + sorted.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
     }
     lines += inputs.map { "input       \($0.name): \($0.type)" } + outputs.map { "output      \($0.name): \($0.type)" }
+    lines += states.map { "state       \($0.name): \($0.type)" }
     lines += obligations.map { "requires    \($0)" }
     lines.append("operators   \(nodes): " + operators.map { "\($0.name) × \($0.count)" }.joined(separator: ", "))
     lines.append("constants   \(constants.elements) elements, \(Terminal.bytes(constants.bytes))")

@@ -12,7 +12,7 @@ from ctypes import (
     CFUNCTYPE, POINTER, Structure, c_char_p, c_int32, c_int64, c_size_t, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p,
 )
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 NONE, TENSOR, SEQUENCE, MAP = range(4)
 KIND_NAMES = ("nothing", "a tensor", "a sequence", "a map")
 CPU = 1

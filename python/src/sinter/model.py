@@ -58,8 +58,8 @@ class Model:
         entry.restype = POINTER(abi.LibraryTable)
         entry.argtypes = []
         self._table = table = entry().contents
-        if table.abi_version != abi.ABI_VERSION:
-            raise errors.Error(f"{path} has version {table.abi_version} of the C interface, expected {abi.ABI_VERSION}: compile it again")
+        if not 1 <= table.abi_version <= abi.ABI_VERSION:
+            raise errors.Error(f"{path} has version {table.abi_version} of the C interface, expected one up to {abi.ABI_VERSION}: compile it again")
         self.name: str = table.name.decode()
         self.producer: str = table.producer.decode()
         self.target: str = table.target.decode()

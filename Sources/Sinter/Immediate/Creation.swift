@@ -1,0 +1,138 @@
+import SinterIR
+import SinterOps
+
+/// Something that literals of Swift make and that a tensor can be made of: numbers, truth values, and lists of them.
+public protocol TensorElements {
+  /// The sizes, and an error where lists differ in length.
+  var elementShape: [Int]? { get }
+  var elementNumbers: [Double] { get }
+  static var elementType: ElementType { get }
+}
+
+extension Double: TensorElements {
+  public var elementShape: [Int]? { [] }
+  public var elementNumbers: [Double] { [self] }
+  public static var elementType: ElementType { .f32 }
+}
+extension Float: TensorElements {
+  public var elementShape: [Int]? { [] }
+  public var elementNumbers: [Double] { [Double(self)] }
+  public static var elementType: ElementType { .f32 }
+}
+extension Int: TensorElements {
+  public var elementShape: [Int]? { [] }
+  public var elementNumbers: [Double] { [Double(self)] }
+  public static var elementType: ElementType { .i64 }
+}
+extension Bool: TensorElements {
+  public var elementShape: [Int]? { [] }
+  public var elementNumbers: [Double] { [self ? 1 : 0] }
+  public static var elementType: ElementType { .bool }
+}
+extension Array: TensorElements where Element: TensorElements {
+  public var elementShape: [Int]? {
+    guard let first else { return [0] }
+    guard let shape = first.elementShape, allSatisfy({ $0.elementShape == shape }) else { return nil }
+    return [count] + shape
+  }
+  public var elementNumbers: [Double] { flatMap(\.elementNumbers) }
+  public static var elementType: ElementType { Element.elementType }
+}
+
+/// A tensor with numbers: `tensor([[1, 2], [3, 4]])`. Numbers with a point make f32, whole ones i64, truth values bool, as in PyTorch.
+public func tensor(_ elements: some TensorElements, _ element: ElementType? = nil, requiresGradient: Bool = false)
+  -> Tensor
+{
+  let type = element ?? type(of: elements).elementType
+  guard let shape = elements.elementShape else {
+    return Tensor.immediate(.f32([], [0])).trace.fail(
+      "tensor", "the lists of a tensor must have one length on each level", like: Tensor.immediate(.f32([], [0])))
+  }
+  return .immediate(HostTensor(type, shape, doubles: elements.elementNumbers), requiresGradient: requiresGradient)
+}
+
+private func filled(_ shape: [Int], _ value: Double, _ element: ElementType) -> Tensor {
+  guard let problem = Parameter(shape).problem else {
+    return .immediate(HostTensor(element, shape, doubles: [Double](repeating: value, count: shape.reduce(1, *))))
+  }
+  return .mistake(
+    DiagnosticError(.user, "tensor.shape", problem.replacing("parameter", with: "tensor")), TensorType(element, []),
+    in: Tensor.immediate(.f32([], [0])).trace)
+}
+
+public func zeros(_ shape: Int..., element: ElementType = .f32) -> Tensor { filled(shape, 0, element) }
+public func ones(_ shape: Int..., element: ElementType = .f32) -> Tensor { filled(shape, 1, element) }
+public func full(_ shape: [Int], _ value: Double, element: ElementType = .f32) -> Tensor {
+  filled(shape, value, element)
+}
+
+/// Ones on the diagonal.
+public func eye(_ rows: Int, _ columns: Int? = nil, element: ElementType = .f32) -> Tensor {
+  let (rows, columns) = (max(0, rows), max(0, columns ?? rows))
+  return .immediate(
+    HostTensor(
+      element, [rows, columns],
+      doubles: (0..<(rows * columns)).map { columns > 0 && $0 / columns == $0 % columns ? 1 : 0 }))
+}
+
+/// 0, 1, … to before `end`; i64.
+public func arange(_ end: Int) -> Tensor { arange(0, end) }
+
+/// start, start + step, … to before `end`; i64.
+public func arange(_ start: Int, _ end: Int, step: Int = 1) -> Tensor {
+  let numbers = step == 0 ? [] : Array(stride(from: start, to: end, by: step))
+  return step == 0
+    ? zeros().trace.fail("arange", "a range needs a step that is not 0", like: zeros())
+    : .immediate(.i64([numbers.count], numbers))
+}
+
+/// start, start + step, … to before `end`; f32.
+public func arange(_ start: Double, _ end: Double, step: Double) -> Tensor {
+  let count = ((end - start) / step).rounded(.up)
+  guard count.isFinite, count < 0x1p40 else {
+    return zeros().trace.fail("arange", "a range from \(start) to \(end) in steps of \(step) has no end", like: zeros())
+  }
+  let numbers = (0..<Swift.max(0, Int(count))).map { start + Double($0) * step }
+  return .immediate(HostTensor(.f32, [numbers.count], doubles: numbers))
+}
+
+/// `count` numbers from `start` to `end`, both included, at equal distances; f32.
+public func linspace(_ start: Double, _ end: Double, _ count: Int) -> Tensor {
+  let step = count > 1 ? (end - start) / Double(count - 1) : 0
+  // From both ends, so that the last number is exact.
+  let numbers = (0..<max(0, count)).map {
+    $0 < count / 2 || count == 1 ? start + Double($0) * step : end - Double(count - 1 - $0) * step
+  }
+  return .immediate(HostTensor(.f32, [numbers.count], doubles: numbers))
+}
+
+/// Where random numbers of tensors come from outside of a trace: equal seeds give equal numbers, which are not PyTorch's.
+public struct Generator: Sendable {
+  private var random: CounterRandom
+
+  public init(seed: UInt64) { random = CounterRandom(seed: seed, name: "generator") }
+
+  private mutating func draw(_ shape: [Int], _ element: ElementType, _ next: (inout CounterRandom) -> Double) -> Tensor
+  {
+    if Parameter(shape).problem != nil { return filled(shape, 0, element) }
+    let numbers = (0..<shape.reduce(1, *)).map { _ in next(&random) }
+    return .immediate(HostTensor(element, shape, doubles: numbers))
+  }
+
+  /// Uniform in 0 ..< 1.
+  public mutating func rand(_ shape: Int...) -> Tensor { draw(shape, .f32) { $0.uniform() } }
+  /// Mean 0, variance 1.
+  public mutating func randn(_ shape: Int...) -> Tensor { draw(shape, .f32) { $0.normal() } }
+  /// Whole numbers in a range; i64.
+  public mutating func randint(_ range: Swift.Range<Int>, _ shape: [Int]) -> Tensor {
+    draw(shape, .i64) { Double(range.lowerBound) + ($0.uniform() * Double(range.count)).rounded(.down) }
+  }
+  /// 0 ..< count in another order; i64.
+  public mutating func randperm(_ count: Int) -> Tensor {
+    var numbers = Array(0..<max(0, count))
+    for place in numbers.indices.dropFirst().reversed() {
+      numbers.swapAt(place, Int(random.uniform() * Double(place + 1)))
+    }
+    return .immediate(.i64([numbers.count], numbers))
+  }
+}

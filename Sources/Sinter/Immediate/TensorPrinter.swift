@@ -1,0 +1,113 @@
+import Foundation
+
+/// The text of a tensor as PyTorch prints it: four digits, one width for all elements, the middle left out where there are more than a thousand.
+struct TensorPrinter {
+  static let precision = 4, threshold = 1000, edge = 3, lineWidth = 80
+
+  private let host: HostTensor
+  private let numbers: [Double]
+  private let integers: [Int64]?
+  private var isWhole = true, isScientific = false
+  private var width = 1
+  private let isSummary: Bool
+
+  init(_ host: HostTensor) {
+    self.host = host
+    integers = host.int64s
+    numbers = integers == nil ? host.doubles ?? [] : []
+    isSummary = host.count > Self.threshold
+    let shown = shownPlaces()
+    if let integers {
+      width = shown.map { integerText(integers[$0]).count }.max() ?? 1
+      return
+    }
+    let finite = shown.map { numbers[$0] }.filter { $0.isFinite && $0 != 0 }
+    guard let least = finite.map(abs).min(), let greatest = finite.map(abs).max() else { return }
+    isWhole = finite.allSatisfy { $0 == $0.rounded(.up) }
+    isScientific = greatest / least > 1000 || greatest > 1e8 || (!isWhole && least < 1e-4)
+    width = finite.map { raw($0).count }.max() ?? 1
+    if isWhole && !isScientific { width = finite.map { String(format: "%.0f", $0).count + 1 }.max() ?? 1 }
+  }
+
+  /// The places of the elements that are shown.
+  private func shownPlaces() -> [Int] {
+    var places = [0]
+    for size in host.shape {
+      let kept =
+        isSummary && size > 2 * Self.edge ? Array(0..<Self.edge) + Array((size - Self.edge)..<size) : Array(0..<size)
+      places = places.flatMap { place in kept.map { place * size + $0 } }
+    }
+    return places
+  }
+
+  private func integerText(_ value: Int64) -> String {
+    switch host.element {
+    case .bool: value != 0 ? "True" : "False"
+    case .u64: "\(UInt64(bitPattern: value))"
+    default: "\(value)"
+    }
+  }
+
+  private func raw(_ value: Double) -> String {
+    if value.isNaN { return "nan" }
+    if value.isInfinite { return value < 0 ? "-inf" : "inf" }
+    if isScientific { return String(format: "%.\(Self.precision)e", value) }
+    if isWhole { return String(format: "%.0f", value) + "." }
+    return String(format: "%.\(Self.precision)f", value)
+  }
+
+  private func element(_ place: Int) -> String {
+    if host.element == .string { return "'\(host.strings[place])'" }
+    let text = integers.map { integerText($0[place]) } ?? (place < numbers.count ? raw(numbers[place]) : "?")
+    return String(repeating: " ", count: Swift.max(0, width - text.count)) + text
+  }
+
+  /// - Parameter suffix: stands before the closing bracket.
+  func text(suffix: String = "") -> String {
+    var end = suffix
+    let type: String? =
+      switch host.element {
+      case .f32, .i64, .bool, .string: nil
+      case .f64: "float64"
+      case .f16: "float16"
+      case .bf16: "bfloat16"
+      case .i32: "int32"
+      case .i16: "int16"
+      case .i8: "int8"
+      case .u8: "uint8"
+      case .u16: "uint16"
+      case .u32: "uint32"
+      case .u64: "uint64"
+      default: "\(host.element)"
+      }
+    if host.count == 0 {
+      let size = host.shape.count == 1 ? "" : ", size=(\(host.shape.map(String.init).joined(separator: ", ")))"
+      // Of an empty list PyTorch tells every type but that of floats.
+      let told = type ?? (host.element == .i64 ? "int64" : host.element == .bool ? "bool" : nil)
+      return "tensor([]\(size)\(told.map { ", dtype=torch.\($0)" } ?? "")\(end))"
+    }
+    if let type { end = ", dtype=torch.\(type)" + end }
+    return "tensor(" + body(host.shape[...], 0, indent: 7) + end + ")"
+  }
+
+  private func body(_ shape: ArraySlice<Int>, _ start: Int, indent: Int) -> String {
+    guard let size = shape.first else { return element(start).trimmingCharacters(in: .whitespaces) }
+    let rest = shape.dropFirst()
+    let stride = rest.reduce(1, *)
+    let cuts = isSummary && size > 2 * Self.edge
+    let places = cuts ? Array(0..<Self.edge) + Array((size - Self.edge)..<size) : Array(0..<size)
+    let padding = String(repeating: " ", count: indent + 1)
+    if rest.isEmpty {
+      let perLine = Swift.max(1, (Self.lineWidth - indent) / (width + 2))
+      var parts = places.map { element(start + $0) }
+      if cuts { parts.insert(" ...", at: Self.edge) }
+      let lines = Swift.stride(from: 0, to: parts.count, by: perLine).map {
+        parts[$0..<Swift.min($0 + perLine, parts.count)].joined(separator: ", ")
+      }
+      return "[" + lines.joined(separator: ",\n" + padding) + "]"
+    }
+    var parts = places.map { body(rest, start + $0 * stride, indent: indent + 1) }
+    if cuts { parts.insert("...", at: Self.edge) }
+    return "[" + parts.joined(separator: "," + String(repeating: "\n", count: shape.count - 1) + padding) + "]"
+  }
+}

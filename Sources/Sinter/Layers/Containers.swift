@@ -1,0 +1,95 @@
+/// Layers applied one after another. The parameters of the first are named `0.weight` and so on, as PyTorch names them.
+///
+/// Single layers are read and replaced by number, `net.classifier[6] = Linear(4096, 2)`; ranges give another `Sequential` of the same layers,
+/// `net.features[..<10]`.
+public struct Sequential: UnaryLayer, NamedChildren, ExpressibleByArrayLiteral {
+  public var layers: [any UnaryLayer]
+  /// Where layers have names of their own.
+  private var names: [String]?
+
+  public init(_ layers: any UnaryLayer...) { self.layers = layers }
+  public init(_ layers: [any UnaryLayer]) { self.layers = layers }
+  public init(arrayLiteral elements: any UnaryLayer...) { layers = elements }
+
+  /// Layers with names, as PyTorch's `Sequential(OrderedDict([…]))`.
+  public init(named layers: KeyValuePairs<String, any UnaryLayer>) {
+    self.layers = layers.map(\.value)
+    names = layers.map(\.key)
+  }
+
+  public var count: Int { layers.count }
+
+  public subscript(index: Int) -> any UnaryLayer {
+    get { layers[place(index)] }
+    set { layers[place(index)] = newValue }
+  }
+
+  /// Some of the layers, which keep their parameters but are counted from 0.
+  public subscript(range: some RangeExpression<Int>) -> Sequential { Sequential(Array(layers[range])) }
+
+  /// A layer by its name.
+  public subscript(name: String) -> (any UnaryLayer)? {
+    get { (names?.firstIndex(of: name) ?? Int(name)).flatMap { layers.indices.contains($0) ? layers[$0] : nil } }
+    set {
+      guard let newValue else { return }
+      if let place = names?.firstIndex(of: name) ?? Int(name), layers.indices.contains(place) {
+        layers[place] = newValue
+      } else {
+        names = (names ?? layers.indices.map(String.init)) + [name]
+        layers.append(newValue)
+      }
+    }
+  }
+
+  public mutating func append(_ layer: any UnaryLayer) {
+    if let names { self.names = names + ["\(layers.count)"] }
+    layers.append(layer)
+  }
+
+  /// Negative numbers count from the back.
+  private func place(_ index: Int) -> Int { index < 0 ? index + layers.count : index }
+
+  public func forward(_ x: Tensor) -> Tensor { layers.reduce(x) { $1.forward(in: $0) } }
+
+  public var children: [(name: String, value: Any)] {
+    layers.enumerated().map { (names?[$0.offset] ?? "\($0.offset)", $0.element) }
+  }
+}
+
+/// Layers in a list, to be called one by one: PyTorch's `ModuleList`. A plain Swift array of layers does as well.
+public struct ModuleList: Layer, NamedChildren, RandomAccessCollection, MutableCollection, ExpressibleByArrayLiteral {
+  public var layers: [any UnaryLayer]
+
+  public init(_ layers: [any UnaryLayer]) { self.layers = layers }
+  public init(arrayLiteral elements: any UnaryLayer...) { layers = elements }
+
+  public var startIndex: Int { 0 }
+  public var endIndex: Int { layers.count }
+  public subscript(index: Int) -> any UnaryLayer {
+    get { layers[index] }
+    set { layers[index] = newValue }
+  }
+  public mutating func append(_ layer: any UnaryLayer) { layers.append(layer) }
+
+  public var children: [(name: String, value: Any)] { layers.enumerated().map { ("\($0.offset)", $0.element) } }
+}
+
+/// Layers by name, in order: PyTorch's `ModuleDict`.
+public struct ModuleDict: Layer, NamedChildren, ExpressibleByDictionaryLiteral {
+  public private(set) var keys: [String] = []
+  private var layers: [String: any UnaryLayer] = [:]
+
+  public init(dictionaryLiteral elements: (String, any UnaryLayer)...) {
+    for (key, layer) in elements { self[key] = layer }
+  }
+
+  public subscript(key: String) -> (any UnaryLayer)? {
+    get { layers[key] }
+    set {
+      if newValue == nil { keys.removeAll { $0 == key } } else if layers[key] == nil { keys.append(key) }
+      layers[key] = newValue
+    }
+  }
+
+  public var children: [(name: String, value: Any)] { keys.compactMap { key in layers[key].map { (key, $0) } } }
+}

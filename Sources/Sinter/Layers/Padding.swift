@@ -1,0 +1,132 @@
+/// A rule of what is added around [n, channels, …], as a type.
+public protocol PaddingRule: Sendable {
+  static var mode: PaddingMode { get }
+  static var name: String { get }
+}
+
+public enum ReflectionRule: PaddingRule {
+  public static var mode: PaddingMode { .reflect }
+  public static var name: String { "ReflectionPad" }
+}
+public enum ReplicationRule: PaddingRule {
+  public static var mode: PaddingMode { .replicate }
+  public static var name: String { "ReplicationPad" }
+}
+public enum CircularRule: PaddingRule {
+  public static var mode: PaddingMode { .circular }
+  public static var name: String { "CircularPad" }
+}
+public enum ZeroRule: PaddingRule {
+  public static var mode: PaddingMode { .constant }
+  public static var name: String { "ZeroPad" }
+}
+
+/// Adds elements around: one number for all sides, or a list in PyTorch's order, `[left, right, top, bottom]`. `ReflectionPad2d`,
+/// `ReplicationPad2d`, `CircularPad2d`, `ZeroPad2d`, and their kin for one axis and three.
+public struct Padding<Axes: SpatialAxes, Rule: PaddingRule>: UnaryLayer {
+  public var amounts: [Int]
+
+  public init(_ amounts: any AxisSizes) { self.amounts = amounts.sizes(2 * Axes.count) }
+
+  public func forward(_ x: Tensor) -> Tensor {
+    guard amounts.count == 2 * Axes.count else {
+      return x.trace.fail("pad", "\(layerName) takes one number or \(2 * Axes.count), but is given \(amounts)", like: x)
+    }
+    return x.pad(amounts, mode: Rule.mode)
+  }
+  public var layerName: String { "\(Rule.name)\(Axes.count)d" }
+  public var printedArguments: String { PrintedForm.tuple(amounts) }
+}
+
+public typealias ReflectionPad1d = Padding<OneAxis, ReflectionRule>
+public typealias ReflectionPad2d = Padding<TwoAxes, ReflectionRule>
+public typealias ReflectionPad3d = Padding<ThreeAxes, ReflectionRule>
+public typealias ReplicationPad1d = Padding<OneAxis, ReplicationRule>
+public typealias ReplicationPad2d = Padding<TwoAxes, ReplicationRule>
+public typealias ReplicationPad3d = Padding<ThreeAxes, ReplicationRule>
+public typealias CircularPad1d = Padding<OneAxis, CircularRule>
+public typealias CircularPad2d = Padding<TwoAxes, CircularRule>
+public typealias CircularPad3d = Padding<ThreeAxes, CircularRule>
+public typealias ZeroPad1d = Padding<OneAxis, ZeroRule>
+public typealias ZeroPad2d = Padding<TwoAxes, ZeroRule>
+public typealias ZeroPad3d = Padding<ThreeAxes, ZeroRule>
+
+/// Adds a number around, as `ZeroPad2d` adds zeros. `ConstantPad1d`, `ConstantPad2d`, `ConstantPad3d`.
+public struct ConstantPadding<Axes: SpatialAxes>: UnaryLayer {
+  public var amounts: [Int]
+  public var value: Double
+
+  public init(_ amounts: any AxisSizes, _ value: Double) {
+    self.amounts = amounts.sizes(2 * Axes.count)
+    self.value = value
+  }
+
+  public func forward(_ x: Tensor) -> Tensor { x.pad(amounts, value: value) }
+  public var layerName: String { "ConstantPad\(Axes.count)d" }
+  public var printedArguments: String { "padding=\(PrintedForm.tuple(amounts)), value=\(PrintedForm.number(value))" }
+}
+
+public typealias ConstantPad1d = ConstantPadding<OneAxis>
+public typealias ConstantPad2d = ConstantPadding<TwoAxes>
+public typealias ConstantPad3d = ConstantPadding<ThreeAxes>
+
+/// Resamples [n, channels, …] to a size or by a factor, as `interpolate`.
+public struct Upsample: UnaryLayer {
+  public var size: [Int]?
+  public var scale: (any UpsampleScale)?
+  public var mode: Interpolation
+  public var alignCorners: Bool
+
+  public init(
+    size: [Int]? = nil, scale: (any UpsampleScale)? = nil, mode: Interpolation = .nearest, alignCorners: Bool = false
+  ) {
+    self.size = size
+    self.scale = scale
+    self.mode = mode
+    self.alignCorners = alignCorners
+  }
+
+  public func forward(_ x: Tensor) -> Tensor {
+    x.interpolate(
+      size: size, scale: scale?.factors(Swift.max(0, x.rank - 2)), mode: mode, alignCorners: alignCorners)
+  }
+
+  public var printedArguments: String {
+    let what = scale.map { "scale_factor=\($0.printed)" } ?? "size=\(PrintedForm.tuple(size ?? []))"
+    let name = mode == .nearestExact ? "nearest-exact" : mode == .linear ? "bilinear" : mode.rawValue
+    return "\(what), mode='\(name)'"
+  }
+}
+
+/// One factor for all axes, or a list of them.
+public protocol UpsampleScale: Sendable {
+  func factors(_ axes: Int) -> [Double]
+  var printed: String { get }
+}
+extension Double: UpsampleScale {
+  public func factors(_ axes: Int) -> [Double] { [Double](repeating: self, count: axes) }
+  public var printed: String { PrintedForm.number(self) }
+}
+extension Int: UpsampleScale {
+  public func factors(_ axes: Int) -> [Double] { [Double](repeating: Double(self), count: axes) }
+}
+extension [Double]: UpsampleScale {
+  public func factors(_ axes: Int) -> [Double] { self }
+  public var printed: String { "(" + map(PrintedForm.number).joined(separator: ", ") + ")" }
+}
+
+/// Channels moved into squares of `factor` by `factor` places.
+public struct PixelShuffle: UnaryLayer {
+  public var factor: Int
+  public init(_ factor: Int) { self.factor = factor }
+  public func forward(_ x: Tensor) -> Tensor { x.pixelShuffle(factor) }
+  public var printedArguments: String { "upscale_factor=\(factor)" }
+}
+
+/// Squares of `factor` by `factor` places moved into channels.
+public struct PixelUnshuffle: UnaryLayer {
+  public var factor: Int
+  public init(_ factor: Int) { self.factor = factor }
+  public func forward(_ x: Tensor) -> Tensor { x.pixelUnshuffle(factor) }
+  public var printedArguments: String { "downscale_factor=\(factor)" }
+}

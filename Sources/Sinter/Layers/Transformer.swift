@@ -1,0 +1,232 @@
+/// The function between a transformer layer's two linear layers.
+public enum TransformerActivation: Sendable {
+  case relu, gelu
+
+  func callAsFunction(_ x: Tensor) -> Tensor { self == .relu ? x.relu() : x.gelu() }
+}
+
+/// Self-attention and two linear layers, each with a residual sum and a layer norm: PyTorch's `nn.TransformerEncoderLayer`.
+public struct TransformerEncoderLayer: Layer, CustomParameterNames {
+  public var selfAttention: MultiheadAttention
+  public var linear1: Linear, dropout: Dropout, linear2: Linear
+  public var norm1: LayerNorm, norm2: LayerNorm
+  public var dropout1: Dropout, dropout2: Dropout
+  public var activation: TransformerActivation
+  /// Whether norms stand before attention and linear layers instead of behind the sums.
+  public var normFirst: Bool
+
+  public init(
+    _ width: Int, heads: Int, feedforward: Int = 2048, dropout: Double = 0.1, activation: TransformerActivation = .relu,
+    epsilon: Double = 1e-5, batchFirst: Bool = false, normFirst: Bool = false, bias: Bool = true
+  ) {
+    selfAttention = MultiheadAttention(width, heads: heads, dropout: dropout, bias: bias, batchFirst: batchFirst)
+    linear1 = Linear(width, feedforward, bias: bias)
+    self.dropout = Dropout(dropout)
+    linear2 = Linear(feedforward, width, bias: bias)
+    norm1 = LayerNorm(width, epsilon: epsilon, bias: bias)
+    norm2 = LayerNorm(width, epsilon: epsilon, bias: bias)
+    dropout1 = Dropout(dropout)
+    dropout2 = Dropout(dropout)
+    self.activation = activation
+    self.normFirst = normFirst
+  }
+
+  /// The same layer with parameters of its own.
+  public func copied() -> TransformerEncoderLayer {
+    TransformerEncoderLayer(
+      linear1.weight.shape[1], heads: selfAttention.heads, feedforward: linear1.weight.shape[0],
+      dropout: dropout.probability, activation: activation, epsilon: norm1.epsilon,
+      batchFirst: selfAttention.batchFirst, normFirst: normFirst, bias: linear1.bias != nil)
+  }
+
+  /// - Parameters:
+  ///   - mask: which places a place may not look at, as in `MultiheadAttention`: PyTorch's `src_mask`.
+  ///   - paddingMask: which places do not count: `src_key_padding_mask`.
+  public func callAsFunction(
+    _ x: Tensor, mask: Tensor? = nil, paddingMask: Tensor? = nil, isCausal: Bool = false,
+    file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    run(x, file: file, line: line) {
+      func attended(_ x: Tensor) -> Tensor {
+        dropout1.forward(
+          selfAttention(x, x, x, mask: mask, paddingMask: paddingMask, isCausal: isCausal, file: "", line: 0))
+      }
+      func fed(_ x: Tensor) -> Tensor {
+        dropout2.forward(linear2.forward(in: dropout.forward(activation(linear1.forward(in: x)))))
+      }
+      guard normFirst else {
+        let h = norm1.forward(in: x + attended(x))
+        return norm2.forward(in: h + fed(h))
+      }
+      let h = x + attended(norm1.forward(in: x))
+      return h + fed(norm2.forward(in: h))
+    }
+  }
+
+  public func parameterName(_ property: String) -> String? { property == "selfAttention" ? "self_attn" : nil }
+}
+
+/// The same with attention to another sequence in the middle: PyTorch's `nn.TransformerDecoderLayer`.
+public struct TransformerDecoderLayer: Layer, CustomParameterNames {
+  public var selfAttention: MultiheadAttention, crossAttention: MultiheadAttention
+  public var linear1: Linear, dropout: Dropout, linear2: Linear
+  public var norm1: LayerNorm, norm2: LayerNorm, norm3: LayerNorm
+  public var dropout1: Dropout, dropout2: Dropout, dropout3: Dropout
+  public var activation: TransformerActivation
+  public var normFirst: Bool
+
+  public init(
+    _ width: Int, heads: Int, feedforward: Int = 2048, dropout: Double = 0.1, activation: TransformerActivation = .relu,
+    epsilon: Double = 1e-5, batchFirst: Bool = false, normFirst: Bool = false, bias: Bool = true
+  ) {
+    selfAttention = MultiheadAttention(width, heads: heads, dropout: dropout, bias: bias, batchFirst: batchFirst)
+    crossAttention = MultiheadAttention(width, heads: heads, dropout: dropout, bias: bias, batchFirst: batchFirst)
+    linear1 = Linear(width, feedforward, bias: bias)
+    self.dropout = Dropout(dropout)
+    linear2 = Linear(feedforward, width, bias: bias)
+    norm1 = LayerNorm(width, epsilon: epsilon, bias: bias)
+    norm2 = LayerNorm(width, epsilon: epsilon, bias: bias)
+    norm3 = LayerNorm(width, epsilon: epsilon, bias: bias)
+    dropout1 = Dropout(dropout)
+    dropout2 = Dropout(dropout)
+    dropout3 = Dropout(dropout)
+    self.activation = activation
+    self.normFirst = normFirst
+  }
+
+  /// The same layer with parameters of its own.
+  public func copied() -> TransformerDecoderLayer {
+    TransformerDecoderLayer(
+      linear1.weight.shape[1], heads: selfAttention.heads, feedforward: linear1.weight.shape[0],
+      dropout: dropout.probability, activation: activation, epsilon: norm1.epsilon,
+      batchFirst: selfAttention.batchFirst, normFirst: normFirst, bias: linear1.bias != nil)
+  }
+
+  /// - Parameters:
+  ///   - memory: what an encoder gave.
+  ///   - mask: of the own sequence (`tgt_mask`); `memoryMask` of the other; the padding masks likewise.
+  public func callAsFunction(
+    _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, memoryMask: Tensor? = nil, paddingMask: Tensor? = nil,
+    memoryPaddingMask: Tensor? = nil, isCausal: Bool = false, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    run(x, file: file, line: line) {
+      func attended(_ x: Tensor) -> Tensor {
+        dropout1.forward(
+          selfAttention(x, x, x, mask: mask, paddingMask: paddingMask, isCausal: isCausal, file: "", line: 0))
+      }
+      func crossed(_ x: Tensor) -> Tensor {
+        dropout2.forward(
+          crossAttention(
+            x, memory, memory, mask: memoryMask, paddingMask: memoryPaddingMask, file: "", line: 0))
+      }
+      func fed(_ x: Tensor) -> Tensor {
+        dropout3.forward(linear2.forward(in: dropout.forward(activation(linear1.forward(in: x)))))
+      }
+      guard normFirst else {
+        let h = norm1.forward(in: x + attended(x))
+        let g = norm2.forward(in: h + crossed(h))
+        return norm3.forward(in: g + fed(g))
+      }
+      let h = x + attended(norm1.forward(in: x))
+      let g = h + crossed(norm2.forward(in: h))
+      return g + fed(norm3.forward(in: g))
+    }
+  }
+
+  public func parameterName(_ property: String) -> String? {
+    property == "selfAttention" ? "self_attn" : property == "crossAttention" ? "multihead_attn" : nil
+  }
+}
+
+/// Encoder layers one after another, each made like the given one with parameters of its own, and a norm behind them.
+public struct TransformerEncoder: Layer {
+  public var layers: [TransformerEncoderLayer]
+  public var norm: LayerNorm?
+
+  public init(_ layer: TransformerEncoderLayer, layers: Int, norm: LayerNorm? = nil) {
+    self.layers = (0..<max(0, layers)).map { _ in layer.copied() }
+    self.norm = norm
+  }
+
+  public func callAsFunction(
+    _ x: Tensor, mask: Tensor? = nil, paddingMask: Tensor? = nil, isCausal: Bool = false,
+    file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    run(x, file: file, line: line) {
+      let result = layers.reduce(x) {
+        $1($0, mask: mask, paddingMask: paddingMask, isCausal: isCausal, file: "", line: 0)
+      }
+      return norm?.forward(in: result) ?? result
+    }
+  }
+}
+
+/// Decoder layers one after another, each made like the given one with parameters of its own, and a norm behind them.
+public struct TransformerDecoder: Layer {
+  public var layers: [TransformerDecoderLayer]
+  public var norm: LayerNorm?
+
+  public init(_ layer: TransformerDecoderLayer, layers: Int, norm: LayerNorm? = nil) {
+    self.layers = (0..<max(0, layers)).map { _ in layer.copied() }
+    self.norm = norm
+  }
+
+  public func callAsFunction(
+    _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, memoryMask: Tensor? = nil, paddingMask: Tensor? = nil,
+    memoryPaddingMask: Tensor? = nil, isCausal: Bool = false, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    run(x, file: file, line: line) {
+      let result = layers.reduce(x) {
+        $1(
+          $0, memory, mask: mask, memoryMask: memoryMask, paddingMask: paddingMask,
+          memoryPaddingMask: memoryPaddingMask, isCausal: isCausal, file: "", line: 0)
+      }
+      return norm?.forward(in: result) ?? result
+    }
+  }
+}
+
+/// Encoder and decoder: PyTorch's `nn.Transformer`.
+public struct Transformer: Layer {
+  public var encoder: TransformerEncoder
+  public var decoder: TransformerDecoder
+
+  public init(
+    _ width: Int = 512, heads: Int = 8, encoderLayers: Int = 6, decoderLayers: Int = 6, feedforward: Int = 2048,
+    dropout: Double = 0.1, activation: TransformerActivation = .relu, epsilon: Double = 1e-5, batchFirst: Bool = false,
+    normFirst: Bool = false, bias: Bool = true
+  ) {
+    let encoderLayer = TransformerEncoderLayer(
+      width, heads: heads, feedforward: feedforward, dropout: dropout, activation: activation, epsilon: epsilon,
+      batchFirst: batchFirst, normFirst: normFirst, bias: bias)
+    let decoderLayer = TransformerDecoderLayer(
+      width, heads: heads, feedforward: feedforward, dropout: dropout, activation: activation, epsilon: epsilon,
+      batchFirst: batchFirst, normFirst: normFirst, bias: bias)
+    encoder = TransformerEncoder(
+      encoderLayer, layers: encoderLayers, norm: LayerNorm(width, epsilon: epsilon, bias: bias))
+    decoder = TransformerDecoder(
+      decoderLayer, layers: decoderLayers, norm: LayerNorm(width, epsilon: epsilon, bias: bias))
+  }
+
+  public func callAsFunction(
+    _ source: Tensor, _ target: Tensor, sourceMask: Tensor? = nil, targetMask: Tensor? = nil,
+    memoryMask: Tensor? = nil, sourcePaddingMask: Tensor? = nil, targetPaddingMask: Tensor? = nil,
+    memoryPaddingMask: Tensor? = nil, targetIsCausal: Bool = false, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    run(source, file: file, line: line) {
+      let memory = encoder(source, mask: sourceMask, paddingMask: sourcePaddingMask, file: "", line: 0)
+      return decoder(
+        target, memory, mask: targetMask, memoryMask: memoryMask, paddingMask: targetPaddingMask,
+        memoryPaddingMask: memoryPaddingMask, isCausal: targetIsCausal, file: "", line: 0)
+    }
+  }
+
+  /// Minus infinity behind the diagonal, zeros elsewhere: `generate_square_subsequent_mask`.
+  public static func causalMask(_ length: Int) -> Tensor {
+    let length = max(0, length)
+    return Tensor(
+      HostTensor(
+        .f32, [length, length],
+        doubles: (0..<(length * length)).map { $0 % length > $0 / length ? -Double.infinity : 0 }))
+  }
+}
