@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python test-package test-torch test-bindings test-onnx command wheel wheel-test demo bench promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
+.PHONY: help setup build test test-python test-package test-torch test-bindings test-onnx command wheel wheel-test demo bench bench-training promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -67,6 +67,10 @@ bench: build .venv/stamp $(if $(SET),.venv/models) ## times models beside the pe
 	$(if $(SET),$(PYTHON) Tests/Peers/models/make.py $(SET) .build/bench --only '$(ONLY)' >/dev/null)
 	$(PYTHON) Tests/Peers/bench.py --sinter .build/release/sinter $(BENCH) \
 	  $(if $(SET),$$($(PYTHON) Tests/Peers/models/make.py $(SET) .build/bench --only '$(ONLY)'),$(MODELS))
+
+bench-training: setup .venv/models ## times steps of training beside PyTorch: make bench-training ONLY="cnn lstm" BENCH="--threads 2"
+	swift build -c release --product training-bench
+	$(PYTHON) Tests/Peers/bench_training.py --only '$(ONLY)' $(BENCH)
 
 promises: build ## same bytes, same bits on any threads, no allocations, of your models: make promises MODELS="a.onnx b.onnx"
 	python3 Tests/Peers/promises.py --sinter .build/release/sinter $(MODELS)

@@ -85,6 +85,10 @@ let package = Package(
 
     .target(name: "SinterModels", dependencies: ["Sinter"], path: "models/vision", exclude: ["README.md"]),
 
+    .executableTarget(
+      name: "training-bench", dependencies: ["Sinter", "SinterModels"], path: "Tests/Peers/training",
+      exclude: ["networks.py"]),
+
     .executableTarget(name: "mnist", dependencies: ["Sinter"], path: "models/mnist", exclude: ["README.md"]),
 
     .testTarget(
