@@ -59,6 +59,7 @@ let moduleTable: [ModuleRow] = [
     name: "SinterCLI", holds: "the command line",
     mayImport: [
       "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU",
-      "SinterLLVM", "SinterONNX", "SinterQuantize", "SinterVisual", "SinterModel", "ArgumentParser", "Foundation",
+      "SinterLLVM", "SinterONNX", "SinterQuantize", "SinterGradient", "SinterVisual", "SinterModel", "ArgumentParser",
+      "Foundation",
     ]),
 ]
