@@ -243,3 +243,27 @@ import Testing
     #expect(error?.diagnostics.first?.message.contains("changes its size from turn to turn") == true)
   }
 }
+
+/// Recurrences at sizes where nothing is left to do.
+@Suite struct RecurrenceGradientTests {
+  @Test(arguments: [0, 1, 2], [0, 1, 2])
+  func emptyAndSmall(_ steps: Int, _ batch: Int) throws {
+    var program = ControlFlowGradientTests.Program()
+    program.sizes = [Symbol("t"): steps, Symbol("n"): batch]
+    let x = try program.input(["t", "n", 3], "x"), w = try program.input([1, 8, 3], "w")
+    let r = try program.input([1, 8, 2], "r"), b = try program.input([1, 16], "b")
+    let h = try program.input([1, "n", 2], "h"), c = try program.input([1, "n", 2], "c")
+    let results = try program.builder.add(LSTM(), [x, w, r, b, nil, h, c], outputs: 3)
+    if batch == 0 {
+      // A sum of nothing: all gradients are zero.
+      let sum = try program.builder.add1(Reduce(.sum, keepsAxes: false), [results[1]])
+      let gradients = try program.builder.gradients(of: sum, withRespectTo: [w, r, b])
+      let graph = program.builder.graphWithOutputs(gradients)
+      for gradient in try GraphEvaluator.run(graph, program.tensors, symbols: program.sizes) {
+        #expect(gradient.doubles?.allSatisfy { $0 == 0 } == true)
+      }
+    } else {
+      try program.check(results, "\(steps) steps of \(batch)")
+    }
+  }
+}

@@ -44,7 +44,7 @@ struct GradientCheck {
       guard value.doubles?.allSatisfy(\.isFinite) ?? false else { continue }
       tensors.append(HostTensor.uniform(.f64, value.shape, in: 0.5...1.5, &generator))
       let weight = builder.input(
-        Fact(.tensor(TensorType(.f64, value.shape.map { Dim($0) }))), named: "weights\(index)")
+        Fact(.tensor(TensorType(.f64, value.shape.map { Dim($0) }))), named: "weights\(builder.graph.inputs.count)")
       let product = try builder.add1(Binary(.multiply), [result, weight])
       parts.append(try builder.add1(Reduce(.sum, keepsAxes: false), [product]))
     }

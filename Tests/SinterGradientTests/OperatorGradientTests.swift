@@ -98,7 +98,9 @@ import Testing
 
 extension GradientCheck {
   /// An operator's example in f64. Nil where the operator does not compute in f64, or has no float that it could be differentiated in.
-  init?(_ example: OperatorExample) throws {
+  ///
+  /// - Parameter order: 2 for the gradients of its gradients.
+  init?(_ example: OperatorExample, order: Int = 1) throws {
     var builder = GraphBuilder(name: "trial")
     var generator = SeededGenerator(seed: 11)
     var values = [ValueID?](repeating: nil, count: example.inputs.count)
@@ -128,7 +130,23 @@ extension GradientCheck {
       }
     }
     guard let outputs = try? builder.add(example.op, values, outputs: example.outputCount) else { return nil }
-    let results = example.op is BatchNormalization ? Array(outputs.prefix(1)) : outputs
+    var results = example.op is BatchNormalization ? Array(outputs.prefix(1)) : outputs
+    if order == 2 {
+      guard
+        let check = try GradientCheck(builder, results, tensors, varied: varied, sizes: example.sizes)
+      else { return nil }
+      (results, tensors) = (check.backward.outputs.map(\.value), check.inputs)
+      builder = GraphBuilder(check.backward.withoutOutputs())
+    }
     try self.init(builder, results, tensors, varied: varied, sizes: example.sizes)
+  }
+}
+
+extension Graph {
+  /// The same values and nodes, of which others may be outputs.
+  fileprivate func withoutOutputs() -> Graph {
+    var copy = self
+    copy.outputs = []
+    return copy
   }
 }
