@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python test-onnx demo bench promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
+.PHONY: help setup build test test-python test-package test-torch test-bindings test-onnx command wheel wheel-test demo bench promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -16,7 +16,7 @@ setup: ## installs what the build needs from the system's packages, where it may
 build: setup ## the release binary, .build/release/sinter
 	swift build -c release --product sinter
 
-test: setup test-python test-onnx ## all tests: those that need ONNX Runtime, the official ONNX suite, then Swift's
+test: setup test-python test-package test-bindings test-onnx ## all tests: those that need ONNX Runtime, the official ONNX suite, then Swift's
 	@mkdir -p .build/test
 	swift test --disable-xctest --event-stream-output-path .build/test/events.jsonl
 	python3 Tests/ran.py .build/test/events.jsonl
@@ -24,10 +24,31 @@ test: setup test-python test-onnx ## all tests: those that need ONNX Runtime, th
 test-python: setup .venv/stamp
 	swift build --product digits-demo
 	@mkdir -p .build/test
-	.build/debug/digits-demo models/digits/digits.safetensors .build/test
+	.build/debug/digits-demo models/digits/data .build/test
 	$(PYTHON) Tests/Peers/test_digits.py .build/test
 	swift build --product sinter
 	$(PYTHON) Tests/Peers/test_quantize.py .build/debug/sinter .build/test
+
+test-package: setup .venv/stamp ## the Python package's own tests
+	swift build --product sinter
+	cd python/tests && PYTHONPATH=../src SINTER_COMMAND=../../.build/debug/sinter ../../$(PYTHON) -W ignore -m unittest test_model test_tools
+
+test-bindings: setup .venv/stamp ## programs in C, C++, Python and Rust, built against a package of sinter compile --package
+	swift build --product sinter
+	$(PYTHON) Tests/Packages/packages.py --sinter .build/debug/sinter
+
+test-torch: setup .venv/models ## torch.compile with Sinter behind it
+	swift build --product sinter
+	cd python/tests && PYTHONPATH=../src SINTER_COMMAND=../../.build/debug/sinter ../../$(PYTHON) -W ignore -m unittest test_torch
+
+command: setup ## the command that needs nothing around it but a C library, .build/static/sinter
+	packaging/command.sh
+
+wheel: command ## the Python package with the command inside, dist/sinter-VERSION-….whl
+	packaging/wheel.sh
+
+wheel-test: wheel ## the wheel on a system without a compiler: make wheel-test RELEASE=trixie (needs root and debootstrap)
+	packaging/wheel-test.sh $(or $(RELEASE),bookworm)
 
 # The debug build compiles small models about as fast as the release build, whose own build takes longer than the whole suite.
 test-onnx: setup .venv/stamp ## the official ONNX suite against the list of what passes; SINTER_BLESS=1 writes the list anew

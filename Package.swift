@@ -1,24 +1,43 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+// A command with all in it that compiling takes, LLVM and a linker among it, from archives that packaging/static.sh makes: make wheel.
+let archives = Context.environment["SINTER_STATIC"]
+let isStatic = archives != nil
+
 let package = Package(
   name: "Sinter",
   products: [
     .library(name: "Sinter", targets: ["Sinter", "SinterIR", "SinterOps"]),
     .library(name: "SinterModel", targets: ["SinterModel"]),
     .library(name: "SinterModels", targets: ["SinterModels"]),
+    .library(name: "SinterVision", targets: ["SinterVision"]),
+    .library(name: "SinterTables", targets: ["SinterTables"]),
+    .library(name: "SinterRecords", targets: ["SinterRecords"]),
     .executable(name: "sinter", targets: ["SinterCLI"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
   ],
   targets: [
     // C, and C made visible to Swift.
     .target(name: "SinterABI"),
-    .target(name: "SinterRuntime", dependencies: ["SinterABI"], exclude: ["runtime"]),
-    .target(name: "CLLVM", linkerSettings: [.linkedLibrary("LLVM-19")]),
+    .target(
+      name: "SinterRuntime", dependencies: ["SinterABI"], exclude: ["runtime"],
+      cSettings: isStatic ? [.define("SINTER_STATIC")] : [],
+      linkerSettings: isStatic ? [.linkedLibrary("sinter-prebuilt")] : []),
+    .target(
+      name: "CLLVM",
+      cxxSettings: archives.map { [.define("SINTER_STATIC"), .unsafeFlags(["-fno-rtti", "-I\($0)/lld/include"])] }
+        ?? [],
+      linkerSettings: (isStatic ? ["lld", "LLVM-19", "z", "zstd"] : ["LLVM-19"]).map { .linkedLibrary($0) }),
     .target(name: "COnnx", exclude: ["onnx.proto"], linkerSettings: [.linkedLibrary("protobuf-c")]),
+    .target(name: "SinterBindings", exclude: ["templates"]),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CTurboJPEG", providers: [.apt(["libturbojpeg0-dev"])]),
 
     // The straight line, from the bottom up.
     .target(name: "SinterCore"),
@@ -43,13 +62,17 @@ let package = Package(
       dependencies: [
         "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU",
         "SinterLLVM",
-        "SinterONNX", "SinterQuantize", "SinterGradient", "SinterVisual", "SinterModel",
+        "SinterONNX", "SinterQuantize", "SinterGradient", "SinterVisual", "SinterModel", "CZlib",
       ]),
+    .target(name: "SinterVision", dependencies: ["Sinter", "SinterCore", "CPNG", "CTurboJPEG"]),
+    .target(
+      name: "SinterTables", dependencies: ["Sinter", "SinterCore", .product(name: "SwiftCSV", package: "SwiftCSV")]),
+    .target(name: "SinterRecords", dependencies: ["Sinter", "SinterCore", "SinterIR", "SinterVision"]),
     .executableTarget(
       name: "SinterCLI",
       dependencies: [
         "Sinter", "SinterCore", "SinterIR", "SinterKernelIR", "SinterCPU", "SinterLLVM", "SinterModel", "SinterONNX",
-        "SinterOps", "SinterPasses", "SinterQuantize", "SinterVisual",
+        "SinterGradient", "SinterOps", "SinterPasses", "SinterQuantize", "SinterVisual", "SinterBindings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -57,7 +80,7 @@ let package = Package(
     .executableTarget(
       name: "digits-demo", dependencies: ["Sinter"], path: "models/digits",
       exclude: [
-        "README.md", "classify.c", "data", "demo.sh", "digits.safetensors", "prepare_data.py", "train_digits.py",
+        "README.md", "classify.c", "train.c", "data", "demo.sh", "prepare_data.py",
       ]),
 
     .target(name: "SinterModels", dependencies: ["Sinter"], path: "models/vision", exclude: ["README.md"]),
@@ -73,6 +96,9 @@ let package = Package(
         "Sinter", "SinterModels", "SinterCore", "SinterForms", "SinterIR", "SinterKernelIR", "SinterLLVM", "SinterOps", "SinterONNX",
       ],
       exclude: ["Fixtures", "Goldens"]),
+    .testTarget(
+      name: "SinterTrainingTests",
+      dependencies: ["Sinter", "SinterCore", "SinterRecords", "SinterTables", "SinterVision"], exclude: ["Fixtures"]),
     .testTarget(name: "SinterCLITests", dependencies: ["SinterCLI", "Sinter", "SinterCore"]),
     .testTarget(name: "StructureTests", dependencies: ["SinterCore", "SinterIR", "SinterOps"]),
     .testTarget(
@@ -114,8 +140,9 @@ let package = Package(
     .testTarget(
       name: "SinterGradientTests",
       dependencies: [
-        "SinterGradient", "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterOps", "TestSupport",
-      ], exclude: ["Fixtures"]),
+        "SinterGradient", "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterModel", "SinterONNX", "SinterOps",
+        "TestSupport",
+      ], exclude: ["Fixtures", "programs"]),
     .testTarget(
       name: "SinterOpsTests",
       dependencies: [
@@ -124,5 +151,6 @@ let package = Package(
     .testTarget(name: "SinterONNXTests", dependencies: ["SinterONNX", "SinterCore", "SinterIR", "SinterOps"]),
   ],
   swiftLanguageModes: [.v6],
-  cLanguageStandard: .c11
+  cLanguageStandard: .c11,
+  cxxLanguageStandard: .cxx17
 )

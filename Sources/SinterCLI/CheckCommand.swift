@@ -16,12 +16,31 @@ struct CheckCommand: ParsableCommand {
 
   @OptionGroup var model: ModelArgument
 
+  @Option(help: "Write what was found in JSON; - for standard output.", completion: .file())
+  var json: String?
+
+  private struct Report: Encodable {
+    var compiles: Bool
+    var nodes: Int
+    var problems: [JSONProblem]
+    /// What is worth knowing about an output, by its name.
+    var notes: [String: String]
+  }
+
   func run() throws {
     var (graph, problems) = try ModelFile(path: model.model).partialGraph(binding: ModelArgument.sizes(model.bind))
     var compiler = Compiler()
     problems += compiler.problems(of: graph).filter { !problems.contains($0) }
+    let noted = graph.outputs.filter { !$0.note.isEmpty }
+    if let json {
+      let report = Report(
+        compiles: problems.isEmpty, nodes: graph.order.count, problems: problems.map(JSONProblem.init),
+        notes: Dictionary(noted.map { ($0.name, $0.note) }) { first, _ in first })
+      try OutputFile.write(JSONText.of(report) ?? "{}", to: json)
+    }
     if !problems.isEmpty { throw DiagnosticError(problems) }
+    if json == "-" { return }
     print("\(model.model) compiles: \(graph.order.count) nodes")
-    for port in graph.outputs where !port.note.isEmpty { print("output \(port.name): \(port.note)") }
+    for port in noted { print("output \(port.name): \(port.note)") }
   }
 }

@@ -13,6 +13,7 @@ struct CompileCommand: ParsableCommand {
     discussion: """
       Example: sinter compile resnet50.onnx -o libresnet50.so --header
                sinter compile bert.onnx -o libbert.so --cpu x86-64-v3,x86-64-v4 --bind batch=1
+               sinter compile bert.onnx --package bert --cpu x86-64-v2,x86-64-v3,x86-64-v4
       """)
 
   enum Emission: String, CaseIterable, ExpressibleByArgument {
@@ -22,7 +23,14 @@ struct CompileCommand: ParsableCommand {
   @OptionGroup var model: ModelArgument
 
   @Option(name: [.customShort("o"), .customLong("output")], help: "The file to write.", completion: .file())
-  var output: String
+  var output: String?
+
+  @Option(
+    help: """
+      Write a folder that programs are built with: the library, headers for C and C++, a file each for Python and Rust, pkg-config and CMake \
+      files, and a page with ports, sizes and where it comes from.
+      """, completion: .directory)
+  var package: String?
 
   @Flag(help: "Write the library's own C header, and sinter.h, beside it.")
   var header = false
@@ -71,9 +79,14 @@ struct CompileCommand: ParsableCommand {
     completion: .file())
   var report: String?
 
+  func validate() throws {
+    if (output == nil) == (package == nil) { throw ValidationError("give either -o or --package") }
+    if package != nil, emit != nil, emit != .so { throw ValidationError("--package holds a library: leave out --emit") }
+  }
+
   func run() throws {
     var graph = try model.graph()
-    graph.name = name ?? Self.name(ofFile: output)
+    graph.name = name ?? Self.name(ofFile: output ?? model.model)
     var targets = try Target.list(cpu)
     if let machine {
       guard targets.count == 1 else {
@@ -81,6 +94,8 @@ struct CompileCommand: ParsableCommand {
       }
       targets[0].machine = try MachineFile.read(machine, over: targets[0].machine)
     }
+    if let package { return try write(graph, targets, package) }
+    let output = output ?? ""
     switch emit ?? Self.emission(ofFile: output) {
     case .graph:
       var compiler = Compiler(for: targets[0])
@@ -91,11 +106,11 @@ struct CompileCommand: ParsableCommand {
     case .kernels:
       var compiler = compiler(for: targets[0])
       try OutputFile.write(try compiler.kernels(of: graph).description, to: output)
-    case .so: try library(graph, targets, .library)
-    case .obj: try library(graph, targets, .object)
-    case .archive: try library(graph, targets, .archive)
-    case .asm: try library(graph, targets, .assembly)
-    case .llvm: try library(graph, targets, .llvm)
+    case .so: try library(graph, targets, .library, to: output)
+    case .obj: try library(graph, targets, .object, to: output)
+    case .archive: try library(graph, targets, .archive, to: output)
+    case .asm: try library(graph, targets, .assembly, to: output)
+    case .llvm: try library(graph, targets, .llvm, to: output)
     }
   }
 
@@ -105,9 +120,24 @@ struct CompileCommand: ParsableCommand {
     return compiler
   }
 
-  private func library(_ graph: Graph, _ targets: [Target], _ emission: LibraryOptions.Emission) throws {
+  /// A package in a folder that exists as a whole or, where something fails, not at all, unless it was there before.
+  private func write(_ graph: Graph, _ targets: [Target], _ folder: String) throws {
+    var graph = graph
+    graph.name = CIdentifier.make(graph.name)
+    let contents = ModelPackage(
+      graph: graph, targets: targets, modelFile: model.model,
+      arguments: Array(CommandLine.arguments.dropFirst()), weightsBeside: weightsBeside)
+    try contents.write(to: folder) { path in
+      try library(graph, targets, .library, to: path, writesHeaders: true)
+    }
+  }
+
+  private func library(
+    _ graph: Graph, _ targets: [Target], _ emission: LibraryOptions.Emission, to output: String,
+    writesHeaders: Bool = false
+  ) throws {
     var options = LibraryOptions(target: targets[0])
-    options.writesHeaders = header
+    options.writesHeaders = header || writesHeaders
     options.threads = max(1, threads)
     options.weightsBeside = weightsBeside
     options.profiles = profile

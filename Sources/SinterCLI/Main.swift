@@ -13,7 +13,11 @@ enum Main {
       var command = try SinterCommand.parseAsRoot()
       try command.run()
     } catch let error as DiagnosticError {
-      for diagnostic in error.diagnostics { Terminal.error("sinter: \(diagnostic)") }
+      if Flags.fromEnvironment().jsonErrors {
+        Terminal.error(JSONText.of(error.diagnostics.map(JSONProblem.init)) ?? "[]")
+      } else {
+        for diagnostic in error.diagnostics { Terminal.error("sinter: \(diagnostic)") }
+      }
       exit(1)
     } catch {
       let code = SinterCommand.exitCode(for: error)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Sinter
+import SinterGradient
 import SinterIR
 import SinterLLVM
 import SinterModel
@@ -56,14 +57,14 @@ struct ModelFile {
   /// As much of the graph as can be read, with sizes fixed, and what is wrong with the rest.
   func partialGraph(binding sizes: [Symbol: Int]) throws -> (graph: Graph, problems: [Diagnostic]) {
     guard path.hasSuffix(".sinter") else {
-      var importer = OnnxImporter(operators: .standard)
+      var importer = OnnxImporter(operators: .complete)
       importer.sizes = sizes
       return try importer.partialGraph(reading: path)
     }
     guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
       throw DiagnosticError(.user, "file.read", "\(path) cannot be read as text", hint: "check the path")
     }
-    var graph = try Graph(parsing: text, operators: .standard)
+    var graph = try Graph(parsing: text, operators: .complete)
     if !sizes.isEmpty { try graph.bind(sizes) }
     return (graph, [])
   }

@@ -15,6 +15,8 @@ public struct Flags: Hashable, Sendable {
   public var stopAfter: Int?
   /// `SINTER_TIME`: print how long each stage took.
   public var time = false
+  /// `SINTER_JSON_ERRORS`: the command line tells errors in JSON.
+  public var jsonErrors = false
   /// `SINTER_BLESS`: tests rewrite their golden files instead of comparing with them.
   public var bless = false
   /// `SINTER_FUZZ`: how many cases each random test tries.
@@ -35,6 +37,9 @@ public struct Flags: Hashable, Sendable {
       name: "SINTER_STOP_AFTER",
       summary: "Stops rewriting after this many rewrites: halving the number finds the one that breaks a model."),
     Variable(name: "SINTER_TIME", summary: "Any value but 0 prints the time of each stage to standard error."),
+    Variable(
+      name: "SINTER_JSON_ERRORS",
+      summary: "Any value but 0 has the command line tell errors as one JSON array on standard error."),
     Variable(name: "SINTER_BLESS", summary: "Any value but 0 makes tests rewrite their golden files."),
     Variable(name: "SINTER_FUZZ", summary: "How many cases each random test tries, instead of a few."),
     Variable(name: "SINTER_FUZZ_SECONDS", summary: "For how many seconds the random test of sizes goes on."),
@@ -50,6 +55,7 @@ public struct Flags: Hashable, Sendable {
     dumpDirectory = variable("SINTER_DUMP").flatMap { $0.isEmpty ? nil : $0 }
     stopAfter = variable("SINTER_STOP_AFTER").flatMap { Int($0) }
     time = isOn("SINTER_TIME")
+    jsonErrors = isOn("SINTER_JSON_ERRORS")
     bless = isOn("SINTER_BLESS")
     fuzz = variable("SINTER_FUZZ").flatMap { Int($0) }.map { max($0, 1) }
     fuzzSeconds = variable("SINTER_FUZZ_SECONDS").flatMap { Int($0) }

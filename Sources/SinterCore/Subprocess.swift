@@ -9,6 +9,11 @@ package enum Subprocess {
     package var output: String
 
     package var succeeded: Bool { status == 0 }
+
+    package init(status: Int32, output: String) {
+      self.status = status
+      self.output = output
+    }
   }
 
   /// Runs `executable`, a path or a name that is searched on `PATH`, and waits for its end.

@@ -2,109 +2,30 @@ import SinterCore
 import SinterIR
 import SinterOps
 
-extension GraphBuilder {
-  /// Adds the nodes that compute the gradients of a value with respect to others, by reverse-mode differentiation.
-  ///
-  /// What is added are ordinary nodes, so gradients can be differentiated again. Composite operators without a rule of their own are
-  /// replaced by their expansions, whose results keep their names.
-  ///
-  /// - Parameters:
-  ///   - target: what is differentiated; a float.
-  ///   - seed: the gradient of what is computed from the target, of its shape; ones where nil, which for a value of one element gives the
-  ///     plain gradient, and for others that of their sum.
-  /// - Returns: for each of `values` its gradient, of its shape; zeros where the target does not depend on it.
-  /// - Throws: all operators that have no gradient, each with its node.
-  public mutating func gradients(
-    of target: ValueID, withRespectTo values: [ValueID], seed: ValueID? = nil
-  ) throws -> [ValueID] {
-    let type = try type(target)
-    guard type.element.isFloat else {
-      throw DiagnosticError(.user, "gradient.type", "only floats have gradients, but what is differentiated is \(type)")
-    }
-    for value in values {
-      let type = try self.type(value)
-      guard type.element.isFloat else {
-        throw DiagnosticError(
-          .user, "gradient.type",
-          "only floats have gradients, but one with respect to \(value) is asked for, which is \(type)")
-      }
-    }
-    let path = try expandedPath(from: values, to: target)
-    let tape = GradientTape(self)
-    defer { self = tape.builder }
-    var reverse = ReverseMode(tape: tape, path: path)
-    return try reverse.run(target, values, seed)
-  }
-
-  /// The nodes between values and what is computed of them, in order, all with a rule of their own.
-  private mutating func expandedPath(from values: [ValueID], to target: ValueID) throws -> Path {
-    while true {
-      let path = Path(graph, from: values, to: target)
-      let composites = path.nodes.filter { id in
-        let op = graph.nodes[id].op
-        return !(op is any Differentiable) && op is any Composite
-      }
-      if composites.isEmpty { return path }
-      for id in composites { try expand(id) }
-    }
-  }
-}
-
-/// Which nodes lie between values and what is computed of them.
-struct Path {
-  /// In order.
-  private(set) var nodes: [NodeID] = []
-  private var varying: Set<ValueID>
-  private var wanted: Set<ValueID>
-
-  init(_ graph: Graph, from values: [ValueID], to target: ValueID) {
-    varying = Set(values)
-    wanted = [target]
-    func isFloat(_ value: ValueID) -> Bool { graph.type(of: value).tensor?.element.isFloat ?? false }
-    for id in graph.order {
-      let node = graph.nodes[id]
-      guard node.inputs.contains(where: { $0.map { varying.contains($0) } ?? false }) else { continue }
-      varying.formUnion(node.outputs.filter(isFloat))
-    }
-    for id in graph.order.reversed() {
-      let node = graph.nodes[id]
-      guard node.outputs.contains(where: { wanted.contains($0) && varying.contains($0) }) else { continue }
-      nodes.append(id)
-      wanted.formUnion(node.inputs.compactMap { $0 })
-    }
-    nodes.reverse()
-  }
-
-  /// Whether a value depends on those that gradients are asked for.
-  func depends(_ value: ValueID) -> Bool { varying.contains(value) }
-}
-
 /// One walk back over the nodes of a path.
-private struct ReverseMode {
+struct ReverseMode {
   let tape: GradientTape
   let path: Path
   /// What each value's users have handed to it.
   private var parts: [ValueID: [GradientTensor]] = [:]
+  /// Values that are the same in all turns of a repetition, whose graph this one is. Products of a turn's rows with them hand them nothing: what
+  /// they would is noted in `gathered`, for one product over the rows of all turns.
+  var constantInTurns: Set<ValueID> = []
+  private(set) var gathered: [GatheredProduct] = []
 
   init(tape: GradientTape, path: Path) {
     self.tape = tape
     self.path = path
   }
 
-  mutating func run(_ target: ValueID, _ values: [ValueID], _ seed: ValueID?) throws -> [ValueID] {
+  /// - Parameter targets: what is differentiated, each with the gradient of what is computed from it.
+  /// - Returns: the gradient of each value, nil where none flows to it.
+  mutating func run(
+    _ targets: [(value: ValueID, seed: GradientTensor)], _ values: [ValueID]
+  ) throws -> [GradientTensor?] {
     let origin = tape.builder.origin
     defer { tape.builder.origin = origin }
-    let start = GradientTensor(target, tape)
-    if let seed {
-      let given = GradientTensor(seed, tape)
-      guard try given.element == start.element, try given.rank == start.rank else {
-        throw DiagnosticError(
-          .user, "gradient.seed", "the seed must be of the type \(try start.type), but is \(try given.type)")
-      }
-      parts[target] = [given]
-    } else {
-      parts[target] = [try start.number(1).expanded(like: start)]
-    }
+    for target in targets { parts[target.value, default: []].append(target.seed) }
     var problems: [Diagnostic] = []
     for id in path.nodes.reversed() {
       let node = tape.builder.graph.nodes[id]
@@ -112,7 +33,15 @@ private struct ReverseMode {
       guard gradients.contains(where: { $0 != nil }) else { continue }
       tape.builder.origin = node.origin
       do {
-        try propagate(through: id, node, gradients)
+        for (index, gradient) in try inputGradients(of: id, node, gradients).enumerated() where index < node.inputs.count {
+          guard let gradient, let input = node.inputs[index], path.depends(input) else { continue }
+          let (own, type) = (GradientTensor(input, tape), try gradient.type)
+          guard try type.element == own.element, try type.rank == own.rank else {
+            throw DiagnosticError(
+              .bug, "gradient.shape", "the gradient of input \(index) is \(type), but the input is \(try own.type)")
+          }
+          parts[input, default: []].append(gradient)
+        }
       } catch let error as DiagnosticError {
         let name = Swift.type(of: node.op).name
         problems += error.located(op: name, origin: node.origin).diagnostics
@@ -120,32 +49,31 @@ private struct ReverseMode {
     }
     if !problems.isEmpty { throw DiagnosticError(problems) }
     tape.builder.origin = origin
-    return try values.map { try (gradient(of: $0) ?? GradientTensor($0, tape).zeros()).id }
+    return try values.map { try gradient(of: $0) }
   }
 
-  private mutating func propagate(
-    through id: NodeID, _ node: Graph.Node, _ outputGradients: [GradientTensor?]
-  ) throws {
+  /// What a node's rule hands to its inputs.
+  private mutating func inputGradients(
+    of id: NodeID, _ node: Graph.Node, _ outputGradients: [GradientTensor?]
+  ) throws -> [GradientTensor?] {
+    var wanted = node.inputs.map { $0.map { path.depends($0) } ?? false }
+    switch node.op {
+    case let scan as Scan: return try gradients(through: scan, id, wanted, outputGradients)
+    case let loop as Loop: return try gradients(through: loop, id, wanted, outputGradients)
+    case is If: return try gradientsThroughIf(id, wanted, outputGradients)
+    default: break
+    }
     guard let rule = node.op as? any Differentiable else {
       throw DiagnosticError(
         .limit, "gradient.operator", "the operator has no gradient",
         hint: "put a stopGradient() before it, or give a gradient of your own: conform the operator to Differentiable")
     }
-    let wanted = node.inputs.map { $0.map { path.depends($0) } ?? false }
-    let view = GradientNode(
-      inputs: node.inputs.map { $0.map { GradientTensor($0, tape) } },
-      outputs: node.outputs.map { GradientTensor($0, tape) }, outputGradients: outputGradients,
-      facts: tape.builder.graph.inputs(of: id), tape: tape, wanted: wanted)
-    let gradients = try rule.gradients(view)
-    for (index, gradient) in gradients.enumerated() where index < wanted.count && wanted[index] {
-      guard let gradient, let input = node.inputs[index] else { continue }
-      let (own, type) = (GradientTensor(input, tape), try gradient.type)
-      guard try type.element == own.element, try type.rank == own.rank else {
-        throw DiagnosticError(
-          .bug, "gradient.shape", "the gradient of input \(index) is \(type), but the input is \(try own.type)")
-      }
-      parts[input, default: []].append(gradient)
+    if let product = try GatheredProduct(node, constantInTurns, outputGradients, tape), wanted[1] {
+      gathered.append(product)
+      wanted[1] = false
+      if !wanted.contains(true) { return [] }
     }
+    return try rule.gradients(GradientNode(id, of: tape, outputGradients, wanted: wanted))
   }
 
   /// The sum of what users have handed to a value; nil where there is nothing.
@@ -155,5 +83,16 @@ private struct ReverseMode {
     let sum = try tape.add(Variadic(.sum), given)[0]
     parts[value] = [sum]
     return sum
+  }
+}
+
+extension GradientNode {
+  /// A node of the tape's graph.
+  init(_ id: NodeID, of tape: GradientTape, _ outputGradients: [GradientTensor?], wanted: [Bool]) {
+    let node = tape.builder.graph.nodes[id]
+    self.init(
+      inputs: node.inputs.map { $0.map { GradientTensor($0, tape) } },
+      outputs: node.outputs.map { GradientTensor($0, tape) }, outputGradients: outputGradients,
+      facts: tape.builder.graph.inputs(of: id), tape: tape, wanted: wanted)
   }
 }

@@ -114,9 +114,9 @@ public enum LibraryCompiler {
     let name = program.name
     let linker = Linker(command: options.linker)
     let destination = try Destination(path)
-    let runtime = try RuntimeObject(
-      compiler: options.compiler, profiles: options.profiles, takesStructures: program.hasStructures, usesText: usesText
-    ).path()
+    let runtime = RuntimeObject(
+      compiler: options.compiler, profiles: options.profiles, takesStructures: program.hasStructures, usesText: usesText,
+      keepsState: !program.states.isEmpty)
     let entries: [LibraryEntry] = options.profiles ? [.library, .profile] : [.library]
     try Files.withTemporaryFolder(in: destination.folder) { folder throws(DiagnosticError) in
       var paths: [String] = []
@@ -128,7 +128,7 @@ public enum LibraryCompiler {
         try result.get()
         paths.append(file)
       }
-      paths.append(runtime)
+      paths.append(try runtime.path(in: folder))
       if !options.weightsBeside, weights.byteCount > 0 {
         let file = "\(folder)/weights.o"
         do {

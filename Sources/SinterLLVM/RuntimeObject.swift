@@ -1,11 +1,11 @@
-import Glibc
 import SinterCore
 internal import SinterRuntime
 
 /// The C runtime as an object file, which every compiled library links.
 ///
-/// Sinter carries the runtime's sources, not an object: the machine that compiles models has a C compiler, and the object then
-/// fits its C library. It is compiled once and kept in the user's cache.
+/// Sinter carries the runtime's sources: the machine that compiles models has a C compiler, and the object then fits its C library.
+/// It is compiled once and kept in the user's cache. A command that was built to need nothing around it (packaging/static.sh) carries the
+/// objects as well, and takes these unless a C compiler is asked for.
 package struct RuntimeObject {
   /// What the C compiler is called with, besides the files.
   package static let flags = [
@@ -14,6 +14,9 @@ package struct RuntimeObject {
 
   /// The C compiler: `CC`, else `cc`. May hold arguments after spaces, as in make.
   package var compiler: [String]
+
+  /// Whether no compiler was asked for, so that an object that the command carries will do.
+  private let takesPrebuilt: Bool
 
   /// Where objects are kept.
   package var cacheFolder: String
@@ -25,14 +28,18 @@ package struct RuntimeObject {
   package var takesStructures: Bool
   /// Whether the object holds what works on text.
   package var usesText: Bool
+  /// Whether the object keeps states from run to run, for libraries that have some.
+  package var keepsState: Bool
 
   package init(
     compiler: String? = nil, cacheFolder: String? = nil, profiles: Bool = false, takesStructures: Bool = false,
-    usesText: Bool = false
+    usesText: Bool = false, keepsState: Bool = false
   ) {
     self.profiles = profiles
     self.takesStructures = takesStructures
     self.usesText = usesText
+    self.keepsState = keepsState
+    takesPrebuilt = compiler == nil && Environment.value("CC") == nil
     let command = (compiler ?? Environment.value("CC") ?? "cc").split(separator: " ").map(String.init)
     self.compiler = command.isEmpty ? ["cc"] : command
     self.cacheFolder = cacheFolder ?? Self.defaultCacheFolder
@@ -46,10 +53,29 @@ package struct RuntimeObject {
 
   private var flags: [String] {
     Self.flags + (profiles ? ["-DSINTER_PROFILE"] : []) + (takesStructures ? ["-DSINTER_STRUCTURES"] : [])
-      + (usesText ? ["-DSINTER_TEXT"] : [])
+      + (usesText ? ["-DSINTER_TEXT"] : []) + (keepsState ? ["-DSINTER_STATE"] : [])
   }
 
-  /// The path of the object file, compiled now if the cache does not have it.
+  private var prebuilt: UnsafeRawBufferPointer? {
+    var variant: Int32 = 0
+    if profiles { variant |= SINTER_VARIANT_PROFILE }
+    if takesStructures { variant |= SINTER_VARIANT_STRUCTURES }
+    if usesText { variant |= SINTER_VARIANT_TEXT }
+    if keepsState { variant |= SINTER_VARIANT_STATE }
+    guard takesPrebuilt, let object = sinter_runtime_prebuilt(variant) else { return nil }
+    return UnsafeRawBufferPointer(start: object.pointee.bytes, count: object.pointee.length)
+  }
+
+  /// The path of the object file: in `folder` where the command carries it, else in the cache, compiled now if it is not there yet.
+  package func path(in folder: String) throws(DiagnosticError) -> String {
+    if let prebuilt {
+      try Files.write(prebuilt, to: "\(folder)/runtime.o")
+      return "\(folder)/runtime.o"
+    }
+    return try path()
+  }
+
+  /// The path of the object file in the cache, compiled now if it is not there yet.
   package func path() throws(DiagnosticError) -> String {
     let object = "\(cacheFolder)/runtime-\(try key()).o"
     if Files.exists(object) { return object }
@@ -58,10 +84,10 @@ package struct RuntimeObject {
     return object
   }
 
-  /// Compiles to a name of this process's own and renames it, so that concurrent compilers never see half an object.
+  /// Compiles to a name of this call's own, as the folder's is, and renames it, so that concurrent compilers never see half an object.
   private func compile(in folder: String, to object: String) throws(DiagnosticError) {
     for source in Self.sources() { try Files.write(source.bytes, to: "\(folder)/\(source.name)") }
-    let partial = "\(object).\(getpid())"
+    let partial = "\(object).\(folder.split(separator: "/").last ?? "partial")"
     let arguments =
       compiler.dropFirst() + flags + ["-I", folder, "-c", "\(folder)/\(SINTER_RUNTIME_MAIN)", "-o", partial]
     let result = try runCompiler(Array(arguments))

@@ -21,6 +21,8 @@ public final class CompiledLibrary: @unchecked Sendable {
   public let target: String
   public let inputs: [Port]
   public let outputs: [Port]
+  /// What each session keeps from run to run: read, written, saved and restored by functions of `Session`.
+  public let states: [Port]
 
   /// Loads the library at `path`. It stays loaded as long as this object, a session or an output of it lives.
   public init(_ path: String) throws(DiagnosticError) {
@@ -31,10 +33,13 @@ public final class CompiledLibrary: @unchecked Sendable {
     let table: UnsafePointer<SinterLibrary>
     let inputs: [Port]
     let outputs: [Port]
+    let states: [Port]
     do {
       table = try Self.table(of: handle, path)
       inputs = try Self.ports(table.pointee.inputs, table.pointee.input_count, path)
       outputs = try Self.ports(table.pointee.outputs, table.pointee.output_count, path)
+      states =
+        table.pointee.abi_version < 2 ? [] : try Self.ports(table.pointee.states, table.pointee.state_count, path)
     } catch {
       dlclose(handle)
       throw error
@@ -44,6 +49,7 @@ public final class CompiledLibrary: @unchecked Sendable {
     self.path = path
     self.inputs = inputs
     self.outputs = outputs
+    self.states = states
     name = String(cString: table.pointee.name)
     producer = String(cString: table.pointee.producer)
     target = String(cString: table.pointee.target)
@@ -65,10 +71,10 @@ public final class CompiledLibrary: @unchecked Sendable {
       throw DiagnosticError(
         .user, "library.entry", "\(path) is no library that Sinter compiled: it has no sinter_library()")
     }
-    guard table.pointee.abi_version == UInt32(SINTER_ABI_VERSION) else {
+    guard (1...UInt32(SINTER_ABI_VERSION)).contains(table.pointee.abi_version) else {
       throw DiagnosticError(
         .user, "library.version",
-        "\(path) has version \(table.pointee.abi_version) of the interface, expected \(SINTER_ABI_VERSION)",
+        "\(path) has version \(table.pointee.abi_version) of the interface, expected one up to \(SINTER_ABI_VERSION)",
         hint: "compile the model again")
     }
     return table

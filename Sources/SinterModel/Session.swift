@@ -80,7 +80,7 @@ public final class Session: @unchecked Sendable {
 
 extension DiagnosticError {
   /// A SinterStatus with the sentence that came with it.
-  fileprivate init(status: Int32, _ message: UnsafePointer<CChar>?, _ library: CompiledLibrary) {
+  init(status: Int32, _ message: UnsafePointer<CChar>?, _ library: CompiledLibrary) {
     let (kind, id): (Diagnostic.Kind, String) =
       switch SinterStatus(UInt32(bitPattern: status)) {
       case SINTER_INVALID_ARGUMENT: (.user, "run.argument")

@@ -51,6 +51,12 @@ static const unsigned char profile_c[] = {
 static const unsigned char spares_c[] = {
 #embed "runtime/spares.c"
 };
+static const unsigned char state_c[] = {
+#embed "runtime/state.c"
+};
+static const unsigned char state_file_c[] = {
+#embed "runtime/state_file.c"
+};
 static const unsigned char tensors_c[] = {
 #embed "runtime/tensors.c"
 };
@@ -99,6 +105,8 @@ static const SinterRuntimeSource sources[] = {
   {"pool.c", pool_c, sizeof pool_c},
   {"profile.c", profile_c, sizeof profile_c},
   {"spares.c", spares_c, sizeof spares_c},
+  {"state.c", state_c, sizeof state_c},
+  {"state_file.c", state_file_c, sizeof state_file_c},
   {"tensors.c", tensors_c, sizeof tensors_c},
   {"unpack.c", unpack_c, sizeof unpack_c},
   {"text_case.c", text_case_c, sizeof text_case_c},
@@ -114,4 +122,17 @@ static const SinterRuntimeSource sources[] = {
 const SinterRuntimeSource *sinter_runtime_sources(size_t *count) {
   *count = sizeof sources / sizeof *sources;
   return sources;
+}
+
+#ifdef SINTER_STATIC
+extern const SinterRuntimeSource sinter_prebuilt_runtime[SINTER_VARIANT_COUNT];
+#endif
+
+const SinterRuntimeSource *sinter_runtime_prebuilt(int variant) {
+#ifdef SINTER_STATIC
+  return &sinter_prebuilt_runtime[variant];
+#else
+  (void)variant;
+  return NULL;
+#endif
 }

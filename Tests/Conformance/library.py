@@ -99,8 +99,8 @@ class Library:
         entry = c.CDLL(os.path.abspath(path), mode=os.RTLD_NOW | os.RTLD_LOCAL).sinter_library
         entry.restype, entry.argtypes = c.POINTER(Table), []
         self.table = entry().contents
-        if self.table.abi_version != 1:
-            raise LibraryError(f"interface version {self.table.abi_version}, expected 1")
+        if self.table.abi_version not in (1, 2):
+            raise LibraryError(f"interface version {self.table.abi_version}, expected 1 or 2")
         self.inputs = [Port(self.table.inputs[i]) for i in range(self.table.input_count)]
         self.outputs = [Port(self.table.outputs[i]) for i in range(self.table.output_count)]
 

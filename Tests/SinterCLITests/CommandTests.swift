@@ -21,8 +21,9 @@ import Testing
 
   static func sinter(_ arguments: String...) throws -> Outcome { try run(arguments) }
 
-  static func run(_ arguments: [String]) throws -> Outcome {
+  static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
     let process = Process()
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.executableURL = URL(fileURLWithPath: binary)
     process.arguments = arguments
     let (output, errors) = (Pipe(), Pipe())
@@ -69,6 +70,40 @@ import Testing
       #expect(try Self.sinter("graph", model, "-o", "\(folder)/g.dot", "--stage", "fused").status == 0)
       #expect(try Self.sinter("export", model, "-o", "\(folder)/e.onnx", "--bind", "n=1").status == 0)
       #expect(try Self.sinter("inspect", "\(folder)/e.onnx").output.contains("x: f32[1, 4]"))
+    }
+  }
+
+  private static func object(_ text: String) throws -> [String: Any] {
+    try #require(JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any], "\(text)")
+  }
+
+  @Test func inspectsAndChecksInJSON() throws {
+    try Self.withModel { folder, model in
+      let found = try Self.object(Self.sinter("inspect", model, "--json", "-").output)
+      let input = try #require((found["inputs"] as? [[String: Any]])?.first)
+      #expect(
+        input["name"] as? String == "x" && input["element"] as? String == "f32"
+          && input["type"] as? String == "f32[n, 4]")
+      #expect((input["shape"] as? [Any])?.first as? String == "n" && (input["shape"] as? [Any])?.last as? Int == 4)
+      #expect((found["program"] as? [String: Any])?["kernels"] as? Int ?? 0 > 0)
+      #expect(try Self.sinter("compile", model, "-o", "\(folder)/libtiny.so", "--bind", "n=3").status == 0)
+      let library = try Self.object(Self.sinter("inspect", "\(folder)/libtiny.so", "--json", "-").output)
+      #expect(((library["inputs"] as? [[String: Any]])?.first?["shape"] as? [Int]) == [3, 4])
+      #expect(library["bytes"] as? Int ?? 0 > 1000)
+
+      let checked = try Self.object(Self.sinter("check", model, "--json", "-").output)
+      #expect(checked["compiles"] as? Bool == true)
+    }
+  }
+
+  @Test func errorsAreJSONWhereTheEnvironmentAsks() throws {
+    try Self.withModel { folder, _ in
+      let outcome = try Self.run(["check", "\(folder)/absent.onnx"], environment: ["SINTER_JSON_ERRORS": "1"])
+      #expect(outcome.status == 1)
+      let problems = try #require(JSONSerialization.jsonObject(with: Data(outcome.errors.utf8)) as? [[String: Any]])
+      #expect(problems.count == 1 && problems[0]["kind"] as? String == "error")
+      #expect((problems[0]["message"] as? String ?? "").contains("absent.onnx"))
+      #expect(problems[0]["places"] is [String])
     }
   }
 

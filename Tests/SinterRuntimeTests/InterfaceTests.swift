@@ -1,14 +1,28 @@
+import Foundation
 import SinterCore
 import Testing
 
 struct InterfaceTests {
   static let reference = Folders.package + "/../shared/abi/sinter.h"
 
-  /// Hosts are compiled against the published interface, so this copy must be it.
+  /// Hosts are compiled against version 1 of the interface, as it was published: what is declared there is declared here, and what came later
+  /// stands at the end of the table.
   @Test(.enabled(if: Files.exists(reference), "the published interface is not beside this package"))
-  func headerIsThePublishedOne() throws {
-    let ours = Folders.package + "/Sources/SinterABI/include/sinter.h"
-    let compared = try Subprocess.run("cmp", [ours, Self.reference])
-    #expect(compared.succeeded, "\(compared.output)")
+  func headerBeginsAsThePublishedOne() throws {
+    let ours = try declarations(Folders.package + "/Sources/SinterABI/include/sinter.h")
+    let published = try declarations(Self.reference)
+    let last = "void (*close)(SinterSession *session);"
+    let parts = ours.components(separatedBy: last)
+    #expect(parts.count == 2)
+    let end = try #require(parts.last?.range(of: "} SinterLibrary;"))
+    let first = parts[0] + last + " " + parts[1][end.lowerBound...]
+    #expect(first.replacing("SINTER_ABI_VERSION 2", with: "SINTER_ABI_VERSION 1") == published)
+  }
+
+  /// A header without its comments, with one space between words.
+  private func declarations(_ path: String) throws -> String {
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    let code = text.replacing(#/(?s)/\*.*?\*//#, with: "")
+    return code.split(whereSeparator: \.isWhitespace).joined(separator: " ")
   }
 }

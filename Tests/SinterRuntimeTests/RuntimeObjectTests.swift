@@ -26,6 +26,12 @@ struct RuntimeObjectTests {
     }
   }
 
+  /// The command that carries objects has them compiled by a script.
+  @Test func theScriptCompilesWithTheSameFlags() throws {
+    let script = try Subprocess.run("cat", [Folders.package + "/packaging/static.sh"])
+    #expect(script.output.contains("flags=\"\(RuntimeObject.flags.joined(separator: " "))\""))
+  }
+
   @Test func saysThatThereIsNoCompiler() throws {
     try Files.withTemporaryFolder { folder throws(DiagnosticError) in
       let error = #expect(throws: DiagnosticError.self) {

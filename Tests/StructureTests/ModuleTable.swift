@@ -53,12 +53,22 @@ let moduleTable: [ModuleRow] = [
     name: "Sinter", holds: "what users import",
     mayImport: [
       "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU", "SinterLLVM",
-      "SinterONNX", "SinterQuantize", "SinterGradient", "SinterVisual", "SinterModel", "Foundation",
-    ]),
+      "SinterONNX", "SinterQuantize", "SinterGradient", "SinterVisual", "SinterModel", "CZlib", "Foundation",
+    ], onlyInternally: ["CZlib"]),
+  ModuleRow(
+    name: "SinterVision", holds: "images: PNG and JPEG files, folders of classes",
+    mayImport: ["Sinter", "SinterCore", "CPNG", "CTurboJPEG", "Foundation"], onlyInternally: ["CPNG", "CTurboJPEG"]),
+  ModuleRow(
+    name: "SinterTables", holds: "tables of text: CSV files to tensors",
+    mayImport: ["Sinter", "SinterCore", "SwiftCSV", "Foundation"]),
+  ModuleRow(
+    name: "SinterRecords", holds: "what a run leaves behind: curves, TensorBoard's events, MLflow's folders",
+    mayImport: ["Sinter", "SinterCore", "SinterIR", "SinterVision", "Foundation"]),
   ModuleRow(
     name: "SinterCLI", holds: "the command line",
     mayImport: [
       "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU",
-      "SinterLLVM", "SinterONNX", "SinterQuantize", "SinterVisual", "SinterModel", "ArgumentParser", "Foundation",
+      "SinterLLVM", "SinterONNX", "SinterQuantize", "SinterVisual", "SinterModel", "SinterBindings", "ArgumentParser",
+      "Foundation",
     ]),
 ]

@@ -90,11 +90,11 @@ struct MnistTraining {
   }
 
   /// Images as f32 in −1 … 1, labels as i64.
-  static func digits(_ folder: String, _ name: String) throws -> Dataset {
+  static func digits(_ folder: String, _ name: String) throws -> TensorDataset {
     let images = try IdxFile.read("\(folder)/\(name)-images-idx3-ubyte")
     let labels = try IdxFile.read("\(folder)/\(name)-labels-idx1-ubyte")
     let pixels = images.array(of: UInt8.self).map { Float($0) / 127.5 - 1 }
-    return try Dataset(
+    return try TensorDataset(
       HostTensor.f32([images.shape[0], 1, 28, 28], pixels),
       HostTensor.i64(labels.shape, labels.array(of: UInt8.self).map { Int($0) }))
   }

@@ -51,7 +51,8 @@ public struct CompiledGraph: Sendable {
 /// A compiled library, loaded into this process.
 public final class LoadedModel {
   public let library: CompiledLibrary
-  private let session: Session
+  /// What runs it; of a library with state, what reads and saves that.
+  public let session: Session
 
   /// - Parameter threads: 0 for as many as this process may run on.
   public init(_ path: String, threads: Int = 0) throws {

@@ -48,6 +48,7 @@ package struct Compiler {
     for index in program.outputs.indices { program.outputs[index].note = notes[program.outputs[index].name] ?? "" }
     program.inputStructures = graph.inputStructures
     program.outputStructures = graph.outputStructures
+    program.states = graph.states
     return program
   }
 

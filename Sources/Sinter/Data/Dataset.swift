@@ -1,97 +1,82 @@
-/// Samples along the first axis of one or several tensors: images and their labels, say.
-public struct Dataset: Sendable {
-  public let tensors: [HostTensor]
-  public let count: Int
+/// Samples that can be had by their place: PyTorch's `torch.utils.data.Dataset`.
+///
+/// A data set of one's own says how many samples there are and makes one of them, on any thread. Its `batch` stacks samples; a data set that can gather
+/// many at once writes its own.
+public protocol Dataset: Sendable {
+  var count: Int { get }
 
-  /// - Throws: where the tensors have different numbers of samples.
-  public init(_ tensors: HostTensor...) throws {
-    guard let count = tensors.first?.shape.first, tensors.allSatisfy({ $0.shape.first == count }) else {
-      throw DiagnosticError(
-        .user, "data.count",
-        "all tensors must have the same number of samples along their first axis, but are \(tensors.map(\.type))")
-    }
-    if let packed = tensors.first(where: { $0.element.bits < 8 || $0.element == .string }) {
-      throw DiagnosticError(.limit, "data.type", "samples of type \(packed.element) cannot be gathered into batches")
-    }
-    self.tensors = tensors
-    self.count = count
-  }
-
-  /// In which order samples come.
-  public enum Order: Sendable {
-    case asGiven
-    /// At random, by a seed and the number of the epoch alone.
-    case shuffled(seed: UInt64)
-  }
-
-  /// The samples of an epoch in batches, each a tensor for each of the data set's.
+  /// One sample: a tensor for each of its parts (an image and its label, say), without an axis that counts samples.
   ///
-  /// - Parameter dropLast: whether a last batch that is not full is left out.
-  public func batches(_ size: Int, order: Order = .asGiven, epoch: Int = 0, dropLast: Bool = false) -> Batches {
-    var indices = Array(0..<count)
-    if case .shuffled(let seed) = order {
-      var generator = SplitMix64(seed: seed &+ UInt64(truncatingIfNeeded: epoch) &* 0x9e37_79b9_7f4a_7c15)
-      for place in stride(from: count - 1, to: 0, by: -1) {
-        indices.swapAt(place, Int(generator.next() % UInt64(place + 1)))
-      }
-    }
-    let whole = count / max(1, size) * max(1, size)
-    return Batches(dataset: self, indices: dropLast ? Array(indices[..<whole]) : indices, size: max(1, size))
-  }
+  /// - Parameter random: for what is drawn anew in each epoch.
+  func sample(_ index: Int, random: inout SampleRandom) throws -> [HostTensor]
 
-  /// The first or the last samples as data sets of their own.
-  public func split(at count: Int) -> (first: Dataset, rest: Dataset) {
-    let place = min(max(0, count), self.count)
-    return (
-      Dataset(tensors.map { $0.rows(Array(0..<place)) }, place),
-      Dataset(tensors.map { $0.rows(Array(place..<self.count)) }, self.count - place)
-    )
-  }
+  /// Some samples along a new first axis, a tensor for each part.
+  ///
+  /// - Throws: where the samples' types or sizes differ, telling which.
+  func batch(_ indices: [Int], seed: UInt64, epoch: Int) throws -> [HostTensor]
 
-  private init(_ tensors: [HostTensor], _ count: Int) {
-    self.tensors = tensors
-    self.count = count
-  }
+  /// What an error calls a sample: its file, say.
+  func name(of index: Int) -> String
 }
 
-/// Batches of a data set, gathered one after another.
-public struct Batches: Sequence, IteratorProtocol {
-  private let dataset: Dataset
-  private let indices: [Int]
-  private let size: Int
-  private var place = 0
+extension Dataset {
+  public func name(of index: Int) -> String { "sample \(index)" }
 
-  init(dataset: Dataset, indices: [Int], size: Int) {
-    self.dataset = dataset
-    self.indices = indices
-    self.size = size
+  public func batch(_ indices: [Int], seed: UInt64, epoch: Int) throws -> [HostTensor] {
+    let samples = try indices.map { index in
+      var random = SampleRandom(seed: seed, epoch: epoch, index: index)
+      return try sample(index, random: &random)
+    }
+    return try HostTensor.stacked(samples) { name(of: indices[$0]) }
   }
 
-  /// How many batches there are in all.
-  public var count: Int { (indices.count + size - 1) / size }
-
-  public mutating func next() -> [HostTensor]? {
-    guard place < indices.count else { return nil }
-    let rows = Array(indices[place..<Swift.min(place + size, indices.count)])
-    place += rows.count
-    return dataset.tensors.map { $0.rows(rows) }
+  /// One sample, with the random numbers of the first epoch and seed 0.
+  public func sample(_ index: Int) throws -> [HostTensor] {
+    var random = SampleRandom(seed: 0, index: index)
+    return try sample(index, random: &random)
   }
 }
 
 extension HostTensor {
-  /// Those along the first axis at the given places.
-  func rows(_ places: [Int]) -> HostTensor {
-    let sizes = Array(shape.dropFirst())
-    let width = element.byteCount(sizes.reduce(1, *))
-    return HostTensor(
-      element, [places.count] + sizes,
-      bytes: TensorBytes(count: places.count * width) { target in
-        bytes.withBytes { source in
-          guard let from = source.baseAddress, let to = target.baseAddress else { return }
-          for (row, place) in places.enumerated() {
-            (to + row * width).copyMemory(from: from + place * width, byteCount: width)
+  /// Samples of several parts along a new first axis.
+  ///
+  /// - Parameter name: what an error calls a sample.
+  static func stacked(_ samples: [[HostTensor]], name: (Int) -> String) throws -> [HostTensor] {
+    guard let first = samples.first else { return [] }
+    for (index, sample) in samples.enumerated() {
+      guard sample.count == first.count else {
+        throw DiagnosticError(
+          .user, "data.parts",
+          "\(name(index)) has \(sample.count) parts, but \(name(0)) has \(first.count); all samples must have as many")
+      }
+      for (tensor, expected) in zip(sample, first)
+      where tensor.element != expected.element || tensor.shape != expected.shape {
+        throw DiagnosticError(
+          .user, "data.shape",
+          "\(name(index)) is \(tensor.type), but \(name(0)) of the same batch is \(expected.type)",
+          hint: "bring samples to one size first, by Resize and CenterCrop for images")
+      }
+      try gatherable(sample)
+    }
+    return first.indices.map { part in
+      let width = first[part].bytes.count
+      return HostTensor(
+        first[part].element, [samples.count] + first[part].shape,
+        bytes: TensorBytes(count: samples.count * width) { target in
+          guard width > 0, let to = target.baseAddress else { return }
+          for (index, sample) in samples.enumerated() {
+            sample[part].bytes.withBytes { from in
+              if let from = from.baseAddress { (to + index * width).copyMemory(from: from, byteCount: width) }
+            }
           }
-        }
-      })
+        })
+    }
+  }
+
+  /// Throws where elements do not begin at bytes of their own.
+  static func gatherable(_ tensors: [HostTensor]) throws {
+    if let packed = tensors.first(where: { $0.element.bits < 8 || $0.element == .string }) {
+      throw DiagnosticError(.limit, "data.type", "samples of type \(packed.element) cannot be gathered into batches")
+    }
   }
 }

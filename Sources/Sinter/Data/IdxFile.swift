@@ -1,6 +1,7 @@
 import Foundation
 
-/// Files of the IDX format, in which MNIST and Fashion-MNIST come (Y. LeCun, "The MNIST database of handwritten digits").
+/// Files of the IDX format, in which MNIST and Fashion-MNIST come (Y. LeCun, "The MNIST database of handwritten digits"), as they are or packed by
+/// gzip.
 public enum IdxFile {
   /// The tensor in a file: bytes are u8, wider integers and floats in the machine's order.
   ///
@@ -13,16 +14,16 @@ public enum IdxFile {
     } catch {
       throw DiagnosticError(.user, "data.read", "\(path) cannot be read", hint: "check the path and its permissions")
     }
-    return try tensor(data, path)
+    guard data.starts(with: [0x1f, 0x8b]) else { return try tensor(data, path) }
+    let unpacked = try data.withUnsafeBytes { raw in
+      try Inflate.gzip(raw) { DiagnosticError(.user, "data.idx", "\(path) \($0)") }
+    }
+    return try tensor(Data(unpacked), path)
   }
 
   static func tensor(_ data: Data, _ path: String) throws -> HostTensor {
     func wrong(_ what: String) -> DiagnosticError { DiagnosticError(.user, "data.idx", "\(path): \(what)") }
     let bytes = [UInt8](data.prefix(4))
-    if bytes.starts(with: [0x1f, 0x8b]) {
-      throw DiagnosticError(
-        .user, "data.idx", "\(path) is compressed by gzip", hint: "unpack it: gunzip \(path)")
-    }
     guard bytes.count == 4, bytes[0] == 0, bytes[1] == 0 else { throw wrong("the file is no IDX file") }
     let types: [UInt8: ElementType] = [
       0x08: .u8, 0x09: .i8, 0x0b: .i16, 0x0c: .i32, 0x0d: .f32, 0x0e: .f64,

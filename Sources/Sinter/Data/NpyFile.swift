@@ -9,10 +9,24 @@ public enum NpyFile {
     ("<u4", .u32), ("<u2", .u16), ("|u1", .u8), ("|b1", .bool), ("<c8", .c64), ("<c16", .c128),
   ]
 
-  /// Reads an array of row-major order.
+  /// Reads an array. One in row-major order and the machine's order of bytes stays mapped; others are copied into it.
   public static func read(_ path: String) throws -> HostTensor {
     let file = try MappedFile(path)
-    return try tensor(file, 0..<file.count, path)
+    return try tensor(file.bytes(0..<file.count), path)
+  }
+
+  /// An array that lies in a file as it is, and the place of its first element.
+  static func place(_ path: String) throws -> (tensor: HostTensor, start: Int) {
+    let file = try MappedFile(path)
+    let found = try tensor(file.bytes(0..<file.count), path)
+    guard found.bytes.count > 0, let base = file.contents.baseAddress else { return (found, 0) }
+    let start = found.bytes.withBytes { $0.baseAddress.map { $0 - base } ?? 0 }
+    guard file.contents.indices.contains(start), found.element != .string else {
+      throw DiagnosticError(
+        .user, "npy.format", "the array does not lie in the file as it is used", at: [path],
+        hint: "save numpy.ascontiguousarray of it, in little-endian order")
+    }
+    return (found, start)
   }
 
   /// Writes an array; a file that was there is replaced only when all went well.
@@ -37,20 +51,23 @@ public enum NpyFile {
     try file.commit()
   }
 
-  /// Reads all arrays of an archive whose entries are stored as they are, which is how `numpy.savez` writes them.
+  /// Reads all arrays of an archive, as `numpy.savez` and `numpy.savez_compressed` write them.
   public static func readArchive(_ path: String) throws -> [String: HostTensor] {
-    let file = try MappedFile(path)
+    let archive = try ZipArchive(try MappedFile(path))
     var tensors: [String: HostTensor] = [:]
-    for entry in try ZipDirectory.entries(of: file, path) {
+    for entry in archive.entries {
       let name = entry.name.hasSuffix(".npy") ? String(entry.name.dropLast(4)) : entry.name
-      tensors[name] = try tensor(file, entry.range, "\(path): \(entry.name)")
+      tensors[name] = try tensor(try archive.contents(entry), "\(path): \(entry.name)")
     }
     return tensors
   }
 
-  private static func tensor(_ file: MappedFile, _ range: Swift.Range<Int>, _ path: String) throws -> HostTensor {
+  private static func tensor(_ file: TensorBytes, _ path: String) throws -> HostTensor {
+    try file.withBytes { try tensor($0, of: file, path) }
+  }
+
+  private static func tensor(_ raw: UnsafeRawBufferPointer, of file: TensorBytes, _ path: String) throws -> HostTensor {
     func fail(_ text: String) -> DiagnosticError { DiagnosticError(.user, "npy.format", text, at: [path]) }
-    let raw = UnsafeRawBufferPointer(rebasing: file.contents[range])
     guard raw.count >= 12, raw[0] == 0x93, String(decoding: raw[1..<6], as: UTF8.self) == "NUMPY" else {
       throw fail("this is no .npy file")
     }
@@ -67,13 +84,15 @@ public enum NpyFile {
       let sizes = value("shape")?.dropFirst().prefix(while: { $0 != ")" })
     else { throw fail("the header has no descr and shape") }
     let text = NpyText.layout(type)
-    guard let element = text == nil ? types.first(where: { $0.0 == type })?.1 : .string else {
-      let hint = type == "O" ? "save the array as text, with astype(str)" : "save the array in little-endian order"
+    let isSwapped = type.hasPrefix(">")
+    let little = isSwapped ? "<" + type.dropFirst() : String(type)
+    guard let element = text == nil ? types.first(where: { $0.0 == little })?.1 : .string else {
+      let hint =
+        type == "O"
+        ? "save the array as text, with astype(str)" : "save it with astype of a number, or as little-endian text"
       throw fail("element type \(type) is not supported; \(hint)")
     }
-    if value("fortran_order")?.hasPrefix("True") == true {
-      throw fail("the array is in column-major order; save numpy.ascontiguousarray of it")
-    }
+    let isColumnMajor = value("fortran_order")?.hasPrefix("True") == true
     let shape = sizes.split(separator: ",").compactMap { Int($0.filter { $0 != " " }) }
     var count = 1
     for size in shape {
@@ -89,45 +108,46 @@ public enum NpyFile {
     }
     if let text {
       let elements = UnsafeRawBufferPointer(rebasing: raw[(start + length)..<(start + length + size)])
-      return HostTensor(
-        strings: NpyText.texts(elements, count: count, width: text.width, isWide: text.isWide), shape: shape)
+      let texts = NpyText.texts(elements, count: count, width: text.width, isWide: text.isWide)
+      let order = isColumnMajor ? columnMajorPlaces(shape) : nil
+      return HostTensor(strings: order.map { $0.map { texts[$0] } } ?? texts, shape: shape)
     }
-    let from = range.lowerBound + start + length
-    return HostTensor(element, shape, bytes: file.bytes(from..<(from + size)))
-  }
-}
-
-/// The directory of a zip archive whose entries are stored.
-enum ZipDirectory {
-  static func entries(of file: MappedFile, _ path: String) throws -> [(name: String, range: Swift.Range<Int>)] {
-    let raw = file.contents
-    func fail(_ text: String) -> DiagnosticError { DiagnosticError(.user, "npz.format", text, at: [path]) }
-    func number(_ at: Int, _ bytes: Int) throws -> Int {
-      guard at >= 0, at + bytes <= raw.count else { throw fail("the archive is cut off") }
-      return (0..<bytes).reduce(0) { $0 | Int(raw[at + $1]) << (8 * $1) }
+    guard size > 0, let base = raw.baseAddress else {
+      return HostTensor(element, shape, bytes: TensorBytes(count: 0) { _ in })
     }
-    guard raw.count >= 22,
-      let end = stride(from: raw.count - 22, through: max(0, raw.count - 66_000), by: -1).first(where: {
-        raw[$0] == 0x50 && raw[$0 + 1] == 0x4b && raw[$0 + 2] == 5 && raw[$0 + 3] == 6
+    let elements = base + start + length
+    guard isSwapped || isColumnMajor else {
+      return HostTensor(element, shape, bytes: TensorBytes(at: elements, count: size, owner: file))
+    }
+    let width = size / count
+    // Of a complex number both parts have an order of their own.
+    let part = element == .c64 || element == .c128 ? width / 2 : width
+    let order = isColumnMajor ? columnMajorPlaces(shape) : nil
+    return HostTensor(
+      element, shape,
+      bytes: TensorBytes(count: size) { target in
+        for place in 0..<count {
+          let from = elements + (order?[place] ?? place) * width
+          for byte in 0..<width {
+            let source = isSwapped ? byte / part * part + (part - 1 - byte % part) : byte
+            target[place * width + byte] = from.load(fromByteOffset: source, as: UInt8.self)
+          }
+        }
       })
-    else { throw fail("this is no zip archive") }
-    var at = try number(end + 16, 4)
-    var entries: [(String, Swift.Range<Int>)] = []
-    for _ in 0..<(try number(end + 10, 2)) {
-      guard try number(at, 4) == 0x0201_4b50 else { throw fail("the archive's directory is damaged") }
-      let (method, size) = (try number(at + 10, 2), try number(at + 20, 4))
-      let (nameLength, extra, comment) = (try number(at + 28, 2), try number(at + 30, 2), try number(at + 32, 2))
-      let local = try number(at + 42, 4)
-      guard at + 46 + nameLength <= raw.count else { throw fail("the archive is cut off") }
-      let name = String(decoding: raw[(at + 46)..<(at + 46 + nameLength)], as: UTF8.self)
-      guard method == 0 else {
-        throw fail("\(name) is compressed; write the archive with numpy.savez instead of savez_compressed")
-      }
-      let start = local + 30 + (try number(local + 26, 2)) + (try number(local + 28, 2))
-      guard start <= raw.count, size <= raw.count - start else { throw fail("\(name) is cut off") }
-      entries.append((name, start..<(start + size)))
-      at += 46 + nameLength + extra + comment
+  }
+
+  /// Where each element, in row-major order, stands in a column-major array.
+  private static func columnMajorPlaces(_ shape: [Int]) -> [Int] {
+    var places = [0]
+    var stride = 1
+    var strides: [Int] = []
+    for size in shape {
+      strides.append(stride)
+      stride *= size
     }
-    return entries
+    for (size, stride) in zip(shape, strides) {
+      places = places.flatMap { place in (0..<size).map { place + $0 * stride } }
+    }
+    return places
   }
 }

@@ -58,7 +58,7 @@ extension Tensor {
       }
       return sizes.count == spatial ? adaptiveAveragePool(sizes) : wrong("sizes of \(type) must be numbers")
     }
-    var op = Resize()
+    var op = SinterOps.Resize()
     op.axes = Array(2..<rank)
     switch mode {
     case .nearest:

@@ -77,8 +77,8 @@ public struct Unflatten: UnaryLayer {
   public var printedArguments: String { "dim=\(axis), unflattened_size=\(PrintedForm.tuple(sizes))" }
 }
 
-/// A function as a layer without parameters: `Lambda { $0.flatten(from: 1) }`.
-public struct Lambda: UnaryLayer {
+/// A function as a layer without parameters: `Apply { $0.flatten(from: 1) }`.
+public struct Apply: UnaryLayer {
   public var function: @Sendable (Tensor) -> Tensor
   public init(_ function: @escaping @Sendable (Tensor) -> Tensor) { self.function = function }
   public func forward(_ x: Tensor) -> Tensor { function(x) }

@@ -5,7 +5,8 @@ import SinterCore
 extension ParameterStore {
   private static let types: [String: ElementType] = [
     "F64": .f64, "F32": .f32, "F16": .f16, "BF16": .bf16, "I64": .i64, "I32": .i32, "I16": .i16, "I8": .i8, "U8": .u8,
-    "U16": .u16, "U32": .u32, "U64": .u64, "BOOL": .bool,
+    "U16": .u16, "U32": .u32, "U64": .u64, "BOOL": .bool, "C64": .c64, "F8_E4M3": .f8e4m3fn, "F8_E5M2": .f8e5m2,
+    "F8_E8M0": .f8e8m0,
   ]
 
   private struct Entry: Codable {
@@ -14,10 +15,15 @@ extension ParameterStore {
     var data_offsets: [Int]
   }
 
-  /// Reads a file, whose contents stay mapped. Throws what is wrong with it, tensor by tensor.
+  /// Reads a file of safetensors, or one that `torch.save` wrote; which one, the file tells. Its contents stay mapped. Throws what is wrong with it,
+  /// tensor by tensor.
   public init(reading path: String) throws {
     self.init()
     let file = try MappedFile(path)
+    if TorchFile.isOne(file) {
+      self = try TorchFile(file).parameters()
+      return
+    }
     let (length, header) = try Self.header(file, path)
     var problems: [Diagnostic] = []
     let start = 8 + length

@@ -22,6 +22,46 @@ public struct ParameterStore: Sendable {
     }
   }
 
+  /// The values of parameters, in their order.
+  ///
+  /// - Parameter others: what the store may hold besides; nil for anything. `num_batches_tracked`, of which PyTorch writes one for each batch norm,
+  ///   may always be there.
+  /// - Throws: every name that is missing or too many, and every shape and type that does not match.
+  func values(
+    of parameters: [(name: String, parameter: Parameter)], allowing others: Set<String>? = nil
+  ) throws -> [HostTensor] {
+    var problems: [Diagnostic] = []
+    var values: [HostTensor] = []
+    for (name, parameter) in parameters {
+      let wanted = "\(parameter.element)\(parameter.shape)"
+      guard let tensor = self[name] else {
+        problems.append(
+          Diagnostic(.user, "parameters.missing", "there is no parameter \(name), which must be \(wanted)"))
+        continue
+      }
+      if tensor.shape != parameter.shape || tensor.element != parameter.element {
+        problems.append(
+          Diagnostic(
+            .user, "parameters.shape", "parameter \(name) must be \(wanted), but is \(tensor.element)\(tensor.shape)"))
+      } else if let problem = tensor.problem {
+        problems.append(Diagnostic(.user, "parameters.contents", "parameter \(name): \(problem)"))
+      }
+      values.append(tensor)
+    }
+    if let others {
+      let known = others.union(parameters.map(\.name))
+      for name in names where !known.contains(name) && !name.hasSuffix("num_batches_tracked") {
+        problems.append(
+          Diagnostic(
+            .user, "parameters.unexpected",
+            "nothing of the model reads \(name)\(self[name].map { ", which is \($0.element)\($0.shape)" } ?? "")",
+            hint: "bind with strict: false to leave out what is not read"))
+      }
+    }
+    if !problems.isEmpty { throw DiagnosticError(problems) }
+    return values
+  }
+
   /// The number of elements in all.
   public var count: Int { names.reduce(0) { $0 + (tensors[$1]?.count ?? 0) } }
 

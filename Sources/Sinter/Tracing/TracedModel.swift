@@ -31,39 +31,10 @@ public struct TracedModel: Sendable {
   ///   many batches a batch norm has seen (`num_batches_tracked`) is not asked for.
   /// - Throws: an error that lists every name, type and shape that does not match.
   public func bound(to store: ParameterStore, strict: Bool = true) throws -> CompiledGraph {
-    var problems: [Diagnostic] = []
-    var values: [String: HostTensor] = [:]
-    for (name, parameter) in parameters {
-      guard let tensor = store[name] else {
-        problems.append(
-          Diagnostic(
-            .user, "parameters.missing",
-            "there is no parameter \(name), which must be \(parameter.element)\(parameter.shape)"))
-        continue
-      }
-      if tensor.shape != parameter.shape || tensor.element != parameter.element {
-        problems.append(
-          Diagnostic(
-            .user, "parameters.shape",
-            "parameter \(name) must be \(parameter.element)\(parameter.shape), but is \(tensor.element)\(tensor.shape)")
-        )
-      } else if let problem = tensor.problem {
-        problems.append(Diagnostic(.user, "parameters.contents", "parameter \(name): \(problem)"))
-      }
-      values[name] = tensor
-    }
-    if strict {
-      let read = Set(parameters.map(\.name)).union(names)
-      for name in store.names where !read.contains(name) && !name.hasSuffix("num_batches_tracked") {
-        problems.append(
-          Diagnostic(
-            .user, "parameters.unexpected",
-            "nothing of the model reads \(name)\(store[name].map { ", which is \($0.element)\($0.shape)" } ?? "")",
-            hint: "bind with strict: false to leave out what is not read"))
-      }
-    }
-    if !problems.isEmpty { throw DiagnosticError(problems) }
-    return CompiledGraph(graph: graph.replacingInputs(values))
+    let values = try store.values(of: parameters, allowing: strict ? names : nil)
+    return CompiledGraph(
+      graph: graph.replacingInputs(
+        Dictionary(zip(parameters.map(\.name), values), uniquingKeysWith: { first, _ in first })))
   }
 
   /// The graph with each parameter's initial values, random ones from a seed.

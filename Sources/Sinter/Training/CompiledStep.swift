@@ -1,4 +1,5 @@
 import Foundation
+import SinterIR
 import SinterModel
 
 /// A training step, compiled and loaded. It holds no state: that is handed in and comes back.
@@ -6,9 +7,9 @@ public final class CompiledStep {
   public let step: TrainingStep
   private let session: Session
 
-  init(_ step: TrainingStep, library path: String, threads: Int) throws {
+  init(_ step: TrainingStep, _ session: Session) {
     self.step = step
-    session = try CompiledLibrary(path).session(threads: threads)
+    self.session = session
   }
 
   /// The state before the first step: parameters by their initializers, random ones from the seed, and empty slots.
@@ -42,15 +43,22 @@ public final class CompiledStep {
   public func run(
     _ state: inout TrainingState, _ inputs: [HostTensor], learningRate: Double? = nil
   ) throws -> [String: Double] {
-    let rate = HostTensor.f32([], [Float(learningRate ?? step.learningRate)])
-    let number = HostTensor.f32([], [Float(state.steps + 1)])
-    let key = step.isRandom ? [HostTensor.i64([2], [Int(truncatingIfNeeded: state.seed), state.steps])] : []
-    let results = try session.run(inputs + [rate, number] + key + state.values)
+    let results = try session.run(arguments(state, inputs, learningRate))
     let changed = step.state.indices.filter { step.state[$0].changes }
     for (place, value) in zip(changed, results[step.measures.count...]) { state.values[place] = value }
     state.steps += 1
     return Dictionary(
       uniqueKeysWithValues: zip(step.measures, results).map { ($0, $1.doubles?.first ?? .nan) })
+  }
+}
+
+extension CompiledStep {
+  /// All inputs of the step's library.
+  func arguments(_ state: TrainingState, _ inputs: [HostTensor], _ learningRate: Double?) -> [HostTensor] {
+    let rate = HostTensor.f32([], [Float(learningRate ?? step.learningRate)])
+    let number = HostTensor.f32([], [Float(state.steps + 1)])
+    let key = step.isRandom ? [HostTensor.i64([2], [Int(truncatingIfNeeded: state.seed), state.steps])] : []
+    return inputs + [rate, number] + key + state.values
   }
 }
 
@@ -62,6 +70,8 @@ public struct TrainingState: Sendable {
   public let seed: UInt64
   /// How many steps have been done.
   public internal(set) var steps = 0
+  /// How far `fit` has come; nil where it had nothing to do with the state yet.
+  var progress: FitProgress?
 
   init(entries: [TrainingStep.StateEntry], values: [HostTensor], seed: UInt64) {
     self.entries = entries
@@ -89,6 +99,9 @@ public struct TrainingState: Sendable {
     }
   }
 
+  /// How many epochs of `fit` are complete.
+  public var epochs: Int { progress?.epoch ?? 0 }
+
   /// Everything by name, the optimizer's slots as `fc.weight.exp_avg`.
   public subscript(name: String) -> HostTensor? {
     entries.firstIndex { $0.name == name }.map { values[$0] }
@@ -104,14 +117,20 @@ extension TrainingStep {
   public func compile(to path: String? = nil, threads: Int = 0) throws -> CompiledStep {
     if let path {
       try CompiledGraph(graph: graph).compile(to: path)
-      return try CompiledStep(self, library: path, threads: threads)
+      return CompiledStep(self, try CompiledLibrary(path).session(threads: threads))
     }
-    // Once it is loaded, the file is needed no more.
+    return CompiledStep(self, try CompiledStep.session(graph, threads: threads))
+  }
+}
+
+extension CompiledStep {
+  /// A graph as a library that is loaded, and whose file is gone: it is needed no more.
+  static func session(_ graph: Graph, threads: Int) throws -> Session {
     let folder = FileManager.default.temporaryDirectory.path + "/sinter-step-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     try CompiledGraph(graph: graph).compile(to: folder + "/step.so")
-    return try CompiledStep(self, library: folder + "/step.so", threads: threads)
+    return try CompiledLibrary(folder + "/step.so").session(threads: threads)
   }
 }
 

@@ -1,107 +1,144 @@
 import Foundation
 
-/// What was measured in each epoch of a run.
-public struct TrainingHistory: Sendable {
-  public struct Epoch: Sendable {
-    /// From 1.
-    public let number: Int
-    public let learningRate: Double
-    /// The means over the epoch's steps: the loss and the metrics.
-    public let training: [String: Double]
-    /// What the caller measured after the epoch; empty where nothing was asked for.
-    public let validation: [String: Double]
-    public let seconds: Double
-  }
-
-  public internal(set) var epochs: [Epoch] = []
-
-  /// One line an epoch, with a header: `epoch,learning_rate,loss,…,validation_loss,…,seconds`.
-  public var csv: String {
-    guard let first = epochs.first else { return "epoch,learning_rate,seconds\n" }
-    let training = first.training.keys.sorted(), validation = first.validation.keys.sorted()
-    let header = ["epoch", "learning_rate"] + training + validation.map { "validation_\($0)" } + ["seconds"]
-    let lines = epochs.map { epoch in
-      let numbers =
-        [epoch.learningRate] + training.map { epoch.training[$0] ?? .nan }
-        + validation.map { epoch.validation[$0] ?? .nan }
-        + [epoch.seconds]
-      return ([String(epoch.number)] + numbers.map { "\($0)" }).joined(separator: ",")
-    }
-    return ([header.joined(separator: ",")] + lines).joined(separator: "\n") + "\n"
-  }
-}
-
 extension CompiledStep {
-  /// When a run ends before its last epoch.
-  public struct EarlyStopping: Sendable {
-    /// A number of the validation's that should fall.
-    public var measure: String
-    /// How many epochs it may fail to.
-    public var patience: Int
-
-    public init(_ measure: String = "loss", patience: Int = 10) {
-      self.measure = measure
-      self.patience = patience
-    }
-  }
-
-  /// Trains for some epochs.
+  /// Trains for some epochs on a loader's batches. A state that was saved inside of an epoch goes on there, bit by bit as if it had not stopped.
   ///
   /// - Parameters:
-  ///   - batch: samples a step; a last batch that is not full is left out.
-  ///   - seed: of the order in which samples come.
+  ///   - epochs: how many more; one that had begun counts as the first.
+  ///   - schedule: of the learning rate.
+  ///   - stopping: when to end earlier; the best epoch's state is then what is left.
+  ///   - checkpoints: where the run is saved.
+  ///   - display: how it shows how far it is; by default nothing is printed.
+  ///   - keepsOnInterrupt: whether Ctrl-C ends the run with the state of the last complete epoch, instead of the process; pressed again it does that.
   ///   - validate: called after each epoch with the state; gives numbers by name.
-  ///   - stopping: with it the best epoch's state is what is left at the end.
-  ///   - report: called with each epoch's line; by default nothing is printed.
-  /// - Throws: where a loss is not a number, telling the step; the state is then that of the last complete epoch.
+  ///   - report: called with each epoch.
+  /// - Throws: where a loss is not a number, telling the step and the first node whose result was none; the state is then that of the last
+  ///   complete epoch. So it is where anything else is thrown, by the data or by a full disk.
   @discardableResult
   public func fit(
-    _ state: inout TrainingState, _ data: Dataset, epochs: Int, batch: Int, seed: UInt64 = 0,
-    schedule: LearningRateSchedule = .constant, stopping: EarlyStopping? = nil,
-    validate: ((TrainingState) throws -> [String: Double])? = nil, report: (TrainingHistory.Epoch) -> Void = { _ in }
+    _ state: inout TrainingState, _ loader: DataLoader, epochs: Int, schedule: LearningRateSchedule = .constant,
+    stopping: EarlyStopping? = nil, checkpoints: Checkpoints? = nil, display: ProgressDisplay = .none,
+    keepsOnInterrupt: Bool = true, validate: ((TrainingState) throws -> [String: Double])? = nil,
+    report: (TrainingHistory.Epoch) throws -> Void = { _ in }
   ) throws -> TrainingHistory {
-    guard data.count >= batch, batch > 0 else {
+    let batches = loader.count
+    guard batches > 0 else {
       throw DiagnosticError(
-        .user, "fit.batch", "there are \(data.count) samples, fewer than a batch of \(batch)",
+        .user, "fit.batch",
+        "there are \(loader.order.count(of: loader.dataset.count)) samples, fewer than a batch of \(loader.batch)",
         hint: "take smaller batches")
     }
+    if stopping != nil, validate == nil {
+      throw DiagnosticError(
+        .user, "fit.stopping", "early stopping needs something to go by", hint: "give fit a function as validate")
+    }
+    var progress = state.progress ?? FitProgress(epoch: state.steps / batches)
+    let order = [
+      Int64(loader.dataset.count), Int64(loader.batch), Int64(bitPattern: loader.order.seed),
+      Int64(bitPattern: loader.seed),
+    ]
+    guard progress.batch == 0 || progress.loader == order && progress.batch < batches else {
+      throw DiagnosticError(
+        .user, "fit.loader",
+        "the state was saved after batch \(progress.batch) of epoch \(progress.epoch + 1), with \(Self.told(progress.loader)), but the loader has \(Self.told(order))",
+        hint: "go on with the same data, batch and seed, or from a state that was saved after an epoch")
+    }
+    progress.loader = order
+    let interruption = keepsOnInterrupt ? Interruption() : nil
     let clock = ContinuousClock()
     var history = TrainingHistory()
-    var best: (value: Double, state: TrainingState, epoch: Int)?
-    let first = state.steps / (data.count / batch)
-    for number in 0..<max(0, epochs) {
+    var best = stopping.flatMap { _ in checkpoints.flatMap { try? self.state(reading: $0.bestPath) } }
+    if best == nil { progress.best = nil }
+    var line = ProgressLine(display, last: progress.epoch + max(0, epochs), batches: batches)
+    defer { line.abandon() }
+
+    for _ in 0..<max(0, epochs) {
       let begin = clock.now
-      let epoch = first + number
-      let rate = schedule.rate(step.learningRate, epoch: epoch)
-      var sums: [String: Double] = [:]
-      var count = 0
+      let number = progress.epoch
+      let rate = schedule.rate(step.learningRate, epoch: number)
       var current = state
-      for samples in data.batches(batch, order: .shuffled(seed: seed), epoch: epoch, dropLast: true) {
+      let samplesBefore = progress.samples
+      line.start(done: progress.batch)
+      let loaded = try loader.batches(epoch: number, from: progress.batch)
+      while let samples = try loaded.next() {
+        let before = current
         let measured = try run(&current, samples, learningRate: rate)
         guard let loss = measured["loss"], loss.isFinite else {
+          let cause = LossDoctor(step: step).firstCause(arguments(before, samples, rate))
           throw DiagnosticError(
-            .user, "fit.loss", "the loss of step \(current.steps) (epoch \(epoch + 1)) is \(measured["loss"] ?? .nan)",
+            .user, "fit.loss",
+            "the loss of step \(current.steps) (epoch \(number + 1)) is \(measured["loss"] ?? .nan)"
+              + (cause.map { ": \($0)" } ?? ""),
             hint: "take a smaller learning rate, or clip gradients")
         }
-        for (name, value) in measured { sums[name, default: 0] += value }
-        count += 1
+        progress.add(measured, samples: samples.first?.shape.first ?? 1)
+        line.update(epoch: number + 1, progress, samplesBefore: samplesBefore)
+        if interruption?.wasAskedFor ?? false {
+          history.isInterrupted = true
+          break
+        }
+        if let checkpoints, let every = checkpoints.steps, current.steps % every == 0, progress.batch < batches {
+          current.progress = progress
+          try current.save(checkpoints.path)
+        }
       }
-      state = current
+      if history.isInterrupted { break }
+      let (means, samples) = (progress.means, progress.samples)
+      progress.endEpoch()
+      let validation = try validate?(current) ?? [:]
       let done = TrainingHistory.Epoch(
-        number: epoch + 1, learningRate: rate, training: sums.mapValues { $0 / Double(count) },
-        validation: try validate?(state) ?? [:], seconds: (clock.now - begin) / .seconds(1))
-      history.epochs.append(done)
-      report(done)
-      guard let stopping else { continue }
-      guard let value = done.validation[stopping.measure] else {
-        throw DiagnosticError(
-          .user, "fit.stopping", "the validation gives no \(stopping.measure)",
-          hint: "it gives \(done.validation.keys.sorted().joined(separator: ", "))")
+        number: number + 1, learningRate: rate, training: means, validation: validation,
+        seconds: (clock.now - begin) / .seconds(1))
+      var hasImproved = false
+      if let stopping {
+        guard let value = validation[stopping.measure] else {
+          throw DiagnosticError(
+            .user, "fit.stopping", "the validation gives no \(stopping.measure)",
+            hint: "it gives \(validation.keys.sorted().joined(separator: ", "))")
+        }
+        hasImproved = progress.best.map { stopping.isBetter(value, than: $0) } ?? true
+        if hasImproved { (progress.best, progress.bestEpoch) = (value, progress.epoch) }
       }
-      if best.map({ value < $0.value }) ?? true { best = (value, state, number) }
-      if let best, number - best.epoch >= stopping.patience { break }
+      current.progress = progress
+      state = current
+      if hasImproved {
+        best = state
+        if let checkpoints { try state.save(checkpoints.bestPath) }
+      }
+      if let checkpoints, progress.epoch % checkpoints.epochs == 0 { try state.save(checkpoints.path) }
+      history.epochs.append(done)
+      line.end(done, samples: samples - samplesBefore)
+      try report(done)
+      if let stopping, progress.epoch - progress.bestEpoch >= stopping.patience { break }
     }
-    if let best { state = best.state }
+    if stopping != nil, let best { state = best }
     return history
+  }
+
+  /// The same on a data set, whose samples come in an order that follows from a seed; a last batch that is not full is left out. A thread prepares
+  /// batches of what is no tensor.
+  @discardableResult
+  public func fit(
+    _ state: inout TrainingState, _ data: some Dataset, epochs: Int, batch: Int, seed: UInt64 = 0,
+    schedule: LearningRateSchedule = .constant, stopping: EarlyStopping? = nil, checkpoints: Checkpoints? = nil,
+    display: ProgressDisplay = .none, keepsOnInterrupt: Bool = true,
+    validate: ((TrainingState) throws -> [String: Double])? = nil,
+    report: (TrainingHistory.Epoch) throws -> Void = { _ in }
+  ) throws -> TrainingHistory {
+    guard batch > 0 else {
+      throw DiagnosticError(.user, "fit.batch", "a batch of \(batch) samples is none", hint: "take one or more")
+    }
+    let loader = DataLoader(
+      data, batch: batch, order: .shuffled(seed: seed), dropLast: true, seed: seed,
+      workers: data is TensorDataset ? 0 : 1)
+    return try fit(
+      &state, loader, epochs: epochs, schedule: schedule, stopping: stopping, checkpoints: checkpoints,
+      display: display,
+      keepsOnInterrupt: keepsOnInterrupt, validate: validate, report: report)
+  }
+
+  private static func told(_ loader: [Int64]) -> String {
+    guard loader.count == 4 else { return "another loader" }
+    return "\(loader[0]) samples, batches of \(loader[1]) and seed \(UInt64(bitPattern: loader[2]))"
   }
 }

@@ -4,13 +4,15 @@ extension TrainingState {
   private static let seedName = "training.seed"
 
   /// Writes everything that a run needs to go on bit by bit as if it had not stopped, as safetensors: parameters and running statistics under
-  /// their own names, the optimizer's slots as `fc.weight.exp_avg`, the number of steps as `training.steps`, the seed as `training.seed`. What was there is replaced only
-  /// when all went well.
+  /// their own names, the optimizer's slots as `fc.weight.exp_avg`, and under names that begin with `training.` the number of steps, the seed, and how far
+  /// `fit` has come: the epoch, its batches and what was measured in them. What was there is replaced only when all went well, so that neither a full
+  /// disk nor a process that is killed loses it.
   public func save(_ path: String) throws {
     var store = ParameterStore()
     for (entry, value) in zip(entries, values) { store[entry.name] = value }
     store[Self.stepsName] = HostTensor.i64([], [steps])
     store[Self.seedName] = HostTensor(.u64, [], values: [seed])
+    progress?.write(into: &store)
     try store.save(path)
   }
 
@@ -36,8 +38,8 @@ extension TrainingState {
       }
       values.append(value)
     }
-    let known = Set(entries.map(\.name) + [Self.stepsName, Self.seedName])
-    for name in store.names where !known.contains(name) {
+    let known = Set(entries.map(\.name))
+    for name in store.names where !known.contains(name) && !name.hasPrefix("training.") {
       problems.append(
         Diagnostic(.user, "checkpoint.unknown", "\(name) belongs to no parameter of this step", at: [path]))
     }
@@ -51,6 +53,7 @@ extension TrainingState {
     if !problems.isEmpty { throw DiagnosticError(problems) }
     self.init(entries: entries, values: values, seed: store[Self.seedName]?.array(of: UInt64.self).first ?? 0)
     self.steps = steps
+    progress = FitProgress(from: store)
   }
 }
 

@@ -36,6 +36,8 @@ package struct ScheduleContext {
   var transforms: [FormValueID: WinogradPlan] = [:]
   /// The calls of the innermost list of steps.
   var steps: [KernelProgram.Step] = []
+  /// The repetitions around the form at hand, from the outermost on.
+  var repetitions: [RepetitionScope] = []
 
   init(program: FormProgram, machine: Machine, options: ScheduleOptions) {
     self.machine = machine
@@ -107,7 +109,8 @@ package struct ScheduleContext {
     return buffer
   }
 
-  /// A body computed into memory of its own ahead of the form at hand: a value that only this form reads.
+  /// A body computed into memory of its own ahead of the form at hand: a value that only this form reads. Where it is the same in all turns
+  /// of a repetition, it is computed ahead of that.
   mutating func materialize(_ body: Body, shape: [Dim], named name: String) throws -> FormValueID {
     let type = TensorType(body[body.results[0]].type, shape)
     let value = values.append(.init(type: type, name: name, origin: values[result].origin))
@@ -116,7 +119,18 @@ package struct ScheduleContext {
     let outer = result
     result = value
     defer { result = outer }
-    try ElementSchedule.schedule(ElementForm(body: body), context: &self)
+    let form = ElementForm(body: body)
+    guard
+      let scope = repetitions.indices.first(where: { repetitions[$0].isConstant(Form.element(form).operands, shape) })
+    else {
+      try ElementSchedule.schedule(form, context: &self)
+      return value
+    }
+    let inner = steps
+    steps = repetitions[scope].ahead
+    defer { (repetitions[scope].ahead, steps) = (steps, inner) }
+    try ElementSchedule.schedule(form, context: &self)
+    for place in repetitions.indices where place >= scope { repetitions[place].constant.insert(value) }
     return value
   }
 

@@ -55,7 +55,9 @@ extension Scheduler {
       context.places[carried.next] = context.places[carried.current]
     }
 
+    context.repetitions.append(RepetitionScope(repetition, values: values))
     run(repetition.body)
+    let ahead = context.repetitions.removeLast().ahead
     for output in repetition.outputs where repetition.turns != nil {
       guard let whole = context.places[output.whole] else { continue }
       // What holds nothing, however many turns there are, needs no memory.
@@ -68,7 +70,7 @@ extension Scheduler {
     advance(repetition.carried, repetition.sizes)
 
     let body = context.steps
-    context.steps = outer + before
+    context.steps = outer + before + ahead
     attempt(repetition.carried.first?.final ?? FormValueID(0)) { scheduler in
       let condition = try repetition.condition.map { try scheduler.context.argument($0) }
       var behind: [KernelProgram.Definition] = repetition.sizes.map { .init($0.final, .size(Dim($0.current))) }

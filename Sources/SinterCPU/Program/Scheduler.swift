@@ -125,9 +125,11 @@ package struct Scheduler {
         _ steps: [FormProgram.Step], _ size: KeyPath<FormProgram.Branch.Size, Dim>,
         _ result: KeyPath<FormProgram.Branch.Result, FormValueID>
       ) -> [KernelProgram.Step] {
-        let outer = scheduler.context.steps
+        let (outer, repetitions) = (scheduler.context.steps, scheduler.context.repetitions)
         scheduler.context.steps = []
-        defer { scheduler.context.steps = outer }
+        // What only one branch needs is not computed ahead of a repetition around it.
+        scheduler.context.repetitions = []
+        defer { (scheduler.context.steps, scheduler.context.repetitions) = (outer, repetitions) }
         scheduler.run(steps)
         if !branch.sizes.isEmpty {
           scheduler.context.steps.append(.define(branch.sizes.map { .init($0.symbol, .size($0[keyPath: size])) }))

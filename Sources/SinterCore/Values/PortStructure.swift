@@ -59,6 +59,11 @@ public struct CallerPort: Hashable, Sendable {
   /// The positions of its tensors among the inputs, or the outputs.
   public var positions: Range<Int>
 
+  /// One tensor, the one at a position.
+  package static func tensor(_ name: String, at position: Int) -> CallerPort {
+    CallerPort(name: name, structure: nil, positions: position..<(position + 1))
+  }
+
   /// The ports of a graph's tensors: those that a structure takes up, and each of the others by itself.
   ///
   /// - Parameters:
@@ -70,14 +75,14 @@ public struct CallerPort: Hashable, Sendable {
     for structure in structures {
       let range = structure.positions
       while position < range.lowerBound, position < names.count {
-        ports.append(CallerPort(name: names[position], structure: nil, positions: position..<(position + 1)))
+        ports.append(.tensor(names[position], at: position))
         position += 1
       }
       ports.append(CallerPort(name: structure.name, structure: structure, positions: range))
       position = max(position, range.upperBound)
     }
     while position < names.count {
-      ports.append(CallerPort(name: names[position], structure: nil, positions: position..<(position + 1)))
+      ports.append(.tensor(names[position], at: position))
       position += 1
     }
     return ports

@@ -24,9 +24,26 @@ extension Lowering {
     count: Dim, carried initial: [Operand], sliced: [Operand], reversed: Bool = false,
     _ build: (inout Lowering, [Operand], [Operand]) throws -> (next: [Operand], collected: [Operand])
   ) throws -> (final: [Operand], collected: [Operand]) {
+    try repetition(
+      count: count, carried: initial, sliced: sliced, isReversed: { _ in reversed },
+      collectsReversed: { _ in reversed },
+      build)
+  }
+
+  /// The same where each slice has a direction of its own.
+  ///
+  /// - Parameters:
+  ///   - isReversed: whether turn 0 sees the last slice of what has this place in `sliced`.
+  ///   - collectsReversed: whether turn 0 collects into the last place of the result of this number.
+  public mutating func repetition(
+    count: Dim, carried initial: [Operand], sliced: [Operand], isReversed: (Int) -> Bool,
+    collectsReversed: (Int) -> Bool,
+    _ build: (inout Lowering, [Operand], [Operand]) throws -> (next: [Operand], collected: [Operand])
+  ) throws -> (final: [Operand], collected: [Operand]) {
     var changes = RepetitionChanges()
     return try repetition(
-      count: count, carried: initial, as: initial.map(\.type), sliced: sliced, reversed: reversed, &changes
+      count: count, carried: initial, as: initial.map(\.type), sliced: sliced, isReversed: isReversed,
+      collectsReversed: collectsReversed, &changes
     ) { lowering, current, slices, _ in try build(&lowering, current, slices) }
   }
 
@@ -36,7 +53,8 @@ extension Lowering {
   ///   - types: those of carried values as a turn sees them, with the `current` symbols of sizes that change.
   ///   - changes: what changes; `build` may add sizes. What is collected is described by the slices' types with the sizes' `final` symbols.
   public mutating func repetition(
-    count: Dim, carried initial: [Operand], as types: [TensorType], sliced: [Operand], reversed: Bool = false,
+    count: Dim, carried initial: [Operand], as types: [TensorType], sliced: [Operand],
+    isReversed: (Int) -> Bool = { _ in false }, collectsReversed: (Int) -> Bool = { _ in false },
     _ changes: inout RepetitionChanges,
     _ build: (inout Lowering, [Operand], [Operand], inout RepetitionChanges) throws -> (
       next: [Operand], collected: [Operand]
@@ -68,8 +86,10 @@ extension Lowering {
       carried: initial.indices.map {
         .init(initial: initial[$0].id, current: current[$0].id, next: next[$0].id, final: final[$0].id)
       },
-      inputs: sliced.indices.map { .init(whole: sliced[$0].id, slice: slices[$0].id, isReversed: reversed) },
-      outputs: collected.indices.map { .init(whole: wholes[$0].id, slice: collected[$0].id, isReversed: reversed) },
+      inputs: sliced.indices.map { .init(whole: sliced[$0].id, slice: slices[$0].id, isReversed: isReversed($0)) },
+      outputs: collected.indices.map {
+        .init(whole: wholes[$0].id, slice: collected[$0].id, isReversed: collectsReversed($0))
+      },
       body: body)
     repetition.condition = changes.condition.map { current[$0].id }
     repetition.turns = changes.turns
@@ -77,6 +97,13 @@ extension Lowering {
     program.steps.append(.repetition(repetition))
     flushObligations(knowing: changes.sizes.map(\.final) + (changes.turns.map { [$0] } ?? []))
     return (final, wholes)
+  }
+
+  /// Whether a step of the list at hand, the innermost body, computes a value.
+  public func computes(_ operand: Operand) -> Bool {
+    program.steps.contains { step in
+      if case .compute(operand.id, _) = step { true } else { false }
+    }
   }
 
   /// Runs one of two lists of forms. `types` are those of the results; sizes in them that data determine are what the list that ran gives.

@@ -72,6 +72,8 @@ public struct Graph: Sendable {
   /// Inputs and outputs that callers see as one value: sequences, optionals, maps. In the order of their tensors.
   public var inputStructures: [PortStructure] = []
   public var outputStructures: [PortStructure] = []
+  /// Inputs that a library keeps from run to run, and the outputs that they become.
+  public var states: [StatePort] = []
   /// Least and greatest values of symbols; a symbol without an entry is at least zero.
   public var ranges: [Symbol: ClosedRange<Int>]
   /// What nodes rely on, each relation once: sizes that must fit one another when the graph runs. A body's count only when it runs.
@@ -95,11 +97,15 @@ public struct Graph: Sendable {
 
   public func type(of value: ValueID) -> ValueType { values[value].fact.type }
 
-  /// The inputs as callers see them.
-  public var callerInputs: [CallerPort] { CallerPort.all(inputs.map(\.name), inputStructures) }
+  /// The inputs as callers of a library see them, states left out.
+  public var callerInputs: [CallerPort] {
+    CallerPort.all(inputs.dropLast(states.count).map(\.name), inputStructures)
+  }
 
-  /// The outputs as callers see them.
-  public var callerOutputs: [CallerPort] { CallerPort.all(outputs.map(\.name), outputStructures) }
+  /// The outputs as callers of a library see them, states left out.
+  public var callerOutputs: [CallerPort] {
+    CallerPort.all(outputs.dropLast(states.count { $0.output != nil }).map(\.name), outputStructures)
+  }
 
   /// The type of an input or an output as a caller sees it.
   public func type(of port: Port) -> ValueType { port.declared ?? type(of: port.value) }

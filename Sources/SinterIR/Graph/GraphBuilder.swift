@@ -77,6 +77,8 @@ public struct GraphBuilder {
     return name
   }
 
+  /// What a library keeps of the inputs; see `StatePort`.
+  public mutating func setStates(_ states: [StatePort]) { graph.states = states }
   public mutating func setName(_ name: String, of value: ValueID) { graph.values[value].name = name }
   public mutating func setRange(_ range: ClosedRange<Int>, of symbol: Symbol) { graph.ranges[symbol] = range }
   public mutating func setOpset(_ version: Int, of domain: String) { graph.opsets[domain] = version }

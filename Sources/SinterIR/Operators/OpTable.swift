@@ -46,6 +46,14 @@ public struct OpTable: Sendable {
     return copy
   }
 
+  /// With rules more for nodes that are no operator of their own.
+  public func adding(_ rules: [OnnxRule]) -> OpTable {
+    var copy = self
+    for rule in rules { copy.add(rule) }
+    copy.elaborated = (elaborated + rules).sorted { ($0.opType, $0.since) < ($1.opType, $1.since) }
+    return copy
+  }
+
   public subscript(name: String) -> (any Operator.Type)? { types[name] }
 
   /// All operators, sorted by name.

@@ -49,6 +49,12 @@ private struct GraphParser {
           try scanner.expect("output")
           graph.outputStructures.append(try scanner.portStructure())
         }
+      } else if scanner.take("state") {
+        let input = try scanner.integer()
+        try scanner.expect("->")
+        let output = scanner.take("_") ? nil : try scanner.integer()
+        try scanner.expect(":")
+        graph.states.append(StatePort(input: input, output: output, initial: try tensor()))
       } else if scanner.take("output") {
         let name = try scanner.quoted()
         let value = try self.value(known)

@@ -16,6 +16,8 @@ import SinterCore
 /// Inputs and outputs that callers see as one value are told behind their tensors, which it names by their positions:
 /// `structure input "x" ragged(0, 1) [?, 4]` is a sequence of tensors of two axes. See `PortStructure`.
 ///
+/// `state 3 -> 1: f32[10, 784] = …` says that a library keeps input 3, that output 1 is its next value (`_`: none), and what it starts with.
+///
 /// An absent input is `_`. `from` gives layer path, ONNX node and source line, once an origin. The bodies of control flow follow their
 /// node, indented. Numbers of values are those of the graph; printing and parsing a compact graph changes nothing.
 extension Graph: CustomStringConvertible {
@@ -82,6 +84,10 @@ private struct GraphPrinter {
       line("output \(TensorText.quoted(port.name)) \(port.value)\(note)")
     }
     for structure in graph.outputStructures { line("structure output \(structure.text)") }
+    for state in graph.states {
+      let next = state.output.map(String.init) ?? "_"
+      line("state \(state.input) -> \(next): \(state.initial.type) = \(TensorText.describe(state.initial))")
+    }
     indent.removeLast(2)
     line("}")
   }

@@ -110,12 +110,17 @@ public struct GraphVerifier {
       if port.name.isEmpty { report("port", "output \(index) has no name") }
       if !names.insert(port.name).inserted { report("port", "two outputs are named \(port.name)") }
     }
+    func types(_ ports: [Graph.Port]) -> [TensorType?] {
+      ports.map { graph.values.contains($0.value) ? graph.type(of: $0.value).tensor : nil }
+    }
+    for problem in StatePort.problems(graph.states, inputs: types(graph.inputs), outputs: types(graph.outputs)) {
+      report("state", problem)
+    }
     for (role, structures, ports, all) in [
       ("input", graph.inputStructures, graph.inputs, graph.callerInputs),
       ("output", graph.outputStructures, graph.outputs, graph.callerOutputs),
     ] {
-      let types = ports.map { graph.values.contains($0.value) ? graph.type(of: $0.value).tensor : nil }
-      for problem in PortStructure.problems(structures, types) { report("structure", "\(role) \(problem)") }
+      for problem in PortStructure.problems(structures, types(ports)) { report("structure", "\(role) \(problem)") }
       var seen: Set<String> = []
       for port in all where !seen.insert(port.name).inserted {
         report("structure", "callers see two \(role)s named \(port.name)")

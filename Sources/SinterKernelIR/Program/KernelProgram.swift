@@ -162,6 +162,8 @@ package struct KernelProgram: Sendable {
   /// Inputs and outputs that callers see as one value, for the library that is made of the program. Not in text forms.
   package var inputStructures: [PortStructure] = []
   package var outputStructures: [PortStructure] = []
+  /// Inputs that a library keeps from run to run, and the outputs that they become. Not in text forms.
+  package var states: [StatePort] = []
   package var buffers: EntityMap<BufferID, Buffer>
   /// Equal kernels are here once.
   package var kernels: EntityMap<KernelID, Kernel>
@@ -248,8 +250,12 @@ extension KernelProgram.Step {
 
 extension KernelProgram {
   /// The ports as callers see them.
-  package var callerInputs: [CallerPort] { CallerPort.all(inputs.map(\.name), inputStructures) }
-  package var callerOutputs: [CallerPort] { CallerPort.all(outputs.map(\.name), outputStructures) }
+  package var callerInputs: [CallerPort] {
+    CallerPort.all(inputs.dropLast(states.count).map(\.name), inputStructures)
+  }
+  package var callerOutputs: [CallerPort] {
+    CallerPort.all(outputs.dropLast(states.count { $0.output != nil }).map(\.name), outputStructures)
+  }
 
   /// Whether some port is no tensor.
   package var hasStructures: Bool { !inputStructures.isEmpty || !outputStructures.isEmpty }

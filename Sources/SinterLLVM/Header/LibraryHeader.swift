@@ -15,6 +15,7 @@ struct LibraryHeader {
   private let prefix: String
   private let inputs: [HeaderPort]
   private let outputs: [HeaderPort]
+  private let states: [HeaderPort]
   private let symbols: [Symbol]
   private let symbolNames: [String]
   private let inputNames: [String]
@@ -37,6 +38,9 @@ struct LibraryHeader {
     // One list, so that no parameter has the name of another.
     inputs = program.callerInputs.map { HeaderPort($0, program.inputs) }
     outputs = program.callerOutputs.map { HeaderPort($0, program.outputs) }
+    states = program.states.map { state in
+      HeaderPort(.tensor(program.inputs[state.input].name, at: state.input), program.inputs)
+    }
     let all = CIdentifier.makeAll(
       found.map(\.name) + inputs.map(\.name) + outputs.map(\.name),
       taken: ["library", "session", "inputs", "outputs", "memset"])
@@ -58,6 +62,9 @@ struct LibraryHeader {
     if !isShared { lines.append("") }
     lines += portNumbers("INPUT", inputs, inputNames)
     lines += portNumbers("OUTPUT", outputs, outputNames)
+    if !states.isEmpty {
+      lines += portNumbers("STATE", states, CIdentifier.makeAll(states.map(\.name), taken: []))
+    }
     if needsArithmetic { lines += arithmetic }
     lines += counts
     lines += runFunction
@@ -100,6 +107,10 @@ struct LibraryHeader {
     }
     if outputs.contains(where: { !isTyped($0) }) {
       lines.append(" * Sizes of outputs that are not told by those of inputs are known when the library has run.")
+    }
+    if !program.states.isEmpty {
+      lines.append(" * State, which sessions keep from run to run, by the functions of version 2 in sinter.h:")
+      lines += rows(states)
     }
     if weightsBeside {
       lines.append(" * The weights are in \(program.name).weights, which must lie beside the library.")

@@ -14,11 +14,11 @@ enum LibraryEntry: String {
   func symbol(of model: String) -> String { "\(CIdentifier.make(model))_\(rawValue)" }
 }
 
-/// Puts objects together with the system's tools.
+/// Puts objects together with the system's tools, or with the linker inside a command that was built with one.
 ///
 /// The same objects give the same bytes. All is made in a folder for temporary files; the path that it is made for is named in errors.
 package struct Linker {
-  /// `LD`, else `ld`; may hold arguments after spaces, as in make.
+  /// `LD`, else `ld`; may hold arguments after spaces, as in make. Empty: the linker inside.
   package var command: [String]
   /// `OBJCOPY`, else `objcopy`, and `AR`, else `ar`: for archives and objects.
   package var copier: [String]
@@ -32,7 +32,11 @@ package struct Linker {
       let words = (Environment.value(variable) ?? name).split(separator: " ").map(String.init)
       return words.isEmpty ? [name] : words
     }
-    self.command = command.map { $0.split(separator: " ").map(String.init) } ?? tool("LD", "ld")
+    if command == nil, Environment.value("LD") == nil, BundledLinker.exists {
+      self.command = []
+    } else {
+      self.command = command.map { $0.split(separator: " ").map(String.init) } ?? tool("LD", "ld")
+    }
     copier = tool("OBJCOPY", "objcopy")
     archiver = tool("AR", "ar")
   }
@@ -48,7 +52,9 @@ package struct Linker {
       "-shared", "-o", output, "-soname", name, "--version-script=" + exports, "--gc-sections", "--strip-debug",
       "--build-id=none", "--hash-style=gnu", "--no-undefined", "-z", "relro", "-z", "now", "-z", "noexecstack",
     ]
-    let system = ["--as-needed", "-l:libm.so.6", "-l:libc.so.6"] + (Files.exists(Self.loader) ? [Self.loader] : [])
+    // The linker inside knows no folders of the system; this process has found the C library already.
+    let library = command.isEmpty ? BundledLinker.systemLibraries : ["-l:libm.so.6", "-l:libc.so.6"]
+    let system = ["--as-needed"] + library + (Files.exists(Self.loader) ? [Self.loader] : [])
     try run(command, arguments + objects + system, "ld", "LD", "library \(path)")
     return output
   }
@@ -85,7 +91,9 @@ package struct Linker {
   ) throws(DiagnosticError) {
     let result: Subprocess.Result
     do {
-      result = try Subprocess.run(command[0], command.dropFirst() + arguments)
+      result =
+        command.isEmpty
+        ? BundledLinker.run(arguments) : try Subprocess.run(command[0], command.dropFirst() + arguments)
     } catch {
       throw DiagnosticError(
         .user, "link.tool", "the \(what) cannot be made: \(error.diagnostics[0].message)",
@@ -94,7 +102,8 @@ package struct Linker {
     guard result.succeeded else {
       throw DiagnosticError(
         .user, "link.failed",
-        "the \(what) cannot be made: \(command[0]) failed with status \(result.status)", output: result.output)
+        "the \(what) cannot be made: \(command.first ?? "the linker") failed with status \(result.status)",
+        output: result.output)
     }
   }
 }

@@ -24,6 +24,7 @@ extension ProgramEmitter {
       table(types.obligation, layout.obligations.map { obligation($0) }), count(layout.obligations.count),
       interface,
       count(layout.texts?.count ?? 0), count(layout.texts?.boundsOffset ?? 0), count(layout.texts?.bytesOffset ?? 0),
+      count(program.states.count), table(types.state, zip(program.states, layout.initialStates).map { state($0, $1) }),
     ]
     let definition = define(types.program, structure(fields, types.program), name: Self.programSymbol(place.variant))
     LLVMSetLinkage(definition, LLVMExternalLinkage)
@@ -33,6 +34,14 @@ extension ProgramEmitter {
   private func obligation(_ item: (relation: Obligation.Relation, left: Int, right: Int, error: Int)) -> IRValue {
     structure(
       [item.relation.number, item.left, item.right, item.error].map { ir.int(ir.i32, Int64($0)) }, types.obligation)
+  }
+
+  private func state(_ state: StatePort, _ initial: Int?) -> IRValue {
+    structure(
+      [
+        ir.int(ir.i32, Int64(state.input)), ir.int(ir.i32, Int64(state.output ?? -1)),
+        ir.int(ir.i64, Int64(initial ?? -1)),
+      ], types.state)
   }
 
   func count(_ value: Int) -> IRValue { ir.int(ir.i64, Int64(value)) }

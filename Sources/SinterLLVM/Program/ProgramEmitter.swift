@@ -80,7 +80,7 @@ final class ProgramEmitter {
 
 /// The structures of sinter.h and sinter_runtime.h.
 struct ProgramTypes {
-  let dataType, port, dimension, symbol, buffer, obligation, parts, interface, program: IRType
+  let dataType, port, dimension, symbol, buffer, obligation, parts, interface, state, program: IRType
 
   init(ir: IRModule) {
     dataType = ir.structure([ir.i8, ir.i8, ir.i16])
@@ -90,6 +90,7 @@ struct ProgramTypes {
     obligation = ir.structure([ir.i32, ir.i32, ir.i32, ir.i32])
     parts = ir.structure([ir.i32, ir.i32, ir.i32, ir.i32])
     interface = ir.structure([ir.i64, ir.i64, ir.pointer, ir.pointer, ir.pointer, ir.pointer])
+    state = ir.structure([ir.i32, ir.i32, ir.i64])
     buffer = ir.structure([ir.i32, ir.i32, ir.i32, ir.i32, ir.i64, ir.i32])
     program = ir.structure([
       ir.i32, ir.pointer, ir.pointer, ir.pointer,  // ABI version, name, producer, target
@@ -103,6 +104,7 @@ struct ProgramTypes {
       ir.pointer, ir.i64,  // obligations
       ir.pointer,  // interface
       ir.i64, ir.i64, ir.i64,  // texts
+      ir.i64, ir.pointer,  // states
     ])
   }
 }

@@ -32,6 +32,8 @@ struct ProgramLayout {
   /// The slots of sizes that become known during a run.
   private(set) var dataSlots: Set<Int> = []
   private(set) var errors: [String]
+  /// Where the weights hold what each state starts with; nil for zeros.
+  private(set) var initialStates: [Int?] = []
   /// Where the weights hold the texts that the program knows by number; nil where it knows none but the empty one.
   private(set) var texts: TextLayout?
   /// The error for sizes beyond 64 bits.
@@ -63,6 +65,10 @@ struct ProgramLayout {
     }
     layOutObligations(program)
     layOutBuffers(program, &weights)
+    initialStates = program.states.map { state in
+      let bytes = state.initial.bytes
+      return bytes.withBytes { $0.allSatisfy { $0 == 0 } } ? nil : weights.add(bytes, count: bytes.count)
+    }
     texts = TextLayout(program.texts, &weights)
     layOutSteps(program)
     try checkSymbols(program)

@@ -39,7 +39,7 @@ public struct Target: Hashable, Sendable {
 
   /// What a library says it was built for: the system, the processor, and the row of the table of machines that schedules went by.
   public var description: String { "\(triple) \(processor), scheduled for \(machine.name)" }
-  var processor: String { name == "host" ? tuning : name }
+  package var processor: String { name == "host" ? tuning : name }
 
   /// Half-precision conversion is an instruction.
   var hasHalfConversion: Bool { requiredFeatures.contains("f16c") }

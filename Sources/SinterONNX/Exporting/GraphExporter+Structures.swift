@@ -104,6 +104,7 @@ extension GraphExporter {
       let sizes = constant(.i64([2], [-1, rank]), in: &nodes)
       _ = add("Reshape", [cut, sizes], to: &nodes, as: tensors[shapes].name)
     }
+    result.inputs += tensors.suffix(graph.states.count)
     result.nodes.insert(contentsOf: nodes.nodes, at: 0)
     result.initializers += nodes.initializers
   }
@@ -150,6 +151,7 @@ extension GraphExporter {
       case .tensor, .ragged, .optional, .map: refuse("output", structure, in: graph)
       }
     }
+    result.outputs += tensors.suffix(graph.states.count { $0.output != nil })
   }
 }
 

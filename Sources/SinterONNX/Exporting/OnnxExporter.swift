@@ -44,6 +44,7 @@ package struct OnnxExporter: Sendable {
     var file = OnnxFile(irVersion: Self.irVersion(opset: version), operatorSets: sets, graph: exported)
     file.producerName = "sinter"
     file.producerVersion = producerVersion
+    file.addStates(of: graph)
     return file
   }
 

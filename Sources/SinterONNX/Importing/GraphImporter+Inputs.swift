@@ -2,11 +2,11 @@ import SinterCore
 import SinterIR
 
 extension GraphImporter {
-  /// Adds the graph's inputs, except those that have an initializer as their default.
+  /// Adds the graph's inputs, except those that have an initializer as their default and are no state.
   mutating func declareInputs(of graph: OnnxFile.Graph, shapes: [String: [Dim]]) {
     let sizes = context.sizes
     let defaults = Set(graph.initializers.map(\.name) + graph.sparseInitializers.map(\.values.name))
-    let inputs = graph.inputs.filter { !defaults.contains($0.name) }
+    let inputs = graph.inputs.filter { !defaults.contains($0.name) || stateOutputs[$0.name] != nil }
     var dims = DimReader(inputs.map(\.type))
     var symbols: Set<Symbol> = []
     builder.takenNames = Set(inputs.map(\.name) + graph.outputs.map(\.name))

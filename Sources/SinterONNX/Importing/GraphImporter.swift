@@ -20,6 +20,8 @@ struct GraphImporter {
   /// What the file says of the types of computed values.
   var declared: [String: Fact] = [:]
   var diagnostics: [Diagnostic] = []
+  /// Of the whole graph, inputs that are states, and the outputs that they become.
+  var stateOutputs: [String: String] = [:]
   /// What nodes that cannot be read would use.
   private var looseEnds: [ValueID] = []
   /// Nodes that are not added yet, the next one last.
@@ -53,7 +55,9 @@ struct GraphImporter {
   /// Initializers and nodes.
   mutating func addContents(of graph: OnnxFile.Graph) {
     outputNames = graph.outputs.map(\.name)
-    for tensor in graph.initializers { names[tensor.name] = .constant(tensor.value) }
+    for tensor in graph.initializers where stateOutputs[tensor.name] == nil {
+      names[tensor.name] = .constant(tensor.value)
+    }
     for tensor in graph.sparseInitializers {
       do {
         names[tensor.values.name] = .constant(try tensor.dense())

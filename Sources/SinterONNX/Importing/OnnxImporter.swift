@@ -49,10 +49,12 @@ package struct OnnxImporter: Sendable {
     if problems.contains(where: { ImportCheck.isFatal($0) }) { return (Graph(name: file.graph.name), problems) }
     var importer = GraphImporter(context, name: file.graph.name)
     for (domain, version) in context.opsets { importer.builder.setOpset(version, of: domain) }
+    importer.stateOutputs = StateMetadata.outputs(file.metadata)
     importer.declareInputs(of: file.graph, shapes: shapes)
     importer.declareValues(of: file.graph)
     importer.addContents(of: file.graph)
     importer.addOutputs(file.graph.outputs)
+    importer.addStates(of: file.graph)
     importer.addLooseEnds()
     return (importer.builder.graph, problems + importer.diagnostics)
   }

@@ -208,3 +208,50 @@ public struct RotaryEmbedding: Primitive {
     ]
   }
 }
+
+extension RotaryEmbedding: Composite {
+  public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    try builder.require(by: Self.name) { _ = try infer(inputs, requiring: &$0) }
+    let tape = GradientTape(builder)
+    defer { builder = tape.builder }
+    func input(_ index: Int) throws -> GradientTensor { GradientTensor(try inputs.value(index), tape) }
+    let given = try input(0)
+    // [n, sequence, heads, size], or heads before the sequence.
+    let isFlat = try given.rank == 3
+    let x =
+      try !isFlat
+      ? given
+      : given.reshaped(to: [
+        given.size(0), given.size(1), given.integers([headCount]),
+        given.size(2).applying(Binary(.divide), given.integers([headCount])),
+      ])
+    func angles(_ index: Int) throws -> GradientTensor {
+      let table = try input(index)
+      let own = try inputs.has(3) ? table.applying(Gather(axis: 0), input(3)) : table
+      return try own.unsqueezed([isFlat ? 2 : 1])
+    }
+    let (cosines, sines) = (try angles(1), try angles(2))
+    var (turned, rest): (GradientTensor, GradientTensor?) = (x, nil)
+    if rotated > 0, try x.shape[3] != Dim(rotated) {
+      let sizes = try tape.add(Concat(axis: 0), [x.integers([rotated]), x.size(3) - x.integers([rotated])])[0]
+      let parts = try tape.add(Split(axis: 3), [x, sizes], outputs: 2)
+      (turned, rest) = (parts[0], parts[1])
+    }
+    let half = try turned.size(3).applying(Binary(.divide), x.integers([2]))
+    var pair: [GradientTensor]
+    if isInterleaved {
+      let pairs = try turned.reshaped(to: (0..<3).map { try turned.size($0) } + [half, x.integers([2])])
+      pair = try pairs.split(into: 2, along: 4)
+    } else {
+      pair = try turned.split(into: 2, along: 3).map { try $0.unsqueezed([4]) }
+    }
+    let (c, s) = (try cosines.unsqueezed([4]), try sines.unsqueezed([4]))
+    let both = [try pair[0] * c - pair[1] * s, try pair[0] * s + pair[1] * c]
+    let joined =
+      isInterleaved
+      ? try tape.add(Concat(axis: 4), both)[0].reshaped(like: turned)
+      : try tape.add(Concat(axis: 3), both.map { try $0.squeezed([4]) })[0]
+    let whole = try rest.map { try tape.add(Concat(axis: 3), [joined, $0])[0] } ?? joined
+    return [try whole.reshaped(like: given).id]
+  }
+}

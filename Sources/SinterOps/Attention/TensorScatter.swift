@@ -102,3 +102,25 @@ public struct TensorScatter: Primitive {
       }
   }
 }
+
+extension TensorScatter: Differentiable {
+  /// What was overwritten has none; the update has that of where it was written.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (cache, update, g) = (try node.input(0), try node.input(1), try node.gradient())
+    let start = node.has(2) ? try node.input(2) : nil
+    let rank = try cache.rank
+    let axis = try normalizedAxis(axis, rank: rank)
+    // The places that are written, as [n, 1, …, length, …, 1].
+    var places = try update.positions(along: axis).unsqueezed((0..<rank).filter { $0 != axis })
+    if let start {
+      places = try places + start.cast(to: .i64).unsqueezed(Array(1..<rank))
+      if mode == .circular { places = try places.applying(Binary(.modulo), cache.size(axis)) }
+    }
+    var gather = GatherElements()
+    gather.axis = axis
+    return [
+      try g.applying(self, update.zeros(), start),
+      try g.applying(gather, places.applying(Expand(), update.shapeValue())), nil,
+    ]
+  }
+}

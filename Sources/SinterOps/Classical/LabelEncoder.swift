@@ -208,3 +208,5 @@ extension HostTensor {
     return HostTensor(element, [places.count], doubles: places.map { numbers[$0] })
   }
 }
+
+extension LabelEncoder: PiecewiseConstant {}

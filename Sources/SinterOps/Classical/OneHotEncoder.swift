@@ -98,3 +98,5 @@ public struct OneHotEncoder: Primitive {
     ]
   }
 }
+
+extension OneHotEncoder: PiecewiseConstant {}

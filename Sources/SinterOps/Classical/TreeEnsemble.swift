@@ -130,3 +130,6 @@ public struct TreeEnsemble: Primitive {
     ]
   }
 }
+
+/// A tree's test changes its result in steps.
+extension TreeEnsemble: PiecewiseConstant {}

@@ -65,3 +65,13 @@ public struct Det: Primitive {
     ]
   }
 }
+
+extension Det: Differentiable {
+  /// det(A) · A⁻ᵀ; of a matrix without an inverse that is not defined.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let x = try node.input(0)
+    let rank = try x.rank
+    let factor = try (node.gradient() * node.output).unsqueezed([rank - 2, rank - 1])
+    return [try factor * x.applying(Inverse()).matrixTransposed()]
+  }
+}

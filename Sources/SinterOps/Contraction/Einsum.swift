@@ -201,3 +201,42 @@ struct EinsumPlan {
     }
   }
 }
+
+extension Einsum: Differentiable {
+  /// Of each operand, the sum of products of the gradient and of the other operands over all axes that it lacks. Axes that it alone has are
+  /// repeated; its diagonals are diagonals.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let operands = try node.inputs.indices.map { try node.input($0) }
+    var settled = Obligations()
+    let plan = try EinsumPlan(equation, try operands.map { try $0.shape }, &settled)
+    let letters = Array("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    let all = EinsumPlan.distinct(plan.terms.flatMap { $0 })
+    guard all.count <= letters.count else {
+      throw DiagnosticError(.limit, "gradient.operator", "an equation of \(all.count) axes cannot be differentiated")
+    }
+    let names = Dictionary(uniqueKeysWithValues: zip(all, letters))
+    func text(_ axes: [EinsumPlan.Axis]) -> String { String(axes.compactMap { names[$0] }) }
+    let g = try node.gradient()
+    return try operands.indices.map { index in
+      guard node.wants(index) else { return nil }
+      let (x, own) = (operands[index], plan.terms[index])
+      let others = operands.indices.filter { $0 != index }
+      let factors = [plan.result] + others.map { plan.terms[$0] }
+      let distinct = EinsumPlan.distinct(own)
+      let reached = distinct.filter { axis in factors.contains { $0.contains(axis) } }
+      let equation = factors.map(text).joined(separator: ",") + "->" + text(reached)
+      var value = try node.tape.add(Einsum(equation), [g] + others.map { operands[$0] })[0]
+      // Axes that the operand alone has, and the further places of those that it has twice.
+      var seen: Set<EinsumPlan.Axis> = []
+      value = try value.unsqueezed(own.indices.filter { !seen.insert(own[$0]).inserted || !reached.contains(own[$0]) })
+      for (place, axis) in own.enumerated() {
+        guard let first = own.firstIndex(of: axis), first < place else { continue }
+        func places(_ at: Int) throws -> GradientTensor {
+          try x.positions(along: at).unsqueezed(own.indices.filter { $0 != at })
+        }
+        value = try value.kept(where: try places(first).compare(.equal, places(place)))
+      }
+      return try (value + x.zeros()).summed(to: x)
+    }
+  }
+}

@@ -79,3 +79,11 @@ public struct Inverse: Primitive {
     ]
   }
 }
+
+extension Inverse: Differentiable {
+  /// -A⁻ᵀ · g · A⁻ᵀ.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let transposed = try node.output.matrixTransposed()
+    return [try -transposed.applying(MatMul(), node.gradient()).applying(MatMul(), transposed)]
+  }
+}

@@ -129,7 +129,7 @@ extension Lowering {
 
 extension Dim {
   /// Whether this is a size that every turn of a loop knows anew.
-  var isTurned: Bool { symbol?.name.hasSuffix(".turn") ?? false }
+  package var isTurned: Bool { symbol?.name.hasSuffix(".turn") ?? false }
 }
 
 /// What a loop carries, and how its sizes change.

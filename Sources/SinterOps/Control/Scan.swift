@@ -178,36 +178,39 @@ public struct Scan: Primitive, ControlFlow {
     // Slices lie along the first axis.
     let sliced = try whole.enumerated().map { place, operand in
       let axis = try axis(inputAxes, place, rank: operand.rank)
-      return try turned(operand, from: axis, to: 0, reversed: isReversed(inputDirections, place), count, &lowering)
+      return try turned(operand, from: axis, to: 0, &lowering)
     }
     let body = try node.facts.body(0, "body")
-    let (final, collected) = try lowering.repetition(count: count, carried: states, sliced: sliced) {
-      lowering, current, slices in
+    let (final, collected) = try lowering.repetition(
+      count: count, carried: states, sliced: sliced, isReversed: { isReversed(inputDirections, $0) },
+      collectsReversed: { isReversed(outputDirections, $0) }
+    ) { lowering, current, slices in
       let results = try body.lower(into: &lowering, inputs: current + slices + captures)
       for (index, (before, after)) in zip(current, results).enumerated() {
         lowering.require(try Self.kept(before.type, after.type, index).filter { $0.isSettled() == nil })
       }
-      let own = try results.map { try lowering.copied($0) }
+      // A value that the turn computes and hands on once needs no copy.
+      var taken: Set<FormValueID> = []
+      let own = try results.map { result in
+        lowering.computes(result) && taken.insert(result.id).inserted ? result : try lowering.copied(result)
+      }
       return (Array(own.prefix(stateCount)), Array(own.dropFirst(stateCount)))
     }
     let outputs = try collected.enumerated().map { place, operand in
       let axis = try axis(outputAxes, place, rank: operand.rank)
-      return try turned(operand, from: 0, to: axis, reversed: isReversed(outputDirections, place), count, &lowering)
+      return try turned(operand, from: 0, to: axis, &lowering)
     }
     return final + outputs
   }
 
-  /// An operand with one axis moved, read from its end where `reversed`.
-  private func turned(
-    _ operand: Operand, from: Int, to: Int, reversed: Bool, _ count: Dim, _ lowering: inout Lowering
-  ) throws -> Operand {
-    if from == to && !reversed { return operand }
+  /// An operand with one axis moved.
+  private func turned(_ operand: Operand, from: Int, to: Int, _ lowering: inout Lowering) throws -> Operand {
+    if from == to { return operand }
     var shape = operand.shape
     shape.insert(shape.remove(at: from), at: to)
     return try lowering.element(shape) { builder, index in
       var own = index
-      let place = own.remove(at: to)
-      own.insert(reversed ? builder.size(count - 1) - place : place, at: from)
+      own.insert(own.remove(at: to), at: from)
       return builder.load(operand.id, own)
     }
   }

@@ -181,3 +181,63 @@ public struct DeformConv: Primitive {
     ]
   }
 }
+
+extension DeformConv: Composite {
+  public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    try builder.require(by: Self.name) { _ = try infer(inputs, requiring: &$0) }
+    let tape = GradientTape(builder)
+    defer { builder = tape.builder }
+    func input(_ index: Int) throws -> GradientTensor { GradientTensor(try inputs.value(index), tape) }
+    let (x, w, offsets) = (try input(0), try input(1), try input(2))
+    guard let height = try w.shape[2].value, let width = try w.shape[3].value else {
+      throw DiagnosticError(.bug, "deformconv.kernel", "the window of \(try w.type) is not known")
+    }
+    let taps = height * width
+    let (rows, columns) = (try offsets.size(2), try offsets.size(3))
+    func number(_ value: Int) -> GradientTensor { x.integers([value]) }
+    let (n, area) = (try x.size(0), try rows * columns)
+    // Groups of offsets are examples of their own: offsets are [n · groups, window, 2, places].
+    let examples = try n * number(offsetGroup)
+    let own = try offsets.reshaped(to: [examples, number(taps), number(2), area])
+    let axes = try own.split(into: 2, along: 2).map { try $0.squeezed([2]) }
+    let images = try x.reshaped(
+      to: [examples, x.size(1).applying(Binary(.divide), number(offsetGroup)), x.size(2), x.size(3)])
+    let places = try SampledPlaces(images)
+    let (strides, pads) = (
+      self.strides.count == 2 ? self.strides : [1, 1], self.pads.count == 4 ? self.pads : [0, 0, 0, 0]
+    )
+    let dilations = self.dilations.count == 2 ? self.dilations : [1, 1]
+    let sampled = try (0..<2).map { axis -> [SampledPlaces.Tap] in
+      // Where the window's element lies without its offset: [window, places].
+      let along = try offsets.positions(along: axis + 2) * number(strides[axis])
+      let whole = try (along.unsqueezed([1 - axis]) + (offsets.size(3 - axis).zeroList()).unsqueezed([axis]))
+        .reshaped(to: [number(1), area])
+      let steps = (0..<taps).map { (axis == 0 ? $0 / width : $0 % width) * dilations[axis] - pads[axis] }
+      let fixed = try whole + x.tape.constant(.i64([taps, 1], steps))
+      let at = try (axes[axis] + fixed.cast(to: try x.element).unsqueezed([0]))
+        .reshaped(to: [examples, number(taps) * area])
+      let base = try at.unary(.floor)
+      let (first, t) = (try base.cast(to: .i64), try at - base)
+      return [try places.tap(first, 1 - t, axis), try places.tap(first + number(1), t, axis)]
+    }
+    // [n · groups, window, places, c].
+    var columnsOf = try places.sum(sampled).reshaped(to: [examples, number(taps), area, images.size(1)])
+    if inputs.has(4) { columnsOf = try columnsOf * input(4).reshaped(to: [examples, number(taps), area, number(1)]) }
+    let depth = try w.size(1) * number(taps)
+    let panels = try columnsOf.transposed([0, 3, 1, 2]).reshaped(to: [n, number(group), depth, area])
+    let weights = try w.reshaped(
+      to: [number(group), w.size(0).applying(Binary(.divide), number(group)), depth])
+    var result = try weights.applying(MatMul(), panels).reshaped(to: [n, w.size(0), rows, columns])
+    if inputs.has(3) { result = try result + input(3).unsqueezed([1, 2]) }
+    return [result.id]
+  }
+}
+
+extension GradientTensor {
+  /// As many zeros as this value, a size, says; i64.
+  fileprivate func zeroList() throws -> GradientTensor {
+    var zeros = ConstantOfShape()
+    zeros.value = .i64([1], [0])
+    return try applying(zeros)
+  }
+}

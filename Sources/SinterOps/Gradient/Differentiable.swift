@@ -13,6 +13,15 @@ public protocol Differentiable: Operator {
   func gradients(_ node: GradientNode) throws -> [GradientTensor?]
 }
 
+/// An operator whose results are floats that small changes of its inputs do not change: its gradients are zero.
+///
+/// Operators whose results are integers or truth values need no such mark: nothing flows through those.
+public protocol PiecewiseConstant: Differentiable {}
+
+extension PiecewiseConstant {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] { node.inputs.map { _ in nil } }
+}
+
 /// A node of the forward graph as its rule sees it.
 public struct GradientNode {
   public let inputs: [GradientTensor?]

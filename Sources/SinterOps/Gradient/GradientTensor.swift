@@ -94,6 +94,49 @@ extension GradientTensor {
     try shape == other.shape ? self : applying(Reshape(allowZero: true, mayBeEmpty: true), other.shapeValue())
   }
 
+  /// The first two axes as one.
+  package func mergingFirstAxes() throws -> GradientTensor { try flattened(from: 0, to: 1) }
+
+  /// An axis cut, or filled up with zeros, to a size, a value of one element.
+  func resized(_ axis: Int, to size: GradientTensor) throws -> GradientTensor {
+    let cut = try applying(Slice(), integers([0]), size, integers([axis]))
+    let missing = try size - cut.size(axis)
+    return try cut.applying(Pad(), tape.add(Concat(axis: 0), [integers([0]), missing])[0], nil, integers([axis]))
+  }
+
+  /// Some axes as one, from the first to the last of them.
+  func flattened(from first: Int, to last: Int) throws -> GradientTensor {
+    let sizes = try (0..<rank).map { try size($0) }
+    let joint = try sizes[first...last].dropFirst().reduce(sizes[first]) { try $0 * $1 }
+    return try reshaped(to: Array(sizes[..<first]) + [joint] + sizes[(last + 1)...])
+  }
+
+  /// These elements in a shape of given sizes, each a value of one element.
+  func reshaped(to sizes: [GradientTensor]) throws -> GradientTensor {
+    try applying(Reshape(allowZero: true, mayBeEmpty: true), tape.add(Concat(axis: 0), sizes)[0])
+  }
+
+  /// One axis multiplied by a matrix from the right: result[…, j, …] = Σᵢ self[…, i, …] · matrix[i, j].
+  func multiplied(by matrix: GradientTensor, along axis: Int) throws -> GradientTensor {
+    let rank = try rank
+    if axis == rank - 1 { return try applying(MatMul(), matrix) }
+    if axis == rank - 2 { return try matrix.transposed([1, 0]).applying(MatMul(), self) }
+    let moved = (0..<rank).filter { $0 != axis } + [axis]
+    return try transposed(moved).applying(MatMul(), matrix).transposed(back: moved)
+  }
+
+  /// The first rows of an identity matrix, in another value's element type.
+  static func unitRows(_ rows: Int, _ columns: Int, like other: GradientTensor) throws -> GradientTensor {
+    var numbers = [Double](repeating: 0, count: rows * columns)
+    for row in 0..<rows { numbers[row * columns + row] = 1 }
+    return other.tape.constant(HostTensor(try other.element, [rows, columns], doubles: numbers))
+  }
+
+  /// With the places along the first axis in the other order.
+  package func reversed() throws -> GradientTensor {
+    try applying(Slice(), integers([-1]), integers([Int.min]), integers([0]), integers([-1]))
+  }
+
   /// All elements as one axis.
   func flat() throws -> GradientTensor { try applying(Reshape(), integers([-1])) }
 
@@ -101,6 +144,18 @@ extension GradientTensor {
     var op = ConstantOfShape()
     op.value = try HostTensor(scalar: 0, try element).reshaped([1])
     return try shapeValue().applying(op)
+  }
+
+  /// Zeros of given sizes, each a value of one element.
+  func zeros(sizes: [GradientTensor]) throws -> GradientTensor {
+    var op = ConstantOfShape()
+    op.value = try HostTensor(scalar: 0, try element).reshaped([1])
+    return try tape.add(Concat(axis: 0), sizes)[0].applying(op)
+  }
+
+  /// Equal parts along an axis.
+  func split(into count: Int, along axis: Int) throws -> [GradientTensor] {
+    try tape.add(Split(axis: axis), [self], outputs: count)
   }
 
   /// Repeated so that it has another value's shape.
@@ -174,12 +229,9 @@ extension GradientTensor {
     let moved = [axis] + (0..<rank).filter { $0 != axis }
     let updates = try transposed(moved)
     let rest = try (1..<rank).map { try updates.size($0) }
-    var zeros = ConstantOfShape()
-    zeros.value = try HostTensor(scalar: 0, try element).reshaped([1])
     var scatter = ScatterND()
     scatter.reduction = .add
-    let result = try tape.add(Concat(axis: 0), [size] + rest)[0].applying(zeros)
-      .applying(scatter, try places.unsqueezed([1]), updates)
+    let result = try zeros(sizes: [size] + rest).applying(scatter, try places.unsqueezed([1]), updates)
     return try result.transposed(back: moved)
   }
 }

@@ -8,9 +8,9 @@ import SinterIR
 /// Inputs: the gradient of the pool's result, the pool's input, and for the maximum the pool's result.
 public struct PoolGradient: Primitive {
   public static let name = "PoolGradient"
-  public static let summary = "The gradient of MaxPool or AveragePool in its input."
+  public static let summary = "The gradient of MaxPool, of AveragePool or of a sum over windows in its input."
 
-  public enum Kind: String, CaseIterable, Sendable { case maximum, average }
+  public enum Kind: String, CaseIterable, Sendable { case maximum, average, sum }
 
   public var kind = Kind.maximum
   public var window = Window()
@@ -82,6 +82,7 @@ public struct PoolGradient: Primitive {
         let mine = claim(builder, from, taps, covers)
         return builder.select(covers && mine, value, builder.constant(0, compute))
       }
+      if kind == .sum { return value.cast(to: compute) }
       return value / pool.elementCount(builder, from, includingPadding: countIncludePad).cast(to: compute)
     }
     return [try lowering.cast(sum, to: g.element)]
@@ -157,12 +158,82 @@ public struct PoolGradient: Primitive {
     }
     return [
       OperatorExample(PoolGradient(.average, window, ceilMode: false), [random([2, 3, 3, 5]), random([2, 3, 6, 5])]),
+      OperatorExample(PoolGradient(.sum, window, ceilMode: false), [random([2, 3, 3, 5]), random([2, 3, 6, 5])]),
       OperatorExample(
         PoolGradient(.average, wide, ceilMode: false), [random(["n", 3, 3, 3]), random(["n", 3, 6, 9])],
         sizes: [Symbol("n"): 2]),
       maximum(plain, numbers([1, 2, 4, 6]), [1, 2, 2, 3]), maximum(tall, numbers([2, 1, 7, 5]), [2, 1, 3, 4]),
       maximum(large, numbers([1, 1, 8, 8]), [1, 1, 5, 3]),
     ]
+  }
+}
+
+/// The same in operators that ONNX has: where a maximum came from is asked anew, and a mean's windows are those of a transposed convolution.
+extension PoolGradient: Composite {
+  public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    if channelsLast {
+      throw DiagnosticError(.limit, "operator.layout", "the gradient of a pool whose channels are last has no form in ONNX")
+    }
+    let (g, x) = (try inputs.value(0), try inputs.value(1))
+    let sum = kind == .maximum ? try scattered(g, x, &builder) : try spread(g, x, &builder)
+    return [try builder.add1(Reshape(allowZero: true), [sum, try builder.add1(Shape(), [x])])]
+  }
+
+  private func scattered(_ g: ValueID, _ x: ValueID, _ builder: inout GraphBuilder) throws -> ValueID {
+    var (pool, scatter, zeros) = (MaxPool(), ScatterElements(), ConstantOfShape())
+    (pool.window, pool.ceilMode) = (window, ceilMode)
+    scatter.reduction = .add
+    zeros.value = try HostTensor(scalar: 0, try builder.type(g).element).reshaped([1])
+    let line = builder.integers([-1])
+    let positions = try builder.add1(Reshape(), [try builder.add(pool, [x], outputs: 2)[1], line])
+    let count = try builder.add1(Reshape(), [try builder.add1(Size(), [x]), line])
+    return try builder.add1(
+      scatter, [try builder.add1(zeros, [count]), positions, try builder.add1(Reshape(), [g, line])])
+  }
+
+  private func spread(_ g: ValueID, _ x: ValueID, _ builder: inout GraphBuilder) throws -> ValueID {
+    var settled = Obligations()
+    let (type, element) = (try builder.type(x), try builder.type(g).element)
+    let pool = try PoolGeometry(type, window, ceil: ceilMode, channelsLast: false, &settled)
+    let sizes = pool.spatial.indices.compactMap { axis -> (input: Int, output: Int, before: Int, after: Int)? in
+      guard let input = pool.spatial[axis].value, let output = pool.window.output[axis].value,
+        let before = pool.window.padsBegin[axis].value, let after = pool.window.padsEnd[axis].value
+      else { return nil }
+      return (input, output, before, after)
+    }
+    guard sizes.count == pool.spatial.count else {
+      throw DiagnosticError(
+        .limit, "operator.sizes", "the gradient of a mean over windows of \(type) has no form in ONNX",
+        hint: "give images of a fixed height and width")
+    }
+    // How many elements a mean divides by, along each axis and then in all.
+    var counts: [Float] = [1]
+    for (axis, size) in sizes.enumerated() {
+      let low = countIncludePad ? -size.before : 0
+      let high = countIncludePad ? size.input + size.after : size.input
+      let along = (0..<size.output).map { place in
+        let begin = place * pool.window.strides[axis] - size.before
+        let taps = (0..<pool.window.kernel[axis]).count { tap in
+          (low..<high).contains(begin + tap * pool.window.dilations[axis])
+        }
+        return Float(Swift.max(taps, 1))
+      }
+      counts = counts.flatMap { count in along.map { count * $0 } }
+    }
+    let divisor = builder.constant(.f32([1, 1] + sizes.map(\.output), counts))
+    let share = try builder.add1(Binary(.divide), [g, try builder.add1(Cast(to: element), [divisor])])
+    let images = try builder.add1(Reshape(), [share, builder.integers([-1, 1] + sizes.map(\.output))])
+    var transposed = ConvTranspose()
+    (transposed.window.strides, transposed.window.dilations) = (pool.window.strides, pool.window.dilations)
+    let kernel = pool.window.kernel
+    let weights = builder.constant(
+      .f32([1, 1] + kernel, [Float](repeating: 1, count: kernel.reduce(1, *))))
+    let sum = try builder.add1(transposed, [images, try builder.add1(Cast(to: element), [weights])])
+    // Negative pads cut.
+    let ends = sizes.enumerated().map { axis, size in
+      size.before + size.input - (size.output - 1) * pool.window.strides[axis] - pool.reach(axis)
+    }
+    return try builder.add1(Pad(), [sum, builder.integers([0, 0] + sizes.map { -$0.before } + [0, 0] + ends)])
   }
 }
 
@@ -174,6 +245,15 @@ extension PoolGradient: Differentiable {
       var pool = AveragePool()
       (pool.window, pool.ceilMode, pool.countIncludePad) = (window, ceilMode, countIncludePad)
       return [try cotangent.applying(pool), nil]
+    case .sum:
+      guard !ceilMode else {
+        throw DiagnosticError(
+          .limit, "gradient.operator", "sums over windows whose number is rounded up have no second derivative")
+      }
+      // Padding counts, so that all windows have as many elements.
+      var pool = AveragePool()
+      (pool.window, pool.countIncludePad) = (window, true)
+      return [try cotangent.applying(pool) * Double(window.kernel.reduce(1, *)), nil]
     case .maximum:
       let (x, y) = (try node.input(1), try node.input(2))
       var pool = MaxPool()

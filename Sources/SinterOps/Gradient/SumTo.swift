@@ -53,6 +53,29 @@ public struct SumTo: Primitive {
   }
 }
 
+/// The same in operators that ONNX has: each element is added at the place that it would be read from if the result were broadcast.
+extension SumTo: Composite {
+  public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    let (x, like) = (try inputs.value(0), try inputs.value(1))
+    let (from, to) = (try builder.add1(Shape(), [x]), try builder.add1(Shape(), [like]))
+    let line = builder.integers([-1])
+    let count = try builder.add1(Size(), [like])
+    let places = try builder.add1(
+      Range(), [builder.constant(.i64([], [0])), count, builder.constant(.i64([], [1]))])
+    let spread = try builder.add1(Expand(), [try builder.add1(Reshape(allowZero: true), [places, to]), from])
+    var (zeros, scatter) = (ConstantOfShape(), ScatterElements())
+    zeros.value = try HostTensor(scalar: 0, try builder.type(x).element).reshaped([1])
+    scatter.reduction = .add
+    let sums = try builder.add1(
+      scatter,
+      [
+        try builder.add1(zeros, [try builder.add1(Reshape(), [count, line])]),
+        try builder.add1(Reshape(), [spread, line]), try builder.add1(Reshape(), [x, line]),
+      ])
+    return [try builder.add1(Reshape(allowZero: true), [sums, to])]
+  }
+}
+
 extension SumTo: Differentiable {
   public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
     [try node.gradient().expanded(like: try node.input(0)), nil]

@@ -237,12 +237,19 @@ extension GatherElements: Differentiable {
 
 extension GatherND: Differentiable {
   public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
-    guard batchDims == 0 else {
-      throw DiagnosticError(
-        .limit, "gradient.operator", "batch_dims must be 0 to be differentiated, but is \(batchDims)")
+    var indices = try node.input(1)
+    if batchDims > 0 {
+      // The places along the axes of the batch come before the indices.
+      let rank = try indices.rank
+      let one = try indices.cast(to: .i64).applying(Gather(axis: rank - 1), indices.integers([0]))
+      let zero = try one * one.integers([0])
+      let places = try (0..<batchDims).map { axis in
+        try zero + indices.positions(along: axis).unsqueezed((0..<rank).filter { $0 != axis })
+      }
+      indices = try node.tape.add(Concat(axis: rank - 1), places + [indices.cast(to: .i64)])[0]
     }
     var scatter = ScatterND()
     scatter.reduction = .add
-    return [try node.input(0).zeros().applying(scatter, try node.input(1), try node.gradient()), nil]
+    return [try node.input(0).zeros().applying(scatter, indices, try node.gradient()), nil]
   }
 }

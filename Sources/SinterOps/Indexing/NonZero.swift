@@ -118,3 +118,16 @@ public struct Compress: Primitive {
     ]
   }
 }
+
+extension Compress: Differentiable {
+  /// The slices go back to where they came from.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, g) = (try node.input(0), try node.gradient())
+    let places = try node.input(1).applying(NonZero()).squeezed([0])
+    guard let axis else {
+      return [try g.scattered(to: places, along: 0, size: x.flat().size(0)).reshaped(like: x), nil]
+    }
+    let own = try normalizedAxis(axis, rank: try x.rank)
+    return [try g.scattered(to: places, along: own, size: x.size(own)), nil]
+  }
+}

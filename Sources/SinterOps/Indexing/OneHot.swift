@@ -82,3 +82,17 @@ public struct OneHot: Primitive {
     ]
   }
 }
+
+extension OneHot: Differentiable {
+  /// Where the index is goes to the second value, everything else to the first.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (values, g) = (try node.input(2), try node.gradient())
+    let places = node.tape.constant(HostTensor(try values.element, [2], doubles: [0, 1]))
+    let isOn = try node.input(0).applying(self, try node.input(1), places)
+    let all = try Array(0..<g.rank)
+    func total(_ value: GradientTensor) throws -> GradientTensor {
+      try value.sum(all, keepsAxes: false).unsqueezed([0])
+    }
+    return [nil, nil, try node.tape.add(Concat(axis: 0), [total(g * (1 - isOn)), total(g * isOn)])[0]]
+  }
+}

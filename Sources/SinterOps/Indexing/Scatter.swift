@@ -192,29 +192,60 @@ public struct ScatterND: Primitive {
 
 extension ScatterElements: Differentiable {
   public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
-    let (indices, g) = (try node.input(1), try node.gradient())
+    let indices = try node.input(1)
     var gather = GatherElements()
     gather.axis = axis
-    switch reduction {
-    case .add: return [g, nil, try g.applying(gather, indices)]
-    case .none:
-      // What was overwritten has none.
-      return [try g.applying(self, indices, try node.input(2).zeros()), nil, try g.applying(gather, indices)]
-    case .mul, .max, .min:
-      throw DiagnosticError(.limit, "gradient.operator", "reduction \(reduction) cannot be differentiated")
+    return try reduction.gradients(node) {
+      try $0.applying(gather, indices)
+    } scatter: { base, updates, reduction in
+      var op = self
+      op.reduction = reduction
+      return try base.applying(op, indices, updates)
     }
   }
 }
 
 extension ScatterND: Differentiable {
   public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
-    let (indices, g) = (try node.input(1), try node.gradient())
-    switch reduction {
-    case .add: return [g, nil, try g.applying(GatherND(), indices)]
+    let indices = try node.input(1)
+    return try reduction.gradients(node) {
+      try $0.applying(GatherND(), indices)
+    } scatter: { base, updates, reduction in
+      var op = self
+      op.reduction = reduction
+      return try base.applying(op, indices, updates)
+    }
+  }
+}
+
+extension ScatterReduction {
+  /// The gradients of what is scattered into and of the updates.
+  ///
+  /// - Parameters:
+  ///   - gather: the elements of a value of the result's shape that updates went to.
+  ///   - scatter: updates combined with a value.
+  fileprivate func gradients(
+    _ node: GradientNode, gather: (GradientTensor) throws -> GradientTensor,
+    scatter: (_ base: GradientTensor, _ updates: GradientTensor, _ reduction: ScatterReduction) throws -> GradientTensor
+  ) throws -> [GradientTensor?] {
+    let (x, updates, g) = (try node.input(0), try node.input(2), try node.gradient())
+    switch self {
+    case .add: return [g, nil, try gather(g)]
     case .none:
-      return [try g.applying(self, indices, try node.input(2).zeros()), nil, try g.applying(GatherND(), indices)]
-    case .mul, .max, .min:
-      throw DiagnosticError(.limit, "gradient.operator", "reduction \(reduction) cannot be differentiated")
+      // What was overwritten has none.
+      return [try scatter(g, updates.zeros(), self), nil, try gather(g)]
+    case .mul:
+      // An update that is zero among several of one place has that of the product over it, which is not defined.
+      let factors = try scatter(x.zeros() + 1.0, updates, .mul)
+      return [try g * factors, nil, try gather(g * node.output) / updates]
+    case .max, .min:
+      // All that are equal to the result share its gradient.
+      let isOwn = try x.compare(.equal, node.output)
+      let isChosen = try updates.compare(.equal, gather(node.output))
+      let element = try x.element
+      let count = try scatter(isOwn.cast(to: element), isChosen.cast(to: element), .add)
+      let share = try g / count
+      return [try share.kept(where: isOwn), nil, try gather(share).kept(where: isChosen)]
     }
   }
 }

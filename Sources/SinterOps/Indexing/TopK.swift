@@ -76,3 +76,14 @@ public struct TopK: Primitive {
     ]
   }
 }
+
+extension TopK: Differentiable {
+  /// Each element goes back to where it was taken.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let x = try node.input(0)
+    let places = try node.outputs.count > 1 ? node.outputs[1] : node.tape.add(self, [x, node.input(1)], outputs: 2)[1]
+    var scatter = ScatterElements()
+    scatter.axis = axis
+    return [try x.zeros().applying(scatter, places, try node.gradient()), nil]
+  }
+}

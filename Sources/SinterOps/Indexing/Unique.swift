@@ -170,3 +170,16 @@ public struct Unique: Primitive {
     ]
   }
 }
+
+extension Unique: Differentiable {
+  /// Of equal elements, or slices, the first one has the gradient.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, g) = (try node.input(0), try node.gradient())
+    let places = try node.outputs.count > 1 ? node.outputs[1] : node.tape.add(self, [x], outputs: 2)[1]
+    guard let axis else {
+      return [try g.scattered(to: places, along: 0, size: x.flat().size(0)).reshaped(like: x)]
+    }
+    let own = try normalizedAxis(axis, rank: try x.rank)
+    return [try g.scattered(to: places, along: own, size: x.size(own))]
+  }
+}

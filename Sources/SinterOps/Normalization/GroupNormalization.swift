@@ -146,3 +146,32 @@ public struct GroupNormalization: Primitive {
     ]
   }
 }
+
+extension GroupNormalization: Composite {
+  public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    _ = try builder.require(by: Self.name) { _ = try infer(inputs, requiring: &$0) }
+    let tape = GradientTape(builder)
+    defer { builder = tape.builder }
+    func input(_ index: Int) throws -> GradientTensor { GradientTensor(try inputs.value(index), tape) }
+    let given = try input(0)
+    let (rank, element) = (try given.rank, try given.element)
+    let order = channelsLast ? [0, rank - 1] + Array(1..<(rank - 1)) : Array(0..<rank)
+    let x = try given.transposed(order).cast(to: element == .f64 ? .f64 : .f32)
+    let channels = try x.size(1)
+    let count = groups == 0 ? channels : x.integers([groups])
+    let each = try (2..<rank).reduce(channels.applying(Binary(.divide), count)) { try $0 * x.size($1) }
+    let rows = try x.reshaped(to: [x.size(0), count, each])
+    func mean(_ value: GradientTensor) throws -> GradientTensor {
+      try value.applying(Reduce(.mean, keepsAxes: true), x.integers([2]))
+    }
+    let centered = try rows - mean(rows)
+    var result = try centered / (mean(centered * centered) + epsilon).unary(.sqrt)
+    // One a group, or one a channel.
+    let isGroup = scalesGroups && groups > 0
+    if !isGroup { result = try result.reshaped(like: x) }
+    let axes = Array(1..<(isGroup ? 2 : rank - 1))
+    let (scale, bias) = (try input(1).cast(to: x.element), try input(2).cast(to: x.element))
+    result = try result * scale.unsqueezed(axes) + bias.unsqueezed(axes)
+    return [try result.reshaped(like: x).cast(to: element).transposed(back: order).id]
+  }
+}

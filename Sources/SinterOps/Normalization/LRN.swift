@@ -63,3 +63,20 @@ public struct LRN: Primitive {
     }
   }
 }
+
+extension LRN: Composite {
+  public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    let tape = GradientTape(builder)
+    defer { builder = tape.builder }
+    let x = GradientTensor(try inputs.value(0), tape)
+    let rest = try (2..<(try x.rank)).reduce(x.integers([1])) { try $0 * x.size($1) }
+    // Channels as rows of an image: a sum over neighbours is a mean times their number.
+    var pool = AveragePool()
+    pool.countIncludePad = true
+    pool.window.kernel = [size, 1]
+    pool.window.pads = [(size - 1) / 2, 0, size - 1 - (size - 1) / 2, 0]
+    let squares = try (x * x).reshaped(to: [x.size(0), x.integers([1]), x.size(1), rest]).applying(pool)
+    let divisor = try (squares * alpha + bias).reshaped(like: x)
+    return [try (x / divisor.power(divisor.number(beta))).id]
+  }
+}

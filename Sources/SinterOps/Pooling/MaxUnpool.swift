@@ -105,3 +105,24 @@ public struct MaxUnpool: Primitive {
     ]
   }
 }
+
+extension MaxUnpool: Differentiable {
+  /// Each element has the gradient of the place it was put back to.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, places) = (try node.input(0), try node.input(1))
+    var g = try node.gradient()
+    if node.has(2) {
+      // Places are counted in the shape that the window gives.
+      let rank = try x.rank - 2
+      let sizes = try (0..<rank).map { axis in
+        let stride = strides.isEmpty ? 1 : strides[axis]
+        let rest = kernel[axis] - (pads.isEmpty ? 0 : pads[axis] + pads[axis + rank])
+        return try (x.size(axis + 2) - x.integers([1])) * x.integers([stride]) + x.integers([rest])
+      }
+      let zeros = [Int](repeating: 0, count: rank)
+      g = try g.applying(
+        Slice(), x.integers(zeros), try node.tape.add(Concat(axis: 0), sizes)[0], x.integers(Array(2..<(rank + 2))))
+    }
+    return [try g.flat().applying(Gather(axis: 0), places), nil, nil]
+  }
+}

@@ -338,3 +338,14 @@ extension AveragePool: Differentiable {
     return [try node.gradient().applying(op, try node.input(0))]
   }
 }
+
+extension LpPool: Differentiable {
+  /// sign(x) · |x|^(p - 1) · Σ g · y^(1 - p) over the windows that cover an element; 0 where a norm is 0.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, y, g) = (try node.input(0), node.output, try node.gradient())
+    let share = try (g * y.power(y.number(1 - Double(p)))).dropped(where: y.compare(.equal, 0))
+    let sum = try share.applying(PoolGradient(.sum, window, ceilMode: ceilMode), x)
+    if p == 1 { return [try sum * x.unary(.sign)] }
+    return [try sum * x.unary(.sign) * x.unary(.abs).power(x.number(Double(p) - 1))]
+  }
+}

@@ -273,3 +273,24 @@ enum Quantization {
     ).cast(to: .i32).cast(to: type)
   }
 }
+
+extension DequantizeLinear: Differentiable {
+  /// Of the scale: the sum of what it multiplies. The numbers themselves are whole.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let scale = try node.input(1)
+    guard node.wants(1) else { return [nil, nil, nil] }
+    let rank = try scale.rank
+    guard rank == 0 || blockSize == 0 else {
+      throw DiagnosticError(.limit, "gradient.operator", "scales of blocks have no gradient")
+    }
+    let x = try node.input(0)
+    let ones = try scale.zeros() + 1.0
+    let numbers = try x.applying(self, ones, node.has(2) ? try node.input(2) : nil)
+    let products = try (node.gradient() * numbers).cast(to: try scale.element)
+    let own = rank == 0 ? nil : try normalizedAxis(axis, rank: try x.rank)
+    let sum = try products.sum((0..<(try x.rank)).filter { $0 != own }, keepsAxes: false)
+    guard rank > 0, let size = try scale.shape.first else { return [nil, try sum.reshaped(like: scale), nil] }
+    // One scale may serve a whole axis.
+    return [nil, try size == 1 ? sum.sum([0]) : sum.summed(to: scale), nil]
+  }
+}

@@ -58,3 +58,5 @@ public struct Bernoulli: Primitive {
     ]
   }
 }
+
+extension Bernoulli: PiecewiseConstant {}

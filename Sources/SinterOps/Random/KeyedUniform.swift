@@ -51,6 +51,44 @@ public struct KeyedUniform: Primitive {
   }
 }
 
+/// The same in operators on integers, which is what ONNX files hold.
+extension KeyedUniform: Composite {
+  public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    func number(_ value: UInt32) throws -> ValueID { try builder.scalar(Double(value), .u64) }
+    func apply(_ kind: Binary.Kind, _ a: ValueID, _ b: ValueID) throws -> ValueID {
+      try builder.add1(Binary(kind), [a, b])
+    }
+    func shifted(_ x: ValueID) throws -> ValueID { try apply(.shiftRight, x, try number(32)) }
+    func low(_ x: ValueID) throws -> ValueID { try apply(.bitwiseAnd, x, try number(.max)) }
+    func halves(_ x: ValueID) throws -> [ValueID] { [try low(x), try shifted(x)] }
+
+    let (x, key) = (try inputs.value(0), try builder.add1(Cast(to: .u64), [try inputs.value(1)]))
+    let count = try builder.add1(Size(), [x])
+    let places = try builder.add1(
+      Range(), [builder.constant(.i64([], [0])), count, builder.constant(.i64([], [1]))])
+    let seed = try builder.add1(Gather(), [key, builder.constant(.i64([], [0]))])
+    let step = try low(try builder.add1(Gather(), [key, builder.constant(.i64([], [1]))]))
+    var c = try halves(try builder.add1(Cast(to: .u64), [places])) + [step, try number(UInt32(stream))]
+    var keys = try halves(seed)
+    for round in 0..<Philox.rounds {
+      let (first, second) = (
+        try apply(.multiply, c[0], number(Philox.factors.0)), try apply(.multiply, c[2], number(Philox.factors.1))
+      )
+      c = [
+        try apply(.bitwiseXor, apply(.bitwiseXor, shifted(second), c[1]), keys[0]), try low(second),
+        try apply(.bitwiseXor, apply(.bitwiseXor, shifted(first), c[3]), keys[1]), try low(first),
+      ]
+      if round + 1 == Philox.rounds { break }
+      keys = [
+        try low(apply(.add, keys[0], number(Philox.steps.0))), try low(apply(.add, keys[1], number(Philox.steps.1))),
+      ]
+    }
+    let bits = try builder.add1(Cast(to: .f32), [try apply(.shiftRight, c[0], try number(8))])
+    let uniform = try apply(.multiply, bits, builder.constant(.f32([], [0x1p-24])))
+    return [try builder.add1(Reshape(allowZero: true), [uniform, try builder.add1(Shape(), [x])])]
+  }
+}
+
 extension KeyedUniform: Differentiable {
   public func gradients(_ node: GradientNode) throws -> [GradientTensor?] { [nil, nil] }
 }

@@ -10,6 +10,12 @@ struct Philox {
 
   init(seed: Double) { key = Float(seed).bitPattern }
 
+  static let rounds = 10
+  /// What words are multiplied by in each round.
+  static let factors: (UInt32, UInt32) = (0xd251_1f53, 0xcd9e_8d57)
+  /// What the halves of the key grow by after each round.
+  static let steps: (UInt32, UInt32) = (0x9e37_79b9, 0xbb67_ae85)
+
   /// A seed for a node that has none: a number from its name, so that a model is a function and its nodes draw different numbers.
   static func seed(of node: OnnxNode) -> Double {
     var hash: UInt32 = 0x811c_9dc5
@@ -32,13 +38,13 @@ struct Philox {
     func halves(_ x: Expr) -> [Expr] { [low(x.cast(to: .u64)), shifted(x.cast(to: .u64))] }
     var c = halves(counter) + halves(more)
     var keys = halves(key)
-    for _ in 0..<10 {
-      let (first, second) = (c[0] * number(0xd251_1f53), c[2] * number(0xcd9e_8d57))
+    for _ in 0..<rounds {
+      let (first, second) = (c[0] * number(factors.0), c[2] * number(factors.1))
       c = [
         shifted(second).applying(.xor, c[1]).applying(.xor, keys[0]), low(second),
         shifted(first).applying(.xor, c[3]).applying(.xor, keys[1]), low(first),
       ]
-      keys = [low(keys[0] + number(0x9e37_79b9)), low(keys[1] + number(0xbb67_ae85))]
+      keys = [low(keys[0] + number(steps.0)), low(keys[1] + number(steps.1))]
     }
     return c
   }

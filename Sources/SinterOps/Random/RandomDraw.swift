@@ -124,3 +124,5 @@ extension OnnxNode {
     return type
   }
 }
+
+extension RandomDraw: PiecewiseConstant {}

@@ -84,12 +84,19 @@ public struct GRU: Primitive {
     var linear = GRU()
     linear.linearBeforeReset = true
     linear.recurrence.direction = .bidirectional
+    var (full, reverse) = (GRU(), GRU())
+    full.recurrence.direction = .bidirectional
+    full.recurrence.layout = 1
+    full.recurrence.activations = ["Sigmoid", "Elu", "Softplus", "LeakyRelu"]
+    (reverse.linearBeforeReset, reverse.recurrence.direction, reverse.recurrence.clip) = (true, .reverse, 0.3)
     return [
       OperatorExample(GRU(), Recurrence.exampleInputs(gates: 3, directions: 1, bias: true), outputs: 2),
       OperatorExample(
         linear, Recurrence.exampleInputs(gates: 3, directions: 2, steps: "t", bias: true), outputs: 2,
         sizes: [Symbol("t"): 3]),
       Recurrence.symbolicExample(GRU(), gates: 3, states: 1),
+      Recurrence.fullExample(full, full.recurrence, gates: 3, states: 1),
+      Recurrence.fullExample(reverse, reverse.recurrence, gates: 3, states: 1),
     ]
   }
 }

@@ -39,12 +39,22 @@ public struct LSTM: Primitive {
   public static var examples: [OperatorExample] {
     var both = LSTM()
     both.recurrence.direction = .bidirectional
+    var (full, coupled) = (both, LSTM())
+    full.recurrence.layout = 1
+    full.recurrence.activations = ["Sigmoid", "Tanh", "Softsign", "HardSigmoid", "Affine", "ScaledTanh"]
+    full.recurrence.activationAlpha = [0.3, 0.5, 0.7]
+    full.recurrence.activationBeta = [0.4, 0.1, 0.6]
+    coupled.inputForget = true
+    coupled.recurrence.clip = 0.4
+    coupled.recurrence.direction = .reverse
     return [
       OperatorExample(LSTM(), Recurrence.exampleInputs(gates: 4, directions: 1, bias: true), outputs: 3),
       OperatorExample(
         both, Recurrence.exampleInputs(gates: 4, directions: 2, steps: "t", bias: false), outputs: 3,
         sizes: [Symbol("t"): 3]),
       Recurrence.symbolicExample(LSTM(), gates: 4, states: 2),
+      Recurrence.fullExample(full, full.recurrence, gates: 4, states: 2),
+      Recurrence.fullExample(coupled, coupled.recurrence, gates: 4, states: 2),
     ]
   }
 }

@@ -36,9 +36,16 @@ public struct RNN: Primitive {
   }
 
   public static var examples: [OperatorExample] {
-    [
+    var (both, reverse) = (RNN(), RNN())
+    (both.recurrence.direction, both.recurrence.layout) = (.bidirectional, 1)
+    both.recurrence.activations = ["Relu", "ThresholdedRelu"]
+    both.recurrence.activationAlpha = [0.1]
+    reverse.recurrence.direction = .reverse
+    return [
       OperatorExample(RNN(), Recurrence.exampleInputs(gates: 1, directions: 1, bias: true), outputs: 2),
       Recurrence.symbolicExample(RNN(), gates: 1, states: 1),
+      Recurrence.fullExample(both, both.recurrence, gates: 1, states: 1),
+      Recurrence.fullExample(reverse, reverse.recurrence, gates: 1, states: 1),
     ]
   }
 }

@@ -343,6 +343,21 @@ struct Recurrence: Sendable {
       outputs: 1 + states, sizes: sizes)
   }
 
+  /// An example with all inputs: lengths, initial states, and peepholes where the cell has them; batch first where `layout` is 1.
+  static func fullExample(_ op: some Operator, _ recurrence: Recurrence, gates: Int, states: Int) -> OperatorExample {
+    func random(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.f32, shape), -0.5...0.5) }
+    let d = Dim(recurrence.directions)
+    let isBatchFirst = recurrence.layout == 1
+    let rows = Dim(gates * 2)
+    var inputs = [
+      random(isBatchFirst ? [3, "t", 5] : ["t", 3, 5]), random([d, rows, 5]), random([d, rows, 2]),
+      random([d, rows * 2]), .given(HostTensor(.i32, [3], values: [Int32(4), 1, 2])),
+    ]
+    for _ in 0..<states { inputs.append(random(isBatchFirst ? [3, d, 2] : [d, 3, 2])) }
+    if states > 1 { inputs.append(random([d, 6])) }
+    return OperatorExample(op, inputs, outputs: 1 + states, sizes: [Symbol("t"): 4])
+  }
+
   /// Inputs for examples: 4 steps, batch 3, 5 features, 6 hidden.
   static func exampleInputs(gates: Int, directions: Int, steps: Dim = 4, bias: Bool) -> [OperatorExample.Input] {
     func random(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.f32, shape), -0.5...0.5) }

@@ -173,3 +173,72 @@ public struct GridSample: Primitive {
     ]
   }
 }
+
+extension GridSample: Composite {
+  public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    try builder.require(by: Self.name) { _ = try infer(inputs, requiring: &$0) }
+    let tape = GradientTape(builder)
+    defer { builder = tape.builder }
+    let (x, given) = (GradientTensor(try inputs.value(0), tape), GradientTensor(try inputs.value(1), tape))
+    let rank = try x.rank
+    let spatial = rank - 2
+    let grid = try given.flattened(from: 1, to: spatial).cast(to: try given.element == .f64 ? .f64 : .f32)
+    let parts = try grid.split(into: spatial, along: 2).map { try $0.squeezed([2]) }
+    let places = try SampledPlaces(x)
+    let taps = try (0..<spatial).map { axis in
+      let size = try places.size(axis).cast(to: try grid.element)
+      return try self.taps(coordinate(parts[spatial - 1 - axis], size: size), size: size, axis, places)
+    }
+    let samples = try places.sum(taps).transposed([0, 2, 1])
+    let sizes = try [x.size(0), x.size(1)] + (0..<spatial).map { try given.size($0 + 1) }
+    return [try samples.reshaped(to: sizes).id]
+  }
+
+  private func coordinate(_ place: GradientTensor, size: GradientTensor) throws -> GradientTensor {
+    var x = try alignsCorners ? (place + 1) * 0.5 * (size - 1) : ((place + 1) * size - 1) * 0.5
+    if mode == .nearest { x = try x.unary(.round) }
+    switch padding {
+    case .zeros: return x
+    case .border:
+      let margin = mode == .cubic ? 3.0 : 0
+      let above = try x.tape.add(Variadic(.maximum), [x, x.number(-margin)])[0]
+      return try x.tape.add(Variadic(.minimum), [above, size - 1 + margin])[0]
+    case .reflection: return try reflected(x, size)
+    }
+  }
+
+  private func reflected(_ x: GradientTensor, _ size: GradientTensor) throws -> GradientTensor {
+    let low = alignsCorners ? 0.0 : -0.5
+    let width = try x.tape.add(Variadic(.maximum), [alignsCorners ? size - 1 : size, size.number(1e-6)])[0]
+    let twice = try width * 2
+    let phase = try (x - low).applying(Binary(.modulo), twice)
+    return try phase.compare(.lessOrEqual, width).applying(Where(), phase, twice - phase) + low
+  }
+
+  private func taps(
+    _ x: GradientTensor, size: GradientTensor, _ axis: Int, _ places: SampledPlaces
+  ) throws -> [SampledPlaces.Tap] {
+    func tap(_ place: GradientTensor, _ weight: GradientTensor?) throws -> SampledPlaces.Tap {
+      switch padding {
+      case .zeros: return try places.tap(place, weight, axis)
+      case .border: return .init(place: try places.held(place, axis), weight: weight)
+      case .reflection:
+        let mirrored = try reflected(place.cast(to: try x.element), size).cast(to: .i64)
+        return .init(place: try places.held(mirrored, axis), weight: weight)
+      }
+    }
+    let base = try x.unary(.floor)
+    let first = try base.cast(to: .i64)
+    let t = try x - base
+    switch mode {
+    case .nearest: return [try tap(x.unary(.round).cast(to: .i64), nil)]
+    case .linear: return [try tap(first, 1 - t), try tap(first + first.integers([1]), t)]
+    case .cubic:
+      let a = -0.75
+      func near(_ d: GradientTensor) throws -> GradientTensor { try ((d * (a + 2)) - (a + 3)) * d * d + 1 }
+      func far(_ d: GradientTensor) throws -> GradientTensor { try ((d * a - 5 * a) * d + 8 * a) * d - 4 * a }
+      let weights = [try far(t + 1), try near(t), try near(1 - t), try far(2 - t)]
+      return try weights.enumerated().map { try tap(first + first.integers([$0 - 1]), $1) }
+    }
+  }
+}

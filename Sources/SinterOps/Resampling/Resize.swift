@@ -238,3 +238,35 @@ public struct Resize: Primitive {
     ]
   }
 }
+
+extension Resize: Differentiable {
+  /// Each axis is multiplied by a matrix, which is what resizing makes of the identity; the gradient is multiplied by its transpose.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    guard aspectRatio == .stretch else {
+      throw DiagnosticError(
+        .limit, "gradient.operator", "keep_aspect_ratio_policy \(aspectRatio.rawValue) cannot be differentiated")
+    }
+    let x = try node.input(0)
+    var settled = Obligations()
+    var result = try node.gradient()
+    let positions = try positions(rank: try x.rank)
+    func entries(_ input: Int, _ places: [Int]) throws -> GradientTensor? {
+      guard node.has(input), try node.input(input).shape != [0] else { return nil }
+      return try node.input(input).applying(Gather(axis: 0), x.integers(places))
+    }
+    for axis in try resampled(node.facts, &settled) {
+      let isKept = axis.output == axis.input && (axis.scale == .sizes || axis.scale == .known(1))
+      guard coordinates == .cropAndResize || !isKept, let entry = positions.firstIndex(of: axis.position) else {
+        continue
+      }
+      var own = self
+      (own.axes, own.extrapolationValue) = ([0], 0)
+      let size = try x.size(axis.position)
+      let unit = try x.zeros(sizes: [size, size]).applying(EyeLike())
+      let matrix = try unit.applying(
+        own, entries(1, [entry, entry + positions.count]), entries(2, [entry]), entries(3, [entry]))
+      result = try result.multiplied(by: matrix, along: axis.position)
+    }
+    return [result, nil, nil, nil]
+  }
+}

@@ -84,3 +84,19 @@ public struct AffineGrid: Primitive {
     ]
   }
 }
+
+extension AffineGrid: Differentiable {
+  /// A grid is theta times each place with a one behind it, and the identity's grid is these places.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (theta, g) = (try node.input(0), try node.gradient())
+    let rank = try g.rank
+    // The places, [n, p, d + 1], of which the last column is one.
+    let unit = try theta.zeros() + GradientTensor.unitRows(rank - 2, rank - 1, like: theta)
+    let grid = try unit.applying(self, try node.input(1))
+    let rows = try grid.flattened(from: 1, to: rank - 2)
+    let ones = try rows.applying(Slice(), rows.integers([0]), rows.integers([1]), rows.integers([2])) * 0.0 + 1.0
+    let places = try node.tape.add(Concat(axis: 2), [rows, ones])[0]
+    let columns = try g.flattened(from: 1, to: rank - 2).transposed([0, 2, 1])
+    return [try columns.applying(MatMul(), places), nil]
+  }
+}

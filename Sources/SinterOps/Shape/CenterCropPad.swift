@@ -58,3 +58,15 @@ public struct CenterCropPad: Primitive {
     ]
   }
 }
+
+extension CenterCropPad: Differentiable {
+  /// What was cut is padded as it was cut, and the other way round.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let x = try node.input(0)
+    let sizes = try x.shapeValue()
+    let own = try axes.map { axes in
+      try sizes.applying(Gather(axis: 0), x.integers(try axes.map { try normalizedAxis($0, rank: try x.rank) }))
+    }
+    return [try node.gradient().applying(self, own ?? sizes), nil]
+  }
+}

@@ -123,3 +123,26 @@ public struct Col2Im: Primitive {
     ]
   }
 }
+
+extension Col2Im: Differentiable {
+  /// The columns of the gradient: a convolution of each channel alone by windows that pick one element each.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, g) = (try node.input(0), try node.gradient())
+    var settled = Obligations()
+    let block = try node.facts.sizes(2, "block_shape", atLeast: 1, requiring: &settled).compactMap(\.value)
+    let rank = try g.rank - 2
+    guard block.count == rank else {
+      throw DiagnosticError(
+        .limit, "gradient.dynamic", "block_shape (input 2) must be known ahead of time to be differentiated")
+    }
+    let count = block.reduce(1, *)
+    let picks = try GradientTensor.unitRows(count, count, like: x).applying(Reshape(), x.integers([count, 1] + block))
+    var conv = Conv()
+    conv.window = Window()
+    (conv.window.kernel, conv.window.strides) = (block, strides)
+    (conv.window.dilations, conv.window.pads) = (dilations, pads)
+    let images = try g.reshaped(
+      to: [try g.size(0) * g.size(1), g.integers([1])] + (0..<rank).map { try g.size($0 + 2) })
+    return [try images.applying(conv, picks).reshaped(like: x), nil, nil]
+  }
+}

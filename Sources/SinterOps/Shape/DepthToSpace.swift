@@ -135,3 +135,19 @@ private func imageOfBlocks(_ inputs: NodeInputs, _ blockSize: Int) throws -> Ten
   }
   return x
 }
+
+extension DepthToSpace: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    var back = SpaceToDepth()
+    (back.blockSize, back.mode) = (blockSize, mode)
+    return [try node.gradient().applying(back)]
+  }
+}
+
+extension SpaceToDepth: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    var back = DepthToSpace()
+    (back.blockSize, back.mode) = (blockSize, mode)
+    return [try node.gradient().applying(back)]
+  }
+}

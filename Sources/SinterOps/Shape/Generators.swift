@@ -98,3 +98,5 @@ public struct EyeLike: Primitive {
     ]
   }
 }
+
+extension EyeLike: PiecewiseConstant {}

@@ -235,6 +235,11 @@ extension Pad: Differentiable {
         throw DiagnosticError(
           .limit, "gradient.dynamic", "pads (input 1) must be known ahead of time to be differentiated")
       }
+      if mode == .constant, begin >= 0, end >= 0 {
+        let first = x.integers([begin])
+        result = try result.applying(Slice(), first, x.size(axis) + first, x.integers([axis]))
+        continue
+      }
       // Positions padded the same way; those of constants, which go nowhere, lie behind the last.
       let positions = try x.positions(along: axis)
       let count = try x.size(axis)

@@ -88,3 +88,14 @@ public struct Range: Primitive {
     ]
   }
 }
+
+extension Range: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let g = try node.gradient()
+    let places = try g.positions(along: 0).cast(to: try g.element)
+    return [
+      try g.sum([0]).reshaped(like: try node.input(0)), nil,
+      try (g * places).sum([0]).reshaped(like: try node.input(2)),
+    ]
+  }
+}

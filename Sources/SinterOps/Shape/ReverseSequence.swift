@@ -71,3 +71,9 @@ public struct ReverseSequence: Primitive {
     ]
   }
 }
+
+extension ReverseSequence: Differentiable {
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    [try node.gradient().applying(self, try node.input(1)), nil]
+  }
+}

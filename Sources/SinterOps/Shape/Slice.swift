@@ -180,6 +180,14 @@ extension Slice: Differentiable {
     }
     var result = try node.gradient()
     for (axis, range) in ranges.enumerated() where try range.count != x.shape[axis] || range.step != 1 {
+      if range.step == 1, let start = range.start.value, start >= 0 {
+        // One piece: zeros before it and behind it.
+        let first = x.integers([start])
+        let behind = try x.size(axis) - result.size(axis) - first
+        result = try result.applying(
+          Pad(), node.tape.add(Concat(axis: 0), [first, behind])[0], nil, x.integers([axis]))
+        continue
+      }
       // Which elements along the axis were taken: the same slice of their positions.
       let (first, past) = try bound(of: node, axis)
       let places = try x.positions(along: axis).applying(

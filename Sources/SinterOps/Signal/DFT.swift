@@ -199,3 +199,38 @@ extension GraphBuilder {
   /// One integer as a tensor of no axes.
   fileprivate mutating func scalarInteger(_ value: Int) -> ValueID { constant(.i64([], [value])) }
 }
+
+extension DFT: Differentiable {
+  /// The transform the other way round, without its division or with it.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, g) = (try node.input(0), try node.gradient())
+    let rank = try x.rank
+    let axis = node.has(2) ? try normalizedAxis(try node.integers(2, "the axis")[0], rank: rank) : rank - 2
+    guard let parts = try x.shape[rank - 1].value else {
+      throw DiagnosticError(
+        .limit, "gradient.dynamic", "the number of parts of \(try x.type) must be known ahead of time")
+    }
+    let length =
+      try node.has(1)
+      ? node.input(1).cast(to: .i64).applying(Reshape(), x.integers([1]))
+      : isInverse && isOnesided ? node.output.size(axis) : x.size(axis)
+    let count = try length.cast(to: try x.element)
+    var back = DFT()
+    back.isInverse = !isInverse
+    // Frequencies that a one-sided transform leaves out have none.
+    var result = try g.applying(back, length.squeezed([0]), x.tape.constant(.i64([], [axis])))
+    result = try isInverse ? result / count : result * count
+    if isInverse && isOnesided {
+      // Those that also stand for their mirror images count twice.
+      let places = try result.positions(along: axis)
+      let mirrored = try length - x.size(axis)
+      let isTwice = try places.compare(.greater, x.integers([0]))
+        .applying(Binary(.and), try places.applying(Compare(.lessOrEqual), mirrored))
+      let factor = try isTwice.cast(to: try x.element) + 1.0
+      result = try result * factor.unsqueezed((0..<rank).filter { $0 != axis })
+    }
+    if parts == 1 { result = try result.split(into: 2, along: rank - 1)[0] }
+    if try result.shape[axis] != x.shape[axis] { result = try result.resized(axis, to: x.size(axis)) }
+    return [result, nil, nil]
+  }
+}

@@ -100,3 +100,28 @@ public struct STFT: Primitive {
     ]
   }
 }
+
+extension STFT: Composite {
+  public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    try builder.require(by: Self.name) { _ = try plan(inputs, &$0) }
+    let tape = GradientTape(builder)
+    defer { builder = tape.builder }
+    func input(_ index: Int) throws -> GradientTensor { GradientTensor(try inputs.value(index), tape) }
+    let x = try input(0)
+    func number(_ index: Int) throws -> GradientTensor {
+      try input(index).cast(to: .i64).applying(Reshape(), x.integers([1]))
+    }
+    let (step, frame) = (try number(1), try inputs.has(2) ? input(2).size(0) : number(3))
+    let count = try (x.size(1) - frame).applying(Binary(.divide), step) + x.integers([1])
+    func places(_ count: GradientTensor) throws -> GradientTensor {
+      try tape.constant(.i64([], [0])).applying(Range(), count.squeezed([0]), tape.constant(.i64([], [1])))
+    }
+    // Where each frame's elements lie: [frames, elements].
+    let rows = try (places(count) * step).unsqueezed([1]) + places(frame).unsqueezed([0])
+    var frames = try x.applying(Gather(axis: 1), rows)
+    if inputs.has(2) { frames = try frames * input(2).unsqueezed([1]) }
+    var transform = DFT()
+    transform.isOnesided = isOnesided
+    return [try frames.applying(transform).id]
+  }
+}

@@ -100,6 +100,12 @@ typedef struct {
   const SinterParts *input_parts, *output_parts;
 } SinterInterface;
 
+/* What a library keeps between runs: one of the program's last inputs, and, where runs change it, one of its last outputs. */
+typedef struct {
+  int32_t input, output; /* output: -1 where runs leave it as it is */
+  int64_t initial;       /* in the weights: what a session starts with; -1: zeros */
+} SinterStateInfo;
+
 typedef struct SinterProgram {
   uint32_t abi_version;
   const char *name, *producer, *target;
@@ -143,6 +149,9 @@ typedef struct SinterProgram {
    * where a text begins in the bytes at `text_bytes`, the last where those end. 0: none but the empty text, which is always there. */
   size_t text_count;
   int64_t text_bounds, text_bytes;
+  /* In the order of their inputs. They need a runtime that was compiled with SINTER_STATE. */
+  size_t state_count;
+  const SinterStateInfo *states;
 } SinterProgram;
 
 /* Defined by the generated object. */

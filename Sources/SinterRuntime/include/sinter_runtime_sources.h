@@ -16,4 +16,14 @@ typedef struct {
 /* The sources and headers, `*count` of them. */
 const SinterRuntimeSource *sinter_runtime_sources(size_t *count);
 
+/* The bits of a variant's number. */
+#define SINTER_VARIANT_PROFILE 1
+#define SINTER_VARIANT_STRUCTURES 2
+#define SINTER_VARIANT_TEXT 4
+#define SINTER_VARIANT_STATE 8
+#define SINTER_VARIANT_COUNT 16
+
+/* The runtime as an object file in one of its variants, where the command was built to carry them (packaging/static.sh); else NULL. */
+const SinterRuntimeSource *sinter_runtime_prebuilt(int variant);
+
 #endif

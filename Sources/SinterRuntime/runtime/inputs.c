@@ -187,7 +187,8 @@ static int32_t bind_data(SinterSession *session, int32_t port, const SinterTenso
 int32_t inputs_bind(SinterSession *session, const SinterValue *inputs) {
   const SinterProgram *program = session->program;
   if (program->input_count > 0 && !inputs)
-    return fail(session, SINTER_INVALID_ARGUMENT, "no inputs: the pointer is null, expected %zu values", program->input_count);
+    return fail(session, SINTER_INVALID_ARGUMENT, "no inputs: the pointer is null, expected %zu values",
+                program->input_count - program->state_count);
   for (size_t i = 0; i < program->symbol_count; i++) session->symbols[i] = -1;
   for (int32_t port = 0; port < (int32_t)program->input_count; port++) {
     const SinterValue *value = &inputs[port];

@@ -7,6 +7,7 @@
  *   library.c   the entry points of sinter.h           tensors.c  elements, bytes, strides
  *   spares.c    memory of released outputs
  *   texts.c     texts by number; text_*.c: what is done with them; only with SINTER_TEXT
+ *   state.c     what a session keeps between runs, state_file.c the same as a file; only with SINTER_STATE
  *   profile.c   when kernels ran; only with SINTER_PROFILE
  *   pack.c      sequences, optionals and maps of inputs as tensors      unpack.c   the same of outputs, from tensors;
  *               both only with SINTER_STRUCTURES
@@ -168,6 +169,12 @@ int32_t inputs_check_derived(SinterSession *session, const SinterValue *inputs);
 
 /* Checks the outputs that the caller brought, before anything runs. */
 int32_t outputs_bind(SinterSession *session, const SinterValue *inputs, SinterValue *outputs);
+/* Whether a tensor of the caller's can take what a port gives, but for its sizes. `role`: "output", say. */
+int32_t check_tensor(SinterSession *session, const char *role, const SinterPort *port, const SinterValue *value);
+/* Makes a value a tensor for what a port gives, in one block that its release() frees: `index` tells the spares which output it is, -1:
+ * none. `slots`: where `sizes` has each dimension; NULL: in order. Nothing changes where there is no memory. */
+int32_t allocate_tensor(SinterSession *session, const char *role, const SinterPort *port, int32_t index, const int64_t *sizes,
+                        const int32_t *slots, SinterValue *value);
 /* After run(): every output is there, and its text is its own. */
 int32_t outputs_finish(SinterSession *session);
 /* After an error: frees what this run allocated and leaves the values as the caller passed them. */
@@ -241,6 +248,34 @@ int32_t values_prepare(SinterSession *session, SinterValue *outputs);
 int32_t values_unpack(SinterSession *session, SinterValue *outputs);
 #endif
 
+#ifdef SINTER_STATE
+/* ---- state.c ---- */
+
+/* A state's memory: what a run reads, and what it writes, which change places after it. */
+typedef struct { void *current, *next; } State;
+
+int32_t states_open(SinterSession *session);
+void states_close(SinterSession *session);
+/* The program's inputs and outputs: the caller's, and the states behind them. NULL stays NULL, where the caller should have brought some. */
+const SinterValue *states_inputs(SinterSession *session, const SinterValue *inputs);
+SinterValue *states_outputs(SinterSession *session, SinterValue *outputs);
+/* After a run that went well. */
+void states_advance(SinterSession *session);
+int64_t state_bytes(const SinterSession *session, size_t state);
+const SinterPort *state_port(const SinterProgram *program, size_t state);
+
+int32_t session_read_state(SinterSession *session, size_t state, SinterValue *value);
+int32_t session_write_state(SinterSession *session, size_t state, const SinterValue *value);
+
+/* ---- state_file.c ---- */
+
+int32_t session_save_state(SinterSession *session, const char *path);
+int32_t session_restore_state(SinterSession *session, const char *path);
+#endif
+
+/* How many outputs of a program are states' next values: its last ones. */
+size_t changed_states(const SinterProgram *program);
+
 #ifdef SINTER_PROFILE
 typedef struct {
   SinterLaunch *launches; /* of the last run */
@@ -263,6 +298,10 @@ typedef enum {
 
 /* Whether a session runs: a run that begins has not set `was_busy` and `runner` yet. */
 enum { RUN_NONE, RUN_BEGINS, RUN_INSIDE };
+
+/* A call begins: SINTER_BUSY where another is inside the session. */
+int32_t session_enter(SinterSession *session);
+void session_leave(SinterSession *session);
 
 struct SinterSession {
   const SinterProgram *program;
@@ -302,6 +341,10 @@ struct SinterSession {
   Block *packed;                 /* one a tensor input: what was copied into it */
   int64_t (*packed_shape)[2];    /* and its shape */
   void **assemblies;             /* one an output that callers see, while outputs are unpacked */
+#endif
+#ifdef SINTER_STATE
+  State *states;
+  SinterValue *all_inputs, *all_outputs; /* the caller's and the states' */
 #endif
 #ifdef SINTER_PROFILE
   Profile profile;

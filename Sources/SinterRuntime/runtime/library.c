@@ -34,6 +34,11 @@ static size_t lay_out(SinterSession *session, const SinterProgram *program, char
 #ifdef SINTER_TEXT
   PLACE(output_text, 2 * outputs);
 #endif
+#ifdef SINTER_STATE
+  PLACE(states, program->state_count);
+  PLACE(all_inputs, inputs);
+  PLACE(all_outputs, outputs);
+#endif
   for (int i = 0; i < PLAN_COUNT; i++) {
     PLACE(plans[i].sizes, program->slot_count);
     PLACE(plans[i].offsets, buffers);
@@ -78,6 +83,9 @@ static void session_close(SinterSession *session) {
 #ifdef SINTER_TEXT
   texts_close(session);
   for (size_t i = 0; i < 2 * program->output_count; i++) block_free(&session->output_text[i], &memory);
+#endif
+#ifdef SINTER_STATE
+  states_close(session);
 #endif
   block_free(&session->arena, &memory);
   for (size_t i = 0; i < program->input_count; i++) block_free(&session->staging[i], &memory);
@@ -131,6 +139,9 @@ static int32_t session_open(const SinterOptions *given, SinterSession **result) 
 #ifdef SINTER_TEXT
   if (!status) status = texts_open(session);
 #endif
+#ifdef SINTER_STATE
+  if (!status) status = states_open(session);
+#endif
   if (!status && session->threads > 1 && !session->parallel) {
     session->pool = pool_open(&memory, session->threads);
     if (!session->pool) status = fail_open(SINTER_OUT_OF_MEMORY, "no memory for %d threads", session->threads);
@@ -161,23 +172,45 @@ static int32_t run_session(SinterSession *session, const SinterValue *inputs, Si
   return status;
 }
 
+/* The same with the states, which callers do not pass. */
+static int32_t run_tensors(SinterSession *session, const SinterValue *inputs, SinterValue *outputs) {
+#ifdef SINTER_STATE
+  int32_t status = run_session(session, states_inputs(session, inputs), states_outputs(session, outputs));
+  size_t count = session->program->output_count - changed_states(session->program);
+  if (!status && count > 0) memcpy(outputs, session->all_outputs, count * sizeof *outputs);
+  return status;
+#else
+  return run_session(session, inputs, outputs);
+#endif
+}
+
 /* The same for callers whose values are not all tensors. */
 static int32_t run_values(SinterSession *session, const SinterValue *inputs, SinterValue *outputs) {
+  int32_t status;
 #ifdef SINTER_STRUCTURES
   if (session->program->interface) {
-    int32_t status = values_pack(session, inputs);
+    status = values_pack(session, inputs);
     if (!status) status = values_prepare(session, outputs);
-    if (!status) status = run_session(session, session->given, session->made);
+    if (!status) status = run_tensors(session, session->given, session->made);
     if (status) return status;
     status = values_unpack(session, outputs);
     if (status) outputs_undo(session);
-    return status;
-  }
+  } else
 #endif
-  return run_session(session, inputs, outputs);
+  status = run_tensors(session, inputs, outputs);
+#ifdef SINTER_STATE
+  if (!status) states_advance(session);
+#endif
+  return status;
 }
 
-static int32_t session_run(SinterSession *session, const SinterValue *inputs, SinterValue *outputs) {
+size_t changed_states(const SinterProgram *program) {
+  size_t count = 0;
+  for (size_t i = 0; i < program->state_count; i++) count += program->states[i].output >= 0;
+  return count;
+}
+
+int32_t session_enter(SinterSession *session) {
   if (!session) return fail_open(SINTER_INVALID_ARGUMENT, "no session: the pointer is null");
   int idle = RUN_NONE;
   if (!atomic_compare_exchange_strong_explicit(&session->running, &idle, RUN_BEGINS, memory_order_acquire,
@@ -187,10 +220,18 @@ static int32_t session_run(SinterSession *session, const SinterValue *inputs, Si
   atomic_store_explicit(&session->runner, pthread_self(), memory_order_relaxed);
   atomic_store_explicit(&session->running, RUN_INSIDE, memory_order_release);
   session->message[0] = 0;
+  return SINTER_OK;
+}
+
+void session_leave(SinterSession *session) { atomic_store_explicit(&session->running, RUN_NONE, memory_order_release); }
+
+static int32_t session_run(SinterSession *session, const SinterValue *inputs, SinterValue *outputs) {
+  int32_t status = session_enter(session);
+  if (status) return status;
   FloatMode mode = float_mode_enter();
-  int32_t status = run_values(session, inputs, outputs);
+  status = run_values(session, inputs, outputs);
   float_mode_leave(mode);
-  atomic_store_explicit(&session->running, RUN_NONE, memory_order_release);
+  session_leave(session);
   return status;
 }
 
@@ -202,18 +243,26 @@ static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 static void fill_library(void) {
   const SinterProgram *program = &sinter_program;
   library = (SinterLibrary){
-    .abi_version = SINTER_ABI_VERSION,
+    .abi_version = program->state_count > 0 ? 2 : 1,
     .name = program->name,
     .producer = program->producer,
     .target = program->target,
-    .input_count = program->input_count,
+    .input_count = program->input_count - program->state_count,
     .inputs = program->inputs,
-    .output_count = program->output_count,
+    .output_count = program->output_count - changed_states(program),
     .outputs = program->outputs,
     .open = session_open,
     .run = session_run,
     .message = error_message,
     .close = session_close,
+#ifdef SINTER_STATE
+    .state_count = program->state_count,
+    .states = program->inputs + (program->input_count - program->state_count),
+    .read_state = session_read_state,
+    .write_state = session_write_state,
+    .save_state = session_save_state,
+    .restore_state = session_restore_state,
+#endif
   };
   const SinterInterface *interface = program->interface;
   if (!interface) return;

@@ -12,35 +12,33 @@ static void release_output(SinterValue *value) {
 
 /* ---- Before the run ---- */
 
-static int32_t check_bound(SinterSession *session, int32_t index) {
-  const SinterPort *port = &session->program->outputs[index];
-  const SinterValue *value = &session->outputs[index];
+int32_t check_tensor(SinterSession *session, const char *role, const SinterPort *port, const SinterValue *value) {
   const SinterTensor *tensor = &value->tensor;
   const char *name = port->name;
   if (value->kind != SINTER_TENSOR)
-    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' is %s, expected a tensor or a zeroed value", name,
+    return fail(session, SINTER_INVALID_ARGUMENT, "%s '%s' is %s, expected a tensor or a zeroed value", role, name,
                 kind_name(value->kind));
   if (memcmp(&tensor->dtype, &port->dtype, sizeof port->dtype))
-    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' holds %s, expected %s", name, type_name(tensor->dtype).text,
+    return fail(session, SINTER_INVALID_ARGUMENT, "%s '%s' holds %s, expected %s", role, name, type_name(tensor->dtype).text,
                 type_name(port->dtype).text);
   if (tensor->device.device_type != 1)
-    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' is on device type %d, expected 1, the CPU", name,
+    return fail(session, SINTER_INVALID_ARGUMENT, "%s '%s' is on device type %d, expected 1, the CPU", role, name,
                 tensor->device.device_type);
   if (tensor->ndim != port->ndim)
-    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' has %d dimensions, expected %d", name, tensor->ndim,
+    return fail(session, SINTER_INVALID_ARGUMENT, "%s '%s' has %d dimensions, expected %d", role, name, tensor->ndim,
                 port->ndim);
   if (tensor->ndim > 0 && !tensor->shape)
-    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' has no shape: the pointer is null", name);
+    return fail(session, SINTER_INVALID_ARGUMENT, "%s '%s' has no shape: the pointer is null", role, name);
   int64_t count, bytes;
   if (!element_count(tensor->shape, tensor->ndim, &count) || !element_bytes(tensor->dtype, count, &bytes))
-    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' has a negative or too large dimension", name);
+    return fail(session, SINTER_INVALID_ARGUMENT, "%s '%s' has a negative or too large dimension", role, name);
   if (count > 0 && !tensor->data)
-    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' has no data: the pointer is null", name);
+    return fail(session, SINTER_INVALID_ARGUMENT, "%s '%s' has no data: the pointer is null", role, name);
   if (!is_dense(tensor))
-    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' has strides that are not dense", name);
+    return fail(session, SINTER_INVALID_ARGUMENT, "%s '%s' has strides that are not dense", role, name);
   uintptr_t width = (uintptr_t)tensor->dtype.bits / 8;
   if (width > 1 && ((uintptr_t)tensor->data + tensor->byte_offset) % (width > 8 ? 8 : width))
-    return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' is not aligned for %s", name, type_name(tensor->dtype).text);
+    return fail(session, SINTER_INVALID_ARGUMENT, "%s '%s' is not aligned for %s", role, name, type_name(tensor->dtype).text);
   return SINTER_OK;
 }
 
@@ -62,18 +60,22 @@ static int32_t check_overlap(SinterSession *session, const SinterValue *inputs, 
 
 int32_t outputs_bind(SinterSession *session, const SinterValue *inputs, SinterValue *outputs) {
   const SinterProgram *program = session->program;
-  int32_t count = (int32_t)program->output_count;
+  int32_t count = (int32_t)program->output_count, callers = count - (int32_t)changed_states(program);
   session->outputs = outputs;
   memset(session->output_state, OUTPUT_PENDING, (size_t)count);
   if (count > 0 && !outputs)
-    return fail(session, SINTER_INVALID_ARGUMENT, "no outputs: the pointer is null, expected %d values", count);
+    return fail(session, SINTER_INVALID_ARGUMENT, "no outputs: the pointer is null, expected %d values", callers);
   for (int32_t i = 0; i < count; i++) {
     const SinterPort *port = &program->outputs[i];
     if (port->kind != SINTER_TENSOR || port->ndim < 0)
       return fail(session, SINTER_INVALID_ARGUMENT, "output '%s' is %s, which this library cannot make; only tensors are supported",
                   port->name, port->ndim < 0 ? "of no fixed rank" : kind_name(port->kind));
+    if (i >= callers) {
+      session->output_state[i] = OUTPUT_BOUND; /* a state's memory, which the runtime knows to be right */
+      continue;
+    }
     if (outputs[i].kind == SINTER_NONE) continue;
-    int32_t status = check_bound(session, i);
+    int32_t status = check_tensor(session, "output", port, &outputs[i]);
     if (status) return status;
     session->output_spans[i] = tensor_span(&outputs[i].tensor);
     status = check_overlap(session, inputs, i);
@@ -85,23 +87,22 @@ int32_t outputs_bind(SinterSession *session, const SinterValue *inputs, SinterVa
 
 /* ---- During the run ---- */
 
-/* Everything of an output in one block: owner, shape, strides, elements. */
-static int32_t allocate_output(SinterSession *session, int32_t index, const int32_t *slots) {
-  const SinterPort *port = &session->program->outputs[index];
-  SinterValue *value = &session->outputs[index];
+/* Owner, shape, strides and elements are one block. */
+int32_t allocate_tensor(SinterSession *session, const char *role, const SinterPort *port, int32_t index, const int64_t *sizes,
+                        const int32_t *slots, SinterValue *value) {
   size_t header = round_up(sizeof(Output) + 2 * (size_t)port->ndim * sizeof(int64_t), ALIGNMENT);
   int64_t count = 1, bytes = 0;
   bool fits = true;
-  for (int32_t i = 0; i < port->ndim; i++) fits &= !__builtin_mul_overflow(count, session->frame.sizes[slots[i]], &count);
+  for (int32_t i = 0; i < port->ndim; i++) fits &= !__builtin_mul_overflow(count, sizes[slots ? slots[i] : i], &count);
   fits = fits && element_bytes(port->dtype, count, &bytes);
-  Output *owner =
-    fits && bytes >= 0 ? spares_take(session->spares, &session->memory, index, header + (size_t)bytes) : NULL;
+  Spares *spares = index >= 0 ? session->spares : NULL;
+  Output *owner = fits && bytes >= 0 ? spares_take(spares, &session->memory, index, header + (size_t)bytes) : NULL;
   if (!owner)
-    return fail(session, SINTER_OUT_OF_MEMORY, "no memory for output '%s': %lld elements of %s", port->name,
+    return fail(session, SINTER_OUT_OF_MEMORY, "no memory for %s '%s': %lld elements of %s", role, port->name,
                 (long long)count, type_name(port->dtype).text);
   int64_t *shape = (int64_t *)(owner + 1), *strides = shape + port->ndim, stride = 1;
   for (int32_t i = port->ndim - 1; i >= 0; i--) {
-    shape[i] = session->frame.sizes[slots[i]];
+    shape[i] = sizes[slots ? slots[i] : i];
     strides[i] = stride;
     stride *= shape[i] > 0 ? shape[i] : 1;
   }
@@ -113,8 +114,14 @@ static int32_t allocate_output(SinterSession *session, int32_t index, const int3
   value->release = release_output;
   value->owner = owner;
   if (port->dtype.code == SINTER_STRING) memset(value->tensor.data, 0, (size_t)bytes);
-  session->output_state[index] = OUTPUT_ALLOCATED;
   return SINTER_OK;
+}
+
+static int32_t allocate_output(SinterSession *session, int32_t index, const int32_t *slots) {
+  const SinterPort *port = &session->program->outputs[index];
+  int32_t status = allocate_tensor(session, "output", port, index, session->frame.sizes, slots, &session->outputs[index]);
+  if (!status) session->output_state[index] = OUTPUT_ALLOCATED;
+  return status;
 }
 
 static int32_t check_shape(SinterSession *session, int32_t index, const int32_t *slots) {

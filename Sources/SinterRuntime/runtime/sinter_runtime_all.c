@@ -16,6 +16,10 @@
 #include "profile.c"
 #endif
 #include "spares.c"
+#ifdef SINTER_STATE
+#include "state.c"
+#include "state_file.c"
+#endif
 #include "tensors.c"
 #ifdef SINTER_STRUCTURES
 #include "unpack.c"

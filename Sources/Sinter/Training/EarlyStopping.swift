@@ -1,0 +1,47 @@
+/// When a run ends before its last epoch. The best epoch's state is what is left at the end.
+public struct EarlyStopping: Sendable {
+  public enum Goal: Sendable { case smallest, largest }
+
+  /// A number of the validation's.
+  public var measure: String
+  /// How many epochs it may fail to get better.
+  public var patience: Int
+  public var goal: Goal
+  /// How much better counts as better.
+  public var least: Double
+
+  public init(_ measure: String = "loss", patience: Int = 10, goal: Goal = .smallest, least: Double = 0) {
+    self.measure = measure
+    self.patience = patience
+    self.goal = goal
+    self.least = least
+  }
+
+  func isBetter(_ value: Double, than best: Double) -> Bool {
+    switch goal {
+    case .smallest: value < best - least
+    case .largest: value > best + least
+    }
+  }
+}
+
+/// Where and how often a run is saved, so that it can be gone on with.
+public struct Checkpoints: Sendable {
+  /// The file, `run.safetensors` say. With early stopping the best epoch's state is kept beside it, in `run.best.safetensors`.
+  public var path: String
+  /// After so many epochs.
+  public var epochs: Int
+  /// After so many steps besides, inside of epochs.
+  public var steps: Int?
+
+  public init(_ path: String, epochs: Int = 1, steps: Int? = nil) {
+    self.path = path
+    self.epochs = max(1, epochs)
+    self.steps = steps.map { max(1, $0) }
+  }
+
+  public var bestPath: String {
+    guard let dot = path.lastIndex(of: "."), path[dot...].allSatisfy({ $0 != "/" }) else { return path + ".best" }
+    return path[..<dot] + ".best" + path[dot...]
+  }
+}

@@ -1,0 +1,48 @@
+import SinterCore
+import SinterForms
+import SinterKernelIR
+
+/// A repetition whose body is being scheduled: what copies for its products (panels of weights, values in another type) need not be made again
+/// in each turn.
+struct RepetitionScope {
+  /// Values that a turn finds or computes.
+  private let turning: Set<FormValueID>
+  /// Values from this one on came while the body was scheduled.
+  private let first: FormValueID
+  /// Those of them that are computed ahead.
+  var constant: Set<FormValueID> = []
+  /// What is computed ahead of the first turn.
+  var ahead: [KernelProgram.Step] = []
+
+  init(_ repetition: FormProgram.Repetition, values: EntityMap<FormValueID, FormProgram.Value>) {
+    turning = Self.turning(repetition)
+    first = FormValueID(values.count)
+  }
+
+  /// Whether a value of a shape that is computed of others is the same in all turns.
+  func isConstant(_ operands: [FormValueID], _ shape: [Dim]) -> Bool {
+    // Sizes from data may become known in a turn only.
+    shape.allSatisfy { size in size.symbols.allSatisfy { !$0.isFromData } }
+      && operands.allSatisfy { !turning.contains($0) && ($0.position < first.position || constant.contains($0)) }
+  }
+
+  private static func turning(_ repetition: FormProgram.Repetition) -> Set<FormValueID> {
+    var found = inner(repetition.body)
+    found.formUnion(repetition.carried.map(\.current))
+    found.formUnion(repetition.inputs.map(\.slice))
+    return found
+  }
+
+  private static func inner(_ steps: [FormProgram.Step]) -> Set<FormValueID> {
+    var found = Scheduler.definitions(steps)
+    for step in steps {
+      switch step {
+      case .repetition(let repetition): found.formUnion(turning(repetition))
+      case .branch(let branch): found.formUnion(inner(branch.then).union(inner(branch.otherwise)))
+      case .rows(let group): found.formUnion(group.members.map(\.value))
+      case .compute, .define, .require: break
+      }
+    }
+    return found
+  }
+}

@@ -1,0 +1,62 @@
+"""From a model to a compiled library."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Iterable, Mapping, Optional, Union
+
+from . import command
+from .model import Model
+
+
+def compile(
+    model: command.Source,
+    output: Union[str, os.PathLike, None] = None,
+    *,
+    cpu: Union[str, Iterable[str]] = "host",
+    sizes: Optional[Mapping[str, int]] = None,
+    threads: int = 0,
+    weights_beside: bool = False,
+    tune: bool = False,
+    winograd: bool = True,
+    profile: bool = False,
+    header: bool = False,
+    name: Optional[str] = None,
+    machine: Union[str, os.PathLike, None] = None,
+    report: Union[str, os.PathLike, None] = None,
+) -> Model:
+    """Compiles an ONNX model and loads it.
+
+    - `model`: a path, the bytes of a file, or an onnx.ModelProto.
+    - `output`: the library to write, as `libresnet50.so`; by default it is temporary and goes with the `Model`.
+    - `cpu`: what it is to run on: "host", "x86-64-v2" to "x86-64-v4", a processor's name, or several of them.
+    - `sizes`: symbolic sizes to fix, as `{"batch": 1}`. All others stay open.
+    - `threads`: that each call runs on, 0 for as many as this process may use.
+    - `weights_beside`: keeps the weights in a file beside the library.
+    - `tune`: measures products and convolutions on this machine and takes the fastest schedule of each.
+    - `winograd`: False computes convolutions by direct sums only, which is slower and a little closer.
+    - `profile`: has the library note when each kernel runs, for `sinter.profile`.
+    - `header`: writes the library's C header beside it.
+    - `name`: in the library's table; `machine`: a file of `sinter tune-machine`; `report`: a file that gets what fused and what did not.
+
+    Raises `CompileError`, whose `problems` are all reasons that were found.
+    """
+    options = ["--cpu", cpu if isinstance(cpu, str) else ",".join(cpu), *command.bindings("--bind", sizes)]
+    flags = {"--weights-beside": weights_beside, "--tune": tune, "--no-winograd": not winograd, "--profile": profile, "--header": header}
+    options += [flag for flag, is_on in flags.items() if is_on]
+    for option, value in {"--name": name, "--machine": machine, "--report": report}.items():
+        options += [] if value is None else [option, value]
+    options += ["--threads", os.cpu_count() or 1]
+
+    is_file = isinstance(model, (str, os.PathLike))
+    if output is None or not is_file:
+        folder = command.Folder()
+        source = Path(model) if is_file else command.write(model, folder.path)
+        if output is None:
+            output = folder.path / "libmodel.so"
+            options += ["--name", source.stem] if name is None else []
+    else:
+        folder, source = None, Path(model)
+    command.run("compile", source, "-o", output, *options)
+    return Model(output, threads=threads, source=source, folder=folder)
