@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python test-package test-torch test-bindings test-onnx command wheel wheel-test demo bench bench-training promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
+.PHONY: help setup build test test-python test-package test-torch test-bindings test-onnx command wheel wheel-test install release demo bench bench-training promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -42,12 +42,20 @@ test-torch: setup .venv/models ## torch.compile with Sinter behind it
 	cd python/tests && PYTHONPATH=../src SINTER_COMMAND=../../.build/debug/sinter ../../$(PYTHON) -W ignore -m unittest test_torch
 
 command: setup ## the command that needs nothing around it but a C library, .build/static/sinter
+	@.ci/setup g++ zlib1g-dev libzstd-dev xz-utils curl
 	packaging/command.sh
 
 wheel: command ## the Python package with the command inside, dist/sinter-VERSION-….whl
 	packaging/wheel.sh
 
+install: command ## the command, headers and licenses: make install PREFIX=/usr/local
+	packaging/install.sh $(or $(PREFIX),/usr/local)
+
+release: wheel ## the wheel, a tarball with the command, and their checksums, in dist/
+	packaging/release.sh
+
 wheel-test: wheel ## the wheel on a system without a compiler: make wheel-test RELEASE=trixie (needs root and debootstrap)
+	@.ci/setup debootstrap
 	packaging/wheel-test.sh $(or $(RELEASE),bookworm)
 
 # The debug build compiles small models about as fast as the release build, whose own build takes longer than the whole suite.

@@ -40,11 +40,13 @@ public enum LibraryCompiler {
       objects += try compiler.objects(variant.program)
     }
     artifacts.kernelSeconds = Clock.now - started
+    let weightHash = options.weightsBeside && weights.byteCount > 0 ? try weights.hash() : 0
     for (number, variant) in variants.enumerated() {
       let place = ProgramEmitter.Place(
         variant: number, isLast: number == variants.count - 1,
         target: number == 0 ? describe(variants.map(\.target)) : variant.target.description,
-        weightBytes: weights.byteCount, weightsBeside: options.weightsBeside, profiles: options.profiles)
+        weightBytes: weights.byteCount, weightsBeside: options.weightsBeside, weightHash: weightHash,
+        profiles: options.profiles)
       objects.append(try programObject(variant, layouts[number], place))
     }
     artifacts.programSeconds = Clock.now - started - artifacts.kernelSeconds

@@ -12,6 +12,9 @@ static const unsigned char sinter_profile_h[] = {
 static const unsigned char sinter_runtime_h[] = {
 #embed "include/sinter_runtime.h"
 };
+static const unsigned char sinter_weight_hash_h[] = {
+#embed "include/sinter_weight_hash.h"
+};
 static const unsigned char internal_h[] = {
 #embed "runtime/internal.h"
 };
@@ -92,6 +95,7 @@ static const SinterRuntimeSource sources[] = {
   {"sinter.h", sinter_h, sizeof sinter_h},
   {"sinter_profile.h", sinter_profile_h, sizeof sinter_profile_h},
   {"sinter_runtime.h", sinter_runtime_h, sizeof sinter_runtime_h},
+  {"sinter_weight_hash.h", sinter_weight_hash_h, sizeof sinter_weight_hash_h},
   {"internal.h", internal_h, sizeof internal_h},
   {SINTER_RUNTIME_MAIN, all_c, sizeof all_c},
   {"cpu.c", cpu_c, sizeof cpu_c},

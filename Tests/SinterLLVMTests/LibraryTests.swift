@@ -41,6 +41,47 @@ import Testing
     return program
   }
 
+  /// Any bit of the file counts, and so does its length.
+  @Test func weightsThatAreNotTheLibrarysAreRefused() throws {
+    try withFolder { folder in
+      let artifacts = try LibraryCompiler.compile(
+        Self.scaled(), to: folder + "/libscaled.so", options: LibraryOptions(weightsBeside: true))
+      let client = try CProgram(
+        """
+        int main(void) {
+          const SinterLibrary *library =
+              ((const SinterLibrary *(*)(void))dlsym(dlopen("\(folder)/libscaled.so", RTLD_NOW | RTLD_LOCAL), "sinter_library"))();
+          SinterSession *session;
+          for (int round = 0; round < 2; round++) {
+            if (library->open(NULL, &session)) { puts(library->message(NULL)); return 1; }
+            library->close(session);
+          }
+          unsigned char bytes[64];
+          FILE *file = fopen("\(artifacts.weightsPath ?? "")", "rb");
+          if (!file || fread(bytes, 1, 64, file) != 64 || fclose(file)) { puts("not read"); return 1; }
+          SinterOptions options = {.size = sizeof options, .weights = "\(folder)/copy"};
+          for (int byte = 0; byte <= 64; byte++) {
+            if (byte < 64) bytes[byte] ^= 1 << byte % 8;
+            file = fopen("\(folder)/copy", "wb");
+            if (!file || fwrite(bytes, 1, 64, file) != 64 || fclose(file)) { puts("not written"); return 1; }
+            int32_t status = library->open(&options, &session);
+            if (byte == 64) {
+              if (status) { puts("the whole file is refused"); return 1; }
+              library->close(session);
+              break;
+            }
+            if (status != SINTER_INVALID_ARGUMENT) { printf("byte %d is not seen\\n", byte); return 1; }
+            if (byte == 63) puts(library->message(NULL));
+            bytes[byte] ^= 1 << byte % 8;
+          }
+          return 0;
+        }
+        """, header: "scaled.h", in: folder)
+      let result = try client.run()
+      #expect(result.status == 0 && result.output.contains("is not what was written with this library"), "\(result)")
+    }
+  }
+
   @Test(arguments: [false, true])
   func librariesRun(weightsBeside: Bool) throws {
     try withFolder { folder in

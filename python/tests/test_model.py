@@ -108,7 +108,7 @@ class Arrays(unittest.TestCase):
             ([y], TypeError, "1 arrays for 2 outputs"), ({"z": y}, TypeError, "no output 'z'"),
             ({"y": np.zeros((2, 3), np.float32)}, sinter.ShapeMismatchError, "dimension 1"),
             ({"y": np.zeros((2, 2))}, sinter.InvalidArgumentError, "output 'y' holds"),
-            ({"y": np.zeros((2, 4), np.float32)[:, ::2]}, ValueError, "not dense"),
+            ({"y": np.zeros((2, 4), np.float32)[:, ::2]}, ValueError, "strides that are not dense"),
             ({"y": [1]}, TypeError, "not into list"),
         ]:
             with self.assertRaisesRegex(error, text):
@@ -167,6 +167,10 @@ class Types(unittest.TestCase):
                     y = run(x)
                     self.assertEqual((y.dtype, y.shape), (x.dtype, x.shape))
                     np.testing.assert_array_equal(y.astype(np.float64), x.astype(np.float64))
+                    if name not in ("int4", "uint4"):
+                        out = np.zeros(x.shape, dtype)
+                        self.assertIs(run(x, out=out), out)
+                        np.testing.assert_array_equal(out.astype(np.float64), x.astype(np.float64))
                     np.testing.assert_array_equal(run(x[::-1]).astype(np.float64), x[::-1].astype(np.float64))
 
     def test_text(self):

@@ -46,14 +46,21 @@ class Compile(unittest.TestCase):
 
     def test_weights_beside(self):
         weights = onnx.numpy_helper.from_array(np.eye(4, dtype=np.float32) * 3, "w")
-        net = model([h.make_node("MatMul", ["x", "w"], ["y"])], [("x", T.FLOAT, ["n", 4])], [("y", T.FLOAT, ["n", 4])], initializers=[weights])
+        table = onnx.numpy_helper.from_array(np.zeros(1001, np.float32), "t")  # parts that do not end at words of the hash
+        net = model(
+            [h.make_node("MatMul", ["x", "w"], ["p"]), h.make_node("Gather", ["t", "i"], ["g"]), h.make_node("Add", ["p", "g"], ["y"])],
+            [("x", T.FLOAT, ["n", 4]), ("i", T.INT64, [])], [("y", T.FLOAT, ["n", 4])], initializers=[weights, table])
         sinter.compile(net, self.folder / "libnet.so", weights_beside=True)
         moved = self.folder / "elsewhere"
         os.rename(self.folder / "net.weights", moved)
         x = np.ones((2, 4), np.float32)
-        np.testing.assert_array_equal(sinter.load(self.folder / "libnet.so", weights=moved)(x), 3 * x)
+        np.testing.assert_array_equal(sinter.load(self.folder / "libnet.so", weights=moved)(x, 5), 3 * x)
         with self.assertRaisesRegex(sinter.InvalidArgumentError, "weights file"):
             sinter.load(self.folder / "libnet.so")
+        damaged = self.folder / "damaged"
+        damaged.write_bytes(moved.read_bytes()[:-1] + b"!")
+        with self.assertRaisesRegex(sinter.InvalidArgumentError, "is not what was written with this library"):
+            sinter.load(self.folder / "libnet.so", weights=damaged)
 
     def test_problems(self):
         wrong = model(

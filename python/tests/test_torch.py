@@ -28,7 +28,7 @@ class Torch(unittest.TestCase):
         torch.set_num_threads(1)
 
     def setUp(self):
-        sinter.torch._told.clear()
+        sinter.torch_fallback.told.clear()
 
     def same(self, module, *args, tolerance=1e-4, fallbacks=0):
         """Runs the module compiled and as it is; returns the compiled one."""
@@ -84,15 +84,15 @@ class Torch(unittest.TestCase):
         net = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.GELU(), torch.nn.Linear(16, 4)).eval()
         run = compiled(net, dynamic=True)
         made = []
-        original = sinter.torch.compiler.compile
-        sinter.torch.compiler.compile = lambda *args, **options: made.append(original(*args, **options)) or made[-1]
+        original = sinter.compiler.compile
+        sinter.compiler.compile = lambda *args, **options: made.append(original(*args, **options)) or made[-1]
         try:
             with torch.no_grad():
                 for rows in (2, 5, 17):
                     x = torch.randn(rows, 8)
                     torch.testing.assert_close(run(x), net(x), rtol=1e-4, atol=1e-4)
         finally:
-            sinter.torch.compiler.compile = original
+            sinter.compiler.compile = original
         self.assertEqual(len(made), 1)
 
     def test_weights_that_change_are_compiled_anew(self):

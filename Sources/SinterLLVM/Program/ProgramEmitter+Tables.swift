@@ -25,6 +25,7 @@ extension ProgramEmitter {
       interface,
       count(layout.texts?.count ?? 0), count(layout.texts?.boundsOffset ?? 0), count(layout.texts?.bytesOffset ?? 0),
       count(program.states.count), table(types.state, zip(program.states, layout.initialStates).map { state($0, $1) }),
+      ir.int(ir.i64, Int64(bitPattern: place.weightHash)),
     ]
     let definition = define(types.program, structure(fields, types.program), name: Self.programSymbol(place.variant))
     LLVMSetLinkage(definition, LLVMExternalLinkage)

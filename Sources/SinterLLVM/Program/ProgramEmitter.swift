@@ -22,6 +22,8 @@ final class ProgramEmitter {
     var weightBytes: Int
     /// The weights are in a file beside the library.
     var weightsBeside: Bool
+    /// What the library knows that file by; 0 where there is none.
+    var weightHash: UInt64 = 0
     /// `run` notes when each kernel runs.
     var profiles = false
   }
@@ -105,6 +107,7 @@ struct ProgramTypes {
       ir.pointer,  // interface
       ir.i64, ir.i64, ir.i64,  // texts
       ir.i64, ir.pointer,  // states
+      ir.i64,  // the weights' hash
     ])
   }
 }

@@ -1,4 +1,5 @@
 import SinterCore
+internal import SinterRuntime
 
 /// Constants one after another, each at a multiple of 64 bytes. Bytes that are given twice are kept once.
 package struct WeightLayout: Sendable {
@@ -21,6 +22,14 @@ package struct WeightLayout: Sendable {
     offsets[ObjectIdentifier(bytes)] = offset
     byteCount = (offset + count + Self.alignment - 1) / Self.alignment * Self.alignment
     return offset
+  }
+
+  /// What a library knows these bytes by, in a file beside it.
+  func hash() throws -> UInt64 {
+    var hash = SinterWeightHash()
+    sinter_weight_hash_begin(&hash)
+    try write { sinter_weight_hash_add(&hash, $0.baseAddress, $0.count) }
+    return sinter_weight_hash_end(&hash)
   }
 
   /// Hands out all bytes in order, zeros between the pieces included.

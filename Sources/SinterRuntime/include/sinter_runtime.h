@@ -152,6 +152,8 @@ typedef struct SinterProgram {
   /* In the order of their inputs. They need a runtime that was compiled with SINTER_STATE. */
   size_t state_count;
   const SinterStateInfo *states;
+  /* Of weights in a file beside the library, by sinter_weight_hash.h; 0: the file is not held against one. */
+  uint64_t weight_hash;
 } SinterProgram;
 
 /* Defined by the generated object. */

@@ -11,12 +11,15 @@ import sys
 import tempfile
 import weakref
 from pathlib import Path
-from typing import Iterator, Union
+from typing import TYPE_CHECKING, Any, Iterator, Union
 
 from .errors import CompileError, Error, Problem
 
+if TYPE_CHECKING:
+    import onnx
+
 #: A path, the bytes of an ONNX file, or an onnx.ModelProto.
-Source = Union[str, os.PathLike, bytes, "onnx.ModelProto"]  # noqa: F821
+Source = Union[str, os.PathLike, bytes, "onnx.ModelProto"]
 
 
 def path() -> str:
@@ -65,7 +68,7 @@ def problem(entry: dict) -> Problem:
     return Problem(entry["kind"], entry["id"], entry["message"], entry["places"], entry.get("hint"), entry.get("output"))
 
 
-def run_json(*arguments: object) -> object:
+def run_json(*arguments: object) -> Any:
     """Runs the command with `--json` and returns what it wrote there."""
     with tempfile.TemporaryDirectory(prefix="sinter-") as folder:
         file = Path(folder) / "out.json"
@@ -109,9 +112,9 @@ def write(model: Source, folder: Path) -> Path:
         try:
             file.write_bytes(model.SerializeToString())
         except ValueError:  # no message of protobuf is that large
-            import onnx
+            from onnx import save_model
 
-            onnx.save_model(model, file, save_as_external_data=True, location="model.data")
+            save_model(model, file, save_as_external_data=True, location="model.data")
     else:
         raise TypeError(f"a model is a path, bytes or an onnx.ModelProto, not {type(model).__name__}")
     return file

@@ -42,21 +42,21 @@ def compile(
 
     Raises `CompileError`, whose `problems` are all reasons that were found.
     """
-    options = ["--cpu", cpu if isinstance(cpu, str) else ",".join(cpu), *command.bindings("--bind", sizes)]
+    options: list[object] = ["--cpu", cpu if isinstance(cpu, str) else ",".join(cpu), *command.bindings("--bind", sizes)]
     flags = {"--weights-beside": weights_beside, "--tune": tune, "--no-winograd": not winograd, "--profile": profile, "--header": header}
     options += [flag for flag, is_on in flags.items() if is_on]
     for option, value in {"--name": name, "--machine": machine, "--report": report}.items():
         options += [] if value is None else [option, value]
     options += ["--threads", os.cpu_count() or 1]
 
-    is_file = isinstance(model, (str, os.PathLike))
-    if output is None or not is_file:
+    file = Path(model) if isinstance(model, (str, os.PathLike)) else None
+    if output is None or file is None:
         folder = command.Folder()
-        source = Path(model) if is_file else command.write(model, folder.path)
+        source = file or command.write(model, folder.path)
         if output is None:
             output = folder.path / "libmodel.so"
             options += ["--name", source.stem] if name is None else []
     else:
-        folder, source = None, Path(model)
+        folder, source = None, file
     command.run("compile", source, "-o", output, *options)
     return Model(output, threads=threads, source=source, folder=folder)

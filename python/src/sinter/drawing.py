@@ -21,10 +21,10 @@ class Drawing:
 
     def save(self, path: Union[str, os.PathLike]) -> None:
         """Writes the SVG, or the text for a path that ends in .dot."""
-        is_text = str(path).endswith(".dot")
-        if not is_text and self.svg is None:
+        text = self.dot if str(path).endswith(".dot") else self.svg
+        if text is None:
             raise ValueError("graphviz is not installed: only .dot files can be written")
-        Path(path).write_text(self.dot if is_text else self.svg, encoding="utf-8")
+        Path(path).write_text(text, encoding="utf-8")
 
     def _repr_svg_(self) -> Optional[str]:
         return self.svg

@@ -6,7 +6,7 @@ import ctypes
 import os
 from ctypes import POINTER
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional, Sequence, Union
 
 from . import abi, errors, port
 from .port import Port
@@ -75,14 +75,15 @@ class Model:
         `out`: an array, a list of them in the order of the outputs, or a dict by name; what is missing or None is allocated.
         Raises `InvalidArgumentError`, `ShapeMismatchError`, `DataError` or another `RunError`.
         """
+        values: Sequence = args
         if named or len(args) != self._input_count:
-            args = arguments(self._signature, args, named)
+            values = arguments(self._signature, args, named)
         try:
             session = self._idle.pop()
         except IndexError:
             session = Session(self, self.threads, self._weights)
         try:
-            return session.run(args, out)
+            return session.run(values, out)
         finally:
             self._idle.append(session)
 

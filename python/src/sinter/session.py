@@ -267,20 +267,26 @@ def _write_output(array, target: int, name: str, keep: list) -> None:
             raise ValueError(f"the array for output '{name}' is read-only")
         if array.dtype == object:
             raise TypeError(f"output '{name}' cannot be written into an array of objects")
-        if not array.flags.c_contiguous:
-            raise ValueError(f"the array for output '{name}' is not dense: its strides are {array.strides}")
-        shape = SHAPES[array.ndim](*array.shape)
-        element = dtypes.of_numpy(array.dtype)
-        if element.is_packed:
-            raise TypeError(f"output '{name}' of {element} cannot be written into an array, which has a byte for each element")
-        keep.extend((array, shape))
-        memory = (ctypes.c_char * VALUE_BYTES).from_address(target)
-        VALUE.pack_into(
-            memory, 0, TENSOR, array.ctypes.data, abi.CPU, 0, array.ndim, element.code, element.bits, 1, addressof(shape), 0, 0, 0, 0,
-            0, 0)
-        return
+        try:
+            capsule = array.__dlpack__()
+        except (BufferError, RuntimeError, TypeError):  # types that DLPack lacks
+            return _write_array(array, target, name, keep)
     else:
         raise TypeError(f"output '{name}' is written into arrays of NumPy or torch, not into {type(array).__name__}")
     ctypes.c_int32.from_address(target).value = TENSOR
     memmove(target + TENSOR_OFFSET, capsule_pointer(capsule, b"dltensor"), TENSOR_BYTES)
     keep.append(capsule)
+
+
+def _write_array(array: _ndarray, target: int, name: str, keep: list) -> None:
+    """The same of a type that NumPy takes from ml_dtypes."""
+    if not array.flags.c_contiguous:
+        raise ValueError(f"the array for output '{name}' has strides that are not dense: {array.strides}")
+    shape = SHAPES[array.ndim](*array.shape)
+    element = dtypes.of_numpy(array.dtype)
+    if element.is_packed:
+        raise TypeError(f"output '{name}' of {element} cannot be written into an array, which has a byte for each element")
+    keep.extend((array, shape))
+    memory = (ctypes.c_char * VALUE_BYTES).from_address(target)
+    VALUE.pack_into(
+        memory, 0, TENSOR, array.ctypes.data, abi.CPU, 0, array.ndim, element.code, element.bits, 1, addressof(shape), 0, 0, 0, 0, 0, 0)

@@ -97,7 +97,8 @@ def quantize(
     with tempfile.TemporaryDirectory(prefix="sinter-") as folder, model_file(model) as file:
         if isinstance(data, Mapping):
             archive = Path(folder) / "data.npz"
-            np.savez(archive, **{name: np.asarray(value) for name, value in data.items()})
+            arrays: dict[str, Any] = {name: np.asarray(value) for name, value in data.items()}
+            np.savez(archive, **arrays)
             data = archive
         options += [] if data is None else ["--data", data]
         report = Path(folder) / "report.json"

@@ -35,7 +35,8 @@ _releases: dict[int, object] = {}
 class _View:
     """Memory inside of a block, for NumPy."""
 
-    __slots__ = ("block", "__array_interface__")
+    block: Block
+    __array_interface__: dict
 
 
 # ---- in

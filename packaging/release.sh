@@ -1,0 +1,14 @@
+#!/bin/sh
+# Makes dist/sinter-VERSION-linux-x86_64.tar.gz of the command that packaging/command.sh built, and dist/SHA256SUMS of all that lies in dist.
+# The same sources give the same bytes.
+set -eu
+cd "$(dirname "$0")/.."
+version=$(sed -n 's/.*current = "\(.*\)"/\1/p' Sources/SinterCore/SinterVersion.swift)
+name=sinter-$version-linux-x86_64
+stage=.build/static/$name
+rm -rf "$stage"
+packaging/install.sh "$stage"
+mkdir -p dist
+tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=@"$(git log -1 --format=%ct)" -C .build/static -cf - "$name" | gzip -9n >"dist/$name.tar.gz"
+(cd dist && sha256sum sinter-*.whl sinter-*.tar.gz >SHA256SUMS)
+cat dist/SHA256SUMS
