@@ -38,13 +38,15 @@ import Testing
   }
 
   /// A compiled library gives the gradients that the interpreter gives.
-  static func expectCompiled(_ check: GradientCheck, _ sizes: [Symbol: Int], _ what: String) throws {
+  static func expectCompiled(
+    _ check: GradientCheck, _ sizes: [Symbol: Int], _ what: String, within tolerance: Double = 1e-12
+  ) throws {
     let path = FileManager.default.temporaryDirectory.path + "/control-\(UUID().uuidString).so"
     defer { try? FileManager.default.removeItem(atPath: path) }
     let expected = try GraphEvaluator.run(check.backward, check.inputs, symbols: sizes)
     let session = try CompiledGraph(graph: check.backward).compile(to: path).library.session(threads: 1)
     for (given, expected) in zip(try session.run(check.inputs), expected) {
-      #expect(given.distance(to: expected) <= 1e-12, "\(what), compiled")
+      #expect(given.distance(to: expected) <= tolerance, "\(what), compiled")
     }
   }
 
