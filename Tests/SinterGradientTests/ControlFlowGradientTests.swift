@@ -33,13 +33,20 @@ import Testing
     func check(_ results: [ValueID], _ what: String) throws {
       let check = try #require(try GradientCheck(builder, results, tensors, varied: varied, sizes: sizes))
       try check.expectAgreement(what)
-      let path = FileManager.default.temporaryDirectory.path + "/control-\(UUID().uuidString).so"
-      defer { try? FileManager.default.removeItem(atPath: path) }
-      let expected = try GraphEvaluator.run(check.backward, check.inputs, symbols: sizes)
-      let session = try CompiledGraph(graph: check.backward).compile(to: path).library.session(threads: 1)
-      for (given, expected) in zip(try session.run(check.inputs), expected) {
-        #expect(given.distance(to: expected) <= 1e-12, "\(what), compiled")
-      }
+      try ControlFlowGradientTests.expectCompiled(check, sizes, what)
+    }
+  }
+
+  /// A compiled library gives the gradients that the interpreter gives.
+  static func expectCompiled(
+    _ check: GradientCheck, _ sizes: [Symbol: Int], _ what: String, within tolerance: Double = 1e-12
+  ) throws {
+    let path = FileManager.default.temporaryDirectory.path + "/control-\(UUID().uuidString).so"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let expected = try GraphEvaluator.run(check.backward, check.inputs, symbols: sizes)
+    let session = try CompiledGraph(graph: check.backward).compile(to: path).library.session(threads: 1)
+    for (given, expected) in zip(try session.run(check.inputs), expected) {
+      #expect(given.distance(to: expected) <= tolerance, "\(what), compiled")
     }
   }
 
@@ -285,8 +292,17 @@ import Testing
   }
 }
 
-/// Recurrences at sizes where nothing is left to do.
+/// Recurrences compiled, and at sizes where nothing is left to do.
 @Suite struct RecurrenceGradientTests {
+  /// All directions, activations, lengths and layouts that the operators' examples have.
+  @Test(arguments: [LSTM.self, GRU.self, RNN.self] as [any Operator.Type])
+  func compiled(_ type: any Operator.Type) throws {
+    for (index, example) in type.examples.enumerated() {
+      let check = try #require(try GradientCheck(example))
+      try ControlFlowGradientTests.expectCompiled(check, example.sizes, "\(type.name), example \(index)")
+    }
+  }
+
   @Test(arguments: [0, 1, 2], [0, 1, 2])
   func emptyAndSmall(_ steps: Int, _ batch: Int) throws {
     var program = ControlFlowGradientTests.Program()
