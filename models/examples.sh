@@ -5,11 +5,23 @@ set -eu
 cd "$(dirname "$0")/.."
 bin=$1
 fashion=/usr/share/datasets/fashion-mnist
+
+# Runs a program and prints the rows of the table that it has.
+run() {
+  if ! found=$("$bin/$@" 2>&1); then
+    printf '%s failed:\n%s\n' "$1" "$found" >&2
+    exit 1
+  fi
+  printf '%s\n' "$found" | grep '^|'
+}
+
 printf '| example | run | here | expected |\n|---|---|---|---|\n'
-{
-  "$bin/descent"
-  "$bin/regression" models/regression/data
-  "$bin/xor"
-  if [ -d $fashion ]; then "$bin/fashion" $fashion 1 6000; else printf '| `fashion` | left out: apt-get install dataset-fashion-mnist | | |\n'; fi
-  "$bin/cifar" v1,v2,v3,v4,v5 1000 2
-} 2>/dev/null | grep '^|'
+run descent
+run xor
+run regression models/regression/data
+if [ -d $fashion ]; then
+  run fashion $fashion 1 3000
+else
+  printf '| `fashion` | left out: apt-get install dataset-fashion-mnist | | |\n'
+fi
+run cifar v1,v2,v3,v4,v5 500 1
