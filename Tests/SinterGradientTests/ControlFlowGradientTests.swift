@@ -33,13 +33,20 @@ import Testing
     func check(_ results: [ValueID], _ what: String) throws {
       let check = try #require(try GradientCheck(builder, results, tensors, varied: varied, sizes: sizes))
       try check.expectAgreement(what)
-      let path = FileManager.default.temporaryDirectory.path + "/control-\(UUID().uuidString).so"
-      defer { try? FileManager.default.removeItem(atPath: path) }
-      let expected = try GraphEvaluator.run(check.backward, check.inputs, symbols: sizes)
-      let session = try CompiledGraph(graph: check.backward).compile(to: path).library.session(threads: 1)
-      for (given, expected) in zip(try session.run(check.inputs), expected) {
-        #expect(given.distance(to: expected) <= 1e-12, "\(what), compiled")
-      }
+      try ControlFlowGradientTests.expectCompiled(check, sizes, what)
+    }
+  }
+
+  /// A compiled library gives the gradients that the interpreter gives.
+  static func expectCompiled(
+    _ check: GradientCheck, _ sizes: [Symbol: Int], _ what: String, within tolerance: Double = 1e-12
+  ) throws {
+    let path = FileManager.default.temporaryDirectory.path + "/control-\(UUID().uuidString).so"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let expected = try GraphEvaluator.run(check.backward, check.inputs, symbols: sizes)
+    let session = try CompiledGraph(graph: check.backward).compile(to: path).library.session(threads: 1)
+    for (given, expected) in zip(try session.run(check.inputs), expected) {
+      #expect(given.distance(to: expected) <= tolerance, "\(what), compiled")
     }
   }
 
@@ -193,6 +200,47 @@ import Testing
     try program.check(results, "a branch in a loop")
   }
 
+  /// A loop whose turns branch to a scan, which reads what the loop captures, and to a loop of its own.
+  @Test func scanAndLoopInBranchInLoop() throws {
+    var program = Program()
+    let h = try program.input([2, 3], "h"), x = try program.input([3, 2, 3], "x")
+    let w = try program.input([3, 3], "w"), p = try program.input([3], "p")
+    let scanned = try Self.body("scanned") { b in
+      let h = b.input(Fact(.f64, [2, 3]), named: "h"), x = b.input(Fact(.f64, [3, 2, 3]), named: "x")
+      let w = b.input(Fact(.f64, [3, 3]), named: "w"), p = b.input(Fact(.f64, [3]), named: "p")
+      var scan = Scan()
+      (scan.stateCount, scan.slicedCount) = (1, 1)
+      return [try b.add(scan, [h, x, w, p], outputs: 1, bodies: [try Self.cell(2, 3)])[0]]
+    }
+    let turns = try Self.body("turns") { b in
+      let h = b.input(Fact(.f64, [2, 3]), named: "h"), p = b.input(Fact(.f64, [3]), named: "p")
+      let turn = try Self.body("turn") { b in
+        _ = b.input(Fact(.i64, []), named: "number")
+        let condition = b.input(Fact(.bool, []), named: "condition")
+        let h = b.input(Fact(.f64, [2, 3]), named: "h"), p = b.input(Fact(.f64, [3]), named: "p")
+        return [condition, try b.add1(Unary(.sin), [try b.add1(Binary(.multiply), [h, p])])]
+      }
+      var loop = Loop()
+      loop.carriedCount = 1
+      let count = b.constant(.i64([], [2]))
+      return [try b.add(loop, [count, nil, h, p], outputs: 1, bodies: [turn])[0]]
+    }
+    let outer = try Self.body("outer") { b in
+      let number = b.input(Fact(.i64, []), named: "number"), condition = b.input(Fact(.bool, []), named: "condition")
+      let h = b.input(Fact(.f64, [2, 3]), named: "h"), x = b.input(Fact(.f64, [3, 2, 3]), named: "x")
+      let w = b.input(Fact(.f64, [3, 3]), named: "w"), p = b.input(Fact(.f64, [3]), named: "p")
+      let isFirst = try b.add1(Compare(.equal), [number, b.constant(.i64([], [0]))])
+      return [
+        condition, try b.add(If(), [isFirst, h, x, w, p, h, p], outputs: 1, bodies: [scanned, turns])[0],
+      ]
+    }
+    var loop = Loop()
+    loop.carriedCount = 1
+    let count = program.given(HostTensor(.i64, [], values: [Int64(3)]), "count")
+    let results = try program.builder.add(loop, [count, nil, h, x, w, p], outputs: 1, bodies: [outer])
+    try program.check(results, "a scan and a loop in a branch in a loop")
+  }
+
   /// The gradient's gradient goes through the backward scan and what it reads.
   @Test func secondDerivatives() throws {
     var program = Program()
@@ -241,5 +289,38 @@ import Testing
     let sum = try builder.add1(Reduce(.sum, keepsAxes: false), [result])
     let error = #expect(throws: DiagnosticError.self) { try builder.gradients(of: sum, withRespectTo: [x]) }
     #expect(error?.diagnostics.first?.message.contains("changes its size from turn to turn") == true)
+  }
+}
+
+/// Recurrences compiled, and at sizes where nothing is left to do.
+@Suite struct RecurrenceGradientTests {
+  /// All directions, activations, lengths and layouts that the operators' examples have.
+  @Test(arguments: [LSTM.self, GRU.self, RNN.self] as [any Operator.Type])
+  func compiled(_ type: any Operator.Type) throws {
+    for (index, example) in type.examples.enumerated() {
+      let check = try #require(try GradientCheck(example))
+      try ControlFlowGradientTests.expectCompiled(check, example.sizes, "\(type.name), example \(index)")
+    }
+  }
+
+  @Test(arguments: [0, 1, 2], [0, 1, 2])
+  func emptyAndSmall(_ steps: Int, _ batch: Int) throws {
+    var program = ControlFlowGradientTests.Program()
+    program.sizes = [Symbol("t"): steps, Symbol("n"): batch]
+    let x = try program.input(["t", "n", 3], "x"), w = try program.input([1, 8, 3], "w")
+    let r = try program.input([1, 8, 2], "r"), b = try program.input([1, 16], "b")
+    let h = try program.input([1, "n", 2], "h"), c = try program.input([1, "n", 2], "c")
+    let results = try program.builder.add(LSTM(), [x, w, r, b, nil, h, c], outputs: 3)
+    if batch == 0 {
+      // A sum of nothing: all gradients are zero.
+      let sum = try program.builder.add1(Reduce(.sum, keepsAxes: false), [results[1]])
+      let gradients = try program.builder.gradients(of: sum, withRespectTo: [w, r, b])
+      let graph = program.builder.graphWithOutputs(gradients)
+      for gradient in try GraphEvaluator.run(graph, program.tensors, symbols: program.sizes) {
+        #expect(gradient.doubles?.allSatisfy { $0 == 0 } == true)
+      }
+    } else {
+      try program.check(results, "\(steps) steps of \(batch)")
+    }
   }
 }

@@ -21,7 +21,7 @@ struct GradientCheck {
   private let varied: [Varied]
   private let sizes: [Symbol: Int]
   /// At most so many elements of an input are moved.
-  private let limit = 40
+  private let limit = 24
 
   /// Nil where there is nothing to differentiate.
   ///
@@ -40,9 +40,11 @@ struct GradientCheck {
     let values = try GraphEvaluator.run(builder.graphWithOutputs(floats), tensors, symbols: sizes)
     var parts: [ValueID] = []
     for (index, (result, value)) in zip(floats, values).enumerated() where value.count > 0 {
+      // Scores that masks have made infinite would drown all others.
+      guard value.doubles?.allSatisfy(\.isFinite) ?? false else { continue }
       tensors.append(HostTensor.uniform(.f64, value.shape, in: 0.5...1.5, &generator))
       let weight = builder.input(
-        Fact(.tensor(TensorType(.f64, value.shape.map { Dim($0) }))), named: "weights\(index)")
+        Fact(.tensor(TensorType(.f64, value.shape.map { Dim($0) }))), named: "weights\(builder.graph.inputs.count)")
       let product = try builder.add1(Binary(.multiply), [result, weight])
       parts.append(try builder.add1(Reduce(.sum, keepsAxes: false), [product]))
     }
@@ -84,12 +86,14 @@ struct GradientCheck {
 
   /// Records where rules and differences disagree.
   func expectAgreement(_ what: String, within tolerance: Double = 1e-6) throws {
+    // What rounding of a large sum makes of a difference over 2e-5.
+    let noise = abs(try GraphEvaluator.run(forward, inputs, symbols: sizes)[0].doubles?.first ?? 0) * 1e-10
     for (name, given, expected) in try gradients() {
       let scale = max(1, expected.map(abs).max() ?? 0)
       let worst = zip(given, expected).map { abs($0 - $1) }.max() ?? 0
       #expect(given.count == expected.count, "\(what), \(name)")
       #expect(
-        worst <= tolerance * scale,
+        worst <= tolerance * scale + noise,
         "\(what), \(name): \(given.prefix(12)), but differences give \(expected.prefix(12))")
     }
   }

@@ -108,6 +108,25 @@ import Testing
     }
   }
 
+  /// Types of results are PyTorch's.
+  @Test func typesArePromoted() throws {
+    let whole = tensor([1, 2, 3]), part = tensor([0.5, 1.5, 2.5])
+    #expect("\(whole + part)" == "tensor([1.5000, 3.5000, 5.5000])")
+    #expect("\(whole * 0.5)" == "tensor([0.5000, 1.0000, 1.5000])")
+    #expect("\(whole * 2)" == "tensor([2, 4, 6])")
+    #expect("\(whole / 2)" == "tensor([0.5000, 1.0000, 1.5000])")
+    #expect("\(whole / tensor([2, 2, 2]))" == "tensor([0.5000, 1.0000, 1.5000])")
+    #expect("\(whole.floorDivide(tensor(2)))" == "tensor([0, 1, 1])")
+    #expect("\(1.5 - whole)" == "tensor([ 0.5000, -0.5000, -1.5000])")
+    #expect("\(whole > 1.5)" == "tensor([False,  True,  True])")
+    #expect("\((whole .== 2) + 1)" == "tensor([1, 2, 1])")
+    #expect("\(whole.maximum(tensor(2.0, .f64)))" == "tensor([2., 2., 3.], dtype=torch.float64)")
+    #expect("\(tensor([1.0], .f16) + tensor([1.0], .bf16))" == "tensor([2.])")
+    #expect("\(tensor([1.0], .f16) * tensor(2.0))" == "tensor([2.], dtype=torch.float16)")
+    #expect("\(tensor([200], .u8) + tensor([-3], .i8))" == "tensor([197], dtype=torch.int16)")
+    #expect("\(`where`(whole > 2, whole, part))" == "tensor([0.5000, 1.5000, 3.0000])")
+  }
+
   /// In a trace a tensor with numbers is a constant.
   @Test func tracesTakeThemAsConstants() throws {
     let table = (arange(6).float().reshape(2, 3) * 10).t()

@@ -30,16 +30,25 @@ private func operatorPage(of table: OpTable) -> String {
 
     Made from the table of operators; change the operator, not this page. A *primitive* operator lowers to loop forms, a
     *composite* one expands to other operators, and some do both. A number after an ONNX name is the opset from which
-    that reading holds.
+    that reading holds. Gradients come from a *rule* of the operator or through its *expansion*; they are *zero* where small
+    changes of floats change nothing. Other operators have none: most take or give no floats.
 
-    | operator | kind | reads | what it computes |
-    |---|---|---|---|
+    | operator | kind | gradient | reads | what it computes |
+    |---|---|---|---|---|
 
     """
   for type in table.all {
     let kinds = [type is any Primitive.Type ? "primitive" : nil, type is any Composite.Type ? "composite" : nil]
     let kind = kinds.compactMap { $0 }.joined(separator: ", ")
-    page += "| `\(type.name)` | \(kind) | \(onnxNames(of: type)) | \(type.summary.replacing("|", with: "\\|")) |\n"
+    let gradient =
+      switch type {
+      case is any PiecewiseConstant.Type: "zero"
+      case is any Differentiable.Type, is any ControlFlow.Type: "rule"
+      case is any Composite.Type: "expansion"
+      default: ""
+      }
+    page +=
+      "| `\(type.name)` | \(kind) | \(gradient) | \(onnxNames(of: type)) | \(type.summary.replacing("|", with: "\\|")) |\n"
   }
   let nodes = table.elaborated.map { rule in
     "\(rule.domain.isEmpty ? "" : rule.domain + ".")\(rule.opType) \(rule.since)"

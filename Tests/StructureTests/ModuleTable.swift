@@ -68,7 +68,8 @@ let moduleTable: [ModuleRow] = [
     name: "SinterCLI", holds: "the command line",
     mayImport: [
       "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU",
-      "SinterLLVM", "SinterONNX", "SinterQuantize", "SinterVisual", "SinterModel", "SinterBindings", "ArgumentParser",
+      "SinterLLVM", "SinterONNX", "SinterQuantize", "SinterGradient", "SinterVisual", "SinterModel", "SinterBindings",
+      "ArgumentParser",
       "Foundation",
     ]),
 ]

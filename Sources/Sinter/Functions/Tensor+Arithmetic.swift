@@ -2,25 +2,38 @@ import SinterIR
 import SinterOps
 
 extension Tensor {
-  func binary(_ kind: Binary.Kind, _ other: Tensor) -> Tensor { applying(Binary(kind), other) }
-  func binary(_ kind: Binary.Kind, _ number: Double) -> Tensor { binary(kind, trace.scalar(number, like: self)) }
+  func binary(_ kind: Binary.Kind, _ other: Tensor) -> Tensor {
+    let (a, b) = promoted(with: other)
+    return a.applying(Binary(kind), b)
+  }
+  func binary(_ kind: Binary.Kind, _ number: Double) -> Tensor {
+    let x = holding(number)
+    return x.applying(Binary(kind), x.trace.scalar(number, like: x))
+  }
+
+  /// A quotient of numbers with fractions, of whole ones as well.
+  private func quotient(_ other: Tensor) -> Tensor {
+    element.isFloat || other.element.isFloat ? binary(.divide, other) : cast(to: .f32).binary(.divide, other)
+  }
 
   public static func + (a: Tensor, b: Tensor) -> Tensor { a.binary(.add, b) }
   public static func - (a: Tensor, b: Tensor) -> Tensor { a.binary(.subtract, b) }
   public static func * (a: Tensor, b: Tensor) -> Tensor { a.binary(.multiply, b) }
-  /// Integers toward zero.
-  public static func / (a: Tensor, b: Tensor) -> Tensor { a.binary(.divide, b) }
+  /// Of integers too a quotient with fractions, f32; `floorDivide` gives whole ones.
+  public static func / (a: Tensor, b: Tensor) -> Tensor { a.quotient(b) }
   /// What is left of a division, with the sign of the divisor, as Python has it.
   public static func % (a: Tensor, b: Tensor) -> Tensor { a.remainder(b) }
   public static func + (a: Tensor, b: Double) -> Tensor { a.binary(.add, b) }
   public static func - (a: Tensor, b: Double) -> Tensor { a.binary(.subtract, b) }
   public static func * (a: Tensor, b: Double) -> Tensor { a.binary(.multiply, b) }
-  public static func / (a: Tensor, b: Double) -> Tensor { a.binary(.divide, b) }
-  public static func % (a: Tensor, b: Double) -> Tensor { a.remainder(a.trace.scalar(b, like: a)) }
-  public static func + (a: Double, b: Tensor) -> Tensor { b.trace.scalar(a, like: b) + b }
-  public static func - (a: Double, b: Tensor) -> Tensor { b.trace.scalar(a, like: b) - b }
-  public static func * (a: Double, b: Tensor) -> Tensor { b.trace.scalar(a, like: b) * b }
-  public static func / (a: Double, b: Tensor) -> Tensor { b.trace.scalar(a, like: b) / b }
+  public static func / (a: Tensor, b: Double) -> Tensor {
+    (a.element.isFloat ? a : a.cast(to: .f32)).binary(.divide, b)
+  }
+  public static func % (a: Tensor, b: Double) -> Tensor { a.holding(b).remainder(number: b) }
+  public static func + (a: Double, b: Tensor) -> Tensor { number(a, before: b) { $0 + $1 } }
+  public static func - (a: Double, b: Tensor) -> Tensor { number(a, before: b) { $0 - $1 } }
+  public static func * (a: Double, b: Tensor) -> Tensor { number(a, before: b) { $0 * $1 } }
+  public static func / (a: Double, b: Tensor) -> Tensor { number(a, before: b) { $0 / $1 } }
   public static prefix func - (a: Tensor) -> Tensor { a.applying(Unary(.negate)) }
 
   public static func += (a: inout Tensor, b: Tensor) { a = a + b }
@@ -38,20 +51,25 @@ extension Tensor {
 
   /// What is left of a division, with the sign of the divisor: PyTorch's `remainder`.
   public func remainder(_ divisor: Tensor) -> Tensor {
-    element.isFloat ? self - (self / divisor).floor() * divisor : binary(.modulo, divisor)
+    element.isFloat || divisor.element.isFloat
+      ? self - (self / divisor).floor() * divisor : binary(.modulo, divisor)
   }
 
   /// The quotient rounded down: PyTorch's `floor_divide`.
   public func floorDivide(_ divisor: Tensor) -> Tensor {
-    if element.isFloat { return (self / divisor).floor() }
-    return ((self - binary(.modulo, divisor)) / divisor)
+    if element.isFloat || divisor.element.isFloat { return (self / divisor).floor() }
+    return (self - binary(.modulo, divisor)).binary(.divide, divisor)
   }
 
   // MARK: Comparisons, giving tensors of `bool`
 
-  private func compare(_ kind: Compare.Kind, _ other: Tensor) -> Tensor { applying(Compare(kind), other) }
+  private func compare(_ kind: Compare.Kind, _ other: Tensor) -> Tensor {
+    let (a, b) = promoted(with: other)
+    return a.applying(Compare(kind), b)
+  }
   private func compare(_ kind: Compare.Kind, _ number: Double) -> Tensor {
-    compare(kind, trace.scalar(number, like: self))
+    let x = holding(number)
+    return x.applying(Compare(kind), x.trace.scalar(number, like: x))
   }
 
   public static func < (a: Tensor, b: Tensor) -> Tensor { a.compare(.less, b) }
@@ -74,15 +92,24 @@ extension Tensor {
   public static prefix func ! (a: Tensor) -> Tensor { a.applying(Unary(.not)) }
 
   /// Elements of `a` where this tensor of `bool` holds, of `b` elsewhere.
-  public func `where`(_ a: Tensor, _ b: Tensor) -> Tensor { applying(Where(), a, b) }
+  public func `where`(_ a: Tensor, _ b: Tensor) -> Tensor {
+    let (a, b) = a.promoted(with: b)
+    return applying(Where(), a, b)
+  }
 
   /// The elements with a number in place of those where `mask`, a tensor of `bool`, holds.
   public func maskedFill(_ mask: Tensor, _ value: Double) -> Tensor {
     mask.applying(Where(), trace.scalar(value, like: self), self)
   }
 
-  public func minimum(_ other: Tensor) -> Tensor { applying(Variadic(.minimum), other) }
-  public func maximum(_ other: Tensor) -> Tensor { applying(Variadic(.maximum), other) }
+  public func minimum(_ other: Tensor) -> Tensor {
+    let (a, b) = promoted(with: other)
+    return a.applying(Variadic(.minimum), b)
+  }
+  public func maximum(_ other: Tensor) -> Tensor {
+    let (a, b) = promoted(with: other)
+    return a.applying(Variadic(.maximum), b)
+  }
 
   /// Elements kept within bounds; nil leaves a side open.
   public func clamp(min: Double? = nil, max: Double? = nil) -> Tensor {

@@ -14,7 +14,7 @@ public struct Linear: UnaryLayer {
   }
 
   public var printedArguments: String {
-    "in_features=\(weight.shape[1]), out_features=\(weight.shape[0]), bias=\(PrintedForm.bool(bias != nil))"
+    "in_features=\(weight.size(1)), out_features=\(weight.size(0)), bias=\(PrintedForm.bool(bias != nil))"
   }
 }
 
@@ -33,7 +33,7 @@ public struct Bilinear: Layer {
   ) -> Tensor {
     run(a, file: file, line: line) {
       // [outputs, first, second] to [first, outputs · second], so that one product does for all outputs.
-      let (outputs, first, second) = (weight.shape[0], weight.shape[1], weight.shape[2])
+      let (outputs, first, second) = (weight.size(0), weight.size(1), weight.size(2))
       let table = a.trace.tensor(weight).permute(1, 0, 2).reshape(first, outputs * second)
       let rows = a.matmul(table).unflatten(-1, [outputs, second])
       let product = (rows * b.unsqueeze(-2)).sum(-1)
@@ -42,7 +42,7 @@ public struct Bilinear: Layer {
   }
 
   public var printedArguments: String {
-    "in1_features=\(weight.shape[1]), in2_features=\(weight.shape[2]), out_features=\(weight.shape[0]), "
+    "in1_features=\(weight.size(1)), in2_features=\(weight.size(2)), out_features=\(weight.size(0)), "
       + "bias=\(PrintedForm.bool(bias != nil))"
   }
 }
@@ -66,9 +66,9 @@ public struct Embedding: UnaryLayer {
         "embedding", "an embedding is read at indices, integers, but is given \(x.type)", like: x,
         hint: "make the input .i64(…)")
     }
-    if let paddingIndex, !(0..<weight.shape[0]).contains(paddingIndex) {
+    if let paddingIndex, !(0..<weight.size(0)).contains(paddingIndex) {
       return x.trace.fail(
-        "embedding", "the padding index \(paddingIndex) lies outside of the table of \(weight.shape[0]) rows", like: x)
+        "embedding", "the padding index \(paddingIndex) lies outside of the table of \(weight.size(0)) rows", like: x)
     }
     let rows = x.trace.tensor(weight).gather(x)
     guard let paddingIndex, x.trace.mode == .train else { return rows }
@@ -76,7 +76,7 @@ public struct Embedding: UnaryLayer {
   }
 
   public var printedArguments: String {
-    "\(weight.shape[0]), \(weight.shape[1])" + (paddingIndex.map { ", padding_idx=\($0)" } ?? "")
+    "\(weight.size(0)), \(weight.size(1))" + (paddingIndex.map { ", padding_idx=\($0)" } ?? "")
   }
 }
 

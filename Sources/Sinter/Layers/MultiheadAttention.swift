@@ -102,7 +102,7 @@ public struct MultiheadAttention: Layer, CustomParameterNames {
     _ query: Tensor, _ key: Tensor, _ value: Tensor, _ mask: Tensor?, _ paddingMask: Tensor?, _ isCausal: Bool
   ) -> (output: Tensor, weights: Tensor) {
     let trace = query.trace
-    let width = outProjection.weight.shape[0]
+    let width = outProjection.weight.size(0)
     func failed(_ text: String) -> (Tensor, Tensor) {
       let failed = trace.fail("attention", text, like: query)
       return (failed, failed)

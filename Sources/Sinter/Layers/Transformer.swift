@@ -34,7 +34,7 @@ public struct TransformerEncoderLayer: Layer, CustomParameterNames {
   /// The same layer with parameters of its own.
   public func copied() -> TransformerEncoderLayer {
     TransformerEncoderLayer(
-      linear1.weight.shape[1], heads: selfAttention.heads, feedforward: linear1.weight.shape[0],
+      linear1.weight.size(1), heads: selfAttention.heads, feedforward: linear1.weight.size(0),
       dropout: dropout.probability, activation: activation, epsilon: norm1.epsilon,
       batchFirst: selfAttention.batchFirst, normFirst: normFirst, bias: linear1.bias != nil)
   }
@@ -97,7 +97,7 @@ public struct TransformerDecoderLayer: Layer, CustomParameterNames {
   /// The same layer with parameters of its own.
   public func copied() -> TransformerDecoderLayer {
     TransformerDecoderLayer(
-      linear1.weight.shape[1], heads: selfAttention.heads, feedforward: linear1.weight.shape[0],
+      linear1.weight.size(1), heads: selfAttention.heads, feedforward: linear1.weight.size(0),
       dropout: dropout.probability, activation: activation, epsilon: norm1.epsilon,
       batchFirst: selfAttention.batchFirst, normFirst: normFirst, bias: linear1.bias != nil)
   }

@@ -59,3 +59,8 @@ public final class Parameter: Sendable {
     Parameter(shape, element: element, role: role, initializer: initializer)
   }
 }
+
+extension Parameter {
+  /// A size, 0 where the parameter has no such axis.
+  func size(_ axis: Int) -> Int { shape.indices.contains(axis) ? shape[axis] : 0 }
+}

@@ -24,8 +24,8 @@ extension ProgramEmitter {
       table(types.obligation, layout.obligations.map { obligation($0) }), count(layout.obligations.count),
       interface,
       count(layout.texts?.count ?? 0), count(layout.texts?.boundsOffset ?? 0), count(layout.texts?.bytesOffset ?? 0),
-      ir.int(ir.i64, Int64(bitPattern: place.weightHash)),
       count(program.states.count), table(types.state, zip(program.states, layout.initialStates).map { state($0, $1) }),
+      ir.int(ir.i64, Int64(bitPattern: place.weightHash)),
     ]
     let definition = define(types.program, structure(fields, types.program), name: Self.programSymbol(place.variant))
     LLVMSetLinkage(definition, LLVMExternalLinkage)

@@ -106,8 +106,8 @@ struct ProgramTypes {
       ir.pointer, ir.i64,  // obligations
       ir.pointer,  // interface
       ir.i64, ir.i64, ir.i64,  // texts
-      ir.i64,  // the weights' hash
       ir.i64, ir.pointer,  // states
+      ir.i64,  // the weights' hash
     ])
   }
 }

@@ -2,53 +2,69 @@ import SinterCore
 import SinterIR
 
 extension Attention: Differentiable {
-  /// The probabilities P are computed again, as a result of their own: dV = Pᵀ·g; dS = P ⊙ (g·Vᵀ − Σ (g·Vᵀ) ⊙ P), from which dQ = s·dS·K and
-  /// dK = s·dSᵀ·Q. What masks leave out has a probability of 0, and so no gradient.
+  /// The probabilities P are computed again, as a result of their own: dV = Pᵀ·g; dS = P ⊙ (g·Vᵀ − Σ (g·Vᵀ) ⊙ P), which goes to the mask, and
+  /// through the soft cap to the products, from which dQ = s·dS·K and dK = s·dSᵀ·Q. What masks leave out has a probability of 0, and so no
+  /// gradient. Gradients of the scores enter at the stage that the scores are of; those of keys and values are added to these, which
+  /// come apart into what is new and what is of the past.
   public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
-    func refuse(_ what: String) -> DiagnosticError {
-      DiagnosticError(
-        .limit, "gradient.operator", "attention with \(what) cannot be differentiated",
-        hint: "write it as products and a softmax")
-    }
-    guard !node.has(4), !node.has(5) else { throw refuse("keys of the past") }
-    guard softcap == 0 else { throw refuse("a soft cap") }
-    guard node.outputGradients.dropFirst().allSatisfy({ $0 == nil }) else {
-      throw refuse("gradients of its scores or keys")
-    }
     let inputs = try (0..<3).map { try node.input($0) }
     let isFlat = try inputs[0].rank == 3
     var settled = Obligations()
     let sizes = try AttentionSizes(self, node.facts, &settled)
     guard let group = sizes.group.value, let queryHeads = isFlat ? self.queryHeads : sizes.queryHeads.value ?? 1 else {
-      throw refuse("a number of heads that is not known ahead of time")
+      throw DiagnosticError(
+        .limit, "gradient.operator",
+        "attention with a number of heads that is not known ahead of time cannot be differentiated",
+        hint: "write it as products and a softmax")
     }
-
     var whole = self
     whole.scoresMode = 3
-    let probabilities = try node.tape.add(whole, node.inputs, outputs: 4)[3]
-    let keyHeads = isFlat ? self.keyHeads ?? queryHeads : queryHeads / group
+    let full = try node.tape.add(whole, node.inputs, outputs: 4)
+    let (k, v, probabilities) = (try shared(full[1], group), try shared(full[2], group), full[3])
     let q = try heads(inputs[0], queryHeads, isFlat)
-    let k = try shared(try heads(inputs[1], keyHeads, isFlat), group)
-    let v = try shared(try heads(inputs[2], keyHeads, isFlat), group)
     let g = try heads(try node.gradient(), queryHeads, isFlat)
+    func ofStage(_ mode: Int) -> GradientTensor? {
+      scoresMode == mode && node.outputGradients.count > 3 ? node.outputGradients[3] : nil
+    }
+    func adding(_ part: GradientTensor?, _ sum: GradientTensor) throws -> GradientTensor {
+      try part.map { try sum + $0 } ?? sum
+    }
 
-    let ofProbabilities = try g.applying(MatMul(), v.matrixTransposed())
+    let ofProbabilities = try adding(ofStage(3), g.applying(MatMul(), v.matrixTransposed()))
     let weighted = try ofProbabilities * probabilities
     let ofScores = try weighted - probabilities * weighted.sum([3])
-    let scaled = try ofScores * scaleFactor(q)
-    let ofQueries = try scaled.applying(MatMul(), k)
-    let ofKeys = try scaled.matrixTransposed().applying(MatMul(), q)
-    let ofValues = try probabilities.matrixTransposed().applying(MatMul(), g)
-    var results: [GradientTensor?] = [
-      node.wants(0) ? try joined(ofQueries, like: inputs[0], isFlat) : nil,
-      node.wants(1) ? try joined(try summed(ofKeys, group), like: inputs[1], isFlat) : nil,
-      node.wants(2) ? try joined(try summed(ofValues, group), like: inputs[2], isFlat) : nil,
-    ]
-    if node.has(3) {
-      guard !node.wants(3) else { throw refuse("a mask that gradients are asked for") }
-      results.append(nil)
+    // Scores that a mask has made infinite depend on nothing.
+    let masked = try ofStage(2).map { try $0.dropped(where: node.outputs[3].compare(.equal, -.infinity)) }
+    let ofMasked = try adding(masked, ofScores)
+    var ofProducts = try adding(ofStage(1), ofMasked)
+    if softcap > 0 {
+      let bent = try (q.applying(MatMul(), k.matrixTransposed()) * scaleFactor(q) / softcap).unary(.tanh)
+      ofProducts = try ofProducts * (1 - bent * bent)
     }
-    return results
+    let scaled = try adding(ofStage(0), ofProducts) * scaleFactor(q)
+    func present(_ index: Int, _ own: GradientTensor) throws -> GradientTensor {
+      let given = node.outputGradients.count > index ? node.outputGradients[index] : nil
+      return try adding(given, summed(own, group))
+    }
+    let ofKeys = try present(1, scaled.matrixTransposed().applying(MatMul(), q))
+    let ofValues = try present(2, probabilities.matrixTransposed().applying(MatMul(), g))
+    let (oldKeys, newKeys) = try apart(ofKeys, node.has(4) ? try node.input(4) : nil)
+    let (oldValues, newValues) = try apart(ofValues, node.has(5) ? try node.input(5) : nil)
+    return [
+      try joined(scaled.applying(MatMul(), k), like: inputs[0], isFlat), try joined(newKeys, like: inputs[1], isFlat),
+      try joined(newValues, like: inputs[2], isFlat), node.wants(3) ? try ofMasked.summed(to: node.input(3)) : nil,
+      oldKeys, oldValues,
+    ]
+  }
+
+  /// The gradient of keys or values of the past, and of those that are new.
+  private func apart(
+    _ all: GradientTensor, _ past: GradientTensor?
+  ) throws -> (old: GradientTensor?, new: GradientTensor) {
+    guard let past else { return (nil, all) }
+    let sizes = try all.tape.add(Concat(axis: 0), [past.size(2), all.size(2) - past.size(2)])[0]
+    let parts = try all.tape.add(Split(axis: 2), [all, sizes], outputs: 2)
+    return (try parts[0].reshaped(like: past), parts[1])
   }
 
   private func scaleFactor(_ q: GradientTensor) throws -> GradientTensor {

@@ -97,14 +97,12 @@ struct ConvolutionGradient {
     let begins = try (0..<rank).map { try begin($0) }
     var ends = [Int](repeating: 0, count: rank)
     for axis in 0..<rank {
+      if !window.output[axis].isConstant || !input[axis].isConstant { return try ofOpenWeights(x, g, like: w) }
       let needed =
         Dim(window.dilations[axis] * (window.kernel[axis] - 1)) + (window.output[axis] - 1) * Dim(window.strides[axis])
         + 1
-      guard window.output[axis].isConstant, let end = (needed - input[axis] - window.padsBegin[axis]).value else {
-        throw DiagnosticError(
-          .limit, "gradient.dynamic",
-          "the image's size along axis \(axis) is \(input[axis]), but must be known ahead of time for the gradient of weights",
-          hint: "trace the training step with images of known height and width")
+      guard let end = (needed - input[axis] - window.padsBegin[axis]).value else {
+        return try ofOpenWeights(x, g, like: w)
       }
       ends[axis] = end
     }
@@ -121,6 +119,48 @@ struct ConvolutionGradient {
     }
     let result = try images.applying(conv, try g.transposed([1, 0] + spatial))
     return try result.transposed([1, 0] + spatial).reshaped(like: w)
+  }
+
+  /// The same for images of open sizes, which no window can be as large as: what each of the window's elements meets is laid out as a column,
+  /// and all columns are multiplied by the gradient at once.
+  private func ofOpenWeights(_ x: GradientTensor, _ g: GradientTensor, like w: GradientTensor) throws -> GradientTensor
+  {
+    let places = (0..<rank).map { 2 + $0 }
+    func number(_ value: Int) -> GradientTensor { x.integers([value]) }
+    // Behind the last element as many zeros as the last window reaches over.
+    var padded = x
+    for axis in 0..<rank {
+      let count = try g.size(2 + axis)
+      let needed = try (count - number(1)) * number(window.strides[axis]) + number(reach(axis))
+      let begin = number(try begin(axis))
+      let missing = try (needed - x.size(2 + axis) - begin).applying(Variadic(.maximum), number(0))
+      padded = try padded.applying(
+        Pad(), x.tape.add(Concat(axis: 0), [begin, missing])[0], nil, x.integers([2 + axis]))
+    }
+    let steps = x.integers(window.strides)
+    let counts = try x.tape.add(Concat(axis: 0), places.map { try g.size($0) })[0]
+    let span = try (counts - x.integers([Int](repeating: 1, count: rank))) * steps
+    var columns: [GradientTensor] = []
+    for tap in 0..<window.kernel.reduce(1, *) {
+      var (rest, starts) = (tap, [Int](repeating: 0, count: rank))
+      for axis in (0..<rank).reversed() {
+        starts[axis] = rest % window.kernel[axis] * window.dilations[axis]
+        rest /= window.kernel[axis]
+      }
+      let first = x.integers(starts)
+      let past = try span + x.integers(starts.map { $0 + 1 })
+      let met = try padded.applying(Slice(), first, past, x.integers(places), steps)
+      // Sizes that are equal in any case are called alike.
+      columns.append(try met.reshaped(to: [x.size(0), x.size(1)] + places.map { try g.size($0) }).unsqueezed([2]))
+    }
+    let all = try x.tape.add(Concat(axis: 2), columns)[0]
+    let area = try places.dropFirst().reduce(g.size(2)) { try $0 * g.size($1) }
+    // [n, group, c / group · window, places] and [n, group, m / group, places].
+    let depth = try x.size(1).applying(Binary(.divide), number(group)) * number(columns.count)
+    let rows = try g.reshaped(to: [g.size(0), number(group), g.size(1).applying(Binary(.divide), number(group)), area])
+    let panels = try all.reshaped(to: [x.size(0), number(group), depth, area])
+    let sums = try rows.tape.add(Einsum("bgmp,bgkp->gmk"), [rows, panels])[0]
+    return try sums.reshaped(like: w)
   }
 
   private enum Size { case axis(Int), number(Int) }

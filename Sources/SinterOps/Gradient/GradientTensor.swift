@@ -150,7 +150,8 @@ extension GradientTensor {
   func zeros(sizes: [GradientTensor]) throws -> GradientTensor {
     var op = ConstantOfShape()
     op.value = try HostTensor(scalar: 0, try element).reshaped([1])
-    return try tape.add(Concat(axis: 0), sizes)[0].applying(op)
+    let shape = sizes.isEmpty ? integers([]) : try tape.add(Concat(axis: 0), sizes)[0]
+    return try shape.applying(op)
   }
 
   /// Equal parts along an axis.

@@ -158,9 +158,6 @@ public struct SoftmaxCrossEntropyLoss: Composite {
 extension NegativeLogLikelihoodLoss: Differentiable {
   /// −weight at each sample's target class, 0 at others; for the mean, over the sum of the weights.
   public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
-    if node.wants(2) {
-      throw DiagnosticError(.limit, "gradient.operator", "there is no gradient in the classes' weights (input 2)")
-    }
     let (x, g) = (try node.input(0), try node.gradient())
     let target = try node.input(1).cast(to: .i64)
     let isTarget = try x.positions(along: 1)
@@ -182,6 +179,16 @@ extension NegativeLogLikelihoodLoss: Differentiable {
     case .sum: break
     case .mean: scale = try scale / weights.sum(Array(0..<(try x.rank)), keepsAxes: false)
     }
-    return [try weights * scale, nil, nil]
+    guard node.wants(2) else { return [try weights * scale, nil, nil] }
+    // A class' weight multiplies the scores of its samples; of a mean it is a part of the divisor as well.
+    var counted = try x.zeros() + 1.0
+    counted = try counted.kept(where: isTarget)
+    if let ignoreIndex {
+      let ignored = try target.compare(.equal, target.tape.constant(.i64([], [ignoreIndex])))
+      counted = try counted.dropped(where: try ignored.unsqueezed([1]))
+    }
+    let score = try reduction == .mean ? x + node.output : x
+    let axes = try (0..<x.rank).filter { $0 != 1 }
+    return [try weights * scale, nil, try (counted * score * scale).sum(axes).reshaped(like: node.input(2))]
   }
 }

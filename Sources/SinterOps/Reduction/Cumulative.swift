@@ -95,13 +95,38 @@ public struct Cumulative: Primitive {
 
 extension Cumulative: Differentiable {
   public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
-    guard kind == .sum else {
-      throw DiagnosticError(
-        .limit, "gradient.operator", "the gradient of a cumulative product is not supported",
-        hint: "use the exponential of a cumulative sum of logarithms")
-    }
+    guard kind == .sum else { return [try ofFactors(node), nil] }
     var op = self
     op.isReversed.toggle()
     return [try node.gradient().applying(op, try node.input(1)), nil]
+  }
+
+  /// Of products, from the last to the first: s is the gradient of the product up to a place, with what later products hand to it; its factor has
+  /// s times the product before, and the product before has s times the factor. So zeros are factors like others.
+  private func ofFactors(_ node: GradientNode) throws -> GradientTensor {
+    let (x, g) = (try node.input(0), try node.gradient())
+    let axis = try normalizedAxis(try node.integers(1, "the axis")[0], rank: try x.rank)
+    var before = self
+    before.isExclusive = true
+    let products = isExclusive ? node.output : try x.applying(before, try node.input(1))
+    var type = try x.type
+    type.shape.remove(at: axis)
+    let tape = GradientTape(GraphBuilder(name: "gradient of a cumulative product"))
+    func input(_ name: String) -> GradientTensor {
+      GradientTensor(tape.builder.input(Fact(.tensor(type)), named: name), tape)
+    }
+    let (later, own, factor, product) = (input("later"), input("gradient"), input("factor"), input("product"))
+    let sum = try isExclusive ? later : later + own
+    let next = try isExclusive ? sum * factor + own : sum * factor
+    tape.builder.output(next.id, named: "next")
+    tape.builder.output(try (sum * product).id, named: "result")
+    var scan = Scan()
+    (scan.stateCount, scan.slicedCount) = (1, 3)
+    (scan.inputAxes, scan.outputAxes) = ([axis, axis, axis], [axis])
+    (scan.inputDirections, scan.outputDirections) = isReversed ? ([], []) : ([1, 1, 1], [1])
+    let start = try x.zeros(sizes: (0..<(try x.rank)).filter { $0 != axis }.map { try x.size($0) })
+    let results = try x.tape.builder.add(
+      scan, [start.id, g.id, x.id, products.id], outputs: 2, bodies: [tape.builder.graph])
+    return GradientTensor(results[1], x.tape)
   }
 }

@@ -195,3 +195,74 @@ public struct RoiAlign: Primitive {
     ] + [example(["n", "c", "h", "w"], sizes: [Symbol("n"): 2, Symbol("c"): 1, Symbol("h"): 5, Symbol("w"): 6])]
   }
 }
+
+extension RoiAlign: Differentiable {
+  /// Each sample hands its part to the four elements that it lies between. Regions have none, as in PyTorch's torchvision.
+  public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    guard mode == .avg, samplingRatio > 0 else {
+      throw DiagnosticError(
+        .limit, "gradient.operator",
+        "regions are differentiated where they are means of a known number of samples, but mode is \(mode.rawValue) and sampling_ratio \(samplingRatio)"
+      )
+    }
+    guard node.wants(0) else { return [nil, nil, nil] }
+    let (x, regions) = (try node.input(0), try node.input(1))
+    let corners = try regions.split(into: 4, along: 1)
+    let offset = coordinates == .halfPixel ? 0.5 : 0
+    func corner(_ which: Int) throws -> GradientTensor {
+      try corners[which].cast(to: try x.element) * spatialScale - offset
+    }
+    /// The two neighbours of all samples along an axis, places and weights as [regions, parts · samples].
+    func taps(_ axis: Int) throws -> [(place: GradientTensor, weight: GradientTensor)] {
+      let parts = axis == 0 ? height : width
+      var extent = try corner(3 - axis) - corner(1 - axis)
+      if coordinates == .outputHalfPixel { extent = try extent.applying(Variadic(.maximum), extent.number(1)) }
+      let steps = (0..<(parts * samplingRatio)).map { (Double($0) + 0.5) / Double(samplingRatio * parts) }
+      let places =
+        try corner(1 - axis)
+        + extent * node.tape.constant(HostTensor(try x.element, [1, steps.count], doubles: steps))
+      let size = try x.size(axis + 2)
+      let last = try size - x.integers([1])
+      let isInside = try places.compare(.greaterOrEqual, -1)
+        .applying(Binary(.and), places.compare(.lessOrEqual, size.cast(to: try x.element)))
+      let held = try places.applying(Variadic(.maximum), places.number(0))
+        .applying(Variadic(.minimum), last.cast(to: try x.element))
+      let base = try held.unary(.floor)
+      let (low, t) = (try base.cast(to: .i64), try held - base)
+      return [
+        (low, try (1 - t).kept(where: isInside)),
+        (try (low + x.integers([1])).applying(Variadic(.minimum), last), try t.kept(where: isInside)),
+      ]
+    }
+    let area = try x.size(2) * x.size(3)
+    let images = try node.input(2).cast(to: .i64)
+    let first = try (images.compare(.less, images.integers([0])).applying(Where(), images + x.size(0), images) * area)
+      .unsqueezed([1, 2])
+    // [regions, rows of samples, columns of samples, c].
+    let factor = 1 / Double(samplingRatio * samplingRatio)
+    let g = try (node.gradient() * factor).repeated(samplingRatio, along: 2).repeated(samplingRatio, along: 3)
+      .transposed([0, 2, 3, 1])
+    var scatter = ScatterND()
+    scatter.reduction = .add
+    var sum = try x.zeros(sizes: [x.size(0) * area, x.size(1)])
+    for row in try taps(0) {
+      for column in try taps(1) {
+        let place = try first + row.place.unsqueezed([2]) * x.size(3) + column.place.unsqueezed([1])
+        let weight = try (row.weight.unsqueezed([2]) * column.weight.unsqueezed([1])).unsqueezed([3])
+        sum = try sum.applying(scatter, place.unsqueezed([3]), g * weight)
+      }
+    }
+    let rows = try sum.reshaped(to: [x.size(0), x.size(2), x.size(3), x.size(1)])
+    return [try rows.transposed([0, 3, 1, 2]).reshaped(like: x), nil, nil]
+  }
+}
+
+extension GradientTensor {
+  /// Each place along an axis several times, one copy behind the other.
+  fileprivate func repeated(_ count: Int, along axis: Int) throws -> GradientTensor {
+    if count == 1 { return self }
+    var repeats = [Int](repeating: 1, count: try rank + 1)
+    repeats[axis + 1] = count
+    return try unsqueezed([axis + 1]).applying(Tile(), integers(repeats)).flattened(from: axis, to: axis + 1)
+  }
+}

@@ -85,6 +85,11 @@ public struct Range: Primitive {
       OperatorExample(Range(), [.constant(.i64([], [10])), .constant(.i64([], [4])), .constant(.i64([], [-2]))]),
       OperatorExample(Range(), [.given(.i64([], [1])), .given(.i64([], [9])), .given(.i64([], [3]))]),
       OperatorExample(Range(), [.given(.f32([], [1])), .given(.f32([], [-2])), .given(.f32([], [-0.4]))]),
+      OperatorExample(
+        Range(),
+        [
+          .random(TensorType(.f32, []), 0...0.4), .constant(.f32([], [3])), .random(TensorType(.f32, [1]), 0.9...0.95),
+        ]),
     ]
   }
 }

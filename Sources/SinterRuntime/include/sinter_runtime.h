@@ -149,11 +149,11 @@ typedef struct SinterProgram {
    * where a text begins in the bytes at `text_bytes`, the last where those end. 0: none but the empty text, which is always there. */
   size_t text_count;
   int64_t text_bounds, text_bytes;
-  /* Of weights in a file beside the library, by sinter_weight_hash.h; 0: the file is not held against one. */
-  uint64_t weight_hash;
   /* In the order of their inputs. They need a runtime that was compiled with SINTER_STATE. */
   size_t state_count;
   const SinterStateInfo *states;
+  /* Of weights in a file beside the library, by sinter_weight_hash.h; 0: the file is not held against one. */
+  uint64_t weight_hash;
 } SinterProgram;
 
 /* Defined by the generated object. */

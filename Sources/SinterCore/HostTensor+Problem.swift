@@ -1,6 +1,6 @@
 extension HostTensor {
   /// What keeps its elements from being what its type and shape say; nil for a sound tensor.
-  var problem: String? {
+  package var problem: String? {
     if shape.contains(where: { $0 < 0 }) { return "\(shape) is no shape" }
     let count = shape.reduce((1, false)) { total, size in
       let (product, overflows) = total.0.multipliedReportingOverflow(by: size)

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""Times steps of training beside PyTorch, eager and compiled: python bench_training.py --bench .build/release/training-bench
+
+Each side starts from the parameters that Sinter drew, and takes the same step on the same batch, loss read back. The first twenty losses must be equal
+to 1e-4 of them, where nothing is dropped at random. Every run is a process of its own, and the sides take turns; the fastest step of all rounds counts, which
+other work on the machine disturbs least. Peak memory is the process's, less what it held before the model was made, for PyTorch.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "training"))
+
+
+def peer(name, folder, threads, seconds, compiled):
+    """One run of PyTorch, in this process."""
+    import torch
+    from networks import CASES
+    from safetensors.torch import load_file
+
+    torch.set_num_threads(threads)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    make, optimizer, loss_function, clip = CASES[name]
+    net = make()
+    missing, unexpected = net.load_state_dict(load_file(folder / f"{name}.safetensors"), strict=False)
+    missing = [key for key in missing if not key.endswith("num_batches_tracked")]
+    assert not missing and not unexpected, (missing, unexpected)
+    batch = load_file(folder / f"{name}-batch.safetensors")
+    x, y = batch["x"], batch["y"]
+    optimizer = optimizer(net.parameters())
+    net.train()
+    call = torch.compile(net) if compiled else net
+
+    def step():
+        loss = loss_function(call(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        if clip is not None:
+            torch.nn.utils.clip_grad_norm_(net.parameters(), clip)
+        optimizer.step()
+        return loss.item()
+
+    begin = time.perf_counter()
+    losses = [step()]
+    first = time.perf_counter() - begin
+    losses += [step() for _ in range(19)]
+    times = []
+    start = time.perf_counter()
+    while time.perf_counter() - start < seconds or len(times) < 10:
+        before_step = time.perf_counter()
+        step()
+        times.append((time.perf_counter() - before_step) * 1e3)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"compileSeconds": first, "losses": losses, "milliseconds": times, "peakBytes": (peak - before) * 1024}))
+
+
+def run(command):
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if result.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))} failed:\n{result.stdout}{result.stderr}")
+    return json.loads(result.stdout.strip().splitlines()[-1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bench", default=".build/release/training-bench")
+    parser.add_argument("--only", default="", help="cases, with spaces between them")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=2, help="of each run")
+    parser.add_argument("--compiled", action="store_true", help="torch.compile as well")
+    parser.add_argument("--peer", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.peer:
+        name, folder, kind = arguments.peer
+        return peer(name, Path(folder), arguments.threads, arguments.seconds, kind == "compiled")
+    from networks import CASES, RANDOM
+
+    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
+    kinds = ["eager"] + (["compiled"] if arguments.compiled else [])
+    print(f"{'case':10} {'Sinter':>9}" + "".join(f" {kind:>9} {'ratio':>6}" for kind in kinds)
+          + f" {'compile':>8} {'memory':>7}  losses")
+    wrong = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in arguments.only.split() or CASES:
+            ours, peers = [], {kind: [] for kind in kinds}
+            for _ in range(arguments.rounds):
+                ours.append(run([arguments.bench, name, folder, arguments.threads, arguments.seconds]))
+                for kind in kinds:
+                    peers[kind].append(run([sys.executable, __file__, "--threads", arguments.threads, "--seconds", arguments.seconds,
+                                            "--peer", name, folder, kind]))
+            best = min(min(item["milliseconds"]) for item in ours)
+            line = f"{name:10} {best:9.3f}"
+            for kind in kinds:
+                other = min(min(item["milliseconds"]) for item in peers[kind])
+                line += f" {other:9.3f} {other / best:6.2f}"
+            worst = max(abs(a - b) / max(abs(b), 1) for a, b in zip(ours[0]["losses"], peers["eager"][0]["losses"]))
+            told = "random" if name in RANDOM else f"{worst:.1e}"
+            if name not in RANDOM and not worst <= 1e-4:
+                wrong.append(name)
+            memory = ours[0]["peakBytes"] / max(1, peers["eager"][0]["peakBytes"])
+            print(line + f" {ours[0]['compileSeconds']:7.2f}s {memory:7.2f}  {told}", flush=True)
+    if wrong:
+        raise SystemExit(f"losses differ: {', '.join(wrong)}")
+
+
+if __name__ == "__main__":
+    main()
