@@ -28,7 +28,8 @@ extension Session {
     try check(path.withCString { library.table.pointee.save_state(session, $0) })
   }
 
-  /// Reads back what `saveState` wrote. The state of another model is refused with all that differs, and changes nothing.
+  /// Reads back what `saveState` wrote. The state of another model is refused, with how many tensors differ and how the first of them do,
+  /// and changes nothing.
   public func restoreState(from path: String) throws(DiagnosticError) {
     try needState()
     try check(path.withCString { library.table.pointee.restore_state(session, $0) })

@@ -45,16 +45,6 @@ import Testing
       reading: URL(filePath: #filePath).deletingLastPathComponent().path + "/Fixtures/layers.safetensors")
   }
 
-  /// Whose operators may have no gradient: those of recurrences, group norms, resampling, order, products along an axis and named axes.
-  static let withoutGradient: Set<String> = [
-    "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "GroupNorm", "GroupNorm.plain", "Upsample.nearest",
-    "Upsample.size", "Upsample.bilinear", "Upsample.corners", "Upsample.linear", "Upsample.bicubic",
-    "interpolate.exact", "interpolate.antialias", "PixelShuffle", "grid_sample", "grid_sample.border", "RNN",
-    "RNN.relu",
-    "LSTM", "LSTM.deep", "LSTM.states", "LSTM.unbatched", "LSTM.lengths", "GRU", "GRU.bidirectional", "GRU.lengths",
-    "topk", "topk.least", "sort", "sort.descending", "cumsum", "einsum",
-  ]
-
   static func list(_ prefix: String, in store: ParameterStore) -> [HostTensor] {
     var found: [HostTensor] = []
     while let tensor = store["\(prefix)\(found.count)"] { found.append(tensor) }
@@ -110,12 +100,8 @@ import Testing
     #expect(
       Set(model.parameters.map(\.name)).isSubset(of: Set(parameters.names)), "names are PyTorch's: \(parameters.names)")
     if !gradients.isEmpty {
-      do {
-        model = try traced(withGradients: true)
-        results += gradients.compactMap { store[$0] }
-      } catch let error as DiagnosticError {
-        #expect(Self.withoutGradient.contains(c.name), "\(error)")
-      }
+      model = try traced(withGradients: true)
+      results += gradients.compactMap { store[$0] }
     }
     // For Tests/Peers/test_layers.py, which runs what is exported in ONNX Runtime.
     if let folder = ProcessInfo.processInfo.environment["SINTER_LAYER_FILES"] {

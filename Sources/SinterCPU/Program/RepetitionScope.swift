@@ -19,11 +19,21 @@ struct RepetitionScope {
     first = FormValueID(values.count)
   }
 
-  /// Whether a value of a shape that is computed of others is the same in all turns.
-  func isConstant(_ operands: [FormValueID], _ shape: [Dim]) -> Bool {
-    // Sizes from data may become known in a turn only.
-    shape.allSatisfy { size in size.symbols.allSatisfy { !$0.isFromData } }
-      && operands.allSatisfy { !turning.contains($0) && ($0.position < first.position || constant.contains($0)) }
+  /// Whether what a body computes is the same in all turns.
+  func isConstant(_ body: Body, _ shape: [Dim]) -> Bool {
+    // Sizes from data may become known in a turn only, and an error in a turn that does not come is none.
+    func isKnown(_ size: Dim) -> Bool { size.symbols.allSatisfy { !$0.isFromData } }
+    let isPlain = body.exprs.allSatisfy { expr in
+      switch expr.node {
+      case .size(let size): isKnown(size)
+      case .checked: false
+      default: true
+      }
+    }
+    return isPlain && shape.allSatisfy(isKnown)
+      && body.operands.allSatisfy {
+        !turning.contains($0) && ($0.position < first.position || constant.contains($0))
+      }
   }
 
   private static func turning(_ repetition: FormProgram.Repetition) -> Set<FormValueID> {

@@ -121,7 +121,7 @@ package struct ScheduleContext {
     defer { result = outer }
     let form = ElementForm(body: body)
     guard
-      let scope = repetitions.indices.first(where: { repetitions[$0].isConstant(Form.element(form).operands, shape) })
+      let scope = repetitions.indices.first(where: { repetitions[$0].isConstant(body, shape) })
     else {
       try ElementSchedule.schedule(form, context: &self)
       return value

@@ -235,9 +235,16 @@ extension ScatterReduction {
       // What was overwritten has none.
       return [try scatter(g, updates.zeros(), self), nil, try gather(g)]
     case .mul:
-      // An update that is zero among several of one place has that of the product over it, which is not defined.
+      // The others' product: that of all over the update, or where it is zero, that of all that are not, if there is no other zero.
       let factors = try scatter(x.zeros() + 1.0, updates, .mul)
-      return [try g * factors, nil, try gather(g * node.output) / updates]
+      let element = try x.element
+      let (isZero, isBaseZero) = (try updates.compare(.equal, updates.zeros()), try x.compare(.equal, x.zeros()))
+      let (zero, baseZero) = (try isZero.cast(to: element), try isBaseZero.cast(to: element))
+      let safe = try updates + zero
+      let product = try scatter(x + baseZero, safe, .mul)
+      let others = try gather(scatter(baseZero, zero, .add)) - zero
+      let share = try (gather(g * product) / safe).kept(where: others.compare(.equal, updates.zeros()))
+      return [try g * factors, nil, share]
     case .max, .min:
       // All that are equal to the result share its gradient.
       let isOwn = try x.compare(.equal, node.output)

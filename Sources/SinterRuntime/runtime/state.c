@@ -118,6 +118,8 @@ static int32_t write_state(SinterSession *session, size_t state, const SinterVal
   int32_t status = check_state(session, state, value);
   if (status) return status;
   const SinterPort *port = state_port(session->program, state);
+  if (value->kind != SINTER_TENSOR)
+    return fail(session, SINTER_INVALID_ARGUMENT, "state '%s' is given %s, expected a tensor", port->name, kind_name(value->kind));
   int64_t bytes = state_bytes(session, state), width = (int64_t)port->dtype.bits * port->dtype.lanes / 8;
   /* What strides and alignment are does not matter: the elements are copied. */
   SinterValue plain = *value;

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +23,9 @@ static const char *file_type(SinterDataType type) {
     if (types[i].code == type.code && types[i].bits == type.bits) return types[i].name;
   return NULL;
 }
+
+/* Of a state's name, with the zero behind it. */
+#define NAME_BYTES 1024
 
 static bool is_path(const char *path) { return path && *path; }
 
@@ -111,31 +113,64 @@ static bool write_states(SinterSession *session, int file, const Header *header)
   return written && fsync(file) == 0;
 }
 
+static int32_t fail_to_write(SinterSession *session, const char *path, int error) {
+  return fail(session, SINTER_RUNTIME_ERROR, "the state file %s cannot be written: %s", path, strerror(error));
+}
+
+/* Into a device or a pipe, which cannot be replaced. */
+static int32_t write_through(SinterSession *session, const char *path, const Header *header) {
+  int file = open(path, O_WRONLY | O_CLOEXEC);
+  if (file < 0) return fail_to_write(session, path, errno);
+  bool written = write_states(session, file, header) || errno == EINVAL || errno == EROFS; /* such files need no fsync() */
+  int error = errno;
+  if (close(file) && written) written = false, error = errno;
+  return written ? SINTER_OK : fail_to_write(session, path, error);
+}
+
+/* What a name stands for when links are followed, also where nothing is there yet. */
+static bool follow_links(const char *path, char *target) {
+  char link[PATH_MAX];
+  if (strlen(path) >= PATH_MAX) return false;
+  strcpy(target, path);
+  for (int depth = 0; depth < 40; depth++) {
+    ssize_t length = readlink(target, link, sizeof link - 1);
+    if (length < 0) return true;
+    link[length] = 0;
+    char *slash = link[0] == '/' ? NULL : strrchr(target, '/');
+    size_t folder = slash ? (size_t)(slash + 1 - target) : 0;
+    if (folder + (size_t)length >= PATH_MAX) return false;
+    memcpy(target + folder, link, (size_t)length + 1);
+  }
+  return false;
+}
+
 /* Under another name in the same folder first, so that what was there stays until all is written. */
 static int32_t write_file(SinterSession *session, const char *path, const Header *header) {
   static atomic_uint number;
   char target[PATH_MAX], partial[PATH_MAX + 48];
-  if (!realpath(path, target)) { /* a new file, or a mistake that open() will tell */
-    if (strlen(path) >= sizeof target) return fail(session, SINTER_INVALID_ARGUMENT, "the path of the state file is too long");
-    strcpy(target, path);
-  }
+  struct stat known;
+  bool exists = stat(path, &known) == 0;
+  if (exists && !S_ISREG(known.st_mode)) return write_through(session, path, header);
+  if (!follow_links(path, target)) return fail_to_write(session, path, ENAMETOOLONG);
   snprintf(partial, sizeof partial, "%s.%ld.%u.partial", target, (long)getpid(), atomic_fetch_add(&number, 1));
   int file = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (file < 0) return fail(session, SINTER_RUNTIME_ERROR, "the state file %s cannot be written: %s", path, strerror(errno));
-  bool written = write_states(session, file, header);
+  if (file < 0) return fail_to_write(session, path, errno);
+  bool written = write_states(session, file, header) && (!exists || fchmod(file, known.st_mode & 0777) == 0);
   int error = errno;
   if (close(file) && written) written = false, error = errno;
   if (written && rename(partial, target)) written = false, error = errno;
   if (written) return SINTER_OK;
   unlink(partial);
-  return fail(session, SINTER_RUNTIME_ERROR, "the state file %s cannot be written: %s", path, strerror(error));
+  return fail_to_write(session, path, error);
 }
 
 static int32_t save_state(SinterSession *session, const char *path) {
   const SinterProgram *program = session->program;
   if (!is_path(path)) return fail(session, SINTER_INVALID_ARGUMENT, "no path for the state file");
   for (size_t i = 0; i < program->state_count; i++)
-    if (!file_type(state_port(program, i)->dtype))
+    if (strlen(state_port(program, i)->name) >= NAME_BYTES)
+      return fail(session, SINTER_RUNTIME_ERROR, "a state has a name of more than %d bytes, and cannot be saved", NAME_BYTES - 1);
+    else if (!file_type(state_port(program, i)->dtype))
       return fail(session, SINTER_RUNTIME_ERROR, "state '%s' holds %s, which safetensors files cannot hold",
                   state_port(program, i)->name, type_name(state_port(program, i)->dtype).text);
   Header header = {0};
@@ -163,16 +198,11 @@ static bool take(Scanner *scanner, char wanted) {
 
 static void expect(Scanner *scanner, char wanted) { if (!take(scanner, wanted)) scanner->failed = true; }
 
-/* Encodes a code point, or nothing where `to` has no room for it. */
-static size_t put_utf8(uint32_t code, char *to, size_t room) {
+static size_t put_utf8(uint32_t code, char *to) {
   size_t count = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  if (count > room) return 0;
-  if (count == 1) to[0] = (char)code;
-  else {
-    static const unsigned char lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
-    for (size_t i = count; i-- > 1; code >>= 6) to[i] = (char)(0x80 | (code & 0x3F));
-    to[0] = (char)(lead[count] | code);
-  }
+  static const unsigned char lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
+  for (size_t i = count; i-- > 1; code >>= 6) to[i] = (char)(0x80 | (code & 0x3F));
+  to[0] = (char)(lead[count] | code);
   return count;
 }
 
@@ -190,38 +220,50 @@ static uint32_t hex_digits(Scanner *scanner) {
   return code;
 }
 
-/* A string, its end in `to` a zero. What is longer than `room` is cut: no state has such a name. */
+/* Behind `\\u`: four digits, or two times four where they are halves of a pair. */
+static uint32_t code_point(Scanner *scanner) {
+  uint32_t code = hex_digits(scanner);
+  if (code < 0xD800 || code >= 0xDC00 || scanner->end - scanner->at < 6 || scanner->at[0] != '\\' || scanner->at[1] != 'u') return code;
+  scanner->at += 2;
+  return 0x10000 + ((code - 0xD800) << 10) + ((hex_digits(scanner) - 0xDC00) & 0x3FF);
+}
+
+/* A string, its end in `to` a zero. One that holds a zero, or that `to` has no room for, fails: save_state() writes no such name. */
 static void string(Scanner *scanner, char *to, size_t room) {
   size_t length = 0;
   expect(scanner, '"');
   while (!scanner->failed) {
+    char utf8[4];
+    size_t count = 1;
     if (scanner->at == scanner->end) {
       scanner->failed = true;
       break;
     }
-    char byte = *scanner->at++;
-    if (byte == '"') break;
-    if (byte != '\\') {
-      if (length + 1 < room) to[length++] = byte;
-      continue;
+    utf8[0] = *scanner->at++;
+    if (utf8[0] == '"') break;
+    if (utf8[0] == '\\') {
+      char escaped = scanner->at < scanner->end ? *scanner->at++ : 0;
+      static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
+      const char *known = escaped ? strchr(names, escaped) : NULL;
+      if (known) utf8[0] = values[known - names];
+      else if (escaped == 'u') count = put_utf8(code_point(scanner), utf8);
+      else scanner->failed = true;
     }
-    char escaped = scanner->at < scanner->end ? *scanner->at++ : 0;
-    static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
-    const char *known = escaped ? strchr(names, escaped) : NULL;
-    if (known) {
-      if (length + 1 < room) to[length++] = values[known - names];
-    } else if (escaped == 'u') {
-      uint32_t code = hex_digits(scanner);
-      if (code >= 0xD800 && code < 0xDC00 && scanner->end - scanner->at >= 6 && scanner->at[0] == '\\' && scanner->at[1] == 'u') {
-        scanner->at += 2;
-        code = 0x10000 + ((code - 0xD800) << 10) + ((hex_digits(scanner) - 0xDC00) & 0x3FF);
-      }
-      length += put_utf8(code, to + length, room - 1 - length);
-    } else {
-      scanner->failed = true;
-    }
+    if (utf8[0] == 0 || length + count >= room) scanner->failed = true;
+    else memcpy(to + length, utf8, count), length += count;
   }
   to[length] = 0;
+}
+
+/* A string that does not matter. */
+static void skip_string(Scanner *scanner) {
+  expect(scanner, '"');
+  while (!scanner->failed) {
+    if (scanner->at == scanner->end) scanner->failed = true;
+    else if (*scanner->at == '"') break;
+    else scanner->at += *scanner->at == '\\' && scanner->end - scanner->at > 1 ? 2 : 1;
+  }
+  expect(scanner, '"');
 }
 
 static int64_t number(Scanner *scanner) {
@@ -247,8 +289,6 @@ static int32_t numbers(Scanner *scanner, int64_t *to, int32_t room) {
   expect(scanner, ']');
   return count;
 }
-
-#define NAME_BYTES 1024
 
 /* What the header says of one tensor. */
 typedef struct {
@@ -276,28 +316,28 @@ static void scan_entry(Scanner *scanner, Entry *entry) {
 }
 
 static void skip_metadata(Scanner *scanner) {
-  char scratch[2];
   expect(scanner, '{');
   if (take(scanner, '}')) return;
   do {
-    string(scanner, scratch, sizeof scratch);
+    skip_string(scanner);
     expect(scanner, ':');
-    string(scanner, scratch, sizeof scratch);
+    skip_string(scanner);
   } while (!scanner->failed && take(scanner, ','));
   expect(scanner, '}');
 }
 
 /* ---- Holding a file against the states ---- */
 
-/* All that differs, as far as a message holds it. */
-typedef struct { char text[MESSAGE_BYTES / 2]; size_t length; int32_t count; } Differences;
+/* What differs, the first of it in words, as much as a message holds. */
+typedef struct { char text[MESSAGE_BYTES / 2]; size_t length; int32_t count, told; } Differences;
 
 static void note(Differences *differences, const char *name, const char *what) {
-  differences->count++;
-  size_t room = sizeof differences->text - differences->length;
-  int written = snprintf(differences->text + differences->length, room, "%s'%.100s' %s", differences->length ? ", " : "", name, what);
-  if (written > 0 && (size_t)written < room) differences->length += (size_t)written;
-  else differences->text[differences->length] = 0;
+  if (differences->told == differences->count++) {
+    size_t room = sizeof differences->text - differences->length;
+    int written = snprintf(differences->text + differences->length, room, "%s'%.100s' %s", differences->length ? ", " : "", name, what);
+    if (written > 0 && (size_t)written < room) differences->length += (size_t)written, differences->told++;
+    else differences->text[differences->length] = 0;
+  }
 }
 
 /* Where the elements of each state begin, found while the header is read; -1: not there. */
@@ -351,9 +391,11 @@ static int32_t restore_from(SinterSession *session, const char *path, const char
   if (scanner.failed) return fail(session, SINTER_INVALID_ARGUMENT, "the header of %s is damaged", path);
   for (size_t i = 0; i < program->state_count; i++)
     if (places[i] < 0) note(&differences, state_port(program, i)->name, "is not in the file");
+  char more[32] = "";
+  if (differences.told < differences.count) snprintf(more, sizeof more, " and %d more", differences.count - differences.told);
   if (differences.count > 0)
-    return fail(session, SINTER_SHAPE_MISMATCH, "%s is the state of another model: %d of its tensors differ: %s", path,
-                differences.count, differences.text);
+    return fail(session, SINTER_SHAPE_MISMATCH, "%.300s is the state of another model: %d of its tensors differ: %s%s", path,
+                differences.count, differences.text, more);
   for (size_t i = 0; i < program->state_count; i++)
     if (state_bytes(session, i) > 0) memcpy(session->states[i].current, data + places[i], (size_t)state_bytes(session, i));
   return SINTER_OK;
@@ -361,7 +403,7 @@ static int32_t restore_from(SinterSession *session, const char *path, const char
 
 static int32_t restore_state(SinterSession *session, const char *path) {
   if (!is_path(path)) return fail(session, SINTER_INVALID_ARGUMENT, "no path for the state file");
-  int file = open(path, O_RDONLY | O_CLOEXEC);
+  int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a pipe is refused, not waited for */
   if (file < 0) return fail(session, SINTER_INVALID_ARGUMENT, "the state file %s cannot be opened: %s", path, strerror(errno));
   struct stat info;
   int32_t status = SINTER_OK;
