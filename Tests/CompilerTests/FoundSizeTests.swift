@@ -89,6 +89,33 @@ import Testing
     try expectAgreement(builder.graph, [numbers(3), numbers(3, 2)], refuses: true)
   }
 
+  /// A product in a loop whose weights are cut out of a constant at a place that the turn computes: the panels of each turn are its own.
+  @Test func panelsFollowWhatATurnCutsOut() throws {
+    var builder = GraphBuilder(name: "cut")
+    let x = builder.input(Fact(.f32, [48, 16]), named: "x")
+    let weights = builder.input(Fact(.f32, [3, 16, 16]), named: "weights")
+    var body = GraphBuilder(name: "turn")
+    let turn = body.input(Fact(.i64, []), named: "turn")
+    let goesOn = body.input(Fact(.bool, []), named: "condition")
+    let carried = body.input(Fact(.f32, [48, 16]), named: "x")
+    let captured = body.input(Fact(.f32, [3, 16, 16]), named: "weights")
+    let (one, zero) = (body.constant(.i64([1], [1])), body.constant(.i64([1], [0])))
+    let begin = try body.add1(Reshape(), [turn, one])
+    let end = try body.add1(Binary(.add), [begin, one])
+    let cut = try body.add1(Squeeze(), [try body.add1(Slice(), [captured, begin, end, zero]), zero])
+    let product = try body.add1(MatMul(), [carried, try body.add1(Transpose([1, 0]), [cut])])
+    body.output(goesOn, named: "goes on")
+    body.output(product, named: "next")
+    var loop = Loop()
+    loop.carriedCount = 1
+    let count = builder.constant(.i64([], [3]))
+    builder.output(try builder.add(loop, [count, nil, x, weights], bodies: [body.graph])[0], named: "y")
+    func waves(_ shape: [Int]) -> HostTensor {
+      .f32(shape, (0..<shape.reduce(1, *)).map { Float($0 * 37 % 101) / 101 - 0.5 })
+    }
+    try expectAgreement(builder.graph, [waves([48, 16]), waves([3, 16, 16])])
+  }
+
   /// A size that is told to be zero keeps the input's, also where it becomes known later that the input has no elements.
   @Test func sizesAreKeptOfWhatIsEmpty() throws {
     var builder = GraphBuilder(name: "kept")

@@ -15,6 +15,8 @@ struct RuntimeTests {
       (["plans.c"], addresses),
       (["values.c", "all"], addresses + ["-DSINTER_STRUCTURES"]),
       (["texts.c", "all"], addresses),
+      (["states.c", "all"], addresses + ["-DSINTER_STATE"]),
+      (["states.c", "all"], threads + ["-DSINTER_STATE"]),
     ])
   func passes(_ files: [String], _ sanitizer: [String]) throws {
     try Files.withTemporaryFolder { folder throws(DiagnosticError) in

@@ -203,7 +203,7 @@ extension PoolGradient: Composite {
     }
     guard sizes.count == pool.spatial.count else {
       throw DiagnosticError(
-        .limit, "operator.sizes", "the gradient of a mean over windows of \(type) has no form in ONNX",
+        .limit, "operator.sizes", "the gradient of a pool over windows of \(type) has no form in ONNX",
         hint: "give images of a fixed height and width")
     }
     // How many elements a mean divides by, along each axis and then in all.
@@ -220,8 +220,11 @@ extension PoolGradient: Composite {
       }
       counts = counts.flatMap { count in along.map { count * $0 } }
     }
-    let divisor = builder.constant(.f32([1, 1] + sizes.map(\.output), counts))
-    let share = try builder.add1(Binary(.divide), [g, try builder.add1(Cast(to: element), [divisor])])
+    var share = g
+    if kind == .average {
+      let divisor = builder.constant(.f32([1, 1] + sizes.map(\.output), counts))
+      share = try builder.add1(Binary(.divide), [g, try builder.add1(Cast(to: element), [divisor])])
+    }
     let images = try builder.add1(Reshape(), [share, builder.integers([-1, 1] + sizes.map(\.output))])
     var transposed = ConvTranspose()
     (transposed.window.strides, transposed.window.dilations) = (pool.window.strides, pool.window.dilations)
