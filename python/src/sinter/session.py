@@ -125,7 +125,8 @@ class Session:
                     pass  # read-only memory, and types that DLPack lacks
             elif torch is not None and isinstance(value, torch.Tensor):
                 is_torch = True
-                if not value.requires_grad:
+                # Views that are conjugated or negated when they are read do not hold what their memory does.
+                if not value.requires_grad and not value.is_conj() and not value.is_neg():
                     try:
                         capsule = torch.utils.dlpack.to_dlpack(value)
                     except (BufferError, RuntimeError):
@@ -261,6 +262,8 @@ def _given(signature: Signature, out) -> list:
 def _write_output(array, target: int, name: str, keep: list) -> None:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(array, torch.Tensor):
+        if array.is_conj() or array.is_neg():
+            raise ValueError(f"the tensor for output '{name}' is a conjugate or negative view: give memory that holds its own values")
         capsule = torch.utils.dlpack.to_dlpack(array.detach())
     elif isinstance(array, _ndarray):
         if not array.flags.writeable:
