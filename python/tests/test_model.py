@@ -146,6 +146,17 @@ class Arrays(unittest.TestCase):
         self.assertLess(best, 40e-6)
 
 
+class Names(unittest.TestCase):
+    def test_a_star_import_leaves_pythons_names(self):
+        import builtins
+
+        names = {}
+        exec("from sinter import *", names)
+        self.assertIn("Model", names)
+        self.assertEqual([name for name in names if hasattr(builtins, name) and not name.startswith("__")], [])
+        self.assertTrue(issubclass(sinter.RunError, RuntimeError))
+
+
 class Types(unittest.TestCase):
     def test_each_element_type(self):
         import ml_dtypes
