@@ -37,8 +37,11 @@ test-bindings: setup .venv/stamp ## programs in C, C++, Python and Rust, built a
 	swift build --product sinter
 	$(PYTHON) Tests/Packages/packages.py --sinter .build/debug/sinter
 
+# Installed, since only then torch finds the backend by its name; PYTHONPATH takes the sources first.
 test-torch: setup .venv/models ## torch.compile with Sinter behind it
 	swift build --product sinter
+	@mkdir -p .build/test && rm -rf .build/test/python && cp -r python .build/test/python
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps .build/test/python
 	cd python/tests && PYTHONPATH=../src SINTER_COMMAND=../../.build/debug/sinter ../../$(PYTHON) -W ignore -m unittest test_torch
 
 command: setup ## the command that needs nothing around it but a C library, .build/static/sinter

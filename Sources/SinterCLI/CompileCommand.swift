@@ -123,7 +123,7 @@ struct CompileCommand: ParsableCommand {
   /// A package in a folder that exists as a whole or, where something fails, not at all, unless it was there before.
   private func write(_ graph: Graph, _ targets: [Target], _ folder: String) throws {
     var graph = graph
-    graph.name = CIdentifier.make(graph.name)
+    graph.name = PackageName.make(graph.name)
     let contents = ModelPackage(
       graph: graph, targets: targets, modelFile: model.model,
       arguments: Array(CommandLine.arguments.dropFirst()), weightsBeside: weightsBeside)

@@ -5,7 +5,7 @@ internal import SinterRuntime
 ///
 /// Sinter carries the runtime's sources: the machine that compiles models has a C compiler, and the object then fits its C library.
 /// It is compiled once and kept in the user's cache. A command that was built to need nothing around it (packaging/static.sh) carries the
-/// objects as well, and takes these unless a C compiler is asked for.
+/// objects as well, and uses these unless a C compiler is asked for.
 package struct RuntimeObject {
   /// What the C compiler is called with, besides the files.
   package static let flags = [

@@ -125,7 +125,163 @@ except net.SinterError as error:
 """
 
 
-def build(folder: Path, sinter: str) -> Path:
+# The model of `build_state`, whose file is match.onnx, a keyword of Rust.
+
+STATE_C = r"""
+#include "match_.h"
+int main(void) {
+  const int numbers[] = {MATCH__INPUT_COUNT_2, MATCH__INPUT_COUNT, MATCH__STATE_W, MATCH__STATE_W_2, MATCH__STATE_COUNT};
+  const int wanted[] = {0, 1, 0, 1, 2};
+  for (int i = 0; i < 5; i++)
+    if (numbers[i] != wanted[i]) return i + 1;
+  return 0;
+}
+"""
+
+STATE_CPP = r"""
+#include "match_.hpp"
+#include <cstdio>
+int main(int, char **argv) {
+  match_::Session session(1);
+  std::vector<int64_t> x = {10, 20};
+  if (session.states().size() != 2 || session.state("W") != 1) return 1;
+  for (int turn = 0; turn < 3; turn++) {
+    auto outputs = session.run({sinter::view(x.data(), {2})});
+    std::printf("%lld ", (long long)outputs[0].as<int64_t>()[1]);
+  }
+  session.save_state(argv[1]);
+  const int64_t value = 100;
+  session.write_state("w", sinter::view(&value, {}));
+  if (session.read_state("w").as<int64_t>()[0] != 100 || session.read_state(0).as<int64_t>()[0] != 100) return 2;
+  sinter::Session other(&session.library(), 1);
+  if (other.read_state(1).as<int64_t>()[0] != 1) return 3;
+  other.restore_state(argv[1]);
+  std::printf("%lld %lld\n", (long long)other.read_state("w").as<int64_t>()[0], (long long)other.read_state("W").as<int64_t>()[0]);
+  if (session.library().run(session.handle(), nullptr, nullptr) == SINTER_OK) return 4;
+  int refused = 0;
+  auto refuses = [&](auto action) {
+    try {
+      action();
+    } catch (const sinter::Error &) {
+      refused++;
+    }
+  };
+  refuses([&] { session.read_state("x"); });
+  refuses([&] { session.read_state(2); });
+  refuses([&] { session.write_state(0, sinter::view(x.data(), {2})); });
+  refuses([&] { session.restore_state("no-such-file"); });
+  return refused == 4 ? 0 : 5;
+}
+"""
+
+STATE_RUST = r"""
+mod match_;
+fn main() -> Result<(), match_::Error> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let mut model = match_::Model::open(&arguments[1], 1)?;
+    assert_eq!((model.inputs(), model.states()), (vec!["count".to_string()], vec!["w".to_string(), "W".to_string()]));
+    for _ in 0..3 {
+        print!("{} ", model.run(&[match_::Tensor::new(&[10i64, 20], &[2])])?[0].as_slice::<i64>()?[1]);
+    }
+    model.save_state(&arguments[2])?;
+    model.write_state("w", &match_::Tensor::new(&[100i64], &[]))?;
+    assert_eq!(model.read_state("w")?.as_slice::<i64>()?, [100]);
+    assert!(model.write_state("w", &match_::Tensor::new(&[1i64, 2], &[2])).is_err());
+    assert!(model.read_state("x").is_err() && model.restore_state("no-such-file").is_err());
+    model.restore_state(&arguments[2])?;
+    println!("{} {}", model.read_state("w")?.as_slice::<i64>()?[0], model.read_state("W")?.as_slice::<i64>()?[0]);
+    let mut stateless = match_::Model::open(&arguments[3], 1)?;
+    assert!(stateless.states().is_empty() && stateless.save_state(&arguments[2]).is_err() && stateless.read_state("w").is_err());
+    Ok(())
+}
+"""
+
+STATE_PYTHON = r"""
+import array, sys, threading
+if "without" in sys.argv: sys.modules["numpy"] = None
+from match_ import Model, SinterError
+model = Model(threads=1)
+assert model.states == [("w", "int64", ()), ("W", "int64", ())], model.states
+x = array.array("q", [10, 20])
+print(*(model(x).tolist()[1] for _ in range(3)), end=" ")
+model.save_state(sys.argv[1])
+model.set_state("w", memoryview(array.array("q", [100])).cast("B").cast("q", []) if "without" in sys.argv else 100)
+assert model.state("w").tolist() in (100, [100])
+threads = [threading.Thread(target=lambda: [model(x) for _ in range(50)]) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert model.state("w").tolist() in (300, [300]), model.state("w")
+model.restore_state(sys.argv[1])
+print(*(value if isinstance(value, int) else value[0] for value in (model.state("w").tolist(), model.state("W").tolist())))
+for action in (lambda: model.restore_state("no-such-file"), lambda: model.set_state("w", x), lambda: Model(sys.argv[2]).save_state("x")):
+    try:
+        action()
+        raise SystemExit("not refused")
+    except SinterError:
+        pass
+"""
+
+# Linked with two packages, of which the program gets one's sinter_library() for both; and a model without inputs.
+TWO_CPP = r"""
+#include "net.hpp"
+#include "match_.hpp"
+#include <cstdio>
+int main(int, char **argv) {
+  int refused = 0;
+  try {
+    net::Session session;
+  } catch (const sinter::Error &error) {
+    refused++, std::puts(error.what());
+  }
+  try {
+    match_::Session session;
+  } catch (const sinter::Error &error) {
+    refused++, std::puts(error.what());
+  }
+  net::Session net(std::string(argv[1]), 1);
+  match_::Session match(std::string(argv[2]), 1);
+  if (net.outputs().size() != 2 || match.outputs().size() != 1 || net.states().size() != 0) return 2;
+  try {
+    net.save_state("x");
+    return 3;
+  } catch (const sinter::Error &) {
+  }
+  sinter::Session constant(sinter::load(argv[3]), 1);
+  if (constant.run({})[0].as<float>()[0] != 3) return 4;
+  return refused == 1 ? 0 : 1;
+}
+"""
+
+
+def build_state(folder: Path, sinter: str) -> Path:
+    """A package of y = count + w + W, after which w is greater by one and W, from 1, twice what it was."""
+    nodes = [
+        h.make_node("Add", ["count", "w"], ["part"]), h.make_node("Add", ["part", "W"], ["y"]),
+        h.make_node("Add", ["w", "one"], ["w.next"]), h.make_node("Add", ["W", "W"], ["W.next"])]
+    scalar = [(name, T.INT64, []) for name in ("w", "W")]
+    graph = h.make_graph(
+        nodes, "match", [h.make_tensor_value_info(*port) for port in [("count", T.INT64, ["n"]), *scalar]],
+        [h.make_tensor_value_info("y", T.INT64, ["n"]), *(h.make_tensor_value_info(f"{name}.next", *rest) for name, *rest in scalar)],
+        [h.make_tensor(name, T.INT64, [], [value]) for name, value in (("w", 0), ("W", 1), ("one", 1))])
+    model = h.make_model(graph, opset_imports=[h.make_opsetid("", 18)], ir_version=9)
+    for name in ("w", "W"):
+        model.metadata_props.add(key=f"sinter.state:{name}", value=f"{name}.next")
+    onnx.save(model, folder / "match.onnx")
+    package = folder / "state"
+    subprocess.run([sinter, "compile", folder / "match.onnx", "--package", package], check=True)
+    return package
+
+
+def check_names(folder: Path, sinter: str) -> None:
+    """Names that a language reserves, or that the package has itself, get an underscore."""
+    for name in ("sinter", "lambda", "requires", "os"):
+        shutil.copy(folder / "match.onnx", folder / f"{name}.onnx")
+        subprocess.run([sinter, "compile", folder / f"{name}.onnx", "--package", folder / name], check=True)
+        found = {path.name for path in (folder / name).rglob("*") if path.is_file()}
+        assert {f"{name}_.py", f"{name}_.hpp", f"lib{name}_.so", "sinter.h"} <= found, found
+
+
+def build(folder: Path, sinter: str) -> tuple[Path, np.ndarray]:
     """A package of y = x · w and s = the number of rows of x, for any number of rows."""
     w = np.array([[1, -1], [2, 0.5], [0, 3]], np.float32)
     nodes = [h.make_node("MatMul", ["x", "w"], ["y"]), h.make_node("Shape", ["x"], ["s"], start=0, end=1)]
@@ -146,6 +302,37 @@ def build(folder: Path, sinter: str) -> Path:
     text = "".join(path.read_text() for path in package.rglob("*") if path.suffix in (".py", ".rs", ".hpp", ".pc", ".cmake"))
     assert not [word for word in ("@NAME@", "@PORTS@", "@UPPER@", "@VERSION@", "@IDENTIFIER@") if word in text]
     return package, np.arange(1, 7, dtype=np.float32).reshape(2, 3) @ w
+
+
+def check_state(folder: Path, sinter: str, other: Path) -> None:
+    package = build_state(folder, sinter)
+    check_names(folder, sinter)
+    library, file, wanted = package / "libmatch_.so", folder / "state.safetensors", ["21 23 26 3 8"]
+    constant = h.make_graph(
+        [h.make_node("Constant", [], ["y"], value=h.make_tensor("v", T.FLOAT, [1], [3]))], "constant", [],
+        [h.make_tensor_value_info("y", T.FLOAT, [1])])
+    onnx.save(h.make_model(constant, opset_imports=[h.make_opsetid("", 18)], ir_version=9), folder / "constant.onnx")
+    run(sinter, "compile", folder / "constant.onnx", "-o", folder / "libconstant.so")
+
+    flags = [f"-I{package}/include", f"-L{package}", "-lmatch_", f"-Wl,-rpath,{package}"]
+    warnings = ["-Wall", "-Wextra", "-Werror"]
+    for name, text in {"state.c": STATE_C, "state.cpp": STATE_CPP, "two.cpp": TWO_CPP, "state.rs": STATE_RUST}.items():
+        (folder / name).write_text(text)
+    run("cc", "-std=c11", *warnings, folder / "state.c", "-o", folder / "state_c", *flags)
+    run(folder / "state_c")
+    both = [*flags, f"-I{other}/include", f"-L{other}", "-lnet", f"-Wl,-rpath,{other}", "-Wl,--no-as-needed", "-ldl"]
+    for standard in ("c++17", "c++20"):
+        run("g++", f"-std={standard}", *warnings, folder / "state.cpp", "-o", folder / "state_cpp", *flags, "-ldl")
+        assert run(folder / "state_cpp", file) == wanted
+        run("g++", f"-std={standard}", *warnings, folder / "two.cpp", "-o", folder / "two", *both)
+        refusals = run(folder / "two", other / "libnet.so", library, folder / "libconstant.so")
+        assert len(refusals) == 1 and "link one model, load others by path" in refusals[0], refusals
+    for mode in ("with", "without"):
+        assert run(sys.executable, "-c", STATE_PYTHON, file, other / "libnet.so", mode, cwd=package) == wanted
+    if shutil.which("rustc"):
+        shutil.copy(package / "match_.rs", folder)
+        run("rustc", "--edition", "2021", "-D", "warnings", folder / "state.rs", "-o", folder / "state_rust")
+        assert run(folder / "state_rust", library, file, other / "libnet.so") == wanted
 
 
 def run(*command, **options) -> list[str]:
@@ -199,6 +386,9 @@ def main() -> None:
             print("Rust: right")
         else:
             print("not tried, since rustc is not installed: net.rs")
+
+        check_state(folder, sinter, package)
+        print("state, several models, names: right")
 
         if shutil.which("cmake"):
             (folder / "CMakeLists.txt").write_text(

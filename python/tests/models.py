@@ -28,3 +28,13 @@ def product():
 
 def identity(element, shape=("n", 3), opset=21):
     return model([h.make_node("Identity", ["x"], ["y"])], [("x", element, shape)], [("y", element, shape)], opset)
+
+
+def counter(initial=5):
+    """y = x + state, after which state is greater by one."""
+    nodes = [h.make_node("Add", ["x", "state"], ["y"]), h.make_node("Add", ["state", "one"], ["next"])]
+    result = model(
+        nodes, [("x", T.INT64, ["n"]), ("state", T.INT64, [])], [("y", T.INT64, ["n"]), ("next", T.INT64, [])],
+        initializers=[h.make_tensor("state", T.INT64, [], [initial]), h.make_tensor("one", T.INT64, [], [1])])
+    result.metadata_props.add(key="sinter.state:state", value="next")
+    return result

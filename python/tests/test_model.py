@@ -1,13 +1,14 @@
 """Models as functions: values in and out, memory, errors, threads."""
 
 import gc
+import tempfile
 import threading
 import time
 import unittest
 from pathlib import Path
 
 import numpy as np
-from models import T, h, identity, model, product, relu
+from models import T, counter, h, identity, model, product, relu
 
 import sinter
 
@@ -144,6 +145,17 @@ class Arrays(unittest.TestCase):
                 self.relu(x)
             best = min(best, (time.perf_counter() - start) / 20)
         self.assertLess(best, 40e-6)
+
+
+class Names(unittest.TestCase):
+    def test_a_star_import_leaves_pythons_names(self):
+        import builtins
+
+        names = {}
+        exec("from sinter import *", names)
+        self.assertIn("Model", names)
+        self.assertEqual([name for name in names if hasattr(builtins, name) and not name.startswith("__")], [])
+        self.assertTrue(issubclass(sinter.RunError, RuntimeError))
 
 
 class Types(unittest.TestCase):
@@ -286,6 +298,94 @@ class Threads(unittest.TestCase):
         with run.session(threads=2) as session:
             np.testing.assert_array_equal(session(x), 0 * x)
             np.testing.assert_array_equal(session(x=x), 0 * x)
+
+
+class State(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.library = Path(cls.folder.name) / "libcounter.so"
+        sinter.compile(counter(), cls.library)
+
+    def test_a_model_goes_on_where_it_was(self):
+        run, x = sinter.load(self.library, threads=1), np.arange(2)
+        (state,) = run.states
+        self.assertEqual((state.name, state.type), ("state", "int64[]"))
+        self.assertEqual([port.name for port in (*run.inputs, *run.outputs)], ["x", "y"])
+        self.assertEqual(run.state("state"), 5)
+        for turn in range(3):
+            np.testing.assert_array_equal(run(x), x + 5 + turn)
+        copy = run.state("state")
+        self.assertEqual((copy.dtype, copy.shape, copy), (np.int64, (), 8))
+        copy[...] = 0
+        self.assertEqual(run.state("state"), 8)
+        for value in (-3, np.int64(-3), np.array(-3), np.array([-3, 9])[::2].reshape(())):
+            run.set_state("state", value)
+            np.testing.assert_array_equal(run(x), x - 3)
+        with self.assertRaisesRegex(KeyError, "there is no state 'x'; states are state"):
+            run.state("x")
+        with self.assertRaises(sinter.RunError):
+            run.set_state("state", np.array([1, 2]))
+        with self.assertRaises(sinter.RunError):
+            run.set_state("state", np.float32(1))
+        with self.assertRaises(sinter.RunError):
+            run(np.zeros(2, np.float32))  # a run that fails changes nothing
+        self.assertEqual(run.state("state"), -2)
+        run.close()
+        self.assertEqual(run.state("state"), 5)
+
+    def test_files(self):
+        run, file = sinter.load(self.library, threads=1), Path(self.folder.name) / "state.safetensors"
+        run(np.zeros(0, np.int64))
+        run.save_state(file)
+        run(np.zeros(1, np.int64))
+        run.restore_state(str(file))
+        self.assertEqual(run.state("state"), 6)
+        file.write_bytes(file.read_bytes()[:-1])
+        for path in (file, file.with_name("none")):
+            with self.assertRaises(sinter.RunError):
+                run.restore_state(path)
+        with self.assertRaises(sinter.RunError):
+            run.save_state(file / "beyond")
+        self.assertEqual(run.state("state"), 6)
+
+    def test_sessions_have_their_own(self):
+        run = sinter.load(self.library, threads=1)
+        run.set_state("state", 100)
+        with run.session() as one, run.session() as other:
+            one(np.zeros(1, np.int64))
+            self.assertEqual((one.state("state"), other.state("state"), run.state("state")), (6, 5, 100))
+            one.set_state("state", 7)
+            self.assertEqual((one.state("state"), other.state("state")), (7, 5))
+        with self.assertRaisesRegex(sinter.Error, "closed"):
+            one.state("state")
+        with self.assertRaisesRegex(sinter.Error, "closed"):
+            one(np.zeros(1, np.int64))
+
+    def test_calls_of_several_threads_take_turns(self):
+        run, seen = sinter.load(self.library, threads=1), []
+
+        def work():
+            for _ in range(200):
+                seen.append(int(run(np.zeros(1, np.int64))[0]))
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(sorted(seen), list(range(5, 805)))
+
+    def test_libraries_without_state(self):
+        run = sinter.compile(relu(), threads=1)
+        self.assertEqual((run.states, run.session().states), ((), ()))
+        with self.assertRaisesRegex(sinter.Error, "has no state"):
+            run.state("x")
+        with self.assertRaisesRegex(KeyError, "the library has none"):
+            run.session().state("x")
+        with self.assertRaisesRegex(sinter.Error, "has no state"):
+            run.session().save_state("x")
 
 
 if __name__ == "__main__":

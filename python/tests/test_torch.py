@@ -104,6 +104,21 @@ class Torch(unittest.TestCase):
             net.weight.mul_(-2)
             torch.testing.assert_close(run(x), net(x))
 
+    def test_weights_in_other_memory_are_compiled_anew(self):
+        net = torch.nn.Linear(4, 4).eval()
+        x = torch.randn(3, 4)
+        run = compiled(net)
+        with torch.no_grad():
+            torch.testing.assert_close(run(x), net(x))
+            net.weight.data = net.weight.data * -3
+            torch.testing.assert_close(run(x), net(x))
+
+    def test_weights_of_inference_mode(self):
+        with torch.inference_mode():
+            net = torch.nn.Linear(4, 4).eval()
+            self.assertTrue(net.weight.is_inference())
+            self.same(net, torch.randn(3, 4))
+
     def test_what_cannot_be_exported_runs_in_torch(self):
         class Net(torch.nn.Module):
             def __init__(self):
@@ -171,6 +186,22 @@ class Torch(unittest.TestCase):
         half = sinter.export(torch.nn.ReLU(), (torch.randn(2, 3, dtype=torch.bfloat16),))
         x = torch.randn(2, 3, dtype=torch.bfloat16)
         torch.testing.assert_close(half(x), x.relu())
+
+    def test_conjugate_and_negative_views(self):
+        from ctypes import c_float
+
+        run = sinter.export(torch.nn.ReLU(), (torch.randn(2, 3),))
+        z = torch.randn(2, 3, dtype=torch.complex64)
+        negative = z.conj().imag
+        self.assertTrue(negative.is_neg())
+        torch.testing.assert_close(run(negative), negative.relu())
+        with self.assertRaisesRegex(ValueError, "output .* is a conjugate or negative view"):
+            run(torch.ones(2, 3), out=torch.zeros(2, 3, dtype=torch.complex64).conj().imag)
+        # No operator takes complex numbers as they are, so this looks at what a library is handed.
+        session, keep = run.session(), []
+        session._write([z.conj()], keep)
+        parts = (c_float * 12).from_address(session._inputs[0].tensor.data)
+        self.assertEqual(list(parts), torch.view_as_real(z.conj().resolve_conj()).ravel().tolist())
 
     def test_the_backend_is_found_by_name(self):
         from importlib.metadata import entry_points

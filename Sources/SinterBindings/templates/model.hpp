@@ -1,11 +1,11 @@
 // @NAME@.hpp: the model @NAME@ for C++17, compiled by sinter @VERSION@.
 //
-//   @NAME@::Session session;                             // links with lib@NAME@.so; or session(path) loads it
+//   @IDENTIFIER@::Session session;                             // links with lib@NAME@.so; or session(path) loads it
 //   std::vector<float> image(...);
 //   auto outputs = session.run({sinter::view(image.data(), {1, 3, 224, 224})});
 //   for (float score : outputs[0].as<float>()) ...
 //
-// Needs sinter.h and nothing else.
+// A program is linked with one model at most, since each exports sinter_library(); it loads others by path. Needs sinter.h and nothing else.
 @PORTS@
 #ifndef SINTER_PACKAGE_@UPPER@_HPP
 #define SINTER_PACKAGE_@UPPER@_HPP
@@ -21,6 +21,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -146,12 +147,17 @@ class Session {
   const SinterLibrary &library() const noexcept { return *library_; }
   Span<const SinterPort> inputs() const noexcept { return {library_->inputs, library_->input_count}; }
   Span<const SinterPort> outputs() const noexcept { return {library_->outputs, library_->output_count}; }
+  /// For the functions of library(); it stays this object's.
+  SinterSession *handle() noexcept { return session_; }
 
   /// Runs on one tensor a port, in port order. Outputs that `into` has memory for are written there; a view without data is none.
   std::vector<Output> run(const std::vector<View> &inputs, const std::vector<View> &into = {}) {
     std::vector<SinterValue> values;
     for (const View &input : inputs) values.push_back(value(input));
     return run(values, into);
+  }
+  std::vector<Output> run(std::initializer_list<View> inputs, const std::vector<View> &into = {}) {
+    return run(std::vector<View>(inputs), into);
   }
 
   /// The same with sequences, optionals and maps, as sinter.h has them.
@@ -161,14 +167,58 @@ class Session {
     std::vector<SinterValue> made(library_->output_count);
     for (size_t index = 0; index < into.size() && index < made.size(); index++)
       if (into[index].data) made[index] = value(into[index]);
-    const int32_t status = library_->run(session_, inputs.data(), made.data());
-    if (status != SINTER_OK) throw Error(status, library_->message(session_));
     std::vector<Output> outputs(made.size());
+    demand(library_->run(session_, inputs.data(), made.data()));
     for (size_t index = 0; index < made.size(); index++) outputs[index].value_ = made[index];
     return outputs;
   }
 
+  // State: what this session carries from one run to the next. Each is named by its number or its name.
+
+  Span<const SinterPort> states() const noexcept {
+    if (library_->abi_version < 2) return {nullptr, 0};
+    return {library_->states, library_->state_count};
+  }
+  /// The number of a state. Throws where there is none of that name.
+  size_t state(std::string_view name) const {
+    for (size_t index = 0; index < states().size(); index++)
+      if (states()[index].name == name) return index;
+    throw Error(SINTER_INVALID_ARGUMENT, "the library has no state " + std::string(name));
+  }
+  /// A copy of a state.
+  Output read_state(size_t state) {
+    Output output;
+    demand(library_->read_state(session_, known(state), &output.value_));
+    return output;
+  }
+  Output read_state(std::string_view name) { return read_state(state(name)); }
+  /// Copies a tensor of the state's type and sizes into it.
+  void write_state(size_t state, const View &view) {
+    const SinterValue given = value(view);
+    demand(library_->write_state(session_, known(state), &given));
+  }
+  void write_state(std::string_view name, const View &view) { write_state(state(name), view); }
+  /// Writes all states as a safetensors file, which replaces what was there when it is complete.
+  void save_state(const std::string &path) {
+    known(0);
+    demand(library_->save_state(session_, path.c_str()));
+  }
+  /// Reads them back. A file that does not have just these states is refused and changes nothing.
+  void restore_state(const std::string &path) {
+    known(0);
+    demand(library_->restore_state(session_, path.c_str()));
+  }
+
  private:
+  void demand(int32_t status) const {
+    if (status != SINTER_OK) throw Error(status, library_->message(session_));
+  }
+  /// Libraries of version 1 have no functions of state.
+  size_t known(size_t state) const {
+    const size_t count = states().size();
+    if (state >= count) throw Error(SINTER_INVALID_ARGUMENT, "the library has " + std::to_string(count) + " states");
+    return state;
+  }
   static SinterValue value(const View &view) {
     SinterValue value = {};
     value.kind = SINTER_TENSOR;
@@ -202,9 +252,20 @@ namespace @IDENTIFIER@ {
 class Session : public sinter::Session {
  public:
   /// The library that the program is linked with.
-  explicit Session(int threads = 0) : sinter::Session(sinter_library(), threads) {}
+  explicit Session(int threads = 0) : sinter::Session(linked(), threads) {}
   /// The library at a path.
   explicit Session(const std::string &path, int threads = 0) : sinter::Session(sinter::load(path), threads) {}
+
+ private:
+  /// Of several libraries that a program is linked with, the first one's sinter_library() is called for all.
+  static const SinterLibrary *linked() {
+    const SinterLibrary *library = sinter_library();
+    if (std::string_view(library->name) != "@NAME@")
+      throw sinter::Error(
+          SINTER_INVALID_ARGUMENT,
+          std::string("sinter_library() is that of ") + library->name + ", expected @NAME@: link one model, load others by path");
+    return library;
+  }
 };
 
 }  // namespace @IDENTIFIER@

@@ -3,12 +3,14 @@
     from @IDENTIFIER@ import Model
     model = Model()            # lib@NAME@.so beside this file; Model(path, threads=1)
     y = model(x)               # one value a port; several outputs come as a tuple
+    model.save_state(path)     # where model.states has any; also restore_state, state(name), set_state(name, value)
 
 With NumPy, inputs are arrays and outputs are arrays. Without, they are anything with Python's buffer protocol (array.array, memoryview), and
 outputs are memoryviews in the port's shape. Text is lists of str. Sequences, optionals and maps are for the package sinter, and for C.
 @PORTS@
 """
 
+import contextlib
 import ctypes
 import os
 import threading
@@ -82,6 +84,11 @@ class _Library(Structure):
         ("open", CFUNCTYPE(c_int32, POINTER(_Options), POINTER(c_void_p))),
         ("run", CFUNCTYPE(c_int32, c_void_p, POINTER(_Value), POINTER(_Value))),
         ("message", CFUNCTYPE(c_char_p, c_void_p)), ("close", CFUNCTYPE(None, c_void_p)),
+        # Libraries of version 1 end here.
+        ("state_count", c_size_t), ("states", POINTER(_Port)),
+        ("read_state", CFUNCTYPE(c_int32, c_void_p, c_size_t, POINTER(_Value))),
+        ("write_state", CFUNCTYPE(c_int32, c_void_p, c_size_t, POINTER(_Value))),
+        ("save_state", CFUNCTYPE(c_int32, c_void_p, c_char_p)), ("restore_state", CFUNCTYPE(c_int32, c_void_p, c_char_p)),
     ]
 
 
@@ -98,17 +105,20 @@ class _Owner:
 
 
 class Model:
-    """Any number of threads may call it at once; each call has a session of its own."""
+    """Any number of threads may call it at once; each call has a session of its own. With state there is one session, and calls take turns."""
 
     def __init__(self, path=None, threads=0, weights=None):
-        self._session, self._free = c_void_p(), []
+        self._free, self._turn = [], threading.Lock()
         path = path or os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib@NAME@.so")
         entry = ctypes.CDLL(os.path.abspath(path), mode=os.RTLD_NOW | os.RTLD_LOCAL).sinter_library
         entry.restype = POINTER(_Library)
-        self._library = entry().contents
+        self._library = library = entry().contents
+        if library.abi_version not in (1, 2):
+            raise SinterError(1, f"{path} has version {library.abi_version} of sinter.h, expected 1 or 2")
         self._options = _Options(ctypes.sizeof(_Options), threads, os.fsencode(weights) if weights else None)
-        self.inputs = [_describe(self._library.inputs[i]) for i in range(self._library.input_count)]
-        self.outputs = [_describe(self._library.outputs[i]) for i in range(self._library.output_count)]
+        self.inputs = [_describe(library.inputs[i]) for i in range(library.input_count)]
+        self.outputs = [_describe(library.outputs[i]) for i in range(library.output_count)]
+        self.states = [_describe(library.states[i]) for i in range(library.state_count)] if library.abi_version > 1 else []
         self._free.append(self._open())
 
     def __call__(self, *values):
@@ -120,24 +130,60 @@ class Model:
         for value, port, target in zip(values, self.inputs, inputs):
             _write(value, port, target, keep)
         outputs = (_Value * max(1, library.output_count))()
-        try:
-            session = self._free.pop()
-        except IndexError:
-            session = self._open()
-        try:
-            status = library.run(session, inputs, outputs)
-            if status:
-                raise SinterError(status, library.message(session).decode())
-        finally:
-            self._free.append(session)
+        self._call(lambda session: library.run(session, inputs, outputs))
         results = tuple(_read(outputs, i) for i in range(library.output_count))
         return results[0] if len(results) == 1 else results
+
+    def state(self, name):
+        """A copy of a state."""
+        values, index = (_Value * 1)(), self._state(name)
+        self._call(lambda session: self._library.read_state(session, index, values))
+        return _read(values, 0)
+
+    def set_state(self, name, value):
+        index, values, keep = self._state(name), (_Value * 1)(), []
+        _write(value, self.states[index], values[0], keep)
+        self._call(lambda session: self._library.write_state(session, index, values))
+
+    def save_state(self, path):
+        """Writes all states as a safetensors file, which replaces what was there when it is complete."""
+        self._demand_states()
+        self._call(lambda session: self._library.save_state(session, os.fsencode(path)))
+
+    def restore_state(self, path):
+        """Reads them back. A file that does not have just these states is refused and changes nothing."""
+        self._demand_states()
+        self._call(lambda session: self._library.restore_state(session, os.fsencode(path)))
+
+    def _state(self, name):
+        names = [port[0] for port in self.states]
+        if name not in names:
+            raise KeyError(f"there is no state {name!r}; states are {', '.join(names) or 'none'}")
+        return names.index(name)
+
+    def _demand_states(self):
+        if not self.states:
+            raise SinterError(1, "the library has no state")
+
+    def _call(self, function):
+        """Calls a function of the library on a session that no other call uses."""
+        with self._turn if self.states else contextlib.nullcontext():
+            try:
+                session = self._free.pop()
+            except IndexError:
+                session = self._open()
+            try:
+                status = function(session)
+                if status:
+                    raise SinterError(status, self._library.message(session).decode("utf-8", "replace"))
+            finally:
+                self._free.append(session)
 
     def _open(self):
         session = c_void_p()
         status = self._library.open(ctypes.byref(self._options), ctypes.byref(session))
         if status:
-            raise SinterError(status, self._library.message(None).decode())
+            raise SinterError(status, self._library.message(None).decode("utf-8", "replace"))
         return session
 
     def __del__(self):
@@ -145,16 +191,20 @@ class Model:
             self._library.close(self._free.pop())
 
 
+def _text(name):
+    return name.decode("utf-8", "replace")
+
+
 def _describe(port):
     """Name, element type and sizes; symbols of sizes by name, None for what only a run tells."""
     if port.kind != 1:
-        raise TypeError(f"{port.name.decode()} is no tensor: use the package sinter")
+        raise TypeError(f"{_text(port.name)} is no tensor: use the package sinter")
     code = port.type.code, port.type.bits
     sizes = []
     for axis in range(max(0, port.ndim)):
         symbol = port.dimension[axis] if port.dimension else None
-        sizes.append(port.shape[axis] if port.shape[axis] >= 0 else symbol and symbol.decode())
-    return port.name.decode(), "text" if code == _TEXT else _TYPES.get(code, (None, f"code {code}"))[1], tuple(sizes)
+        sizes.append(port.shape[axis] if port.shape[axis] >= 0 else symbol and _text(symbol))
+    return _text(port.name), "text" if code == _TEXT else _TYPES.get(code, (None, f"code {code}"))[1], tuple(sizes)
 
 
 def _write(value, port, target, keep):
@@ -212,7 +262,7 @@ def _read(values, index):
         count *= size
     if code == _TEXT:
         strings = (_String * count).from_address(tensor.data) if count else []
-        texts = [ctypes.string_at(text.bytes, text.length).decode() if text.length else "" for text in strings]
+        texts = [ctypes.string_at(text.bytes, text.length).decode("utf-8", "replace") if text.length else "" for text in strings]
         for size in reversed(shape[1:]):
             texts = [texts[i:i + size] for i in range(0, len(texts), size)] if size else [[] for _ in range(shape[0])]
         return texts if shape else texts[0]

@@ -1,8 +1,8 @@
-//! The model @NAME@ for Rust, compiled by sinter @VERSION@: one file without crates.
+//! The model @NAME@ for Rust, compiled by sinter @VERSION@: one file without crates, for Rust 1.77 or later with edition 2021.
 //!
 //! ```ignore
 //! mod @IDENTIFIER@;
-//! let model = @IDENTIFIER@::Model::open("lib@NAME@.so", 0)?;
+//! let mut model = @IDENTIFIER@::Model::open("lib@NAME@.so", 0)?;
 //! let outputs = model.run(&[@IDENTIFIER@::Tensor::new(&pixels, &[1, 3, 224, 224])])?;
 //! let scores: &[f32] = outputs[0].as_slice()?;
 //! ```
@@ -74,6 +74,17 @@ struct RawLibrary {
     run: unsafe extern "C" fn(*mut c_void, *const RawValue, *mut RawValue) -> i32,
     message: unsafe extern "C" fn(*const c_void) -> *const c_char,
     close: unsafe extern "C" fn(*mut c_void),
+}
+
+/// What follows in libraries of version 2.
+#[repr(C)]
+struct RawStates {
+    count: usize,
+    states: *const RawPort,
+    read: unsafe extern "C" fn(*mut c_void, usize, *mut RawValue) -> i32,
+    write: unsafe extern "C" fn(*mut c_void, usize, *const RawValue) -> i32,
+    save: unsafe extern "C" fn(*mut c_void, *const c_char) -> i32,
+    restore: unsafe extern "C" fn(*mut c_void, *const c_char) -> i32,
 }
 
 extern "C" {
@@ -210,6 +221,7 @@ impl Drop for Output {
 /// An open library. Runs one call at a time, so open one for each thread.
 pub struct Model {
     library: &'static RawLibrary,
+    with_states: Option<&'static RawStates>,
     session: *mut c_void,
 }
 
@@ -231,17 +243,19 @@ impl Model {
                 return Err(refused("the file has no sinter_library"));
             }
             let entry: unsafe extern "C" fn() -> *const RawLibrary = std::mem::transmute(entry);
-            let library: &'static RawLibrary = &*entry();
+            let table = entry();
+            let library: &'static RawLibrary = &*table;
             if !(1..=2).contains(&library.abi_version) {
                 return Err(refused("the library is of another version of sinter.h"));
             }
+            let with_states = if library.abi_version > 1 { Some(&*table.add(1).cast::<RawStates>()) } else { None };
             let options = RawOptions { size: std::mem::size_of::<RawOptions>(), threads, weights: std::ptr::null() };
             let mut session = std::ptr::null_mut();
             let status = (library.open)(&options, &mut session);
             if status != 0 {
                 return Err(Error { status, message: text((library.message)(std::ptr::null())) });
             }
-            Ok(Model { library, session })
+            Ok(Model { library, with_states, session })
         }
     }
 
@@ -265,11 +279,63 @@ impl Model {
         let mut made: Vec<RawValue> = (0..self.library.output_count).map(|_| RawValue::empty()).collect();
         // Safety: as many values as the library asks for, whose memory outlives the call.
         let status = unsafe { (self.library.run)(self.session, values.as_ptr(), made.as_mut_ptr()) };
-        if status != 0 {
-            // Safety: never null, and copied before the next call.
-            return Err(Error { status, message: unsafe { text((self.library.message)(self.session)) } });
-        }
+        self.demand(status)?;
         Ok(made.into_iter().map(|value| Output { value }).collect())
+    }
+
+    /// The names of what is carried from one run to the next, in their order.
+    pub fn states(&self) -> Vec<String> {
+        let Some(table) = self.with_states else { return Vec::new() };
+        // Safety: the library's own tables.
+        unsafe { (0..table.count).map(|i| text((*table.states.add(i)).name)).collect() }
+    }
+
+    /// A copy of a state.
+    pub fn read_state(&mut self, name: &str) -> Result<Output, Error> {
+        let (table, index) = self.state(name)?;
+        let mut value = RawValue::empty();
+        // Safety: an empty value, which the library fills in.
+        self.demand(unsafe { (table.read)(self.session, index, &mut value) })?;
+        Ok(Output { value })
+    }
+
+    /// Copies a tensor of the state's type and sizes into it.
+    pub fn write_state(&mut self, name: &str, tensor: &Tensor<'_>) -> Result<(), Error> {
+        let (table, index) = self.state(name)?;
+        // Safety: the tensor's memory outlives the call.
+        self.demand(unsafe { (table.write)(self.session, index, &tensor.raw()) })
+    }
+
+    /// Writes all states as a safetensors file, which replaces what was there when it is complete.
+    pub fn save_state(&mut self, path: &str) -> Result<(), Error> {
+        let path = CString::new(path).map_err(|_| refused("the path has a zero in it"))?;
+        // Safety: a text with its end.
+        self.demand(unsafe { (self.table_of_states()?.save)(self.session, path.as_ptr()) })
+    }
+
+    /// Reads them back. A file that does not have just these states is refused and changes nothing.
+    pub fn restore_state(&mut self, path: &str) -> Result<(), Error> {
+        let path = CString::new(path).map_err(|_| refused("the path has a zero in it"))?;
+        // Safety: likewise.
+        self.demand(unsafe { (self.table_of_states()?.restore)(self.session, path.as_ptr()) })
+    }
+
+    fn state(&self, name: &str) -> Result<(&'static RawStates, usize), Error> {
+        let table = self.table_of_states()?;
+        let index = self.states().iter().position(|state| state == name);
+        Ok((table, index.ok_or_else(|| refused(&format!("the library has no state {name}")))?))
+    }
+
+    fn table_of_states(&self) -> Result<&'static RawStates, Error> {
+        self.with_states.ok_or_else(|| refused("the library has no state"))
+    }
+
+    fn demand(&self, status: i32) -> Result<(), Error> {
+        if status == 0 {
+            return Ok(());
+        }
+        // Safety: never null, and copied before the next call.
+        Err(Error { status, message: unsafe { text((self.library.message)(self.session)) } })
     }
 }
 

@@ -135,7 +135,9 @@ struct LibraryHeader {
 
   private func portNumbers(_ kind: String, _ ports: [HeaderPort], _ names: [String]) -> [String] {
     let upper = prefix.uppercased()
-    var lines = ports.indices.map { "#define \(upper)_\(kind)_\(names[$0].uppercased()) \($0)" }
+    // Names that differ in case only would be one macro.
+    let macros = CIdentifier.makeAll(names.map { $0.uppercased() }, taken: ["COUNT"])
+    var lines = ports.indices.map { "#define \(upper)_\(kind)_\(macros[$0]) \($0)" }
     lines.append("#define \(upper)_\(kind)_COUNT \(ports.count)")
     return lines + [""]
   }

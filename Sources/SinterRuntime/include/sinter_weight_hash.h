@@ -1,4 +1,4 @@
-/* sinter_weight_hash.h: by what a library knows the file of its weights again. The compiler and the runtime compute it, in one go or in parts.
+/* sinter_weight_hash.h: the hash by which a library recognizes its weights file. The compiler and the runtime compute it, in one go or in parts.
  *
  * Four streams take a word of 64 bits each in turn, so that it is as fast as memory is read. It tells a file of another model, an older one, or
  * one that was damaged on its way; it does not keep out who wants to deceive. */

@@ -11,8 +11,7 @@ without copies.
 from .compiler import compile
 from .drawing import Drawing, graph
 from .errors import (
-    BusyError, CompileError, DataError, Error, InvalidArgumentError, OutOfMemoryError, Problem, RunError, RuntimeError,
-    ShapeMismatchError, UnsupportedCPUError,
+    BusyError, CompileError, DataError, Error, InvalidArgumentError, OutOfMemoryError, Problem, RunError, ShapeMismatchError, UnsupportedCPUError,
 )
 from .model import Model, Outputs, Session, load
 from .port import Port
@@ -20,10 +19,11 @@ from .tools import bench, check, export_onnx, inspect, profile, quantize
 
 __version__ = "0.1.0"
 
+# Without `compile`, so that `from sinter import *` leaves Python's own as it is.
 __all__ = [
     "BusyError", "CompileError", "DataError", "Drawing", "Error", "InvalidArgumentError", "Model", "OutOfMemoryError", "Outputs",
-    "Port", "Problem", "RunError", "RuntimeError", "Session", "ShapeMismatchError", "UnsupportedCPUError", "bench", "check",
-    "compile", "export", "export_onnx", "graph", "inspect", "load", "profile", "quantize",
+    "Port", "Problem", "RunError", "Session", "ShapeMismatchError", "UnsupportedCPUError", "bench", "check",
+    "export", "export_onnx", "graph", "inspect", "load", "profile", "quantize",
 ]
 
 

@@ -68,7 +68,10 @@ class Options(Structure):
 
 
 class LibraryTable(Structure):
-    """`run` takes addresses as numbers. ctypes lets other Python threads go on while any of these functions works."""
+    """`run` takes addresses as numbers. ctypes lets other Python threads go on while any of these functions works.
+
+    A table of version 1 ends before `state_count`.
+    """
 
     _fields_ = [
         ("abi_version", c_uint32), ("name", c_char_p), ("producer", c_char_p), ("target", c_char_p),
@@ -78,6 +81,11 @@ class LibraryTable(Structure):
         ("run", CFUNCTYPE(c_int32, c_void_p, c_void_p, c_void_p)),
         ("message", CFUNCTYPE(c_char_p, c_void_p)),
         ("close", CFUNCTYPE(None, c_void_p)),
+        ("state_count", c_size_t), ("states", POINTER(PortDescription)),
+        ("read_state", CFUNCTYPE(c_int32, c_void_p, c_size_t, c_void_p)),
+        ("write_state", CFUNCTYPE(c_int32, c_void_p, c_size_t, c_void_p)),
+        ("save_state", CFUNCTYPE(c_int32, c_void_p, c_char_p)),
+        ("restore_state", CFUNCTYPE(c_int32, c_void_p, c_char_p)),
     ]
 
 

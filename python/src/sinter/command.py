@@ -32,9 +32,14 @@ def path() -> str:
         return str(inside)
     found = shutil.which("sinter")
     # The script that this package installs under the same name only calls what is looked for here.
-    if found and not Path(found).read_bytes()[:2] == b"#!":
+    if found and not _is_script(found):
         return found
     raise Error("the sinter command is not found: install the wheel that brings it, or set SINTER_COMMAND to its path")
+
+
+def _is_script(file: str) -> bool:
+    with open(file, "rb") as opened:
+        return opened.read(2) == b"#!"
 
 
 def run(*arguments: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from dataclasses import dataclass, field
 
 
@@ -41,7 +40,7 @@ class CompileError(Error):
         super().__init__("\n".join(map(str, problems)))
 
 
-class RunError(Error, builtins.RuntimeError):
+class RunError(Error, RuntimeError):
     """A compiled library refused to open or to run. `status` is a SinterStatus of sinter.h."""
 
     status = 0
@@ -82,9 +81,6 @@ class DataError(RunError):
 
     status = 6
 
-
-#: The same class under the name of the status's own family; hides Python's own only where it is imported by name.
-RuntimeError = RunError
 
 _BY_STATUS = {error.status: error for error in RunError.__subclasses__()}
 

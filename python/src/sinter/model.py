@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import threading
 from ctypes import POINTER
 from pathlib import Path
-from typing import Any, Optional, Sequence, Union
+from typing import Any, Iterator, Optional, Sequence, Union
+
+import numpy as np
 
 from . import abi, errors, port
 from .port import Port
@@ -38,6 +42,9 @@ class Model:
 
     Any number of threads may call a model at once: each call has a session of its own, and Python's other threads go on while the
     library works. Sessions are kept for the next call, as many as there were calls at once.
+
+    A library with `states`, such as parameters that it trains, has one session here, so that what one call leaves is what the next one finds;
+    calls of several threads wait for each other.
     """
 
     def __init__(self, path, *, threads: int = 0, weights=None, source: Optional[Path] = None, folder=None):
@@ -65,9 +72,13 @@ class Model:
         self.target: str = table.target.decode()
         self.inputs: tuple[Port, ...] = tuple(port.describe(table.inputs[i]) for i in range(table.input_count))
         self.outputs: tuple[Port, ...] = tuple(port.describe(table.outputs[i]) for i in range(table.output_count))
+        count = table.state_count if table.abi_version >= 2 else 0
+        #: What it carries from one call to the next.
+        self.states: tuple[Port, ...] = tuple(port.describe(table.states[i]) for i in range(count))
         self._signature = Signature(self)
         self._input_count = len(self.inputs)
         self._idle = [Session(self, threads, weights)]
+        self._turn = threading.Lock() if self.states else None
 
     def __call__(self, *args, out=None, **named) -> Any:
         """Runs once. Returns the only output, or all of them as `Outputs`.
@@ -78,6 +89,9 @@ class Model:
         values: Sequence = args
         if named or len(args) != self._input_count:
             values = arguments(self._signature, args, named)
+        if self._turn is not None:
+            with self._turn:
+                return self._only().run(values, out)
         try:
             session = self._idle.pop()
         except IndexError:
@@ -93,13 +107,47 @@ class Model:
         return dict(zip(self._signature.output_names, result if len(self.outputs) != 1 else [result]))
 
     def session(self, threads: Optional[int] = None) -> Session:
-        """A session of one's own."""
+        """A session of one's own, whose state, where the library has some, begins as the library has it."""
         return Session(self, self.threads if threads is None else threads, self._weights)
 
     def close(self) -> None:
-        """Closes the idle sessions; the next call opens a new one."""
-        while self._idle:
-            self._idle.pop().close()
+        """Closes the idle sessions; the next call opens a new one. State goes with its session, so save it before."""
+        with self._turn or contextlib.nullcontext():
+            while self._idle:
+                self._idle.pop().close()
+
+    def state(self, name: str) -> np.ndarray:
+        """A copy of a state. Raises KeyError where there is none of that name."""
+        with self._in_turn() as session:
+            return session.state(name)
+
+    def set_state(self, name: str, value) -> None:
+        """Copies an array of the state's type and sizes into it."""
+        with self._in_turn() as session:
+            session.set_state(name, value)
+
+    def save_state(self, path: Union[str, os.PathLike]) -> None:
+        """Writes all states as a safetensors file, which replaces what was at `path` when it is complete."""
+        with self._in_turn() as session:
+            session.save_state(path)
+
+    def restore_state(self, path: Union[str, os.PathLike]) -> None:
+        """Reads all states back. A file that lacks one, has others, or has one of another type or shape is refused and changes nothing."""
+        with self._in_turn() as session:
+            session.restore_state(path)
+
+    @contextlib.contextmanager
+    def _in_turn(self) -> Iterator[Session]:
+        """The session that has the model's state, for one thread at a time."""
+        if self._turn is None:
+            raise errors.Error(f"{self.path.name} has no state")
+        with self._turn:
+            yield self._only()
+
+    def _only(self) -> Session:
+        if not self._idle:
+            self._idle.append(Session(self, self.threads, self._weights))
+        return self._idle[0]
 
     def graph(self, **options):
         """A drawing of what it was compiled from: `sinter.graph`."""

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from ctypes import addressof, memmove
-from typing import Optional
+from typing import Optional, Union
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class Signature:
     def __init__(self, library):
         self.inputs: tuple[Port, ...] = library.inputs
         self.outputs: tuple[Port, ...] = library.outputs
+        self.states: tuple[Port, ...] = library.states
         self.input_count = len(self.inputs)
         self.names = tuple(port.name for port in self.inputs)
         self.positions = {name: index for index, name in enumerate(self.names)}
@@ -33,6 +34,14 @@ class Signature:
         self.output_type = abi.Value * max(1, len(self.outputs))
         self.input_type = abi.Value * max(1, len(self.inputs))
         self.plans = [_OutputPlan(index, port) for index, port in enumerate(self.outputs)]
+
+    def state(self, name: str) -> int:
+        """The number of a state in the library's table."""
+        for index, port in enumerate(self.states):
+            if port.name == name:
+                return index
+        names = ", ".join(port.name for port in self.states)
+        raise KeyError(f"there is no state {name!r}; " + (f"states are {names}" if names else "the library has none"))
 
 
 class _OutputPlan:
@@ -56,7 +65,8 @@ class _OutputPlan:
 class Session:
     """Runs a library, one call at a time: a second call from another thread meanwhile raises `BusyError`.
 
-    A `Model` opens sessions by itself; open one with `Model.session` to have its memory and threads for yourself.
+    A `Model` opens sessions by itself; open one with `Model.session` to have its memory and threads for yourself. Each session of a library
+    with state, such as parameters that it trains, has its own, which begins as the library has it.
     """
 
     def __init__(self, library, threads: int = 0, weights=None):
@@ -85,8 +95,7 @@ class Session:
 
     def run(self, args, out=None):
         """Runs on one value a port, in their order. Returns the only output, or all of them as `Outputs`."""
-        if not self._free.acquire(False):
-            raise errors.BusyError("this session is inside a run of another thread; open one for each, or call the model")
+        self._acquire()
         try:
             signature = self._signature
             keep: list = []
@@ -100,8 +109,7 @@ class Session:
                     if array is not None:
                         _write_output(array, address + plan.offset, plan.name, keep)
             status = self._run(self._handle, self._input_address, address)
-            if status:
-                raise errors.of_status(status, self._table.message(self._handle).decode("utf-8", "replace"))
+            self._demand(status)
         finally:
             self._free.release()
         if given is None:
@@ -125,7 +133,8 @@ class Session:
                     pass  # read-only memory, and types that DLPack lacks
             elif torch is not None and isinstance(value, torch.Tensor):
                 is_torch = True
-                if not value.requires_grad:
+                # Views that are conjugated or negated when they are read do not hold what their memory does.
+                if not value.requires_grad and not value.is_conj() and not value.is_neg():
                     try:
                         capsule = torch.utils.dlpack.to_dlpack(value)
                     except (BufferError, RuntimeError):
@@ -165,6 +174,63 @@ class Session:
         if not plan.element.is_native:
             return array.view(plan.element.numpy)
         return array
+
+    @property
+    def states(self) -> tuple[Port, ...]:
+        """What it carries from one run to the next."""
+        return self._signature.states
+
+    def state(self, name: str) -> _ndarray:
+        """A copy of a state. Raises KeyError where there is none of that name."""
+        index = self._signature.state(name)
+        memory = (abi.Value * 1)()
+        self._acquire()
+        try:
+            self._demand(self._table.read_state(self._handle, index, addressof(memory)))
+        finally:
+            self._free.release()
+        return self._read(_OutputPlan(0, self.states[index]), memory, addressof(memory), None)
+
+    def set_state(self, name: str, value) -> None:
+        """Copies an array of the state's type and sizes into it; numbers and lists become one of its type."""
+        index = self._signature.state(name)
+        memory = (abi.Value * 1)()
+        keep: list = []
+        values.write_tensor(value, self.states[index], addressof(memory), keep)
+        self._acquire()
+        try:
+            self._demand(self._table.write_state(self._handle, index, addressof(memory)))
+        finally:
+            self._free.release()
+
+    def save_state(self, path: Union[str, os.PathLike]) -> None:
+        """Writes all states as a safetensors file, which replaces what was at `path` when it is complete."""
+        self._pass_file(path, "save_state")
+
+    def restore_state(self, path: Union[str, os.PathLike]) -> None:
+        """Reads all states back. A file that lacks one, has others, or has one of another type or shape is refused and changes nothing."""
+        self._pass_file(path, "restore_state")
+
+    def _pass_file(self, path, function: str) -> None:
+        if not self.states:
+            raise errors.Error("the library has no state")
+        self._acquire()
+        try:
+            self._demand(getattr(self._table, function)(self._handle, os.fsencode(path)))
+        finally:
+            self._free.release()
+
+    def _acquire(self) -> None:
+        """Keeps other threads out until `_free` is released."""
+        if not self._free.acquire(False):
+            raise errors.BusyError("this session is inside a run of another thread; open one for each, or call the model")
+        if not self._handle:
+            self._free.release()
+            raise errors.Error("the session is closed")
+
+    def _demand(self, status: int) -> None:
+        if status:
+            raise errors.of_status(status, self._table.message(self._handle).decode("utf-8", "replace"))
 
     def close(self) -> None:
         """Gives its memory back and ends its threads. Arrays that came out of it stay."""
@@ -261,6 +327,8 @@ def _given(signature: Signature, out) -> list:
 def _write_output(array, target: int, name: str, keep: list) -> None:
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(array, torch.Tensor):
+        if array.is_conj() or array.is_neg():
+            raise ValueError(f"the tensor for output '{name}' is a conjugate or negative view: give memory that holds its own values")
         capsule = torch.utils.dlpack.to_dlpack(array.detach())
     elif isinstance(array, _ndarray):
         if not array.flags.writeable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -103,7 +104,7 @@ def quantize(
         options += [] if data is None else ["--data", data]
         report = Path(folder) / "report.json"
         command.run("quantize", file, "-o", output, "--report", report, *options)
-        return command.json.loads(report.read_text())
+        return json.loads(report.read_text())
 
 
 def _library(model: Union[Source, Model]):

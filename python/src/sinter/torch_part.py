@@ -48,7 +48,7 @@ class Part:
     @torch._dynamo.disable
     def _compile(self, args) -> None:
         frozen, self.used, self.constants, self.outputs = frozen_of(self.graph, self.inputs, args)
-        self.versions = [tensor._version for tensor in self.constants]
+        self.versions = _versions(self.constants)
         shapes = tuple({axis: torch.export.Dim.AUTO for axis in self.inputs[position].open} for position in self.used)
         with torch.no_grad():
             program = torch.export.export(frozen, tuple(args[position] for position in self.used), dynamic_shapes=shapes or None)
@@ -57,11 +57,17 @@ class Part:
 
     def __call__(self, *args):
         # Constants that training has touched are not those that were compiled in.
-        if [tensor._version for tensor in self.constants] != self.versions:
+        if _versions(self.constants) != self.versions:
             self._compile(args)
         result = self.model(*[args[position] for position in self.used])
         results = iter([result] if len(self.model.outputs) == 1 else result)
         return [next(results) if is_tensor else None for is_tensor in self.outputs]
+
+
+def _versions(tensors) -> list:
+    """What differs where a tensor was changed or got other memory. Tensors of inference mode count no changes, and none are counted that are
+    made through `.data`."""
+    return [(tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in tensors]
 
 
 def frozen_of(graph: fx.GraphModule, inputs: list[Input], args):
