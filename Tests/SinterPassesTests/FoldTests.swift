@@ -130,6 +130,7 @@ import Testing
     y = try builder.add1(Binary(.multiply), [y, one])
     y = try builder.add1(Binary(.divide), [y, one])
     y = try builder.add1(Identity(), [y])
+    y = try builder.add1(Where(), [builder.input(Fact(.bool, ["n", 1]), named: "c"), y, y])
     y = try builder.add1(Unary(.negate), [try builder.add1(Unary(.negate), [y])])
     y = try builder.add1(Cast(to: .f32), [try builder.add1(Cast(to: .f64), [y])])
     y = try builder.add(Dropout(), [y], outputs: 2)[0]

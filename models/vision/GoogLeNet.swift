@@ -69,9 +69,16 @@ public struct GoogLeNet: UnaryLayer {
   public var avgpool = AdaptiveAvgPool2d([1, 1])
   public var dropout: Dropout
   public var fc: any UnaryLayer
+  /// Whether images are normalized as ImageNet's are, and are to be turned into what the first weights were trained on: mean 0.5, deviation 0.5.
+  public var transformInput: Bool
 
-  /// - Parameter auxLogits: whether there are two further classifiers, for `withAux`.
-  public init(classes: Int = 1000, auxLogits: Bool = false, dropout: Double = 0.2) {
+  /// - Parameters:
+  ///   - auxLogits: whether there are two further classifiers, for `withAux`.
+  ///   - transformInput: torchvision sets it where it loads weights.
+  public init(
+    classes: Int = 1000, auxLogits: Bool = false, dropout: Double = 0.2, transformInput: Bool = false
+  ) {
+    self.transformInput = transformInput
     aux1 = auxLogits ? InceptionAux(512, classes) : nil
     aux2 = auxLogits ? InceptionAux(528, classes) : nil
     self.dropout = Dropout(dropout)
@@ -88,8 +95,16 @@ public struct GoogLeNet: UnaryLayer {
     }
   }
 
+  /// Images [n, 3, h, w] from ImageNet's means and deviations of each channel to 0.5 and 0.5: what `transformInput` does.
+  public func transformed(_ x: Tensor) -> Tensor {
+    let means = [0.485, 0.456, 0.406], deviations = [0.229, 0.224, 0.225]
+    let scale = tensor(deviations.map { $0 / 0.5 }).reshape(3, 1, 1)
+    let shift = tensor(means.map { ($0 - 0.5) / 0.5 }).reshape(3, 1, 1)
+    return x * scale + shift
+  }
+
   private func scores(_ x: Tensor) -> (main: Tensor, early: Tensor, late: Tensor) {
-    let stem = maxpool2(conv3(conv2(maxpool1(conv1(x)))))
+    let stem = maxpool2(conv3(conv2(maxpool1(conv1(transformInput ? transformed(x) : x)))))
     let early = inception4a(maxpool3(inception3b(inception3a(stem))))
     let late = inception4d(inception4c(inception4b(early)))
     let features = inception5b(inception5a(maxpool4(inception4e(late))))

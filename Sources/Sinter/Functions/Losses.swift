@@ -21,11 +21,11 @@ extension Tensor {
 ///
 /// - Parameters:
 ///   - weight: one number a class.
-///   - ignoreIndex: a target that does not count; PyTorch's default is -100.
+///   - ignoreIndex: a target that does not count; nil: all count.
 ///   - labelSmoothing: how much of the target is spread over all classes, from 0 to 1.
 public func crossEntropy(
-  _ scores: Tensor, _ target: Tensor, weight: Tensor? = nil, ignoreIndex: Int? = nil, reduction: LossReduction = .mean,
-  labelSmoothing: Double = 0
+  _ scores: Tensor, _ target: Tensor, weight: Tensor? = nil, ignoreIndex: Int? = -100,
+  reduction: LossReduction = .mean, labelSmoothing: Double = 0
 ) -> Tensor {
   let axis = scores.rank == 1 ? 0 : 1
   guard (0...1).contains(labelSmoothing) else {
@@ -48,17 +48,18 @@ public func crossEntropy(
   let classes = scores.elementCount([axis])
   let along = weight.map { classWeights($0, axis, rank: scores.rank) }
   var spread = -(along.map { logarithms * $0 } ?? logarithms).sum(axis)
-  let ignored = target .== Double(ignoreIndex ?? -100)
-  spread = spread.maskedFill(ignored, 0)
-  let own = nllLoss(logarithms, target, weight: weight, ignoreIndex: ignoreIndex ?? -100, reduction: reduction)
+  let ignored = ignoreIndex.map { target .== Double($0) }
+  func counted(_ x: Tensor) -> Tensor { ignored.map { x.maskedFill($0, 0) } ?? x }
+  spread = counted(spread)
+  let own = nllLoss(logarithms, target, weight: weight, ignoreIndex: ignoreIndex, reduction: reduction)
   let smooth: Tensor
   switch reduction {
   case .none: smooth = spread
   case .sum: smooth = spread.sum()
   case .mean:
     // As many as count, each as much as its class.
-    let safe = target.maskedFill(ignored, 0)
-    let each = (weight.map { $0.gather(safe) } ?? spread.onesLike()).maskedFill(ignored, 0)
+    let safe = counted(target)
+    let each = counted(weight.map { $0.gather(safe) } ?? spread.onesLike())
     smooth = spread.sum() / each.sum()
   }
   return own * (1 - labelSmoothing) + smooth / classes * labelSmoothing
@@ -86,8 +87,10 @@ private func probabilityLoss(
 }
 
 /// The negative of each sample's logarithmic probability [n, classes, …] at its target class [n, …].
+///
+/// - Parameter ignoreIndex: a target that does not count; nil: all count.
 public func nllLoss(
-  _ logProbabilities: Tensor, _ target: Tensor, weight: Tensor? = nil, ignoreIndex: Int? = nil,
+  _ logProbabilities: Tensor, _ target: Tensor, weight: Tensor? = nil, ignoreIndex: Int? = -100,
   reduction: LossReduction = .mean
 ) -> Tensor {
   if logProbabilities.rank == 1 {
@@ -103,10 +106,15 @@ public func nllLoss(
 }
 
 /// max(0, margin − x[target] + x[i])ᵖ over all other classes, over their number: PyTorch's `MultiMarginLoss`.
+///
+/// - Parameter p: 1 or 2.
 public func multiMarginLoss(
   _ scores: Tensor, _ target: Tensor, p: Int = 1, margin: Double = 1, weight: Tensor? = nil,
   reduction: LossReduction = .mean
 ) -> Tensor {
+  guard p == 1 || p == 2 else {
+    return scores.trace.fail("loss", "the power of a margin loss is 1 or 2, but is \(p)", like: scores)
+  }
   guard let classes = scores.size(-1).value, classes > 0 else {
     return scores.trace.fail("loss", "the number of classes of \(scores.type) must be a number", like: scores)
   }
@@ -169,9 +177,9 @@ public func poissonNLLLoss(
 public func gaussianNLLLoss(
   _ prediction: Tensor, _ target: Tensor, variance: Tensor, epsilon: Double = 1e-6, reduction: LossReduction = .mean
 ) -> Tensor {
-  // What is held at ε is a constant.
-  let isLow = variance < epsilon
-  let kept = isLow.where(variance.clamp(min: epsilon).stopGradient(), variance)
+  // What is held at ε has the gradient as if it were not.
+  let missing = (variance < epsilon).where(epsilon - variance, variance.trace.scalar(0, like: variance))
+  let kept = variance + missing.stopGradient()
   let difference = prediction - target
   return ((kept.log() + difference * difference / kept) * 0.5).reduced(reduction)
 }
@@ -184,8 +192,18 @@ public func gaussianNLLLoss(
 public func binaryCrossEntropy(
   _ probability: Tensor, _ target: Tensor, weight: Tensor? = nil, reduction: LossReduction = .mean
 ) -> Tensor {
-  func log(_ x: Tensor) -> Tensor { x.log().clamp(min: -100) }
-  let losses = -(target * log(probability) + (1 - target) * log(1 - probability))
+  // What is near to 0 or 1 lies below the least 16-bit numbers.
+  let isNarrow = probability.element.isFloat && probability.element.bits < 32
+  let (p, t) = isNarrow ? (probability.cast(to: .f32), target.cast(to: .f32)) : (probability, target)
+  // The gradient is (p − t) / max(p(1 − p), 1e-12). Where the bound counts, it is that of a line whose value is the loss as it is.
+  let isInside = p * (1 - p) >= 1e-12
+  let inner = isInside.where(p, p.trace.scalar(0.5, like: p))
+  let smooth = -(t * inner.log() + (1 - t) * (1 - inner).log())
+  func held(_ x: Tensor) -> Tensor { x.log().clamp(min: -100).stopGradient() }
+  let line = (p - p.stopGradient()) * ((p - t) * 1e12).stopGradient()
+  let edge = line - (t * held(p) + (1 - t) * held(1 - p))
+  var losses = isInside.where(smooth, edge)
+  if isNarrow { losses = losses.cast(to: probability.element) }
   return (weight.map { losses * $0 } ?? losses).reduced(reduction)
 }
 

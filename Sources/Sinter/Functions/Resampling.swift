@@ -71,8 +71,7 @@ extension Tensor {
       op.rounding = .roundPreferCeil
     case .linear, .bicubic, .area:
       op.mode = mode == .bicubic ? .cubic : .linear
-      op.coordinates = alignCorners ? .alignCorners : .pytorchHalfPixel
-      if mode == .bicubic, !alignCorners { op.coordinates = .halfPixel }
+      op.coordinates = alignCorners ? .alignCorners : .halfPixel
       op.antialias = antialias
       op.excludeOutside = antialias
     }

@@ -51,8 +51,14 @@ extension Tensor {
 
   /// What is left of a division, with the sign of the divisor: PyTorch's `remainder`.
   public func remainder(_ divisor: Tensor) -> Tensor {
-    element.isFloat || divisor.element.isFloat
-      ? self - (self / divisor).floor() * divisor : binary(.modulo, divisor)
+    guard element.isFloat || divisor.element.isFloat else { return binary(.modulo, divisor) }
+    let (x, divisor) = promoted(with: divisor)
+    func number(_ value: Double) -> Tensor { divisor.trace.scalar(value, like: divisor) }
+    let isEndless = divisor.isInf() .& x.isFinite()
+    let finite = isEndless.where(number(1), divisor)
+    // A number of the other sign is a whole infinity behind.
+    let isBehind = (x * isEndless.where(divisor.sign(), number(0))) < 0
+    return isEndless.where(isBehind.where(divisor, x), x - (x / finite).floor() * finite)
   }
 
   /// The quotient rounded down: PyTorch's `floor_divide`.
@@ -97,9 +103,14 @@ extension Tensor {
     return applying(Where(), a, b)
   }
 
-  /// The elements with a number in place of those where `mask`, a tensor of `bool`, holds.
+  /// The elements with a number in place of those where `mask`, a tensor of `bool`, holds. The type stays; one of whole numbers must hold the
+  /// number.
   public func maskedFill(_ mask: Tensor, _ value: Double) -> Tensor {
-    mask.applying(Where(), trace.scalar(value, like: self), self)
+    guard element.isFloat || isMistake || value.magnitude < 0x1p63 else {
+      return trace.fail(
+        "masked_fill", "\(element) does not hold \(value)", like: self, hint: "convert it first: x.float()")
+    }
+    return mask.applying(Where(), trace.scalar(value, like: self), self)
   }
 
   public func minimum(_ other: Tensor) -> Tensor {
@@ -111,9 +122,10 @@ extension Tensor {
     return a.applying(Variadic(.maximum), b)
   }
 
-  /// Elements kept within bounds; nil leaves a side open.
+  /// Elements kept within bounds; nil leaves a side open. Bounds with fractions make f32 of whole numbers.
   public func clamp(min: Double? = nil, max: Double? = nil) -> Tensor {
-    applying(Clip(), min.map { trace.scalar($0, like: self) }, max.map { trace.scalar($0, like: self) })
+    let x = [min, max].compactMap { $0 }.reduce(self) { $0.holding($1) }
+    return x.applying(Clip(), min.map { trace.scalar($0, like: x) }, max.map { trace.scalar($0, like: x) })
   }
 
   /// start + weight · (end − start).
@@ -130,9 +142,19 @@ extension Tensor {
   public func reciprocal() -> Tensor { applying(Unary(.reciprocal)) }
   public func square() -> Tensor { self * self }
   public func exp() -> Tensor { applying(Unary(.exp)) }
-  public func expm1() -> Tensor { exp() - 1 }
+  /// exp(x) − 1, of small numbers as well: tanh(x / 2) · (exp(x) + 1).
+  public func expm1() -> Tensor {
+    let x = holding(0.5)
+    return (x / 2).tanh() * (x.exp() + 1)
+  }
   public func log() -> Tensor { applying(Unary(.log)) }
-  public func log1p() -> Tensor { (self + 1).log() }
+  /// log(1 + x), of small numbers as well: what rounding 1 + x to u takes is put right by x / (u − 1).
+  public func log1p() -> Tensor {
+    let one = trace.scalar(1, like: self), u = self + 1
+    let isLost = u .== 1, isLarge = abs() >= 1
+    let put = isLarge.where(one, self) / (isLost .| isLarge).where(one, u - 1)
+    return isLost.where(self, isLost.where(one, u).log() * put)
+  }
   public func log2() -> Tensor { log() * 1.442695040888963407 }
   public func log10() -> Tensor { log() * 0.434294481903251828 }
   public func sqrt() -> Tensor { applying(Unary(.sqrt)) }

@@ -116,8 +116,10 @@ extension Tensor {
 /// Elements of `a` where a tensor of `bool` holds, of `b` elsewhere.
 public func `where`(_ condition: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor { condition.where(a, b) }
 public func `where`(_ condition: Tensor, _ a: Tensor, _ b: Double) -> Tensor {
-  condition.where(a, a.trace.scalar(b, like: a))
+  let a = a.holding(b)
+  return condition.where(a, a.trace.scalar(b, like: a))
 }
 public func `where`(_ condition: Tensor, _ a: Double, _ b: Tensor) -> Tensor {
-  condition.where(b.trace.scalar(a, like: b), b)
+  let b = b.holding(a)
+  return condition.where(b.trace.scalar(a, like: b), b)
 }

@@ -11,7 +11,10 @@ extension Tensor {
   public func sum(_ axes: Int..., keepDims: Bool = false) -> Tensor {
     (element == .bool ? cast(to: .i64) : self).reduce(.sum, axes, keepDims)
   }
-  public func mean(_ axes: Int..., keepDims: Bool = false) -> Tensor { reduce(.mean, axes, keepDims) }
+  /// Means of numbers with fractions over the given axes, all where none is given.
+  public func mean(_ axes: Int..., keepDims: Bool = false) -> Tensor {
+    wholeNumbers("mean") ?? reduce(.mean, axes, keepDims)
+  }
   public func prod(_ axes: Int..., keepDims: Bool = false) -> Tensor { reduce(.product, axes, keepDims) }
   public func max(_ axes: Int..., keepDims: Bool = false) -> Tensor { reduce(.maximum, axes, keepDims) }
   public func min(_ axes: Int..., keepDims: Bool = false) -> Tensor { reduce(.minimum, axes, keepDims) }
@@ -30,10 +33,25 @@ extension Tensor {
 
   /// The standard deviation: the root of `variance`.
   public func std(_ axes: Int..., correction: Int = 1, keepDims: Bool = false) -> Tensor {
-    variance(axes, correction, keepDims).sqrt()
+    variance(axes, correction, keepDims).rootAtLeastZero()
+  }
+
+  /// Why there is no mean of these elements: its type would have no room for fractions.
+  private func wholeNumbers(_ name: String) -> Tensor? {
+    guard element.isInteger || element == .bool, !isMistake else { return nil }
+    return trace.fail(
+      name, "the \(name) of \(type) has a fraction, which \(element) does not hold", like: self,
+      hint: "convert it first: x.float().\(name)(…)")
+  }
+
+  /// The square root, whose gradient is 0 at 0, as that of PyTorch's `norm` and `std`.
+  private func rootAtLeastZero() -> Tensor {
+    let isZero = self .== 0
+    return isZero.where(trace.scalar(0, like: self), isZero.where(trace.scalar(1, like: self), self).sqrt())
   }
 
   private func variance(_ axes: [Int], _ correction: Int, _ keepDims: Bool) -> Tensor {
+    if let failed = wholeNumbers("variance") { return failed }
     let difference = self - reduce(.mean, axes, true)
     let squares = difference * difference
     guard correction != 0 else { return squares.reduce(.mean, axes, keepDims) }
@@ -53,15 +71,22 @@ extension Tensor {
       .cast(to: element)
   }
 
-  /// The p-norm over the given axes: (Σ |x|ᵖ)^(1/p); infinity gives the greatest magnitude.
+  /// The p-norm over the given axes: (Σ |x|ᵖ)^(1/p); infinity gives the greatest magnitude. Where elements are 0, so is their gradient.
   public func norm(_ p: Double = 2, _ axes: Int..., keepDims: Bool = false) -> Tensor {
     switch p {
     case 1: return reduce(.l1, axes, keepDims)
-    case 2: return (self * self).reduce(.sum, axes, keepDims).sqrt()
+    case 2: return (self * self).reduce(.sum, axes, keepDims).rootAtLeastZero()
     case .infinity: return abs().reduce(.maximum, axes, keepDims)
     case -.infinity: return abs().reduce(.minimum, axes, keepDims)
     case 0: return (self .!= 0).cast(to: element).reduce(.sum, axes, keepDims)
-    default: return abs().pow(p).reduce(.sum, axes, keepDims).pow(1 / p)
+    default:
+      func power(_ x: Tensor, _ exponent: Double) -> Tensor {
+        let isZero = x .== 0
+        return isZero.where(
+          trace.scalar(exponent < 0 ? .infinity : 0, like: x),
+          isZero.where(trace.scalar(1, like: x), x).pow(exponent))
+      }
+      return power(power(abs(), p).reduce(.sum, axes, keepDims), 1 / p)
     }
   }
 

@@ -215,8 +215,12 @@ extension Tensor {
       let place = ((shift % size) + size) % size
       return place == 0 ? self : cat([slice(axis, from: size - place), slice(axis, to: size - place)], axis: axis)
     }
-    guard shift != 0 else { return self }
-    return cat([slice(axis, from: -shift), slice(axis, to: -shift)], axis: axis)
+    guard shift != 0, shape.indices.contains(self.axis(axis)) else { return self }
+    // The size shows at run time: places are counted, moved back and taken by what a division by the size leaves.
+    let size = sizeTensor([size(axis)])
+    func number(_ value: Int) -> Tensor { trace.constant(.i64([], [value])) }
+    let places = trace.apply(SinterOps.Range(), [number(0), size.reshape([]), number(1)])[0]
+    return indexSelect(axis, (places - number(shift)).binary(.modulo, size))
   }
 
   // MARK: Triangles and diagonals

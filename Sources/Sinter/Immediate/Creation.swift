@@ -6,7 +6,13 @@ public protocol TensorElements {
   /// The sizes, and an error where lists differ in length.
   var elementShape: [Int]? { get }
   var elementNumbers: [Double] { get }
+  /// Whole numbers as they are, also those that no `Double` holds; nil for others.
+  var elementIntegers: [Int64]? { get }
   static var elementType: ElementType { get }
+}
+
+extension TensorElements {
+  public var elementIntegers: [Int64]? { nil }
 }
 
 extension Double: TensorElements {
@@ -22,6 +28,7 @@ extension Float: TensorElements {
 extension Int: TensorElements {
   public var elementShape: [Int]? { [] }
   public var elementNumbers: [Double] { [Double(self)] }
+  public var elementIntegers: [Int64]? { [Int64(self)] }
   public static var elementType: ElementType { .i64 }
 }
 extension Bool: TensorElements {
@@ -36,6 +43,10 @@ extension Array: TensorElements where Element: TensorElements {
     return [count] + shape
   }
   public var elementNumbers: [Double] { flatMap(\.elementNumbers) }
+  public var elementIntegers: [Int64]? {
+    let parts = compactMap(\.elementIntegers)
+    return parts.count == count ? Array<Int64>(parts.joined()) : nil
+  }
   public static var elementType: ElementType { Element.elementType }
 }
 
@@ -47,6 +58,9 @@ public func tensor(_ elements: some TensorElements, _ element: ElementType? = ni
   guard let shape = elements.elementShape else {
     return Tensor.immediate(.f32([], [0])).trace.fail(
       "tensor", "the lists of a tensor must have one length on each level", like: Tensor.immediate(.f32([], [0])))
+  }
+  if type.isInteger, let integers = elements.elementIntegers {
+    return .immediate(HostTensor(type, shape, integers: integers), requiresGradient: requiresGradient)
   }
   return .immediate(HostTensor(type, shape, doubles: elements.elementNumbers), requiresGradient: requiresGradient)
 }
@@ -69,6 +83,7 @@ public func full(_ shape: [Int], _ value: Double, element: ElementType = .f32) -
 /// Ones on the diagonal.
 public func eye(_ rows: Int, _ columns: Int? = nil, element: ElementType = .f32) -> Tensor {
   let (rows, columns) = (max(0, rows), max(0, columns ?? rows))
+  guard Parameter([rows, columns]).problem == nil else { return filled([rows, columns], 0, element) }
   return .immediate(
     HostTensor(
       element, [rows, columns],
@@ -89,7 +104,7 @@ public func arange(_ start: Int, _ end: Int, step: Int = 1) -> Tensor {
 /// start, start + step, … to before `end`; f32.
 public func arange(_ start: Double, _ end: Double, step: Double) -> Tensor {
   let count = ((end - start) / step).rounded(.up)
-  guard count.isFinite, count < 0x1p40 else {
+  guard count.isFinite, count.magnitude < 0x1p40 else {
     return zeros().trace.fail("arange", "a range from \(start) to \(end) in steps of \(step) has no end", like: zeros())
   }
   let numbers = (0..<Swift.max(0, Int(count))).map { start + Double($0) * step }

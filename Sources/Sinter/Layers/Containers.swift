@@ -24,15 +24,26 @@ public struct Sequential: UnaryLayer, NamedChildren, ExpressibleByArrayLiteral {
     set { layers[place(index)] = newValue }
   }
 
-  /// Some of the layers, which keep their parameters but are counted from 0.
-  public subscript(range: some RangeExpression<Int>) -> Sequential { Sequential(Array(layers[range])) }
+  /// Some of the layers, which keep their parameters and their names: those of `net[2...]` are named `2.weight` and so on.
+  public subscript(range: some RangeExpression<Int>) -> Sequential {
+    let places = range.relative(to: layers)
+    var part = Sequential(Array(layers[places]))
+    if names != nil || places.lowerBound > 0 { part.names = places.map { names?[$0] ?? "\($0)" } }
+    return part
+  }
 
-  /// A layer by its name.
+  /// A layer by its name; setting nil removes it, and what is behind it moves up where layers are named by number.
   public subscript(name: String) -> (any UnaryLayer)? {
-    get { (names?.firstIndex(of: name) ?? Int(name)).flatMap { layers.indices.contains($0) ? layers[$0] : nil } }
+    get { place(named: name).map { layers[$0] } }
     set {
-      guard let newValue else { return }
-      if let place = names?.firstIndex(of: name) ?? Int(name), layers.indices.contains(place) {
+      let place = place(named: name)
+      guard let newValue else {
+        guard let place else { return }
+        layers.remove(at: place)
+        names?.remove(at: place)
+        return
+      }
+      if let place {
         layers[place] = newValue
       } else {
         names = (names ?? layers.indices.map(String.init)) + [name]
@@ -41,6 +52,13 @@ public struct Sequential: UnaryLayer, NamedChildren, ExpressibleByArrayLiteral {
     }
   }
 
+  private func place(named name: String) -> Int? {
+    if let names { return names.firstIndex(of: name) }
+    return Int(name).flatMap { layers.indices.contains($0) ? $0 : nil }
+  }
+
+  /// A layer behind the others, named by how many there were, as PyTorch has it. A name that there is already is an error where the layers are
+  /// run.
   public mutating func append(_ layer: any UnaryLayer) {
     if let names { self.names = names + ["\(layers.count)"] }
     layers.append(layer)
@@ -49,7 +67,14 @@ public struct Sequential: UnaryLayer, NamedChildren, ExpressibleByArrayLiteral {
   /// Negative numbers count from the back.
   private func place(_ index: Int) -> Int { index < 0 ? index + layers.count : index }
 
-  public func forward(_ x: Tensor) -> Tensor { layers.reduce(x) { $1.forward(in: $0) } }
+  public func forward(_ x: Tensor) -> Tensor {
+    if let names, let twice = names.indices.first(where: { names[..<$0].contains(names[$0]) }) {
+      return x.trace.fail(
+        "name", "two layers of a Sequential are named \(names[twice])", like: x,
+        hint: "append by another name: layers[\"name\"] = layer")
+    }
+    return layers.reduce(x) { $1.forward(in: $0) }
+  }
 
   public var children: [(name: String, value: Any)] {
     layers.enumerated().map { (names?[$0.offset] ?? "\($0.offset)", $0.element) }

@@ -7,8 +7,7 @@ extension Tensor {
     guard (0...1).contains(probability) else {
       return trace.fail("dropout", "a probability lies between 0 and 1, but is \(probability)", like: self)
     }
-    let recording = recordingTrace ?? trace
-    guard recording.mode == .train, probability > 0 else { return self }
+    guard trace.mode == .train, probability > 0 else { return self }
     guard probability < 1 else { return self * 0 }
     let numbers = trace.uniform(like: drawn(self))
     let isKept = numbers >= probability

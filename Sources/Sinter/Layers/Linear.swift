@@ -71,7 +71,7 @@ public struct Embedding: UnaryLayer {
         "embedding", "the padding index \(paddingIndex) lies outside of the table of \(weight.size(0)) rows", like: x)
     }
     let rows = x.trace.tensor(weight).gather(x)
-    guard let paddingIndex, x.trace.mode == .train else { return rows }
+    guard let paddingIndex else { return rows }
     return (x .== Double(paddingIndex)).unsqueeze(-1).where(rows.stopGradient(), rows)
   }
 

@@ -2,6 +2,8 @@ import SinterOps
 
 /// Normalizes each channel of [n, channels, …]: in use by its running statistics, while training by the batch's own, of which the running
 /// ones keep an average. `BatchNorm1d`, `BatchNorm2d`, `BatchNorm3d`.
+///
+/// In training, one value per channel has no variance: it is refused where sizes are numbers; where they are symbols, its variance counts as 0.
 public struct BatchNormalizing<Axes: SpatialAxes>: UnaryLayer, CustomParameterNames {
   /// Nil where nothing is scaled and moved.
   public var weight: Parameter?, bias: Parameter?
@@ -46,16 +48,27 @@ public struct BatchNormalizing<Axes: SpatialAxes>: UnaryLayer, CustomParameterNa
     if trace.mode == .evaluate {
       return runningMean == nil ? normalizedByItself(x, scale, shift) : trace.apply(op, inputs)[0]
     }
+    let counted = [x.size(0)] + x.shape.dropFirst(2)
+    guard
+      counted.compactMap(\.value).reduce(1, { $0.multipliedReportingOverflow(by: $1).partialValue }) != 1
+        || counted.contains(where: { !$0.isConstant })
+    else {
+      return trace.fail(
+        "norm", "\(layerName) needs more than one value per channel while training, but is given \(x.type)", like: x,
+        hint: "make batches of more than one sample")
+    }
     op.trainingMode = true
     // The batch's own statistics come out where nothing is kept of the old ones.
     op.momentum = 0
     let results = trace.apply(op, inputs, outputs: 3)
     guard let runningMean, let runningVariance else { return results[0] }
     // The batch is normalized by its variance as it is; what is remembered estimates that of all data.
-    let count = x.applying(Size()).cast(to: x.element) / Double(channels)
-    let unbiased = results[2] * (count / (count - 1))
-    trace.assign(mean * (1 - momentum) + results[1] * momentum, to: runningMean)
-    trace.assign(variance * (1 - momentum) + unbiased * momentum, to: runningVariance)
+    // Where sizes show at run time only, one value per channel has the variance 0 rather than none.
+    let count = x.applying(Size()).cast(to: .f32) / Double(channels)
+    let unbiased = results[2].cast(to: .f32) * (count / (count - 1).clamp(min: 1))
+    trace.assign(mean * (1 - momentum) + results[1].cast(to: mean.element) * momentum, to: runningMean)
+    trace.assign(
+      variance * (1 - momentum) + unbiased.cast(to: variance.element) * momentum, to: runningVariance)
     return results[0]
   }
 

@@ -70,10 +70,12 @@ public struct MaxPooling<Axes: SpatialAxes>: UnaryLayer {
         let failed = x.trace.fail("pool", problem, like: x)
         return (failed, failed)
       }
-      let results = x.trace.apply(op, [x], outputs: 2)
+      let isOne = x.rank == Axes.count + 1
+      let results = x.trace.apply(op, [isOne ? x.unsqueeze(0) : x], outputs: 2)
       // Positions in the whole tensor, of which the plane's remain.
       let plane = x.elementCountOfPlane(Axes.count)
-      return (results[0], results[1].applying(Binary(.modulo), plane))
+      let (values, places) = (results[0], results[1].applying(Binary(.modulo), plane))
+      return isOne ? (values.squeeze(0), places.squeeze(0)) : (values, places)
     }
   }
 

@@ -94,7 +94,7 @@ private struct RecurrentStack: Sendable {
   ///   - lengths: how many steps of each sequence count.
   /// - Returns: the states after each step, in the last layer, and those after the last one.
   func run(_ x: Tensor, _ states: [Tensor], _ lengths: Tensor?) -> (output: Tensor, states: [Tensor]) {
-    let trace = x.recordingTrace ?? x.trace
+    let trace = x.trace
     if let problem = problem(x, states, lengths) {
       let failed = trace.fail("recurrent", problem, like: x)
       return (failed, [Tensor](repeating: failed, count: recurrence.states))

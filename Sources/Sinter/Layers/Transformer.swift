@@ -31,12 +31,19 @@ public struct TransformerEncoderLayer: Layer, CustomParameterNames {
     self.normFirst = normFirst
   }
 
-  /// The same layer with parameters of its own.
+  /// The same layer, with all that was set on it, and with parameters of its own that start alike.
   public func copied() -> TransformerEncoderLayer {
-    TransformerEncoderLayer(
-      linear1.weight.size(1), heads: selfAttention.heads, feedforward: linear1.weight.size(0),
-      dropout: dropout.probability, activation: activation, epsilon: norm1.epsilon,
-      batchFirst: selfAttention.batchFirst, normFirst: normFirst, bias: linear1.bias != nil)
+    var (copy, copies) = (self, ParameterCopies())
+    copy.changeParameters { copies[$0] }
+    return copy
+  }
+
+  mutating func changeParameters(_ change: (Parameter) -> Parameter) {
+    selfAttention.changeParameters(change)
+    linear1.changeParameters(change)
+    linear2.changeParameters(change)
+    norm1.changeParameters(change)
+    norm2.changeParameters(change)
   }
 
   /// - Parameters:
@@ -94,12 +101,21 @@ public struct TransformerDecoderLayer: Layer, CustomParameterNames {
     self.normFirst = normFirst
   }
 
-  /// The same layer with parameters of its own.
+  /// The same layer, with all that was set on it, and with parameters of its own that start alike.
   public func copied() -> TransformerDecoderLayer {
-    TransformerDecoderLayer(
-      linear1.weight.size(1), heads: selfAttention.heads, feedforward: linear1.weight.size(0),
-      dropout: dropout.probability, activation: activation, epsilon: norm1.epsilon,
-      batchFirst: selfAttention.batchFirst, normFirst: normFirst, bias: linear1.bias != nil)
+    var (copy, copies) = (self, ParameterCopies())
+    copy.changeParameters { copies[$0] }
+    return copy
+  }
+
+  mutating func changeParameters(_ change: (Parameter) -> Parameter) {
+    selfAttention.changeParameters(change)
+    crossAttention.changeParameters(change)
+    linear1.changeParameters(change)
+    linear2.changeParameters(change)
+    norm1.changeParameters(change)
+    norm2.changeParameters(change)
+    norm3.changeParameters(change)
   }
 
   /// - Parameters:
@@ -186,7 +202,7 @@ public struct TransformerDecoder: Layer {
   }
 }
 
-/// Encoder and decoder: PyTorch's `nn.Transformer`.
+/// Encoder and decoder: PyTorch's `nn.Transformer`. Its matrices start as Glorot has it, uniform.
 public struct Transformer: Layer {
   public var encoder: TransformerEncoder
   public var decoder: TransformerDecoder
@@ -206,6 +222,11 @@ public struct Transformer: Layer {
       encoderLayer, layers: encoderLayers, norm: LayerNorm(width, epsilon: epsilon, bias: bias))
     decoder = TransformerDecoder(
       decoderLayer, layers: decoderLayers, norm: LayerNorm(width, epsilon: epsilon, bias: bias))
+    func spread(_ parameter: Parameter) -> Parameter {
+      parameter.shape.count > 1 ? parameter.initialized(.xavierUniform()) : parameter
+    }
+    for index in encoder.layers.indices { encoder.layers[index].changeParameters(spread) }
+    for index in decoder.layers.indices { decoder.layers[index].changeParameters(spread) }
   }
 
   public func callAsFunction(

@@ -20,7 +20,7 @@ public struct LBFGS {
   public var iterations: Int, evaluations: Int
   /// A step ends where no gradient is greater, or where changes of parameters and loss are less.
   public var gradientTolerance: Double, changeTolerance: Double
-  /// How many changes are remembered.
+  /// How many changes are remembered; with none, directions are gradients, scaled by the last change.
   public var history: Int
   public var lineSearch: LineSearch
 
@@ -110,8 +110,8 @@ public struct LBFGS {
     let step = direction.map { $0 * length }
     let curvature = Self.dot(change, step)
     if curvature > 1e-10 {
-      if changes.count == history { changes.removeFirst() }
       changes.append((change, step, 1 / curvature))
+      if changes.count > max(0, history) { changes.removeFirst(changes.count - max(0, history)) }
       scale = curvature / Self.dot(change, change)
     }
     var vector = gradient.map { -$0 }

@@ -50,6 +50,10 @@ extension RewriteRule {
       else { return nil }
       return from == op.to ? x : try site.add1(op, [x])
     },
+    RewriteRule("where(c, x, x) = x", at: Where.self) { _, site in
+      guard let x = site.input(1), x == site.input(2), site.type(x) == site.type(site.outputs[0]) else { return nil }
+      return x
+    },
     RewriteRule("sum(x) = x, sum(x, y) = x + y", at: Variadic.self) { op, site in
       if site.inputs.count == 1 { return site.input(0) }
       guard op.kind == .sum, site.inputs.count == 2 else { return nil }
