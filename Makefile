@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python test-package test-torch test-bindings test-onnx command wheel wheel-test install release examples records demo bench bench-training promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
+.PHONY: help setup build test test-python test-package test-torch test-bindings test-onnx command wheel wheel-test install release examples records layers demo bench bench-training promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -80,6 +80,14 @@ records: setup .venv/records ## what the tests of training leave behind, read by
 	SINTER_TEST_OUTPUT=$(CURDIR)/.build/test/records swift test --disable-xctest --filter SinterTrainingTests
 	.venv/records-python/bin/python Tests/Peers/test_records.py .build/test/records
 	$(PYTHON) Tests/Peers/test_parameters.py .build/test/records
+
+layers: setup .venv/records ## layers and networks as Sinter exports them, in ONNX Runtime beside what PyTorch computes
+	@rm -rf .build/test/layers .build/test/networks && mkdir -p .build/test/layers .build/test/networks
+	$(PYTHON) Tests/Peers/model_fixtures.py .build/test/networks
+	SINTER_LAYER_FILES=$(CURDIR)/.build/test/layers SINTER_MODEL_FILES=$(CURDIR)/.build/test/networks \
+	  swift test --disable-xctest --filter 'SinterTests.(LayerTests|ModelTests)'
+	$(PYTHON) Tests/Peers/test_layers.py .build/test/layers
+	$(PYTHON) Tests/Peers/test_models.py .build/test/networks
 
 demo: setup ## a digit classifier from Swift to a C library, an ONNX file and drawings
 	models/digits/demo.sh

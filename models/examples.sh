@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs every example at a reduced size and prints what each of them found, as a table.
+# Runs every example at a reduced size and prints what each of them found, as a table. Fails where a program does, or where numbers that must be
+# those expected are not.
 #   models/examples.sh BIN      BIN: the folder of the built programs
 set -eu
 cd "$(dirname "$0")/.."
@@ -15,10 +16,34 @@ run() {
   printf '%s\n' "$found" | grep '^|'
 }
 
+# The same for a program whose numbers are known: those of the third column must be those of the fourth, to four digits.
+exact() {
+  rows=$(run "$@") || exit 1
+  printf '%s\n' "$rows"
+  printf '%s\n' "$rows" | awk -F'|' '
+    function numbers(text, into, count) {
+      count = 0
+      while (match(text, /-?[0-9]+(\.[0-9]+)?/)) {
+        into[++count] = substr(text, RSTART, RLENGTH)
+        text = substr(text, RSTART + RLENGTH)
+      }
+      return count
+    }
+    function size(x) { return x < 0 ? -x : x }
+    {
+      wanted = numbers($5, b)
+      if (wanted == 0) next
+      same = numbers($4, a) == wanted
+      for (i = 1; i <= wanted && same; i++) same = size(a[i] - b[i]) <= 1e-4 * (size(b[i]) > 1 ? size(b[i]) : 1)
+      if (!same) { print "not as expected: " $0 > "/dev/stderr"; wrong = 1 }
+    }
+    END { exit wrong }'
+}
+
 printf '| example | run | here | expected |\n|---|---|---|---|\n'
-run descent
+exact descent
 run xor
-run regression models/regression/data
+exact regression models/regression/data
 if [ -d $fashion ]; then
   run fashion $fashion 1 3000
 else

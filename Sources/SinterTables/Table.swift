@@ -14,7 +14,7 @@ public struct Table: Sendable {
 
   /// - Parameters:
   ///   - delimiter: what stands between fields.
-  ///   - hasHeader: whether the first line has the columns' names; without, they are called `0`, `1` and so on.
+  ///   - hasHeader: whether the first line has the columns' names; without, they are called `0`, `1` and so on. Errors count rows from 1, below it.
   /// - Throws: where the file cannot be read, is no text, quotes wrongly, or has rows of other lengths than the first: all of them, up to ten.
   public init(reading path: String, delimiter: Character = ",", hasHeader: Bool = true) throws {
     let file = try MappedFile(path)
@@ -53,7 +53,8 @@ public struct Table: Sendable {
     for (number, row) in rows.enumerated() where row.count != first.count {
       problems.append(
         Diagnostic(
-          .user, "csv.row", "\(path): row \(number + 1) has \(row.count) fields, but the first has \(first.count)"))
+          .user, "csv.row",
+          "\(path): row \(number + (hasHeader ? 0 : 1)) has \(row.count) fields, but the first has \(first.count)"))
     }
     if !problems.isEmpty { throw DiagnosticError(Array(problems.prefix(10))) }
     let names = first.map { $0.trimmingCharacters(in: .whitespaces) }
@@ -75,7 +76,7 @@ public struct Table: Sendable {
 
   /// Columns of numbers side by side: f32 [rows, columns] by default. All columns where none are named.
   ///
-  /// - Throws: every field that is no number, up to ten, with its row and column.
+  /// - Throws: every field that is no number of the type, up to ten, with its row and column: as integers, 1.5, nan and what lies beyond 2^53 are none.
   public func numbers(_ names: [String]? = nil, as element: ElementType = .f32) throws -> HostTensor {
     let names = names ?? columns
     let places = try names.map { try place($0) }
@@ -84,13 +85,13 @@ public struct Table: Sendable {
     for (number, row) in rows.enumerated() {
       for (name, place) in zip(names, places) {
         let text = row[place].trimmingCharacters(in: .whitespaces)
-        if let value = Double(text) {
+        if let value = Double(text), element.holds(value) {
           values.append(value)
         } else if problems.count < 10 {
           problems.append(
             Diagnostic(
               .user, "csv.number",
-              "\(path): row \(number + 1) of column \"\(name)\" must be a number, but is \(text.isEmpty ? "empty" : "\"\(text)\"")"
+              "\(path): row \(number + 1) of column \"\(name)\" must be \(element.isInteger ? "an integer of type \(element)" : "a number"), but is \(text.isEmpty ? "empty" : "\"\(text)\"")"
             ))
         }
       }
@@ -113,6 +114,17 @@ public struct Table: Sendable {
         .user, "csv.column", "\(path) has no column \"\(column)\"", hint: "it has \(columns.joined(separator: ", "))")
     }
     return place
+  }
+}
+
+extension ElementType {
+  /// Whether a number from a text is one of this type: for floats any is, rounded. Integers must be whole, in the type's range, and such that f64, by
+  /// which they are read, has each of them.
+  fileprivate func holds(_ value: Double) -> Bool {
+    guard isInteger else { return true }
+    let isSigned = kind == .signed
+    let limit = min(0x1p53, Double(sign: .plus, exponent: isSigned ? bits - 1 : bits, significand: 1))
+    return value == value.rounded(.towardZero) && value >= (isSigned ? -limit : 0) && value < limit
   }
 }
 

@@ -1,6 +1,6 @@
 """Runs the layers that Sinter's tests export in ONNX Runtime, beside what PyTorch computes.
 
-    mkdir files && SINTER_LAYER_FILES=files swift test --filter LayerTests && python Tests/Peers/test_layers.py files
+    make layers, or: mkdir files && SINTER_LAYER_FILES=files swift test --filter LayerTests && python Tests/Peers/test_layers.py files
 
 The numbers are those of Tests/SinterTests/Fixtures/layers.safetensors. Files that ONNX's checker or ONNX Runtime refuses are errors, but for those
 whose operators ONNX Runtime does not have in the type at hand (`MISSING`).

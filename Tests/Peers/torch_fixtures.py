@@ -59,6 +59,12 @@ views = OrderedDict(
 )
 save("views", views, views)
 save("views_legacy", views, views, _use_new_zipfile_serialization=False)
+# Storages that no name leads to lie between those of tensors with names.
+mixed = OrderedDict()
+for place in range(6):
+    mixed[f"t{place}"] = torch.arange(3, dtype=torch.float32) + place
+    mixed[("no", "name", place)] = torch.arange(5, dtype=torch.float64)
+save("unreached_legacy", mixed, {k: v for k, v in mixed.items() if isinstance(k, str)}, _use_new_zipfile_serialization=False)
 # All types.
 plain = [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8]
 types = {str(t)[6:]: torch.tensor([0, 1, 100], dtype=t) for t in plain}

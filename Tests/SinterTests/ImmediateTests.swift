@@ -80,6 +80,85 @@ import Testing
     #expect(zip(given, expected).allSatisfy { abs($0 - $1) < 1e-6 } && given.count == 4)
   }
 
+  /// Layers that live no longer than a call have parameters of their own, wherever these lie in memory.
+  @Test func layersOfACallKeepTheirParameters() throws {
+    let x = ones(1, 4)
+    for width in 1...40 {
+      let y = Linear(4, width)(x)
+      #expect(y.shape == [1, Dim(width)], "\(y)")
+    }
+    // In a trace all of them are mistakes, none takes another's place.
+    struct Net: UnaryLayer {
+      func forward(_ x: Tensor) -> Tensor {
+        for width in 1...40 { _ = x.matmul(x.trace.tensor(Parameter([4, width]))) }
+        return x
+      }
+    }
+    let told = message { try trace(Net(), .f32(1, 4)) }
+    for width in [1, 2, 20, 40] { #expect(told.contains("f32[4, \(width)]"), "\(width)") }
+  }
+
+  /// A trace goes when its tensors do, whatever parameters, random numbers and constants it had.
+  @Test func tracesGoWithTheirTensors() throws {
+    weak var recording: Trace?
+    weak var immediate: Trace?
+    do {
+      let (fc, drop) = (Linear(2, 2), Dropout(0.5))
+      let traced = try trace(fc, [.f32(1, 2)], mode: .train) { tensors -> Tensor in
+        recording = tensors[0].trace
+        return drop(fc(tensors[0]) + ones(2))
+      }
+      #expect(traced.graph.nodes.count > 2)
+      let x = ones(1, 2)
+      immediate = x.trace
+      #expect(fc(x).shape == [1, 2] && immediate != nil)
+    }
+    #expect(recording == nil && immediate == nil)
+  }
+
+  /// A loop of many steps needs no stack of its length: neither to be traced nor to be let go of.
+  @Test func longHistoriesNeedNoStack() throws {
+    final class Outcome: @unchecked Sendable { var problem = "it did not end" }
+    let outcome = Outcome()
+    let end = DispatchSemaphore(value: 0)
+    let thread = Thread {
+      var x = ones(2)
+      for _ in 0..<4000 { x = x + 1 }
+      do {
+        let nodes = try trace((), [.f32(2)]) { $0[0] * x }.graph.nodes.count
+        outcome.problem = nodes >= 4000 ? "" : "\(nodes) nodes"
+      } catch { outcome.problem = "\(error)" }
+      x = ones(1)
+      end.signal()
+    }
+    thread.stackSize = 512 << 10
+    thread.start()
+    end.wait()
+    #expect(outcome.problem == "")
+  }
+
+  /// What led to known numbers goes, where no gradient will need it.
+  @Test func historiesGoOnceTheNumbersAreKnown() throws {
+    final class Owner {}
+    weak var start: Owner?
+    var sum = zeros(1)
+    let memory = UnsafeMutablePointer<Float>.allocate(capacity: 1)
+    memory.pointee = 1
+    defer { memory.deallocate() }
+    do {
+      let owner = Owner()
+      start = owner
+      sum = sum + Tensor(HostTensor(.f32, [1], bytes: TensorBytes(at: memory, count: 4, owner: owner))) * 3
+    }
+    #expect(start != nil)
+    #expect(try sum.item() == 3)
+    #expect(start == nil)
+    let w = tensor(2.0, requiresGradient: true), y = w * w
+    #expect(try y.item() == 4)
+    try y.backward()
+    #expect(try w.grad?.item() == 4)
+  }
+
   @Test func randomNumbersFollowFromTheSeed() throws {
     var first = Generator(seed: 123), again = Generator(seed: 123), other = Generator(seed: 124)
     let a = try Self.values(first.randn(1000))

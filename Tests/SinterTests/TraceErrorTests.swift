@@ -8,6 +8,24 @@ import Testing
     func forward(_ x: Tensor) -> Tensor { Linear(4, 2)(x) }
   }
 
+  /// Gradients with respect to what is not of the trace are mistakes, not zeros and not those of another value.
+  @Test func gradientsAreThoseOfTheTrace() throws {
+    var foreign: Tensor?
+    _ = try trace((), [.f32(3)]) { tensors -> Tensor in
+      foreign = tensors[0]
+      return tensors[0]
+    }
+    let other = try #require(foreign)
+    let numbers = message { try trace((), [.f32(3)]) { $0[0].gradients(withRespectTo: $0[0], tensor([1.0, 2.0])) } }
+    #expect(numbers.contains("with respect to a tensor with numbers, f32[2]"), "\(numbers)")
+    let stranger = message { try trace((), [.f32(3)]) { $0[0].gradients(withRespectTo: other) } }
+    #expect(stranger.contains("with a tensor of another trace, f32[3]"), "\(stranger)")
+    let seeded = message {
+      try trace((), [.f32(3)]) { $0[0].trace.gradients(of: $0[0], withRespectTo: [$0[0]], seed: other) }
+    }
+    #expect(seeded.contains("with a tensor of another trace"), "\(seeded)")
+  }
+
   struct Shapes: UnaryLayer {
     var conv = Conv2d(4, 6, kernel: 3, groups: 0)
     var other = Conv2d(4, 6, kernel: 3, groups: 4)

@@ -58,6 +58,28 @@ import Testing
     }
   }
 
+  /// A stored entry is as right as its sum says.
+  @Test func aStoredEntryIsHeldAgainstItsSum() throws {
+    var data = try Data(contentsOf: URL(filePath: fixture("data/stored.npz")))
+    // Its first array's first element.
+    let place = try #require(data.range(of: Data("\n".utf8))).upperBound
+    data[place] ^= 1
+    try withScratchFolder { folder in
+      try data.write(to: URL(filePath: "\(folder)/x.npz"))
+      #expect(message { try NpyFile.readArchive("\(folder)/x.npz") }.contains("is damaged: its sum is"))
+    }
+  }
+
+  @Test(arguments: ["(2, x)", "(2.0,)", "2", "[2]", "(2"]) func shapesThatCannotBeReadAreRefused(_ shape: String) throws
+  {
+    try withScratchFolder { folder in
+      let header = "{'descr': '<f4', 'fortran_order': False, 'shape': \(shape), }\n"
+      let bytes = [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count), 0] + Array(header.utf8)
+      try Data(bytes + [UInt8](repeating: 0, count: 8)).write(to: URL(filePath: "\(folder)/x.npy"))
+      #expect(message { try NpyFile.read("\(folder)/x.npy") }.contains("shape"))
+    }
+  }
+
   @Test func anEntryThatLiesAboutItsSizeIsRefused() throws {
     var data = try Data(contentsOf: URL(filePath: fixture("data/packed.npz")))
     // The size in the directory's first entry: a thousandfold of what deflate can make.
@@ -144,9 +166,18 @@ import Testing
 
   @Test func wrongTablesAreRefused() throws {
     #expect(message { try Table("") }.contains("the table is empty"))
+    // Integers are not cut to size: whole numbers of the type's range alone are some.
+    #expect(try Table("k\n-3\n4.0").numbers(as: .i64).integers == [-3, 4])
+    for (text, type) in [
+      ("1.5", ElementType.i64), ("nan", .i64), ("inf", .i32), ("300", .u8), ("-1", .u8), ("128", .i8),
+      ("9007199254740993", .i64),
+    ] {
+      let told = message { try Table("k\n0\n\(text)", name: "t").numbers(as: type) }
+      #expect(told.contains("row 2 of column \"k\" must be an integer of type \(type), but is \"\(text)\""), "\(told)")
+    }
     #expect(
       message { try Table("a,b\n1,2\n3\n4,5,6", name: "t.csv") }.contains(
-        "t.csv: row 3 has 1 fields, but the first has 2"))
+        "t.csv: row 2 has 1 fields, but the first has 2"))
     #expect(message { try Table("a,a\n1,2") }.contains("two columns \"a\""))
     #expect(message { try Table("a\n\"x") }.contains("a quotation is not closed"))
     let table = try Table("a,b\n1,x\n,2", name: "t.csv")

@@ -57,13 +57,27 @@ import Testing
         #expect(Self.same(resumed, whole))
         let numbers = rest.epochs.map { [$0.training["loss"], $0.training["accuracy"]] }
         #expect(numbers == history.epochs[1...].map { [$0.training["loss"], $0.training["accuracy"]] })
-        // In the middle of an epoch, nothing but the same order can be gone on with.
+        // In the middle of an epoch, nothing but the same order can be resumed.
         var other = try step.state(reading: path)
         let refused = message { try step.fit(&other, DataLoader(data, batch: 9, order: .shuffled(seed: 5)), epochs: 1) }
         #expect(
           refused.contains(
-            "after batch 6 of epoch 2, with 90 samples, batches of 8 and seed 5, but the loader has 90 samples, batches of 9"
-          ))
+            "after batch 6 of epoch 2, with 90 samples shuffled by seed 5, batches of 8, seed 0 for samples, but the loader has 90 samples shuffled by seed 5, batches of 9,"
+          ), "\(refused)")
+        // Whatever makes another order is told.
+        for (loader, told) in [
+          (DataLoader(data, batch: 8), "90 samples as given"),
+          (DataLoader(data, batch: 8, order: .shuffled(seed: 5), dropLast: true), "batches of 8 without a last part"),
+          (DataLoader(data, batch: 8, order: .shuffled(seed: 5), seed: 1), "seed 1 for samples"),
+          (DataLoader(data, batch: 8, order: .subset(Array(0..<90), seed: 5)), "90 of a subset (hash "),
+          (
+            DataLoader(data, batch: 8, order: .weighted(Array(repeating: 1, count: 90), count: 90, seed: 5)),
+            "by weights"
+          ),
+        ] {
+          let refused = message { try step.fit(&other, loader, epochs: 1) }
+          #expect(refused.contains(told), "\(refused)")
+        }
       }
     }
   }
@@ -99,7 +113,7 @@ import Testing
     var state = step.initialState(seed: 1)
     let history = try run(&state, nil)
     #expect(history.epochs.count == 6 && Self.same(state, third))
-    // Stopped after the fourth epoch and gone on with, it knows what was best.
+    // Stopped after the fourth epoch and resumed, it knows what was best.
     try withScratchFolder { folder in
       let checkpoints = Checkpoints("\(folder)/run.safetensors")
       var first = step.initialState(seed: 1)
@@ -110,6 +124,23 @@ import Testing
       #expect(try run(&resumed, checkpoints).epochs.map(\.number) == [5, 6])
       #expect(Self.same(resumed, third))
     }
+    // A state that was never fitted has no best epoch, whatever file of another run lies there.
+    try withScratchFolder { folder in
+      let checkpoints = Checkpoints("\(folder)/run.safetensors")
+      var first = step.initialState(seed: 1)
+      _ = try run(&first, checkpoints, epochs: 4)
+      var fresh = step.initialState(seed: 2)
+      try step.fit(
+        &fresh, data, epochs: 0, batch: 10, stopping: EarlyStopping("made"), checkpoints: checkpoints,
+        validate: { _ in ["made": 9] })
+      #expect(Self.same(fresh, step.initialState(seed: 2)))
+    }
+    // A value that is no number is worse than any.
+    var odd = step.initialState(seed: 1)
+    try step.fit(
+      &odd, data, epochs: 3, batch: 10, stopping: EarlyStopping("made"),
+      validate: { ["made": $0.epochs == 0 ? .nan : Double($0.epochs)] })
+    #expect(odd.epochs == 2)
     // Accuracies should rise.
     var rising = step.initialState(seed: 1)
     let up = try step.fit(
@@ -205,6 +236,7 @@ import Testing
         of: /\repoch 3\/5  1\/2  loss [0-9.]+  accuracy [0-9.]+  [0-9.]+ samples\/s  [0-9]+:[0-9]{2} left\u{1b}\[K/)
         != nil, "\(terminal.text)")
     #expect(terminal.text.contains("epoch 5/5: "))
+    #expect(terminal.text.hasSuffix(" s\n") && !terminal.text.hasSuffix("\n\n"))
     let narrow = Lines()
     try step.fit(
       &state, data, epochs: 1, batch: 10, display: ProgressDisplay(isTerminal: true, width: 12) { narrow.add($0) })
@@ -229,6 +261,12 @@ import Testing
     let right = (0..<90).count { row in scores[(3 * row)..<(3 * row + 3)].max() == scores[3 * row + labels[row]] }
     #expect(abs(one["accuracy"]! - Double(right) / 90) < 1e-6)
     #expect(message { try evaluation(ParameterStore(), data) }.split(separator: "\n").count == 8)
+    // A mistake is told with the line of who asked.
+    let here = #line + 2
+    let told = message {
+      _ = try Sinter.evaluation(Net(), .f32(2, 4), .i64(2), loss: { scores, _ in scores.matmul(scores) })
+    }
+    #expect(told.contains("FitTests.swift:\(here)"), "\(told)")
   }
 
   @Test func wrongBatchesAreRefused() throws {

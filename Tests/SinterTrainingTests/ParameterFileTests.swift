@@ -6,6 +6,7 @@ import Testing
 @Suite struct ParameterFileTests {
   static let files = [
     "plain", "plain_legacy", "protocol5", "nested", "nested_legacy", "views", "views_legacy", "types",
+    "unreached_legacy",
   ]
 
   @Test(arguments: files + ["script"]) func checkpointsOfPyTorchAreRead(_ name: String) throws {
@@ -18,6 +19,25 @@ import Testing
     }
     // Beyond them there may be numbers of an optimizer's groups and a script's flags, but no tensors.
     for key in read.names where expected[key] == nil { #expect(read[key]?.shape == [], "\(key)") }
+  }
+
+  /// Headers whose length begins with the bytes of a pickle's protocol.
+  @Test(arguments: [640, 896, 1152, 1408, 640 + 65_536]) func safetensorsAreNotTakenForPickles(_ length: Int) throws {
+    try withScratchFolder { folder in
+      let path = "\(folder)/x.safetensors"
+      var store = ParameterStore()
+      store["a"] = .f32([2], [1, 2])
+      try store.save(path)
+      // The name makes up what is missing.
+      let header = Int(try Data(contentsOf: URL(filePath: path))[0])
+      var wide = ParameterStore()
+      let name = String(repeating: "a", count: 1 + length - header)
+      wide[name] = .f32([2], [1, 2])
+      try wide.save(path)
+      #expect(
+        Array(try Data(contentsOf: URL(filePath: path))[..<2]) == [UInt8(length & 255), UInt8(length >> 8 & 255)])
+      #expect(try ParameterStore(reading: path)[name]?.doubles == [1, 2])
+    }
   }
 
   @Test func partsOfACheckpoint() throws {
@@ -98,10 +118,9 @@ import Testing
     #expect(Set(store.names) == Set(plain.names))
     for name in plain.names { #expect(store[name]?.type == plain[name]?.type, "\(name)") }
     #expect(store["norm.num_batches_tracked"]?.integers == [3])
-    let folder =
-      ProcessInfo.processInfo.environment["SINTER_TEST_OUTPUT"] ?? FileManager.default.temporaryDirectory.path
-    try store.save("\(folder)/net.safetensors")
     try withScratchFolder { scratch in
+      let folder = ProcessInfo.processInfo.environment["SINTER_TEST_OUTPUT"] ?? scratch
+      try store.save("\(folder)/net.safetensors")
       var result = ParameterStore()
       result["x"] = x
       result["y"] = try trace(Net(), .f32("n", 1, 4, 3)).bound(to: store).compile(to: "\(scratch)/n.so").run(x)[0]

@@ -26,7 +26,7 @@ struct Cifar {
       let training = try Subset(all, Array(0..<min(samples, all.count)))
       let test = try (folder.map { try images($0, train: false) } ?? made(500, seed: 2)).transformed(ToTensor(), normal)
       for (name, net, adds) in networks() where names.contains(name) {
-        // From v4 on images are changed at random, as the courses do; stripes have a direction, so that they are not flipped.
+        // From v4 on images are changed at random; stripes have a direction, so that they are not flipped.
         let changed: any Dataset =
           name < "v4"
           ? training.transformed(ToTensor(), normal)

@@ -30,7 +30,7 @@ struct Descent {
       w -= 0.001 * results[1]
       b -= 0.001 * results[2]
     }
-    // The book prints the loss of every tenth step, so the last one is that of step 490.
+    // Of every tenth step the last one is step 490.
     print("loss \(losses[0]) → \(losses[490]), w \(w), b \(b)")
     print(
       String(

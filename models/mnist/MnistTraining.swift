@@ -78,7 +78,8 @@ struct MnistTraining {
     let model = try graph.compile(to: path)
     defer { if output == nil { try? FileManager.default.removeItem(atPath: path) } }
     var right = 0
-    for samples in test.batches(1000) {
+    let batches = try DataLoader(test, batch: 1000).batches()
+    while let samples = try batches.next() {
       let scores = try model.run(samples[0])[0].array(of: Float.self)
       let labels = samples[1].array(of: Int64.self)
       for (index, label) in labels.enumerated() {

@@ -110,7 +110,7 @@ struct Regression {
     row("three species", pattern, "0.13724, 0.96000", three["loss"]!, three["accuracy"]!)
   }
 
-  static func row(_ name: String, _ format: String, _ book: String, _ values: Double...) {
-    print("| `regression` | \(name) | \(String(format: format, arguments: values)) | \(book) |")
+  static func row(_ name: String, _ format: String, _ expected: String, _ values: Double...) {
+    print("| `regression` | \(name) | \(String(format: format, arguments: values)) | \(expected) |")
   }
 }

@@ -27,16 +27,16 @@ struct Xor {
       exit(2)
     }
     do {
-      try train(Perceptron(), "2-1", steps, book: "0.5")
-      try train(Small(), "2-2-1", steps, book: "1.0")
-      try train(Deep(), "2-10-10-10-1", steps, book: "1.0")
+      try train(Perceptron(), "2-1", steps, expected: "0.5")
+      try train(Small(), "2-2-1", steps, expected: "1.0")
+      try train(Deep(), "2-10-10-10-1", steps, expected: "1.0")
     } catch {
       print(error)
       exit(1)
     }
   }
 
-  static func train(_ net: some UnaryLayer, _ name: String, _ steps: Int, book: String) throws {
+  static func train(_ net: some UnaryLayer, _ name: String, _ steps: Int, expected: String) throws {
     let data = try TensorDataset(.f32([4, 2], [0, 0, 0, 1, 1, 0, 1, 1]), .f32([4, 1], [0, 1, 1, 0]))
     let step = try trainingStep(
       net, .f32(4, 2), .f32(4, 1), optimizer: SGD(learningRate: 1), loss: { binaryCrossEntropy($0, $1) },
@@ -55,6 +55,6 @@ struct Xor {
       return
     }
     let figures = String(format: "loss %.4f, accuracy %.2f", loss, accuracy)
-    print("| `xor` | \(name), \(steps) steps | \(figures) | \(book) |")
+    print("| `xor` | \(name), \(steps) steps | \(figures) | \(expected) |")
   }
 }

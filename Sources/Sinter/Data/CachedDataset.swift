@@ -13,7 +13,7 @@ public struct CachedDataset: Dataset {
   private static let page = 4096
 
   /// - Parameters:
-  ///   - path: the file, which is gone on with where it is there.
+  ///   - path: the file; where it is there, it is resumed.
   ///   - key: says which data the file holds, so that those of others are not taken for them: the version of whatever makes samples, say.
   /// - Throws: where the file holds other samples, or cannot be written.
   public init(_ base: any Dataset, in path: String, key: String = "") throws {

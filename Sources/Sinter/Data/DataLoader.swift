@@ -7,7 +7,10 @@ import Foundation
 ///     while let samples = try batches.next() { … }
 public struct DataLoader: Sendable {
   public var dataset: any Dataset
-  public var batch: Int
+  /// How many samples a batch has, one at least.
+  public var batch: Int {
+    didSet { batch = max(1, batch) }
+  }
   public var order: Sampler
   /// Whether a last batch that is not full is left out.
   public var dropLast: Bool

@@ -57,7 +57,7 @@ public enum NpyFile {
     var tensors: [String: HostTensor] = [:]
     for entry in archive.entries {
       let name = entry.name.hasSuffix(".npy") ? String(entry.name.dropLast(4)) : entry.name
-      tensors[name] = try tensor(try archive.contents(entry), "\(path): \(entry.name)")
+      tensors[name] = try tensor(try archive.contents(entry, checksStored: true), "\(path): \(entry.name)")
     }
     return tensors
   }
@@ -81,8 +81,9 @@ public enum NpyFile {
       return header[found.upperBound...].drop { $0 == " " }
     }
     guard let type = value("descr")?.dropFirst().prefix(while: { $0 != "'" }),
-      let sizes = value("shape")?.dropFirst().prefix(while: { $0 != ")" })
+      let tuple = value("shape"), tuple.first == "(", let end = tuple.firstIndex(of: ")")
     else { throw fail("the header has no descr and shape") }
+    let sizes = tuple[..<end].dropFirst()
     let text = NpyText.layout(type)
     let isSwapped = type.hasPrefix(">")
     let little = isSwapped ? "<" + type.dropFirst() : String(type)
@@ -93,7 +94,9 @@ public enum NpyFile {
       throw fail("element type \(type) is not supported; \(hint)")
     }
     let isColumnMajor = value("fortran_order")?.hasPrefix("True") == true
-    let shape = sizes.split(separator: ",").compactMap { Int($0.filter { $0 != " " }) }
+    let parts = sizes.split(separator: ",").map { $0.filter { $0 != " " } }.filter { !$0.isEmpty }
+    let shape = parts.compactMap { Int($0) }
+    guard shape.count == parts.count else { throw fail("shape (\(sizes)) is not one of integers") }
     var count = 1
     for size in shape {
       let (product, overflow) = count.multipliedReportingOverflow(by: size)

@@ -36,26 +36,6 @@ public struct TensorDataset: Dataset {
     }
   }
 
-  /// In which order samples come.
-  public enum Order: Sendable {
-    case asGiven
-    /// At random, by a seed and the number of the epoch alone.
-    case shuffled(seed: UInt64)
-  }
-
-  /// The samples of an epoch in batches, each a tensor for each of the data set's.
-  ///
-  /// - Parameter dropLast: whether a last batch that is not full is left out.
-  public func batches(_ size: Int, order: Order = .asGiven, epoch: Int = 0, dropLast: Bool = false) -> Batches {
-    let indices =
-      switch order {
-      case .asGiven: Array(0..<count)
-      case .shuffled(let seed): Sampler.permutation(of: count, seed: seed, epoch: epoch)
-      }
-    let whole = count / max(1, size) * max(1, size)
-    return Batches(tensors: tensors, indices: dropLast ? Array(indices[..<whole]) : indices, size: max(1, size))
-  }
-
   /// The first or the last samples as data sets of their own.
   public func split(at count: Int) -> (first: TensorDataset, rest: TensorDataset) {
     let place = min(max(0, count), self.count)
@@ -63,30 +43,6 @@ public struct TensorDataset: Dataset {
       TensorDataset(tensors.map { $0.rows(Array(0..<place)) }, place),
       TensorDataset(tensors.map { $0.rows(Array(place..<self.count)) }, self.count - place)
     )
-  }
-}
-
-/// Batches of tensors, gathered one after another.
-public struct Batches: Sequence, IteratorProtocol {
-  private let tensors: [HostTensor]
-  private let indices: [Int]
-  private let size: Int
-  private var place = 0
-
-  init(tensors: [HostTensor], indices: [Int], size: Int) {
-    self.tensors = tensors
-    self.indices = indices
-    self.size = size
-  }
-
-  /// How many batches there are in all.
-  public var count: Int { (indices.count + size - 1) / size }
-
-  public mutating func next() -> [HostTensor]? {
-    guard place < indices.count else { return nil }
-    let rows = Array(indices[place..<Swift.min(place + size, indices.count)])
-    place += rows.count
-    return tensors.map { $0.rows(rows) }
   }
 }
 

@@ -25,20 +25,28 @@ struct ZipArchive {
 
   subscript(name: String) -> Entry? { entries.first { $0.name == name } }
 
-  /// An entry's bytes: those of the file where it is stored, else unpacked and held against their sum.
-  func contents(_ entry: Entry) throws -> TensorBytes {
-    guard entry.isCompressed else { return file.bytes(entry.range) }
+  /// An entry's bytes: those of the file where it is stored, else unpacked. What was unpacked is held against its sum.
+  ///
+  /// - Parameter checksStored: whether stored bytes are too, for which all of them are read. PyTorch writes archives without true sums
+  ///   (`torch.serialization.set_crc32_options(False)`), and reads them.
+  func contents(_ entry: Entry, checksStored: Bool) throws -> TensorBytes {
     func fail(_ text: String) -> DiagnosticError {
       DiagnosticError(.user, "zip.format", "\(entry.name) \(text)", at: [file.path])
+    }
+    func checked(_ bytes: TensorBytes) throws -> TensorBytes {
+      let sum = bytes.withBytes { Inflate.checksum($0) }
+      guard sum == entry.checksum else { throw fail("is damaged: its sum is \(sum), not \(entry.checksum)") }
+      return bytes
+    }
+    guard entry.isCompressed else {
+      let stored = file.bytes(entry.range)
+      return checksStored ? try checked(stored) : stored
     }
     guard Inflate.isPossible(entry.size, from: entry.range.count) else {
       throw fail("cannot have \(entry.size) bytes, packed as \(entry.range.count)")
     }
     let packed = UnsafeRawBufferPointer(rebasing: file.contents[entry.range])
-    let bytes = try Inflate.bytes(packed, size: entry.size, fail: fail)
-    let sum = bytes.withBytes { Inflate.checksum($0) }
-    guard sum == entry.checksum else { throw fail("is damaged: its sum is \(sum), not \(entry.checksum)") }
-    return bytes
+    return try checked(try Inflate.bytes(packed, size: entry.size, fail: fail))
   }
 }
 

@@ -5,7 +5,8 @@ import SinterIR
 /// What stands behind a tensor with numbers: the numbers, or how they are computed, once somebody asks for them.
 ///
 /// What was asked for becomes a graph, of which the given tensors are inputs, and is compiled. Graphs that are equal but for the numbers are
-/// compiled once. Values are immutable but for the numbers found and the gradient.
+/// compiled once. Values are immutable but for the numbers found and the gradient. Where the numbers are known and no gradient will go through them,
+/// how they were computed is forgotten, so that a loop does not keep all of its steps.
 final class ImmediateValue {
   enum Source {
     case given(HostTensor)
@@ -13,12 +14,16 @@ final class ImmediateValue {
     case mistake(DiagnosticError)
   }
 
-  let source: Source
+  private(set) var source: Source
   let type: TensorType
   /// Whether its numbers are part of the graphs that use it, as those of shapes are.
   let isConstant: Bool
   let requiresGradient: Bool
-  private(set) var computed: HostTensor?
+  /// Whether a gradient may go through it: it, or something that it is computed from, asks for one.
+  let hasGradient: Bool
+  private(set) var computed: HostTensor? {
+    didSet { if let computed, !hasGradient { source = .given(computed) } }
+  }
   var gradient: HostTensor?
 
   init(_ source: Source, type: TensorType, isConstant: Bool = false, requiresGradient: Bool = false) {
@@ -26,6 +31,11 @@ final class ImmediateValue {
     self.type = type
     self.isConstant = isConstant
     self.requiresGradient = requiresGradient
+    if case .computed(let operation, _) = source {
+      hasGradient = requiresGradient || operation.hasGradient
+    } else {
+      hasGradient = requiresGradient
+    }
   }
 
   /// The numbers, computed now where they are not known yet.
@@ -43,6 +53,15 @@ final class ImmediateValue {
       return result
     }
   }
+
+  /// What it is computed by, which it lets go of. For a value that nobody will ask again.
+  fileprivate func forget() -> ImmediateOperation? {
+    guard case .computed(let operation, _) = source else { return nil }
+    source = .given(Self.nothing)
+    return operation
+  }
+
+  private static var nothing: HostTensor { .f32([0], []) }
 
   /// Adds to the gradients of all tensors that ask for one.
   func backward() throws {
@@ -114,13 +133,28 @@ final class ImmediateValue {
 /// One application of an operator to tensors with numbers.
 final class ImmediateOperation {
   let op: any Operator
-  let inputs: [ImmediateValue?]
+  private(set) var inputs: [ImmediateValue?]
   let outputs: Int
+  let hasGradient: Bool
 
   init(_ op: any Operator, _ inputs: [ImmediateValue?], outputs: Int) {
     self.op = op
     self.inputs = inputs
     self.outputs = outputs
+    hasGradient = inputs.contains { $0?.hasGradient ?? false }
+  }
+
+  /// Takes what goes with it apart in a loop: left to itself, each operation would be released inside of the next one's release, which a deep
+  /// history has no stack for.
+  deinit {
+    var pending = inputs.compactMap { $0 }
+    inputs = []
+    while var value = pending.popLast() {
+      guard isKnownUniquelyReferenced(&value), var operation = value.forget(), isKnownUniquelyReferenced(&operation)
+      else { continue }
+      pending += operation.inputs.compactMap { $0 }
+      operation.inputs = []
+    }
   }
 
   /// The same in a trace.

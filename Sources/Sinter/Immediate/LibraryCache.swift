@@ -11,21 +11,13 @@ final class LibraryCache: @unchecked Sendable {
   private var models: [String: LoadedModel] = [:]
   private var order: [String] = []
 
-  /// How many graphs were compiled in all.
-  private(set) var compiled = 0
-
   /// The outputs of a graph. One graph runs at a time.
   func run(_ graph: Graph, _ inputs: [HostTensor]) throws -> [HostTensor] {
     lock.lock()
     defer { lock.unlock() }
     let key = graph.description
     if let known = models[key] { return try known.run(list: inputs) }
-    let folder = FileManager.default.temporaryDirectory.path + "/sinter-immediate-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    // Once it is loaded, the file is needed no more.
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let model = try CompiledGraph(graph: graph).compile(to: folder + "/immediate.so")
-    compiled += 1
+    let model = try TemporaryLibrary.with { try CompiledGraph(graph: graph).compile(to: $0) }
     models[key] = model
     order.append(key)
     if order.count > Self.limit { models[order.removeFirst()] = nil }

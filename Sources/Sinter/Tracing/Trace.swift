@@ -17,14 +17,15 @@ public final class Trace {
   var problems: [Diagnostic] = []
   /// The model's layers and parameters; of tensors with numbers that of the layer that is called.
   var model: LayerIndex
-  private var values: [ObjectIdentifier: Tensor] = [:]
+  /// What parameters are now. With each the parameter itself is held, so that no other one can take its place in memory.
+  private var values: [ObjectIdentifier: (parameter: Parameter, value: TracedValue)] = [:]
   /// Parameters as they were before layers gave them other values.
-  private var originals: [ObjectIdentifier: Tensor] = [:]
+  private var originals: [ObjectIdentifier: TracedValue] = [:]
   private(set) var parameters: [(name: String, parameter: Parameter)] = []
   private var assigned: Set<ObjectIdentifier> = []
   private var layers: [Origin] = []
   /// Tensors with numbers that are part of the graph, and what became of them.
-  private var adopted: [ObjectIdentifier: (value: ImmediateValue, tensor: Tensor)] = [:]
+  private var adopted: [ObjectIdentifier: (value: ImmediateValue, result: TracedValue)] = [:]
 
   init(name: String, mode: Mode, model: LayerIndex, isImmediate: Bool = false) {
     self.mode = mode
@@ -42,13 +43,13 @@ public final class Trace {
   /// A parameter as a tensor of this trace; its first use adds an input of the graph.
   public func tensor(_ parameter: Parameter) -> Tensor {
     let key = ObjectIdentifier(parameter)
-    if let known = values[key] { return known }
+    if let known = values[key] { return known.value.tensor(in: self) }
     let type = TensorType(parameter.element, parameter.shape.map { Dim(max(0, $0)) })
     if let problem = parameter.problem { return note("parameter", problem, type) }
     if isImmediate {
       let name = model.name(of: parameter) ?? "parameter\(values.count)"
       let tensor = Tensor.immediate(parameter.initialValue(named: name, seed: 0), in: self)
-      values[key] = tensor
+      values[key] = (parameter, TracedValue(tensor))
       return tensor
     }
     guard let name = model.name(of: parameter) else {
@@ -56,41 +57,47 @@ public final class Trace {
         "parameter",
         "a parameter of type \(type) is read that the model does not hold, so that it has no name and no values", type,
         hint: "make its layer a stored property of the model instead of making it in forward")
-      values[key] = standIn
+      values[key] = (parameter, TracedValue(standIn))
       return standIn
     }
     let tensor = input(type, named: name)
-    values[key] = tensor
-    originals[key] = tensor
+    values[key] = (parameter, TracedValue(tensor))
+    originals[key] = TracedValue(tensor)
     parameters.append((name, parameter))
     return tensor
   }
 
   /// Gives a parameter another value from here on: what a training step hands to the next one. Layers do so with running statistics.
   public func assign(_ value: Tensor, to parameter: Parameter) {
-    let old = tensor(parameter)
+    let (old, value) = (tensor(parameter), adopt(value))
+    guard value.isMistake || value.trace === self || isImmediate && value.immediate != nil else {
+      _ = fail("assign", "a parameter cannot become a tensor of another trace, \(value.type)", like: old)
+      return
+    }
     guard value.isMistake || old.isMistake || value.element == old.element && value.shape == old.shape else {
       _ = fail("assign", "a parameter of type \(old.type) cannot become \(value.type)", like: old)
       return
     }
     let key = ObjectIdentifier(parameter)
-    values[key] = value
+    values[key] = (parameter, TracedValue(value))
     assigned.insert(key)
   }
 
   /// What a parameter was at the start, before layers gave it other values.
-  func original(_ parameter: Parameter) -> Tensor { originals[ObjectIdentifier(parameter)] ?? tensor(parameter) }
+  func original(_ parameter: Parameter) -> Tensor {
+    originals[ObjectIdentifier(parameter)]?.tensor(in: self) ?? tensor(parameter)
+  }
 
   /// The parameters that were assigned, with their last values.
   var assignments: [(name: String, parameter: Parameter, value: Tensor)] {
     parameters.compactMap { name, parameter in
       let key = ObjectIdentifier(parameter)
-      return assigned.contains(key) ? values[key].map { (name, parameter, $0) } : nil
+      return assigned.contains(key) ? values[key].map { (name, parameter, $0.value.tensor(in: self)) } : nil
     }
   }
 
   /// The gradients of a value with respect to others, zeros where it does not depend on them; `seed` is the value's own gradient, ones by
-  /// default.
+  /// default. With respect to tensors with numbers there are none, nor to those of another trace: that is a mistake.
   public func gradients(of target: Tensor, withRespectTo tensors: [Tensor], seed: Tensor? = nil) -> [Tensor] {
     let standIns = tensors.map { Tensor(id: nil, type: $0.type, trace: self) }
     if isImmediate {
@@ -98,6 +105,20 @@ public final class Trace {
         fail("gradient", "tensors with numbers have gradients by backward(), not by gradients(of:)", like: $0)
       }
     }
+    var isForeign = false
+    for tensor in tensors where tensor.immediate != nil {
+      isForeign = true
+      _ = note(
+        "gradient",
+        "a gradient is taken with respect to a tensor with numbers, \(tensor.type), which is a constant here",
+        tensor.type, hint: "make it an input of the trace or a parameter of the model")
+    }
+    for tensor in tensors + [target] + (seed.map { [$0] } ?? [])
+    where tensor.immediate == nil && !tensor.isMistake && tensor.trace !== self {
+      isForeign = true
+      _ = note("gradient", "a gradient is asked for with a tensor of another trace, \(tensor.type)", tensor.type)
+    }
+    if isForeign { return standIns }
     let (target, seed) = (adopt(target), seed.map(adopt))
     guard let id = target.id, !tensors.contains(where: { $0.id == nil }), seed == nil || seed?.id != nil else {
       return standIns
@@ -115,15 +136,17 @@ public final class Trace {
 
   /// The name of the input that holds a seed and the number of a step, where a trace draws random numbers.
   static let keyName = "random_key"
-  private var key: Tensor?
+  private var key: TracedValue?
   private var streams = 0
 
   /// Uniform random numbers in 0 ..< 1 in a tensor's shape, other ones in every step. They follow from the seed of a run, the number of the step
   /// and the order of such calls in the model alone: the first call adds an input for the former two.
   public func uniform(like tensor: Tensor) -> Tensor {
     if let recording = tensor.recordingTrace, recording !== self { return recording.uniform(like: tensor) }
-    let key = key ?? (isImmediate ? constant(.i64([2], [0, 0])) : input(TensorType(.i64, [2]), named: Self.keyName))
-    self.key = key
+    let key =
+      key?.tensor(in: self)
+      ?? (isImmediate ? constant(.i64([2], [0, 0])) : input(TensorType(.i64, [2]), named: Self.keyName))
+    self.key = TracedValue(key)
     defer { streams += 1 }
     return apply(KeyedUniform(stream: streams), [tensor, key])[0]
   }
@@ -181,22 +204,33 @@ public final class Trace {
     return adopt(value)
   }
 
-  private func adopt(_ value: ImmediateValue) -> Tensor {
-    let key = ObjectIdentifier(value)
-    if let known = adopted[key] { return known.tensor }
-    let tensor: Tensor
-    switch value.source {
-    case .given(let host): tensor = constant(host)
-    case .computed(let operation, let result):
-      let inputs = operation.inputs.map { $0.map(adopt) }
-      let results = operation.apply(in: self, to: inputs)
-      tensor = results[min(result, results.count - 1)]
-    case .mistake(let error):
-      problems += error.diagnostics
-      tensor = Tensor(id: nil, type: value.type, trace: self)
+  /// Walks without recursion: what a loop computed step by step may be deep.
+  private func adopt(_ wanted: ImmediateValue) -> Tensor {
+    func known(_ value: ImmediateValue) -> Tensor? { adopted[ObjectIdentifier(value)]?.result.tensor(in: self) }
+    var stack = [wanted]
+    while let value = stack.last {
+      if known(value) != nil {
+        stack.removeLast()
+        continue
+      }
+      let tensor: Tensor
+      switch value.source {
+      case .given(let host): tensor = constant(host)
+      case .computed(let operation, let result):
+        let missing = operation.inputs.compactMap { $0 }.filter { known($0) == nil }
+        guard missing.isEmpty else {
+          stack += missing
+          continue
+        }
+        let results = operation.apply(in: self, to: operation.inputs.map { $0.flatMap(known) })
+        tensor = results[min(result, results.count - 1)]
+      case .mistake(let error):
+        problems += error.diagnostics
+        tensor = Tensor(id: nil, type: value.type, trace: self)
+      }
+      adopted[ObjectIdentifier(value)] = (value, TracedValue(tensor))
     }
-    adopted[key] = (value, tensor)
-    return tensor
+    return known(wanted) ?? Tensor(id: nil, type: wanted.type, trace: self)
   }
 
   /// Notes a mistake; the result stands in for what could not be computed. What is given a stand-in is silent: its mistake is noted already.
@@ -234,6 +268,17 @@ public final class Trace {
 
   /// Called before and after each layer, with nil and with what it gave.
   var observer: ((_ path: String, _ layer: Any, _ result: Any?) -> Void)?
+}
+
+/// A tensor but for its trace: what the trace itself keeps of it. One that kept tensors would keep itself for ever.
+private struct TracedValue {
+  let id: ValueID?
+  let immediate: ImmediateValue?
+  let type: TensorType
+
+  init(_ tensor: Tensor) { (id, immediate, type) = (tensor.id, tensor.immediate, tensor.type) }
+
+  func tensor(in trace: Trace) -> Tensor { Tensor(id: id, type: type, trace: trace, immediate: immediate) }
 }
 
 extension Tensor {

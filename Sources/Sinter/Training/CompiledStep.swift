@@ -1,4 +1,3 @@
-import Foundation
 import SinterIR
 import SinterModel
 
@@ -119,18 +118,7 @@ extension TrainingStep {
       try CompiledGraph(graph: graph).compile(to: path)
       return CompiledStep(self, try CompiledLibrary(path).session(threads: threads))
     }
-    return CompiledStep(self, try CompiledStep.session(graph, threads: threads))
-  }
-}
-
-extension CompiledStep {
-  /// A graph as a library that is loaded, and whose file is gone: it is needed no more.
-  static func session(_ graph: Graph, threads: Int) throws -> Session {
-    let folder = FileManager.default.temporaryDirectory.path + "/sinter-step-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    try CompiledGraph(graph: graph).compile(to: folder + "/step.so")
-    return try CompiledLibrary(folder + "/step.so").session(threads: threads)
+    return CompiledStep(self, try TemporaryLibrary.session(graph, threads: threads))
   }
 }
 

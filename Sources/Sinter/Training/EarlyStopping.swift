@@ -17,15 +17,17 @@ public struct EarlyStopping: Sendable {
     self.least = least
   }
 
+  /// Any number is better than none (NaN), and none is better than no other.
   func isBetter(_ value: Double, than best: Double) -> Bool {
-    switch goal {
+    if best.isNaN { return !value.isNaN }
+    return switch goal {
     case .smallest: value < best - least
     case .largest: value > best + least
     }
   }
 }
 
-/// Where and how often a run is saved, so that it can be gone on with.
+/// Where and how often a run is saved, so that it can be resumed.
 public struct Checkpoints: Sendable {
   /// The file, `run.safetensors` say. With early stopping the best epoch's state is kept beside it, in `run.best.safetensors`.
   public var path: String

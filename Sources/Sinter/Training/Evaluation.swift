@@ -1,4 +1,3 @@
-import Foundation
 import SinterIR
 import SinterModel
 
@@ -14,7 +13,7 @@ public final class CompiledEvaluation {
   init(_ model: TracedModel, measures: [String], threads: Int) throws {
     self.measures = measures
     parameters = model.parameters
-    session = try CompiledStep.session(model.graph, threads: threads)
+    session = try TemporaryLibrary.session(model.graph, threads: threads)
   }
 
   /// The means over samples, batch by batch.
@@ -42,14 +41,16 @@ public final class CompiledEvaluation {
 /// - Throws: all mistakes of the model, each with its layer and line.
 public func evaluation(
   _ model: some UnaryLayer, _ input: InputSpec, _ target: InputSpec, loss: (Tensor, Tensor) -> Tensor,
-  metrics: KeyValuePairs<String, (Tensor, Tensor) -> Tensor> = [:], threads: Int = 0
+  metrics: KeyValuePairs<String, (Tensor, Tensor) -> Tensor> = [:], threads: Int = 0,
+  file: StaticString = #fileID, line: UInt = #line
 ) throws -> CompiledEvaluation {
   var (input, target) = (input, target)
   input.name = input.name ?? "input"
   target.name = target.name ?? "target"
   let names = ["loss"] + metrics.map(\.key)
-  let traced = try trace(model, [input, target], mode: .evaluate, outputs: names) { tensors in
-    let result = model(tensors[0])
+  let traced = try trace(model, [input, target], mode: .evaluate, outputs: names, file: file, line: line) {
+    tensors in
+    let result = model(tensors[0], file: file, line: line)
     return [loss(result, tensors[1])] + metrics.map { $0.value(result, tensors[1]) }
   }
   return try CompiledEvaluation(traced, measures: names, threads: threads)

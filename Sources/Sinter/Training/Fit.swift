@@ -10,10 +10,11 @@ extension CompiledStep {
   ///   - checkpoints: where the run is saved.
   ///   - display: how it shows how far it is; by default nothing is printed.
   ///   - keepsOnInterrupt: whether Ctrl-C ends the run with the state of the last complete epoch, instead of the process; pressed again it does that.
+  ///     With early stopping what is left is the state of the best epoch, as at any other end; the last one's is in the checkpoint.
   ///   - validate: called after each epoch with the state; gives numbers by name.
   ///   - report: called with each epoch.
   /// - Throws: where a loss is not a number, telling the step and the first node whose result was none; the state is then that of the last
-  ///   complete epoch. So it is where anything else is thrown, by the data or by a full disk.
+  ///   complete epoch. The same holds for any other error, of the data or of a full disk.
   @discardableResult
   public func fit(
     _ state: inout TrainingState, _ loader: DataLoader, epochs: Int, schedule: LearningRateSchedule = .constant,
@@ -33,21 +34,18 @@ extension CompiledStep {
         .user, "fit.stopping", "early stopping needs something to go by", hint: "give fit a function as validate")
     }
     var progress = state.progress ?? FitProgress(epoch: state.steps / batches)
-    let order = [
-      Int64(loader.dataset.count), Int64(loader.batch), Int64(bitPattern: loader.order.seed),
-      Int64(bitPattern: loader.seed),
-    ]
+    let order = LoaderOrder(loader)
     guard progress.batch == 0 || progress.loader == order && progress.batch < batches else {
       throw DiagnosticError(
         .user, "fit.loader",
-        "the state was saved after batch \(progress.batch) of epoch \(progress.epoch + 1), with \(Self.told(progress.loader)), but the loader has \(Self.told(order))",
-        hint: "go on with the same data, batch and seed, or from a state that was saved after an epoch")
+        "the state was saved after batch \(progress.batch) of epoch \(progress.epoch + 1), with \(progress.loader?.description ?? "another loader"), but the loader has \(order)",
+        hint: "go on with the same data, batch, order and seeds, or from a state that was saved after an epoch")
     }
     progress.loader = order
     let interruption = keepsOnInterrupt ? Interruption() : nil
     let clock = ContinuousClock()
     var history = TrainingHistory()
-    var best = stopping.flatMap { _ in checkpoints.flatMap { try? self.state(reading: $0.bestPath) } }
+    var best = stopping == nil ? nil : checkpoints.flatMap { bestState(of: progress, at: $0.bestPath) }
     if best == nil { progress.best = nil }
     var line = ProgressLine(display, last: progress.epoch + max(0, epochs), batches: batches)
     defer { line.abandon() }
@@ -115,6 +113,15 @@ extension CompiledStep {
     return history
   }
 
+  /// The best epoch's state of the run that has come so far, from the file beside its checkpoint; nil where the run has none, or the file is
+  /// another run's.
+  private func bestState(of progress: FitProgress, at path: String) -> TrainingState? {
+    guard progress.best != nil, let found = try? state(reading: path),
+      found.progress?.best == progress.best, found.progress?.bestEpoch == progress.bestEpoch
+    else { return nil }
+    return found
+  }
+
   /// The same on a data set, whose samples come in an order that follows from a seed; a last batch that is not full is left out. A thread prepares
   /// batches of what is no tensor.
   @discardableResult
@@ -135,10 +142,5 @@ extension CompiledStep {
       &state, loader, epochs: epochs, schedule: schedule, stopping: stopping, checkpoints: checkpoints,
       display: display,
       keepsOnInterrupt: keepsOnInterrupt, validate: validate, report: report)
-  }
-
-  private static func told(_ loader: [Int64]) -> String {
-    guard loader.count == 4 else { return "another loader" }
-    return "\(loader[0]) samples, batches of \(loader[1]) and seed \(UInt64(bitPattern: loader[2]))"
   }
 }

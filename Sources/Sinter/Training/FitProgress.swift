@@ -9,8 +9,8 @@ struct FitProgress: Sendable, Equatable {
   /// Early stopping's best value so far, and how many epochs were complete then.
   var best: Double?
   var bestEpoch = 0
-  /// What the loader's order follows from: samples, batch, seed. An epoch cannot be gone on with in another one's order.
-  var loader: [Int64] = []
+  /// What the batches of the epoch follow from; nil before the first one.
+  var loader: LoaderOrder?
 
   var means: [String: Double] { sums.mapValues { $0 / Double(max(1, samples)) } }
 
@@ -33,7 +33,7 @@ extension FitProgress {
   func write(into store: inout ParameterStore) {
     store["training.progress"] = .i64([4], [epoch, batch, samples, bestEpoch])
     if let best { store["training.best"] = HostTensor(.f64, [], values: [best]) }
-    store["training.loader"] = HostTensor(.i64, [loader.count], values: loader)
+    if let numbers = loader?.numbers { store["training.loader"] = HostTensor(.i64, [numbers.count], values: numbers) }
     for (name, sum) in sums.sorted(by: { $0.key < $1.key }) {
       store[Self.sumPrefix + name] = HostTensor(.f64, [], values: [sum])
     }
@@ -45,19 +45,9 @@ extension FitProgress {
     }
     (epoch, batch, samples, bestEpoch) = (numbers[0], numbers[1], numbers[2], numbers[3])
     best = store["training.best"]?.doubles?.first
-    loader = store["training.loader"]?.int64s ?? []
+    loader = store["training.loader"]?.int64s.flatMap(LoaderOrder.init)
     for name in store.names where name.hasPrefix(Self.sumPrefix) {
       sums[String(name.dropFirst(Self.sumPrefix.count))] = store[name]?.doubles?.first
-    }
-  }
-}
-
-extension Sampler {
-  /// The number that what is drawn follows from.
-  var seed: UInt64 {
-    switch self {
-    case .asGiven: 0
-    case .shuffled(let seed), .subset(_, let seed), .weighted(_, _, let seed): seed
     }
   }
 }

@@ -17,7 +17,7 @@ struct LossDoctor {
     }
     // The search is a help for another error: one of its own must not take its place.
     guard let (graph, nodes) = try? examined(), !nodes.isEmpty,
-      let results = try? CompiledStep.session(graph, threads: 0).run(inputs)
+      let results = try? TemporaryLibrary.session(graph, threads: 0).run(inputs)
     else { return nil }
     let flags = results.map { $0.array(of: UInt8.self).first ?? 0 }
     for (offset, what) in [(0, "no number"), (1, "infinite")] {

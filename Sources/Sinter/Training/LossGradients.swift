@@ -1,4 +1,3 @@
-import Foundation
 import SinterIR
 import SinterModel
 import SinterOps
@@ -63,9 +62,9 @@ public final class CompiledLossGradients {
   private let session: Session
   private var calls = 0
 
-  init(_ source: LossGradients, library path: String, threads: Int) throws {
+  init(_ source: LossGradients, threads: Int) throws {
     self.source = source
-    session = try CompiledLibrary(path).session(threads: threads)
+    session = try TemporaryLibrary.session(source.graph, threads: threads)
   }
 
   /// The values that the model starts with, random ones from the seed.
@@ -99,11 +98,6 @@ extension LossGradients {
   ///
   /// - Parameter threads: 0 for as many as this process may run on.
   public func compile(threads: Int = 0) throws -> CompiledLossGradients {
-    // Once it is loaded, the file is needed no more.
-    let folder = FileManager.default.temporaryDirectory.path + "/sinter-gradients-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    try CompiledGraph(graph: graph).compile(to: folder + "/gradients.so")
-    return try CompiledLossGradients(self, library: folder + "/gradients.so", threads: threads)
+    try CompiledLossGradients(self, threads: threads)
   }
 }

@@ -39,6 +39,8 @@ struct ProgressLine {
   private var begin: ContinuousClock.Instant
   private var shown: ContinuousClock.Instant?
   private var doneBefore = 0
+  /// Whether the terminal's line is that of an epoch that goes on.
+  private var isOpen = false
 
   init(_ display: ProgressDisplay, last: Int, batches: Int) {
     self.display = display
@@ -59,6 +61,7 @@ struct ProgressLine {
     let now = clock.now
     if let shown, now - shown < .milliseconds(100) { return }
     shown = now
+    isOpen = true
     let seconds = max((now - begin) / .seconds(1), 1e-9)
     let speed = Double(progress.samples - samplesBefore) / seconds
     let perBatch = seconds / Double(max(1, progress.batch - doneBefore))
@@ -70,7 +73,8 @@ struct ProgressLine {
   }
 
   /// The line of a whole epoch, which stays.
-  func end(_ epoch: TrainingHistory.Epoch, samples: Int) {
+  mutating func end(_ epoch: TrainingHistory.Epoch, samples: Int) {
+    isOpen = false
     guard let write = display.write else { return }
     let validation = epoch.validation.isEmpty ? "" : ", validation " + Self.numbers(epoch.validation, separator: ", ")
     let speed = Double(samples) / max(epoch.seconds, 1e-9)
@@ -80,9 +84,9 @@ struct ProgressLine {
         + ", \(Self.rounded(speed)) samples/s, \(Self.rounded(epoch.seconds)) s\n")
   }
 
-  /// Leaves the terminal with a line of its own.
+  /// Leaves the terminal's line to others, where an epoch ends before its last batch.
   func abandon() {
-    if display.isTerminal, shown != nil { display.write?("\n") }
+    if display.isTerminal, isOpen { display.write?("\n") }
   }
 
   private static func numbers(_ values: [String: Double], separator: String) -> String {

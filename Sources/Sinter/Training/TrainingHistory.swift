@@ -48,7 +48,7 @@ public struct TrainingHistory: Sendable {
   /// Writes the lines of `csv`. What was there is replaced only when all went well.
   public func save(_ path: String) throws { try AtomicFile.write(csv, to: path) }
 
-  /// Reads what `save` wrote, to be gone on with.
+  /// Reads what `save` wrote, to be resumed.
   ///
   /// - Throws: where the file is none of a history, telling the line.
   public init(reading path: String) throws {

@@ -27,6 +27,8 @@ final class PickleHeap {
   private(set) var dictionaries: [[(key: PickleValue, value: PickleValue)]] = []
   /// Dictionaries that stand for a module of TorchScript: its attributes are what it has.
   private(set) var scripts: Set<Int> = []
+  /// Every storage that the pickle names, by its key.
+  private(set) var storages: [String: TorchStorage] = [:]
 
   func tuple(_ items: [PickleValue]) -> PickleValue {
     sequences.append(items)
@@ -47,6 +49,11 @@ final class PickleHeap {
   /// The items of a tuple; nil for anything else.
   func tuple(_ value: PickleValue) -> [PickleValue]? {
     if case .tuple(let place) = value { sequences[place] } else { nil }
+  }
+
+  func storage(_ storage: TorchStorage) -> PickleValue {
+    storages[storage.key] = storage
+    return .storage(storage)
   }
 
   func grow(_ list: Int, _ items: [PickleValue]) { sequences[list] += items }

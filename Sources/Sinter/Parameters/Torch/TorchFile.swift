@@ -10,8 +10,13 @@ struct TorchFile {
 
   static func isOne(_ file: MappedFile) -> Bool {
     let raw = file.contents
-    return raw.starts(with: [0x50, 0x4b, 3, 4]) || raw.count > 1 && raw[0] == 0x80 && (2...5).contains(raw[1])
-      || isTar(raw)
+    return raw.starts(with: [0x50, 0x4b, 3, 4]) || isPickle(raw) || isTar(raw)
+  }
+
+  /// Whether it begins with a pickle's protocol. So do files of safetensors whose header has 640 bytes, say (80 02 00 …); theirs is JSON, whose first
+  /// byte is the ninth.
+  private static func isPickle(_ raw: UnsafeRawBufferPointer) -> Bool {
+    raw.count > 1 && raw[0] == 0x80 && (2...5).contains(raw[1]) && (raw.count < 9 || raw[8] != UInt8(ascii: "{"))
   }
 
   private static func isTar(_ raw: UnsafeRawBufferPointer) -> Bool {
@@ -39,12 +44,12 @@ struct TorchFile {
     }
     let folder = String(pickle.name.dropLast("data.pkl".count))
     if let order = archive["\(folder)byteorder"] {
-      let text = try archive.contents(order).withBytes { String(decoding: $0, as: UTF8.self) }
+      let text = try archive.contents(order, checksStored: false).withBytes { String(decoding: $0, as: UTF8.self) }
       guard text == "little" else {
         throw DiagnosticError(.limit, "torch.order", "\(file.path) has its bytes in \(text)-endian order")
       }
     }
-    let (value, heap) = try archive.contents(pickle).withBytes { raw in
+    let (value, heap) = try archive.contents(pickle, checksStored: false).withBytes { raw in
       var unpickler = Unpickler(raw, path: file.path)
       return (try unpickler.value(), unpickler.heap)
     }
@@ -53,7 +58,7 @@ struct TorchFile {
       guard let entry = entries["\(folder)data/\(storage.key)"] else {
         throw DiagnosticError(.user, "torch.storage", "\(file.path) has no storage \(storage.key)")
       }
-      return try archive.contents(entry)
+      return try archive.contents(entry, checksStored: false)
     }
   }
 
@@ -79,13 +84,6 @@ struct TorchFile {
     let value = try next()
     let heap = unpickler.heap
     guard case .list(let keys) = try next() else { throw unpickler.wrong("does not list its storages") }
-    // How long storages are, only their elements' types tell.
-    var widths: [String: Int] = [:]
-    try visit(value, heap) { _, leaf in
-      if case .tensor(let tensor) = leaf {
-        widths[tensor.storage.key] = tensor.storage.element.map { $0.byteCount(1) } ?? 1
-      }
-    }
     var places: [String: Range<Int>] = [:]
     var place = unpickler.place
     for key in unpickler.heap.sequences[keys] {
@@ -93,7 +91,9 @@ struct TorchFile {
         throw unpickler.wrong("does not list its storages")
       }
       let count = Int(littleEndianAt: place, of: file.contents)
-      let (size, overflow) = count.multipliedReportingOverflow(by: widths[key] ?? 1)
+      // How long a storage is, only its elements' type tells: that of each counts, whether or not a tensor with a name lies in it.
+      guard let storage = heap.storages[key] else { throw unpickler.wrong("lists storage \(key), which nothing uses") }
+      let (size, overflow) = count.multipliedReportingOverflow(by: storage.element?.byteCount(1) ?? 1)
       guard count >= 0, !overflow, size <= file.count - place - 8 else {
         throw DiagnosticError(.user, "torch.storage", "\(file.path) is cut off within storage \(key)")
       }

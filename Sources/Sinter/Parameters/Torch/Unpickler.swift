@@ -170,7 +170,7 @@ struct Unpickler {
         throw wrong("names a class by something else than texts")
       }
       stack.append(.global("\(module).\(name)"))
-    case UInt8(ascii: "Q"): stack.append(.storage(try TorchObjects(path: path, heap: heap).storage(try pop())))
+    case UInt8(ascii: "Q"): stack.append(heap.storage(try TorchObjects(path: path, heap: heap).storage(try pop())))
     case UInt8(ascii: "R"), 0x81:
       let arguments = try pop()
       stack.append(try TorchObjects(path: path, heap: heap).object(try pop(), arguments, isNew: code == 0x81))
