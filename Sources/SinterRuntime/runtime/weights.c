@@ -21,7 +21,7 @@ static bool default_path(const SinterProgram *program, char *path, size_t bytes)
   return written > 0 && (size_t)written < bytes;
 }
 
-/* The file that was held against its hash last: a session more need not read all of it again. */
+/* The file that was held against its hash last: another session need not read it again. */
 static pthread_mutex_t known_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct stat known;
 
