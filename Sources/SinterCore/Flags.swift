@@ -39,7 +39,7 @@ public struct Flags: Hashable, Sendable {
     Variable(name: "SINTER_TIME", summary: "Any value but 0 prints the time of each stage to standard error."),
     Variable(
       name: "SINTER_JSON_ERRORS",
-      summary: "Any value but 0 has the command line tell errors as one JSON array on standard error."),
+      summary: "Any value but 0 makes the command print errors as a JSON array on standard error."),
     Variable(name: "SINTER_BLESS", summary: "Any value but 0 makes tests rewrite their golden files."),
     Variable(name: "SINTER_FUZZ", summary: "How many cases each random test tries, instead of a few."),
     Variable(name: "SINTER_FUZZ_SECONDS", summary: "For how many seconds the random test of sizes goes on."),
