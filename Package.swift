@@ -106,7 +106,8 @@ let package = Package(
     .testTarget(
       name: "SinterTests",
       dependencies: [
-        "Sinter", "SinterModels", "SinterCore", "SinterForms", "SinterIR", "SinterKernelIR", "SinterLLVM", "SinterOps", "SinterONNX",
+        "Sinter", "SinterModels", "SinterCore", "SinterForms", "SinterIR", "SinterKernelIR", "SinterLLVM", "SinterOps",
+        "SinterONNX",
       ],
       exclude: ["Fixtures", "Goldens"]),
     .testTarget(

@@ -33,7 +33,8 @@ struct ReverseMode {
       guard gradients.contains(where: { $0 != nil }) else { continue }
       tape.builder.origin = node.origin
       do {
-        for (index, gradient) in try inputGradients(of: id, node, gradients).enumerated() where index < node.inputs.count {
+        for (index, gradient) in try inputGradients(of: id, node, gradients).enumerated()
+        where index < node.inputs.count {
           guard let gradient, let input = node.inputs[index], path.depends(input) else { continue }
           let (own, type) = (GradientTensor(input, tape), try gradient.type)
           guard try type.element == own.element, try type.rank == own.rank else {

@@ -106,7 +106,8 @@ struct TurnGradient {
       guard let input = inputs.firstIndex(of: product.shared) else { continue }
       gathered.append((product, input - layout.capture(0), place(product.gradient, isPlain: true)))
     }
-    let captureGradients = try inputs.indices.dropFirst(layout.capture(0)).compactMap { index -> (Int, GradientTensor)? in
+    let captureGradients = try inputs.indices.dropFirst(layout.capture(0)).compactMap {
+      index -> (Int, GradientTensor)? in
       guard varying.contains(index), let gradient = found[index] else { return nil }
       return (index - layout.capture(0), try gradient.reshaped(like: GradientTensor(inputs[index], tape)))
     }

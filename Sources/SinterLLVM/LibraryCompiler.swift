@@ -117,7 +117,8 @@ public enum LibraryCompiler {
     let linker = Linker(command: options.linker)
     let destination = try Destination(path)
     let runtime = RuntimeObject(
-      compiler: options.compiler, profiles: options.profiles, takesStructures: program.hasStructures, usesText: usesText,
+      compiler: options.compiler, profiles: options.profiles, takesStructures: program.hasStructures,
+      usesText: usesText,
       keepsState: !program.states.isEmpty)
     let entries: [LibraryEntry] = options.profiles ? [.library, .profile] : [.library]
     try Files.withTemporaryFolder(in: destination.folder) { folder throws(DiagnosticError) in

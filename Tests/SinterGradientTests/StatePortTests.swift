@@ -116,7 +116,9 @@ import Testing
       other["fc.scale"] = .f32([1], [1])
       other["fc.bias"] = .i64([3], [0, 0, 0])
       try other.save(folder + "/other.safetensors")
-      let error = #expect(throws: DiagnosticError.self) { try session.restoreState(from: folder + "/other.safetensors") }
+      let error = #expect(throws: DiagnosticError.self) {
+        try session.restoreState(from: folder + "/other.safetensors")
+      }
       let told = error?.diagnostics[0].message ?? ""
       #expect(told.contains("3 of its tensors differ"))
       for part in ["'fc.weight' has another shape", "'fc.scale' is no state", "'fc.bias' has another element type"] {
@@ -154,7 +156,11 @@ import Testing
       try trace(Net(), .f32("n", 1, 8, 8)).initialized().compile(to: folder + "/libuse.so")
       let source = URL(filePath: #filePath).deletingLastPathComponent().path + "/programs/train.c"
       let built = try Subprocess.run(
-        "cc", ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-I", folder, source, "-o", folder + "/train", "-ldl", "-lm"])
+        "cc",
+        [
+          "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-I", folder, source, "-o", folder + "/train",
+          "-ldl", "-lm",
+        ])
       #expect(built.succeeded, "\(built.output)")
       let result = try Subprocess.run(folder + "/train", [folder])
       #expect(result.succeeded, "\(result.output)")

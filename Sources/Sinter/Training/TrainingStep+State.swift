@@ -46,7 +46,8 @@ extension TrainingStep {
       if let next = state.next { result.outputs.append(.init(name: "\(state.name).next", value: next)) }
       result.states.append(
         StatePort(
-          input: firstState + index, output: state.next == nil ? nil : result.outputs.count - 1, initial: state.initial))
+          input: firstState + index, output: state.next == nil ? nil : result.outputs.count - 1, initial: state.initial)
+      )
     }
     result.compact()
     return CompiledGraph(graph: result)

@@ -47,7 +47,8 @@ extension GraphImporter {
       guard output.isEmpty || outputs.contains(output) else {
         report(
           Diagnostic(
-            .user, "onnx.state", "state \(port.name) becomes \(output), which is no output", hint: "export the model again"))
+            .user, "onnx.state", "state \(port.name) becomes \(output), which is no output",
+            hint: "export the model again"))
         continue
       }
       states.append(StatePort(input: index, output: outputs.firstIndex(of: output), initial: initial))

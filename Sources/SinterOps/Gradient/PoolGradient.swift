@@ -172,7 +172,8 @@ public struct PoolGradient: Primitive {
 extension PoolGradient: Composite {
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     if channelsLast {
-      throw DiagnosticError(.limit, "operator.layout", "the gradient of a pool whose channels are last has no form in ONNX")
+      throw DiagnosticError(
+        .limit, "operator.layout", "the gradient of a pool whose channels are last has no form in ONNX")
     }
     let (g, x) = (try inputs.value(0), try inputs.value(1))
     let sum = kind == .maximum ? try scattered(g, x, &builder) : try spread(g, x, &builder)

@@ -186,7 +186,9 @@ extension LSTM: Composite {
         return try own.squeezed([0]).split(into: 3, along: 0)
       }
     ) { cell in
-      let (before, gates) = (cell.states[1], try (cell.projected + cell.product(cell.states[0])).split(into: 4, along: 1))
+      let (before, gates) = (
+        cell.states[1], try (cell.projected + cell.product(cell.states[0])).split(into: 4, along: 1)
+      )
       func gate(_ number: Int, _ state: GradientTensor) throws -> GradientTensor {
         let sum = hasPeepholes && number < 3 ? try gates[number] + state * cell.extras[number] : gates[number]
         return try cell.activation(number == 3 ? 1 : 0, sum)
@@ -203,7 +205,8 @@ extension GRU: Composite {
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     let isLinear = linearBeforeReset
     return try recurrence.expand(
-      inputs, into: &builder, name: Self.name, gates: 3, states: 1, standard: [.sigmoid, .tanh], keepsLastBias: isLinear,
+      inputs, into: &builder, name: Self.name, gates: 3, states: 1, standard: [.sigmoid, .tanh],
+      keepsLastBias: isLinear,
       extras: { direction, tape in
         // The columns of the first two gates and of the last one.
         guard !isLinear else { return [] }

@@ -90,7 +90,8 @@ struct ViT: UnaryLayer {
   var patches = Conv2d(1, 64, kernel: 4, stride: 4)
   var places = Parameter([49, 64], initializer: .normal(mean: 0, deviation: 0.02))
   var encoder = TransformerEncoder(
-    TransformerEncoderLayer(64, heads: 4, feedforward: 128, dropout: 0, activation: .gelu, batchFirst: true, normFirst: true),
+    TransformerEncoderLayer(
+      64, heads: 4, feedforward: 128, dropout: 0, activation: .gelu, batchFirst: true, normFirst: true),
     layers: 4)
   var norm = LayerNorm(64), head = Linear(64, 10)
 
