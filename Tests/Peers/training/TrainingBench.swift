@@ -52,7 +52,7 @@ struct TrainingBench {
     for _ in 0..<20 { losses.append(try run(&state, item.x, item.y)["loss"] ?? .nan) }
     var times: [Double] = []
     let start = clock.now
-    while clock.now - start < .seconds(seconds) || times.count < 10 {
+    while clock.now - start < .seconds(seconds) || times.count < 5 {
       let before = clock.now
       try run(&state, item.x, item.y)
       times.append((clock.now - before) / .milliseconds(1))
