@@ -73,7 +73,7 @@ struct TurnGradient {
     let sources = varying.sorted().map { inputs[$0] }
     let path = try builder.expandedPath(from: sources, to: targets)
 
-    // The walk back, in the same graph for now: it reads values of the turn, and seeds that are inputs.
+    // The walk back, added to the turn's own graph and taken apart below: it reads values of the turn, and seeds that are inputs.
     let firstNew = builder.graph.values.count
     let expanded = builder.graph
     let seeds = try targets.enumerated().map { index, target in
