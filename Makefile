@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python test-package test-torch test-bindings test-onnx command wheel wheel-test install release examples records layers demo bench bench-training promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
+.PHONY: help setup build test test-python test-package test-lessons test-torch test-bindings test-onnx command wheel wheel-test install release examples records layers demo bench bench-training promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -16,7 +16,7 @@ setup: ## installs what the build needs from the system's packages, where it may
 build: setup ## the release binary, .build/release/sinter
 	swift build -c release --product sinter
 
-test: setup test-python test-package test-bindings test-onnx ## all tests: those that need ONNX Runtime, the official ONNX suite, then Swift's
+test: setup test-python test-package test-lessons test-bindings test-onnx ## all tests: those that need ONNX Runtime, the official ONNX suite, then Swift's
 	@mkdir -p .build/test
 	swift test --disable-xctest --event-stream-output-path .build/test/events.jsonl
 	python3 Tests/ran.py .build/test/events.jsonl
@@ -32,6 +32,11 @@ test-python: setup .venv/stamp
 test-package: setup .venv/stamp ## the Python package's own tests
 	swift build --product sinter
 	cd python/tests && PYTHONPATH=../src SINTER_COMMAND=../../.build/debug/sinter ../../$(PYTHON) -W ignore -m unittest test_model test_tools
+
+test-lessons: setup .venv/stamp ## code, commands and notebooks of the lessons in docs/learn; LESSONS=--bless draws their pictures anew
+	swift build --product sinter
+	swift build --product lessons
+	$(PYTHON) Tests/Lessons/lessons.py --build .build/debug $(LESSONS)
 
 test-bindings: setup .venv/stamp ## programs in C, C++, Python and Rust, built against a package of sinter compile --package
 	swift build --product sinter

@@ -21,6 +21,24 @@ public struct CompiledGraph: Sendable {
     return result
   }
 
+  /// The graph after passes of your own, and what they changed, by rule. `optimized()` and `compile(to:)` go on from there.
+  ///
+  /// After each pass the graph is verified. Throws what a pass throws, and a graph that does not verify as an error that names the pass.
+  public func applying(_ passes: Pass...) throws -> (model: CompiledGraph, changes: RewriteLog) {
+    var flags = Flags.fromEnvironment()
+    flags.verify = true
+    func applied(to graph: Graph) throws -> (Graph, RewriteLog) {
+      var manager = PassManager(flags: flags)
+      var graph = graph
+      try manager.run(passes, on: &graph)
+      return (graph, manager.log)
+    }
+    let (graph, changes) = try applied(to: graph)
+    var result = CompiledGraph(graph: graph)
+    result.exportable = try exportable.map { try applied(to: $0).0 }
+    return (result, changes)
+  }
+
   /// Compiles into a shared library and loads it.
   ///
   /// - Parameters:
