@@ -37,6 +37,7 @@ test-lessons: setup .venv/stamp ## code, commands and notebooks of the lessons i
 	swift build --product sinter
 	swift build --product lessons
 	$(PYTHON) Tests/Lessons/lessons.py --build .build/debug $(LESSONS)
+	$(PYTHON) Tests/Lessons/notebooks.py --build .build/debug $(LESSONS)
 
 test-bindings: setup .venv/stamp ## programs in C, C++, Python and Rust, built against a package of sinter compile --package
 	swift build --product sinter
