@@ -37,6 +37,7 @@ test-lessons: setup .venv/stamp ## code, commands and notebooks of the lessons i
 	swift build --product sinter
 	swift build --product lessons
 	$(PYTHON) Tests/Lessons/lessons.py --build .build/debug $(LESSONS)
+	$(PYTHON) Tests/Lessons/lessons.py --build .build/debug --pages docs/coming-from/onnx-runtime.md docs/coming-from/keras.md docs/coming-from/glow.md
 	$(PYTHON) Tests/Lessons/notebooks.py --build .build/debug $(LESSONS)
 
 test-bindings: setup .venv/stamp ## programs in C, C++, Python and Rust, built against a package of sinter compile --package
@@ -49,6 +50,7 @@ test-torch: setup .venv/models ## torch.compile with Sinter behind it
 	@mkdir -p .build/test && rm -rf .build/test/python && cp -r python .build/test/python
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps .build/test/python
 	cd python/tests && PYTHONPATH=../src SINTER_COMMAND=../../.build/debug/sinter ../../$(PYTHON) -W ignore -m unittest test_torch
+	$(PYTHON) Tests/Lessons/lessons.py --build .build/debug --pages docs/coming-from/pytorch.md docs/coming-from/torchscript.md
 
 command: setup ## the command that needs nothing around it but a C library, .build/static/sinter
 	@.ci/setup g++ zlib1g-dev libzstd-dev xz-utils curl
