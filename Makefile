@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python test-package test-lessons test-torch test-bindings test-onnx command wheel wheel-test install release examples records layers demo bench bench-training promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
+.PHONY: help setup build test lint test-python test-package test-lessons test-torch test-bindings test-onnx command wheel wheel-test install release examples records layers demo bench bench-training promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -16,7 +16,7 @@ setup: ## installs what the build needs from the system's packages, where it may
 build: setup ## the release binary, .build/release/sinter
 	swift build -c release --product sinter
 
-test: setup test-python test-package test-lessons test-bindings test-onnx ## all tests: those that need ONNX Runtime, the official ONNX suite, then Swift's
+test: setup lint test-python test-package test-lessons test-bindings test-onnx ## all tests: those that need ONNX Runtime, the official ONNX suite, then Swift's
 	@mkdir -p .build/test
 	swift test --disable-xctest --event-stream-output-path .build/test/events.jsonl
 	python3 Tests/ran.py .build/test/events.jsonl
@@ -146,8 +146,12 @@ fuzz-sizes: setup ## random graphs at random sizes, for an hour: make fuzz-sizes
 	$(if $(CASES),SINTER_FUZZ=$(CASES),SINTER_FUZZ_SECONDS=$(or $(SECONDS),3600)) $(if $(SEED),SINTER_FUZZ_SEED=$(SEED)) \
 	  swift test --disable-xctest --filter RandomSizeTests
 
+lint: setup ## style of the Swift sources, links of the pages, commits that they name, the README's table of modules
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests models docs/learn/code
+	python3 Tests/Lint/lint.py
+
 format: setup ## formats all Swift sources in place
-	swift format --in-place --parallel --recursive Package.swift Sources Tests models
+	swift format --in-place --parallel --recursive Package.swift Sources Tests models docs/learn/code
 
 onnx-proto: ## writes the C files of the ONNX format again (needs protobuf-c-compiler)
 	protoc-c --proto_path=Sources/COnnx --c_out=Sources/COnnx Sources/COnnx/onnx.proto
