@@ -7,6 +7,7 @@ import SinterVisual
 
 /// A graph that has all its parameters: to be optimized, compiled, exported and drawn.
 public struct CompiledGraph: Sendable {
+  /// The graph, which has no parameters left as inputs.
   public var graph: Graph { didSet { exportable = nil } }
   /// Of an optimized graph the form that ONNX has words for, which knows no channels-last layout.
   private var exportable: Graph?
@@ -68,6 +69,7 @@ public struct CompiledGraph: Sendable {
 
 /// A compiled library, loaded into this process.
 public final class LoadedModel {
+  /// The library that was loaded.
   public let library: CompiledLibrary
   /// What runs it; of a library with state, what reads and saves that.
   public let session: Session
