@@ -186,7 +186,7 @@ struct ElementScheduleTests {
   }
 
   /// Axes of few elements behind others: repeated elements, and elements of several values in turn.
-  @Test(arguments: [(1, 2), (3, 5), (21, 16), (5, 37)]) func woven(c: Int, w: Int) throws {
+  @Test(arguments: [(1, 2), (3, 5), (21, 16), (5, 37)]) func interleaved(c: Int, w: Int) throws {
     for factor in [2, 3, 4] {
       let two = HostTensor.f32([factor], (0..<factor).map { Float($0) - 0.5 })
       func check(_ image: (TensorType, HostTensor), _ last: (TensorType, HostTensor), _ c: Dim, _ w: Dim) throws {

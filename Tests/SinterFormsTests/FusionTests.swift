@@ -44,7 +44,7 @@ struct FusionTests {
     #expect(zip(rounded, [1.0, 5, 7, 11]).allSatisfy { abs($0 - $1) > 1e-4 && abs($0 - $1) < 0.1 }, "\(rounded)")
   }
 
-  /// However reductions, rows and products are woven together, what is read was computed before.
+  /// However reductions, rows and products are combined, what is read was computed before.
   @Test(arguments: 0..<10)
   func keepsTheOrder(block: Int) throws {
     for seed in (block * 10)..<(block * 10 + 10) {

@@ -16,8 +16,8 @@ extension ElementPlan {
     _ turning: Turning, _ turned: [ExprID]?, to output: Memory, position: Int, side: Int, part: Register
   ) -> Int {
     let builder = scope.builder
-    let (emitter, woven) = (turning.emitter, turning.woven)
-    let (along, across) = (axes[position], axes[axes.count - woven.count - 1])
+    let (emitter, inner) = (turning.emitter, turning.inner)
+    let (along, across) = (axes[position], axes[axes.count - inner.count - 1])
     let others = grid(turning).others
     let size = Self.squares * side
     let rows = scope.stretch(along.extent, part: part, size: size)
@@ -25,8 +25,8 @@ extension ElementPlan {
     emitter.hoist(Set(others.map(\.symbol)), loads: true)
 
     func put(_ lanes: BodyEmitter.Lanes?) {
-      let results = forEachWoven(woven) { emitter.emit(lanes: lanes)[0] }
-      storeWoven(results, emitter, to: output, woven: woven, lanes: lanes)
+      let results = forEachInterleaved(inner) { emitter.emit(lanes: lanes)[0] }
+      storeInterleaved(results, emitter, to: output, inner: inner, lanes: lanes)
     }
     /// The side's lanes that count; nil: all.
     func mask(_ part: Side) -> Register? {
@@ -52,7 +52,7 @@ extension ElementPlan {
     }
     func square(_ rows: Side, _ places: Side) {
       let results =
-        turned == nil ? forEachWoven(woven) { columns(rows, places) { emitter.emit(lanes: $0)[0] } } : []
+        turned == nil ? forEachInterleaved(inner) { columns(rows, places) { emitter.emit(lanes: $0)[0] } } : []
       let loads = (turned ?? []).map { load in
         columns(rows, places) { lanes in
           emitter.lanes = lanes
@@ -65,7 +65,7 @@ extension ElementPlan {
         emitter.scoped {
           scope.bind(along.symbol, to: register)
           if turned == nil {
-            return storeWoven(results.map { $0[number] }, emitter, to: output, woven: woven, lanes: lanes)
+            return storeInterleaved(results.map { $0[number] }, emitter, to: output, inner: inner, lanes: lanes)
           }
           for (load, rows) in zip(turned ?? [], loads) { emitter.loaded[load] = rows[number] }
           put(lanes)

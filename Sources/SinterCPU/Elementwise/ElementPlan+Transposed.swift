@@ -6,15 +6,15 @@ extension ElementPlan {
   /// A way to run bodies that read along another axis than they write.
   struct Turning {
     enum Way {
-      /// Lanes along the axis before `woven`.
+      /// Lanes along the axis before `inner`.
       case interleaved
       /// Squares are loaded as they lie along axis `position` and turned in registers, so that both sides move whole vectors: `turned`
       /// loads each, or, nil, the results.
       case squares(position: Int, side: Int, turned: [ExprID]?)
     }
     var way: Way
-    /// The last axes, whose results are woven together.
-    var woven: [LoopSpace.Axis]
+    /// The last axes, whose results are interleaved.
+    var inner: [LoopSpace.Axis]
     var lanes: Int
     let emitter: BodyEmitter
   }
@@ -24,15 +24,15 @@ extension ElementPlan {
     let most = Swift.min(16, body.lanes(scope.machine, result: element))
     let emitter = BodyEmitter(body, scope: scope, axes: space.given, extents: space.extents)
     if most == 1 { return nil }
-    let woven = wovenAxes(emitter, lanes: most)
-    let outer = axes.dropLast(woven.count)
+    let inner = interleavedAxes(emitter, lanes: most)
+    let outer = axes.dropLast(inner.count)
     guard let across = outer.last else { return nil }
-    func interleaved(_ woven: [LoopSpace.Axis]) -> Turning? {
-      woven.isEmpty ? nil : Turning(way: .interleaved, woven: woven, lanes: most, emitter: emitter)
+    func interleaved(_ inner: [LoopSpace.Axis]) -> Turning? {
+      inner.isEmpty ? nil : Turning(way: .interleaved, inner: inner, lanes: most, emitter: emitter)
     }
-    guard let (position, turned) = turnedLoads(emitter, outer: outer, lanes: most) else { return interleaved(woven) }
+    guard let (position, turned) = turnedLoads(emitter, outer: outer, lanes: most) else { return interleaved(inner) }
     let along = axes[position]
-    if woven.isEmpty, position == axes.count - 2, let width = across.extent.value, width <= 4,
+    if inner.isEmpty, position == axes.count - 2, let width = across.extent.value, width <= 4,
       isDense([across], emitter)
     {
       return interleaved([across])
@@ -43,12 +43,12 @@ extension ElementPlan {
       while side / 2 >= extent { side /= 2 }
       if side > extent && !scope.machine.hasMasks { side /= 2 }
     }
-    if side < 4 { return interleaved(woven) }
+    if side < 4 { return interleaved(inner) }
     let turnsResult =
-      !woven.isEmpty
+      !inner.isEmpty
       || turned.count > 1 && runs(emitter, alongAll: along.symbol, except: turned, lanes: side)
     return Turning(
-      way: .squares(position: position, side: side, turned: turnsResult ? nil : turned), woven: woven, lanes: most,
+      way: .squares(position: position, side: side, turned: turnsResult ? nil : turned), inner: inner, lanes: most,
       emitter: emitter)
   }
 
@@ -60,7 +60,7 @@ extension ElementPlan {
 
   /// The axes that tasks stand for, and into how many parts another one is cut.
   func grid(_ turning: Turning) -> (others: [LoopSpace.Axis], parts: Dim) {
-    var others = Array(axes.dropLast(turning.woven.count + 1))
+    var others = Array(axes.dropLast(turning.inner.count + 1))
     switch turning.way {
     case .interleaved:
       let extent = axes[others.count].extent
@@ -71,7 +71,7 @@ extension ElementPlan {
     }
   }
 
-  /// Elements of the axis before the woven ones that a task takes.
+  /// Elements of the axis before the interleaved ones that a task takes.
   static var run: Int { 1024 }
   /// Squares beside each other that a task takes, so that both sides move runs of some length.
   static var squares: Int { 4 }
@@ -87,7 +87,7 @@ extension ElementPlan {
       case .squares(let position, let side, let turned):
         writeSquares(turning, turned, to: output, position: position, side: side, part: numbers[others.count])
       }
-    let width = turning.woven.reduce(1) { $0 * ($1.extent.value ?? 1) }
+    let width = turning.inner.reduce(1) { $0 * ($1.extent.value ?? 1) }
     return (
       tasks(turning), TaskSplit.grain(elementsPerTask: elements * width, cost: Swift.max(2, body.cost))
     )
