@@ -24,7 +24,7 @@ import Testing
     ]
     graph.outputs = [.init("y", .tensor(.f32, [.unknown]))]
     let file = OnnxFile(irVersion: 8, operatorSets: [.init("", 17)], graph: graph)
-    let imported = CompiledGraph(graph: try OnnxImporter(operators: .standard).graph(of: file))
+    let imported = BoundModel(graph: try OnnxImporter(operators: .standard).graph(of: file))
     try Files.withTemporaryFolder { folder throws(DiagnosticError) in
       let result = Result {
         try imported.compile(to: "\(folder)/model.so").run(

@@ -38,7 +38,7 @@ import Testing
       }
     }
     try Files.withTemporaryFolder { folder throws(DiagnosticError) in
-      let library = Result { try CompiledGraph(graph: graph).compile(to: "\(folder)/model.so") }
+      let library = Result { try BoundModel(graph: graph).compile(to: "\(folder)/model.so") }
       guard case .success(let loaded) = library else {
         Issue.record("\(library)\n\(model.text)")
         return

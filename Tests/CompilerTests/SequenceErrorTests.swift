@@ -20,7 +20,7 @@ import Testing
     let isSequence = node.operatorType != "SequenceAt"
     graph.outputs = [.init("y", isSequence ? .sequence(Self.tensor) : Self.tensor)]
     let file = OnnxFile(irVersion: 8, operatorSets: [.init("", 17)], graph: graph)
-    let compiled = CompiledGraph(graph: try OnnxImporter(operators: .standard).graph(of: file))
+    let compiled = BoundModel(graph: try OnnxImporter(operators: .standard).graph(of: file))
     let result = try Files.withTemporaryFolder { folder throws(DiagnosticError) in
       Result { try compiled.compile(to: "\(folder)/model.so").run(values: values) }
     }

@@ -64,7 +64,7 @@ import Testing
     let folder = FileManager.default.temporaryDirectory.appending(path: "sinter-text-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
-    let model = try CompiledGraph(graph: graph).compile(to: folder.appending(path: "lib.so").path)
+    let model = try BoundModel(graph: graph).compile(to: folder.appending(path: "lib.so").path)
     let session = try model.library.session(threads: 1)
     for _ in 0..<2 {
       let computed = try session.run(inputs)

@@ -44,7 +44,7 @@ import Testing
     let path = FileManager.default.temporaryDirectory.path + "/control-\(UUID().uuidString).so"
     defer { try? FileManager.default.removeItem(atPath: path) }
     let expected = try GraphEvaluator.run(check.backward, check.inputs, symbols: sizes)
-    let session = try CompiledGraph(graph: check.backward).compile(to: path).library.session(threads: 1)
+    let session = try BoundModel(graph: check.backward).compile(to: path).library.session(threads: 1)
     for (given, expected) in zip(try session.run(check.inputs), expected) {
       #expect(given.distance(to: expected) <= tolerance, "\(what), compiled")
     }

@@ -50,7 +50,7 @@ struct Cubes: UnaryLayer {
       let graph = try OnnxImporter(operators: .standard).graph(reading: "\(folder)/cubes.onnx")
       let names = graph.order.map { type(of: graph.nodes[$0].op).name }
       #expect(!names.contains("ScaledCube"))
-      let again = try CompiledGraph(graph: graph).compile(to: "\(folder)/libagain.so")
+      let again = try BoundModel(graph: graph).compile(to: "\(folder)/libagain.so")
       #expect(try again.run(.f32([1, 3], [2, 3, -4]))[0].array(of: Float.self) == [4, 13.5, 0])
     }
   }

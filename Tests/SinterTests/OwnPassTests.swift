@@ -5,7 +5,7 @@ import Testing
 
 /// Passes of a user's, through `applying`.
 @Suite struct OwnPassTests {
-  func model() throws -> CompiledGraph {
+  func model() throws -> BoundModel {
     try trace((), [.f32("n", name: "x")]) { inputs -> Tensor in (inputs[0].exp() * inputs[0].exp()).relu() }
       .initialized()
   }

@@ -17,7 +17,7 @@ enum TemporaryLibrary {
   /// - Parameter threads: 0 for as many as this process may run on.
   static func session(_ graph: Graph, threads: Int) throws -> Session {
     try with { path in
-      try CompiledGraph(graph: graph).compile(to: path)
+      try BoundModel(graph: graph).compile(to: path)
       return try CompiledLibrary(path).session(threads: threads)
     }
   }

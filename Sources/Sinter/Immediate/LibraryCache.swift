@@ -17,7 +17,7 @@ final class LibraryCache: @unchecked Sendable {
     defer { lock.unlock() }
     let key = graph.description
     if let known = models[key] { return try known.run(list: inputs) }
-    let model = try TemporaryLibrary.with { try CompiledGraph(graph: graph).compile(to: $0) }
+    let model = try TemporaryLibrary.with { try BoundModel(graph: graph).compile(to: $0) }
     models[key] = model
     order.append(key)
     if order.count > Self.limit { models[order.removeFirst()] = nil }

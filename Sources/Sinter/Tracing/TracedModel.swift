@@ -35,15 +35,15 @@ public struct TracedModel: Sendable {
   /// - Parameter strict: whether tensors of the store that the model has no parameter for are an error, as in PyTorch's `load_state_dict`; how
   ///   many batches a batch norm has seen (`num_batches_tracked`) is not asked for.
   /// - Throws: an error that lists every name, type and shape that does not match.
-  public func bound(to store: ParameterStore, strict: Bool = true) throws -> CompiledGraph {
+  public func bound(to store: ParameterStore, strict: Bool = true) throws -> BoundModel {
     let values = try store.values(of: parameters, allowing: strict ? names : nil)
-    return CompiledGraph(
+    return BoundModel(
       graph: graph.replacingInputs(
         Dictionary(zip(parameters.map(\.name), values), uniquingKeysWith: { first, _ in first })))
   }
 
   /// The graph with each parameter's initial values, random ones from a seed.
-  public func initialized(seed: UInt64 = 0) throws -> CompiledGraph {
+  public func initialized(seed: UInt64 = 0) throws -> BoundModel {
     try bound(to: ParameterStore(initializing: parameters, seed: seed))
   }
 }

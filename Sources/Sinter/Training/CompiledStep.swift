@@ -116,7 +116,7 @@ extension TrainingStep {
   ///   - threads: 0 for as many as this process may run on.
   public func compile(to path: String? = nil, threads: Int = 0) throws -> CompiledStep {
     if let path {
-      try CompiledGraph(graph: graph).compile(to: path)
+      try BoundModel(graph: graph).compile(to: path)
       return CompiledStep(self, try CompiledLibrary(path).session(threads: threads))
     }
     return CompiledStep(self, try TemporaryLibrary.session(graph, threads: threads))

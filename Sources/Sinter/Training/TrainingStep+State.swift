@@ -10,7 +10,7 @@ extension TrainingStep {
   ///
   /// - Parameter state: what sessions start with.
   /// - Throws: an error that names the parameters where the state is not this step's.
-  public func keepingState(_ state: TrainingState) throws -> CompiledGraph {
+  public func keepingState(_ state: TrainingState) throws -> BoundModel {
     try checkEntries(of: state)
     var builder = GraphBuilder(graph)
     var graphStates: [(name: String, next: ValueID?, initial: HostTensor)] = []
@@ -50,7 +50,7 @@ extension TrainingStep {
       )
     }
     result.compact()
-    return CompiledGraph(graph: result)
+    return BoundModel(graph: result)
   }
 
   private func checkEntries(of state: TrainingState) throws {

@@ -6,7 +6,7 @@ import SinterPasses
 import SinterVisual
 
 /// A graph that has all its parameters: to be optimized, compiled, exported and drawn.
-public struct CompiledGraph: Sendable {
+public struct BoundModel: Sendable {
   /// The graph, which has no parameters left as inputs.
   public var graph: Graph { didSet { exportable = nil } }
   /// Of an optimized graph the form that ONNX has words for, which knows no channels-last layout.
@@ -15,9 +15,9 @@ public struct CompiledGraph: Sendable {
   public init(graph: Graph) { self.graph = graph }
 
   /// The graph after all passes.
-  public func optimized() throws -> CompiledGraph {
+  public func optimized() throws -> BoundModel {
     var compiler = Compiler()
-    var result = CompiledGraph(graph: try compiler.optimize(graph))
+    var result = BoundModel(graph: try compiler.optimize(graph))
     result.exportable = try compiler.optimize(exportable ?? graph, with: Pipelines.simplify)
     return result
   }
@@ -25,7 +25,7 @@ public struct CompiledGraph: Sendable {
   /// The graph after passes of your own, and what they changed, by rule. `optimized()` and `compile(to:)` go on from there.
   ///
   /// After each pass the graph is verified. Throws what a pass throws, and a graph that does not verify as an error that names the pass.
-  public func applying(_ passes: Pass...) throws -> (model: CompiledGraph, changes: RewriteLog) {
+  public func applying(_ passes: Pass...) throws -> (model: BoundModel, changes: RewriteLog) {
     var flags = Flags.fromEnvironment()
     flags.verify = true
     func applied(to graph: Graph) throws -> (Graph, RewriteLog) {
@@ -35,7 +35,7 @@ public struct CompiledGraph: Sendable {
       return (graph, manager.log)
     }
     let (graph, changes) = try applied(to: graph)
-    var result = CompiledGraph(graph: graph)
+    var result = BoundModel(graph: graph)
     result.exportable = try exportable.map { try applied(to: $0).0 }
     return (result, changes)
   }
