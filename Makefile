@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test lint test-python test-package test-lessons test-torch test-bindings test-onnx command wheel wheel-test install release examples records layers demo bench bench-training promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
+.PHONY: help setup build test lint docs test-python test-package test-lessons test-torch test-bindings test-onnx command wheel wheel-test install release examples records layers demo bench bench-training promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -149,6 +149,10 @@ fuzz-sizes: setup ## random graphs at random sizes, for an hour: make fuzz-sizes
 lint: setup ## style of the Swift sources, links of the pages, commits that they name, the README's table of modules
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests models docs/learn/code
 	python3 Tests/Lint/lint.py
+
+docs: setup ## documentation of Sinter and SinterModel as web pages, in .build/docs
+	swift build --product sinter
+	packaging/docs.sh
 
 format: setup ## formats all Swift sources in place
 	swift format --in-place --parallel --recursive Package.swift Sources Tests models docs/learn/code

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Holds the pages of the project to what is there: links to files and headings, hashes of commits, and the README's table of modules.
+"""Holds the pages of the project to what is there: links to files and headings, hashes of commits, and the README's table of modules
+with the article for each.
 
     python3 Tests/Lint/lint.py
 """
@@ -91,6 +92,11 @@ def modules():
     for name in rows:
         if not (ROOT / "Sources" / name).is_dir():
             yield f"README.md: the table has a row for {name}, which is not in Sources/"
+    articles = ROOT / "Sources/Sinter/Sinter.docc/Modules"
+    listed = set(re.findall(r"<doc:(\w+)Module>", (articles / "Modules.md").read_text(encoding="utf-8")))
+    written = {page.stem.removesuffix("Module") for page in articles.glob("*Module.md")}
+    for name in sorted(set(rows) ^ listed | set(rows) ^ written):
+        yield f"{articles.relative_to(ROOT)}: {name} must have a row in the README, an article and a place in Modules.md, or none of them"
     line = [name for name in rows if name in with_swift]
     expected = [name for name in order if name in with_swift]
     if line != expected:
