@@ -4,6 +4,7 @@ import Glibc
 ///
 /// A link at its path stays, and what it leads to is replaced. What is no file, a device or a pipe, is written through as the bytes come.
 public final class AtomicFile {
+  /// Where the file will be.
   public let path: String
   private let destination: Destination
   private let temporaryPath: String?
@@ -35,6 +36,7 @@ public final class AtomicFile {
     if let temporaryPath, !isCommitted { unlink(temporaryPath) }
   }
 
+  /// Writes bytes behind those that are there.
   public func append(_ bytes: UnsafeRawBufferPointer) throws {
     var rest = bytes[...]
     while !rest.isEmpty {
@@ -48,6 +50,7 @@ public final class AtomicFile {
     }
   }
 
+  /// Writes text behind what is there.
   public func append(_ text: String) throws {
     try Array(text.utf8).withUnsafeBytes { try append($0) }
   }

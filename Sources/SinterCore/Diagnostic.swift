@@ -10,6 +10,7 @@ public struct Diagnostic: Hashable, Sendable {
     case bug = "internal error"
   }
 
+  /// Whose mistake it is.
   public var kind: Kind
   /// A short stable name such as `onnx.truncated`, for tests and for searching.
   public var id: String
@@ -62,6 +63,7 @@ extension Diagnostic: CustomStringConvertible {
 
 /// All that went wrong in one stage.
 public struct DiagnosticError: Error, Sendable, CustomStringConvertible {
+  /// All that was found, in the order in which it was.
   public var diagnostics: [Diagnostic]
 
   public init(_ diagnostics: [Diagnostic]) { self.diagnostics = diagnostics }

@@ -1,10 +1,14 @@
 extension Dim {
+  /// The sum.
   public static func + (a: Dim, b: Dim) -> Dim { merged(a, b) { $0.addingReportingOverflow($1) } }
 
+  /// The difference.
   public static func - (a: Dim, b: Dim) -> Dim { merged(a, b) { $0.subtractingReportingOverflow($1) } }
 
+  /// The size negated.
   public static prefix func - (a: Dim) -> Dim { Dim(0) - a }
 
+  /// The product.
   public static func * (a: Dim, b: Dim) -> Dim {
     if let x = a.value { return b.scaled(by: x) }
     if let y = b.value { return a.scaled(by: y) }

@@ -2,6 +2,7 @@
 ///
 /// A symbol stands for a size, which is at least zero, unless its name starts with `#`: then it is an index, which may be any integer.
 public struct Symbol: Hashable, Comparable, Sendable {
+  /// As it is written, and known to callers.
   public let name: String
 
   public init(_ name: String) { self.name = name }
@@ -48,7 +49,9 @@ public struct Dim: Hashable, Sendable {
     case overflow
   }
 
+  /// A product of symbols and a whole number.
   public struct Term: Hashable, Sendable {
+    /// The number.
     public var coefficient: Int
     /// Sorted; a square holds its atom twice. Never empty: what has no factor is the constant.
     public var factors: [Atom]
@@ -56,6 +59,7 @@ public struct Dim: Hashable, Sendable {
 
   /// Sorted by factors, coefficients never zero.
   public internal(set) var terms: [Term]
+  /// What is added to the terms.
   public internal(set) var constant: Int
 
   public init(_ constant: Int) {
@@ -93,6 +97,7 @@ public struct Dim: Hashable, Sendable {
   /// The value, where no symbol is involved.
   public var value: Int? { terms.isEmpty ? constant : nil }
 
+  /// Whether it is a number.
   public var isConstant: Bool { terms.isEmpty }
 
   /// The symbol that this is, where it is just one.

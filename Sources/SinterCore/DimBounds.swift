@@ -1,6 +1,7 @@
 /// The integers from `lower` to `upper`; an end that is nil is open.
 public struct DimBounds: Hashable, Sendable {
   public var lower: Int?
+  /// The greatest value; nil for none.
   public var upper: Int?
 
   public init(_ lower: Int?, _ upper: Int?) {
@@ -8,10 +9,12 @@ public struct DimBounds: Hashable, Sendable {
     self.upper = upper
   }
 
+  /// Bounds of a sum.
   public static func + (a: DimBounds, b: DimBounds) -> DimBounds {
     DimBounds(Self.sum(a.lower, b.lower), Self.sum(a.upper, b.upper))
   }
 
+  /// Bounds of a product.
   public static func * (a: DimBounds, b: DimBounds) -> DimBounds {
     if let p = a.lower, let q = b.lower, p >= 0, q >= 0 {
       return DimBounds(product(p, q), product(a.upper, b.upper))
@@ -50,12 +53,14 @@ public struct DimBounds: Hashable, Sendable {
     return DimBounds(0, high)
   }
 
+  /// Bounds of a minimum.
   public func minimum(_ other: DimBounds) -> DimBounds {
     let low: Int? = if let a = lower, let b = other.lower { Swift.min(a, b) } else { nil }
     let high: Int? = if let a = upper, let b = other.upper { Swift.min(a, b) } else { upper ?? other.upper }
     return DimBounds(low, high)
   }
 
+  /// Bounds of a maximum.
   public func maximum(_ other: DimBounds) -> DimBounds {
     let low: Int? = if let a = lower, let b = other.lower { Swift.max(a, b) } else { lower ?? other.lower }
     let high: Int? = if let a = upper, let b = other.upper { Swift.max(a, b) } else { nil }

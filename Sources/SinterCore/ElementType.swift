@@ -18,8 +18,10 @@ public enum ElementType: UInt8, Hashable, Sendable, CaseIterable {
     self = match
   }
 
+  /// What kind of number an element is.
   public enum Kind: Sendable { case float, signed, unsigned, bool, string, complex }
 
+  /// What kind of number an element is.
   public var kind: Kind {
     switch self {
     case .f32, .f64, .f16, .bf16, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1: .float
@@ -31,7 +33,9 @@ public enum ElementType: UInt8, Hashable, Sendable, CaseIterable {
     }
   }
 
+  /// Whether elements are floats of any width.
   public var isFloat: Bool { kind == .float }
+  /// Whether elements are integers, truth values not among them.
   public var isInteger: Bool { kind == .signed || kind == .unsigned }
 
   /// Bits of storage: 2 and 4 for the packed types, 128 for text (a pointer and a length).

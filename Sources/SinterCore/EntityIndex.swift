@@ -8,6 +8,7 @@ public protocol EntityIndex: Hashable, Comparable, Sendable, CustomStringConvert
 
 extension EntityIndex {
   public init(_ position: Int) { self.init(rawValue: Int32(truncatingIfNeeded: position)) }
+  /// As an index of an array.
   public var position: Int { Int(rawValue) }
   public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
   public var description: String { "\(Self.prefix)\(rawValue)" }
@@ -15,6 +16,7 @@ extension EntityIndex {
 
 /// A dense array reached by a typed index.
 public struct EntityMap<Index: EntityIndex, Element> {
+  /// The elements, by index.
   public private(set) var elements: [Element]
 
   public init() { elements = [] }
@@ -31,9 +33,13 @@ public struct EntityMap<Index: EntityIndex, Element> {
     _modify { yield &elements[index.position] }
   }
 
+  /// The number of elements.
   public var count: Int { elements.count }
+  /// Whether there are none.
   public var isEmpty: Bool { elements.isEmpty }
+  /// All indices, in order.
   public var indices: [Index] { (0..<elements.count).map { Index($0) } }
+  /// Whether an index is in use.
   public func contains(_ index: Index) -> Bool { elements.indices.contains(index.position) }
 }
 

@@ -2,8 +2,11 @@ import Glibc
 
 /// What the environment tells Sinter. Every variable that it reads is here; `docs/flags.md` is made from this list.
 public struct Flags: Hashable, Sendable {
+  /// A variable of the environment.
   public struct Variable: Hashable, Sendable {
+    /// Its name.
     public var name: String
+    /// What it does, in one sentence.
     public var summary: String
   }
 
@@ -26,6 +29,7 @@ public struct Flags: Hashable, Sendable {
   /// `SINTER_FUZZ_SEED`: the first seed of the random test of sizes.
   public var fuzzSeed: Int?
 
+  /// All variables that Sinter reads.
   public static let variables: [Variable] = [
     Variable(
       name: "SINTER_VERIFY",

@@ -1,8 +1,11 @@
 /// A tensor with its contents: dense, row-major, little-endian, types narrower than a byte packed with the first element in
 /// the low bits. Text is kept as Swift strings.
 public struct HostTensor: Sendable {
+  /// The element type.
   public let element: ElementType
+  /// The sizes.
   public let shape: [Int]
+  /// The elements, row-major and dense, those narrower than a byte packed.
   public let bytes: TensorBytes
   /// The elements of a tensor of type `string`; empty otherwise.
   public let strings: [String]
@@ -30,13 +33,18 @@ public struct HostTensor: Sendable {
       })
   }
 
+  /// A tensor of floats.
   public static func f32(_ shape: [Int], _ values: [Float]) -> HostTensor { HostTensor(.f32, shape, values: values) }
+  /// A tensor of integers.
   public static func i64(_ shape: [Int], _ values: [Int]) -> HostTensor {
     HostTensor(.i64, shape, values: values.map { Int64($0) })
   }
 
+  /// The number of elements.
   public var count: Int { shape.reduce(1, *) }
+  /// The number of axes.
   public var rank: Int { shape.count }
+  /// The type.
   public var type: TensorType { TensorType(element, shape.map { Dim($0) }) }
 
   /// The elements as an array of a trivial type with this tensor's layout. The caller says the right type.

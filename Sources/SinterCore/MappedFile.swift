@@ -3,10 +3,12 @@ import Glibc
 /// A file's contents, mapped read-only. Pages are read when they are first touched, so that a large file costs nothing
 /// to open. The file must not be shortened while it is mapped.
 public final class MappedFile: @unchecked Sendable {
+  /// The file.
   public let path: String
   /// All bytes of the file; empty for an empty file. Valid as long as this object lives.
   public let contents: UnsafeRawBufferPointer
 
+  /// Its size in bytes.
   public var count: Int { contents.count }
 
   /// Maps the regular file at `path`.

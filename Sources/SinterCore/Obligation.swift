@@ -1,6 +1,7 @@
 /// A relation between sizes that an operator relies on and that could not be proven ahead of time. A compiled library checks it before
 /// anything is computed that leans on it.
 public struct Obligation: Hashable, Sendable {
+  /// How two sizes must stand to one another.
   public enum Relation: String, CaseIterable, Hashable, Sendable {
     case equal
     /// `left` is `right`, or 1: it broadcasts to `right`.
@@ -13,12 +14,14 @@ public struct Obligation: Hashable, Sendable {
     case atLeast
   }
 
+  /// How the sizes must stand to one another.
   public var relation: Relation
   public var left, right: Dim
   /// What the sizes are of, as the subject of a sentence: `inner sizes`.
   public var subject: String
   /// The operator, and where it comes from.
   public var op: String
+  /// The nodes that rely on it, for messages.
   public var origin: [String]
 
   public init(

@@ -20,6 +20,7 @@ public struct Obligations: Sendable {
     }
   }
 
+  /// States relations that others have stated. Throws for one that never holds.
   public mutating func require(_ obligations: [Obligation]) throws {
     for obligation in obligations { try require(obligation) }
   }

@@ -2,6 +2,7 @@
 public final class TensorBytes: @unchecked Sendable {
   // Immutable once handed out: `init(count:filling:)` is the only writer.
   private let base: UnsafeRawPointer
+  /// The number of bytes.
   public let count: Int
   /// Keeps the memory alive where it belongs to something else.
   private let owner: AnyObject?

@@ -1,6 +1,8 @@
 /// An element type and the sizes of the axes, outermost first. A scalar has no axes.
 public struct TensorType: Hashable, Sendable {
+  /// The element type.
   public var element: ElementType
+  /// The sizes, which are numbers or symbols.
   public var shape: [Dim]
 
   public init(_ element: ElementType, _ shape: [Dim]) {
@@ -8,6 +10,7 @@ public struct TensorType: Hashable, Sendable {
     self.shape = shape
   }
 
+  /// The number of axes.
   public var rank: Int { shape.count }
 
   /// The number of elements: zero where an axis has none, however long the others are.
@@ -39,6 +42,7 @@ public indirect enum ValueType: Hashable, Sendable {
   case optional(ValueType)
   case map(key: ElementType, value: ValueType)
 
+  /// The type, where it is a tensor's.
   public var tensor: TensorType? {
     if case .tensor(let type) = self { type } else { nil }
   }

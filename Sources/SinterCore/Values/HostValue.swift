@@ -7,6 +7,7 @@ public indirect enum HostValue: Sendable {
   /// Keys and values, each of rank 1 and of equal length.
   case map(keys: HostTensor, values: HostTensor)
 
+  /// The tensor, where it is one.
   public var tensor: HostTensor? {
     if case .tensor(let tensor) = self { tensor } else { nil }
   }

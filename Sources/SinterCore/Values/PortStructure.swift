@@ -46,6 +46,7 @@ public struct PortStructure: Hashable, Sendable {
     if case .optional(_, let value) = value { value } else { value }
   }
 
+  /// Whether it may hold nothing.
   public var isOptional: Bool {
     if case .optional = value { true } else { false }
   }
@@ -53,6 +54,7 @@ public struct PortStructure: Hashable, Sendable {
 
 /// A port as callers see it.
 public struct CallerPort: Hashable, Sendable {
+  /// The port's name.
   public var name: String
   /// Nil for a tensor.
   public var structure: PortStructure?

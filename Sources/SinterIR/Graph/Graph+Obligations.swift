@@ -167,7 +167,9 @@ extension Graph {
 
 /// A symbol of which an equality has taught what it is.
 public struct SizeLesson: Hashable, Sendable {
+  /// The symbol that goes.
   public var symbol: Symbol
+  /// What takes its place.
   public var size: Dim
 
   func replacement(_ other: Symbol) -> Dim? { other == symbol ? size : nil }

@@ -20,34 +20,46 @@ public struct NodeID: EntityIndex {
 /// A graph is a value: copying it is cheap until one copy changes. Passes are `(inout Graph) throws`. Nodes that a pass drops stay in
 /// their array until `compact()`; `order` says which ones count, and in which order they run.
 public struct Graph: Sendable {
+  /// Where a value comes from.
   public enum Definition: Sendable {
     case input(Int)
     case node(NodeID, result: Int)
     case constant(HostTensor)
   }
 
+  /// A value: an input, a constant or the result of a node.
   public struct Value: Sendable {
+    /// What is known of it: its type and, of small integers, its elements as sizes.
     public var fact: Fact
+    /// Where it comes from.
     public var definition: Definition
     /// The name it had in its file or in the traced program; empty where it had none.
     public var name: String
 
+    /// Its type.
     public var type: ValueType { fact.type }
   }
 
+  /// An operator applied to values.
   public struct Node: Sendable {
+    /// What it does.
     public var op: any Operator
     /// Nil where an optional input is absent.
     public var inputs: [ValueID?]
+    /// Its results.
     public var outputs: [ValueID]
+    /// Where it comes from; several places where nodes were merged.
     public var origin: [Origin]
     /// Closed subgraphs of control flow, in the order of the operator's attributes. What they capture is an explicit input: the last
     /// inputs of the body, and the last inputs of the node, body after body.
     public var bodies: [Graph]
   }
 
+  /// An input or an output.
   public struct Port: Sendable {
+    /// Its name.
     public var name: String
+    /// The value that goes in or comes out.
     public var value: ValueID
     /// Of an input, the sizes as the user wrote them, where they differ from the canonical ones; of an output, what its type does not tell.
     /// For messages and headers.
@@ -63,14 +75,21 @@ public struct Graph: Sendable {
     }
   }
 
+  /// Its name.
   public var name: String
+  /// All values, those of dropped nodes among them.
   public var values: EntityMap<ValueID, Value>
+  /// All nodes, dropped ones among them; `order` has those that count.
   public var nodes: EntityMap<NodeID, Node>
+  /// The nodes that count, each after those that it depends on.
   public var order: [NodeID]
+  /// The inputs, in order; states come last.
   public var inputs: [Port]
+  /// The outputs, in order.
   public var outputs: [Port]
   /// Inputs and outputs that callers see as one value: sequences, optionals, maps. In the order of their tensors.
   public var inputStructures: [PortStructure] = []
+  /// The same for outputs.
   public var outputStructures: [PortStructure] = []
   /// Inputs that a library keeps from run to run, and the outputs that they become.
   public var states: [StatePort] = []
@@ -95,6 +114,7 @@ public struct Graph: Sendable {
     opsets = [:]
   }
 
+  /// The type of a value.
   public func type(of value: ValueID) -> ValueType { values[value].fact.type }
 
   /// The inputs as callers of a library see them, states left out.

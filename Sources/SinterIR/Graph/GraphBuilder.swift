@@ -2,6 +2,7 @@ import SinterCore
 
 /// Adds values and nodes to a graph in order, inferring the type of each as it comes.
 public struct GraphBuilder {
+  /// The graph so far.
   public internal(set) var graph: Graph
   /// Where the nodes added next come from.
   public var origin: [Origin] = []
@@ -20,6 +21,7 @@ public struct GraphBuilder {
   /// Goes on with an existing graph: new nodes come after its own.
   public init(_ graph: Graph) { self.graph = graph }
 
+  /// Adds an input.
   public mutating func input(_ fact: Fact, named name: String, note: String = "") -> ValueID {
     graph.noteDataSymbols(fact)
     let id = graph.values.append(.init(fact: fact, definition: .input(graph.inputs.count), name: name))
@@ -27,10 +29,12 @@ public struct GraphBuilder {
     return id
   }
 
+  /// Adds a constant.
   public mutating func constant(_ tensor: HostTensor, named name: String = "") -> ValueID {
     graph.values.append(.init(fact: Fact(constant: tensor), definition: .constant(tensor), name: name))
   }
 
+  /// Makes a value an output.
   public mutating func output(_ value: ValueID, named name: String) {
     graph.outputs.append(.init(name: name, value: value))
   }
@@ -79,12 +83,17 @@ public struct GraphBuilder {
 
   /// What a library keeps of the inputs; see `StatePort`.
   public mutating func setStates(_ states: [StatePort]) { graph.states = states }
+  /// Gives a value a name.
   public mutating func setName(_ name: String, of value: ValueID) { graph.values[value].name = name }
+  /// States the least and the greatest value of a symbol.
   public mutating func setRange(_ range: ClosedRange<Int>, of symbol: Symbol) { graph.ranges[symbol] = range }
+  /// States which opset of a domain the graph's nodes are read by.
   public mutating func setOpset(_ version: Int, of domain: String) { graph.opsets[domain] = version }
 
+  /// What is known of a value.
   public func fact(_ value: ValueID) -> Fact { graph.values[value].fact }
 
+  /// The type of a value that must be a tensor; throws for any other.
   public func type(_ value: ValueID) throws -> TensorType {
     guard let type = graph.values[value].fact.type.tensor else {
       throw DiagnosticError(.user, "graph.type", "expected a tensor, but \(value) is \(graph.values[value].fact.type)")

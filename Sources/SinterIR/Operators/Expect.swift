@@ -9,6 +9,7 @@ public struct Expect: Primitive {
   public static let name = "Expect"
   public static let summary = "A value, on condition that a truth value is as expected."
 
+  /// What the truth value must be.
   public var expected = true
   /// What is told otherwise.
   public var reason = ""

@@ -18,7 +18,9 @@ public struct OnnxBody: Sendable {
     }
   }
 
+  /// The names of its inputs.
   public var inputNames: [String]
+  /// The number of its results.
   public var outputCount: Int
   /// Tensors of the enclosing graph that the body reads.
   public var captures: [ValueID]

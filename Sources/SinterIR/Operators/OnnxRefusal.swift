@@ -4,6 +4,7 @@ import SinterCore
 public struct OnnxRefusal: Hashable, Sendable {
   /// Follows the operator's name in a message.
   public var reason: String
+  /// What to export instead.
   public var hint: String
 
   public init(reason: String, hint: String) {

@@ -19,15 +19,19 @@ public enum OnnxAttribute: Sendable {
 
 /// An ONNX node while it is imported. Its inputs are values of the builder's graph already.
 public struct OnnxNode: Sendable {
+  /// The domain; "" is ONNX's own.
   public var domain: String
+  /// The name in ONNX files.
   public var opType: String
   /// The opset of the domain that the model declares.
   public var opset: Int
+  /// The node's name in the file.
   public var name: String
   /// The inputs that are tensors; nil where one is absent or a value of another kind.
   public var inputs: [ValueID?]
   /// All inputs; nil where one is absent.
   public var values: [OnnxValue?]
+  /// The number of results that the node has.
   public var outputCount: Int
   public var attributes: [String: OnnxAttribute]
   /// Subgraph attributes, imported: inputs of a body are its own, then what it captures.
@@ -48,29 +52,37 @@ public struct OnnxNode: Sendable {
     self.bodies = bodies
   }
 
+  /// An input, where it is there.
   public func input(_ index: Int) -> ValueID? { index < inputs.count ? inputs[index] : nil }
 
   /// An input of whatever kind; nil where it is absent.
   public func value(_ index: Int) -> OnnxValue? { index < values.count ? values[index] : nil }
 
+  /// An attribute that is an integer; nil where it is absent.
   public func int(_ name: String) -> Int? {
     if case .int(let value)? = attributes[name] { value } else { nil }
   }
+  /// An attribute that is a float; nil where it is absent.
   public func float(_ name: String) -> Double? {
     if case .float(let value)? = attributes[name] { value } else { nil }
   }
+  /// An attribute that is text; nil where it is absent.
   public func string(_ name: String) -> String? {
     if case .string(let value)? = attributes[name] { value } else { nil }
   }
+  /// An attribute that is a list of integers; nil where it is absent.
   public func ints(_ name: String) -> [Int]? {
     if case .ints(let value)? = attributes[name] { value } else { nil }
   }
+  /// An attribute that is a list of floats; nil where it is absent.
   public func floats(_ name: String) -> [Double]? {
     if case .floats(let value)? = attributes[name] { value } else { nil }
   }
+  /// An attribute that is a list of texts; nil where it is absent.
   public func strings(_ name: String) -> [String]? {
     if case .strings(let value)? = attributes[name] { value } else { nil }
   }
+  /// An attribute that is a tensor; nil where it is absent.
   public func tensor(_ name: String) -> HostTensor? {
     if case .tensor(let value)? = attributes[name] { value } else { nil }
   }
@@ -92,7 +104,9 @@ public struct RanksDiffer: Error {
 
 /// How one kind of ONNX node, from one opset version on, becomes nodes of a graph.
 public struct OnnxRule: Sendable {
+  /// The domain; "" is ONNX's own.
   public var domain: String
+  /// The name in ONNX files.
   public var opType: String
   /// The opset of the domain at which this reading begins. Of several rules the one with the greatest `since` that the model's opset
   /// reaches is used.
@@ -167,7 +181,9 @@ public struct OnnxRule: Sendable {
 
 /// An operator as an ONNX node, for export. Inputs and outputs are the node's own, unless said otherwise.
 public struct OnnxForm: Sendable {
+  /// The domain; "" is ONNX's own.
   public var domain: String
+  /// The name in ONNX files.
   public var opType: String
   /// The least opset whose definition this follows.
   public var since: Int
@@ -179,6 +195,7 @@ public struct OnnxForm: Sendable {
   /// The node's last inputs are those captures, body after body; in ONNX they are not inputs.
   public var bodies: [(attribute: String, inputCount: Int)] = []
 
+  /// An input of the node that is written.
   public enum Input: Sendable {
     case operand(Int)
     case constant(HostTensor)

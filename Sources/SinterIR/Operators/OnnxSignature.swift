@@ -3,6 +3,7 @@ import SinterCore
 /// What the definition of an ONNX operator says of the form of its nodes, from one opset on: what no rule looks at, since it reads what it
 /// knows and no more.
 public struct OnnxSignature: Hashable, Sendable {
+  /// The opset from which it holds.
   public var since: Int
   /// How many inputs a node may have; nil for any number.
   public var inputLimit: Int?

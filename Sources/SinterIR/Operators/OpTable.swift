@@ -29,6 +29,7 @@ public struct OpTable: Sendable {
     self.signatures = signatures.mapValues { versions in versions.sorted { $0.since > $1.since } }
   }
 
+  /// Makes an operator known.
   public mutating func add(_ type: any Operator.Type) {
     types[type.name] = type
     for rule in type.onnx { add(rule) }
@@ -40,6 +41,7 @@ public struct OpTable: Sendable {
     rules[key]?.sort { $0.since > $1.since }
   }
 
+  /// The table with one more operator.
   public func adding(_ type: any Operator.Type) -> OpTable {
     var copy = self
     copy.add(type)

@@ -93,7 +93,9 @@ extension Composite {
 public struct NodeInputs: Sendable {
   /// Nil where an optional input is absent. Trailing absent inputs may be missing.
   public var ids: [ValueID?]
+  /// What is known of each input; nil where an optional one is absent.
   public var facts: [Fact?]
+  /// The contents of inputs that are constants; nil for others.
   public var constants: [HostTensor?]
   /// The number of results that the node has (or is asked for).
   public var outputCount: Int
@@ -113,6 +115,7 @@ public struct NodeInputs: Sendable {
     self.freshNumber = freshNumber
   }
 
+  /// The number of inputs, absent ones in between among them.
   public var count: Int { facts.count }
 
   /// A size of a result that only data determine. A node that has one already keeps it.
@@ -137,10 +140,13 @@ public struct NodeInputs: Sendable {
   /// Whether an input speaks of a size, so that this node does not define it.
   private func isKnown(_ symbol: Symbol) -> Bool { facts.contains { $0?.dataSymbols.contains(symbol) ?? false } }
 
+  /// Whether an input is there.
   public func has(_ index: Int) -> Bool { index < facts.count && facts[index] != nil }
 
+  /// An input's value, where it is there.
   public func id(_ index: Int) -> ValueID? { index < ids.count ? ids[index] : nil }
 
+  /// An input's contents, where it is a constant.
   public func constant(_ index: Int) -> HostTensor? { index < constants.count ? constants[index] : nil }
 
   /// The tensor type of an input that must be there.
@@ -178,8 +184,11 @@ public struct NodeInputs: Sendable {
 
 /// A node during lowering.
 public struct LoweringNode {
+  /// The inputs; nil where an optional one is absent.
   public var inputs: [Operand?]
+  /// What inference sees of the inputs.
   public var facts: NodeInputs
+  /// What inference found of the results.
   public var outputs: [Fact]
 
   public init(inputs: [Operand?], facts: NodeInputs, outputs: [Fact]) {
@@ -188,6 +197,7 @@ public struct LoweringNode {
     self.outputs = outputs
   }
 
+  /// Whether an input is there.
   public func has(_ index: Int) -> Bool { index < inputs.count && inputs[index] != nil }
 
   /// An input that must be there.
@@ -209,6 +219,7 @@ public struct LoweringNode {
 
 /// A case for the generic tests: an operator, and inputs made from a seed.
 public struct OperatorExample: Sendable {
+  /// An input of an example: given elements, random ones or none.
   public enum Input: Sendable {
     /// Uniform in a range; integers are rounded down.
     case random(TensorType, ClosedRange<Double>)
@@ -218,8 +229,11 @@ public struct OperatorExample: Sendable {
     case constant(HostTensor)
     case absent
   }
+  /// The operator with the attributes of the example.
   public var op: any Operator
+  /// The inputs.
   public var inputs: [Input]
+  /// The number of results that are asked for.
   public var outputCount: Int
   /// Values of the symbols in the inputs' types.
   public var sizes: [Symbol: Int]

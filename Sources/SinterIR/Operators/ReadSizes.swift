@@ -77,7 +77,9 @@ public struct ReadSizes: Primitive {
 
 /// An input whose elements an operator takes as sizes.
 public struct SizeInput: Hashable, Sendable {
+  /// Which input's elements are sizes.
   public var index: Int
+  /// Whether elements may be negative.
   public var isSigned: Bool
 
   public init(_ index: Int, isSigned: Bool = false) {

@@ -26,6 +26,7 @@ public struct StageDumps: Sendable {
   /// Writes nothing where there is no directory.
   public init(directory: String?) { self.directory = directory }
 
+  /// Writes the next file.
   public mutating func write(_ text: @autoclosure () -> String, as name: String, suffix: String) throws {
     defer { count += 1 }
     guard let directory else { return }
@@ -38,8 +39,11 @@ public struct StageDumps: Sendable {
 
 /// Runs passes one after another, with what the flags ask for around each.
 public struct PassManager {
+  /// What is checked, written down and timed.
   public let flags: Flags
+  /// What the passes changed.
   public private(set) var log: RewriteLog
+  /// The files that were written.
   public private(set) var dumps: StageDumps
   /// Milliseconds each pass took, in the order of running.
   public private(set) var times: [(name: String, milliseconds: Double)] = []
@@ -50,10 +54,12 @@ public struct PassManager {
     log = RewriteLog(limit: flags.stopAfter)
   }
 
+  /// Runs passes in order.
   public mutating func run(_ passes: [Pass], on graph: inout Graph) throws {
     for pass in passes { try run(pass, on: &graph) }
   }
 
+  /// Runs one pass, unless no more rewrites are allowed. Throws what it throws, and what the verifier finds behind it, with the pass's name.
   public mutating func run(_ pass: Pass, on graph: inout Graph) throws {
     guard log.isOpen else { return }
     let before = log.count

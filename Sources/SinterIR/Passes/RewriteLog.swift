@@ -2,6 +2,7 @@
 public struct RewriteLog: Sendable {
   /// Rewrites applied so far.
   public private(set) var count = 0
+  /// The same by rule.
   public private(set) var countByRule: [String: Int] = [:]
   /// No more than that many rewrites; nil: no limit.
   public var limit: Int?

@@ -218,20 +218,29 @@ final class Rewriter {
 /// A node that a rule looks at, and what stands before it.
 public struct RewriteSite {
   fileprivate let rewriter: Rewriter
+  /// The node that is looked at.
   public let id: NodeID
 
+  /// The graph as it is now.
   public var graph: Graph { _read { yield rewriter.builder.graph } }
+  /// The node's operator.
   public var op: any Operator { rewriter.builder.graph.nodes[id].op }
+  /// The node's inputs; nil where an optional one is absent.
   public var inputs: [ValueID?] { rewriter.builder.graph.nodes[id].inputs }
+  /// The node's results.
   public var outputs: [ValueID] { rewriter.builder.graph.nodes[id].outputs }
 
+  /// An input, where it is there.
   public func input(_ index: Int) -> ValueID? {
     let inputs = inputs
     return index < inputs.count ? inputs[index] : nil
   }
 
+  /// What is known of a value.
   public func fact(_ value: ValueID) -> Fact { rewriter.builder.graph.values[value].fact }
+  /// The type of a value that is a tensor.
   public func type(_ value: ValueID?) -> TensorType? { value.flatMap { fact($0).type.tensor } }
+  /// The contents of a value that is a constant.
   public func constant(_ value: ValueID?) -> HostTensor? { value.flatMap { rewriter.builder.graph.constant($0) } }
 
   /// The node that computes a value, where its operator is of the given type.
@@ -245,14 +254,18 @@ public struct RewriteSite {
 
   /// Whether this node is all that a value is computed for.
   public func isUsedOnce(_ value: ValueID) -> Bool { rewriter.uses[value] == 1 }
+  /// How often a value is read.
   public func useCount(_ value: ValueID) -> Int { rewriter.uses[value] }
 
+  /// Adds a node of the right side, and gives its results.
   public func add(_ op: some Operator, _ inputs: [ValueID?], outputs: Int = 1) throws -> [ValueID] {
     try rewriter.builder.add(op, inputs, outputs: outputs)
   }
+  /// Adds a node with one result.
   public func add1(_ op: some Operator, _ inputs: [ValueID?]) throws -> ValueID {
     try rewriter.builder.add(op, inputs, outputs: 1)[0]
   }
+  /// Adds a constant.
   public func constant(_ tensor: HostTensor, named name: String = "") -> ValueID {
     rewriter.builder.constant(tensor, named: name)
   }
