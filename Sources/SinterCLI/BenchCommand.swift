@@ -41,6 +41,8 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Write all figures in JSON.", completion: .file())
   var json: String?
 
+  @OptionGroup var talk: TalkOptions
+
   func run() throws {
     let threads = try self.threads.split(separator: ",").map { part in
       guard let count = Int(part), count >= 0 else {

@@ -11,7 +11,9 @@ struct InputArguments: ParsableArguments {
   var inputs: [String] = []
 
   @Flag(
-    help: "Make up the inputs that no file gives: floats in 0 ..< 1, integers 0 and 1. What measures does so anyway.")
+    help:
+      "Make up the inputs that no file gives: floats in 0 ..< 1, integers 0 and 1. Commands that measure do this in any case."
+  )
   var random = false
 
   @Option(help: "The seed of random inputs.")
@@ -26,6 +28,7 @@ struct InputArguments: ParsableArguments {
         .user, "run.port", "there is no input \"\($0)\"",
         hint: "inputs are " + ports.map(\.name).joined(separator: ", "))
     }
+    problems += Self.unknown(sizes, in: ports)
     var generator = SplitMix64(seed: seed)
     let values = ports.map { port -> HostValue? in
       if let value = given[port.name] { return value }
@@ -55,6 +58,17 @@ struct InputArguments: ParsableArguments {
     }
     if !problems.isEmpty { throw DiagnosticError(problems) }
     return values.compactMap { $0 }
+  }
+
+  /// Sizes for symbols that no input has.
+  static func unknown(_ sizes: [Symbol: Int], in ports: [SinterModel.Port]) -> [Diagnostic] {
+    var known: Set<Symbol> = []
+    for case .symbol(let name)? in ports.flatMap({ $0.shape ?? [] }) { known.insert(Symbol(name)) }
+    return sizes.keys.filter { !known.contains($0) }.sorted().map { symbol in
+      let all =
+        known.isEmpty ? "all sizes are fixed" : "the symbols are " + known.sorted().map(\.name).joined(separator: ", ")
+      return Diagnostic(.user, "run.size", "no input has a size named \(symbol.name); \(all)")
+    }
   }
 
   private func files() throws -> [String: HostValue] {

@@ -11,12 +11,15 @@ import SinterOps
 /// A model file on the command line, and sizes to fix in it.
 struct ModelArgument: ParsableArguments {
   @Argument(
-    help: "The model: an ONNX file, or a graph in text form (.sinter); a compiled library (.so) where one will do.",
+    help:
+      "The model: an ONNX file, or a graph in text form (.sinter); a compiled library (.so) where one will do; - for standard input.",
     completion: .file())
   var model: String
 
   @Option(help: ArgumentHelp("Fix a symbolic size.", valueName: "symbol=size"))
   var bind: [String] = []
+
+  @OptionGroup var talk: TalkOptions
 
   /// The graph, with its sizes bound.
   func graph() throws -> Graph { try ModelFile(path: model).graph(binding: Self.sizes(bind)) }
@@ -45,7 +48,24 @@ struct ModelArgument: ParsableArguments {
 struct ModelFile {
   let path: String
 
-  var isLibrary: Bool { path.hasSuffix(".so") }
+  /// - Parameter path: `-` for standard input.
+  init(path: String) throws { self.path = path == "-" ? try StandardInput.path() : path }
+
+  /// Whether it is a graph in text form, by its ending or, where it has none, by its first word.
+  private var isText: Bool {
+    if path.hasSuffix(".sinter") { return true }
+    guard path.hasPrefix("/proc/"), let file = FileHandle(forReadingAtPath: path) else { return false }
+    return (try? file.read(upToCount: 6)) == Data("graph ".utf8)
+  }
+
+  /// Whether it is a compiled library, by its first bytes.
+  var isLibrary: Bool {
+    guard let file = FileHandle(forReadingAtPath: path) else { return path.hasSuffix(".so") }
+    return (try? file.read(upToCount: 4)) == Data([0x7F] + Array("ELF".utf8))
+  }
+
+  /// The ONNX file as it is; nil of a text form.
+  func onnxFile() throws -> OnnxFile? { isText ? nil : try OnnxFile(reading: path) }
 
   /// The graph of an ONNX file or of a text form.
   func graph(binding sizes: [Symbol: Int]) throws -> Graph {
@@ -56,7 +76,7 @@ struct ModelFile {
 
   /// As much of the graph as can be read, with sizes fixed, and what is wrong with the rest.
   func partialGraph(binding sizes: [Symbol: Int]) throws -> (graph: Graph, problems: [Diagnostic]) {
-    guard path.hasSuffix(".sinter") else {
+    guard isText else {
       var importer = OnnxImporter(operators: .complete)
       importer.sizes = sizes
       return try importer.partialGraph(reading: path)

@@ -21,11 +21,14 @@ import Testing
 
   static func sinter(_ arguments: String...) throws -> Outcome { try run(arguments) }
 
-  static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
+  static func run(
+    _ arguments: [String], environment: [String: String] = [:], input: String? = nil
+  ) throws -> Outcome {
     let process = Process()
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.executableURL = URL(fileURLWithPath: binary)
     process.arguments = arguments
+    if let input { process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: input)) }
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput = output
     process.standardError = errors

@@ -1,4 +1,5 @@
 import SinterCPU
+import SinterCore
 import SinterForms
 import SinterKernelIR
 import SinterLLVM
@@ -14,7 +15,10 @@ package protocol BackEnd: Sendable {
   /// The fused forms as this kind of machine wants them stored: the same results, bit by bit.
   func prepared(_ program: FormProgram) -> FormProgram
   /// The same back end with what measuring the forms of a program has taught it; throws where this machine cannot run what it makes.
-  func tuned(for program: FormProgram) throws -> (backEnd: any BackEnd, summary: Tuner.Summary)
+  /// The listener hears how many forms are measured.
+  func tuned(
+    for program: FormProgram, progress: ProgressListener?
+  ) throws -> (backEnd: any BackEnd, summary: Tuner.Summary)
   /// Kernels and the order of their calls. Throws all that no schedule serves.
   func schedule(_ program: FormProgram) throws -> KernelProgram
   /// Writes a program as the options ask: a library, an object file, a listing.
@@ -39,8 +43,10 @@ package struct CPUBackEnd: BackEnd {
     WideStorage.applied(to: program.numberingTexts())
   }
 
-  package func tuned(for program: FormProgram) throws -> (backEnd: any BackEnd, summary: Tuner.Summary) {
-    var tuner = try Tuner(for: target, options: options)
+  package func tuned(
+    for program: FormProgram, progress: ProgressListener?
+  ) throws -> (backEnd: any BackEnd, summary: Tuner.Summary) {
+    var tuner = try Tuner(for: target, options: options, progress: progress)
     var tuned = self
     tuned.options.choices = try tuner.choices(for: program)
     return (tuned, tuner.summary)
