@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python test-package test-torch test-bindings test-onnx command wheel wheel-test install release examples records layers demo bench bench-training promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
+.PHONY: help setup build test lint test-python test-package test-lessons test-torch test-bindings test-onnx command wheel wheel-test install release examples records layers demo bench bench-training promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -16,7 +16,7 @@ setup: ## installs what the build needs from the system's packages, where it may
 build: setup ## the release binary, .build/release/sinter
 	swift build -c release --product sinter
 
-test: setup test-python test-package test-bindings test-onnx ## all tests: those that need ONNX Runtime, the official ONNX suite, then Swift's
+test: setup lint test-python test-package test-lessons test-bindings test-onnx ## all tests: those that need ONNX Runtime, the official ONNX suite, then Swift's
 	@mkdir -p .build/test
 	swift test --disable-xctest --event-stream-output-path .build/test/events.jsonl
 	python3 Tests/ran.py .build/test/events.jsonl
@@ -33,6 +33,13 @@ test-package: setup .venv/stamp ## the Python package's own tests
 	swift build --product sinter
 	cd python/tests && PYTHONPATH=../src SINTER_COMMAND=../../.build/debug/sinter ../../$(PYTHON) -W ignore -m unittest test_model test_tools
 
+test-lessons: setup .venv/stamp ## code, commands and notebooks of the lessons in docs/learn; LESSONS=--bless draws their pictures anew
+	swift build --product sinter
+	swift build --product lessons
+	$(PYTHON) Tests/Lessons/lessons.py --build .build/debug $(LESSONS)
+	$(PYTHON) Tests/Lessons/lessons.py --build .build/debug --pages docs/coming-from/onnx-runtime.md docs/coming-from/keras.md docs/coming-from/glow.md
+	$(PYTHON) Tests/Lessons/notebooks.py --build .build/debug $(LESSONS)
+
 test-bindings: setup .venv/stamp ## programs in C, C++, Python and Rust, built against a package of sinter compile --package
 	swift build --product sinter
 	$(PYTHON) Tests/Packages/packages.py --sinter .build/debug/sinter
@@ -43,6 +50,7 @@ test-torch: setup .venv/models ## torch.compile with Sinter behind it
 	@mkdir -p .build/test && rm -rf .build/test/python && cp -r python .build/test/python
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps .build/test/python
 	cd python/tests && PYTHONPATH=../src SINTER_COMMAND=../../.build/debug/sinter ../../$(PYTHON) -W ignore -m unittest test_torch
+	$(PYTHON) Tests/Lessons/lessons.py --build .build/debug --pages docs/coming-from/pytorch.md docs/coming-from/torchscript.md
 
 command: setup ## the command that needs nothing around it but a C library, .build/static/sinter
 	@.ci/setup g++ zlib1g-dev libzstd-dev xz-utils curl
@@ -138,8 +146,12 @@ fuzz-sizes: setup ## random graphs at random sizes, for an hour: make fuzz-sizes
 	$(if $(CASES),SINTER_FUZZ=$(CASES),SINTER_FUZZ_SECONDS=$(or $(SECONDS),3600)) $(if $(SEED),SINTER_FUZZ_SEED=$(SEED)) \
 	  swift test --disable-xctest --filter RandomSizeTests
 
+lint: setup ## style of the Swift sources, links of the pages, commits that they name, the README's table of modules
+	swift format lint --strict --parallel --recursive Package.swift Sources Tests models docs/learn/code
+	python3 Tests/Lint/lint.py
+
 format: setup ## formats all Swift sources in place
-	swift format --in-place --parallel --recursive Package.swift Sources Tests models
+	swift format --in-place --parallel --recursive Package.swift Sources Tests models docs/learn/code
 
 onnx-proto: ## writes the C files of the ONNX format again (needs protobuf-c-compiler)
 	protoc-c --proto_path=Sources/COnnx --c_out=Sources/COnnx Sources/COnnx/onnx.proto

@@ -100,6 +100,9 @@ let package = Package(
       exclude: ["README.md"]),
     .executableTarget(name: "cifar", dependencies: ["Sinter"], path: "models/cifar", exclude: ["README.md"]),
 
+    // The programs of the lessons.
+    .executableTarget(name: "lessons", dependencies: ["Sinter"], path: "docs/learn/code"),
+
     .testTarget(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),
     .testTarget(name: "SinterModelTests", dependencies: ["SinterCore", "SinterLLVM", "SinterModel"]),

@@ -12,9 +12,9 @@ struct BenchCommand: ParsableCommand {
       Example: sinter bench resnet50.onnx --threads 1,2 --bind batch=1,8
                sinter bench libbert.so --size batch=1 --size sequence=32,128 --json bench.json
 
-      Every combination of the sizes and of the numbers of threads is measured, each in a process of its own, so that its memory \
-      is its own. --bind compiles a library for each size; --size gives sizes to the inputs of one library that takes any. Inputs \
-      that no file gives are made up.
+      Every combination of sizes and numbers of threads is measured in a process of its own, so that the memory shown is its own. \
+      --bind compiles a library for each size; --size sets the sizes of the inputs of one library that takes any. Inputs without a \
+      file are random.
       """)
 
   @Argument(
@@ -23,13 +23,17 @@ struct BenchCommand: ParsableCommand {
 
   @OptionGroup var inputs: InputArguments
 
-  @Option(help: ArgumentHelp("Fix a symbolic size; several of them, one after another.", valueName: "symbol=size,…"))
+  @Option(
+    help: ArgumentHelp(
+      "Fix a symbolic size; several values are compiled one after another.", valueName: "symbol=size,…"))
   var bind: [String] = []
 
-  @Option(help: ArgumentHelp("A symbolic size of random inputs, or several; 1 by default.", valueName: "symbol=size,…"))
+  @Option(
+    help: ArgumentHelp("A symbolic size of random inputs, or several values; 1 by default.", valueName: "symbol=size,…")
+  )
   var size: [String] = []
 
-  @Option(help: "Numbers of threads with commas between; 0 for all.")
+  @Option(help: "Numbers of threads, separated by commas; 0 for all.")
   var threads = "1"
 
   @Option(help: "Seconds to measure each combination for.")

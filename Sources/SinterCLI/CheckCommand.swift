@@ -6,12 +6,13 @@ import SinterIR
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
-    abstract: "Tell every operator, type and shape of a model that would not compile, with the names of nodes.",
+    abstract:
+      "List everything in a model that would not compile: operators, types and shapes, with the names of nodes.",
     discussion: """
       Example: sinter check model.onnx --bind batch=1
 
-      What depends on a node that is told of is left out, and all else is checked to the end: operators, types and shapes, lowering, \
-      schedules. Nothing is told of exactly the models that compile.
+      Nodes that depend on a reported one are skipped; everything else is checked through all stages: operators, types and shapes, \
+      lowering, schedules. A model compiles if, and only if, nothing is reported.
       """)
 
   @OptionGroup var model: ModelArgument

@@ -6,20 +6,20 @@ import SinterModel
 struct InputArguments: ParsableArguments {
   @Argument(
     help:
-      "Inputs: port=FILE.npy, or one FILE.npz with an array for each port; of a sequence port=FILE.npz, whose arrays are its elements; of an optional that is empty port=."
+      "Inputs: port=FILE.npy, or one FILE.npz with an array per port. A sequence is port=FILE.npz, with an array per element; an empty optional is port=."
   )
   var inputs: [String] = []
 
   @Flag(
     help:
-      "Make up the inputs that no file gives: floats in 0 ..< 1, integers 0 and 1. Commands that measure do this in any case."
+      "Use random values for inputs without a file: floats in 0 ..< 1, integers 0 and 1. Commands that measure always do."
   )
   var random = false
 
   @Option(help: "The seed of random inputs.")
   var seed: UInt64 = 0
 
-  /// One value a port. Symbolic sizes of random inputs are 1 unless `sizes` has them, and so are those of a sequence's tensors, of which two are
+  /// One value per port. Symbolic sizes of random inputs are 1 unless `sizes` has them, and so are those of a sequence's tensors, of which two are
   /// made up. All that is wrong is told at once.
   func values(for ports: [SinterModel.Port], sizes: [Symbol: Int], makingUp: Bool) throws -> [HostValue] {
     let given = try files()

@@ -17,10 +17,10 @@ struct InspectCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Fix a symbolic size.", valueName: "symbol=size"))
   var bind: [String] = []
 
-  @Flag(help: "Show the numbers of a processor that schedules go by, instead of a model.")
+  @Flag(help: "Show, instead of a model, the numbers of a processor that schedules are based on.")
   var machine = false
 
-  @Option(help: "The processor of --machine.")
+  @Option(help: "The processor that --machine shows.")
   var cpu = "host"
 
   @Option(help: "Write what is shown in JSON; - for standard output.", completion: .file())

@@ -7,25 +7,25 @@ struct ProfileCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "profile",
     abstract:
-      "Tell where the time of a run goes: each kernel's time, speed, share of what the machine can do, and source.",
+      "Show where the time of a run goes: each kernel's time, speed, share of the machine's peak, and source.",
     discussion: """
       Example: sinter profile resnet50.onnx --bind batch=1 --threads 1 --trace trace.json
 
-      A library must have been compiled with --profile; an ONNX file is compiled so into a temporary folder. Inputs that no file \
-      gives are made up. Kernels that are equal share a row. What the machine can do is measured, on as many threads; more than \
-      all of its bandwidth is read from caches.
+      A library must have been compiled with --profile; an ONNX file is compiled that way into a temporary folder. Inputs without a \
+      file are random. Equal kernels share a row. The machine's peaks are measured on the same number of threads; a kernel that shows \
+      more than the full bandwidth reads from caches.
       """)
 
   @OptionGroup var model: ModelArgument
   @OptionGroup var inputs: InputArguments
 
-  @Option(help: ArgumentHelp("A symbolic size of random inputs; 1 by default.", valueName: "symbol=size"))
+  @Option(help: ArgumentHelp("A symbolic size of random inputs, 1 by default.", valueName: "symbol=size"))
   var size: [String] = []
 
   @Option(help: "Threads; 0 for all.")
   var threads = 0
 
-  @Option(help: "Runs, of whose times the medians are shown.")
+  @Option(help: "How many runs to measure; medians are shown.")
   var runs = 20
 
   @Option(help: "Write a trace of one run for chrome://tracing or ui.perfetto.dev.", completion: .file())

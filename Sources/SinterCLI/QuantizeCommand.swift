@@ -8,7 +8,7 @@ import SinterQuantize
 struct QuantizeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "quantize",
-    abstract: "Make a model compute in bytes, with ranges taken from data, and write it as standard ONNX.",
+    abstract: "Quantize a model to bytes, with ranges taken from data, and write it as standard ONNX.",
     discussion: """
       Example: sinter quantize model.onnx --data calibration.npz -o model-int8.onnx
                sinter quantize model.onnx --data samples --method entropy --max-loss 0.02 --report report.json -o model-int8.onnx
@@ -18,9 +18,9 @@ struct QuantizeCommand: ParsableCommand {
       convolutions at their results; batch normalization goes into the convolution before it. Weights are int8 with a scale for each \
       channel, biases int32, activations uint8 with a zero point.
 
-      Data is an .npz file with an array for each input, whose first axis counts samples, or a folder with one .npz file a run (or one \
-      .npy file, for models with one input). The table shows how far each layer's quantized result lies from its own on the same input, \
-      as a ratio of signal to noise, and how far the outputs do when all are quantized.
+      Data is an .npz file with an array for each input, whose first axis counts samples, or a folder with one .npz file per run (or one \
+      .npy file, for models with one input). The table shows the signal-to-noise ratio of each layer's quantized result, on the same \
+      input, and how far the outputs are off when all layers are quantized.
       """)
 
   enum Method: String, CaseIterable, ExpressibleByArgument { case minmax, percentile, entropy, mse }
@@ -30,7 +30,8 @@ struct QuantizeCommand: ParsableCommand {
 
   @OptionGroup var model: ModelArgument
 
-  @Option(help: "What ranges are taken from: an .npz file, or a folder of .npz or .npy files.", completion: .file())
+  @Option(
+    help: "Samples that ranges are taken from: an .npz file, or a folder of .npz or .npy files.", completion: .file())
   var data: String?
 
   @Option(name: [.customShort("o"), .customLong("output")], help: "The ONNX file to write.", completion: .file())
@@ -38,11 +39,11 @@ struct QuantizeCommand: ParsableCommand {
 
   @Option(
     help: """
-      How ranges are chosen: all values, so many percent of them, the least divergence (entropy), or the least squared error (mse).
+      How ranges are chosen: from all values, from a percentage of them, by least divergence (entropy), or by least squared error (mse).
       """)
   var method = Method.minmax
 
-  @Option(help: "How many percent of the values --method percentile keeps.")
+  @Option(help: "The percentage of values that --method percentile keeps.")
   var percentile = 99.99
 
   @Flag(help: "One scale for all weights of a layer, instead of one for each channel.")
@@ -53,8 +54,8 @@ struct QuantizeCommand: ParsableCommand {
 
   @Option(
     help: """
-      Whose results are quantized where they come about: those of none, of convolutions, or of all layers. The fewer, the closer to the \
-      model; onnxruntime computes MatMul with a bias behind it in bytes only with all.
+      Which layers also get quantized results: none, convolutions, or all. The fewer, the closer to the original; ONNX Runtime computes a \
+      MatMul followed by a bias in bytes only with all.
       """)
   var results = Results.convolutions
 
@@ -65,12 +66,12 @@ struct QuantizeCommand: ParsableCommand {
 
   @Option(
     help: """
-      The most that any output may differ, as root mean square beside that of the output itself; layers are left in f32, the worst first, \
-      until this holds.
+      The most that any output may be off, as the ratio of root mean squares of error and output; layers are left in f32, the worst \
+      first, until this holds.
       """)
   var maxLoss: Double?
 
-  @Option(help: "Data to measure errors on, instead of that which ranges are taken from.", completion: .file())
+  @Option(help: "Samples to measure errors on, instead of those that ranges are taken from.", completion: .file())
   var check: String?
 
   @Option(name: [.long, .customLong("json")], help: "Write all figures in JSON.", completion: .file())
@@ -79,10 +80,12 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: "int8 for weights and activations; int4 for the weights of MatMul and Gemm alone, which needs no data.")
   var weights = Weights.int8
 
-  @Option(help: "How many weights of int4 share a scale.")
+  @Option(help: "How many int4 weights share a scale.")
   var block = 32
 
-  @Option(help: "How int4 is written: standard DequantizeLinear of opset 21, or MatMulNBits as onnxruntime has it.")
+  @Option(
+    help:
+      "How int4 weights are written: as the standard DequantizeLinear of opset 21, or as ONNX Runtime's MatMulNBits.")
   var format = Format.qdq
 
   @Option(help: "Threads that run the model; 0 for all.")

@@ -12,8 +12,8 @@ struct TuneMachineCommand: ParsableCommand {
     discussion: """
       Example: sinter tune-machine -o here.json; sinter compile model.onnx -o libmodel.so --machine here.json
 
-      Measures on one thread what caches and memory give beside arithmetic, and how fast register tiles of products are; all other numbers \
-      are those of the table's row. Run it while nothing else runs. sinter inspect --machine shows the row that is used without a file.
+      Measures, on one thread, the bandwidth of caches and memory during arithmetic and the speed of register tiles; all other numbers \
+      are taken from the table's row. Run it while nothing else is running. sinter inspect --machine shows the row used without a file.
       """)
 
   @Option(name: [.customShort("o"), .customLong("output")], help: "The file to write, in JSON.", completion: .file())

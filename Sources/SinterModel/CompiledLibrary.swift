@@ -12,6 +12,7 @@ public final class CompiledLibrary: @unchecked Sendable {
   let table: UnsafePointer<SinterLibrary>
   let handle: UnsafeMutableRawPointer
 
+  /// The library's file.
   public let path: String
   /// The model's name.
   public let name: String
@@ -19,7 +20,9 @@ public final class CompiledLibrary: @unchecked Sendable {
   public let producer: String
   /// The triple and the processors that it was built for.
   public let target: String
+  /// The inputs, in order.
   public let inputs: [Port]
+  /// The outputs, in order.
   public let outputs: [Port]
   /// What each session keeps from run to run: read, written, saved and restored by functions of `Session`.
   public let states: [Port]

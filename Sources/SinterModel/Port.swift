@@ -2,12 +2,14 @@ public import SinterCore
 
 /// What a library takes or gives at one place.
 public struct Port: Hashable, Sendable {
+  /// What goes through the port.
   public enum Kind: Hashable, Sendable {
     case tensor, sequence, map
     /// A sequence of maps.
     case maps
   }
 
+  /// A size: a number, or a symbol that each run may give another number.
   public enum Dimension: Hashable, Sendable {
     case fixed(Int)
     /// The same symbol stands for the same size wherever it appears: `batch`.
@@ -16,7 +18,9 @@ public struct Port: Hashable, Sendable {
     case unknown
   }
 
+  /// The port's name in the model.
   public var name: String
+  /// What goes through the port.
   public var kind: Kind
   /// Whether it may be empty.
   public var isOptional: Bool

@@ -10,9 +10,11 @@ public struct KernelLaunch: Hashable, Sendable {
   public var origins: [String]
   /// Seconds since the run's first launch.
   public var begin: Double
+  /// How long the launch took.
   public var seconds: Double
-  /// Floating-point operations, and bytes that have to be moved; nil where that is not known.
+  /// Floating-point operations; nil where that is not known.
   public var flops: Int?
+  /// Bytes that the kernel has to move; nil where that is not known.
   public var bytes: Int?
 }
 

@@ -6,6 +6,7 @@ internal import SinterABI
 public final class Session: @unchecked Sendable {
   // The C session guards itself against concurrent runs.
   let session: OpaquePointer
+  /// The library that it runs.
   public let library: CompiledLibrary
 
   init(_ library: CompiledLibrary, threads: Int, weights: String?) throws(DiagnosticError) {
@@ -31,7 +32,7 @@ public final class Session: @unchecked Sendable {
 
   deinit { library.table.pointee.close(session) }
 
-  /// Runs the model on one tensor a port, in port order, and gives one an output.
+  /// Runs the model on one tensor per port, in port order, and gives one per output.
   public func run(_ inputs: [HostTensor]) throws(DiagnosticError) -> [HostTensor] {
     let outputs = try run(values: inputs.map { .tensor($0) })
     var tensors: [HostTensor] = []
@@ -45,7 +46,7 @@ public final class Session: @unchecked Sendable {
     return tensors
   }
 
-  /// Runs the model on one value a port, in port order, and gives one an output. Outputs are not copied: they hold the library's memory.
+  /// Runs the model on one value per port, in port order, and gives one per output. Outputs are not copied: they hold the library's memory.
   ///
   /// - Throws: where a tensor has not as many elements as its shape says, among what the library refuses.
   public func run(values: [HostValue]) throws(DiagnosticError) -> [HostValue] {

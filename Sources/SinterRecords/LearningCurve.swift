@@ -5,8 +5,11 @@ import Sinter
 ///
 ///     try LearningCurve(history, of: "loss").save("loss.svg")
 public struct LearningCurve: Sendable {
+  /// A line of the drawing.
   public struct Line: Sendable {
+    /// What the legend calls it.
     public var name: String
+    /// Its points, from left to right.
     public var points: [(x: Double, y: Double)]
 
     public init(_ name: String, _ points: [(x: Double, y: Double)]) {
@@ -15,7 +18,9 @@ public struct LearningCurve: Sendable {
     }
   }
 
+  /// What stands above.
   public var title: String
+  /// The lines.
   public var lines: [Line]
   public var width = 640.0, height = 400.0
 

@@ -8,9 +8,12 @@ import Sinter
 ///     try run.metric("loss", 0.25, step: 1)
 ///     try run.finish()
 public final class MLflowRun {
+  /// How a run stands, by MLflow's numbers.
   public enum Status: Int, Sendable { case running = 1, finished = 3, failed = 4, killed = 5 }
 
+  /// The experiment's number, the name of its folder.
   public let experimentID: String
+  /// The run's number, the name of its folder.
   public let id: String
   /// The run's own folder.
   public let path: String
@@ -40,6 +43,7 @@ public final class MLflowRun {
     try write("\(value)", to: "params", key)
   }
 
+  /// Notes a tag.
   public func tag(_ key: String, _ value: String) throws { try write(value, to: "tags", key) }
 
   /// A number that was measured after so many steps or epochs.

@@ -8,7 +8,9 @@ internal import SwiftCSV
 ///     let x = try table.numbers(["sepal_length", "sepal_width"])    // f32 [150, 2]
 ///     let (y, species) = try table.classes("species")               // i64 [150] and the texts that they stand for
 public struct Table: Sendable {
+  /// The names of columns, in order.
   public let columns: [String]
+  /// The cells as they are written, row by row.
   public let rows: [[String]]
   private let path: String
 

@@ -6,9 +6,11 @@ import Sinter
 ///
 ///     let ants = try ImageFolder("hymenoptera/train").transformed(Resize(256), CenterCrop(224), ToTensor())
 public struct ImageFolder: Dataset {
+  /// The names of classes, which are those of the folders, sorted.
   public let classes: [String]
   /// The files with their labels, class by class in the order of names.
   public let files: [(path: String, label: Int)]
+  /// The channels that images are read with.
   public let channels: ImageFile.Channels
 
   private static let endings = ["png", "jpg", "jpeg"]

@@ -178,8 +178,8 @@ def grouped(scale):
     return (halves.reshape(1, 4, 2) * np.reshape(scale, (1, 4, 1))).astype(np.float32)
 
 
-case("GroupNormalization: a scale a group or a channel", "GroupNormalization", [ROWS, PAIR, PAIR * 0], [grouped([1, 1, 3, 3])], 18, num_groups=2)
-case("GroupNormalization: a scale a group or a channel", "GroupNormalization", [ROWS, f32(1, 2, 3, 4), f32(0, 0, 0, 0)], [grouped([1, 2, 3, 4])], 21, num_groups=2)
+case("GroupNormalization: scales per group or per channel", "GroupNormalization", [ROWS, PAIR, PAIR * 0], [grouped([1, 1, 3, 3])], 18, num_groups=2)
+case("GroupNormalization: scales per group or per channel", "GroupNormalization", [ROWS, f32(1, 2, 3, 4), f32(0, 0, 0, 0)], [grouped([1, 2, 3, 4])], 21, num_groups=2)
 HALF = np.array([[1, 2], [3, -4]], np.float16)
 case("RMSNormalization of f16 with a scale of f32", "RMSNormalization", [HALF, f32(1, 0.5)], [((HALF / np.sqrt((HALF.astype(np.float32) ** 2).mean(1, keepdims=True) + 1e-5)).astype(np.float16) * f32(1, 0.5)).astype(np.float32)])
 

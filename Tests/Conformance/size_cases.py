@@ -156,7 +156,7 @@ case(
     "QLinearMatMul", "z = QLinearMatMul(x0, s, p, x1, s, p, t, p)", "uint8: m k", "uint8: k n",
     constants={"s": np.float32(0.05), "t": np.float32(0.7), "p": np.uint8(120)}, why=NUMPY)
 case(
-    "QLinearMatMul, a scale a column", "z = QLinearMatMul(x0, s, p, x1, x2, q, t, p)", "uint8: m k", "int8: k 3", "3",
+    "QLinearMatMul, a scale per column", "z = QLinearMatMul(x0, s, p, x1, x2, q, t, p)", "uint8: m k", "int8: k 3", "3",
     constants={"s": np.float32(0.05), "t": np.float32(0.7), "p": np.uint8(120), "q": np.zeros(3, np.int8)},
     values={"x2": within(0.01, 0.1)}, why=NUMPY)
 

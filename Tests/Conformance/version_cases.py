@@ -150,7 +150,7 @@ FOUR = ramp(2, 4, 3)
 
 
 def groups(scale, bias):
-    """Two groups of two channels; scale and bias already one a channel."""
+    """Two groups of two channels; scale and bias already one per channel."""
     rows = FOUR.reshape(2, 2, 6).astype(np.float64)
     rows = (rows - rows.mean(2, keepdims=True)) / np.sqrt(rows.var(2, keepdims=True) + 1e-5)
     return (rows.reshape(2, 4, 3) * scale.reshape(1, 4, 1) + bias.reshape(1, 4, 1)).astype(np.float32)

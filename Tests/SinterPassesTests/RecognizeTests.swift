@@ -147,7 +147,7 @@ import Testing
         FewBits(type: type, axis: 0, blockSize: 0, hasZeroPoints: false, isTransposed: true, isGemm: true, depth: 7),
       ]
     }
-      // Bytes with a scale a block, where they are many.
+      // Bytes with a scale per block, where they are many.
       + [ElementType.i8, .u8].flatMap { type in
         [
           FewBits(
@@ -204,7 +204,7 @@ import Testing
     #expect(graph.operatorNames == ["MatMulNBits"])
   }
 
-  /// Bytes with one scale a column, and few bytes, are faster as floats, which constant folding makes of them.
+  /// Bytes with one scale per column, and few bytes, are faster as floats, which constant folding makes of them.
   @Test(arguments: [(512, 40, 0), (64, 32, 32)]) func otherBytesStay(_ depth: Int, _ columns: Int, _ blockSize: Int)
     throws
   {

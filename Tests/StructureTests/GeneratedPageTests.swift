@@ -23,7 +23,7 @@ struct GeneratedPageTests {
   }
 }
 
-/// `docs/operators.md`: one row an operator, with the ONNX nodes that become it.
+/// `docs/operators.md`: one row per operator, with the ONNX nodes that become it.
 private func operatorPage(of table: OpTable) -> String {
   var page = """
     # Operators

@@ -22,6 +22,7 @@ public struct SizeCheck: Sendable {
 
   /// What came of it.
   public struct Report: Sendable, CustomStringConvertible {
+    /// How many examples were tried.
     public var examples = 0
     /// Draws that both sides computed.
     public var answers = 0
@@ -38,6 +39,7 @@ public struct SizeCheck: Sendable {
 
     public init() {}
 
+    /// Adds what another report counts.
     public mutating func add(_ other: Report) {
       examples += other.examples
       answers += other.answers

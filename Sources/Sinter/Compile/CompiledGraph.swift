@@ -7,6 +7,7 @@ import SinterVisual
 
 /// A graph that has all its parameters: to be optimized, compiled, exported and drawn.
 public struct CompiledGraph: Sendable {
+  /// The graph, which has no parameters left as inputs.
   public var graph: Graph { didSet { exportable = nil } }
   /// Of an optimized graph the form that ONNX has words for, which knows no channels-last layout.
   private var exportable: Graph?
@@ -19,6 +20,24 @@ public struct CompiledGraph: Sendable {
     var result = CompiledGraph(graph: try compiler.optimize(graph))
     result.exportable = try compiler.optimize(exportable ?? graph, with: Pipelines.simplify)
     return result
+  }
+
+  /// The graph after passes of your own, and what they changed, by rule. `optimized()` and `compile(to:)` go on from there.
+  ///
+  /// After each pass the graph is verified. Throws what a pass throws, and a graph that does not verify as an error that names the pass.
+  public func applying(_ passes: Pass...) throws -> (model: CompiledGraph, changes: RewriteLog) {
+    var flags = Flags.fromEnvironment()
+    flags.verify = true
+    func applied(to graph: Graph) throws -> (Graph, RewriteLog) {
+      var manager = PassManager(flags: flags)
+      var graph = graph
+      try manager.run(passes, on: &graph)
+      return (graph, manager.log)
+    }
+    let (graph, changes) = try applied(to: graph)
+    var result = CompiledGraph(graph: graph)
+    result.exportable = try exportable.map { try applied(to: $0).0 }
+    return (result, changes)
   }
 
   /// Compiles into a shared library and loads it.
@@ -50,6 +69,7 @@ public struct CompiledGraph: Sendable {
 
 /// A compiled library, loaded into this process.
 public final class LoadedModel {
+  /// The library that was loaded.
   public let library: CompiledLibrary
   /// What runs it; of a library with state, what reads and saves that.
   public let session: Session

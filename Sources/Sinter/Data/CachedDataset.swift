@@ -4,6 +4,7 @@
 /// The file has a head of one page, which says what it holds; a byte for each sample, which is 1 once the sample is there; and from the next page on the
 /// samples, each as long as all others. What a base draws at random is drawn once, so random transforms belong behind the cache.
 public struct CachedDataset: Dataset {
+  /// The data set that samples come from.
   public let base: any Dataset
   public let count: Int
   private let file: SampleFile?

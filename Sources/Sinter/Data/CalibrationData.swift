@@ -103,7 +103,7 @@ package struct CalibrationData: SampleSource {
       problems.append(
         Diagnostic(
           .user, "quantize.data", "the folder \(path) has no .npy or .npz files",
-          hint: "save one .npz file a run, with an array for each of \(ports.map(\.name).joined(separator: ", "))"))
+          hint: "save one .npz file per run, with an array for each of \(ports.map(\.name).joined(separator: ", "))"))
     }
     var arrays: [String: HostTensor] = [:]
     for name in names {

@@ -5,6 +5,7 @@ import Foundation
 ///
 /// A record has a label (of CIFAR-100 two, the coarse one first) and 3072 bytes: an image of 32×32 pixels, first its red values, then green, then blue.
 public enum CifarFile {
+  /// Which of the two collections a file belongs to.
   public enum Kind: Sendable {
     case cifar10, cifar100
 
@@ -16,6 +17,7 @@ public enum CifarFile {
     }
   }
 
+  /// The names of CIFAR-10's classes, by label.
   public static let classNames = [
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
   ]

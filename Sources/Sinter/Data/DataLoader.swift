@@ -6,11 +6,13 @@ import Foundation
 ///     var batches = try loader.batches(epoch: 0)
 ///     while let samples = try batches.next() { … }
 public struct DataLoader: Sendable {
+  /// Where samples come from.
   public var dataset: any Dataset
   /// How many samples a batch has, one at least.
   public var batch: Int {
     didSet { batch = max(1, batch) }
   }
+  /// Which samples an epoch has, in which order.
   public var order: Sampler
   /// Whether a last batch that is not full is left out.
   public var dropLast: Bool

@@ -1,6 +1,8 @@
 /// Some samples of a data set, as one of their own: PyTorch's `torch.utils.data.Subset`.
 public struct Subset: Dataset {
+  /// The data set that samples come from.
   public let base: any Dataset
+  /// Which of its samples there are, in order.
   public let indices: [Int]
 
   /// - Throws: where there is no sample at a place.

@@ -1,5 +1,6 @@
 /// Samples along the first axis of one or several tensors: images and their labels, say.
 public struct TensorDataset: Dataset {
+  /// The tensors, whose first axis counts samples.
   public let tensors: [HostTensor]
   public let count: Int
 

@@ -20,7 +20,7 @@ extension Tensor {
 /// scores.
 ///
 /// - Parameters:
-///   - weight: one number a class.
+///   - weight: one number per class.
 ///   - ignoreIndex: a target that does not count; nil: all count.
 ///   - labelSmoothing: how much of the target is spread over all classes, from 0 to 1.
 public func crossEntropy(
@@ -68,7 +68,7 @@ public func crossEntropy(
 /// The same with its defaults, as a loss of a training step.
 public func crossEntropy(_ scores: Tensor, _ target: Tensor) -> Tensor { crossEntropy(scores, target, weight: nil) }
 
-/// A list with one number a class, along the axis of classes.
+/// A list with one number per class, along the axis of classes.
 private func classWeights(_ weight: Tensor, _ axis: Int, rank: Int) -> Tensor {
   weight.reshape([weight.size(0)] + [Dim](repeating: 1, count: rank - 1 - axis))
 }

@@ -16,37 +16,59 @@ extension Tensor {
     element.isFloat || other.element.isFloat ? binary(.divide, other) : cast(to: .f32).binary(.divide, other)
   }
 
+  /// The sum, with NumPy's broadcasting.
   public static func + (a: Tensor, b: Tensor) -> Tensor { a.binary(.add, b) }
+  /// The difference, with NumPy's broadcasting.
   public static func - (a: Tensor, b: Tensor) -> Tensor { a.binary(.subtract, b) }
+  /// The product of elements, with NumPy's broadcasting; a matrix product is `matmul`.
   public static func * (a: Tensor, b: Tensor) -> Tensor { a.binary(.multiply, b) }
   /// Of integers too a quotient with fractions, f32; `floorDivide` gives whole ones.
   public static func / (a: Tensor, b: Tensor) -> Tensor { a.quotient(b) }
   /// What is left of a division, with the sign of the divisor, as Python has it.
   public static func % (a: Tensor, b: Tensor) -> Tensor { a.remainder(b) }
+  /// The sum with a number.
   public static func + (a: Tensor, b: Double) -> Tensor { a.binary(.add, b) }
+  /// The difference from a number.
   public static func - (a: Tensor, b: Double) -> Tensor { a.binary(.subtract, b) }
+  /// The product with a number.
   public static func * (a: Tensor, b: Double) -> Tensor { a.binary(.multiply, b) }
+  /// The quotient by a number, which always has fractions.
   public static func / (a: Tensor, b: Double) -> Tensor {
     (a.element.isFloat ? a : a.cast(to: .f32)).binary(.divide, b)
   }
+  /// The remainder by a number, with the divisor's sign.
   public static func % (a: Tensor, b: Double) -> Tensor { a.holding(b).remainder(number: b) }
+  /// The sum with a number.
   public static func + (a: Double, b: Tensor) -> Tensor { number(a, before: b) { $0 + $1 } }
+  /// A number less each element.
   public static func - (a: Double, b: Tensor) -> Tensor { number(a, before: b) { $0 - $1 } }
+  /// The product with a number.
   public static func * (a: Double, b: Tensor) -> Tensor { number(a, before: b) { $0 * $1 } }
+  /// A number divided by each element.
   public static func / (a: Double, b: Tensor) -> Tensor { number(a, before: b) { $0 / $1 } }
+  /// Each element negated.
   public static prefix func - (a: Tensor) -> Tensor { a.applying(Unary(.negate)) }
 
+  /// The sum in place of the left side.
   public static func += (a: inout Tensor, b: Tensor) { a = a + b }
+  /// The difference in place of the left side.
   public static func -= (a: inout Tensor, b: Tensor) { a = a - b }
+  /// The product of elements in place of the left side.
   public static func *= (a: inout Tensor, b: Tensor) { a = a * b }
+  /// The quotient in place of the left side.
   public static func /= (a: inout Tensor, b: Tensor) { a = a / b }
+  /// The sum with a number in place of the left side.
   public static func += (a: inout Tensor, b: Double) { a = a + b }
+  /// The difference from a number in place of the left side.
   public static func -= (a: inout Tensor, b: Double) { a = a - b }
+  /// The product with a number in place of the left side.
   public static func *= (a: inout Tensor, b: Double) { a = a * b }
+  /// The quotient by a number in place of the left side.
   public static func /= (a: inout Tensor, b: Double) { a = a / b }
 
   /// Each element to a power.
   public func pow(_ exponent: Double) -> Tensor { binary(.power, exponent) }
+  /// Each element to the power of another's.
   public func pow(_ exponent: Tensor) -> Tensor { binary(.power, exponent) }
 
   /// What is left of a division, with the sign of the divisor: PyTorch's `remainder`.
@@ -78,23 +100,38 @@ extension Tensor {
     return x.applying(Compare(kind), x.trace.scalar(number, like: x))
   }
 
+  /// Where elements are less, as truth values.
   public static func < (a: Tensor, b: Tensor) -> Tensor { a.compare(.less, b) }
+  /// Where elements are less or equal, as truth values.
   public static func <= (a: Tensor, b: Tensor) -> Tensor { a.compare(.lessOrEqual, b) }
+  /// Where elements are greater, as truth values.
   public static func > (a: Tensor, b: Tensor) -> Tensor { a.compare(.greater, b) }
+  /// Where elements are greater or equal, as truth values.
   public static func >= (a: Tensor, b: Tensor) -> Tensor { a.compare(.greaterOrEqual, b) }
+  /// Where elements are equal, as truth values.
   public static func .== (a: Tensor, b: Tensor) -> Tensor { a.compare(.equal, b) }
+  /// Where elements differ, as truth values.
   public static func .!= (a: Tensor, b: Tensor) -> Tensor { !a.compare(.equal, b) }
+  /// Where elements are less than a number, as truth values.
   public static func < (a: Tensor, b: Double) -> Tensor { a.compare(.less, b) }
+  /// Where elements are at most a number, as truth values.
   public static func <= (a: Tensor, b: Double) -> Tensor { a.compare(.lessOrEqual, b) }
+  /// Where elements are greater than a number, as truth values.
   public static func > (a: Tensor, b: Double) -> Tensor { a.compare(.greater, b) }
+  /// Where elements are at least a number, as truth values.
   public static func >= (a: Tensor, b: Double) -> Tensor { a.compare(.greaterOrEqual, b) }
+  /// Where elements equal a number, as truth values.
   public static func .== (a: Tensor, b: Double) -> Tensor { a.compare(.equal, b) }
+  /// Where elements differ from a number, as truth values.
   public static func .!= (a: Tensor, b: Double) -> Tensor { !a.compare(.equal, b) }
 
   /// Of tensors of `bool`: PyTorch's `logical_and`, `logical_or`, `logical_xor`, `logical_not`.
   public static func .& (a: Tensor, b: Tensor) -> Tensor { a.binary(.and, b) }
+  /// Whether one of two truth values is true.
   public static func .| (a: Tensor, b: Tensor) -> Tensor { a.binary(.or, b) }
+  /// Whether just one of two truth values is true.
   public static func .^ (a: Tensor, b: Tensor) -> Tensor { a.binary(.xor, b) }
+  /// Each truth value inverted.
   public static prefix func ! (a: Tensor) -> Tensor { a.applying(Unary(.not)) }
 
   /// Elements of `a` where this tensor of `bool` holds, of `b` elsewhere.
@@ -113,10 +150,12 @@ extension Tensor {
     return mask.applying(Where(), trace.scalar(value, like: self), self)
   }
 
+  /// The smaller of two elements; NaN where one is NaN.
   public func minimum(_ other: Tensor) -> Tensor {
     let (a, b) = promoted(with: other)
     return a.applying(Variadic(.minimum), b)
   }
+  /// The greater of two elements; NaN where one is NaN.
   public func maximum(_ other: Tensor) -> Tensor {
     let (a, b) = promoted(with: other)
     return a.applying(Variadic(.maximum), b)
@@ -131,22 +170,31 @@ extension Tensor {
   /// start + weight · (end − start).
   public func lerp(_ end: Tensor, _ weight: Double) -> Tensor { self + (end - self) * weight }
 
+  /// Where elements are NaN, as truth values.
   public func isNaN() -> Tensor { applying(IsNaN()) }
+  /// Where elements are infinite, as truth values.
   public func isInf() -> Tensor { applying(IsInf()) }
+  /// Where elements are neither infinite nor NaN, as truth values.
   public func isFinite() -> Tensor { !(isNaN() .| isInf()) }
 
   // MARK: Functions of one tensor
 
+  /// Magnitudes.
   public func abs() -> Tensor { applying(Unary(.abs)) }
+  /// Signs: −1, 0 or 1.
   public func sign() -> Tensor { applying(Unary(.sign)) }
+  /// 1 / x.
   public func reciprocal() -> Tensor { applying(Unary(.reciprocal)) }
+  /// x².
   public func square() -> Tensor { self * self }
+  /// e to the power of x.
   public func exp() -> Tensor { applying(Unary(.exp)) }
   /// exp(x) − 1, of small numbers as well: tanh(x / 2) · (exp(x) + 1).
   public func expm1() -> Tensor {
     let x = holding(0.5)
     return (x / 2).tanh() * (x.exp() + 1)
   }
+  /// The natural logarithm.
   public func log() -> Tensor { applying(Unary(.log)) }
   /// log(1 + x), of small numbers as well: what rounding 1 + x to u takes is put right by x / (u − 1).
   public func log1p() -> Tensor {
@@ -155,33 +203,54 @@ extension Tensor {
     let put = isLarge.where(one, self) / (isLost .| isLarge).where(one, u - 1)
     return isLost.where(self, isLost.where(one, u).log() * put)
   }
+  /// The logarithm to base 2.
   public func log2() -> Tensor { log() * 1.442695040888963407 }
+  /// The logarithm to base 10.
   public func log10() -> Tensor { log() * 0.434294481903251828 }
+  /// The square root.
   public func sqrt() -> Tensor { applying(Unary(.sqrt)) }
+  /// 1 / √x.
   public func rsqrt() -> Tensor { sqrt().reciprocal() }
+  /// The sine.
   public func sin() -> Tensor { applying(Unary(.sin)) }
+  /// The cosine.
   public func cos() -> Tensor { applying(Unary(.cos)) }
+  /// The tangent.
   public func tan() -> Tensor { applying(Unary(.tan)) }
+  /// The inverse of the sine.
   public func asin() -> Tensor { applying(Unary(.asin)) }
+  /// The inverse of the cosine.
   public func acos() -> Tensor { applying(Unary(.acos)) }
+  /// The inverse of the tangent.
   public func atan() -> Tensor { applying(Unary(.atan)) }
+  /// The hyperbolic sine.
   public func sinh() -> Tensor { applying(Unary(.sinh)) }
+  /// The hyperbolic cosine.
   public func cosh() -> Tensor { applying(Unary(.cosh)) }
+  /// The error function.
   public func erf() -> Tensor { applying(Unary(.erf)) }
+  /// Rounded down.
   public func floor() -> Tensor { applying(Unary(.floor)) }
+  /// Rounded up.
   public func ceil() -> Tensor { applying(Unary(.ceil)) }
   /// To the nearest whole number, halves to the even one.
   public func round() -> Tensor { applying(Unary(.round)) }
   /// Toward zero.
   public func trunc() -> Tensor { sign() * abs().floor() }
+  /// The hyperbolic tangent.
   public func tanh() -> Tensor { applying(Unary(.tanh)) }
+  /// 1 / (1 + exp(−x)).
   public func sigmoid() -> Tensor { applying(Unary(.sigmoid)) }
 
   /// The elements converted to another type.
   public func cast(to type: ElementType) -> Tensor { type == element ? self : applying(Cast(to: type)) }
+  /// As f32.
   public func float() -> Tensor { cast(to: .f32) }
+  /// As f64.
   public func double() -> Tensor { cast(to: .f64) }
+  /// As i64.
   public func long() -> Tensor { cast(to: .i64) }
+  /// As truth values: whether an element is not zero.
   public func bool() -> Tensor { cast(to: .bool) }
 }
 

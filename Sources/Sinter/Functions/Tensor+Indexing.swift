@@ -65,11 +65,14 @@ extension Tensor {
 
   // MARK: Tensors in the shape of another
 
+  /// One number everywhere, in this tensor's shape, of its element type unless another is given.
   public func fullLike(_ value: Double, element: ElementType? = nil) -> Tensor {
     let number = trace.scalar(value, like: self)
     return (element.map { number.cast(to: $0) } ?? number).applying(Expand(), sizeTensor(shape))
   }
+  /// Zeros in this tensor's shape.
   public func zerosLike(element: ElementType? = nil) -> Tensor { fullLike(0, element: element) }
+  /// Ones in this tensor's shape.
   public func onesLike(element: ElementType? = nil) -> Tensor { fullLike(1, element: element) }
 
   // MARK: Random numbers, other ones in every step of training
@@ -115,10 +118,12 @@ extension Tensor {
 
 /// Elements of `a` where a tensor of `bool` holds, of `b` elsewhere.
 public func `where`(_ condition: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor { condition.where(a, b) }
+/// Elements of `a` where the condition holds, elsewhere a number.
 public func `where`(_ condition: Tensor, _ a: Tensor, _ b: Double) -> Tensor {
   let a = a.holding(b)
   return condition.where(a, a.trace.scalar(b, like: a))
 }
+/// A number where the condition holds, elsewhere elements of `b`.
 public func `where`(_ condition: Tensor, _ a: Double, _ b: Tensor) -> Tensor {
   let b = b.holding(a)
   return condition.where(b.trace.scalar(a, like: b), b)

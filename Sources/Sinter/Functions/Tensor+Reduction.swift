@@ -15,9 +15,13 @@ extension Tensor {
   public func mean(_ axes: Int..., keepDims: Bool = false) -> Tensor {
     wholeNumbers("mean") ?? reduce(.mean, axes, keepDims)
   }
+  /// Products over axes, over all of them where none is named.
   public func prod(_ axes: Int..., keepDims: Bool = false) -> Tensor { reduce(.product, axes, keepDims) }
+  /// The greatest elements over axes, over all of them where none is named.
   public func max(_ axes: Int..., keepDims: Bool = false) -> Tensor { reduce(.maximum, axes, keepDims) }
+  /// The least elements over axes, over all of them where none is named.
   public func min(_ axes: Int..., keepDims: Bool = false) -> Tensor { reduce(.minimum, axes, keepDims) }
+  /// The logarithm of the sum of exponentials over axes, without overflow.
   public func logsumexp(_ axes: Int..., keepDims: Bool = false) -> Tensor {
     // Of the greatest element, so that nothing overflows; an infinite one counts as 0.
     let greatest = reduce(.maximum, axes, true).stopGradient()
@@ -95,7 +99,9 @@ extension Tensor {
     self / norm(p, axis, keepDims: true).clamp(min: epsilon)
   }
 
+  /// Whether an element over axes is not zero.
   public func any(_ axes: Int..., keepDims: Bool = false) -> Tensor { cast(to: .bool).reduce(.maximum, axes, keepDims) }
+  /// Whether all elements over axes are not zero.
   public func all(_ axes: Int..., keepDims: Bool = false) -> Tensor { cast(to: .bool).reduce(.minimum, axes, keepDims) }
 
   private func position(_ kind: ArgReduce.Kind, _ axis: Int, _ keepDims: Bool) -> Tensor {
@@ -108,14 +114,17 @@ extension Tensor {
 
   /// The position of the greatest element along an axis; i64.
   public func argmax(_ axis: Int, keepDims: Bool = false) -> Tensor { position(.maximum, axis, keepDims) }
+  /// Where the least element along an axis is.
   public func argmin(_ axis: Int, keepDims: Bool = false) -> Tensor { position(.minimum, axis, keepDims) }
 
   /// The position of the greatest of all elements; i64.
   public func argmax() -> Tensor { reshape(-1).argmax(0) }
+  /// Where the least of all elements is, counted in row-major order.
   public func argmin() -> Tensor { reshape(-1).argmin(0) }
 
   /// Sums, or products, of all elements up to each one along an axis.
   public func cumsum(_ axis: Int) -> Tensor { applying(Cumulative(.sum), trace.constant(.i64([], [axis]))) }
+  /// Products of all elements along an axis up to each.
   public func cumprod(_ axis: Int) -> Tensor { applying(Cumulative(.product), trace.constant(.i64([], [axis]))) }
 
   // MARK: Order
@@ -142,6 +151,7 @@ extension Tensor {
     return (results[0], results[1])
   }
 
+  /// The order of elements along an axis, as indices.
   public func argsort(_ axis: Int = -1, descending: Bool = false) -> Tensor {
     sort(axis, descending: descending).indices
   }
@@ -157,6 +167,7 @@ extension Tensor {
   public func matmul(_ other: Tensor) -> Tensor { applying(MatMul(), other) }
   /// The same for two matrices, and for two batches of them.
   public func mm(_ other: Tensor) -> Tensor { matmul(other) }
+  /// The matrix product of batches: `matmul`.
   public func bmm(_ other: Tensor) -> Tensor { matmul(other) }
   /// The sum of products of two lists.
   public func dot(_ other: Tensor) -> Tensor { (self * other).sum() }

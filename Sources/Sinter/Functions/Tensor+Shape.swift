@@ -12,6 +12,7 @@ extension Tensor {
     return applying(Reshape(allowZero: true, mayBeEmpty: true), sizeTensor(sizes))
   }
 
+  /// The same elements in another shape, of which one size may be −1: `reshape` under PyTorch's other name.
   public func view(_ sizes: Int...) -> Tensor { reshape(sizes.map { Dim($0) }) }
 
   /// A tensor of sizes: those that are axes of this tensor by their axis, constants as they are.
@@ -90,7 +91,9 @@ extension Tensor {
     return applying(Transpose(order))
   }
 
+  /// With an axis of size 1 put in.
   public func unsqueeze(_ axis: Int) -> Tensor { applying(Unsqueeze(), integers([axis])) }
+  /// Without an axis of size 1.
   public func squeeze(_ axis: Int) -> Tensor { applying(Squeeze(), integers([axis])) }
   /// Without all axes of size 1.
   public func squeeze() -> Tensor {

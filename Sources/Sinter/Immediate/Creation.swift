@@ -74,8 +74,11 @@ private func filled(_ shape: [Int], _ value: Double, _ element: ElementType) -> 
     in: Tensor.immediate(.f32([], [0])).trace)
 }
 
+/// Zeros.
 public func zeros(_ shape: Int..., element: ElementType = .f32) -> Tensor { filled(shape, 0, element) }
+/// Ones.
 public func ones(_ shape: Int..., element: ElementType = .f32) -> Tensor { filled(shape, 1, element) }
+/// One number everywhere.
 public func full(_ shape: [Int], _ value: Double, element: ElementType = .f32) -> Tensor {
   filled(shape, value, element)
 }

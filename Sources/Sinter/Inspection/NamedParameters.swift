@@ -4,6 +4,7 @@ public struct NamedParameter: Sendable {
   public let name: String
   /// Further names, where layers share it.
   public let aliases: [String]
+  /// The parameter itself.
   public let parameter: Parameter
 }
 

@@ -21,11 +21,13 @@ public struct Summary: CustomStringConvertible {
     public internal(set) var hasLayers: Bool
   }
 
+  /// One row per layer.
   public let rows: [Row]
   /// The numbers of all parameters, shared ones once, without running statistics.
   public let total: Int
   /// Those of the total that `trainable` names.
   public let trainable: Int
+  /// How many parameters no step changes.
   public var frozen: Int { total - trainable }
 
   public var description: String {

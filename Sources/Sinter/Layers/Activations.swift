@@ -1,24 +1,29 @@
 import SinterOps
 
+/// max(0, x).
 public struct ReLU: UnaryLayer {
   public init() {}
   public func forward(_ x: Tensor) -> Tensor { x.relu() }
 }
 
+/// min(max(0, x), 6).
 public struct ReLU6: UnaryLayer {
   public init() {}
   public func forward(_ x: Tensor) -> Tensor { x.relu6() }
 }
 
+/// x where positive, elsewhere x times a slope.
 public struct LeakyReLU: UnaryLayer {
+  /// The slope of the negative side.
   public var slope: Double
   public init(_ slope: Double = 0.01) { self.slope = slope }
   public func forward(_ x: Tensor) -> Tensor { x.leakyRelu(slope) }
   public var printedArguments: String { "negative_slope=\(PrintedForm.number(slope))" }
 }
 
-/// x where positive, elsewhere times a slope that is trained: one, or one a channel. Weight [count].
+/// x where positive, elsewhere times a slope that is trained: one, or one per channel. Weight [count].
 public struct PReLU: UnaryLayer {
+  /// The weight, a parameter.
   public var weight: Parameter
   public init(_ count: Int = 1, initial: Double = 0.25) {
     weight = Parameter([count], initializer: .constant(initial))
@@ -27,26 +32,31 @@ public struct PReLU: UnaryLayer {
   public var printedArguments: String { "num_parameters=\(weight.count)" }
 }
 
+/// 1 / (1 + exp(−x)).
 public struct Sigmoid: UnaryLayer {
   public init() {}
   public func forward(_ x: Tensor) -> Tensor { x.sigmoid() }
 }
 
+/// The logarithm of the sigmoid.
 public struct LogSigmoid: UnaryLayer {
   public init() {}
   public func forward(_ x: Tensor) -> Tensor { x.logsigmoid() }
 }
 
+/// The sigmoid in straight lines: x / 6 + 0.5, held between 0 and 1.
 public struct Hardsigmoid: UnaryLayer {
   public init() {}
   public func forward(_ x: Tensor) -> Tensor { x.hardsigmoid() }
 }
 
+/// The hyperbolic tangent.
 public struct Tanh: UnaryLayer {
   public init() {}
   public func forward(_ x: Tensor) -> Tensor { x.tanh() }
 }
 
+/// Elements held between two bounds.
 public struct Hardtanh: UnaryLayer {
   public var min: Double, max: Double
   public init(min: Double = -1, max: Double = 1) {
@@ -57,16 +67,19 @@ public struct Hardtanh: UnaryLayer {
   public var printedArguments: String { "min_val=\(PrintedForm.number(min)), max_val=\(PrintedForm.number(max))" }
 }
 
+/// x − tanh(x).
 public struct Tanhshrink: UnaryLayer {
   public init() {}
   public func forward(_ x: Tensor) -> Tensor { x.tanhshrink() }
 }
 
+/// x / (1 + |x|).
 public struct Softsign: UnaryLayer {
   public init() {}
   public func forward(_ x: Tensor) -> Tensor { x.softsign() }
 }
 
+/// log(1 + exp(beta · x)) / beta, and x itself above a threshold.
 public struct Softplus: UnaryLayer {
   public var beta: Double, threshold: Double
   public init(beta: Double = 1, threshold: Double = 20) {
@@ -77,20 +90,25 @@ public struct Softplus: UnaryLayer {
   public var printedArguments: String { "beta=\(PrintedForm.number(beta)), threshold=\(PrintedForm.number(threshold))" }
 }
 
+/// Elements drawn to zero by a bound, and zero within it.
 public struct Softshrink: UnaryLayer {
+  /// Elements whose magnitude is at most this become zero.
   public var bound: Double
   public init(_ bound: Double = 0.5) { self.bound = bound }
   public func forward(_ x: Tensor) -> Tensor { x.softshrink(bound) }
   public var printedArguments: String { PrintedForm.number(bound) }
 }
 
+/// Elements outside of a bound, zero within it.
 public struct Hardshrink: UnaryLayer {
+  /// Elements whose magnitude is at most this become zero.
   public var bound: Double
   public init(_ bound: Double = 0.5) { self.bound = bound }
   public func forward(_ x: Tensor) -> Tensor { x.hardshrink(bound) }
   public var printedArguments: String { PrintedForm.number(bound) }
 }
 
+/// Elements above a threshold, another number elsewhere.
 public struct Threshold: UnaryLayer {
   public var threshold: Double, value: Double
   public init(_ threshold: Double, _ value: Double) {
@@ -103,42 +121,52 @@ public struct Threshold: UnaryLayer {
   }
 }
 
+/// x times the normal distribution's share below x.
 public struct GELU: UnaryLayer {
+  /// Whether it is computed by tanh instead of exactly.
   public var approximate: SinterOps.Gelu.Approximation
   public init(approximate: SinterOps.Gelu.Approximation = .none) { self.approximate = approximate }
   public func forward(_ x: Tensor) -> Tensor { x.gelu(approximate: approximate) }
   public var printedArguments: String { "approximate='\(approximate.rawValue)'" }
 }
 
+/// x · sigmoid(x), also called swish.
 public struct SiLU: UnaryLayer {
   public init() {}
   public func forward(_ x: Tensor) -> Tensor { x.silu() }
 }
 
+/// x · tanh(softplus(x)).
 public struct Mish: UnaryLayer {
   public init() {}
   public func forward(_ x: Tensor) -> Tensor { x.mish() }
 }
 
+/// x · hardsigmoid(x).
 public struct Hardswish: UnaryLayer {
   public init() {}
   public func forward(_ x: Tensor) -> Tensor { x.hardswish() }
 }
 
+/// x where positive, elsewhere alpha · (exp(x) − 1).
 public struct ELU: UnaryLayer {
+  /// The limit of the negative side: −alpha.
   public var alpha: Double
   public init(alpha: Double = 1) { self.alpha = alpha }
   public func forward(_ x: Tensor) -> Tensor { x.elu(alpha: alpha) }
   public var printedArguments: String { "alpha=\(PrintedForm.number(alpha))" }
 }
 
+/// max(0, x) + min(0, alpha · (exp(x / alpha) − 1)).
 public struct CELU: UnaryLayer {
+  /// The limit of the negative side: −alpha.
   public var alpha: Double
   public init(alpha: Double = 1) { self.alpha = alpha }
   public func forward(_ x: Tensor) -> Tensor { x.celu(alpha: alpha) }
   public var printedArguments: String { "alpha=\(PrintedForm.number(alpha))" }
 }
 
+/// ELU with the scale and the slope that keep means and variances.
 public struct SELU: UnaryLayer {
   public init() {}
   public func forward(_ x: Tensor) -> Tensor { x.selu() }
@@ -146,6 +174,7 @@ public struct SELU: UnaryLayer {
 
 /// The first half along an axis times the sigmoid of the second.
 public struct GLU: UnaryLayer {
+  /// The axis; a negative one counts from the back.
   public var axis: Int
   public init(_ axis: Int = -1) { self.axis = axis }
   public func forward(_ x: Tensor) -> Tensor { x.glu(axis) }
@@ -154,20 +183,25 @@ public struct GLU: UnaryLayer {
 
 /// exp(x) / Σ exp(x) along an axis.
 public struct Softmax: UnaryLayer {
+  /// The axis; a negative one counts from the back.
   public var axis: Int
   public init(_ axis: Int = -1) { self.axis = axis }
   public func forward(_ x: Tensor) -> Tensor { x.softmax(axis) }
   public var printedArguments: String { "dim=\(axis)" }
 }
 
+/// The logarithm of softmax.
 public struct LogSoftmax: UnaryLayer {
+  /// The axis; a negative one counts from the back.
   public var axis: Int
   public init(_ axis: Int = -1) { self.axis = axis }
   public func forward(_ x: Tensor) -> Tensor { x.logSoftmax(axis) }
   public var printedArguments: String { "dim=\(axis)" }
 }
 
+/// Softmax of −x.
 public struct Softmin: UnaryLayer {
+  /// The axis; a negative one counts from the back.
   public var axis: Int
   public init(_ axis: Int = -1) { self.axis = axis }
   public func forward(_ x: Tensor) -> Tensor { x.softmin(axis) }

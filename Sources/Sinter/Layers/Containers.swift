@@ -3,6 +3,7 @@
 /// Single layers are read and replaced by number, `net.classifier[6] = Linear(4096, 2)`; ranges give another `Sequential` of the same layers,
 /// `net.features[..<10]`.
 public struct Sequential: UnaryLayer, NamedChildren, ExpressibleByArrayLiteral {
+  /// The layers, in order.
   public var layers: [any UnaryLayer]
   /// Where layers have names of their own.
   private var names: [String]?
@@ -83,6 +84,7 @@ public struct Sequential: UnaryLayer, NamedChildren, ExpressibleByArrayLiteral {
 
 /// Layers in a list, to be called one by one: PyTorch's `ModuleList`. A plain Swift array of layers does as well.
 public struct ModuleList: Layer, NamedChildren, RandomAccessCollection, MutableCollection, ExpressibleByArrayLiteral {
+  /// The layers, in order.
   public var layers: [any UnaryLayer]
 
   public init(_ layers: [any UnaryLayer]) { self.layers = layers }
@@ -94,6 +96,7 @@ public struct ModuleList: Layer, NamedChildren, RandomAccessCollection, MutableC
     get { layers[index] }
     set { layers[index] = newValue }
   }
+  /// Adds a layer at the end.
   public mutating func append(_ layer: any UnaryLayer) { layers.append(layer) }
 
   public var children: [(name: String, value: Any)] { layers.enumerated().map { ("\($0.offset)", $0.element) } }
@@ -101,6 +104,7 @@ public struct ModuleList: Layer, NamedChildren, RandomAccessCollection, MutableC
 
 /// Layers by name, in order: PyTorch's `ModuleDict`.
 public struct ModuleDict: Layer, NamedChildren, ExpressibleByDictionaryLiteral {
+  /// The names of layers, in order.
   public private(set) var keys: [String] = []
   private var layers: [String: any UnaryLayer] = [:]
 

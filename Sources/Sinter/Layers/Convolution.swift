@@ -20,17 +20,22 @@ private func problem(
 
 /// A convolution over [n, inputs, …]. Weight [outputs, inputs / groups, kernel…], bias [outputs]; `Conv1d`, `Conv2d`, `Conv3d`.
 public struct Convolution<Axes: SpatialAxes>: UnaryLayer {
+  /// The weight, a parameter.
   public var weight: Parameter
+  /// The bias, a parameter; nil for a layer without one.
   public var bias: Parameter?
   public var stride: any AxisSizes, dilation: any AxisSizes
+  /// Zeros, or what `paddingMode` says, around the input.
   public var padding: any ConvolutionPadding
+  /// What lies around the input.
   public var paddingMode: PaddingMode
+  /// The number of groups that channels are divided into.
   public var groups: Int
   private let inputs: Int, outputs: Int
   private let kernel: [Int]
 
   /// - Parameters:
-  ///   - kernel: the window's size, one number or one an axis, as with stride, padding and dilation.
+  ///   - kernel: the window's size, one number or one per axis, as with stride, padding and dilation.
   ///   - padding: numbers, or `.same` for a result of the input's size.
   ///   - paddingMode: what is added; `.constant` adds zeros.
   public init(
@@ -102,15 +107,21 @@ public struct Convolution<Axes: SpatialAxes>: UnaryLayer {
   }
 }
 
+/// A convolution of sequences [batch, channels, length].
 public typealias Conv1d = Convolution<OneAxis>
+/// A convolution of images [batch, channels, height, width].
 public typealias Conv2d = Convolution<TwoAxes>
+/// A convolution of volumes [batch, channels, depth, height, width].
 public typealias Conv3d = Convolution<ThreeAxes>
 
 /// A transposed convolution. Weight [inputs, outputs / groups, kernel…], bias [outputs]; `ConvTranspose1d`, `ConvTranspose2d`, `ConvTranspose3d`.
 public struct TransposedConvolution<Axes: SpatialAxes>: UnaryLayer {
+  /// The weight, a parameter.
   public var weight: Parameter
+  /// The bias, a parameter; nil for a layer without one.
   public var bias: Parameter?
   public var stride: any AxisSizes, padding: any AxisSizes, outputPadding: any AxisSizes, dilation: any AxisSizes
+  /// The number of groups that channels are divided into.
   public var groups: Int
   private let inputs: Int, outputs: Int
   private let kernel: [Int]
@@ -178,6 +189,9 @@ public struct TransposedConvolution<Axes: SpatialAxes>: UnaryLayer {
   }
 }
 
+/// A transposed convolution of sequences [batch, channels, length].
 public typealias ConvTranspose1d = TransposedConvolution<OneAxis>
+/// A transposed convolution of images [batch, channels, height, width].
 public typealias ConvTranspose2d = TransposedConvolution<TwoAxes>
+/// A transposed convolution of volumes [batch, channels, depth, height, width].
 public typealias ConvTranspose3d = TransposedConvolution<ThreeAxes>

@@ -22,6 +22,7 @@ extension Tensor {
 
 /// Sets elements to zero with a probability while training and divides the others by that of keeping them; does nothing in use.
 public struct Dropout: UnaryLayer {
+  /// How likely it happens, from 0 to 1.
   public var probability: Double
 
   public init(_ probability: Double = 0.5) { self.probability = probability }
@@ -32,6 +33,7 @@ public struct Dropout: UnaryLayer {
 
 /// The same for whole channels of [n, channels, …]. `Dropout1d`, `Dropout2d`, `Dropout3d`.
 public struct ChannelDropout<Axes: SpatialAxes>: UnaryLayer {
+  /// How likely it happens, from 0 to 1.
   public var probability: Double
 
   public init(_ probability: Double = 0.5) { self.probability = probability }
@@ -41,12 +43,16 @@ public struct ChannelDropout<Axes: SpatialAxes>: UnaryLayer {
   public var printedArguments: String { "p=\(PrintedForm.number(probability)), inplace=False" }
 }
 
+/// Dropout of whole channels of sequences [batch, channels, length].
 public typealias Dropout1d = ChannelDropout<OneAxis>
+/// Dropout of whole channels of images [batch, channels, height, width].
 public typealias Dropout2d = ChannelDropout<TwoAxes>
+/// Dropout of whole channels of volumes [batch, channels, depth, height, width].
 public typealias Dropout3d = ChannelDropout<ThreeAxes>
 
 /// Dropout that keeps mean and variance behind SELU: what is dropped takes SELU's least value, and all is scaled and moved.
 public struct AlphaDropout: UnaryLayer {
+  /// How likely it happens, from 0 to 1.
   public var probability: Double
 
   public init(_ probability: Double = 0.5) { self.probability = probability }

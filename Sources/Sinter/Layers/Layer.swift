@@ -67,7 +67,9 @@ public struct Flatten: UnaryLayer {
 
 /// An axis as several of the given sizes, one of which may be -1.
 public struct Unflatten: UnaryLayer {
+  /// The axis; a negative one counts from the back.
   public var axis: Int
+  /// The sizes that the axis is taken apart into.
   public var sizes: [Int]
   public init(_ axis: Int, _ sizes: [Int]) {
     self.axis = axis
@@ -79,6 +81,7 @@ public struct Unflatten: UnaryLayer {
 
 /// A function as a layer without parameters: `Apply { $0.flatten(from: 1) }`.
 public struct Apply: UnaryLayer {
+  /// What is done with the input.
   public var function: @Sendable (Tensor) -> Tensor
   public init(_ function: @escaping @Sendable (Tensor) -> Tensor) { self.function = function }
   public func forward(_ x: Tensor) -> Tensor { function(x) }

@@ -1,6 +1,8 @@
 /// x · Wᵀ + b over the last axis. Weight [outputs, inputs], bias [outputs]; both start uniform within 1 / sqrt(inputs).
 public struct Linear: UnaryLayer {
+  /// The weight, a parameter.
   public var weight: Parameter
+  /// The bias, a parameter; nil for a layer without one.
   public var bias: Parameter?
 
   public init(_ inputs: Int, _ outputs: Int, bias: Bool = true) {
@@ -20,7 +22,9 @@ public struct Linear: UnaryLayer {
 
 /// aᵀ · W · b + bias for each output, over the last axes. Weight [outputs, first, second], bias [outputs].
 public struct Bilinear: Layer {
+  /// The weight, a parameter.
   public var weight: Parameter
+  /// The bias, a parameter; nil for a layer without one.
   public var bias: Parameter?
 
   public init(_ first: Int, _ second: Int, _ outputs: Int, bias: Bool = true) {
@@ -49,6 +53,7 @@ public struct Bilinear: Layer {
 
 /// Rows of a table by index. Weight [count, width], normal at first; the input is an integer tensor of any shape.
 public struct Embedding: UnaryLayer {
+  /// The weight, a parameter.
   public var weight: Parameter
   /// The index of a row that starts as zeros and is not trained, counted from the front.
   public let paddingIndex: Int?
@@ -82,7 +87,9 @@ public struct Embedding: UnaryLayer {
 
 /// 1 − (a · b) / max(|a| · |b|, ε) is PyTorch's cosine distance; this is the similarity, along an axis.
 public struct CosineSimilarity: Layer {
+  /// The axis; a negative one counts from the back.
   public var axis: Int
+  /// A small number that keeps a divisor from being zero.
   public var epsilon: Double
   public init(_ axis: Int = 1, epsilon: Double = 1e-8) {
     self.axis = axis

@@ -47,10 +47,15 @@ public struct MultiheadAttention: Layer, CustomParameterNames {
   /// The projections of query, key and value, one under the other: [3 · width, width]. Nil where keys or values have another width.
   public var inWeight: Parameter?
   public var queryWeight: Parameter?, keyWeight: Parameter?, valueWeight: Parameter?
+  /// The biases of the projections of queries, keys and values.
   public var inBias: Parameter?
+  /// The projection of what the heads give.
   public var outProjection: Linear
+  /// The number of heads.
   public var heads: Int
+  /// How likely a weight of attention is dropped in training.
   public var dropout: Double
+  /// Whether the batch comes before the sequence.
   public var batchFirst: Bool
 
   /// - Parameters:

@@ -9,6 +9,7 @@ public struct BatchNormalizing<Axes: SpatialAxes>: UnaryLayer, CustomParameterNa
   public var weight: Parameter?, bias: Parameter?
   /// Nil where the batch's own statistics are used always.
   public var runningMean: Parameter?, runningVariance: Parameter?
+  /// A small number that keeps a divisor from being zero.
   public var epsilon: Double
   /// The part of the running statistics that a batch replaces, as PyTorch has it.
   public var momentum: Double
@@ -97,13 +98,17 @@ public struct BatchNormalizing<Axes: SpatialAxes>: UnaryLayer, CustomParameterNa
   }
 }
 
+/// Batch normalization of sequences [batch, channels, length].
 public typealias BatchNorm1d = BatchNormalizing<OneAxis>
+/// Batch normalization of images [batch, channels, height, width].
 public typealias BatchNorm2d = BatchNormalizing<TwoAxes>
+/// Batch normalization of volumes [batch, channels, depth, height, width].
 public typealias BatchNorm3d = BatchNormalizing<ThreeAxes>
 
 /// Normalizes each channel of each example. `InstanceNorm1d`, `InstanceNorm2d`, `InstanceNorm3d`.
 public struct InstanceNormalizing<Axes: SpatialAxes>: UnaryLayer {
   public var weight: Parameter?, bias: Parameter?
+  /// A small number that keeps a divisor from being zero.
   public var epsilon: Double
   private let channels: Int
 
@@ -130,8 +135,11 @@ public struct InstanceNormalizing<Axes: SpatialAxes>: UnaryLayer {
   }
 }
 
+/// Normalization of each channel of each example of sequences [batch, channels, length].
 public typealias InstanceNorm1d = InstanceNormalizing<OneAxis>
+/// Normalization of each channel of each example of images [batch, channels, height, width].
 public typealias InstanceNorm2d = InstanceNormalizing<TwoAxes>
+/// Normalization of each channel of each example of volumes [batch, channels, depth, height, width].
 public typealias InstanceNorm3d = InstanceNormalizing<ThreeAxes>
 
 /// Scale and bias, ones and zeros where a layer has none.
@@ -147,6 +155,7 @@ private func affine(_ trace: Trace, _ weight: Parameter?, _ bias: Parameter?, _ 
 /// Normalizes rows, which are the last axes of the given sizes, to mean 0 and variance 1, with a scale and a bias for each element.
 public struct LayerNorm: UnaryLayer {
   public var weight: Parameter?, bias: Parameter?
+  /// A small number that keeps a divisor from being zero.
   public var epsilon: Double
   private let shape: [Int]
 
@@ -178,6 +187,7 @@ public struct LayerNorm: UnaryLayer {
 
 /// Divides rows, which are the last axes of the given sizes, by the root of their mean square, with a scale for each element.
 public struct RMSNorm: UnaryLayer {
+  /// The factor of each element, a parameter; nil for a layer without one.
   public var weight: Parameter?
   /// Nil: the distance from 1 to the next number of the input's type, as in PyTorch.
   public var epsilon: Double?
@@ -207,10 +217,12 @@ public struct RMSNorm: UnaryLayer {
   }
 }
 
-/// Normalizes groups of channels of each example, with a scale and a bias a channel.
+/// Normalizes groups of channels of each example, with a scale and a bias per channel.
 public struct GroupNorm: UnaryLayer {
   public var weight: Parameter?, bias: Parameter?
+  /// The number of groups that channels are divided into.
   public var groups: Int
+  /// A small number that keeps a divisor from being zero.
   public var epsilon: Double
   private let channels: Int
 
@@ -240,6 +252,7 @@ public struct GroupNorm: UnaryLayer {
 
 /// Each element over a power of the squares of its neighbours along the channels: x / (k + alpha / size · Σ x²)^beta.
 public struct LocalResponseNorm: UnaryLayer {
+  /// How many neighbouring channels count.
   public var size: Int
   public var alpha: Double, beta: Double, k: Double
 

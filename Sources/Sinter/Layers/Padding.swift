@@ -4,18 +4,22 @@ public protocol PaddingRule: Sendable {
   static var name: String { get }
 }
 
+/// What lies around is the inside, reflected at the edge.
 public enum ReflectionRule: PaddingRule {
   public static var mode: PaddingMode { .reflect }
   public static var name: String { "ReflectionPad" }
 }
+/// What lies around is the element at the edge.
 public enum ReplicationRule: PaddingRule {
   public static var mode: PaddingMode { .replicate }
   public static var name: String { "ReplicationPad" }
 }
+/// What lies around is what lies at the other end.
 public enum CircularRule: PaddingRule {
   public static var mode: PaddingMode { .circular }
   public static var name: String { "CircularPad" }
 }
+/// Zeros lie around.
 public enum ZeroRule: PaddingRule {
   public static var mode: PaddingMode { .constant }
   public static var name: String { "ZeroPad" }
@@ -24,6 +28,7 @@ public enum ZeroRule: PaddingRule {
 /// Adds elements around: one number for all sides, or a list in PyTorch's order, `[left, right, top, bottom]`. `ReflectionPad2d`,
 /// `ReplicationPad2d`, `CircularPad2d`, `ZeroPad2d`, and their kin for one axis and three.
 public struct Padding<Axes: SpatialAxes, Rule: PaddingRule>: UnaryLayer {
+  /// Elements before and after each axis, from the last axis on, as PyTorch has them.
   public var amounts: [Int]
 
   public init(_ amounts: any AxisSizes) { self.amounts = amounts.sizes(2 * Axes.count) }
@@ -38,22 +43,36 @@ public struct Padding<Axes: SpatialAxes, Rule: PaddingRule>: UnaryLayer {
   public var printedArguments: String { PrintedForm.tuple(amounts) }
 }
 
+/// Padding of sequences [batch, channels, length] by reflection at the edges.
 public typealias ReflectionPad1d = Padding<OneAxis, ReflectionRule>
+/// Padding of images [batch, channels, height, width] by reflection at the edges.
 public typealias ReflectionPad2d = Padding<TwoAxes, ReflectionRule>
+/// Padding of volumes [batch, channels, depth, height, width] by reflection at the edges.
 public typealias ReflectionPad3d = Padding<ThreeAxes, ReflectionRule>
+/// Padding of sequences [batch, channels, length] by the elements at the edges.
 public typealias ReplicationPad1d = Padding<OneAxis, ReplicationRule>
+/// Padding of images [batch, channels, height, width] by the elements at the edges.
 public typealias ReplicationPad2d = Padding<TwoAxes, ReplicationRule>
+/// Padding of volumes [batch, channels, depth, height, width] by the elements at the edges.
 public typealias ReplicationPad3d = Padding<ThreeAxes, ReplicationRule>
+/// Padding of sequences [batch, channels, length] by what lies at the other end.
 public typealias CircularPad1d = Padding<OneAxis, CircularRule>
+/// Padding of images [batch, channels, height, width] by what lies at the other end.
 public typealias CircularPad2d = Padding<TwoAxes, CircularRule>
+/// Padding of volumes [batch, channels, depth, height, width] by what lies at the other end.
 public typealias CircularPad3d = Padding<ThreeAxes, CircularRule>
+/// Padding of sequences [batch, channels, length] by zeros.
 public typealias ZeroPad1d = Padding<OneAxis, ZeroRule>
+/// Padding of images [batch, channels, height, width] by zeros.
 public typealias ZeroPad2d = Padding<TwoAxes, ZeroRule>
+/// Padding of volumes [batch, channels, depth, height, width] by zeros.
 public typealias ZeroPad3d = Padding<ThreeAxes, ZeroRule>
 
 /// Adds a number around, as `ZeroPad2d` adds zeros. `ConstantPad1d`, `ConstantPad2d`, `ConstantPad3d`.
 public struct ConstantPadding<Axes: SpatialAxes>: UnaryLayer {
+  /// Elements before and after each axis, from the last axis on, as PyTorch has them.
   public var amounts: [Int]
+  /// The number that lies around.
   public var value: Double
 
   public init(_ amounts: any AxisSizes, _ value: Double) {
@@ -66,15 +85,22 @@ public struct ConstantPadding<Axes: SpatialAxes>: UnaryLayer {
   public var printedArguments: String { "padding=\(PrintedForm.tuple(amounts)), value=\(PrintedForm.number(value))" }
 }
 
+/// Padding of sequences [batch, channels, length] by a number.
 public typealias ConstantPad1d = ConstantPadding<OneAxis>
+/// Padding of images [batch, channels, height, width] by a number.
 public typealias ConstantPad2d = ConstantPadding<TwoAxes>
+/// Padding of volumes [batch, channels, depth, height, width] by a number.
 public typealias ConstantPad3d = ConstantPadding<ThreeAxes>
 
 /// Resamples [n, channels, …] to a size or by a factor, as `interpolate`.
 public struct Upsample: UnaryLayer {
+  /// The size of the result; nil where `scale` tells it.
   public var size: [Int]?
+  /// How much larger the result is; nil where `size` tells it.
   public var scale: (any UpsampleScale)?
+  /// How elements between others are found.
   public var mode: Interpolation
+  /// Whether the corners of input and result lie on each other.
   public var alignCorners: Bool
 
   public init(
@@ -117,6 +143,7 @@ extension [Double]: UpsampleScale {
 
 /// Channels moved into squares of `factor` by `factor` places.
 public struct PixelShuffle: UnaryLayer {
+  /// How many pixels one becomes along height and width, or the other way round.
   public var factor: Int
   public init(_ factor: Int) { self.factor = factor }
   public func forward(_ x: Tensor) -> Tensor { x.pixelShuffle(factor) }
@@ -125,6 +152,7 @@ public struct PixelShuffle: UnaryLayer {
 
 /// Squares of `factor` by `factor` places moved into channels.
 public struct PixelUnshuffle: UnaryLayer {
+  /// How many pixels one becomes along height and width, or the other way round.
   public var factor: Int
   public init(_ factor: Int) { self.factor = factor }
   public func forward(_ x: Tensor) -> Tensor { x.pixelUnshuffle(factor) }

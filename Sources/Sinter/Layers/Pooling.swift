@@ -86,8 +86,11 @@ public struct MaxPooling<Axes: SpatialAxes>: UnaryLayer {
   }
 }
 
+/// Maxima over windows of sequences [batch, channels, length].
 public typealias MaxPool1d = MaxPooling<OneAxis>
+/// Maxima over windows of images [batch, channels, height, width].
 public typealias MaxPool2d = MaxPooling<TwoAxes>
+/// Maxima over windows of volumes [batch, channels, depth, height, width].
 public typealias MaxPool3d = MaxPooling<ThreeAxes>
 
 extension Tensor {
@@ -100,6 +103,7 @@ extension Tensor {
 /// The mean of each window. `AvgPool1d`, `AvgPool2d`, `AvgPool3d`.
 public struct AveragePooling<Axes: SpatialAxes>: UnaryLayer {
   public var kernel: any AxisSizes, stride: any AxisSizes, padding: any AxisSizes
+  /// Whether a last window that only partly fits counts.
   public var ceilMode: Bool
   /// Whether padding counts as zeros.
   public var countIncludePad: Bool
@@ -143,14 +147,19 @@ public struct AveragePooling<Axes: SpatialAxes>: UnaryLayer {
   }
 }
 
+/// Means over windows of sequences [batch, channels, length].
 public typealias AvgPool1d = AveragePooling<OneAxis>
+/// Means over windows of images [batch, channels, height, width].
 public typealias AvgPool2d = AveragePooling<TwoAxes>
+/// Means over windows of volumes [batch, channels, depth, height, width].
 public typealias AvgPool3d = AveragePooling<ThreeAxes>
 
 /// The p-norm of each window: (Σ xᵖ)^(1/p), as PyTorch's `LPPool2d`.
 public struct LPPool2d: UnaryLayer {
+  /// The p of the p-norm.
   public var power: Double
   public var kernel: any AxisSizes, stride: any AxisSizes
+  /// Whether a last window that only partly fits counts.
   public var ceilMode: Bool
 
   public init(_ power: Double, _ kernel: any AxisSizes, stride: (any AxisSizes)? = nil, ceilMode: Bool = false) {
@@ -177,6 +186,7 @@ private func targets(_ size: any AxisSizes, _ axes: Int) -> [Int?] { size.sizes(
 /// The means of parts such that the result has a given size: part i of an axis of s elements goes from ⌊i·s/n⌋ to ⌈(i+1)·s/n⌉. A size of -1
 /// leaves an axis as it is. `AdaptiveAvgPool1d`, `AdaptiveAvgPool2d`, `AdaptiveAvgPool3d`.
 public struct AdaptiveAveragePooling<Axes: SpatialAxes>: UnaryLayer {
+  /// The size of the result along each spatial axis.
   public var size: any AxisSizes
 
   public init(_ size: any AxisSizes = 1) { self.size = size }
@@ -188,12 +198,16 @@ public struct AdaptiveAveragePooling<Axes: SpatialAxes>: UnaryLayer {
   public var printedArguments: String { "output_size=\(size.printed)" }
 }
 
+/// Means that give sequences [batch, channels, length] a fixed size.
 public typealias AdaptiveAvgPool1d = AdaptiveAveragePooling<OneAxis>
+/// Means that give images [batch, channels, height, width] a fixed size.
 public typealias AdaptiveAvgPool2d = AdaptiveAveragePooling<TwoAxes>
+/// Means that give volumes [batch, channels, depth, height, width] a fixed size.
 public typealias AdaptiveAvgPool3d = AdaptiveAveragePooling<ThreeAxes>
 
 /// The greatest elements of the same parts. `AdaptiveMaxPool1d`, `AdaptiveMaxPool2d`, `AdaptiveMaxPool3d`.
 public struct AdaptiveMaxPooling<Axes: SpatialAxes>: UnaryLayer {
+  /// The size of the result along each spatial axis.
   public var size: any AxisSizes
 
   public init(_ size: any AxisSizes = 1) { self.size = size }
@@ -205,6 +219,9 @@ public struct AdaptiveMaxPooling<Axes: SpatialAxes>: UnaryLayer {
   public var printedArguments: String { "output_size=\(size.printed)" }
 }
 
+/// Maxima that give sequences [batch, channels, length] a fixed size.
 public typealias AdaptiveMaxPool1d = AdaptiveMaxPooling<OneAxis>
+/// Maxima that give images [batch, channels, height, width] a fixed size.
 public typealias AdaptiveMaxPool2d = AdaptiveMaxPooling<TwoAxes>
+/// Maxima that give volumes [batch, channels, depth, height, width] a fixed size.
 public typealias AdaptiveMaxPool3d = AdaptiveMaxPooling<ThreeAxes>

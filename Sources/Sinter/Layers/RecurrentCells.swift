@@ -39,6 +39,7 @@ private struct CellWeights: Sendable {
 /// One step of `RNN`: [batch, inputs] and [batch, hidden] give the next [batch, hidden].
 public struct RNNCell: Layer, NamedChildren {
   private var weights: CellWeights
+  /// The activation of the new state.
   public var nonlinearity: RNN.Nonlinearity
 
   public init(_ inputs: Int, _ hidden: Int, bias: Bool = true, nonlinearity: RNN.Nonlinearity = .tanh) {

@@ -7,10 +7,12 @@ public enum TransformerActivation: Sendable {
 
 /// Self-attention and two linear layers, each with a residual sum and a layer norm: PyTorch's `nn.TransformerEncoderLayer`.
 public struct TransformerEncoderLayer: Layer, CustomParameterNames {
+  /// Attention of the sequence to itself.
   public var selfAttention: MultiheadAttention
   public var linear1: Linear, dropout: Dropout, linear2: Linear
   public var norm1: LayerNorm, norm2: LayerNorm
   public var dropout1: Dropout, dropout2: Dropout
+  /// The activation between the two linear layers.
   public var activation: TransformerActivation
   /// Whether norms stand before attention and linear layers instead of behind the sums.
   public var normFirst: Bool
@@ -79,7 +81,9 @@ public struct TransformerDecoderLayer: Layer, CustomParameterNames {
   public var linear1: Linear, dropout: Dropout, linear2: Linear
   public var norm1: LayerNorm, norm2: LayerNorm, norm3: LayerNorm
   public var dropout1: Dropout, dropout2: Dropout, dropout3: Dropout
+  /// The activation between the two linear layers.
   public var activation: TransformerActivation
+  /// Whether parts are normalized before instead of after.
   public var normFirst: Bool
 
   public init(
@@ -156,7 +160,9 @@ public struct TransformerDecoderLayer: Layer, CustomParameterNames {
 
 /// Encoder layers one after another, each made like the given one with parameters of its own, and a norm behind them.
 public struct TransformerEncoder: Layer {
+  /// The layers, one after another.
   public var layers: [TransformerEncoderLayer]
+  /// What the last layer's result is normalized by; nil for nothing.
   public var norm: LayerNorm?
 
   public init(_ layer: TransformerEncoderLayer, layers: Int, norm: LayerNorm? = nil) {
@@ -179,7 +185,9 @@ public struct TransformerEncoder: Layer {
 
 /// Decoder layers one after another, each made like the given one with parameters of its own, and a norm behind them.
 public struct TransformerDecoder: Layer {
+  /// The layers, one after another.
   public var layers: [TransformerDecoderLayer]
+  /// What the last layer's result is normalized by; nil for nothing.
   public var norm: LayerNorm?
 
   public init(_ layer: TransformerDecoderLayer, layers: Int, norm: LayerNorm? = nil) {
@@ -204,7 +212,9 @@ public struct TransformerDecoder: Layer {
 
 /// Encoder and decoder: PyTorch's `nn.Transformer`. Its matrices start as Glorot has it, uniform.
 public struct Transformer: Layer {
+  /// What reads the source.
   public var encoder: TransformerEncoder
+  /// What writes the target.
   public var decoder: TransformerDecoder
 
   public init(

@@ -3,6 +3,7 @@ import SinterCore
 
 /// Values of parameters by name, in order.
 public struct ParameterStore: Sendable {
+  /// The names, in the order in which they came.
   public private(set) var names: [String] = []
   private var tensors: [String: HostTensor] = [:]
 

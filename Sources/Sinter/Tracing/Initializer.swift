@@ -29,6 +29,7 @@ public enum Initializer: Sendable {
     case linear, sigmoid, tanh, relu, selu
     case leakyRelu(slope: Double)
 
+    /// The factor that keeps the spread of results behind the activation, as PyTorch's `calculate_gain`.
     public var gain: Double {
       switch self {
       case .linear, .sigmoid: 1

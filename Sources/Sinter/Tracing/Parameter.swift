@@ -3,15 +3,20 @@
 /// Layers hold parameters as stored properties. Two layers that hold the same handle share one value. In a trace a parameter becomes an input of
 /// the graph, named by the path of properties that leads to it (`features.0.weight`).
 public final class Parameter: Sendable {
+  /// Whether steps of training change it by its gradient, or layers by themselves.
   public enum Role: Sendable {
     case trainable
     /// Not trained, but saved: running statistics.
     case buffer
   }
 
+  /// The element type.
   public let element: ElementType
+  /// The sizes.
   public let shape: [Int]
+  /// What changes it.
   public let role: Role
+  /// The values that it starts with.
   public let initializer: Initializer
 
   public init(

@@ -10,7 +10,9 @@ public struct Tensor {
   let id: ValueID?
   /// What a tensor with numbers is computed from.
   let immediate: ImmediateValue?
+  /// The element type and the sizes.
   public let type: TensorType
+  /// The trace that it is part of.
   public let trace: Trace
 
   init(id: ValueID?, type: TensorType, trace: Trace, immediate: ImmediateValue? = nil) {
@@ -20,8 +22,11 @@ public struct Tensor {
     self.trace = trace
   }
 
+  /// The sizes, which are numbers or symbols.
   public var shape: [Dim] { type.shape }
+  /// The number of axes.
   public var rank: Int { type.rank }
+  /// The element type.
   public var element: ElementType { type.element }
 
   /// Whether it stands in for the result of a mistake.

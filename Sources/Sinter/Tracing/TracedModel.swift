@@ -2,16 +2,20 @@ import SinterIR
 
 /// An input of a model to be traced: an element type and sizes, of which some may be names.
 public struct InputSpec: Sendable {
+  /// The element type and the sizes.
   public var type: TensorType
+  /// The input's name; nil for `input`, or `input0` and so on.
   public var name: String?
 
   /// - Parameter shape: numbers, and names for sizes known only at run time: `.f32("N", 1, 28, 28)`.
   public static func f32(_ shape: Dim..., name: String? = nil) -> InputSpec {
     InputSpec(type: TensorType(.f32, shape), name: name)
   }
+  /// An input of integers, such as labels or tokens.
   public static func i64(_ shape: Dim..., name: String? = nil) -> InputSpec {
     InputSpec(type: TensorType(.i64, shape), name: name)
   }
+  /// An input of truth values, such as a mask.
   public static func bool(_ shape: Dim..., name: String? = nil) -> InputSpec {
     InputSpec(type: TensorType(.bool, shape), name: name)
   }
@@ -19,6 +23,7 @@ public struct InputSpec: Sendable {
 
 /// A model as a graph whose parameters are inputs still.
 public struct TracedModel: Sendable {
+  /// The graph, whose last inputs are the parameters.
   public var graph: Graph
   /// The parameters that the graph reads, by the names of its inputs, in the order of their first use.
   public var parameters: [(name: String, parameter: Parameter)]

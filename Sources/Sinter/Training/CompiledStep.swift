@@ -3,6 +3,7 @@ import SinterModel
 
 /// A training step, compiled and loaded. It holds no state: that is handed in and comes back.
 public final class CompiledStep {
+  /// The step that was compiled.
   public let step: TrainingStep
   private let session: Session
 

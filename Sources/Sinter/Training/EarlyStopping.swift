@@ -1,11 +1,13 @@
 /// When a run ends before its last epoch. The best epoch's state is what is left at the end.
 public struct EarlyStopping: Sendable {
+  /// Whether small or large values of a measure are good.
   public enum Goal: Sendable { case smallest, largest }
 
   /// A number of the validation's.
   public var measure: String
   /// How many epochs it may fail to get better.
   public var patience: Int
+  /// Which values of the measure are good.
   public var goal: Goal
   /// How much better counts as better.
   public var least: Double
@@ -42,6 +44,7 @@ public struct Checkpoints: Sendable {
     self.steps = steps.map { max(1, $0) }
   }
 
+  /// Where the best epoch's state is kept.
   public var bestPath: String {
     guard let dot = path.lastIndex(of: "."), path[dot...].allSatisfy({ $0 != "/" }) else { return path + ".best" }
     return path[..<dot] + ".best" + path[dot...]

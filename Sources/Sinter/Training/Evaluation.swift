@@ -6,6 +6,7 @@ import SinterModel
 ///     let evaluation = try evaluation(net, .f32("n", 1, 28, 28), .i64("n"), loss: crossEntropy, metrics: ["accuracy": accuracy])
 ///     let measured = try evaluation(state.parameters, test)      // ["loss": …, "accuracy": …]
 public final class CompiledEvaluation {
+  /// The names of what is measured, the loss first.
   public let measures: [String]
   private let parameters: [(name: String, parameter: Parameter)]
   private let session: Session

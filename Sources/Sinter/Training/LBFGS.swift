@@ -8,6 +8,7 @@ import Foundation
 ///     var optimizer = LBFGS(lineSearch: .strongWolfe)
 ///     for _ in 0..<10 { print(try optimizer.step(&parameters) { try closure($0, x, y) }) }
 public struct LBFGS {
+  /// How far a step goes along its direction.
   public enum LineSearch: Sendable {
     /// Steps of the learning rate's length.
     case none
@@ -15,6 +16,7 @@ public struct LBFGS {
     case strongWolfe
   }
 
+  /// The learning rate of a step that is given no other.
   public var learningRate: Double
   /// How often parameters move in a step, and how often the loss may be asked for.
   public var iterations: Int, evaluations: Int
@@ -22,6 +24,7 @@ public struct LBFGS {
   public var gradientTolerance: Double, changeTolerance: Double
   /// How many changes are remembered; with none, directions are gradients, scaled by the last change.
   public var history: Int
+  /// How far a step goes along its direction.
   public var lineSearch: LineSearch
 
   private var changes: [(gradient: [Double], step: [Double], inverse: Double)] = []

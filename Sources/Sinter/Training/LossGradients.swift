@@ -4,6 +4,7 @@ import SinterOps
 
 /// A loss and its gradients as a graph without an optimizer: what methods need that ask for both several times a step, as `LBFGS` does.
 public struct LossGradients: Sendable {
+  /// From parameters and samples to the loss and its gradients.
   public var graph: Graph
   /// The parameters that the graph reads, in the order of ports; gradients are those of the first `trained`.
   public let parameters: [(name: String, parameter: Parameter)]
@@ -58,6 +59,7 @@ public func lossGradients(
 
 /// A loss and its gradients, compiled and loaded.
 public final class CompiledLossGradients {
+  /// What was compiled.
   public let source: LossGradients
   private let session: Session
   private var calls = 0

@@ -3,9 +3,12 @@ import SinterOps
 
 /// Adam by the greatest gradient instead of the mean square, as PyTorch's `torch.optim.Adamax` (Kingma and Ba, 2015).
 public struct Adamax: Optimizer {
+  /// The learning rate of a step that is given no other.
   public var learningRate: Double
+  /// How much of the running means of gradients and of their squares each step keeps.
   public var betas: (Double, Double)
   public var epsilon: Double, weightDecay: Double
+  /// Whether steps go up the gradient instead of down.
   public var maximize: Bool
 
   public init(
@@ -37,9 +40,12 @@ public struct Adamax: Optimizer {
 
 /// Adam whose steps are held back while it has seen little, as PyTorch's `torch.optim.RAdam` (Liu et al., 2020).
 public struct RAdam: Optimizer {
+  /// The learning rate of a step that is given no other.
   public var learningRate: Double
+  /// How much of the running means of gradients and of their squares each step keeps.
   public var betas: (Double, Double)
   public var epsilon: Double, weightDecay: Double
+  /// Whether steps go up the gradient instead of down.
   public var maximize: Bool
 
   public init(
@@ -84,10 +90,13 @@ public struct RAdam: Optimizer {
 
 /// Steps that follow the signs of gradients alone and grow while these stay, as PyTorch's `torch.optim.Rprop` (Riedmiller and Braun, 1993).
 public struct Rprop: Optimizer {
+  /// The learning rate of a step that is given no other.
   public var learningRate: Double
   /// What a step is multiplied by where the sign changed, and where it stayed.
   public var factors: (Double, Double)
+  /// The least and the greatest step.
   public var stepSizes: (Double, Double)
+  /// Whether steps go up the gradient instead of down.
   public var maximize: Bool
 
   public init(

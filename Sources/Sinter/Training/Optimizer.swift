@@ -13,7 +13,7 @@ public protocol Optimizer: Sendable {
   /// The names of what is remembered for each parameter, of the parameter's shape, zero at first.
   var slots: [String] { get }
 
-  /// Called once a step before the parameters, for what they share.
+  /// Called once per step before the parameters, for what they share.
   func prepare(_ context: OptimizerContext) -> [Tensor]
 
   /// The new value of a parameter, and what is to be remembered, in the order of `slots`.
@@ -26,6 +26,7 @@ public protocol Optimizer: Sendable {
 
 /// What an optimizer may use besides parameters and gradients; f32 without axes.
 public struct OptimizerContext {
+  /// The learning rate, an input of the step.
   public let learningRate: Tensor
   /// The number of this step, 1 for the first.
   public let step: Tensor
@@ -40,10 +41,14 @@ extension Optimizer {
 
 /// Stochastic gradient descent as PyTorch's `torch.optim.SGD`.
 public struct SGD: Optimizer {
+  /// The learning rate of a step that is given no other.
   public var learningRate: Double
+  /// Whether steps go up the gradient instead of down.
   public var maximize: Bool
   public var momentum: Double, dampening: Double
+  /// How strongly parameters are drawn to zero.
   public var weightDecay: Double
+  /// Whether the gradient is taken where momentum leads.
   public var nesterov: Bool
 
   public init(
@@ -78,13 +83,19 @@ public struct SGD: Optimizer {
 
 /// Adam as PyTorch's `torch.optim.Adam` (Kingma and Ba, 2015); AdamW where the weight decay is decoupled (Loshchilov and Hutter, 2019).
 public struct Adam: Optimizer {
+  /// The learning rate of a step that is given no other.
   public var learningRate: Double
+  /// Whether steps go up the gradient instead of down.
   public var maximize: Bool
+  /// How much of the running means of gradients and of their squares each step keeps.
   public var betas: (Double, Double)
+  /// A small number that keeps a divisor from being zero.
   public var epsilon: Double
+  /// How strongly parameters are drawn to zero.
   public var weightDecay: Double
   /// Whether weights shrink beside the gradient step instead of through the gradient.
   public var isDecoupled = false
+  /// Whether the greatest mean of squares so far is used.
   public var amsgrad: Bool
 
   public init(
@@ -141,9 +152,12 @@ public func AdamW(
 
 /// RMSprop as PyTorch's `torch.optim.RMSprop`.
 public struct RMSprop: Optimizer {
+  /// The learning rate of a step that is given no other.
   public var learningRate: Double
+  /// Whether steps go up the gradient instead of down.
   public var maximize: Bool
   public var alpha: Double, epsilon: Double, weightDecay: Double, momentum: Double
+  /// Whether the mean of gradients is taken off their squares' mean.
   public var centered: Bool
 
   public init(
@@ -186,7 +200,9 @@ public struct RMSprop: Optimizer {
 
 /// Adagrad as PyTorch's `torch.optim.Adagrad`.
 public struct Adagrad: Optimizer {
+  /// The learning rate of a step that is given no other.
   public var learningRate: Double
+  /// Whether steps go up the gradient instead of down.
   public var maximize: Bool
   public var learningRateDecay: Double, weightDecay: Double, epsilon: Double
   /// What the sums of squares start with.
@@ -225,7 +241,9 @@ public struct Adagrad: Optimizer {
 
 /// Adadelta as PyTorch's `torch.optim.Adadelta` (Zeiler, 2012).
 public struct Adadelta: Optimizer {
+  /// The learning rate of a step that is given no other.
   public var learningRate: Double
+  /// Whether steps go up the gradient instead of down.
   public var maximize: Bool
   public var rho: Double, epsilon: Double, weightDecay: Double
 

@@ -2,7 +2,7 @@ import Foundation
 
 /// How a run shows how far it is.
 public struct ProgressDisplay: Sendable {
-  /// Whether text goes to a terminal: a line that is written over again and again; else a line an epoch.
+  /// Whether text goes to a terminal: a line that is written over again and again; else a line per epoch.
   public var isTerminal: Bool
   /// How many characters a line may have.
   public var width: Int
@@ -16,6 +16,7 @@ public struct ProgressDisplay: Sendable {
 
   private init() { (isTerminal, width, write) = (false, 0, nil) }
 
+  /// Shows nothing.
   public static let none = ProgressDisplay()
 
   /// On standard error, as what that is asks for.

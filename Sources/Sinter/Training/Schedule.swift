@@ -1,6 +1,6 @@
 import Foundation
 
-/// The learning rate as a function of the first one and of how often it was changed, once an epoch or once a step; PyTorch's `lr_scheduler`.
+/// The learning rate as a function of the first one and of how often it was changed, once per epoch or once per step; PyTorch's `lr_scheduler`.
 public enum LearningRateSchedule: Sendable {
   case constant
   /// Times `factor` after every `epochs` epochs.
@@ -89,15 +89,19 @@ public enum LearningRateSchedule: Sendable {
 ///     … step(&state, x, y, learningRate: plateau.learningRate)
 ///     plateau.step(validationLoss)
 public struct ReduceOnPlateau: Sendable {
+  /// The learning rate now.
   public private(set) var learningRate: Double
+  /// What the learning rate is multiplied by.
   public let factor: Double
   /// How many epochs without progress are waited for.
   public let patience: Int
   /// What counts as progress: a part of the best so far, or an amount.
   public let threshold: Double
+  /// Whether a change counts by its share of the best value.
   public let isRelative: Bool
   /// How many epochs after a change do not count.
   public let cooldown: Int
+  /// The learning rate goes no lower.
   public let least: Double
   /// Whether a greater measure is better.
   public let rises: Bool

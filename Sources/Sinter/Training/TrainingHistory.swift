@@ -2,14 +2,17 @@ import Foundation
 
 /// What was measured in each epoch of a run.
 public struct TrainingHistory: Sendable {
+  /// What one epoch measured.
   public struct Epoch: Sendable, Equatable {
     /// From 1.
     public let number: Int
+    /// The learning rate at its end.
     public let learningRate: Double
     /// The means over the epoch's samples: the loss and the metrics.
     public let training: [String: Double]
     /// What the caller measured after the epoch; empty where nothing was asked for.
     public let validation: [String: Double]
+    /// How long it took.
     public let seconds: Double
 
     public init(
@@ -24,13 +27,14 @@ public struct TrainingHistory: Sendable {
     }
   }
 
+  /// The epochs, in order.
   public var epochs: [Epoch] = []
   /// Whether the run was ended by Ctrl-C.
   public internal(set) var isInterrupted = false
 
   public init() {}
 
-  /// One line an epoch, with a header: `epoch,learning_rate,loss,…,validation_loss,…,seconds`.
+  /// One line per epoch, with a header: `epoch,learning_rate,loss,…,validation_loss,…,seconds`.
   public var csv: String {
     guard let first = epochs.first else { return "epoch,learning_rate,seconds\n" }
     let training = first.training.keys.sorted(), validation = first.validation.keys.sorted()

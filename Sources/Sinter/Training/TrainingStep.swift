@@ -6,11 +6,13 @@ import SinterOps
 /// Inputs are those of the model and the target, then `learning_rate` and `step`, `random_key` where random numbers are drawn, then the state; outputs are the loss, the metrics, and, in
 /// the same order and named `NAME.next`, what of the state has changed.
 public struct TrainingStep: Sendable {
+  /// The step as a graph: state and samples in, new state and measures out.
   public var graph: Graph
   /// What goes from step to step, in the order of ports.
   public let state: [StateEntry]
   /// The loss first.
   public let measures: [String]
+  /// The learning rate of a step that is given no other.
   public let learningRate: Double
   /// Whether the step draws random numbers: then an input `random_key` before the state holds the seed and the number of the step.
   public let isRandom: Bool
@@ -19,6 +21,7 @@ public struct TrainingStep: Sendable {
   public struct StateEntry: Sendable {
     /// The parameter's name; of an optimizer's slot the parameter's and its own: `fc.weight.exp_avg`.
     public let name: String
+    /// The parameter itself.
     public let parameter: Parameter
     /// The slot's own name; nil for the parameter itself.
     public let slot: String?

@@ -106,6 +106,7 @@ public struct RandomCrop: Transform {
 
 /// The image seen in a mirror, with a probability.
 public struct RandomHorizontalFlip: Transform {
+  /// How likely it happens, from 0 to 1.
   public var probability: Double
   public init(_ probability: Double = 0.5) { self.probability = probability }
 
@@ -164,10 +165,13 @@ public struct RandomResizedCrop: Transform {
 
 /// A rectangle of random place, size and shape set to one value, with a probability.
 public struct RandomErasing: Transform {
+  /// How likely it happens, from 0 to 1.
   public var probability: Double
+  /// How large a part of the image the rectangle is.
   public var scale: ClosedRange<Double>
   /// Height by width of the rectangle.
   public var ratio: ClosedRange<Double>
+  /// What its pixels become.
   public var value: Double
 
   public init(

@@ -16,6 +16,7 @@ extension Transform {
 
 /// Transforms one after another.
 public struct Compose: Transform {
+  /// The transforms, first to last.
   public var transforms: [any Transform]
   public init(_ transforms: any Transform...) { self.transforms = transforms }
 
@@ -34,8 +35,11 @@ public struct Lambda: Transform {
 
 /// A data set one part of whose samples goes through transforms.
 public struct TransformedDataset: Dataset {
+  /// The data set that samples come from.
   public let base: any Dataset
+  /// The transforms, first to last.
   public let transforms: [any Transform]
+  /// Which of a sample's tensors is transformed.
   public let part: Int
 
   public var count: Int { base.count }

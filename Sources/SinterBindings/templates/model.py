@@ -2,7 +2,7 @@
 
     from @IDENTIFIER@ import Model
     model = Model()            # lib@NAME@.so beside this file; Model(path, threads=1)
-    y = model(x)               # one value a port; several outputs come as a tuple
+    y = model(x)               # one value per port; several outputs come as a tuple
     model.save_state(path)     # where model.states has any; also restore_state, state(name), set_state(name, value)
 
 With NumPy, inputs are arrays and outputs are arrays. Without, they are anything with Python's buffer protocol (array.array, memoryview), and

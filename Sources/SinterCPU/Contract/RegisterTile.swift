@@ -8,7 +8,7 @@ package struct RegisterTile: Hashable, Sendable {
 
   /// The tile for a product of `rows` by `columns` elements, where known, on a machine.
   ///
-  /// The model: a step along k costs the greater of its multiply-adds and its loads (one a row and one a vector), and no less than the latency of
+  /// The model: a step along k costs the greater of its multiply-adds and its loads (one per row and one per vector), and no less than the latency of
   /// one multiply-add asks for. Edges count as whole tiles of what is left. What measuring has shown of a tile beyond that is its rate.
   /// - Parameters:
   ///   - period: rows after which the left side's offsets are no longer evenly spaced: tiles that cross one cost more to address.

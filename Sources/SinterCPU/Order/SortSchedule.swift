@@ -2,7 +2,7 @@ import SinterCore
 import SinterForms
 import SinterKernelIR
 
-/// The order of elements along an axis, a task a row.
+/// The order of elements along an axis, a task per row.
 ///
 /// The first few of many, and short rows, are inserted into a sorted list. Long rows are merged, from runs of one
 /// element up. Both are stable.

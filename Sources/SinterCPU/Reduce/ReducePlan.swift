@@ -155,7 +155,7 @@ struct ReducePlan {
     return (count, TaskSplit.grain(elementsPerTask: part > 0 ? part * innerCount : perTask, cost: cost))
   }
 
-  /// A lane a result: four vectors at a time while there are as many.
+  /// A lane per result: four vectors at a time while there are as many.
   private func across(
     _ axis: LoopSpace.Axis, _ stretch: KernelScope.Stretch, _ writer: ReduceWriter,
     _ store: (Register, BodyEmitter.Lanes?) -> Void

@@ -68,7 +68,7 @@ struct ReduceWriter {
       }, mask: mask)
   }
 
-  // MARK: One lane a result
+  // MARK: One lane per result
 
   /// The combination at each lane of an outer axis: the inner axes are plain loops.
   ///

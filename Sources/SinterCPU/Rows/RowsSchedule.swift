@@ -111,7 +111,7 @@ enum RowsSchedule {
 }
 
 extension RowsSchedule {
-  /// Whether rows are not worth keeping together: each member has one element a row, and the reductions walk memory
+  /// Whether rows are not worth keeping together: each member has one element per row, and the reductions walk memory
   /// better with a lane for each row (pooling, sums over all positions with channels last) or are only a few elements
   /// long.
   private static func isBetterApart(_ group: RowGroup, _ context: ScheduleContext) -> Bool {

@@ -21,7 +21,7 @@ public enum ExprNode: Hashable, Sendable {
   case axis(Int)
   /// A size; i64.
   case size(Dim)
-  /// An element of a stored value; one i64 index an axis of it. Where `condition` is given and false, nothing is read and the
+  /// An element of a stored value; one i64 index per axis of it. Where `condition` is given and false, nothing is read and the
   /// result is `otherwise`; where it holds or is absent, the indices lie within the value.
   case load(FormValueID, [ExprID], condition: ExprID?, otherwise: Scalar)
   /// What the form has computed for this element, inside an epilogue; n counts the form's results.

@@ -58,7 +58,7 @@ public final class BodyBuilder {
     return append(.size(dim), .i64)
   }
 
-  /// An element of a value. `indices` are i64, one an axis; where `condition` is false the result is `otherwise` and nothing is read.
+  /// An element of a value. `indices` are i64, one per axis; where `condition` is false the result is `otherwise` and nothing is read.
   public func load(
     _ value: FormValueID, _ indices: [Expr], where condition: Expr? = nil, otherwise: Scalar? = nil
   ) -> Expr {

@@ -118,7 +118,7 @@ public struct ScanForm: Hashable, Sendable {
 }
 
 /// A copy of `base` (a body over the result's axes) into which updates are written one after another, in row-major order of
-/// `domain`. The results of `update`, a body over `domain`, are an index an axis of the result, then the value. An index outside
+/// `domain`. The results of `update`, a body over `domain`, are an index per axis of the result, then the value. An index outside
 /// the result writes nothing.
 public struct ScatterForm: Hashable, Sendable {
   public var base: Body

@@ -227,7 +227,7 @@ public struct Lowering {
     return add(.scan(form), TensorType(type, shape))
   }
 
-  /// `update` gets indices of `domain` and gives an index an axis of the result, and the value.
+  /// `update` gets indices of `domain` and gives an index per axis of the result, and the value.
   public mutating func scatter(
     _ type: TensorType, domain: [Dim], combine: Combine?, base: (BodyBuilder, [Expr]) throws -> Expr,
     update: (BodyBuilder, [Expr]) throws -> (indices: [Expr], value: Expr)

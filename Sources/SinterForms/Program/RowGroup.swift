@@ -3,7 +3,7 @@ import SinterCore
 /// Forms over the same rows, computed together row by row, so that a row stays in cache between them: softmax, layer norm.
 ///
 /// The shape of each member begins with the axes `rows`. A member is an element form, or a reduce form whose shape holds one
-/// element a row (`rows`, then ones) and whose body runs over the rest of the row. A member reads an earlier one at its own row only:
+/// element per row (`rows`, then ones) and whose body runs over the rest of the row. A member reads an earlier one at its own row only:
 /// the first `rows.count` indices of such a load are the axes themselves. Values that are not listed in `stored` are read by
 /// members alone and need no memory beyond one row.
 ///

@@ -3,7 +3,7 @@ import SinterCore
 /// Checks one body:
 ///
 /// - Arguments come before their users; axes exist; indices and sizes are i64, conditions are truth values.
-/// - A load has an index an axis of its value and that value's element type.
+/// - A load has an index per axis of its value and that value's element type.
 /// - Both sides of arithmetic have the type of the result; both sides of a comparison one type, and its result is a truth value.
 /// - A text is cast to its number, an i64, and back, and to nothing else. Bits are reread at equal width only. Errors that checks report exist.
 struct BodyVerifier {

@@ -196,7 +196,7 @@ package struct FormVerifier {
       case .reduce:
         if product != nil { report(member.value, "a reduction in a group with a contraction") }
         if !shape.dropFirst(group.rows.count).allSatisfy({ $0 == 1 }) {
-          report(member.value, "a reduction in a group leaves one element a row, not \(shape)")
+          report(member.value, "a reduction in a group leaves one element per row, not \(shape)")
         }
       case .contract where member.value == product: break
       case .contract, .attend, .convolve, .scan, .scatter, .sort, .call:

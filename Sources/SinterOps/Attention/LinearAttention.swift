@@ -135,7 +135,7 @@ public struct LinearAttention: Primitive {
           to: compute)
       }
     }
-    /// One entry a head, or one a head and element, or one for all heads.
+    /// One entry per head, or one per head and element, or one for all heads.
     func perHead(_ operand: Operand) throws -> Operand {
       let width = operand.shape[2].value ?? keyHeads
       let heads = min(width, keyHeads)

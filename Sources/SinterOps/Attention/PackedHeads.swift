@@ -137,7 +137,7 @@ struct PackedHeads {
     }
     func column(_ part: ValueID) throws -> ValueID { try builder.add1(Unsqueeze(), [part, builder.integers([1])]) }
     try builder.require(by: op) {
-      let subject = "number of entries of the mask, which are one a sample or two,"
+      let subject = "number of entries of the mask, which are one per sample or two,"
       try $0.atLeast(entries, batch, subject)
       try $0.atLeast(batch * 2, entries, "twice the number of samples, which a mask of as many entries has at least,")
       if entries != batch, entries != batch * 2 { try $0.divisible(entries, by: batch, subject) }

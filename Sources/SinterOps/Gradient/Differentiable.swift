@@ -6,7 +6,7 @@ import SinterIR
 /// An operator without a rule of its own that is `Composite` is differentiated through its expansion. A user's operator that conforms
 /// brings its own rule; it is then taken instead of what its expansion would give.
 public protocol Differentiable: Operator {
-  /// The gradients of the inputs, one an input and of its shape; nil where none flows.
+  /// The gradients of the inputs, one per input and of its shape; nil where none flows.
   ///
   /// A rule builds with the operators that there are, so that what it makes can be differentiated again. It is asked only where some result
   /// has a gradient, and need not compute what `node.wants` says no to.

@@ -2,7 +2,7 @@ import SinterCore
 import SinterForms
 import SinterIR
 
-/// (x - mean) / sqrt(variance + epsilon) · scale + bias, with given statistics, one a channel.
+/// (x - mean) / sqrt(variance + epsilon) · scale + bias, with given statistics, one per channel.
 ///
 /// In training mode the statistics are the batch's own (the variance divided by n), and the results after the first are running statistics:
 /// running · momentum + own · (1 - momentum).
@@ -169,7 +169,7 @@ extension BatchNormalization: Differentiable {
     let rank = try x.rank
     let axis = channelAxis(try x.type)
     let others = rank == 1 ? [0] : (0..<rank).filter { $0 != axis }
-    // A number a channel, along the channels' axis.
+    // A number per channel, along the channels' axis.
     func channel(_ value: GradientTensor) throws -> GradientTensor {
       if rank == 1 { return value }
       return try value.cast(to: try x.element).applying(

@@ -2,7 +2,7 @@ import SinterCore
 import SinterForms
 import SinterIR
 
-/// Normalizes each group of channels of each example to mean 0 and variance 1, with a scale and a bias a channel (a group, before opset 21).
+/// Normalizes each group of channels of each example to mean 0 and variance 1, with a scale and a bias per channel (per group before opset 21).
 /// With as many groups as channels this is instance normalization.
 public struct GroupNormalization: Primitive {
   public static let name = "GroupNormalization"
@@ -11,7 +11,7 @@ public struct GroupNormalization: Primitive {
   public var epsilon = 1e-5
   /// Zero: as many as there are channels.
   public var groups = 0
-  /// Whether scale and bias are one a group, as before opset 21, where one for all may do.
+  /// Whether scale and bias are one per group, as before opset 21, where one for all may do.
   public var scalesGroups = false
   /// Input and result are [n, spatial…, c]. Set by the layout pass; ONNX has no such form.
   public var channelsLast = false
@@ -166,7 +166,7 @@ extension GroupNormalization: Composite {
     }
     let centered = try rows - mean(rows)
     var result = try centered / (mean(centered * centered) + epsilon).unary(.sqrt)
-    // One a group, or one a channel.
+    // One per group, or one per channel.
     let isGroup = scalesGroups && groups > 0
     if !isGroup { result = try result.reshaped(like: x) }
     let axes = Array(1..<(isGroup ? 2 : rank - 1))

@@ -2,7 +2,7 @@ import SinterCore
 import SinterForms
 import SinterIR
 
-/// One number a channel: the mean, the maximum or the p-norm over all spatial axes, which stay with size 1.
+/// One number per channel: the mean, the maximum or the p-norm over all spatial axes, which stay with size 1.
 public struct GlobalPool: Primitive {
   public static let name = "GlobalPool"
   public static let summary = "Mean, maximum or p-norm over all spatial axes."

@@ -2,7 +2,7 @@ import SinterCore
 import SinterIR
 
 /// A product of bytes in 32-bit integers, and what makes real numbers of it: what DynamicQuantizeMatMul, MatMulIntegerToFloat, QGemm and
-/// QAttention share. The left side has one scale and one zero point, the right side one each or one a column.
+/// QAttention share. The left side has one scale and one zero point, the right side one each or one per column.
 struct IntegerProduct {
   /// The operator's name.
   let op: String
@@ -42,7 +42,7 @@ struct IntegerProduct {
       guard entries.rank == factor.rank else {
         throw DiagnosticError(
           .user, "quantized.shape",
-          "\(name) must be one number or a list of one a column of \(factor), but is \(entries)")
+          "\(name) must be one number or a list of one per column of \(factor), but is \(entries)")
       }
       for place in 0..<factor.rank {
         try obligations.equal(
@@ -52,7 +52,7 @@ struct IntegerProduct {
     }
   }
 
-  /// The sums times the scales of both sides, plus a bias, which may be absent and has one element a column.
+  /// The sums times the scales of both sides, plus a bias, which may be absent and has one element per column.
   func real(
     _ sums: ValueID, scaleA: ValueID, scaleB: Int, of b: ValueID, bias: Int, into builder: inout GraphBuilder
   ) throws -> ValueID {
@@ -63,7 +63,7 @@ struct IntegerProduct {
     let (type, result) = (try inputs.tensor(bias), try builder.type(product))
     guard type.rank == 1 else {
       throw DiagnosticError(
-        .user, "quantized.bias", "the bias must be a list of one a column of \(result), but is \(type)")
+        .user, "quantized.bias", "the bias must be a list of one per column of \(result), but is \(type)")
     }
     try builder.require(by: op) {
       try $0.equal(

@@ -13,7 +13,7 @@ import SinterIR
 /// weights are constant. With any other level a is taken as it is.
 public struct MatMulNBits: Primitive {
   public static let name = "MatMulNBits"
-  public static let summary = "A product with weights of 2, 4 or 8 bits, which have a scale and a zero point a block."
+  public static let summary = "A product with weights of 2, 4 or 8 bits, which have a scale and a zero point per block."
 
   /// 4: a may be rounded to bytes. Others change nothing.
   public var accuracyLevel = 0

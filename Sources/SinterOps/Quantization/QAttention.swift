@@ -4,7 +4,7 @@ import SinterIR
 /// Attention of an input to itself, where the projection to queries, keys and values is a product of bytes that stand for real numbers.
 ///
 /// Inputs: the input [batch, length, inner], the weights [inner, 3 · size], a bias [3 · size] in floats, the scales of the two, a mask, the zero
-/// points of the two (0), keys and values of the past [2, batch, heads, past length, head]. Those of the weights may be one a column. Results:
+/// points of the two (0), keys and values of the past [2, batch, heads, past length, head]. Those of the weights may be one per column. Results:
 /// [batch, length, size], and keys and values for the next turn. See `PackedHeads` for the mask.
 public struct QAttention: Composite {
   public static let name = "QAttention"

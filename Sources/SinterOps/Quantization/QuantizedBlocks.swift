@@ -32,7 +32,7 @@ struct QuantizedBlocks {
   /// Up to so many rows, unpacking the weights anew for each costs less than storing them.
   private static let fewRows = 8
 
-  /// The product with rows of numbers. Constant weights stay integers, with a scale and a zero point a block; others are unpacked while the
+  /// The product with rows of numbers. Constant weights stay integers, with a scale and a zero point per block; others are unpacked while the
   /// model runs, in one of two ways by how many rows there are.
   func product(_ a: Operand, rows: [Dim], roundsToBytes: Bool, into lowering: inout Lowering) throws -> Operand {
     let count = rows.reduce(Dim(1), *)

@@ -2,7 +2,7 @@ import SinterCore
 import SinterIR
 
 /// A product of real numbers, quantized on the way, and of bytes that stand for real numbers. Inputs: a, b, the scale of b, its zero point (0), a
-/// bias (0). Scales, zero points and the bias may have one element a column of b.
+/// bias (0). Scales, zero points and the bias may have one element per column of b.
 public struct DynamicQuantizeMatMul: Composite {
   public static let name = "DynamicQuantizeMatMul"
   public static let summary = "A product of floats and quantized weights, in bytes whose scale is found when it runs."
@@ -44,7 +44,7 @@ public struct DynamicQuantizeMatMul: Composite {
 }
 
 /// A product of bytes that stand for real numbers. Inputs: a, b, their scales, their zero points (0), a bias (0). Those of b and the bias may
-/// have one element a column of b.
+/// have one element per column of b.
 public struct MatMulIntegerToFloat: Composite {
   public static let name = "MatMulIntegerToFloat"
   public static let summary = "A product of quantized matrices as floats."

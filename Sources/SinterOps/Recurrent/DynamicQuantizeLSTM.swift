@@ -7,7 +7,7 @@ import SinterIR
 /// range of what is quantized; examples that are walked from their ends begin together.
 ///
 /// Inputs: those of `LSTM`, but W [directions, input, 4 · hidden] and R [directions, hidden, 4 · hidden] in bytes; then the scale and the zero
-/// point of W, and those of R, one a direction or one a direction and column.
+/// point of W, and those of R, one per direction or one per direction and column.
 public struct DynamicQuantizeLSTM: Primitive {
   public static let name = "DynamicQuantizeLSTM"
   public static let summary = "LSTM with quantized weights; inputs and states are quantized when it runs."
@@ -47,7 +47,7 @@ public struct DynamicQuantizeLSTM: Primitive {
         guard entries.rank == 1 || entries.rank == 2 else {
           throw DiagnosticError(
             .user, "quantized.shape",
-            "\(what) of \(name) must be one a direction, or one a direction and column, but are \(entries)")
+            "\(what) of \(name) must be one per direction, or one per direction and column, but are \(entries)")
         }
         _ = try obligations.equal(
           entries.shape, Array(columns.prefix(entries.rank)),
@@ -81,7 +81,7 @@ public struct DynamicQuantizeLSTM: Primitive {
     }
   }
 
-  /// Weights [directions, inner, columns] in bytes, with a scale and a zero point a direction or a direction and column.
+  /// Weights [directions, inner, columns] in bytes, with a scale and a zero point per direction, or one per direction and column.
   private struct QuantizedWeights {
     let bytes: Operand, scale: Operand, zero: Operand
     /// Of each direction and column: the sum of the weights without their zero point.

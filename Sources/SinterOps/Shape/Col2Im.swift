@@ -2,7 +2,7 @@ import SinterCore
 import SinterForms
 import SinterIR
 
-/// Blocks, one a column, added up where they overlap to an image: [n, c · block, blocks] to [n, c, image…]. Inputs: columns, the image's
+/// Blocks, one per column, added up where they overlap to an image: [n, c · block, blocks] to [n, c, image…]. Inputs: columns, the image's
 /// sizes, the block's sizes.
 public struct Col2Im: Primitive {
   public static let name = "Col2Im"

@@ -78,7 +78,7 @@ extension RewriteSite {
     var bias: ValueID?
   }
 
-  /// For a binary node: the convolution that is one of its operands, and the other, a constant with one number a result channel, as a
+  /// For a binary node: the convolution that is one of its operands, and the other, a constant with one number per result channel, as a
   /// tensor of one axis or none.
   func convAndChannels() throws -> (Convolution, ValueID)? {
     guard let a = input(0), let b = input(1) else { return nil }
@@ -95,7 +95,7 @@ extension RewriteSite {
       let places = factor.shape.indices.filter { factor.shape[$0] != 1 }
       guard places.allSatisfy({ $0 + result.rank - factor.rank == channelAxis }) else { continue }
       let flat = constant(factor.reshaped(factor.count == 1 ? [] : [factor.count]))
-      // A bias must stay one number a channel.
+      // A bias must stay one number per channel.
       let perChannel = factor.count == 1 ? try spread(flat, over: channels) : flat
       let bias = inputs.count > 2 ? inputs[2] : nil
       return (Convolution(op: op, weightAxis: weightAxis, value: value, inputs: inputs, bias: bias), perChannel)

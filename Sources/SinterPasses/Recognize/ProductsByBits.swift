@@ -6,7 +6,7 @@ extension RewriteRule {
   /// Products with constant weights of few bits keep them packed: as a `MatMulNBits`, which has them in the order in which it reads them.
   static let productsByBits = products { $0.bits < 8 }
 
-  /// The same for bytes with a scale a block, before constants are folded: that would make floats of them.
+  /// The same for bytes with a scale per block, before constants are folded: that would make floats of them.
   static let productsByBytes = products { $0.bits == 8 }
 
   private static func products(_ serves: @escaping @Sendable (ElementType) -> Bool) -> [RewriteRule] {

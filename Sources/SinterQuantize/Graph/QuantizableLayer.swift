@@ -84,7 +84,7 @@ extension Graph {
     return layer
   }
 
-  /// The input that is a bias with one constant number a channel, added as it is.
+  /// The input that is a bias with one constant number per channel, added as it is.
   private func bias(of node: Node, _ layer: QuantizableLayer, _ weights: HostTensor) -> Int? {
     guard node.inputs.count > 2, let input = node.inputs[2], let bias = constant(input), bias.element == .f32,
       let axis = layer.channelAxis, bias.shape == [weights.shape[axis]]

@@ -58,7 +58,7 @@ struct BlockWeights {
     return (best.scale, best.integers)
   }
 
-  /// The integers, two a byte.
+  /// The integers, two per byte.
   var tensor: HostTensor { HostTensor(.i4, shape, integers: values.map { Int64($0) }) }
 
   var scaleTensor: HostTensor { .f32(axis == 0 ? [blocks, columns] : [columns, blocks], scales) }

@@ -6,7 +6,7 @@
 Weights are random with a fixed seed: what is timed does not depend on them. The sets:
 
     f32                networks as PyTorch exports them
-    int8               the same by ONNX Runtime's quantizers: QDQ and QLinear operators, a scale a channel; dynamic for text and sequences
+    int8               the same by ONNX Runtime's quantizers: QDQ and QLinear operators, a scale per channel; dynamic for text and sequences
     fp16               the same by ONNX Runtime's converter
     4bit               a decoder whose products are MatMulNBits, blocks of 32, at accuracy level 4
     computed           products and convolutions both of whose sides are inputs

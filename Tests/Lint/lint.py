@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Holds the pages of the project to what is there: links to files and headings, hashes of commits, and the README's table of modules.
+
+    python3 Tests/Lint/lint.py
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LINK = re.compile(r"\[[^\]\[]*(?:\[[^\]]*\][^\]\[]*)?\]\(([^)\s]+)\)")
+COMMIT = re.compile(r"commit `([0-9a-f]{7,40})` \(\*([^*]+)\*\)", re.IGNORECASE)
+
+
+def pages():
+    """The Markdown files that git knows or would know."""
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        check=True, text=True, stdout=subprocess.PIPE).stdout.split("\n")
+    return [ROOT / name for name in listed if name and (ROOT / name).exists()]
+
+
+def prose(text):
+    """A page without fenced blocks and code, in which brackets are no links."""
+    text = re.sub(r"^```.*?^```$", lambda found: "\n" * found.group().count("\n"), text, flags=re.M | re.S)
+    text = re.sub(r"``.*?``", "``", text)
+    return text
+
+
+def anchors(page):
+    """What headings are called in links, as hosting services make it."""
+    found = set()
+    for heading in re.findall(r"^#{1,6} +(.+)$", prose(page.read_text(encoding="utf-8")), flags=re.M):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        found.add(re.sub(r"[^\w\- ]", "", words).strip().replace(" ", "-"))
+    return found
+
+
+def links(page):
+    text = prose(page.read_text(encoding="utf-8"))
+    for found in LINK.finditer(text):
+        target = found[1]
+        where = f"{page.relative_to(ROOT)}:{text.count(chr(10), 0, found.start()) + 1}"
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists():
+            yield f"{where}: there is no {target}"
+        elif not file.is_relative_to(ROOT):
+            yield f"{where}: {target} lies outside of the project"
+        elif anchor and anchor not in anchors(file):
+            yield f"{where}: {path or page.name} has no heading “{anchor}”"
+
+
+def commits(page):
+    """Commits that a page names: each is there, with that subject. A copy without history cannot tell."""
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    for hash, subject in COMMIT.findall(text):
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), "log", "-1", "--format=%s", hash], text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        if done.returncode != 0:
+            if not is_shallow():
+                yield f"{page.relative_to(ROOT)}: there is no commit {hash}"
+        elif " ".join(done.stdout.split()) != subject:
+            yield f"{page.relative_to(ROOT)}: commit {hash} is called “{done.stdout.strip()}”"
+
+
+def is_shallow():
+    done = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--is-shallow-repository"], text=True, stdout=subprocess.PIPE)
+    return done.stdout.strip() != "false"
+
+
+def modules():
+    """The README's table: every target of Sources that holds Swift or is named, in the order of Package.swift, and nothing else."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    start = readme.find("| `Sources/` | holds |")
+    if start < 0:
+        yield "README.md has no table of Sources/"
+        return
+    table = readme[start:].split("\n\n")[0]
+    rows = [name for row in table.split("\n")[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    manifest = (ROOT / "Package.swift").read_text(encoding="utf-8")
+    declared = re.findall(r"\.(?:target|executableTarget)\(\s*name: \"(\w+)\"", manifest)
+    order = [name for name in declared if name in rows]
+    with_swift = {folder.name for folder in (ROOT / "Sources").iterdir() if any(folder.rglob("*.swift"))}
+    for name in sorted(with_swift - set(rows)):
+        yield f"README.md: the table has no row for {name}"
+    for name in rows:
+        if not (ROOT / "Sources" / name).is_dir():
+            yield f"README.md: the table has a row for {name}, which is not in Sources/"
+    line = [name for name in rows if name in with_swift]
+    expected = [name for name in order if name in with_swift]
+    if line != expected:
+        yield f"README.md: the table's order is {line}, that of Package.swift {expected}"
+
+
+def main():
+    found = [problem for page in pages() for check in (links, commits) for problem in check(page)]
+    found += modules()
+    for problem in found:
+        print(problem, file=sys.stderr)
+    sys.exit(1 if found else 0)
+
+
+if __name__ == "__main__":
+    main()
