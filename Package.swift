@@ -100,6 +100,15 @@ let package = Package(
       exclude: ["README.md"]),
     .executableTarget(name: "cifar", dependencies: ["Sinter"], path: "models/cifar", exclude: ["README.md"]),
 
+    // What the examples below have in common: arguments, pictures, texts.
+    .target(name: "ExampleSupport", dependencies: ["Sinter"], path: "models/support"),
+    .executableTarget(
+      name: "autoencoder", dependencies: ["Sinter", "SinterVision", "ExampleSupport"], path: "models/autoencoder",
+      exclude: ["README.md"]),
+    .executableTarget(
+      name: "vae", dependencies: ["Sinter", "SinterVision", "ExampleSupport"], path: "models/vae",
+      exclude: ["README.md"]),
+
     .testTarget(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),
     .testTarget(name: "SinterModelTests", dependencies: ["SinterCore", "SinterLLVM", "SinterModel"]),
