@@ -71,6 +71,8 @@ struct CompileCommand: ParsableCommand {
   )
   var noWinograd = false
 
+  @OptionGroup var math: MathArgument
+
   @Flag(help: "Have the library note when each kernel runs, for sinter profile and sinter_profile.h.")
   var profile = false
 
@@ -115,7 +117,7 @@ struct CompileCommand: ParsableCommand {
   }
 
   private func compiler(for target: Target) -> Compiler {
-    var compiler = Compiler(for: target, scheduling: ScheduleOptions(usesWinograd: !noWinograd))
+    var compiler = Compiler(for: target, scheduling: ScheduleOptions(usesWinograd: !noWinograd, math: math.math))
     compiler.tunes = tune
     return compiler
   }
