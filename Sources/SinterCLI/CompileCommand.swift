@@ -71,6 +71,8 @@ struct CompileCommand: ParsableCommand {
   )
   var noWinograd = false
 
+  @OptionGroup var math: MathArgument
+
   @Flag(help: "Have the library note when each kernel runs, for sinter profile and sinter_profile.h.")
   var profile = false
 
@@ -141,7 +143,7 @@ struct CompileCommand: ParsableCommand {
   }
 
   private func compiler(for target: Target) -> Compiler {
-    var compiler = Compiler(for: target, scheduling: ScheduleOptions(usesWinograd: !noWinograd))
+    var compiler = Compiler(for: target, scheduling: ScheduleOptions(usesWinograd: !noWinograd, math: math.math))
     compiler.tunes = tune
     compiler.tuningProgress = tune ? ProgressBar.listener("measure schedules") : nil
     return compiler

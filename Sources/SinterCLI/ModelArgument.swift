@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Sinter
+import SinterCPU
 import SinterGradient
 import SinterIR
 import SinterLLVM
@@ -25,8 +26,10 @@ struct ModelArgument: ParsableArguments {
   func graph() throws -> Graph { try ModelFile(path: model).graph(binding: Self.sizes(bind)) }
 
   /// Loads the model, after compiling it for this processor where it is not a library yet.
-  func withLibrary<R>(profiles: Bool = false, _ body: (CompiledLibrary) throws -> R) throws -> R {
-    try ModelFile(path: model).withLibrary(binding: Self.sizes(bind), profiles: profiles) { path in
+  func withLibrary<R>(
+    profiles: Bool = false, math: MathArgument, _ body: (CompiledLibrary) throws -> R
+  ) throws -> R {
+    try ModelFile(path: model).withLibrary(binding: Self.sizes(bind), profiles: profiles, math: math.math) { path in
       try body(CompiledLibrary(path))
     }
   }
@@ -90,24 +93,32 @@ struct ModelFile {
   }
 
   /// Hands over the path of the compiled model: the file itself if it is a library, else one in a folder that goes away afterwards.
-  func withLibrary<R>(binding sizes: [Symbol: Int], profiles: Bool = false, _ body: (String) throws -> R) throws -> R {
+  func withLibrary<R>(
+    binding sizes: [Symbol: Int], profiles: Bool = false, math: ProductMath = .f32, _ body: (String) throws -> R
+  ) throws -> R {
     if isLibrary {
       guard sizes.isEmpty else {
         throw ValidationError(
           "sizes are bound when a model is compiled, and \(path) is compiled; --size chooses them for inputs")
       }
+      guard math == .f32 else {
+        throw ValidationError(
+          "--math says how a model is compiled, and \(path) is compiled; give sinter compile --math \(math.rawValue)")
+      }
       return try body(path)
     }
     let result = try Files.withTemporaryFolder { folder throws(DiagnosticError) in
-      Result { try body(compiled(binding: sizes, profiles: profiles, in: folder)) }
+      Result { try body(compiled(binding: sizes, profiles: profiles, math: math, in: folder)) }
     }
     return try result.get()
   }
 
-  private func compiled(binding sizes: [Symbol: Int], profiles: Bool, in folder: String) throws -> String {
+  private func compiled(
+    binding sizes: [Symbol: Int], profiles: Bool, math: ProductMath, in folder: String
+  ) throws -> String {
     var graph = try graph(binding: sizes)
     graph.name = CompileCommand.name(ofFile: path)
-    var compiler = Compiler()
+    var compiler = Compiler(scheduling: ScheduleOptions(math: math))
     var options = LibraryOptions()
     options.writesHeaders = false
     options.profiles = profiles

@@ -16,6 +16,7 @@ struct RunCommand: ParsableCommand {
 
   @OptionGroup var model: ModelArgument
   @OptionGroup var inputs: InputArguments
+  @OptionGroup var math: MathArgument
 
   @Option(help: ArgumentHelp("A symbolic size of random inputs; 1 by default.", valueName: "symbol=size"))
   var size: [String] = []
@@ -32,7 +33,7 @@ struct RunCommand: ParsableCommand {
   var json: String?
 
   func run() throws {
-    try model.withLibrary { library in
+    try model.withLibrary(math: math) { library in
       let session = try library.session(threads: threads)
       let values = try inputs.values(for: library.inputs, sizes: ModelArgument.sizes(size), makingUp: false)
       let results = try session.run(values: values)

@@ -12,7 +12,7 @@ package protocol BackEnd: Sendable {
   var description: String { get }
   /// How far fusion goes.
   var fusionLimits: FusionLimits { get }
-  /// The fused forms as this kind of machine wants them stored: the same results, bit by bit.
+  /// The fused forms as this kind of machine wants them stored: the same results, bit by bit, unless its options allow operands to be rounded.
   func prepared(_ program: FormProgram) -> FormProgram
   /// The same back end with what measuring the forms of a program has taught it; throws where this machine cannot run what it makes.
   /// The listener hears how many forms are measured.
@@ -40,7 +40,8 @@ package struct CPUBackEnd: BackEnd {
   package var fusionLimits: FusionLimits { FusionLimits() }
 
   package func prepared(_ program: FormProgram) -> FormProgram {
-    WideStorage.applied(to: program.numberingTexts())
+    BfloatOperands.applied(
+      to: WideStorage.applied(to: program.numberingTexts()), machine: target.machine, options: options)
   }
 
   package func tuned(
