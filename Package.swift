@@ -103,6 +103,25 @@ let package = Package(
     // The programs of the lessons.
     .executableTarget(name: "lessons", dependencies: ["Sinter"], path: "docs/learn/code"),
 
+    // What the examples below have in common: arguments, pictures, texts.
+    .target(name: "ExampleSupport", dependencies: ["Sinter"], path: "models/support", exclude: ["harbor.txt"]),
+    .executableTarget(
+      name: "autoencoder", dependencies: ["Sinter", "SinterVision", "ExampleSupport"], path: "models/autoencoder",
+      exclude: ["README.md"]),
+    .executableTarget(
+      name: "characters", dependencies: ["Sinter", "ExampleSupport"], path: "models/characters",
+      exclude: ["README.md"]),
+    .executableTarget(
+      name: "series", dependencies: ["Sinter", "ExampleSupport"], path: "models/series", exclude: ["README.md"]),
+    .executableTarget(
+      name: "gpt", dependencies: ["Sinter", "ExampleSupport"], path: "models/gpt", exclude: ["README.md"]),
+    .executableTarget(
+      name: "gan", dependencies: ["Sinter", "SinterVision", "ExampleSupport"], path: "models/gan",
+      exclude: ["README.md"]),
+    .executableTarget(
+      name: "vae", dependencies: ["Sinter", "SinterVision", "ExampleSupport"], path: "models/vae",
+      exclude: ["README.md"]),
+
     .testTarget(
       name: "SinterRuntimeTests", dependencies: ["SinterCore", "SinterLLVM"], exclude: ["programs"]),
     .testTarget(name: "SinterModelTests", dependencies: ["SinterCore", "SinterLLVM", "SinterModel"]),

@@ -11,6 +11,7 @@ struct BenchCommand: ParsableCommand {
     discussion: """
       Example: sinter bench resnet50.onnx --threads 1,2 --bind batch=1,8
                sinter bench libbert.so --size batch=1 --size sequence=32,128 --json bench.json
+               sinter bench resnet50.onnx --math bf16 --against resnet50.onnx
 
       Every combination of sizes and numbers of threads is measured in a process of its own, so that the memory shown is its own. \
       --bind compiles a library for each size; --size sets the sizes of the inputs of one library that takes any. Inputs without a \
@@ -22,6 +23,14 @@ struct BenchCommand: ParsableCommand {
   var model: String
 
   @OptionGroup var inputs: InputArguments
+  @OptionGroup var math: MathArgument
+
+  @Option(
+    help: """
+      Another model or library, compiled as it is without any options: how far the outputs are from its outputs on the same inputs is told \
+      as well.
+      """, completion: .file())
+  var against: String?
 
   @Option(
     help: ArgumentHelp(
@@ -45,6 +54,8 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Write all figures in JSON.", completion: .file())
   var json: String?
 
+  @OptionGroup var talk: TalkOptions
+
   func run() throws {
     let threads = try self.threads.split(separator: ",").map { part in
       guard let count = Int(part), count >= 0 else {
@@ -55,13 +66,14 @@ struct BenchCommand: ParsableCommand {
     let (bindings, sizes) = (try SizeChoices(bind).combinations, try SizeChoices(size).combinations)
     var results: [BenchResult] = []
     for binding in bindings {
-      try ModelFile(path: model).withLibrary(binding: ModelArgument.sizes(binding)) { library in
+      try ModelFile(path: model).withLibrary(binding: ModelArgument.sizes(binding), math: math.math) { library in
         for size in sizes {
+          let differences = try against.map { try self.differences(of: library, from: $0, binding: binding, sizes: size) }
           for count in threads {
             let measurement = try measured(library, sizes: size, threads: count)
             let result = BenchResult(
-              model: CompileCommand.name(ofFile: model), sizes: binding + size, threads: count, measurement: measurement
-            )
+              model: CompileCommand.name(ofFile: model), sizes: binding + size, threads: count, measurement: measurement,
+              differences: differences)
             print(results.isEmpty ? result.text : "\n" + result.text)
             results.append(result)
           }
@@ -71,7 +83,24 @@ struct BenchCommand: ParsableCommand {
     guard let json else { return }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "infinity", negativeInfinity: "-infinity", nan: "nan")
     try OutputFile.write(String(decoding: try encoder.encode(results), as: UTF8.self), to: json)
+  }
+
+  /// How far a library's outputs are from those of another model on the same inputs.
+  private func differences(
+    of library: String, from other: String, binding: [String], sizes: [String]
+  ) throws -> [OutputDifference] {
+    func outputs(_ path: String) throws -> [(name: String, value: HostValue)] {
+      let library = try CompiledLibrary(path)
+      let values = try inputs.values(for: library.inputs, sizes: ModelArgument.sizes(sizes), makingUp: true)
+      return Array(zip(library.outputs.map(\.name), try library.session(threads: 0).run(values: values)))
+    }
+    let own = try outputs(library)
+    let file = ModelFile(path: other)
+    let bound = file.isLibrary ? [:] : try ModelArgument.sizes(binding)
+    return try file.withLibrary(binding: bound) { try OutputDifference.all(of: own, from: outputs($0)) }
   }
 
   /// What a process of its own measures.

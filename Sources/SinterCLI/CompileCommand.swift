@@ -71,10 +71,13 @@ struct CompileCommand: ParsableCommand {
   )
   var noWinograd = false
 
+  @OptionGroup var math: MathArgument
+
   @Flag(help: "Have the library note when each kernel runs, for sinter profile and sinter_profile.h.")
   var profile = false
 
   @Option(
+    name: [.long, .customLong("json")],
     help: "Write a report in JSON: kernels, what fused and what did not, buffers, bytes, operations.",
     completion: .file())
   var report: String?
@@ -82,6 +85,31 @@ struct CompileCommand: ParsableCommand {
   func validate() throws {
     if (output == nil) == (package == nil) { throw ValidationError("give either -o or --package") }
     if package != nil, emit != nil, emit != .so { throw ValidationError("--package holds a library: leave out --emit") }
+    if let output, emit == nil {
+      try OutputFile.check(
+        output, hasEnding: [".so", ".o", ".a", ".s", ".ll"], or: "--emit says what to write to other names")
+    }
+    let emission = emit ?? Self.emission(ofFile: output ?? "")
+    try refuse("--header", header, with: emission, unless: [.so, .obj, .archive], "which has no interface")
+    try refuse(
+      "--weights-beside", weightsBeside, with: emission, unless: [.so, .obj, .archive], "which holds no weights")
+    try refuse(
+      "--report", report != nil, with: emission, unless: [.so, .obj, .archive, .asm, .llvm], "before code is made")
+    try refuse(
+      "--tune", tune, with: emission, unless: [.so, .obj, .archive, .asm, .llvm, .kernels],
+      "before schedules are chosen")
+    try refuse("--profile", profile, with: emission, unless: [.so, .obj, .archive], "which is not run")
+    try refuse(
+      "--cpu with several processors", cpu.contains(","), with: emission, unless: [.so, .obj, .archive, .asm, .llvm],
+      "which is made for one")
+  }
+
+  /// Refuses an option that what is written cannot honour.
+  private func refuse(
+    _ option: String, _ isGiven: Bool, with emission: Emission, unless allowed: [Emission], _ reason: String
+  ) throws {
+    guard isGiven, !allowed.contains(emission) else { return }
+    throw ValidationError("\(option) does nothing for --emit \(emission.rawValue), \(reason): leave it out")
   }
 
   func run() throws {
@@ -95,7 +123,7 @@ struct CompileCommand: ParsableCommand {
       targets[0].machine = try MachineFile.read(machine, over: targets[0].machine)
     }
     if let package { return try write(graph, targets, package) }
-    let output = output ?? ""
+    let output = OutputFile.path(output ?? "")
     switch emit ?? Self.emission(ofFile: output) {
     case .graph:
       var compiler = Compiler(for: targets[0])
@@ -115,8 +143,9 @@ struct CompileCommand: ParsableCommand {
   }
 
   private func compiler(for target: Target) -> Compiler {
-    var compiler = Compiler(for: target, scheduling: ScheduleOptions(usesWinograd: !noWinograd))
+    var compiler = Compiler(for: target, scheduling: ScheduleOptions(usesWinograd: !noWinograd, math: math.math))
     compiler.tunes = tune
+    compiler.tuningProgress = tune ? ProgressBar.listener("measure schedules") : nil
     return compiler
   }
 
@@ -142,6 +171,7 @@ struct CompileCommand: ParsableCommand {
     options.weightsBeside = weightsBeside
     options.profiles = profile
     options.emission = emission
+    options.progress = ProgressBar.listener("compile kernels")
     var variants: [LibraryVariant] = []
     var compilers: [Compiler] = []
     for target in targets {
@@ -160,11 +190,16 @@ struct CompileCommand: ParsableCommand {
           tuning.after * 1e3, tuning.before * 1e3))
     }
     for stage in compilers[0].stages where stage.milliseconds >= 1 {
-      Terminal.progress(String(format: "%9.1f ms  %@", stage.milliseconds, stage.name))
+      Terminal.detail(String(format: "%9.1f ms  %@", stage.milliseconds, stage.name))
     }
-    Terminal.progress(String(format: "%9.1f ms  kernels", made.kernelSeconds * 1e3))
-    Terminal.progress(String(format: "%9.1f ms  link", (made.programSeconds + made.linkSeconds) * 1e3))
+    Terminal.detail(String(format: "%9.1f ms  kernels", made.kernelSeconds * 1e3))
+    Terminal.detail(String(format: "%9.1f ms  link", (made.programSeconds + made.linkSeconds) * 1e3))
     Terminal.progress("\(output): \(made.kernelCount) kernels, weights \(Terminal.bytes(made.weightBytes))")
+    if cpu == "host" {
+      Terminal.progress(
+        "made for processors like this one (\(targets[0].processor)); --cpu x86-64-v2,x86-64-v3,x86-64-v4 makes one library for all"
+      )
+    }
   }
 
   static func emission(ofFile path: String) -> Emission {
@@ -179,19 +214,9 @@ struct CompileCommand: ParsableCommand {
 
   /// `resnet50` of `build/libresnet50.so`.
   static func name(ofFile path: String) -> String {
+    if path == "-" || path.hasPrefix("/dev/") || path.hasPrefix("/proc/") { return "model" }
     let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
     let short = name.hasPrefix("lib") && name.count > 3 ? String(name.dropFirst(3)) : name
     return short.isEmpty ? "model" : short
-  }
-}
-
-/// Texts for the user, on standard output for `-`, else in files that appear whole or not at all.
-enum OutputFile {
-  static func write(_ text: String, to path: String) throws {
-    if path == "-" {
-      print(text)
-      return
-    }
-    try AtomicFile.write(text, to: path)
   }
 }

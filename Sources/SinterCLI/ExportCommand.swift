@@ -12,12 +12,16 @@ struct ExportCommand: ParsableCommand {
 
   @OptionGroup var model: ModelArgument
 
-  @Option(name: [.customShort("o"), .customLong("output")], help: "The file to write.", completion: .file())
+  @Option(
+    name: [.customShort("o"), .customLong("output")], help: "The file to write; - for standard output.",
+    completion: .file())
   var output: String
+
+  func validate() throws { try OutputFile.check(output, hasEnding: [".onnx"]) }
 
   func run() throws {
     var compiler = Compiler()
     let graph = try compiler.optimize(try model.graph(), with: Pipelines.simplify)
-    try OnnxExporter().file(of: graph).write(to: output)
+    try OnnxExporter().file(of: graph).write(to: OutputFile.path(output))
   }
 }

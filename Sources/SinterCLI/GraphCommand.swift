@@ -27,6 +27,8 @@ struct GraphCommand: ParsableCommand {
   @Flag(help: "Draw blocks that repeat once, with their number.")
   var fold = false
 
+  func validate() throws { try OutputFile.check(output, hasEnding: [".dot", ".svg", ".png"]) }
+
   func run() throws {
     var graph = try model.graph()
     var compiler = Compiler()

@@ -28,6 +28,7 @@ struct InputArguments: ParsableArguments {
         .user, "run.port", "there is no input \"\($0)\"",
         hint: "inputs are " + ports.map(\.name).joined(separator: ", "))
     }
+    problems += Self.unknown(sizes, in: ports)
     var generator = SplitMix64(seed: seed)
     let values = ports.map { port -> HostValue? in
       if let value = given[port.name] { return value }
@@ -57,6 +58,17 @@ struct InputArguments: ParsableArguments {
     }
     if !problems.isEmpty { throw DiagnosticError(problems) }
     return values.compactMap { $0 }
+  }
+
+  /// Sizes for symbols that no input has.
+  static func unknown(_ sizes: [Symbol: Int], in ports: [SinterModel.Port]) -> [Diagnostic] {
+    var known: Set<Symbol> = []
+    for case .symbol(let name)? in ports.flatMap({ $0.shape ?? [] }) { known.insert(Symbol(name)) }
+    return sizes.keys.filter { !known.contains($0) }.sorted().map { symbol in
+      let all =
+        known.isEmpty ? "all sizes are fixed" : "the symbols are " + known.sorted().map(\.name).joined(separator: ", ")
+      return Diagnostic(.user, "run.size", "no input has a size named \(symbol.name); \(all)")
+    }
   }
 
   private func files() throws -> [String: HostValue] {

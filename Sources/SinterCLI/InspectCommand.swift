@@ -26,6 +26,8 @@ struct InspectCommand: ParsableCommand {
   @Option(help: "Write what is shown in JSON; - for standard output.", completion: .file())
   var json: String?
 
+  @OptionGroup var talk: TalkOptions
+
   func validate() throws {
     if machine == (model != nil) { throw ValidationError("give either a model or --machine") }
     if machine, json != nil {
@@ -38,7 +40,7 @@ struct InspectCommand: ParsableCommand {
       print(MachineFile.table(of: try Target.named(cpu).machine), terminator: "")
       return
     }
-    if model.hasSuffix(".so") {
+    if try ModelFile(path: model).isLibrary {
       let found = LibraryInspection(try CompiledLibrary(model))
       return try show(found, found.text)
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Sinter
+import SinterCPU
 import SinterGradient
 import SinterIR
 import SinterLLVM
@@ -11,19 +12,24 @@ import SinterOps
 /// A model file on the command line, and sizes to fix in it.
 struct ModelArgument: ParsableArguments {
   @Argument(
-    help: "The model: an ONNX file, or a graph in text form (.sinter); a compiled library (.so) where one will do.",
+    help:
+      "The model: an ONNX file, or a graph in text form (.sinter); a compiled library (.so) where one will do; - for standard input.",
     completion: .file())
   var model: String
 
   @Option(help: ArgumentHelp("Fix a symbolic size.", valueName: "symbol=size"))
   var bind: [String] = []
 
+  @OptionGroup var talk: TalkOptions
+
   /// The graph, with its sizes bound.
   func graph() throws -> Graph { try ModelFile(path: model).graph(binding: Self.sizes(bind)) }
 
   /// Loads the model, after compiling it for this processor where it is not a library yet.
-  func withLibrary<R>(profiles: Bool = false, _ body: (CompiledLibrary) throws -> R) throws -> R {
-    try ModelFile(path: model).withLibrary(binding: Self.sizes(bind), profiles: profiles) { path in
+  func withLibrary<R>(
+    profiles: Bool = false, math: MathArgument, _ body: (CompiledLibrary) throws -> R
+  ) throws -> R {
+    try ModelFile(path: model).withLibrary(binding: Self.sizes(bind), profiles: profiles, math: math.math) { path in
       try body(CompiledLibrary(path))
     }
   }
@@ -45,7 +51,24 @@ struct ModelArgument: ParsableArguments {
 struct ModelFile {
   let path: String
 
-  var isLibrary: Bool { path.hasSuffix(".so") }
+  /// - Parameter path: `-` for standard input.
+  init(path: String) throws { self.path = path == "-" ? try StandardInput.path() : path }
+
+  /// Whether it is a graph in text form, by its ending or, where it has none, by its first word.
+  private var isText: Bool {
+    if path.hasSuffix(".sinter") { return true }
+    guard path.hasPrefix("/proc/"), let file = FileHandle(forReadingAtPath: path) else { return false }
+    return (try? file.read(upToCount: 6)) == Data("graph ".utf8)
+  }
+
+  /// Whether it is a compiled library, by its first bytes.
+  var isLibrary: Bool {
+    guard let file = FileHandle(forReadingAtPath: path) else { return path.hasSuffix(".so") }
+    return (try? file.read(upToCount: 4)) == Data([0x7F] + Array("ELF".utf8))
+  }
+
+  /// The ONNX file as it is; nil of a text form.
+  func onnxFile() throws -> OnnxFile? { isText ? nil : try OnnxFile(reading: path) }
 
   /// The graph of an ONNX file or of a text form.
   func graph(binding sizes: [Symbol: Int]) throws -> Graph {
@@ -56,7 +79,7 @@ struct ModelFile {
 
   /// As much of the graph as can be read, with sizes fixed, and what is wrong with the rest.
   func partialGraph(binding sizes: [Symbol: Int]) throws -> (graph: Graph, problems: [Diagnostic]) {
-    guard path.hasSuffix(".sinter") else {
+    guard isText else {
       var importer = OnnxImporter(operators: .complete)
       importer.sizes = sizes
       return try importer.partialGraph(reading: path)
@@ -70,24 +93,32 @@ struct ModelFile {
   }
 
   /// Hands over the path of the compiled model: the file itself if it is a library, else one in a folder that goes away afterwards.
-  func withLibrary<R>(binding sizes: [Symbol: Int], profiles: Bool = false, _ body: (String) throws -> R) throws -> R {
+  func withLibrary<R>(
+    binding sizes: [Symbol: Int], profiles: Bool = false, math: ProductMath = .f32, _ body: (String) throws -> R
+  ) throws -> R {
     if isLibrary {
       guard sizes.isEmpty else {
         throw ValidationError(
           "sizes are bound when a model is compiled, and \(path) is compiled; --size chooses them for inputs")
       }
+      guard math == .f32 else {
+        throw ValidationError(
+          "--math says how a model is compiled, and \(path) is compiled; give sinter compile --math \(math.rawValue)")
+      }
       return try body(path)
     }
     let result = try Files.withTemporaryFolder { folder throws(DiagnosticError) in
-      Result { try body(compiled(binding: sizes, profiles: profiles, in: folder)) }
+      Result { try body(compiled(binding: sizes, profiles: profiles, math: math, in: folder)) }
     }
     return try result.get()
   }
 
-  private func compiled(binding sizes: [Symbol: Int], profiles: Bool, in folder: String) throws -> String {
+  private func compiled(
+    binding sizes: [Symbol: Int], profiles: Bool, math: ProductMath, in folder: String
+  ) throws -> String {
     var graph = try graph(binding: sizes)
     graph.name = CompileCommand.name(ofFile: path)
-    var compiler = Compiler()
+    var compiler = Compiler(scheduling: ScheduleOptions(math: math))
     var options = LibraryOptions()
     options.writesHeaders = false
     options.profiles = profiles

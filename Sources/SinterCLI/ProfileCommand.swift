@@ -18,6 +18,7 @@ struct ProfileCommand: ParsableCommand {
 
   @OptionGroup var model: ModelArgument
   @OptionGroup var inputs: InputArguments
+  @OptionGroup var math: MathArgument
 
   @Option(help: ArgumentHelp("A symbolic size of random inputs, 1 by default.", valueName: "symbol=size"))
   var size: [String] = []
@@ -46,7 +47,7 @@ struct ProfileCommand: ParsableCommand {
   }
 
   func run() throws {
-    let profile = try model.withLibrary(profiles: true) { library in
+    let profile = try model.withLibrary(profiles: true, math: math) { library in
       guard library.isProfiled else {
         throw DiagnosticError(
           .user, "profile.library", "\(library.path) was not compiled to be profiled",

@@ -74,7 +74,7 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: "Samples to measure errors on, instead of those that ranges are taken from.", completion: .file())
   var check: String?
 
-  @Option(help: "Write all figures in JSON.", completion: .file())
+  @Option(name: [.long, .customLong("json")], help: "Write all figures in JSON.", completion: .file())
   var report: String?
 
   @Option(help: "int8 for weights and activations; int4 for the weights of MatMul and Gemm alone, which needs no data.")
@@ -92,6 +92,7 @@ struct QuantizeCommand: ParsableCommand {
   var threads = 0
 
   func validate() throws {
+    try OutputFile.check(output, hasEnding: [".onnx"])
     if !(percentile > 0 && percentile <= 100) {
       throw ValidationError("--percentile must be more than 0 and at most 100")
     }
@@ -108,11 +109,11 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   func run() throws {
-    let source = model.model.hasSuffix(".sinter") ? nil : try OnnxFile(reading: model.model)
+    let source = try ModelFile(path: model.model).onnxFile()
     let graph = try model.graph()
     let (quantized, made) = try weights == .int4 ? inFourBits(graph) : inBytes(graph)
     let file = try OnnxExporter().file(of: quantized)
-    try (source.map { file.keepingTexts(of: $0) } ?? file).write(to: output)
+    try (source.map { file.keepingTexts(of: $0) } ?? file).write(to: OutputFile.path(output))
     if let report { try OutputFile.write(try QuantizationReportFile.json(made), to: report) }
     print(QuantizationTable(made).text)
   }

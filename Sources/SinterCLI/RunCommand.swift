@@ -16,6 +16,7 @@ struct RunCommand: ParsableCommand {
 
   @OptionGroup var model: ModelArgument
   @OptionGroup var inputs: InputArguments
+  @OptionGroup var math: MathArgument
 
   @Option(help: ArgumentHelp("A symbolic size of random inputs; 1 by default.", valueName: "symbol=size"))
   var size: [String] = []
@@ -28,16 +29,23 @@ struct RunCommand: ParsableCommand {
   )
   var output: String?
 
+  @Option(help: "Write the outputs in JSON, with all their values; - for standard output.", completion: .file())
+  var json: String?
+
   func run() throws {
-    try model.withLibrary { library in
+    try model.withLibrary(math: math) { library in
       let session = try library.session(threads: threads)
       let values = try inputs.values(for: library.inputs, sizes: ModelArgument.sizes(size), makingUp: false)
-      try show(session.run(values: values), library.outputs)
+      let results = try session.run(values: values)
+      if let json {
+        try OutputFile.write(ValueText.json(zip(library.outputs, results).map { ($0.name, $1) }), to: json)
+      }
+      if json != "-" { try show(results, library.outputs) }
     }
   }
 
   private func show(_ results: [HostValue], _ ports: [SinterModel.Port]) throws {
-    if let output { try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true) }
+    if let output { try Files.createFolder(output) }
     for (port, value) in zip(ports, results) { try show(value, port.name, file: Symbol.sanitizedName(port.name)) }
   }
 

@@ -19,6 +19,8 @@ struct TuneMachineCommand: ParsableCommand {
   @Option(name: [.customShort("o"), .customLong("output")], help: "The file to write, in JSON.", completion: .file())
   var output: String
 
+  @OptionGroup var talk: TalkOptions
+
   func run() throws {
     let target = Target.host
     var machine = target.machine

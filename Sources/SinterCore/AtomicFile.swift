@@ -29,11 +29,14 @@ public final class AtomicFile {
       temporaryPath = nil
     }
     guard descriptor >= 0 else { throw Destination.failure(path, code) }
+    if let temporaryPath { Temporaries.add(temporaryPath) }
   }
 
   deinit {
     if descriptor >= 0 { close(descriptor) }
-    if let temporaryPath, !isCommitted { unlink(temporaryPath) }
+    guard let temporaryPath else { return }
+    if !isCommitted { unlink(temporaryPath) }
+    Temporaries.forget(temporaryPath)
   }
 
   /// Writes bytes behind those that are there.

@@ -40,6 +40,16 @@ package enum Files {
     guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw failure("create", path) }
   }
 
+  /// Whether files can be made in a folder, which is made where it is not there yet.
+  package static func isWritableFolder(_ path: String) -> Bool {
+    do {
+      try createFolder(path)
+    } catch {
+      return false
+    }
+    return access(path, W_OK | X_OK) == 0
+  }
+
   /// Gives a file another name, over one that has it; readers see the old file or the new one, never a part.
   package static func rename(_ path: String, to target: String) throws(DiagnosticError) {
     guard Glibc.rename(path, target) == 0 else { throw failure("create", target) }
@@ -73,7 +83,11 @@ package enum Files {
     var template = Array((parent + "/sinter-XXXXXX").utf8CString)
     guard mkdtemp(&template) != nil else { throw failure("create a folder in", parent) }
     let path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
-    defer { remove(path) }
+    Temporaries.add(path)
+    defer {
+      remove(path)
+      Temporaries.forget(path)
+    }
     return try body(path)
   }
 

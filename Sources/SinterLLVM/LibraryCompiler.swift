@@ -37,6 +37,7 @@ public enum LibraryCompiler {
     for (number, variant) in variants.enumerated() {
       var compiler = KernelCompiler(target: variant.target, threads: options.threads)
       compiler.variant = number
+      compiler.progress = options.progress
       objects += try compiler.objects(variant.program)
     }
     artifacts.kernelSeconds = Clock.now - started

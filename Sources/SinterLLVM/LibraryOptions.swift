@@ -33,6 +33,8 @@ public struct LibraryOptions: Sendable {
   public var threads: Int
   /// The linker; nil: `LD`, else `ld`.
   public var linker: String?
+  /// Hears how many parts of the code are compiled, and how many there are.
+  package var progress: ProgressListener?
   /// The C compiler for the runtime, with arguments; nil: `CC`, else `cc`.
   package var compiler: String?
 

@@ -66,11 +66,21 @@ package struct RuntimeObject {
     return UnsafeRawBufferPointer(start: object.pointee.bytes, count: object.pointee.length)
   }
 
-  /// The path of the object file: in `folder` where the command carries it, else in the cache, compiled now if it is not there yet.
+  /// The path of the object file: in `folder` where the command carries it or no cache can be kept, else in the cache, compiled now if it
+  /// is not there yet.
   package func path(in folder: String) throws(DiagnosticError) -> String {
+    let own = "\(folder)/runtime.o"
     if let prebuilt {
-      try Files.write(prebuilt, to: "\(folder)/runtime.o")
-      return "\(folder)/runtime.o"
+      try Files.write(prebuilt, to: own)
+      return own
+    }
+    let kept = "\(cacheFolder)/runtime-\(try key()).o"
+    if Files.exists(kept) { return kept }
+    guard Files.isWritableFolder(cacheFolder) else {
+      let sources = "\(folder)/runtime"
+      try Files.createFolder(sources)
+      try compile(in: sources, to: own)
+      return own
     }
     return try path()
   }
@@ -88,6 +98,8 @@ package struct RuntimeObject {
   private func compile(in folder: String, to object: String) throws(DiagnosticError) {
     for source in Self.sources() { try Files.write(source.bytes, to: "\(folder)/\(source.name)") }
     let partial = "\(object).\(folder.split(separator: "/").last ?? "partial")"
+    Temporaries.add(partial)
+    defer { Temporaries.forget(partial) }
     let arguments =
       compiler.dropFirst() + flags + ["-I", folder, "-c", "\(folder)/\(SINTER_RUNTIME_MAIN)", "-o", partial]
     let result = try runCompiler(Array(arguments))

@@ -21,11 +21,14 @@ import Testing
 
   static func sinter(_ arguments: String...) throws -> Outcome { try run(arguments) }
 
-  static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
+  static func run(
+    _ arguments: [String], environment: [String: String] = [:], input: String? = nil
+  ) throws -> Outcome {
     let process = Process()
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.executableURL = URL(fileURLWithPath: binary)
     process.arguments = arguments
+    if let input { process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: input)) }
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput = output
     process.standardError = errors
@@ -218,6 +221,40 @@ import Testing
       #expect(wrong.status == 2)
       try NpyFile.write(.f32([2, 5], [Float](repeating: 0, count: 10)), to: "\(folder)/x.npy")
       #expect(try Self.sinter("bench", model, "x=\(folder)/x.npy").status == 1)
+    }
+  }
+
+  /// Outputs beside those of another model: the same to the last bit by the same arithmetic, rounded where weights are.
+  @Test func benchTellsHowFarOutputsAre() throws {
+    try Self.withModel { folder, model in
+      func differences(_ arguments: String...) throws -> [[String: Any]] {
+        let outcome = try Self.run(
+          ["bench"] + arguments + ["--seconds", "0.01", "--warm-up", "0", "--json", "\(folder)/b.json"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(outcome.output.contains("output: differs by "), "\(outcome.output)")
+        let results =
+          try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: "\(folder)/b.json")))
+          as? [[String: Any]] ?? []
+        return results.flatMap { $0["differences"] as? [[String: Any]] ?? [] }
+      }
+      func figures(_ difference: [String: Any]) -> [Double] {
+        ["largest", "mean", "relative"].compactMap { difference[$0] as? Double }
+      }
+      let same = try differences(model, "--bind", "n=1,3", "--against", model)
+      #expect(same.map { $0["output"] as? String } == ["output", "output"])
+      #expect(same.map(figures) == [[0, 0, 0], [0, 0, 0]])
+      #expect(
+        try Self.sinter("compile", model, "-o", "\(folder)/libtiny.so", "--math", "bf16").status == 0)
+      let rounded = try differences("\(folder)/libtiny.so", "--size", "n=9", "--against", model)
+      let found = figures(try #require(rounded.first))
+      #expect(found.count == 3 && found[0] > 0 && found[0] < 0.02 && found[1] <= found[0] && found[2] < 0.02)
+      #expect(try differences(model, "--math", "bf16", "--against", "\(folder)/libtiny.so").map(figures) == [[0, 0, 0]])
+
+      let compiled = try Self.sinter("run", "\(folder)/libtiny.so", "--random", "--math", "bf16")
+      #expect(compiled.status != 0 && compiled.errors.contains("sinter compile --math bf16"), "\(compiled.errors)")
+      try trace(Linear(4, 5), .f32("n", 4, name: "x")).initialized(seed: 1).export("\(folder)/wide.onnx")
+      let other = try Self.sinter("bench", model, "--against", "\(folder)/wide.onnx", "--seconds", "0.01")
+      #expect(other.status == 1 && other.errors.contains("[1, 3], and [1, 5] in the other model"), "\(other.errors)")
     }
   }
 

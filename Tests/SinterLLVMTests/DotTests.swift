@@ -43,6 +43,35 @@ import Testing
     }
   }
 
+  /// Numbers of all magnitudes: each result is that of two rounded sums, bit by bit, as the interpreter has it.
+  @Test(arguments: runnableTargets, [1, 2, 4, 8, 16, 32])
+  func pairsAreSummedInOrder(target: Target, lanes: Int) throws {
+    let count = 96
+    var generator = Generator(state: 3)
+    func numbers(_ element: ElementType, _ count: Int) -> HostTensor {
+      HostTensor(
+        element, [count],
+        doubles: (0..<count).map { _ in Double(generator.float()) * Double(1 << (generator.next() % 20)) })
+    }
+    let inputs = [numbers(.bf16, 2 * count), numbers(.bf16, 2 * count), numbers(.f32, count)]
+    let program = program(inputs: inputs, output: .f32, count: count) { builder, x, y in
+      builder.loop("i", from: builder.index(0), to: builder.index(count), step: lanes) { i in
+        let at = builder.multiply(i, 2)
+        let sums = builder.dot(
+          builder.load(x[0], at: at, lanes: 2 * lanes), builder.load(x[1], at: at, lanes: 2 * lanes),
+          builder.load(x[2], at: i, lanes: lanes))
+        builder.store(sums, y, at: i)
+      }
+    }
+    let result = try KernelRunner(program, target: target).run(inputs)[0].array(of: Float.self)
+    #expect(result == (try KernelInterpreter(program).run(inputs)[0].array(of: Float.self)))
+    let (a, b) = (try #require(inputs[0].doubles), try #require(inputs[1].doubles))
+    for (lane, start) in inputs[2].array(of: Float.self).enumerated() {
+      let first = Float(Double(start) + a[2 * lane + 1] * b[2 * lane + 1])
+      #expect(result[lane] == Float(Double(first) + a[2 * lane] * b[2 * lane]), "lane \(lane)")
+    }
+  }
+
   /// Four bytes of a row meet all columns.
   @Test(arguments: runnableTargets)
   func repeatedBytes(target: Target) throws {

@@ -26,6 +26,26 @@ struct ScaledCube: Composite {
   }
 }
 
+/// An operator of a user's that stands in ONNX files as itself, in a domain of the user's.
+struct Halved: Composite {
+  static let name = "Halved"
+  static let summary = "Half of each element."
+  static var onnx: [OnnxRule] { [.direct(Halved.self, domain: "my.operators")] }
+
+  func attributes(_ list: inout some AttributeList) {}
+  func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm("Halved", domain: "my.operators") }
+
+  func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    [try builder.add1(Binary(.multiply), [try inputs.value(0), builder.constant(.f32([], [0.5]))])]
+  }
+
+  static var examples: [OperatorExample] { [OperatorExample(Halved(), [.random(TensorType(.f32, [3]), -1...1)])] }
+}
+
+struct Halves: UnaryLayer {
+  func forward(_ x: Tensor) -> Tensor { x.applying(Halved()).relu() }
+}
+
 struct Cubes: UnaryLayer {
   func forward(_ x: Tensor) -> Tensor {
     var op = ScaledCube()
@@ -52,6 +72,20 @@ struct Cubes: UnaryLayer {
       #expect(!names.contains("ScaledCube"))
       let again = try BoundModel(graph: graph).compile(to: "\(folder)/libagain.so")
       #expect(try again.run(.f32([1, 3], [2, 3, -4]))[0].array(of: Float.self) == [4, 13.5, 0])
+    }
+  }
+
+  @Test func ownDomainsAreReadWhereTheirOperatorsAreGiven() throws {
+    try withScratchFolder { folder in
+      try trace(Halves(), .f32("n", 2)).initialized().export("\(folder)/halves.onnx")
+      let read = try CompiledGraph(
+        importing: "\(folder)/halves.onnx", operators: .complete.adding(Halved.self), sizes: ["n": 2])
+      let names = read.graph.order.map { type(of: read.graph.nodes[$0].op).name }
+      #expect(names.contains("Halved") && read.graph.inputSymbols.isEmpty)
+      let library = try read.compile(to: "\(folder)/libhalves.so")
+      #expect(try library.run(.f32([2, 2], [1, -1, 4, 3]))[0].array(of: Float.self) == [0.5, 0, 2, 1.5])
+      let unknown = #expect(throws: DiagnosticError.self) { try CompiledGraph(importing: "\(folder)/halves.onnx") }
+      #expect(unknown?.description.contains("my.operators.Halved") == true, "\(unknown?.description ?? "")")
     }
   }
 }

@@ -1,4 +1,5 @@
 import SinterCPU
+import SinterCore
 import SinterForms
 import SinterKernelIR
 import SinterLLVM
@@ -11,10 +12,13 @@ package protocol BackEnd: Sendable {
   var description: String { get }
   /// How far fusion goes.
   var fusionLimits: FusionLimits { get }
-  /// The fused forms as this kind of machine wants them stored: the same results, bit by bit.
+  /// The fused forms as this kind of machine wants them stored: the same results, bit by bit, unless its options allow operands to be rounded.
   func prepared(_ program: FormProgram) -> FormProgram
   /// The same back end with what measuring the forms of a program has taught it; throws where this machine cannot run what it makes.
-  func tuned(for program: FormProgram) throws -> (backEnd: any BackEnd, summary: Tuner.Summary)
+  /// The listener hears how many forms are measured.
+  func tuned(
+    for program: FormProgram, progress: ProgressListener?
+  ) throws -> (backEnd: any BackEnd, summary: Tuner.Summary)
   /// Kernels and the order of their calls. Throws all that no schedule serves.
   func schedule(_ program: FormProgram) throws -> KernelProgram
   /// Writes a program as the options ask: a library, an object file, a listing.
@@ -36,11 +40,14 @@ package struct CPUBackEnd: BackEnd {
   package var fusionLimits: FusionLimits { FusionLimits() }
 
   package func prepared(_ program: FormProgram) -> FormProgram {
-    WideStorage.applied(to: program.numberingTexts())
+    BfloatOperands.applied(
+      to: WideStorage.applied(to: program.numberingTexts()), machine: target.machine, options: options)
   }
 
-  package func tuned(for program: FormProgram) throws -> (backEnd: any BackEnd, summary: Tuner.Summary) {
-    var tuner = try Tuner(for: target, options: options)
+  package func tuned(
+    for program: FormProgram, progress: ProgressListener?
+  ) throws -> (backEnd: any BackEnd, summary: Tuner.Summary) {
+    var tuner = try Tuner(for: target, options: options, progress: progress)
     var tuned = self
     tuned.options.choices = try tuner.choices(for: program)
     return (tuned, tuner.summary)

@@ -58,6 +58,16 @@ public struct BoundModel: Sendable {
     return try LoadedModel(path)
   }
 
+  /// Compiles into a library that is loaded at once and leaves no file.
+  ///
+  /// - Parameter threads: 0 for as many as this process may run on.
+  public func load(threads: Int = 0) throws -> LoadedModel {
+    try TemporaryLibrary.with { path in
+      try compile(to: path)
+      return try LoadedModel(path, threads: threads)
+    }
+  }
+
   /// Writes the graph as a drawing for graphviz: `dot -Tsvg FILE.dot -o FILE.svg`.
   public func saveDOT(_ path: String) throws {
     try AtomicFile.write(DOTWriter.text(of: graph), to: path)

@@ -22,6 +22,8 @@ package struct Compiler {
   /// Measures products and convolutions on this machine in several schedules, and takes the fastest of each. Sizes that are symbols are
   /// measured at `Tuner.typicalSize`. Two compilations may then differ.
   package var tunes = false
+  /// Hears how far tuning is.
+  package var tuningProgress: ProgressListener?
   /// What tuning gained, once it was done.
   package private(set) var tuning: Tuner.Summary?
   package private(set) var stages: [Stage] = []
@@ -89,7 +91,8 @@ package struct Compiler {
     let program = try stage("prepare") { backEnd.prepared(program) }
     try check(program, after: "prepare")
     if tunes {
-      let (tuned, summary) = try stage("tune") { try backEnd.tuned(for: program) }
+      let listener = tuningProgress
+      let (tuned, summary) = try stage("tune") { try backEnd.tuned(for: program, progress: listener) }
       (backEnd, tuning) = (tuned, summary)
     }
     var kernels = try stage("schedule") { try backEnd.schedule(program) }

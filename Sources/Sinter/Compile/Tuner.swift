@@ -26,12 +26,16 @@ package struct Tuner {
 
   private let target: Target
   private let options: ScheduleOptions
+  /// Hears how many products and convolutions are measured.
+  private let progress: ProgressListener?
   package private(set) var summary = Summary()
   /// What was found, by the kernels that the model schedules.
   private var found: [[Kernel]: ScheduleChoice?] = [:]
 
   /// Throws where this machine cannot run what the target's kernels are made of.
-  package init(for target: Target, options: ScheduleOptions = ScheduleOptions()) throws {
+  package init(for target: Target, options: ScheduleOptions = ScheduleOptions(), progress: ProgressListener? = nil)
+    throws
+  {
     let missing = Set(target.requiredFeatures).subtracting(Target.host.requiredFeatures)
     guard missing.isEmpty else {
       throw DiagnosticError(
@@ -41,15 +45,31 @@ package struct Tuner {
     }
     self.target = target
     self.options = options
+    self.progress = progress
   }
 
   /// The choices for all values whose schedules should not be the model's.
   package mutating func choices(for program: FormProgram) throws -> [FormValueID: ScheduleChoice] {
     var result: [FormValueID: ScheduleChoice] = [:]
+    var (seen, total) = (0, 0)
+    func count(_ steps: [FormProgram.Step]) {
+      for step in steps {
+        switch step {
+        case .compute: total += 1
+        case .repetition(let repetition): count(repetition.body)
+        case .branch(let branch): count(branch.then + branch.otherwise)
+        case .rows, .define, .require: break
+        }
+      }
+    }
+    count(program.steps)
     func visit(_ steps: [FormProgram.Step], _ tuner: inout Tuner) throws {
       for step in steps {
         switch step {
-        case .compute(let value, let form): result[value] = try tuner.choice(for: form, computing: value, in: program)
+        case .compute(let value, let form):
+          result[value] = try tuner.choice(for: form, computing: value, in: program)
+          seen += 1
+          tuner.progress?(seen, total)
         case .repetition(let repetition): try visit(repetition.body, &tuner)
         case .branch(let branch): try visit(branch.then + branch.otherwise, &tuner)
         case .rows, .define, .require: break

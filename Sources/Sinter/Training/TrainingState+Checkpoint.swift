@@ -1,7 +1,7 @@
 extension TrainingState {
   /// The name under which a checkpoint keeps the number of steps.
-  private static let stepsName = "training.steps"
-  private static let seedName = "training.seed"
+  static let stepsName = "training.steps"
+  static let seedName = "training.seed"
 
   /// Writes everything that a run needs to go on bit by bit as if it had not stopped, as safetensors: parameters and running statistics under
   /// their own names, the optimizer's slots as `fc.weight.exp_avg`, and under names that begin with `training.` the number of steps, the seed, and how far
@@ -20,7 +20,11 @@ extension TrainingState {
   ///
   /// - Throws: every name that is missing, is too many, or is of another shape or type.
   init(_ entries: [TrainingStep.StateEntry], reading path: String) throws {
-    let store = try ParameterStore(reading: path)
+    try self.init(entries, from: ParameterStore(reading: path), path)
+  }
+
+  /// The same from what the file holds.
+  init(_ entries: [TrainingStep.StateEntry], from store: ParameterStore, _ path: String) throws {
     var problems: [Diagnostic] = []
     var values: [HostTensor] = []
     for entry in entries {

@@ -6,6 +6,8 @@ struct BenchResult: Encodable {
   var sizes: [String]
   var threads: Int
   var measurement: Measurement
+  /// From the outputs of another model, where one was given.
+  var differences: [OutputDifference]?
 
   /// Rows of the histogram, the last for what took longer than most.
   private static let rows = 8
@@ -28,7 +30,7 @@ struct BenchResult: Encodable {
       "  resident memory       \(Terminal.bytes(measurement.bytesAtMost)) at most, "
         + "\(Terminal.bytes(measurement.bytesBefore)) of them before the library was loaded",
     ]
-    return (lines + histogram).joined(separator: "\n")
+    return (lines + (differences ?? []).map(\.text) + histogram).joined(separator: "\n")
   }
 
   /// Milliseconds with four digits.
@@ -59,6 +61,7 @@ struct BenchResult: Encodable {
 
   private enum Keys: String, CodingKey {
     case model, sizes, threads, runs, milliseconds, runsPerSecond, openToFirstResult, load, bytesAtMost, bytesBefore
+    case differences
   }
 
   /// Times in milliseconds.
@@ -78,5 +81,6 @@ struct BenchResult: Encodable {
     try values.encode(measurement.load * 1e3, forKey: .load)
     try values.encode(measurement.bytesAtMost, forKey: .bytesAtMost)
     try values.encode(measurement.bytesBefore, forKey: .bytesBefore)
+    try values.encodeIfPresent(differences, forKey: .differences)
   }
 }

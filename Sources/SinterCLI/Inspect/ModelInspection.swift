@@ -1,5 +1,6 @@
 import Foundation
 import Sinter
+import SinterCPU
 import SinterIR
 import SinterKernelIR
 
@@ -71,6 +72,9 @@ struct ModelInspection: Encodable {
     var compiler = Compiler()
     do {
       program = Self.program(try compiler.kernels(of: graph), target: compiler.backEnd.description)
+      // What the model asks for, not what a transform makes of it.
+      var plain = Compiler(scheduling: ScheduleOptions(usesWinograd: false))
+      program?.flops = Self.program(try plain.kernels(of: graph), target: "").flops
     } catch let error as DiagnosticError {
       problems = error.diagnostics.count
     }
@@ -111,7 +115,7 @@ struct ModelInspection: Encodable {
     lines.append("operators   \(nodes): " + operators.map { "\($0.name) × \($0.count)" }.joined(separator: ", "))
     lines.append("constants   \(constants.elements) elements, \(Terminal.bytes(constants.bytes))")
     if let problems { lines.append("compiles    no, for \(problems) reasons: sinter check tells them") }
-    guard let program else { return lines.joined(separator: "\n") }
+    guard let program else { return Self.joined(lines) }
     let flops =
       switch program.flops {
       case .number(let count): String(format: "%.3g GFLOP", Double(count) / 1e9)
@@ -123,6 +127,10 @@ struct ModelInspection: Encodable {
       "memory      " + (program.arenaBytes.map { "\(Terminal.bytes($0)) between kernels" } ?? "depends on the sizes"),
       "target      \(program.target)",
     ]
-    return lines.joined(separator: "\n")
+    return Self.joined(lines)
+  }
+
+  private static func joined(_ lines: [String]) -> String {
+    lines.map { Terminal.wrapped($0, indent: 12) }.joined(separator: "\n")
   }
 }

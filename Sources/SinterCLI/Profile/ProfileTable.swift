@@ -51,7 +51,7 @@ struct ProfileTable {
         text += (column == 0 ? "" : "  ") + (isNumber ? padding + cell : cell + padding)
       }
       while text.last == " " { text.removeLast() }
-      return text
+      return Terminal.fitting(text)
     }
   }
 

@@ -55,31 +55,31 @@ struct ContractSchedule {
         form.reduction { [values = context.values] in values[$0].type.element }, context: &context)
     }
     let own = (lhs: batchCount..<(batchCount + form.m.count), rhs: batchCount..<(batchCount + form.n.count))
-    let bytes = byteOperation(context)
-    let elementBytes = bytes == nil ? form.accumulate.bits / 8 : 1
-    let machine = context.machine.tiling(with: bytes ?? context.machine.multiplyAdd(form.accumulate))
+    let narrow = narrowOperation(context)
+    let elementBytes = (narrow?.left ?? form.accumulate).bits / 8
+    let machine = context.machine.tiling(with: narrow ?? context.machine.multiplyAdd(form.accumulate))
     let depth = form.k.reduce(Dim(1), *)
     var packing = ComputedPacking(form, isRightConstant: hasPanels(context), isGrouped: groups > 1, context)
-    if bytes != nil { (packing.left, packing.right) = (false, false) }
+    if narrow != nil { (packing.left, packing.right) = (false, false) }
     let values = context.values
     var left =
       packing.left
       ? nil
-      : try side(bytes == nil ? form.lhs : form.lhs.withoutCast, own: form.m, isRight: false, context: &context) {
+      : try side(narrow == nil ? form.lhs : form.lhs.withoutCast, own: form.m, isRight: false, context: &context) {
         side in
-        guard let bytes else { return true }
-        // Bytes as they lie, with what is summed side by side.
-        guard case .value(let value) = side.source, values[value].type.element == bytes.left else { return false }
+        guard let narrow else { return true }
+        // Narrow elements as they lie, with what is summed side by side.
+        guard case .value(let value) = side.source, values[value].type.element == narrow.left else { return false }
         return self.isDense(side.strides[own.lhs.upperBound...])
       }
     let rowBytes = left.flatMap { Self.rowStride(form.m, $0.strides[own.lhs]) }.map { $0 * elementBytes }
-    let steps = bytes.flatMap { operation in
+    let steps = narrow.flatMap { operation in
       left.map {
         DepthSteps(
           self.reductions($0.strides[own.lhs.upperBound...], TensorType.strides(form.k)[...]), operation: operation)
       }
     }
-    let packed = packedRight(rowBytes: rowBytes, operation: bytes, steps: steps, &context)
+    let packed = packedRight(rowBytes: rowBytes, operation: narrow, steps: steps, &context)
     let shape = context.shape(context.result)
     var panels: (left: ComputedPanels?, right: ComputedPanels?)
     if packing.right {
@@ -148,7 +148,7 @@ struct ContractSchedule {
 
     let reductions =
       steps?.loops ?? self.reductions(lhs.strides[own.lhs.upperBound...], rhs.strides[own.rhs.upperBound...])
-    let isSplittable = groups == 1 && reductions.count == 1 && tile.streams(machine) == 1 && bytes == nil
+    let isSplittable = groups == 1 && reductions.count == 1 && tile.streams(machine) == 1 && narrow == nil
     func plan(step: Int?) -> ProductPlan {
       ProductPlan(
         rows: rows.extent, columns: packed.map { Dim($0.layout.packedColumns) } ?? cols.extent, depth: depth,
@@ -164,7 +164,7 @@ struct ContractSchedule {
 
     let width = groups == 1 ? "\(cols.extent)" : "\(groups)x\(cols.extent)"
     let name =
-      "contract_\(bytes.map { "\($0.left)\($0.right)" } ?? "\(form.accumulate)")_m\(rows.extent)_n\(width)_k\(depth)_\(tile.rows)x\(tile.vectors * lanes)"
+      "contract_\(narrow.map { "\($0.left)\($0.right)" } ?? "\(form.accumulate)")_m\(rows.extent)_n\(width)_k\(depth)_\(tile.rows)x\(tile.vectors * lanes)"
     let scope = context.kernel(named: name)
     let b = scope.builder
     var task = scope.taskNumbers()
@@ -185,7 +185,7 @@ struct ContractSchedule {
     }
     var kernel = TileKernel(
       scope: scope, lhs: lhs.memory(scope), rhs: rhs.memory(scope), accumulate: form.accumulate, lanes: lanes,
-      reductions: reductions, isPacked: packed != nil || panels.right != nil, usualTile: tile, operation: bytes,
+      reductions: reductions, isPacked: packed != nil || panels.right != nil, usualTile: tile, operation: narrow,
       tail: steps?.tail ?? 0)
     kernel.panelWidth = panels.right?.width
     let first = scope.index(lhsBase)
@@ -235,12 +235,12 @@ struct ContractSchedule {
       ?? true
   }
 
-  /// The operation that keeps both sides bytes, where they are and the right one is constant.
-  private func byteOperation(_ context: ScheduleContext) -> TileOperation? {
-    guard form.accumulate == .i32, let left = form.lhs.castType, let right = form.rhs.castType,
-      weights(of: right, context) != nil
+  /// The operation on bytes or on bf16, where both sides are such, the right one is constant, and it is faster than others.
+  private func narrowOperation(_ context: ScheduleContext) -> TileOperation? {
+    guard groups == 1, form.k.allSatisfy({ $0.value != nil }), let left = form.lhs.castType,
+      let right = form.rhs.castType, weights(of: right, context) != nil
     else { return nil }
-    return context.machine.tileOperation(left, right, in: .i32)
+    return context.machine.fastOperation(left, right, in: form.accumulate)
   }
 
   /// The tile that tuning found; columns in groups leave no choice.

@@ -28,23 +28,25 @@ struct ConvolveSchedule {
   }
 
   /// What transforms can do for the form that computes the context's result.
-  static func offer(_ form: ConvolveForm, _ context: ScheduleContext) -> WinogradOffer? {
-    guard weights(form, context) != nil else { return nil }
+  ///
+  /// - Parameter directSpeed: how many times as fast as by multiply-adds of f32 the direct way is.
+  static func offer(_ form: ConvolveForm, directSpeed: Double = 1, _ context: ScheduleContext) -> WinogradOffer? {
+    guard weights(form, context) != nil, NarrowConvolveSchedule(form, context) == nil else { return nil }
     if form.isTransposed { return TransposedSchedule.offer(form, context) }
     return ConvolveChannels(form, context: context).flatMap {
       WinogradOffer(
         form, channels: $0, input: context.shape(form.input), result: context.shape(context.result),
-        machine: context.machine)
+        machine: context.machine, directSpeed: directSpeed)
     }
   }
 
   static func schedule(_ form: ConvolveForm, context: inout ScheduleContext) throws {
+    if let narrow = NarrowConvolveSchedule(form, context) { return try narrow.run(&context) }
     var form = form
     if serves(form, context), !isDepthwise(form, context.shape(form.weight)) {
       form.input = try context.widened(form.input, to: form.accumulate)
     }
     if form.isTransposed { return try TransposedSchedule.schedule(form, context: &context) }
-    if let bytes = ByteConvolveSchedule(form, context) { return try bytes.run(&context) }
     guard serves(form, context), let channels = ConvolveChannels(form, context: context) else {
       let values = context.values
       return try ReduceSchedule.schedule(

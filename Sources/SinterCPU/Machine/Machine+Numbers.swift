@@ -30,6 +30,9 @@ extension Machine {
   /// All numbers that may be given: how wide vectors are and how many registers there are follows from the instruction set.
   package static let numbers: [MachineNumber] = [
     .init("multiplyAddsPerCycle", "vector multiply-adds that begin in a cycle", \.multiplyAddsPerCycle, 1...8),
+    .init(
+      "multiplyAddsPerPairDot", "vector multiply-adds of f32 in the time of a vector of sums of pairs of bf16",
+      \.multiplyAddsPerPairDot, 0.25...16),
     .init("multiplyAddLatency", "cycles until a sum can be added to again", \.multiplyAddLatency, 1...16),
     .init("loadsPerCycle", "vector loads that begin in a cycle", \.loadsPerCycle, 1...8),
     .init("level1", "bytes of the first-level data cache", \.level1, 4096...16_777_216),

@@ -29,6 +29,8 @@ package struct Machine: Hashable, Sendable {
 
   /// Multiply-adds of whole vectors that begin in a cycle; schedules count time in cycles of so many.
   package var multiplyAddsPerCycle = 2
+  /// Multiply-adds of whole vectors of f32 in the time of one vector of sums of pairs of bf16: below 2, bf16 is faster.
+  package var multiplyAddsPerPairDot = 2.0
   /// Cycles until a sum can be added to again.
   package var multiplyAddLatency = 4
   /// Loads of whole vectors, or of one element for all lanes, that begin in a cycle.
@@ -79,7 +81,9 @@ package struct Machine: Hashable, Sendable {
     level2BytesPerCycle = (Double(vectorBits) / 0.18).rounded() / 100
     level3BytesPerCycle = Double(vectorBits) / 16
     tiledOperation = .multiplyAdd(.f32, isFused: hasMultiplyAdd)
-    tileOperations = [tiledOperation, .multiplyAdd(.f64, isFused: hasMultiplyAdd), .multiplyAdd(.i32), .widenedByteDot]
+    tileOperations = [
+      tiledOperation, .multiplyAdd(.f64, isFused: hasMultiplyAdd), .multiplyAdd(.i32), .widenedByteDot, .widenedPairDot,
+    ]
   }
 
   /// Floating-point operations in the time that a byte of weights takes to come from the last-level cache: what products of few rows wait for.

@@ -27,6 +27,12 @@ package struct TileOperation: Hashable, Sendable {
   /// The same from products of 16-bit numbers: columns are held as their even and their odd bytes.
   package static let widenedByteDot = TileOperation(
     left: .u8, right: .i8, accumulator: .i32, depth: 4, temporaries: 3, columnRegisters: 2)
+
+  /// Products of bf16 in f32 sums, two at a time, in one instruction.
+  package static let pairDot = TileOperation(left: .bf16, right: .bf16, accumulator: .f32, depth: 2)
+  /// The same as two multiply-adds of f32: columns are held as their even and their odd elements.
+  package static let widenedPairDot = TileOperation(
+    left: .bf16, right: .bf16, accumulator: .f32, depth: 2, temporaries: 3, columnRegisters: 2)
 }
 
 extension Machine {
@@ -42,6 +48,19 @@ extension Machine {
 
   /// The sum of products of bytes.
   var byteDot: TileOperation { tileOperation(.u8, .i8, in: .i32) ?? .widenedByteDot }
+
+  /// How many times as fast sums of products are whose operands are bf16; no more than 1 where the processor has no instruction for them.
+  package var pairDotSpeed: Double {
+    tileOperations.contains(.pairDot) ? Double(TileOperation.pairDot.depth) / multiplyAddsPerPairDot : 1
+  }
+
+  /// The operation for sums of products of two types where it is faster than multiply-adds of the sums' own type.
+  func fastOperation(_ left: ElementType, _ right: ElementType, in accumulator: ElementType) -> TileOperation? {
+    guard let operation = tileOperation(left, right, in: accumulator), operation.depth > 1,
+      !accumulator.isFloat || pairDotSpeed > 1
+    else { return nil }
+    return operation
+  }
 
   /// The same machine as tiles of an operation see it.
   func tiling(with operation: TileOperation) -> Machine {

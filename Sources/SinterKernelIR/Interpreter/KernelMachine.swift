@@ -107,6 +107,12 @@ final class KernelMachine {
         }
       }
       if kind(r) == .integer { ScalarLanes.wrap(type(r).element, integers(r), lanes(r)) }
+    case .dot(let r, let a, let b, let c) where kind(r) == .single:
+      for lane in 0..<lanes(r) {
+        singles(r)[lane] = [2 * lane + 1, 2 * lane].reduce(singles(c)[lane]) {
+          $0.addingProduct(singles(a)[$1], singles(b)[$1])
+        }
+      }
     case .dot(let r, let a, let b, let c):
       for lane in 0..<lanes(r) {
         integers(r)[lane] = (4 * lane..<4 * lane + 4).reduce(integers(c)[lane]) {

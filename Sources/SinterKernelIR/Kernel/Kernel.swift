@@ -101,8 +101,10 @@ package indirect enum Statement: Hashable, Sendable {
   case binary(Register, BinaryFunction, Register, Register)
   /// a · b + c, rounded once.
   case multiplyAdd(Register, Register, Register, Register)
-  /// c + Σ over j < 4 of a[4l + j] · b[4l + j] in each lane l: i32 lanes of c, four times as many of a (u8) and of b (i8). Products are
-  /// exact, sums wrap around.
+  /// c + Σ over j < d of a[d·l + j] · b[d·l + j] in each lane l. Products are exact.
+  ///
+  /// Bytes (a u8, b i8, d = 4) are summed in i32 and wrap around. Pairs of bf16 (d = 2) are summed in f32: the product of j = 1 is added first,
+  /// then that of j = 0, each sum rounded. Of those, subnormal operands and sums may count as zero.
   case dot(Register, Register, Register, Register)
   /// a · 2^b, rounded once; f32, b a whole number between -300 and 300, or NaN where a is.
   case scale(Register, Register, exponent: Register)

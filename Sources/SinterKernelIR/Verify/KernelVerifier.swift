@@ -163,10 +163,11 @@ package final class KernelVerifier {
       requireArithmetic(r, "multiplyAdd")
       define(r)
     case .dot(let r, let a, let b, let c):
-      use(a, as: RegisterType(.u8, lanes: 4 * type(r).lanes), in: "dot")
-      use(b, as: RegisterType(.i8, lanes: 4 * type(r).lanes), in: "dot")
+      let pairs = type(r).element == .f32
+      use(a, as: RegisterType(pairs ? .bf16 : .u8, lanes: (pairs ? 2 : 4) * type(r).lanes), in: "dot")
+      use(b, as: RegisterType(pairs ? .bf16 : .i8, lanes: (pairs ? 2 : 4) * type(r).lanes), in: "dot")
       use(c, as: type(r), in: "dot")
-      require(type(r).element == .i32, "dot sums in i32, not in \(type(r).element)")
+      require(pairs || type(r).element == .i32, "dot sums in i32 or f32, not in \(type(r).element)")
       define(r)
     case .scale(let r, let a, let exponent):
       for operand in [a, exponent] { use(operand, as: type(r), in: "scale") }

@@ -5,12 +5,11 @@ import Synchronization
 /// `transform` of each element, on up to `threads` threads; results in order. Where several fail, the first element's
 /// error is thrown.
 func concurrentMap<T: Sendable, R: Sendable>(
-  _ elements: [T], threads: Int, _ transform: @Sendable @escaping (T) throws -> R
+  _ elements: [T], threads: Int, progress: ProgressListener? = nil, _ transform: @Sendable @escaping (T) throws -> R
 ) throws -> [R] {
-  if threads <= 1 || elements.count <= 1 { return try elements.map(transform) }
-  let work = ConcurrentWork(elements: elements, transform: transform)
+  let work = ConcurrentWork(elements: elements, progress: progress, transform: transform)
   var handles: [pthread_t] = []
-  for _ in 1..<min(threads, elements.count) {
+  for _ in 1..<max(1, min(threads, elements.count)) {
     var handle = pthread_t()
     let argument = Unmanaged.passRetained(Runner { work.run() })
     let status = pthread_create(
@@ -34,12 +33,14 @@ private final class Runner: Sendable {
 
 private final class ConcurrentWork<T: Sendable, R: Sendable>: Sendable {
   private let elements: [T]
+  private let progress: ProgressListener?
   private let transform: @Sendable (T) throws -> R
   private let next = Atomic<Int>(0)
   private let done: Mutex<[Int: Result<R, any Error>]> = Mutex([:])
 
-  init(elements: [T], transform: @Sendable @escaping (T) throws -> R) {
+  init(elements: [T], progress: ProgressListener?, transform: @Sendable @escaping (T) throws -> R) {
     self.elements = elements
+    self.progress = progress
     self.transform = transform
   }
 
@@ -48,7 +49,10 @@ private final class ConcurrentWork<T: Sendable, R: Sendable>: Sendable {
       let index = next.add(1, ordering: .relaxed).oldValue
       guard index < elements.count else { return }
       let result = Result { try transform(elements[index]) }
-      done.withLock { $0[index] = result }
+      done.withLock {
+        $0[index] = result
+        progress?($0.count, elements.count)
+      }
     }
   }
 

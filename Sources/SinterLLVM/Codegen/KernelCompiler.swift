@@ -11,6 +11,8 @@ package struct KernelCompiler {
   private static let kernelsPerModule = 4
   /// Tells programs for several processors in one library apart.
   package var variant = 0
+  /// Hears how many modules are done.
+  package var progress: ProgressListener?
 
   package init(target: Target, threads: Int) {
     self.target = target
@@ -41,7 +43,7 @@ package struct KernelCompiler {
       $0..<min($0 + Self.kernelsPerModule, program.kernels.count)
     }
     let (target, variant) = (target, variant)
-    return try concurrentMap(groups, threads: threads) { group in
+    return try concurrentMap(groups, threads: threads, progress: progress) { group in
       let ir = IRModule(name: "kernels\(group.lowerBound)", target: target)
       for index in group {
         let id = KernelID(index)

@@ -22,7 +22,7 @@ final class IRModule {
   /// The errors that LLVM found in this module so far.
   var complaints: [String] { told.texts }
 
-  let void, i1, i8, i16, i32, i64, f16, f32, f64, pointer: IRType
+  let void, i1, i8, i16, i32, i64, f16, bf16, f32, f64, pointer: IRType
 
   init(name: String, target: Target) {
     self.target = target
@@ -36,6 +36,7 @@ final class IRModule {
     i32 = LLVMInt32TypeInContext(context)
     i64 = LLVMInt64TypeInContext(context)
     f16 = LLVMHalfTypeInContext(context)
+    bf16 = LLVMBFloatTypeInContext(context)
     f32 = LLVMFloatTypeInContext(context)
     f64 = LLVMDoubleTypeInContext(context)
     pointer = LLVMPointerTypeInContext(context, 0)

@@ -3,11 +3,38 @@ import SinterCore
 import SinterKernelIR
 
 extension KernelEmitter {
-  /// c + Σ over j < 4 of a[4l + j] · b[4l + j]: unsigned bytes times signed ones.
+  /// c + Σ over j of a[d·l + j] · b[d·l + j]; see `Statement.dot`.
+  func dot(_ a: IRValue, _ b: IRValue, _ c: IRValue) -> IRValue {
+    ir.like(c, ir.f32) == ir.type(c) ? pairDot(a, b, c) : byteDot(a, b, c)
+  }
+
+  /// Pairs of bf16, d = 2.
+  ///
+  /// One instruction where the processor has it. Elsewhere a bf16 becomes f32 where its bits are the upper ones of a word, and products are exact,
+  /// so that it makes no difference whether they are rounded before they are added.
+  private func pairDot(_ a: IRValue, _ b: IRValue, _ c: IRValue) -> IRValue {
+    let lanes = ir.lanes(c)
+    if ir.target.pairDotLanes.contains(lanes) {
+      let pairs = ir.vector(ir.bf16, 2 * lanes)
+      return ir.intrinsic(
+        "llvm.x86.avx512bf16.dpbf16ps.\(32 * lanes)", [], [c, ir.bitcast(a, pairs), ir.bitcast(b, pairs)])
+    }
+    let words = ir.like(c, ir.i32)
+    let (x, y) = (ir.bitcast(a, words), ir.bitcast(b, words))
+    func float(_ word: IRValue) -> IRValue { ir.bitcast(word, ir.type(c)) }
+    func odd(_ word: IRValue) -> IRValue { float(ir.and(word, 0xffff_0000)) }
+    func even(_ word: IRValue) -> IRValue { float(ir.shl(word, 16)) }
+    func added(_ a: IRValue, _ b: IRValue, _ c: IRValue) -> IRValue {
+      ir.intrinsic(ir.target.hasMultiplyAdd ? "llvm.fma" : "llvm.fmuladd", [ir.type(c)], [a, b, c])
+    }
+    return added(even(x), even(y), added(odd(x), odd(y), c))
+  }
+
+  /// Four bytes, unsigned ones times signed ones.
   ///
   /// One instruction where the processor has it. Elsewhere the bytes at even and at odd places become 16-bit numbers, whose products
   /// another instruction adds in pairs, exactly: no sum of two leaves 32 bits.
-  func dot(_ a: IRValue, _ b: IRValue, _ c: IRValue) -> IRValue {
+  private func byteDot(_ a: IRValue, _ b: IRValue, _ c: IRValue) -> IRValue {
     let lanes = ir.lanes(c)
     if ir.target.byteDotLanes.contains(lanes) {
       let words = ir.type(c)

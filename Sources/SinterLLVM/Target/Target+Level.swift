@@ -61,17 +61,18 @@ extension Target {
       Extension(llvm: "avx512vbmi", cpuinfo: "avx512vbmi", least: .v4),
       Extension(llvm: "avx512vbmi2", cpuinfo: "avx512_vbmi2", least: .v4),
       Extension(llvm: "avx512bitalg", cpuinfo: "avx512_bitalg", least: .v4),
+      Extension(llvm: "avx512bf16", cpuinfo: "avx512_bf16", least: .v4),
       Extension(llvm: "avx512vpopcntdq", cpuinfo: "avx512_vpopcntdq", least: .v4),
     ]
   }
 
-  /// Sums of products of bytes, in the spelling of LLVM, on the processors that `--cpu` knows by name and that have them.
-  static func byteDots(ofProcessor name: String) -> [Extension] {
+  /// Sums of products of bytes and of bf16, in the spelling of LLVM, on the processors that `--cpu` knows by name and that have them.
+  static func dots(ofProcessor name: String) -> [Extension] {
     let found: [String]
     switch name {
-    case "cascadelake", "cooperlake", "icelake-client", "icelake-server", "tigerlake", "rocketlake", "znver4":
-      found = ["avx512vnni"]
-    case "sapphirerapids", "emeraldrapids", "graniterapids", "znver5": found = ["avxvnni", "avx512vnni"]
+    case "cascadelake", "icelake-client", "icelake-server", "tigerlake", "rocketlake": found = ["avx512vnni"]
+    case "cooperlake", "znver4": found = ["avx512vnni", "avx512bf16"]
+    case "sapphirerapids", "emeraldrapids", "graniterapids", "znver5": found = ["avxvnni", "avx512vnni", "avx512bf16"]
     case "alderlake", "raptorlake", "meteorlake", "arrowlake", "lunarlake": found = ["avxvnni"]
     default: found = []
     }

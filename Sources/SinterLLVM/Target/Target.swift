@@ -30,6 +30,9 @@ public struct Target: Hashable, Sendable {
     if byteDotLanes.contains(self.machine.lanes(.i32)) {
       self.machine.tileOperations = self.machine.tileOperations.map { $0 == .widenedByteDot ? .byteDot : $0 }
     }
+    if pairDotLanes.contains(self.machine.lanes(.f32)) {
+      self.machine.tileOperations = self.machine.tileOperations.map { $0 == .widenedPairDot ? .pairDot : $0 }
+    }
   }
 
   static let linuxTriple = "x86_64-unknown-linux-gnu"
@@ -52,6 +55,9 @@ public struct Target: Hashable, Sendable {
     if requiredFeatures.contains("avx512_vnni") { return [4, 8, 16] }
     return requiredFeatures.contains("avx_vnni") ? [4, 8] : []
   }
+
+  /// Lanes of the vectors of f32 sums for which two products of bf16 a lane are one instruction.
+  var pairDotLanes: [Int] { requiredFeatures.contains("avx512_bf16") ? [4, 8, 16] : [] }
 
   /// Whether vectors of 512 bits are narrowed within the bounds of 16-bit numbers and of bytes.
   var packsBytes: Bool { requiredFeatures.contains("avx512bw") && machine.lanes(.f32) == 16 }
@@ -83,7 +89,7 @@ public struct Target: Hashable, Sendable {
     } else if let level = Level(rawValue: name) {
       self.init(name: name, level: level, tuning: level.rawValue)
     } else if let level = Level.ofProcessor[name] {
-      self.init(name: name, level: level, tuning: name, extensions: Self.byteDots(ofProcessor: name))
+      self.init(name: name, level: level, tuning: name, extensions: Self.dots(ofProcessor: name))
     } else {
       return nil
     }

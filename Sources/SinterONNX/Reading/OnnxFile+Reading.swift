@@ -48,12 +48,36 @@ enum FileSignature {
         .user, "onnx.not-onnx", "the file is a model in onnxruntime's own format (.ort), not an ONNX model",
         hint: "take the .onnx file that it was converted from: a .ort file is optimized for one runtime and processor")
     }
-    for (start, kind, hint) in known where bytes.prefix(start.utf8.count).elementsEqual(start.utf8) {
+    if bytes.dropFirst(4).prefix(4).elementsEqual("TFL3".utf8) {
+      throw DiagnosticError(
+        .user, "onnx.not-onnx", "the file is a TensorFlow Lite model, not an ONNX model",
+        hint: "convert it with tf2onnx: python -m tf2onnx.convert --tflite FILE --output model.onnx")
+    }
+    // The length of a text of JSON, and that.
+    if bytes.dropFirst(8).first == UInt8(ascii: "{"), bytes.dropFirst(4).prefix(4).allSatisfy({ $0 == 0 }) {
+      throw DiagnosticError(
+        .user, "onnx.not-onnx", "the file holds tensors (safetensors), not an ONNX model",
+        hint: "export the model that they belong to")
+    }
+    for (start, kind, hint) in known where bytes.prefix(start.count).elementsEqual(start) {
       throw DiagnosticError(.user, "onnx.not-onnx", "the file is \(kind), not an ONNX model", hint: hint)
     }
   }
 
-  private static let known: [(start: String, kind: String, hint: String)] = [
+  private static let known: [(start: [UInt8], kind: String, hint: String)] =
+    [
+      (
+        [0x7F] + "ELF".utf8, "a compiled library or program",
+        "give the model that it was made of; sinter inspect, run, profile and bench take compiled libraries"
+      ),
+      (
+        [0x89] + "HDF".utf8, "HDF5, as Keras writes it",
+        "export the model with model.export(\"model.onnx\", format=\"onnx\")"
+      ),
+      (Array("GGUF".utf8), "a GGUF model", "export the model that it was converted from"),
+    ] + texts.map { (Array($0.start.utf8), $0.kind, $0.hint) }
+
+  private static let texts: [(start: String, kind: String, hint: String)] = [
     ("version https://git-lfs", "a Git LFS pointer", "run `git lfs pull` to fetch the model itself"),
     ("PK\u{3}\u{4}", "a ZIP archive, such as a PyTorch checkpoint", "export the model with torch.onnx.export"),
     ("\u{1F}", "compressed", "unpack it first"),

@@ -88,7 +88,7 @@ extension ProtoReader {
       do {
         return try external.bytes(entries(proto.n_external_data, proto.external_data), count: expected)
       } catch let error as DiagnosticError {
-        diagnostics += error.located(places).diagnostics
+        reportOnce(error)
       } catch {
         report("onnx.external", "\(error)")
       }

@@ -8,6 +8,9 @@ struct ProtoReader {
   let bytes: TensorBytes
   var external: ExternalData
   var diagnostics: [Diagnostic] = []
+  /// Where what was said of a file stands in `diagnostics`, and of how many other tensors it holds.
+  private var told: [Diagnostic: Int] = [:]
+  private var otherPlaces: [Int: Int] = [:]
   /// Where the reader is, outermost first.
   var places: [String] = []
 
@@ -18,6 +21,27 @@ struct ProtoReader {
 
   mutating func report(_ id: String, _ message: String, kind: Diagnostic.Kind = .user, hint: String? = nil) {
     diagnostics.append(Diagnostic(kind, id, message, at: places.reversed(), hint: hint))
+  }
+
+  /// Tells what keeps a file from being read at the first tensor that lies in it, with the number of the others.
+  mutating func reportOnce(_ error: DiagnosticError) {
+    for diagnostic in error.diagnostics {
+      if let index = told[diagnostic] {
+        otherPlaces[index, default: 0] += 1
+        continue
+      }
+      told[diagnostic] = diagnostics.count
+      diagnostics += DiagnosticError([diagnostic]).located(places).diagnostics
+    }
+  }
+
+  /// All that was reported.
+  var allDiagnostics: [Diagnostic] {
+    var all = diagnostics
+    for (index, count) in otherPlaces {
+      all[index].places.append("and \(count) other \(count == 1 ? "tensor" : "tensors")")
+    }
+    return all
   }
 
   /// Runs `body` with a place added to what it reports.
@@ -59,7 +83,7 @@ struct ProtoReader {
     file.doc = text(proto.doc_string)
     file.metadata = entries(proto.n_metadata_props, proto.metadata_props)
     file.functions = list(proto.n_functions, proto.functions).map { function($0.pointee) }
-    if !diagnostics.isEmpty { throw DiagnosticError(diagnostics) }
+    if !diagnostics.isEmpty { throw DiagnosticError(allDiagnostics) }
     return file
   }
 

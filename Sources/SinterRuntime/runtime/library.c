@@ -118,7 +118,7 @@ static int32_t session_open(const SinterOptions *given, SinterSession **result) 
   char missing[256];
   while (program->fallback && !cpu_has(program->features, missing, sizeof missing)) program = program->fallback;
   if (!cpu_has(program->features, missing, sizeof missing))
-    return fail_open(SINTER_UNSUPPORTED_CPU, "this library was built for %s; this processor lacks %s", program->target, missing);
+    return fail_open(SINTER_UNSUPPORTED_CPU, "this library was built for %s; this processor lacks %s; compile the model with --cpu for it", program->target, missing);
 
   Memory memory = {options.allocate, options.deallocate, options.host};
   size_t bytes = lay_out(NULL, program, NULL);

@@ -89,11 +89,12 @@ struct MultiplyAddCode {
     switch operation {
     case .byteDot: (names, each) = (["vpdpbusd"], 1)
     case .widenedByteDot: (names, each) = (["pmaddwd"], 2)
+    case .pairDot: (names, each) = (["vdpbf16ps"], 1)
     case .multiplyAdd(.i32): (names, each) = (["pmulld"], 1)
     default:
       let suffix = operation.accumulator == .f64 ? "pd" : "ps"
       let fused = ["132", "213", "231"].map { "vfmadd" + $0 + suffix }
-      (names, each) = (target.hasMultiplyAdd ? fused : ["mul" + suffix], 1)
+      (names, each) = (target.hasMultiplyAdd ? fused : ["mul" + suffix], operation == .widenedPairDot ? 2 : 1)
     }
   }
 

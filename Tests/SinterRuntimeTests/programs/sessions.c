@@ -483,7 +483,7 @@ static void test_processor(void) {
   SinterSession *session;
   program_features[0] = "sse2", program_features[1] = "quantum", program_features[2] = "flux_capacitor";
   CHECK(library->open(NULL, &session) == SINTER_UNSUPPORTED_CPU && !session);
-  CHECK_TEXT(library->message(NULL), "this library was built for any processor; this processor lacks quantum, flux_capacitor");
+  CHECK_TEXT(library->message(NULL), "this library was built for any processor; this processor lacks quantum, flux_capacitor; compile the model with --cpu for it");
   program_features[1] = NULL;
   library->close(open_session(NULL));
   program_features[0] = NULL;

@@ -20,6 +20,7 @@ def compile(
     weights_beside: bool = False,
     tune: bool = False,
     winograd: bool = True,
+    math: str = "f32",
     profile: bool = False,
     header: bool = False,
     name: Optional[str] = None,
@@ -36,6 +37,7 @@ def compile(
     - `weights_beside`: keeps the weights in a file beside the library.
     - `tune`: measures products and convolutions on this machine and takes the fastest schedule of each.
     - `winograd`: False computes convolutions by direct sums only, which is slower and a little closer.
+    - `math`: "bf16" rounds weights of products and convolutions to bf16, in half the memory, and what they are multiplied with where that is faster.
     - `profile`: has the library note when each kernel runs, for `sinter.profile`.
     - `header`: writes the library's C header beside it.
     - `name`: in the library's table; `machine`: a file of `sinter tune-machine`; `report`: a file that gets what fused and what did not.
@@ -45,7 +47,7 @@ def compile(
     options: list[object] = ["--cpu", cpu if isinstance(cpu, str) else ",".join(cpu), *command.bindings("--bind", sizes)]
     flags = {"--weights-beside": weights_beside, "--tune": tune, "--no-winograd": not winograd, "--profile": profile, "--header": header}
     options += [flag for flag, is_on in flags.items() if is_on]
-    for option, value in {"--name": name, "--machine": machine, "--report": report}.items():
+    for option, value in {"--math": math, "--name": name, "--machine": machine, "--report": report}.items():
         options += [] if value is None else [option, value]
     options += ["--threads", os.cpu_count() or 1]
 

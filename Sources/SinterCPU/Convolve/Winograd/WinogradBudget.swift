@@ -8,6 +8,7 @@ import SinterForms
 /// plain size. Where the fastest plans exceed it, each byte costs so many cycles that they keep it, the same for all convolutions; but no more
 /// than `highestPrice`: what saves that much is worth its memory anyway.
 struct WinogradBudget {
+  private let directSpeed: Double
   private var offers: [FormValueID: WinogradOffer] = [:]
   private var plans: [FormValueID: WinogradPlan] = [:]
 
@@ -18,9 +19,14 @@ struct WinogradBudget {
   private static let highestPrice = 0.5
   private static let steps = 12
 
-  static func plans(for program: FormProgram, _ context: ScheduleContext) -> [FormValueID: WinogradPlan] {
+  private init(directSpeed: Double) { self.directSpeed = directSpeed }
+
+  /// - Parameter directSpeed: how many times as fast as by multiply-adds of f32 convolutions are the direct way.
+  static func plans(
+    for program: FormProgram, directSpeed: Double = 1, _ context: ScheduleContext
+  ) -> [FormValueID: WinogradPlan] {
     guard context.options.usesWinograd else { return [:] }
-    var budget = WinogradBudget()
+    var budget = WinogradBudget(directSpeed: directSpeed)
     budget.visit(program.steps, context)
     let constants = program.values.elements.reduce(0) { $0 + ($1.constant.map { $0.element.byteCount($0.count) } ?? 0) }
     return budget.kept(Swift.max(Self.least, Double(constants) * Self.share))
@@ -32,7 +38,7 @@ struct WinogradBudget {
       case .compute(let value, .convolve(let form)):
         var context = context
         context.result = value
-        guard let offer = ConvolveSchedule.offer(form, context) else { continue }
+        guard let offer = ConvolveSchedule.offer(form, directSpeed: directSpeed, context) else { continue }
         switch context.choice?.algorithm {
         case .winograd(let results): plans[value] = offer.plan(results: results)
         case .tile: break

@@ -15,11 +15,15 @@ struct WinogradOffer {
     /// Of weights.
     var bytes: Double
 
-    init(products: Int, rows: Int, tile: RegisterTile, transforms: Double, columns: Int, machine: Machine) {
+    /// - Parameter speed: how many times as fast as multiply-adds of f32 products are; weights take that much less memory.
+    init(
+      products: Int, rows: Int, tile: RegisterTile, transforms: Double, columns: Int, machine: Machine,
+      speed: Double = 1
+    ) {
       let lanes = machine.lanes(.f32)
       let vectors = (columns + lanes - 1) / lanes
-      let work = Double(products) * tile.cost(rows: rows, columnVectors: vectors, machine) + transforms
-      bytes = Double(products * vectors * lanes * 4)
+      let work = Double(products) * tile.cost(rows: rows, columnVectors: vectors, machine) / speed + transforms
+      bytes = Double(products * vectors * lanes * 4) / speed
       let weights = bytes / machine.memoryBytesPerCycle
       cycles = Swift.max(work, weights) + Swift.min(work, weights) / 4
     }
@@ -34,9 +38,11 @@ struct WinogradOffer {
 
   /// - Parameters:
   ///   - channels: without parts.
+  ///   - directSpeed: how many times as fast as by multiply-adds of f32 the direct way is.
   ///   - factor: what the direct way's tiles of so many rows cost, as a part of what they would with all taps.
   private init?(
     _ candidates: [[WinogradAxis]], phases: Int, channels: Int, columns: Int, images: Dim, machine: Machine,
+    directSpeed: Double = 1,
     factor: (_ rows: Int) -> Double = { _ in 1 }
   ) {
     let lanes = machine.lanes(.f32)
@@ -45,7 +51,7 @@ struct WinogradOffer {
     let tile = RegisterTile.choose(rows: pixels, columns: columns, lanes: lanes, machine: machine, factor: factor)
     direct = Cost(
       products: axes.reduce(channels) { $0 * $1.kernel }, rows: pixels, tile: tile, transforms: 0, columns: columns,
-      machine: machine
+      machine: machine, speed: directSpeed
     ).times(phases)
     bounded = factor(tile.rows)
     plans = candidates.map {
@@ -56,12 +62,15 @@ struct WinogradOffer {
   }
 
   /// For a convolution that is not transposed; nil where there is no transform.
-  init?(_ form: ConvolveForm, channels: ConvolveChannels, input: [Dim], result: [Dim], machine: Machine) {
+  init?(
+    _ form: ConvolveForm, channels: ConvolveChannels, input: [Dim], result: [Dim], machine: Machine,
+    directSpeed: Double = 1
+  ) {
     guard channels.groups == 1, form.accumulate == .f32, machine.hasMultiplyAdd else { return nil }
     let meetings = TapMeetings(form, input: input, result: result)
     self.init(
       Self.candidates(form, result: result), phases: 1, channels: channels.perGroup, columns: channels.results,
-      images: result[0], machine: machine, factor: { meetings.cost(rows: $0, machine) })
+      images: result[0], machine: machine, directSpeed: directSpeed, factor: { meetings.cost(rows: $0, machine) })
   }
 
   /// For the phases of a transposed convolution without groups.

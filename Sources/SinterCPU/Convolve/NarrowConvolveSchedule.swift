@@ -2,22 +2,23 @@ import SinterCore
 import SinterForms
 import SinterKernelIR
 
-/// Convolutions of bytes over channels-last images, in 32-bit sums: products whose rows are the result's pixels and whose reduced axes are the
-/// window and the channels, several bytes along them at a time.
+/// Convolutions of bytes or of bf16 over channels-last images, in 32-bit sums: products whose rows are the result's pixels and whose reduced axes
+/// are the window and the channels, several elements along them at a time.
 ///
 /// The image is read as it lies, or with zeros around it where windows reach outside; a form whose outside is another number has it in its
 /// input already.
-struct ByteConvolveSchedule {
+struct NarrowConvolveSchedule {
   let form: ConvolveForm
   let weights: HostTensor
   let channels: ConvolveChannels
   let operation: TileOperation
 
-  /// Nil where the form is no convolution of bytes with constant weights.
+  /// Nil where the form is no convolution of such types with constant weights, or no faster as one.
   init?(_ form: ConvolveForm, _ context: ScheduleContext) {
-    guard form.channelsLast, !form.isTransposed, form.accumulate == .i32, let weights = context.constant(form.weight),
+    guard form.channelsLast, !form.isTransposed, let weights = context.constant(form.weight),
       let channels = ConvolveChannels(form, context: context),
-      let operation = context.machine.tileOperation(context.element(form.input), weights.element, in: .i32)
+      let operation = context.machine.fastOperation(
+        context.element(form.input), weights.element, in: form.accumulate)
     else { return nil }
     self.form = form
     self.weights = weights
@@ -44,17 +45,17 @@ struct ByteConvolveSchedule {
           rhsStride: Dim(form.kernel[(axis + 1)...].reduce(channels.perGroup, *)))
       } + [.init(extent: Dim(channels.perGroup), lhsStride: 1, rhsStride: 1)]
     let steps = DepthSteps(window.collapsed(), operation: operation)
-    let lanes = Swift.max(Swift.min(4, machine.lanes(.i32)), machine.lanes(.i32, columns: columns))
+    let lanes = Swift.max(Swift.min(4, machine.lanes(form.accumulate)), machine.lanes(form.accumulate, columns: columns))
     let tile =
       context.choice?.tile
       ?? .choose(
         rows: pixels.rows.extent.value, columns: columns, lanes: lanes, machine: machine,
         depth: depth / operation.depth,
-        period: pixels.period, rowBytes: pixels.rowStride)
+        period: pixels.period, rowBytes: pixels.rowStride.map { $0 * operation.left.bits / 8 })
     let offsets = steps.padded((0..<taps).flatMap { tap in (0..<channels.perGroup).map { $0 * taps + tap } })
     let plan = ProductPlan(
       rows: pixels.rows.extent, columns: Dim(columns), depth: Dim(offsets.count), tile: tile, lanes: lanes,
-      elementBytes: 1,
+      elementBytes: operation.left.bits / 8,
       outer: Dim(channels.groups), machine: machine)
     let layout = PanelLayout(
       columns: columns, depth: offsets.count, lanes: lanes, vectors: tile.vectors, interleave: operation.depth)
@@ -77,7 +78,7 @@ struct ByteConvolveSchedule {
     let groupIndex = group.map { Dim($0) } ?? 0
     let kernel = TileKernel(
       scope: scope, lhs: scope.memory(image.value), rhs: scope.memory(buffer, element: operation.right, .read),
-      accumulate: .i32, lanes: lanes, reductions: steps.loops, isPacked: true, usualTile: tile, operation: operation,
+      accumulate: form.accumulate, lanes: lanes, reductions: steps.loops, isPacked: true, usualTile: tile, operation: operation,
       tail: steps.tail)
     let base = scope.index(groupIndex * Dim(channels.perGroup))
     var product = ProductKernel(
@@ -99,7 +100,8 @@ struct ByteConvolveSchedule {
     let elements = shape.reduce(Dim(1), *)
     try context.append(
       scope, tasks: plan.tasks, grain: plan.grain, flops: elements * Dim(2 * depth),
-      bytes: context.bytes(reading: [form.input], writing: context.result) + Dim(weights.count))
+      bytes: context.bytes(reading: [form.input], writing: context.result)
+        + Dim(weights.element.byteCount(weights.count)))
   }
 }
 

@@ -1,0 +1,53 @@
+import Foundation
+import Glibc
+import Sinter
+import SinterCore
+import Synchronization
+
+/// A model that comes through standard input.
+enum StandardInput {
+  private static let kept = Mutex<String?>(nil)
+
+  /// A path under which all of it can be read, again and again, while this process lives. It has no name that could be left behind.
+  static func path() throws -> String {
+    try kept.withLock { kept in
+      if let kept { return kept }
+      var template = Array(((Environment.value("TMPDIR") ?? "/tmp") + "/sinter-XXXXXX").utf8CString)
+      let file = mkstemp(&template)
+      guard file >= 0 else { throw failure() }
+      _ = fcntl(file, F_SETFD, FD_CLOEXEC)
+      unlink(template)
+      var chunk = [UInt8](repeating: 0, count: 1 << 16)
+      while true {
+        let count = read(0, &chunk, chunk.count)
+        if count == 0 { break }
+        if count < 0 {
+          if errno == EINTR { continue }
+          throw failure()
+        }
+        var written = 0
+        while written < count {
+          let part = chunk[written..<count].withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+          guard part > 0 else { throw failure() }
+          written += part
+        }
+      }
+      let path = "/proc/self/fd/\(file)"
+      kept = path
+      return path
+    }
+  }
+
+  private static func failure() -> DiagnosticError {
+    DiagnosticError(.user, "file.read", "standard input cannot be read: \(String(cString: strerror(errno)))")
+  }
+
+  /// An error as it reads where the path is not known to the user.
+  static func named(_ diagnostic: Diagnostic) -> Diagnostic {
+    guard let path = kept.withLock({ $0 }) else { return diagnostic }
+    var copy = diagnostic
+    copy.message = copy.message.replacingOccurrences(of: path, with: "standard input")
+    copy.places = copy.places.map { $0 == path ? "standard input" : $0 }
+    return copy
+  }
+}

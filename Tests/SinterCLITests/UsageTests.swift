@@ -1,0 +1,172 @@
+import Foundation
+import Sinter
+import Testing
+
+/// What a new user trips over: names and endings that mean nothing, options that would do nothing, folders that cannot be written.
+@Suite struct UsageTests {
+  private typealias Outcome = CommandTests.Outcome
+
+  private static func sinter(_ arguments: String...) throws -> Outcome { try CommandTests.run(arguments) }
+
+  /// Refused as wrong usage, in the command's one style of error line, and nothing is written.
+  private static func expectRefused(_ arguments: [String], naming part: String, notWriting path: String? = nil) throws {
+    let outcome = try CommandTests.run(arguments)
+    #expect(outcome.status == 2, "\(arguments)")
+    #expect(outcome.errors.hasPrefix("sinter: error: ") && outcome.errors.contains(part), "\(outcome.errors)")
+    if let path { #expect(!FileManager.default.fileExists(atPath: path)) }
+  }
+
+  @Test func sizesThatNoInputHasAreRefused() throws {
+    try CommandTests.withModel { folder, model in
+      #expect(try Self.sinter("compile", model, "-o", "\(folder)/libtiny.so").status == 0)
+      for command in [["run", "--random"], ["bench", "--seconds", "0.01", "--warm-up", "0"]] {
+        let outcome = try CommandTests.run(command + ["\(folder)/libtiny.so", "--size", "batch=64"])
+        #expect(outcome.status == 1)
+        #expect(
+          outcome.errors.contains("no input has a size named batch; the symbols are n"), "\(outcome.errors)")
+      }
+    }
+  }
+
+  @Test func endingsThatAreNotWrittenAreRefused() throws {
+    try CommandTests.withModel { folder, model in
+      for name in ["x.sinter", "x.dylib", "x"] {
+        let path = "\(folder)/\(name)"
+        try Self.expectRefused(["compile", model, "-o", path], naming: ".so, .o, .a, .s or .ll", notWriting: path)
+      }
+      let path = "\(folder)/x.pdf"
+      try Self.expectRefused(["export", model, "-o", path], naming: "ends with .pdf, where .onnx", notWriting: path)
+      try Self.expectRefused(["graph", model, "-o", path], naming: "ends with .pdf", notWriting: path)
+      #expect(try Self.sinter("compile", model, "--emit", "kernels", "-o", "\(folder)/x").status == 0)
+    }
+  }
+
+  @Test func optionsThatWouldDoNothingAreRefused() throws {
+    try CommandTests.withModel { folder, model in
+      for (emission, option) in [
+        ("kernels", "--header"), ("asm", "--weights-beside"), ("forms", "--tune"), ("graph", "--profile"),
+      ] {
+        try Self.expectRefused(
+          ["compile", model, "-o", "\(folder)/x", "--emit", emission, option],
+          naming: "\(option) does nothing for --emit",
+          notWriting: "\(folder)/x")
+      }
+      try Self.expectRefused(
+        ["compile", model, "-o", "\(folder)/x", "--emit", "forms", "--report", "\(folder)/r.json"], naming: "--report",
+        notWriting: "\(folder)/r.json")
+      try Self.expectRefused(
+        ["compile", model, "-o", "\(folder)/x", "--emit", "kernels", "--cpu", "x86-64-v2,x86-64-v3"],
+        naming: "several processors", notWriting: "\(folder)/x")
+      try Self.expectRefused(["check", model, "--quiet", "--verbose"], naming: "either --quiet or --verbose")
+      try Self.expectRefused(["frobnicate"], naming: "frobnicate")
+    }
+  }
+
+  @Test func librariesAreKnownByTheirContents() throws {
+    try CommandTests.withModel { folder, model in
+      #expect(try Self.sinter("compile", model, "-o", "\(folder)/libtiny.so").status == 0)
+      try FileManager.default.moveItem(atPath: "\(folder)/libtiny.so", toPath: "\(folder)/tiny.so.1")
+      #expect(try Self.sinter("inspect", "\(folder)/tiny.so.1").output.contains("x: f32[n, 4]"))
+      #expect(try Self.sinter("run", "\(folder)/tiny.so.1", "--random").status == 0)
+      for arguments in [["check"], ["graph", "-o", "\(folder)/g.dot"]] {
+        let outcome = try CommandTests.run(arguments + ["\(folder)/tiny.so.1"])
+        #expect(outcome.status == 1 && outcome.errors.contains("a compiled library"), "\(outcome.errors)")
+        #expect(!outcome.errors.contains("damaged"))
+      }
+    }
+  }
+
+  @Test func otherFormatsAreNamed() throws {
+    try CommandTests.withModel { folder, _ in
+      let starts: [(String, [UInt8])] = [
+        ("TensorFlow Lite", [28, 0, 0, 0] + Array("TFL3".utf8)), ("HDF5", [0x89] + Array("HDF\r\n".utf8)),
+        ("GGUF", Array("GGUF".utf8) + [3, 0, 0, 0]), ("safetensors", [40, 0, 0, 0, 0, 0, 0, 0] + Array("{\"a\"".utf8)),
+      ]
+      for (name, bytes) in starts {
+        try Data(bytes + [UInt8](repeating: 0, count: 64)).write(to: URL(fileURLWithPath: "\(folder)/m.onnx"))
+        let outcome = try Self.sinter("check", "\(folder)/m.onnx")
+        #expect(outcome.status == 1 && outcome.errors.contains(name), "\(outcome.errors)")
+      }
+    }
+  }
+
+  @Test func streamsCarryModelsAndResults() throws {
+    try CommandTests.withModel { folder, model in
+      #expect(try CommandTests.run(["inspect", "-"], input: model).output.contains("x: f32[n, 4]"))
+      let text = try CommandTests.run(["opt", "-", "--passes", "fold"], input: model)
+      #expect(text.status == 0 && text.output.hasPrefix("graph "), "\(text.errors)")
+      try Data(text.output.utf8).write(to: URL(fileURLWithPath: "\(folder)/t"))
+      let parsed = try CommandTests.run(["opt", "-", "--passes", "drop-dead"], input: "\(folder)/t")
+      #expect(parsed.status == 0 && parsed.output.contains("{kind: \"relu\"}"), "\(parsed.errors)")
+      try Data([8, 7]).write(to: URL(fileURLWithPath: "\(folder)/short"))
+      let short = try CommandTests.run(["check", "-"], input: "\(folder)/short")
+      #expect(short.status == 1 && short.errors.contains("standard input"), "\(short.errors)")
+      let again = try CommandTests.run(["export", "-", "-o", "-", "--bind", "n=2"], input: model)
+      #expect(again.status == 0 && again.output.contains("output"), "\(again.errors)")
+    }
+  }
+
+  @Test func outputsAreJSON() throws {
+    try CommandTests.withModel { folder, model in
+      try NpyFile.write(.f32([1, 4], [0, 0, 0, .nan]), to: "\(folder)/x.npy")
+      let outcome = try Self.sinter("run", model, "x=\(folder)/x.npy", "--json", "-")
+      let found = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: [String: Any]]
+      let output = try #require(found?["output"], "\(outcome.output)")
+      #expect(output["element"] as? String == "f32" && output["shape"] as? [Int] == [1, 3])
+      #expect(output["values"] as? [String] == ["NaN", "NaN", "NaN"], "\(outcome.output)")
+    }
+  }
+
+  @Test func oneMissingFileIsToldOnce() throws {
+    try CommandTests.withModel { folder, _ in
+      try TestModels.externalTensors(5, file: "weights.bin").write(to: URL(fileURLWithPath: "\(folder)/m.onnx"))
+      let outcome = try Self.sinter("check", "\(folder)/m.onnx")
+      #expect(outcome.status == 1)
+      #expect(outcome.errors.components(separatedBy: "weights.bin").count == 3, "\(outcome.errors)")
+      #expect(outcome.errors.contains("and 4 other tensors"), "\(outcome.errors)")
+    }
+  }
+
+  @Test func foldersThatCannotBeWrittenAreToldOrDoneWithout() throws {
+    try CommandTests.withModel { folder, model in
+      let cacheless = try CommandTests.run(
+        ["compile", model, "-o", "\(folder)/libtiny.so"], environment: ["XDG_CACHE_HOME": "/proc/none"])
+      #expect(cacheless.status == 0, "\(cacheless.errors)")
+      let nowhere = try Self.sinter("run", model, "--random", "-o", "/proc/none")
+      #expect(nowhere.status == 1 && nowhere.errors.hasPrefix("sinter: error: cannot create /proc/none: "))
+    }
+  }
+
+  @Test func aSignalLeavesNothingBehind() throws {
+    try CommandTests.withModel { folder, model in
+      // A C compiler that does not end by itself, so that the command is stopped in the middle of its work.
+      let (mark, temporary) = ("\(folder)/started", "\(folder)/temporary")
+      try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(atPath: "\(folder)/out", withIntermediateDirectories: true)
+      let script = """
+        #!/bin/sh
+        case " $* " in *" -c "*) touch '\(mark)'; while [ -e '\(mark)' ]; do sleep 0.1; done;; *) echo a compiler;; esac
+        """
+      try script.write(toFile: "\(folder)/cc", atomically: false, encoding: .utf8)
+      try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: "\(folder)/cc")
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: CommandTests.binary)
+      process.arguments = ["compile", model, "-o", "\(folder)/out/libtiny.so"]
+      process.environment = ProcessInfo.processInfo.environment.merging(
+        ["CC": "\(folder)/cc", "TMPDIR": temporary, "XDG_CACHE_HOME": "\(folder)/cache"]) { $1 }
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      while process.isRunning, !FileManager.default.fileExists(atPath: mark) { usleep(10_000) }
+      try #require(process.isRunning)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: temporary).count == 1)
+      process.terminate()
+      for _ in 0..<3000 where try !FileManager.default.contentsOfDirectory(atPath: temporary).isEmpty { usleep(10_000) }
+      // The compiler holds what the process is waited for by.
+      try FileManager.default.removeItem(atPath: mark)
+      process.waitUntilExit()
+      #expect(process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGTERM)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: temporary).isEmpty)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: "\(folder)/out").isEmpty)
+    }
+  }
+}
