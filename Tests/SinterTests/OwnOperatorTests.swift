@@ -78,13 +78,13 @@ struct Cubes: UnaryLayer {
   @Test func ownDomainsAreReadWhereTheirOperatorsAreGiven() throws {
     try withScratchFolder { folder in
       try trace(Halves(), .f32("n", 2)).initialized().export("\(folder)/halves.onnx")
-      let read = try CompiledGraph(
+      let read = try BoundModel(
         importing: "\(folder)/halves.onnx", operators: .complete.adding(Halved.self), sizes: ["n": 2])
       let names = read.graph.order.map { type(of: read.graph.nodes[$0].op).name }
       #expect(names.contains("Halved") && read.graph.inputSymbols.isEmpty)
       let library = try read.compile(to: "\(folder)/libhalves.so")
       #expect(try library.run(.f32([2, 2], [1, -1, 4, 3]))[0].array(of: Float.self) == [0.5, 0, 2, 1.5])
-      let unknown = #expect(throws: DiagnosticError.self) { try CompiledGraph(importing: "\(folder)/halves.onnx") }
+      let unknown = #expect(throws: DiagnosticError.self) { try BoundModel(importing: "\(folder)/halves.onnx") }
       #expect(unknown?.description.contains("my.operators.Halved") == true, "\(unknown?.description ?? "")")
     }
   }

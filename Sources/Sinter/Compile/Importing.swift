@@ -3,7 +3,7 @@ import SinterIR
 import SinterONNX
 import SinterOps
 
-extension CompiledGraph {
+extension BoundModel {
   /// Reads an ONNX file.
   ///
   /// - Parameters:
