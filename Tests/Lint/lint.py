@@ -16,11 +16,13 @@ COMMIT = re.compile(r"commit `([0-9a-f]{7,40})` \(\*([^*]+)\*\)", re.IGNORECASE)
 
 
 def pages():
-    """The Markdown files that git knows or would know."""
-    listed = subprocess.run(
+    """The Markdown files that git knows or would know; without git all that no build made."""
+    done = subprocess.run(
         ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
-        check=True, text=True, stdout=subprocess.PIPE).stdout.split("\n")
-    return [ROOT / name for name in listed if name and (ROOT / name).exists()]
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    if done.returncode != 0:
+        return [page for page in sorted(ROOT.rglob("*.md")) if not page.relative_to(ROOT).parts[0].startswith(".")]
+    return [ROOT / name for name in done.stdout.split("\n") if name and (ROOT / name).exists()]
 
 
 def prose(text):
