@@ -72,7 +72,9 @@ def commits(page):
 
 
 def is_shallow():
-    done = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--is-shallow-repository"], text=True, stdout=subprocess.PIPE)
+    done = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "--is-shallow-repository"],
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     return done.stdout.strip() != "false"
 
 
