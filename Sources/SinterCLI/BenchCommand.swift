@@ -62,11 +62,14 @@ struct BenchCommand: ParsableCommand {
     for binding in bindings {
       try ModelFile(path: model).withLibrary(binding: ModelArgument.sizes(binding), math: math.math) { library in
         for size in sizes {
-          let differences = try against.map { try self.differences(of: library, from: $0, binding: binding, sizes: size) }
+          let differences = try against.map {
+            try self.differences(of: library, from: $0, binding: binding, sizes: size)
+          }
           for count in threads {
             let measurement = try measured(library, sizes: size, threads: count)
             let result = BenchResult(
-              model: CompileCommand.name(ofFile: model), sizes: binding + size, threads: count, measurement: measurement,
+              model: CompileCommand.name(ofFile: model), sizes: binding + size, threads: count,
+              measurement: measurement,
               differences: differences)
             print(results.isEmpty ? result.text : "\n" + result.text)
             results.append(result)

@@ -245,7 +245,8 @@ import Testing
       let rounded = try differences("\(folder)/libtiny.so", "--size", "n=9", "--against", model)
       let found = figures(try #require(rounded.first))
       #expect(found.count == 3 && found[0] > 0 && found[0] < 0.02 && found[1] <= found[0] && found[2] < 0.02)
-      #expect(try differences(model, "--math", "bf16", "--against", "\(folder)/libtiny.so").map(figures) == [[0, 0, 0]])
+      #expect(
+        try differences(model, "--math", "bf16", "--against", "\(folder)/libtiny.so").map(figures) == [[0, 0, 0]])
 
       let compiled = try Self.sinter("run", "\(folder)/libtiny.so", "--random", "--math", "bf16")
       #expect(compiled.status != 0 && compiled.errors.contains("sinter compile --math bf16"), "\(compiled.errors)")

@@ -45,7 +45,8 @@ struct NarrowConvolveSchedule {
           rhsStride: Dim(form.kernel[(axis + 1)...].reduce(channels.perGroup, *)))
       } + [.init(extent: Dim(channels.perGroup), lhsStride: 1, rhsStride: 1)]
     let steps = DepthSteps(window.collapsed(), operation: operation)
-    let lanes = Swift.max(Swift.min(4, machine.lanes(form.accumulate)), machine.lanes(form.accumulate, columns: columns))
+    let lanes = Swift.max(
+      Swift.min(4, machine.lanes(form.accumulate)), machine.lanes(form.accumulate, columns: columns))
     let tile =
       context.choice?.tile
       ?? .choose(
@@ -78,7 +79,8 @@ struct NarrowConvolveSchedule {
     let groupIndex = group.map { Dim($0) } ?? 0
     let kernel = TileKernel(
       scope: scope, lhs: scope.memory(image.value), rhs: scope.memory(buffer, element: operation.right, .read),
-      accumulate: form.accumulate, lanes: lanes, reductions: steps.loops, isPacked: true, usualTile: tile, operation: operation,
+      accumulate: form.accumulate, lanes: lanes, reductions: steps.loops, isPacked: true, usualTile: tile,
+      operation: operation,
       tail: steps.tail)
     let base = scope.index(groupIndex * Dim(channels.perGroup))
     var product = ProductKernel(
