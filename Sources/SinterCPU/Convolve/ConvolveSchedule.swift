@@ -22,21 +22,17 @@ struct ConvolveSchedule {
     !form.isTransposed && weight[1] == 1 && weight[0] == Dim(form.groups)
   }
 
-  /// The weights, if they are constant and the form is one that products serve.
-  static func weights(_ form: ConvolveForm, _ context: ScheduleContext) -> HostTensor? {
-    serves(form, context) ? context.constant(form.weight) : nil
-  }
-
   /// What transforms can do for the form that computes the context's result.
   ///
   /// - Parameter directSpeed: how many times as fast as by multiply-adds of f32 the direct way is.
   static func offer(_ form: ConvolveForm, directSpeed: Double = 1, _ context: ScheduleContext) -> WinogradOffer? {
-    guard weights(form, context) != nil, NarrowConvolveSchedule(form, context) == nil else { return nil }
+    guard serves(form, context), NarrowConvolveSchedule(form, context) == nil else { return nil }
     if form.isTransposed { return TransposedSchedule.offer(form, context) }
     return ConvolveChannels(form, context: context).flatMap {
       WinogradOffer(
         form, channels: $0, input: context.shape(form.input), result: context.shape(context.result),
-        machine: context.machine, directSpeed: directSpeed)
+        machine: context.machine, directSpeed: directSpeed,
+        computesWeights: context.constant(form.weight) == nil)
     }
   }
 
@@ -55,8 +51,8 @@ struct ConvolveSchedule {
     if channels.perGroup == 1, channels.results == channels.groups {
       return try DepthwiseSchedule(form: form, channels: channels.groups).run(&context)
     }
-    if let plan = context.transforms[context.result], let weights = context.constant(form.weight) {
-      return try WinogradSchedule(form: form, plan: plan).run(weights, &context)
+    if let plan = context.transforms[context.result] {
+      return try WinogradSchedule(form: form, plan: plan).run(&context)
     }
     try ConvolveSchedule(form: form).product(channels, &context)
   }

@@ -28,8 +28,8 @@ struct TransposedSchedule {
       return try ReduceSchedule.schedule(
         form.reduction(result: context.type(context.result)) { values[$0].type }, context: &context)
     }
-    if let plan = context.transforms[context.result], let weights = context.constant(form.weight) {
-      return try WinogradSchedule(form: form, plan: plan, transposed: schedule.axes).run(weights, &context)
+    if let plan = context.transforms[context.result] {
+      return try WinogradSchedule(form: form, plan: plan, transposed: schedule.axes).run(&context)
     }
     try schedule.run(&context)
   }
@@ -37,7 +37,9 @@ struct TransposedSchedule {
   /// What transforms can do for the form that computes the context's result.
   static func offer(_ form: ConvolveForm, _ context: ScheduleContext) -> WinogradOffer? {
     TransposedSchedule(form, context: context).flatMap {
-      WinogradOffer(form, axes: $0.axes, channels: $0.depth, result: $0.shape, machine: context.machine)
+      WinogradOffer(
+        form, axes: $0.axes, channels: $0.depth, result: $0.shape, machine: context.machine,
+        computesWeights: context.constant(form.weight) == nil)
     }
   }
 

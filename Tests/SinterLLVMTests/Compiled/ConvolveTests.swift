@@ -1,8 +1,8 @@
 import SinterCore
 import SinterForms
-import SinterCPU
 import Testing
 
+@testable import SinterCPU
 @testable import SinterLLVM
 
 @Suite struct ConvolveTests {
@@ -203,6 +203,38 @@ import Testing
     let direct = try Scheduler.schedule(program, for: machine, options: ScheduleOptions(usesWinograd: false))
     #expect(!direct.kernels.elements.contains { $0.name.hasPrefix("winograd") })
     #expect(try CompiledProgram.error(program, sizes: c.sizes, machine: machine) < 2e-5)
+  }
+
+  /// Weights that are inputs are transformed by a kernel of their own: each way to transform a convolution, whatever it costs.
+  @Test(arguments: winograd, [Machine.x86_64_v4, .x86_64_v3]) func computedWeightsAreTransformed(
+    _ c: Case, _ machine: Machine
+  ) throws {
+    var c = c
+    c.hasComputedWeights = true
+    let program = try Self.program(c)
+    for case .compute(let value, .convolve(let form)) in program.steps {
+      for axes in WinogradOffer.candidates(form, result: program.values[value].type.shape) {
+        var options = ScheduleOptions()
+        options.choices = [value: ScheduleChoice(algorithm: .winograd(results: axes.map(\.results)))]
+        let names = try Scheduler.schedule(program, for: machine, options: options).kernels.elements.map(\.name)
+        #expect(names.contains { $0.hasPrefix("winograd_filters") }, "\(names)")
+        #expect(
+          try CompiledProgram.error(program, sizes: c.sizes, machine: machine, options: options) < 2e-5, "\(names)")
+      }
+    }
+  }
+
+  /// Cost decides: for many pixels, computed weights are transformed; for few, their transform costs more than it saves.
+  @Test func computedWeightsAreTransformedWherePixelsAreMany() throws {
+    func names(_ pixels: Dim, _ channels: Int) throws -> [String] {
+      let program = try Self.program(
+        Case(
+          batch: 8, spatial: [pixels, pixels], channels: channels, results: channels, kernel: [3, 3], pad: 1,
+          hasComputedWeights: true))
+      return try Scheduler.schedule(program, for: .x86_64_v4).kernels.elements.map(\.name)
+    }
+    #expect(try names(56, 64).contains { $0.hasPrefix("winograd_filters_4x4_3x3_c64_m64") })
+    #expect(try names(2, 512).allSatisfy { !$0.hasPrefix("winograd") })
   }
 
   @Test(arguments: cases) func equalsInterpreter(_ c: Case) throws {

@@ -133,6 +133,16 @@ import Testing
     #expect(try CompiledProgram.error(program, sizes: c.sizes) < 1e-5)
   }
 
+  /// The same with weights that are inputs: each phase's taps are transformed by a kernel.
+  @Test(arguments: transformed) func computedWeightsAreTransformed(_ c: Case) throws {
+    var c = c
+    c.hasComputedWeights = true
+    let program = try Self.program(c)
+    let kernels = try Scheduler.schedule(program, for: .x86_64_v4).kernels.elements
+    #expect(kernels.contains { $0.name.hasPrefix("winograd_filters") }, "\(kernels.map(\.name))")
+    #expect(try CompiledProgram.error(program, sizes: c.sizes) < 1e-5)
+  }
+
   @Test(arguments: cases) func equalsInterpreter(_ c: Case) throws {
     #expect(try CompiledProgram.error(try Self.program(c), sizes: c.sizes) < 1e-5)
   }

@@ -167,14 +167,7 @@ struct WinogradKernel {
     var extents = axes.map(\.size)
     for (axis, transform) in axes.map(\.transform).enumerated() {
       guard let transform else { continue }
-      let map = LinearMap(matrix(transform), b)
-      let (outer, extent) = (extents[..<axis].reduce(1, *), extents[axis])
-      let inner = extents[(axis + 1)...].reduce(1, *)
-      values = (0..<outer).flatMap { o in
-        let lines = (0..<inner).map { i in map((0..<extent).map { values[(o * extent + $0) * inner + i] }) }
-        return lines.first.map { $0.indices.flatMap { place in lines.map { $0[place] } } } ?? []
-      }
-      extents[axis] = map.matrix.count
+      values = LinearMap(matrix(transform), b).along(axis, of: &extents, values)
     }
     return values
   }

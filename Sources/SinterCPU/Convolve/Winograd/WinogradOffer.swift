@@ -8,6 +8,8 @@ struct WinogradOffer {
   private let bounded: Double
   let plans: [WinogradPlan]
   private let costs: [Cost]
+  /// Whether weights are computed, and transformed in each run: a library holds none of them.
+  let computesWeights: Bool
 
   struct Cost {
     /// Cycles of products and transforms, and of the weights that they read: those come from memory, as a model's others displace them.
@@ -39,10 +41,11 @@ struct WinogradOffer {
   /// - Parameters:
   ///   - channels: without parts.
   ///   - directSpeed: how many times as fast as by multiply-adds of f32 the direct way is.
+  ///   - computesWeights: whether weights are transformed in each run.
   ///   - factor: what the direct way's tiles of so many rows cost, as a part of what they would with all taps.
   private init?(
     _ candidates: [[WinogradAxis]], phases: Int, channels: Int, columns: Int, images: Dim, machine: Machine,
-    directSpeed: Double = 1,
+    directSpeed: Double = 1, computesWeights: Bool,
     factor: (_ rows: Int) -> Double = { _ in 1 }
   ) {
     let lanes = machine.lanes(.f32)
@@ -58,23 +61,28 @@ struct WinogradOffer {
       WinogradPlan(
         $0, phases: phases, channels: $0.parts * channels, columns: columns, images: images, machine: machine)
     }
-    costs = plans.map { $0.cost(machine).times(phases) }
+    self.computesWeights = computesWeights
+    costs = plans.map { $0.cost(machine, computesWeights: computesWeights).times(phases) }
   }
 
   /// For a convolution that is not transposed; nil where there is no transform.
   init?(
     _ form: ConvolveForm, channels: ConvolveChannels, input: [Dim], result: [Dim], machine: Machine,
-    directSpeed: Double = 1
+    directSpeed: Double = 1, computesWeights: Bool = false
   ) {
     guard channels.groups == 1, form.accumulate == .f32, machine.hasMultiplyAdd else { return nil }
     let meetings = TapMeetings(form, input: input, result: result)
     self.init(
       Self.candidates(form, result: result), phases: 1, channels: channels.perGroup, columns: channels.results,
-      images: result[0], machine: machine, directSpeed: directSpeed, factor: { meetings.cost(rows: $0, machine) })
+      images: result[0], machine: machine, directSpeed: directSpeed, computesWeights: computesWeights,
+      factor: { meetings.cost(rows: $0, machine) })
   }
 
   /// For the phases of a transposed convolution without groups.
-  init?(_ form: ConvolveForm, axes: [TransposedAxis], channels: Int, result: [Dim], machine: Machine) {
+  init?(
+    _ form: ConvolveForm, axes: [TransposedAxis], channels: Int, result: [Dim], machine: Machine,
+    computesWeights: Bool = false
+  ) {
     let taps = axes.compactMap(\.commonTaps)
     guard form.groups == 1, taps.count == axes.count, axes.allSatisfy({ $0.tapStep == 1 }), form.accumulate == .f32,
       machine.hasMultiplyAdd, let columns = result[result.count - 1].value
@@ -83,7 +91,7 @@ struct WinogradOffer {
     self.init(
       WinogradAxis.candidates(kernel: taps, strides: ones, dilations: ones, extents: axes.map(\.places)),
       phases: axes.reduce(1) { $0 * $1.phases }, channels: channels, columns: columns, images: result[0],
-      machine: machine)
+      machine: machine, computesWeights: computesWeights)
   }
 
   /// The ways to transform a convolution that is not transposed, along each axis.
@@ -96,14 +104,15 @@ struct WinogradOffer {
   /// The plan with so many results along each axis.
   func plan(results: [Int]) -> WinogradPlan? { plans.first { $0.axes.map(\.results) == results } }
 
-  /// The cheapest plan, if it is clearly cheaper than the direct way, and the bytes that its weights take beyond the direct ones.
+  /// The cheapest plan, if it is clearly cheaper than the direct way, and the bytes that its weights take beyond the direct ones in a library.
   /// - Parameter price: what a byte of weights costs in cycles.
   func best(price: Double) -> (plan: WinogradPlan, moreBytes: Double)? {
+    let price = computesWeights ? 0 : price
     func whole(_ cost: Cost) -> Double { cost.cycles + price * cost.bytes }
     guard let best = costs.indices.min(by: { whole(costs[$0]) < whole(costs[$1]) }),
       whole(costs[best]) < whole(direct) * Swift.min(1 - Self.leastGain, bounded)
     else { return nil }
-    return (plans[best], costs[best].bytes - direct.bytes)
+    return (plans[best], computesWeights ? 0 : costs[best].bytes - direct.bytes)
   }
 }
 

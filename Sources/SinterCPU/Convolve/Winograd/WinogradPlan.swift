@@ -91,7 +91,8 @@ struct WinogradPlan {
 
   // MARK: Cost
 
-  func cost(_ machine: Machine) -> WinogradOffer.Cost {
+  /// - Parameter computesWeights: whether weights are transformed in each run, and what that makes is written as well as read.
+  func cost(_ machine: Machine, computesWeights: Bool = false) -> WinogradOffer.Cost {
     let count = TaskSplit.estimate(axes.reduce(WinogradOffer.likely(images)) { $0 * $1.tiles })
     let vectors = { (count: Int) in Double((count + self.lanes - 1) / self.lanes) }
     // Tiles at the border read by masks; and each tile has to be found, once a part for its input and once a panel.
@@ -100,8 +101,18 @@ struct WinogradPlan {
     let outward = axes.outwardCycles * vectors(columns)
     let transforms = Double(count) * (inward + outward + Self.tileCycles * Double(columnParts * axes.parts + panels))
     let rows = onlyBlock ?? (count + tile.rows - 1) / tile.rows * tile.rows
+    var filters = 0.0
+    if computesWeights {
+      let bytes = vectors(columns) * Double(lanes * 4 * places * channels)
+      // Beyond the second-level cache a line is read before it is written, and written back.
+      let transfer =
+        bytes > Double(machine.level2 / 2)
+        ? 2 * bytes / machine.level3BytesPerCycle : bytes / machine.level2BytesPerCycle
+      filters =
+        vectors(columns) * Double(channels / axes.parts) * WinogradFilters.cycles(axes, phases: 1) + transfer
+    }
     return WinogradOffer.Cost(
-      products: places * channels, rows: rows, tile: tile, transforms: transforms, columns: columns,
+      products: places * channels, rows: rows, tile: tile, transforms: transforms + filters, columns: columns,
       machine: machine)
   }
 }

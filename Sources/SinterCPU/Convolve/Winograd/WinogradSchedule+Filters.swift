@@ -65,14 +65,6 @@ extension WinogradSchedule {
 extension WinogradAxis {
   /// The taps of one part that make the products of one place. A part may have fewer taps than the transform.
   fileprivate func terms(place: Int, part: Int) -> [(tap: Int, factor: Double)] {
-    guard let transform else { return [(part, 1)] }
-    return transform.filter[place].enumerated().map { (tap: $0 * stride + part, factor: $1) }.filter { $0.tap < kernel }
-  }
-}
-
-/// One element of each, in all ways, the last changing fastest.
-private func combinations(_ choices: [[Int]]) -> [[Int]] {
-  choices.reduce([[]]) { combinations, choices in
-    combinations.flatMap { combination in choices.map { combination + [$0] } }
+    taps(part: part).map { (tap: $0.tap, factor: transform?.filter[place][$0.index] ?? 1) }
   }
 }

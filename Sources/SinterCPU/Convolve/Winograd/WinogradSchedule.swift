@@ -13,9 +13,17 @@ struct WinogradSchedule {
   /// Of a transposed convolution.
   var transposed: [TransposedAxis] = []
 
-  func run(_ weights: HostTensor, _ context: inout ScheduleContext) throws {
-    let layout = PanelLayout(
+  private var layout: PanelLayout {
+    PanelLayout(
       columns: plan.columns, depth: plan.places * plan.channels, lanes: plan.lanes, vectors: plan.tile.vectors)
+  }
+
+  /// The transformed weights: at compile time where they are constant, else by a kernel.
+  private func weights(_ context: inout ScheduleContext) throws -> BufferID {
+    guard let weights = context.constant(form.weight) else {
+      return try WinogradFilters(form: form, plan: plan, transposed: transposed, layout: layout).run(&context)
+    }
+    let layout = layout
     let key = ScheduleContext.PackingKey(
       value: form.weight, base: 0, columnStride: layout.depth, depthOffsets: Array(0..<layout.depth), layout: layout,
       parts: plan.axes.flatMap { [$0.results, $0.parts] } + transposed.map(\.stride))
@@ -28,6 +36,12 @@ struct WinogradSchedule {
     guard let packed else {
       throw DiagnosticError(.bug, "convolve.pack", "weights of type \(weights.element) cannot be packed")
     }
+    return packed
+  }
+
+  func run(_ context: inout ScheduleContext) throws {
+    let packed = try weights(&context)
+    let layout = layout
     let scratch = context.addScratch(
       .f32, count: plan.tasks * Dim(plan.scratch), named: "transformed", origin: context.values[context.result].origin)
     let scope = context.kernel(named: name)
