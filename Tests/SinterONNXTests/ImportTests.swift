@@ -47,6 +47,13 @@ struct ImportTests {
     #expect(graph.opsets == ["": 20])
   }
 
+  @Test func domainOfOnnxruntimeNeedsNoImport() throws {
+    let file = Self.file([Node("QuickGelu", domain: "com.microsoft", inputs: ["x"], outputs: ["y"])])
+    let graph = try OnnxImporter(operators: .standard).graph(of: file)
+    #expect("\(graph.type(of: graph.outputs[0].value))" == "f32[batch, 2]")
+    #expect(graph.opsets == ["": 20])
+  }
+
   @Test func nodesMayStandInAnyOrder() throws {
     let graph = try Self.importer.graph(
       of: Self.file([Self.twice("b", "y"), Self.twice("a", "b"), Self.twice("x", "a")]))

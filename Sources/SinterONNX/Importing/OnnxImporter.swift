@@ -48,7 +48,7 @@ package struct OnnxImporter: Sendable {
     let problems = ImportCheck.problems(of: file, in: context)
     if problems.contains(where: { ImportCheck.isFatal($0) }) { return (Graph(name: file.graph.name), problems) }
     var importer = GraphImporter(context, name: file.graph.name)
-    for (domain, version) in context.opsets { importer.builder.setOpset(version, of: domain) }
+    for set in file.operatorSets { importer.builder.setOpset(Int(set.version), of: set.domain) }
     importer.stateOutputs = StateMetadata.outputs(file.metadata)
     importer.declareInputs(of: file.graph, shapes: shapes)
     importer.declareValues(of: file.graph)
@@ -64,7 +64,7 @@ package struct OnnxImporter: Sendable {
 struct ImportContext: Sendable {
   let operators: OpTable
   let functions: [FunctionKey: OnnxFile.Function]
-  /// Versions by domain.
+  /// Versions by domain. That of onnxruntime's own operators has had one version only, and files whose writer forgot to import it run there.
   var opsets: [String: Int]
   /// Numbers for symbols of the graph's inputs.
   var sizes: [Symbol: Int] = [:]
@@ -73,7 +73,7 @@ struct ImportContext: Sendable {
   init(_ file: OnnxFile, operators: OpTable) {
     self.operators = operators
     functions = Dictionary(file.functions.map { (FunctionKey($0), $0) }) { first, _ in first }
-    opsets = Self.versions(file.operatorSets)
+    opsets = Self.versions(file.operatorSets).merging(["com.microsoft": 1]) { own, _ in own }
   }
 
   /// The same for the body of a function, which may import other versions.

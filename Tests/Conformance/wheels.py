@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Compiles networks that come inside Python wheels, and runs them beside onnxruntime.
+
+    wheels.py --sinter .build/release/sinter                # all of wheels.json; wheels are kept in ~/.cache/sinter/wheels
+    wheels.py --sinter .build/release/sinter ocr speech     # those whose names hold one of these texts
+    wheels.py --sinter .build/release/sinter --found FILE   # a wheel that is not listed: all ONNX files in it, and their lines for wheels.json
+
+Inputs are random, of shapes that the list tells where a file leaves sizes open. Nobody here made these files, and none is kept here: each is held
+against its hash. Results must agree with onnxruntime's up to a thousandth of the largest; where a model quantizes activations as it runs, one
+rounding that differs moves others, and a twentieth of the root mean square is let pass.
+"""
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from library import Library
+
+LIST = Path(__file__).with_name("wheels.json")
+SECONDS = 900
+
+
+def wheel(requirement, folder):
+    """The path of a wheel, from the package index unless it is there already."""
+    name, version = requirement.split("==")
+    beginning = f"{name.replace('-', '_')}-{version}-".lower()
+    for _ in range(2):
+        for file in sorted(folder.glob("*.whl")):
+            if file.name.replace("-", "_").lower().startswith(beginning.replace("-", "_")):
+                return file
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "-d", str(folder), requirement]
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    raise FileNotFoundError(f"no wheel of {requirement}")
+
+
+def draw(port, sizes, limits, generator):
+    """A random value for a port. `sizes` has the numbers of open sizes, by name or by input and axis; `limits` what integers stay under."""
+    tensor = port.type.tensor_type
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+    shape = [
+        item.dim_value if item.HasField("dim_value") else sizes.get(item.dim_param, sizes.get(f"{port.name}.{axis}", 1))
+        for axis, item in enumerate(tensor.shape.dim)]
+    if f"{port.name}.0" in sizes and not shape:
+        shape = [sizes[f"{port.name}.{axis}"] for axis in range(sum(key.startswith(f"{port.name}.") for key in sizes))]
+    if dtype == object:
+        return np.array(["text"] * int(np.prod(shape)), object).reshape(shape)
+    if dtype == bool:
+        return generator.random(shape) < 0.5
+    if np.issubdtype(dtype, np.integer):
+        low, high = limits.get(port.name, (0, 2))
+        return generator.integers(low, high, shape).astype(dtype)
+    return (generator.standard_normal(shape) * limits.get(port.name, (0, 1))[1]).astype(dtype)
+
+
+def inputs(model, entry):
+    stored, generator = {tensor.name for tensor in model.graph.initializer}, np.random.default_rng(9)
+    ports = [port for port in model.graph.input if port.name not in stored]
+    return {port.name: draw(port, entry.get("sizes", {}), entry.get("values", {}), generator) for port in ports}
+
+
+def flat(value):
+    """The arrays in a result: of a tensor, a sequence or a map."""
+    if isinstance(value, dict):
+        return flat([np.array(list(value.keys())), np.array(list(value.values()))])
+    return [array for item in value for array in flat(item)] if isinstance(value, list) else [np.asarray(value)]
+
+
+def difference(ours, theirs, rough):
+    for index, (a, b) in enumerate(zip(flat(list(ours)), flat(list(theirs)), strict=True)):
+        if a.shape != b.shape or (a.dtype != b.dtype and a.dtype.kind not in "OU"):
+            return f"result {index} is {a.dtype}{list(a.shape)}, not {b.dtype}{list(b.shape)}"
+        if not a.size:
+            continue
+        if b.dtype.kind != "f":
+            if (a != b).mean() > (0.05 if rough else 0):
+                return f"result {index}: {(a != b).mean():.1%} of elements differ"
+            continue
+        if not np.array_equal(np.isfinite(a), np.isfinite(b)):
+            return f"result {index}: infinities or NaN in other places"
+        kept = np.isfinite(b)
+        a, b = a[kept].astype(np.float64), b[kept].astype(np.float64)
+        apart, size = np.abs(a - b), np.abs(b)
+        if rough:
+            apart, size = np.sqrt(np.mean(apart ** 2, keepdims=True)), np.sqrt(np.mean(size ** 2, keepdims=True))
+        if (worst := apart.max(initial=0) / max(size.max(initial=0), 1e-30)) > (0.05 if rough else 1e-3):
+            return f"result {index}: differs by {worst:.2g} of the largest"
+    return ""
+
+
+def check(sinter, data, entry, folder):
+    """What is wrong with one model; empty where nothing is."""
+    path, library = Path(folder, "model.onnx"), Path(folder, "model.so")
+    path.write_bytes(data)
+    model = onnx.load_from_string(data)
+    feed = inputs(model, entry)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 4, 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    expected = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]).run(None, feed)
+    done = subprocess.run([sinter, "compile", str(path), "-o", str(library)], capture_output=True, text=True, errors="replace", timeout=SECONDS)
+    if done.returncode:
+        return f"does not compile: {done.stderr.strip()[:300]}"
+    rough = any(node.op_type in ("DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul", "QuantizeLinear") for node in model.graph.node)
+    try:
+        return difference(Library(str(library)).open(threads=1).run(list(feed.values())), expected, rough)
+    except Exception as error:  # a run that fails
+        return str(error)
+
+
+def found(path):
+    """An entry of the list for each ONNX file in a wheel."""
+    name, version = Path(path).name.split("-")[:2]
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.namelist():
+            if member.endswith((".onnx", ".ort")):
+                yield {"package": f"{name.replace('_', '-')}=={version}", "path": member, "sha256": hashlib.sha256(archive.read(member)).hexdigest()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="texts in the packages and paths of those to try (all)")
+    parser.add_argument("--sinter", required=True, help="the compiler's binary")
+    parser.add_argument("--wheels", type=Path, default=Path.home() / ".cache/sinter/wheels", help="folder that has or gets the wheels")
+    parser.add_argument("--found", nargs="+", help="wheels that are not listed")
+    arguments = parser.parse_args()
+    arguments.wheels.mkdir(parents=True, exist_ok=True)
+    sinter, tried, failed = str(Path(arguments.sinter).resolve()), 0, 0
+    entries = [dict(entry, file=file) for file in arguments.found for entry in found(file)] if arguments.found else json.loads(LIST.read_text())
+    for entry in entries:
+        name = f"{entry['package']} {entry['path']}"
+        if arguments.names and not any(text in name for text in arguments.names):
+            continue
+        tried, start = tried + 1, time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="sinter-wheels-") as folder:
+            try:
+                file = entry.pop("file", None) or wheel(entry["package"], arguments.wheels)
+                data = zipfile.ZipFile(file).read(entry["path"])
+                problem = "" if hashlib.sha256(data).hexdigest() == entry["sha256"] else "is another file than that of the list"
+                problem = problem or check(sinter, data, entry, folder)
+            except Exception as error:  # no wheel, or onnxruntime does not run the model on these inputs
+                problem = f"cannot be tried: {type(error).__name__}: {str(error).strip()[:300]}"
+        failed += bool(problem)
+        print(f"{'FAIL' if problem else 'ok':6}{name}, {len(data) / 1e6:.1f} MB, {time.monotonic() - start:.0f} s{': ' if problem else ''}{problem}", flush=True)
+        if arguments.found:
+            print("  " + json.dumps(entry) + ",")
+    print(f"{tried - failed} of {tried} models")
+    print("PASS" if tried and not failed else "FAIL")
+    return 0 if tried and not failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
