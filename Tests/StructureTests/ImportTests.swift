@@ -40,7 +40,8 @@ struct ImportTests {
 
   @Test(arguments: moduleTable.map(\.name))
   func filesStayReadable(module: String) throws {
-    for file in try SourceTree.swiftFiles(of: module) {
+    // What a compiler of protocols wrote is not for reading.
+    for file in try SourceTree.swiftFiles(of: module) where !file.lastPathComponent.hasSuffix(".pb.swift") {
       let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n", omittingEmptySubsequences: false)
         .count
       #expect(lines <= 601, "\(file.lastPathComponent) has \(lines) lines: one concept a file, 600 lines at most")

@@ -65,6 +65,17 @@ let moduleTable: [ModuleRow] = [
     name: "SinterRecords", holds: "what a run leaves behind: curves, TensorBoard's events, MLflow's folders",
     mayImport: ["Sinter", "SinterCore", "SinterIR", "SinterVision", "Foundation"]),
   ModuleRow(
+    name: "SinterServing", holds: "what answers a request to a served model: protocol, queue, batches, versions",
+    mayImport: ["SinterCore", "SinterModel"]),
+  ModuleRow(
+    name: "SinterServe", holds: "the servers around it, of the trait Serve",
+    mayImport: [
+      "SinterServing", "SinterCore", "SinterModel", "ArgumentParser", "Foundation", "FoundationEssentials", "GRPCCore",
+      "GRPCNIOTransportHTTP2",
+      "GRPCProtobuf", "HTTPTypes", "HummingbirdCore", "Logging", "NIOCore", "NIOPosix", "ServiceLifecycle",
+      "SwiftProtobuf",
+    ]),
+  ModuleRow(
     name: "SinterCLI", holds: "the command line",
     mayImport: [
       "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU",

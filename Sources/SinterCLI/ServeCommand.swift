@@ -1,0 +1,35 @@
+import ArgumentParser
+import Foundation
+import Sinter
+
+/// `sinter serve`: hands over to `sinter-serve`, a command of its own since it brings servers for HTTP and gRPC, which nothing else here needs.
+struct ServeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve",
+    abstract: "Serve compiled libraries over HTTP and gRPC; runs sinter-serve, whose --help tells the options.",
+    discussion: "Example: sinter serve models --port 8000 --grpc-port 8001")
+
+  @Argument(parsing: .captureForPassthrough, help: "What sinter-serve takes.")
+  var arguments: [String] = []
+
+  func run() throws {
+    guard let command = Self.command() else {
+      throw DiagnosticError(
+        .user, "serve.command", "there is no sinter-serve beside sinter or on the PATH",
+        hint: "build it: swift build -c release --traits Serve --product sinter-serve")
+    }
+    // This process becomes the server, so that signals reach it.
+    var words = ([command] + arguments).map { strdup($0) } + [nil]
+    execv(command, &words)
+    throw DiagnosticError(
+      .user, "serve.command", "\(command) cannot be run: \(String(cString: strerror(errno)))")
+  }
+
+  private static func command() -> String? {
+    let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    let beside = own.map { URL(filePath: $0).deletingLastPathComponent().path }
+    let folders = ProcessInfo.processInfo.environment["PATH"]?.split(separator: ":").map(String.init) ?? []
+    return ([beside].compactMap { $0 } + folders).map { $0 + "/sinter-serve" }
+      .first { FileManager.default.isExecutableFile(atPath: $0) }
+  }
+}

@@ -1,0 +1,87 @@
+internal import SinterCore
+internal import SinterModel
+internal import Synchronization
+
+/// Answers requests by the models of a table, for whatever protocol they come.
+package final class InferenceService: Sendable {
+  package let table: ModelTable
+  private let stopping = Atomic(false)
+  /// Requests that no model can be held to account for, by status.
+  private let strays = Mutex<[Int: Int]>([:])
+
+  package init(_ table: ModelTable) { self.table = table }
+
+  /// Whether the server is about to end: new requests are refused, and it is not ready.
+  package var isStopping: Bool { stopping.load(ordering: .acquiring) }
+  package func stop() { stopping.store(true, ordering: .releasing) }
+
+  /// Whether it answers requests to every model that was to be served.
+  package var isReady: Bool { !isStopping }
+
+  package var strayCounts: [Int: Int] { strays.withLock { $0 } }
+  package func countStray(_ refusal: Refusal) { strays.withLock { $0[refusal.status, default: 0] += 1 } }
+
+  /// Runs a model for a request.
+  ///
+  /// - Parameter read: makes the request, of what the client sent, for the ports of the model that answers it.
+  package func answer(
+    _ model: String, _ version: String?, arrival: UInt64 = Clock.now,
+    _ read: (ModelSignature) throws(Refusal) -> InferenceRequest
+  ) async throws(Refusal) -> InferenceAnswer {
+    // A version that goes while the request is on its way to it says so; the one in its place is asked then.
+    while true {
+      if isStopping {
+        let refusal = Refusal(.stopping, "the server is about to end and takes no more requests")
+        countStray(refusal)
+        throw refusal
+      }
+      let served: ServedVersion
+      do throws(Refusal) {
+        served = try table.version(model, version)
+      } catch {
+        countStray(error)
+        throw error
+      }
+      do throws(Refusal) {
+        let request = try read(served.signature)
+        let values = try served.signature.values(request)
+        let requested = try served.signature.requested(request)
+        guard let result = await served.run(values, timeout: request.timeout, arrival: arrival) else { continue }
+        let outputs = try result.get()
+        served.counters.finished(.answered, seconds: Self.seconds(since: arrival))
+        return InferenceAnswer(served, request.id, outputs, requested)
+      } catch {
+        served.counters.finished(Counters.Outcome(error), seconds: Self.seconds(since: arrival))
+        throw error
+      }
+    }
+  }
+
+  private static func seconds(since arrival: UInt64) -> Double { Double(max(Clock.now, arrival) - arrival) * 1e-9 }
+
+  /// Gives up on requests whose time is over, until the server ends. Holds a thread of its own.
+  package func watchDeadlines() {
+    OwnThread.start { [self] in
+      while !isStopping || table.all.contains(where: { $0.queueCounts != (0, 0) }) {
+        let now = Clock.now
+        for version in table.all { version.expire(now) }
+        Clock.sleep(milliseconds: 5)
+      }
+    }
+  }
+}
+
+extension InferenceAnswer {
+  fileprivate init(
+    _ served: ServedVersion, _ id: String?, _ outputs: [HostValue], _ requested: [(index: Int, isBinary: Bool)]
+  ) {
+    model = served.signature.name
+    version = served.version
+    self.id = id
+    self.outputs = requested.compactMap { index, isBinary in
+      outputs[index].tensor.map {
+        Output(name: served.signature.outputs[index].name, tensor: $0, isBinary: isBinary)
+      }
+    }
+  }
+}
