@@ -57,6 +57,9 @@ struct InputArguments: ParsableArguments {
     return values.compactMap { $0 }
   }
 
+  /// The files that are tensors, by port.
+  func tensors() throws -> [String: HostTensor] { try files().compactMapValues(\.tensor) }
+
   private func files() throws -> [String: HostValue] {
     var given: [String: HostValue] = [:]
     for argument in inputs {

@@ -3,7 +3,6 @@ import SinterLLVM
 import SinterModel
 import SinterONNX
 import SinterPasses
-import SinterVisual
 
 /// A graph that has all its parameters: to be optimized, compiled, exported and drawn.
 public struct CompiledGraph: Sendable {
@@ -37,11 +36,6 @@ public struct CompiledGraph: Sendable {
     let program = try compiler.kernels(of: graph)
     _ = try compiler.backEnd.emit(program, to: path, options: options)
     return try LoadedModel(path)
-  }
-
-  /// Writes the graph as a drawing for graphviz: `dot -Tsvg FILE.dot -o FILE.svg`.
-  public func saveDOT(_ path: String) throws {
-    try AtomicFile.write(DOTWriter.text(of: graph), to: path)
   }
 
   /// Writes the graph as standard ONNX.
