@@ -141,7 +141,8 @@ let package = Package(
     .testTarget(
       name: "CompilerTests",
       dependencies: [
-        "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterLLVM", "SinterONNX", "SinterOps", "TestSupport",
+        "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterLLVM", "SinterONNX", "SinterOps", "SinterPasses",
+        "TestSupport",
       ], exclude: ["programs"]),
     .testTarget(
       name: "PromiseTests",
