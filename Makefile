@@ -144,6 +144,10 @@ sizes: build .venv/stamp ## operators at random sizes of inputs beside ONNX Runt
 fuzz: setup ## random graphs, optimized and compiled, against what they mean: make fuzz CASES=500
 	SINTER_FUZZ=$(or $(CASES),500) swift test --disable-xctest --filter Random
 
+view-test: build .venv/stamp ## pages of sinter view in headless Chromium: time to the first picture, mouse, keys, looks
+	@.ci/setup chromium
+	$(PYTHON) Tests/View/view_test.py --sinter .build/release/sinter
+
 quantized: build .venv/stamp ## files of ONNX Runtime's quantizers and optimizer beside ONNX Runtime: make quantized ONLY=lstm
 	$(PYTHON) Tests/Conformance/quantized.py --sinter .build/release/sinter $(ONLY)
 

@@ -55,6 +55,7 @@ let package = Package(
       linkerSettings: (isStatic ? ["lld", "LLVM-19", "z", "zstd"] : ["LLVM-19"]).map { .linkedLibrary($0) }),
     .target(name: "COnnx", exclude: ["onnx.proto"], linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(name: "SinterBindings", exclude: ["templates"]),
+    .target(name: "SinterViewer", exclude: ["page"]),
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CPNG", providers: [.apt(["libpng-dev"])]),
@@ -74,7 +75,7 @@ let package = Package(
       name: "SinterLLVM",
       dependencies: ["SinterCore", "SinterForms", "SinterKernelIR", "SinterCPU", "SinterRuntime", "CLLVM"]),
     .target(name: "SinterONNX", dependencies: ["SinterCore", "SinterIR", "SinterOps", "COnnx"]),
-    .target(name: "SinterVisual", dependencies: ["SinterCore", "SinterForms", "SinterIR"]),
+    .target(name: "SinterVisual", dependencies: ["SinterCore", "SinterForms", "SinterIR", "SinterViewer"]),
     .target(name: "SinterModel", dependencies: ["SinterCore", "SinterABI"]),
 
     // What users import, and the command line.
@@ -203,7 +204,8 @@ let package = Package(
     .testTarget(
       name: "CompilerTests",
       dependencies: [
-        "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterLLVM", "SinterONNX", "SinterOps", "TestSupport",
+        "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterLLVM", "SinterONNX", "SinterOps", "SinterPasses",
+        "TestSupport",
       ], exclude: ["programs"]),
     .testTarget(
       name: "PromiseTests",
@@ -225,6 +227,11 @@ let package = Package(
       name: "SinterOpsTests",
       dependencies: [
         "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterONNX", "TestSupport",
+      ]),
+    .testTarget(
+      name: "SinterVisualTests",
+      dependencies: [
+        "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterONNX", "SinterOps", "SinterVisual",
       ]),
     .testTarget(name: "SinterONNXTests", dependencies: ["SinterONNX", "SinterCore", "SinterIR", "SinterOps"]),
   ],

@@ -127,7 +127,9 @@ struct CompileCommand: ParsableCommand {
     switch emit ?? Self.emission(ofFile: output) {
     case .graph:
       var compiler = Compiler(for: targets[0])
-      try OutputFile.write(try compiler.optimize(graph).description, to: output)
+      let optimized = try compiler.optimize(graph)
+      if output == "-" { return try OutputFile.write(optimized.description, to: output) }
+      try GraphTextFile.write(optimized, to: output)
     case .forms:
       var compiler = Compiler(for: targets[0])
       try OutputFile.write(try compiler.fuse(compiler.lower(compiler.optimize(graph))).description, to: output)

@@ -71,6 +71,9 @@ struct InputArguments: ParsableArguments {
     }
   }
 
+  /// The files that are tensors, by port.
+  func tensors() throws -> [String: HostTensor] { try files().compactMapValues(\.tensor) }
+
   private func files() throws -> [String: HostValue] {
     var given: [String: HostValue] = [:]
     for argument in inputs {

@@ -25,6 +25,14 @@ struct ModelArgument: ParsableArguments {
   /// The graph, with its sizes bound.
   func graph() throws -> Graph { try ModelFile(path: model).graph(binding: Self.sizes(bind)) }
 
+  /// The graph as far as it can be shown: nodes that cannot be read stand in it as what the file says of them, and what is wrong is told.
+  func drawableGraph() throws -> Graph {
+    let (graph, problems) = try ModelFile(path: model).partialGraph(binding: Self.sizes(bind), showsUnknown: true)
+    if graph.order.isEmpty, !problems.isEmpty { throw DiagnosticError(problems) }
+    for problem in problems { Terminal.error("sinter: note: \(problem)") }
+    return graph
+  }
+
   /// Loads the model, after compiling it for this processor where it is not a library yet.
   func withLibrary<R>(
     profiles: Bool = false, math: MathArgument, _ body: (CompiledLibrary) throws -> R
@@ -78,16 +86,18 @@ struct ModelFile {
   }
 
   /// As much of the graph as can be read, with sizes fixed, and what is wrong with the rest.
-  func partialGraph(binding sizes: [Symbol: Int]) throws -> (graph: Graph, problems: [Diagnostic]) {
+  ///
+  /// - Parameter showsUnknown: whether nodes that cannot be read stay as what the file says of them, for drawings.
+  func partialGraph(
+    binding sizes: [Symbol: Int], showsUnknown: Bool = false
+  ) throws -> (graph: Graph, problems: [Diagnostic]) {
     guard isText else {
       var importer = OnnxImporter(operators: .complete)
       importer.sizes = sizes
+      importer.showsUnknown = showsUnknown
       return try importer.partialGraph(reading: path)
     }
-    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-      throw DiagnosticError(.user, "file.read", "\(path) cannot be read as text", hint: "check the path")
-    }
-    var graph = try Graph(parsing: text, operators: .complete)
+    var graph = try GraphTextFile.read(path)
     if !sizes.isEmpty { try graph.bind(sizes) }
     return (graph, [])
   }

@@ -7,9 +7,13 @@ import SinterPasses
 struct OptCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "opt",
-    abstract: "Run passes on a graph and print its text form.",
+    abstract: "Run passes on a graph and print its text form, or write it with its weights beside it.",
     discussion: """
       Example: sinter opt graph.sinter --passes fold,drop-dead
+               sinter opt model.onnx -o model.sinter
+
+      A file gets its weights beside it, in a file of safetensors of its name and .safetensors, and is a model for every other command.
+
       Passes: \(Pipelines.all.map { "\($0.name) (\($0.summary))" }.joined(separator: "\n        "))
       """)
 
@@ -24,7 +28,9 @@ struct OptCommand: ParsableCommand {
   func run() throws {
     let graph = try model.graph()
     var compiler = Compiler()
-    try OutputFile.write(try compiler.optimize(graph, with: try chosen()).description, to: output)
+    let optimized = try compiler.optimize(graph, with: try chosen())
+    if output == "-" { return try OutputFile.write(optimized.description, to: output) }
+    try GraphTextFile.write(optimized, to: output)
   }
 
   private func chosen() throws -> [Pass] {

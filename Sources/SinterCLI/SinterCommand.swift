@@ -9,6 +9,7 @@ struct SinterCommand: ParsableCommand {
     subcommands: [
       CompileCommand.self, RunCommand.self, ProfileCommand.self, BenchCommand.self, InspectCommand.self,
       CheckCommand.self, QuantizeCommand.self, TuneMachineCommand.self,
-      GraphCommand.self, ExportCommand.self, OptCommand.self, MeasureCommand.self, ServeCommand.self,
+      GraphCommand.self, ViewCommand.self, ExportCommand.self, OptCommand.self,
+      DiffCommand.self, ReduceCommand.self, ServeCommand.self, MeasureCommand.self,
     ])
 }

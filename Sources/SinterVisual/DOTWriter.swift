@@ -1,150 +1,173 @@
-import SinterCore
-import SinterIR
-
-/// Draws a graph in the language of graphviz: `dot -Tsvg graph.dot -o graph.svg`.
+/// Writes a diagram in the language of graphviz: `dot -Tsvg graph.dot -o graph.svg`.
 ///
-/// Nodes are coloured by family, edges carry types, layers are boxes around what they do. Constants are lines in the nodes that read them.
+/// Boxes are coloured by family and say what they do, what they read of weights, and what they give, so that arrows need no words that others cross.
+/// Layers are frames. Folded, what repeats is drawn once, in a frame with its number of times.
 package struct DOTWriter {
-  private let graph: Graph
-  private let foldsRepeats: Bool
+  private let diagram: Diagram
+  private let tree: FoldTree
   private var lines: [String] = []
-  /// For nodes of repeated layers that are not drawn, the node drawn in their place.
-  private var standIns: [NodeID: NodeID] = [:]
+  /// For each node, the one that is drawn in its place.
+  private var standIns: [Int]
   private var drawnEdges: Set<String> = []
 
-  /// The drawing of a graph as DOT.
-  ///
-  /// - Parameter foldingRepeats: whether layers numbered one after another that do the same are drawn once, with their number.
-  package static func text(of graph: Graph, foldingRepeats: Bool = false) -> String {
-    var writer = DOTWriter(graph: graph, foldsRepeats: foldingRepeats)
+  package static func text(of diagram: Diagram, foldingRepeats: Bool = false) -> String {
+    var writer = DOTWriter(diagram, foldsRepeats: foldingRepeats)
     return writer.write()
   }
 
-  private init(graph: Graph, foldsRepeats: Bool) {
-    self.graph = graph
-    self.foldsRepeats = foldsRepeats
+  private init(_ diagram: Diagram, foldsRepeats: Bool) {
+    self.diagram = diagram
+    tree = FoldTree(diagram, foldsRepeats: foldsRepeats)
+    standIns = Array(diagram.nodes.indices)
   }
 
   private mutating func write() -> String {
+    let title = Self.quoted(diagram.title)
     lines = [
-      "digraph \(Self.quoted(graph.name)) {",
-      "  rankdir=TB; fontname=\"Helvetica\"; labelloc=t; label=\(Self.quoted(graph.name)); compound=true;",
-      "  node [fontname=\"Helvetica\", fontsize=11, shape=box, style=\"rounded,filled\", fillcolor=white];",
-      "  edge [fontname=\"Helvetica\", fontsize=9, color=\"#495057\"];",
+      "digraph \(title) {",
+      "  rankdir=TB; fontname=\"Helvetica\"; labelloc=t; label=\(title); ranksep=0.28; nodesep=0.2;",
+      "  node [fontname=\"Helvetica\", fontsize=11, shape=box, style=\"rounded,filled\", fillcolor=white, color=\"#adb5bd\", margin=\"0.12,0.05\"];",
+      "  edge [color=\"#495057\", arrowsize=0.6];",
     ]
-    for (position, port) in graph.inputs.enumerated() {
-      lines.append("  input\(position) [label=\(Self.quoted(port.name)), shape=ellipse, fillcolor=\"#a5d8ff\"];")
-    }
-    var tree = Layer(name: "")
-    for node in graph.order {
-      let path = graph.nodes[node].origin.first?.path ?? ""
-      tree.insert(node, path: path.split(separator: ".").map(String.init)[...])
-    }
-    write(tree, indent: "  ", path: "")
-    for (position, port) in graph.outputs.enumerated() {
-      lines.append("  output\(position) [label=\(Self.quoted(port.name)), shape=ellipse, fillcolor=\"#a5d8ff\"];")
-      edge(from: port.value, to: "output\(position)")
-    }
-    for node in graph.order {
-      for case let input? in graph.nodes[node].inputs { edge(from: input, to: "\(standIns[node] ?? node)") }
-    }
+    write(0, indent: "  ")
+    for edge in diagram.edges { write(edge) }
     lines.append("}")
     return lines.joined(separator: "\n") + "\n"
   }
 
-  /// A layer of the model: the nodes at its own level, and the layers inside.
-  private struct Layer {
-    var name: String
-    var nodes: [NodeID] = []
-    var children: [Layer] = []
-    var allNodes: [NodeID] { nodes + children.flatMap(\.allNodes) }
-
-    mutating func insert(_ node: NodeID, path: ArraySlice<String>) {
-      guard let first = path.first else {
-        nodes.append(node)
-        return
-      }
-      if let at = children.firstIndex(where: { $0.name == first }) {
-        children[at].insert(node, path: path.dropFirst())
-      } else {
-        var child = Layer(name: first)
-        child.insert(node, path: path.dropFirst())
-        children.append(child)
+  private mutating func write(_ group: Int, indent: String) {
+    for item in tree.groups[group].items {
+      switch item {
+      case .node(let node): lines.append(indent + statement(node))
+      case .group(let inner): writeFrame(inner, indent: indent)
       }
     }
   }
 
-  private mutating func write(_ layer: Layer, indent: String, path: String) {
-    for node in layer.nodes { lines.append(indent + statement(node)) }
-    var position = 0
-    while position < layer.children.count {
-      let child = layer.children[position]
-      let count = foldsRepeats ? repeats(of: position, in: layer.children) : 1
-      position += count
-      let full = path.isEmpty ? child.name : path + "." + child.name
-      let label = count == 1 ? child.name : "\(child.name) × \(count)"
-      lines.append("\(indent)subgraph \(Self.quoted("cluster_" + full)) {")
-      lines.append("\(indent)  label=\(Self.quoted(label)); fontsize=10; color=\"#adb5bd\"; style=rounded;")
-      write(child, indent: indent + "  ", path: full)
-      lines.append(indent + "}")
+  private mutating func writeFrame(_ group: Int, indent: String) {
+    let found = tree.groups[group]
+    var label = found.name
+    var shown = group
+    if let repeats = found.repeats {
+      label += " × \(repeats)"
+      let parts = found.items.compactMap { item in if case .group(let part) = item { part } else { nil } }
+      let models = parts.first.map { nodes(of: $0) } ?? []
+      // Parts do the same in the same order.
+      for part in parts.dropFirst() {
+        for (node, model) in zip(nodes(of: part), models) { standIns[node] = model }
+      }
+      shown = parts.first ?? group
+    }
+    lines.append("\(indent)subgraph cluster_\(group) {")
+    lines.append("\(indent)  label=\(Self.quoted(label)); fontsize=10; color=\"#adb5bd\"; style=rounded; labeljust=l;")
+    write(shown, indent: indent + "  ")
+    lines.append(indent + "}")
+  }
+
+  /// All nodes in a group, in order.
+  private func nodes(of group: Int) -> [Int] {
+    tree.groups[group].items.flatMap { item in
+      switch item {
+      case .node(let node): [node]
+      case .group(let inner): nodes(of: inner)
+      }
     }
   }
 
-  /// How many layers from a position on are numbered and do the same; the later ones get stand-ins.
-  private mutating func repeats(of position: Int, in layers: [Layer]) -> Int {
-    let first = layers[position]
-    guard Int(first.name) != nil else { return 1 }
-    let signature = first.allNodes.map { type(of: graph.nodes[$0].op).name }
-    var count = 1
-    while position + count < layers.count {
-      let next = layers[position + count]
-      guard Int(next.name) != nil, next.allNodes.map({ type(of: graph.nodes[$0].op).name }) == signature else { break }
-      for (hidden, shown) in zip(next.allNodes, first.allNodes) { standIns[hidden] = shown }
-      count += 1
+  private func statement(_ index: Int) -> String {
+    let node = diagram.nodes[index]
+    if node.kind != .operation {
+      let type = Self.small(node.results.first ?? "")
+      return "n\(index) [label=<\(Self.marked(node.title))\(type)>, shape=ellipse, fillcolor=\"#a5d8ff\"];"
     }
-    return count
+    var label = "<b>\(Self.marked(node.title))</b>"
+    if !node.subtitle.isEmpty { label += " " + Self.marked(Self.shortened(node.subtitle, to: 40)) }
+    for constant in node.constants.prefix(3) {
+      let found = diagram.constants[constant]
+      let integers = found.tensor.count <= 6 ? found.tensor.int64s : nil
+      let contents = integers.map { "[" + $0.map(String.init).joined(separator: ", ") + "]" }
+      label += Self.small(
+        [Self.shortened(found.name, to: 28), contents ?? "\(found.tensor.type)"].joined(separator: " "))
+    }
+    if node.constants.count > 3 { label += Self.small("and \(node.constants.count - 3) weights more") }
+    for kernel in node.notes.prefix(2) { label += Self.small(Self.shortened(kernel, to: 44)) }
+    if let result = node.results.first {
+      label += Self.small("→ " + result + (node.results.count > 1 ? " and \(node.results.count - 1) more" : ""))
+    }
+    let tip = Self.quoted((node.origins + node.attributes.map { "\($0.name): \($0.text)" }).joined(separator: "\n"))
+    return "n\(index) [label=<\(label)>, fillcolor=\"\(node.family.color)\", tooltip=\(tip)];"
   }
 
-  private func statement(_ id: NodeID) -> String {
-    let node = graph.nodes[id]
-    let name = type(of: node.op).name
-    // What ONNX calls it tells more than a family's name: Relu, not Unary.
-    var label = [node.op.onnxNode(graph.inputs(of: id))?.opType ?? name]
-    for case let input? in node.inputs {
-      guard graph.constant(input) != nil else { continue }
-      let value = graph.values[input]
-      label.append(value.name.isEmpty ? "\(value.type)" : "\(value.name) \(value.type)")
-    }
-    let text = label.map(Self.escaped).joined(separator: "\\n")
-    let tip = node.origin.map(\.description).joined(separator: "\n")
-    return
-      "\(id) [label=\"\(text)\", fillcolor=\"\(OperatorFamily(operator: name).color)\", tooltip=\(Self.quoted(tip))];"
+  private mutating func write(_ edge: Diagram.Edge) {
+    let (from, to) = (shown(edge.from), shown(edge.to))
+    // From one turn of a repetition to the next: the frame's number says so.
+    if areInOneRepetition(edge.from, edge.to) { return }
+    guard from != to, drawnEdges.insert("\(from) \(to)").inserted else { return }
+    let tip = edge.type + (edge.note.isEmpty ? "" : "\nnot one kernel: " + edge.note)
+    lines.append("  n\(from) -> n\(to) [edgetooltip=\(Self.quoted(tip))];")
   }
 
-  private mutating func edge(from value: ValueID, to target: String) {
-    let source: String
-    switch graph.values[value].definition {
-    case .input(let position): source = "input\(position)"
-    case .node(let node, _): source = "\(standIns[node] ?? node)"
-    case .constant: return
-    }
-    // A folded layer's chain ends where it began.
-    guard source != target, !foldsRepeats || drawnEdges.insert("\(source) \(target)").inserted else { return }
-    lines.append("  \(source) -> \(target) [label=\(Self.quoted(" \(graph.type(of: value))"))];")
+  /// A stand-in in a turn that is not drawn has one itself.
+  private func shown(_ node: Int) -> Int {
+    var result = node
+    while standIns[result] != result { result = standIns[result] }
+    return result
   }
 
-  static func escaped(_ text: String) -> String {
+  /// Whether two nodes are in different turns of a repetition that both are inside of.
+  private func areInOneRepetition(_ a: Int, _ b: Int) -> Bool {
+    func repetitions(_ node: Int) -> [Int: Int] {
+      var found: [Int: Int] = [:]
+      var inner = -1
+      var group: Int? = tree.groupOfNode[node]
+      while let at = group {
+        if tree.groups[at].repeats != nil { found[at] = inner }
+        inner = at
+        group = tree.groups[at].parent
+      }
+      return found
+    }
+    let (first, second) = (repetitions(a), repetitions(b))
+    return first.contains { repetition, turn in second[repetition].map { $0 != turn } ?? false }
+  }
+
+  // MARK: Texts
+
+  private static func small(_ text: String) -> String {
+    text.isEmpty ? "" : "<br/><font point-size=\"9\" color=\"#495057\">\(marked(text))</font>"
+  }
+
+  private static func shortened(_ text: String, to count: Int) -> String {
+    text.count <= count ? text : "…" + text.suffix(count - 1)
+  }
+
+  /// A text inside of an HTML-like label. What no XML may hold becomes a space.
+  static func marked(_ text: String) -> String {
     var result = ""
-    for character in text {
-      switch character {
-      case "\\": result += "\\\\"
-      case "\"": result += "\\\""
-      case "\n": result += "\\n"
-      default: result.append(character)
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "&": result += "&amp;"
+      case "<": result += "&lt;"
+      case ">": result += "&gt;"
+      case "\"": result += "&quot;"
+      case "\u{0}"..."\u{1f}", "\u{7f}", "\u{fffe}", "\u{ffff}": result += " "
+      default: result.unicodeScalars.append(scalar)
       }
     }
     return result
   }
 
-  static func quoted(_ text: String) -> String { "\"" + escaped(text) + "\"" }
+  static func quoted(_ text: String) -> String {
+    var result = "\""
+    for character in text {
+      switch character {
+      case "\\": result += "\\\\"
+      case "\"": result += "\\\""
+      case "\n": result += "\\n"
+      case "\0": result += " "
+      default: result.append(character)
+      }
+    }
+    return result + "\""
+  }
 }

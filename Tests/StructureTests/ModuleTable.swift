@@ -44,8 +44,8 @@ let moduleTable: [ModuleRow] = [
     name: "SinterONNX", holds: "ONNX files to graphs and back",
     mayImport: ["SinterCore", "SinterIR", "SinterOps", "COnnx"], onlyInternally: ["COnnx"]),
   ModuleRow(
-    name: "SinterVisual", holds: "drawings and reports",
-    mayImport: ["SinterCore", "SinterForms", "SinterIR"]),
+    name: "SinterVisual", holds: "drawings, and the page of sinter view",
+    mayImport: ["SinterCore", "SinterForms", "SinterIR", "SinterViewer"], onlyInternally: ["SinterViewer"]),
   ModuleRow(
     name: "SinterModel", holds: "loads a compiled library and runs it",
     mayImport: ["SinterCore", "SinterABI"], onlyInternally: ["SinterABI"]),

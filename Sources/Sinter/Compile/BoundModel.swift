@@ -3,7 +3,6 @@ import SinterLLVM
 import SinterModel
 import SinterONNX
 import SinterPasses
-import SinterVisual
 
 /// A graph that has all its parameters: to be optimized, compiled, exported and drawn.
 public struct BoundModel: Sendable {
@@ -66,11 +65,6 @@ public struct BoundModel: Sendable {
       try compile(to: path)
       return try LoadedModel(path, threads: threads)
     }
-  }
-
-  /// Writes the graph as a drawing for graphviz: `dot -Tsvg FILE.dot -o FILE.svg`.
-  public func saveDOT(_ path: String) throws {
-    try AtomicFile.write(DOTWriter.text(of: graph), to: path)
   }
 
   /// Writes the graph as standard ONNX.

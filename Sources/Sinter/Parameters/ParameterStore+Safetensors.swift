@@ -9,6 +9,9 @@ extension ParameterStore {
     "F8_E8M0": .f8e8m0,
   ]
 
+  /// Whether a file can hold tensors of a type.
+  package static func canSave(_ element: ElementType) -> Bool { types.values.contains(element) }
+
   private struct Entry: Codable {
     var dtype: String
     var shape: [Int]

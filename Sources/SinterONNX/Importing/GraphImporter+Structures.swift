@@ -45,6 +45,10 @@ extension GraphImporter {
   /// An output of the graph, as what the file declares it to be.
   mutating func addOutput(_ value: OnnxValue, _ output: OnnxFile.ValueInfo) throws {
     builder.origin = []
+    // Of what is only shown, nothing is asked.
+    if context.showsUnknown, let id = value.tensor, builder.fact(id).type.tensor == nil {
+      return builder.output(id, named: output.name)
+    }
     var value = value
     switch (value, output.type) {
     case (.optional(let present, let payload), .optional?): value = .optional(present: present, payload)

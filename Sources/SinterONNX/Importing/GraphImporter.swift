@@ -159,7 +159,7 @@ struct GraphImporter {
       for name in body.freeNames { isWhole = check(name, "subgraph \(body.name)", of: node) && isWhole }
     }
     guard isWhole else {
-      leaveOut(node)
+      passOver(node)
       return
     }
     do {
@@ -177,8 +177,13 @@ struct GraphImporter {
       buildRestInBranches(of: node, error)
     } catch {
       report(error, at: node)
-      leaveOut(node)
+      passOver(node)
     }
+  }
+
+  /// A node that cannot be read is left out, or shown as it is.
+  private mutating func passOver(_ node: OnnxFile.Node) {
+    if context.showsUnknown { addOpaque(node) } else { leaveOut(node) }
   }
 
   /// Whether the table has the node's operator; `ImportCheck` told of those that it lacks.

@@ -13,6 +13,8 @@ package struct OnnxImporter: Sendable {
   /// Numbers for symbols of the inputs. They are there before any node is read, so that all that a size decides is decided: which body of an If
   /// counts, which axes Squeeze removes, how long a window is.
   package var sizes: [Symbol: Int] = [:]
+  /// Whether nodes that cannot be read stay, as what the file says of them: for drawings, and for nothing else.
+  package var showsUnknown = false
 
   package init(operators: OpTable) { self.operators = operators }
 
@@ -45,6 +47,7 @@ package struct OnnxImporter: Sendable {
   package func partialGraph(of file: OnnxFile) -> (graph: Graph, problems: [Diagnostic]) {
     var context = ImportContext(file, operators: operators)
     context.sizes = sizes
+    context.showsUnknown = showsUnknown
     let problems = ImportCheck.problems(of: file, in: context)
     if problems.contains(where: { ImportCheck.isFatal($0) }) { return (Graph(name: file.graph.name), problems) }
     var importer = GraphImporter(context, name: file.graph.name)
@@ -55,7 +58,7 @@ package struct OnnxImporter: Sendable {
     importer.addContents(of: file.graph)
     importer.addOutputs(file.graph.outputs)
     importer.addStates(of: file.graph)
-    importer.addLooseEnds()
+    if !showsUnknown { importer.addLooseEnds() }
     return (importer.builder.graph, problems + importer.diagnostics)
   }
 }
@@ -68,6 +71,7 @@ struct ImportContext: Sendable {
   var opsets: [String: Int]
   /// Numbers for symbols of the graph's inputs.
   var sizes: [Symbol: Int] = [:]
+  var showsUnknown = false
   let budget = ImportBudget()
 
   init(_ file: OnnxFile, operators: OpTable) {

@@ -1,0 +1,259 @@
+import ArgumentParser
+import Foundation
+import Sinter
+import SinterIR
+import SinterLLVM
+import SinterModel
+
+/// `sinter diff`: where two ways to compute a model part.
+struct DiffCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "diff",
+    abstract: "Run two models, or one in two ways, on the same inputs, and tell the first node that differs.",
+    discussion: """
+      Example: sinter diff a.onnx b.onnx
+               sinter diff model.onnx --stages imported,optimized
+               sinter diff model.onnx --cpu x86-64-v2,x86-64-v3
+               sinter diff model.onnx --against onnxruntime
+               sinter diff model.onnx --bisect
+               sinter diff liba.so libb.so
+
+      Values are matched by the names that they have in the file. Outputs are compared as they are computed otherwise; for what lies between, \
+      every named value is an output, so that less fuses. What differs by no more than the tolerance, a share of the greatest magnitude, is \
+      equal. Exit status 1 tells that something differs. docs/debugging.md has more.
+      """)
+
+  enum Peer: String, CaseIterable, ExpressibleByArgument { case onnxruntime }
+
+  @Argument(
+    help: "One model or two: ONNX files, graphs in text form (.sinter), or two compiled libraries (.so).",
+    completion: .file())
+  var models: [String]
+
+  @Option(help: ArgumentHelp("Compare two stages of one model: imported, optimized, fused.", valueName: "stage,stage"))
+  var stages: String?
+
+  @Option(help: ArgumentHelp("Compare one model compiled for two processors.", valueName: "cpu,cpu"))
+  var cpu: String?
+
+  @Option(help: "Compare one model with what another runtime makes of it.")
+  var against: Peer?
+
+  @Flag(
+    help: "Find the pass and the rewrite after which one model computes something else, or the stage behind all passes."
+  )
+  var bisect = false
+
+  @Flag(help: "Compute graphs by what they mean instead of compiling them: slow, and right by definition.")
+  var interpreted = false
+
+  @Option(help: ArgumentHelp("An input.", valueName: "port=FILE.npy"))
+  var input: [String] = []
+
+  @Option(help: "The seed of inputs that are made up.")
+  var seed: UInt64 = 0
+
+  @Option(help: ArgumentHelp("A symbolic size of inputs that are made up; 1 by default.", valueName: "symbol=size"))
+  var size: [String] = []
+
+  @Option(help: ArgumentHelp("Fix a symbolic size.", valueName: "symbol=size"))
+  var bind: [String] = []
+
+  @Option(
+    help:
+      "What counts as equal, as a share of the greatest magnitude; by default what the type of a value allows: 1e-4 of f32."
+  )
+  var tolerance: Double?
+
+  @Option(help: "The Python that has the other runtime.")
+  var python = "python3"
+
+  @Flag(help: "List all values that both sides have, not only the first that differs.")
+  var all = false
+
+  func validate() throws {
+    let modes = [stages != nil, cpu != nil, against != nil, bisect].count { $0 }
+    guard (1...2).contains(models.count) else { throw ValidationError("give one model or two") }
+    if models.count == 2, modes > 0 {
+      throw ValidationError("--stages, --cpu, --against and --bisect are for one model")
+    }
+    if models.count == 1, modes != 1 {
+      throw ValidationError("give a second model, or one of --stages, --cpu, --against and --bisect")
+    }
+    if models.contains(where: { $0.hasSuffix(".so") }), !models.allSatisfy({ $0.hasSuffix(".so") }) {
+      throw ValidationError("a library is compared with a library: its values between are gone")
+    }
+    if models.count == 1, models[0].hasSuffix(".so") { throw ValidationError("give a second library") }
+  }
+
+  func run() throws {
+    if models[0].hasSuffix(".so") { return try compareLibraries() }
+    let first = try graph(models[0])
+    let inputs = try DiffInputs(input, seed: seed, sizes: ModelArgument.sizes(size)).values(for: first)
+    if bisect { return try showCulprit(first, inputs) }
+    let engine = interpreted ? GraphEngine.interpreted : .compiled(.host)
+    let sides: (ModelComparison.Side, ModelComparison.Side)
+    if models.count == 2 {
+      let second = try graph(models[1])
+      sides = (
+        side(models[0], try optimized(first), engine, inputs), side(models[1], try optimized(second), engine, inputs)
+      )
+    } else if let stages {
+      let parts = try stages.split(separator: ",").map { try stage(String($0), first, engine, inputs) }
+      guard parts.count == 2 else { throw ValidationError("--stages takes two names with a comma between") }
+      sides = (parts[0], parts[1])
+    } else if let cpu {
+      let targets = try cpu.split(separator: ",").map { try Target.named(String($0)) }
+      guard targets.count == 2 else { throw ValidationError("--cpu takes two names with a comma between") }
+      let graph = try optimized(first)
+      sides = (
+        side(targets[0].name, graph, .compiled(targets[0]), inputs),
+        side(targets[1].name, graph, .compiled(targets[1]), inputs)
+      )
+    } else {
+      guard !models[0].hasSuffix(".sinter") else {
+        throw ValidationError("onnxruntime reads ONNX files: sinter export writes one")
+      }
+      sides = (
+        side("sinter", first, engine, inputs),
+        try OnnxRuntimeSide.side(models[0], first, inputs, python: python)
+      )
+    }
+    try show(ModelComparison(sides.0, sides.1, tolerance: tolerance), (sides.0.name, sides.1.name), first)
+  }
+
+  private func graph(_ path: String) throws -> Graph {
+    try ModelFile(path: path).graph(binding: ModelArgument.sizes(bind))
+  }
+
+  private func optimized(_ graph: Graph) throws -> Graph {
+    var compiler = Compiler()
+    return interpreted ? graph : try compiler.optimize(graph)
+  }
+
+  private func side(_ name: String, _ graph: Graph, _ engine: GraphEngine, _ inputs: [HostTensor])
+    -> ModelComparison.Side
+  { ModelComparison.Side(name: name, graph, by: engine, on: inputs) }
+
+  private func stage(_ name: String, _ graph: Graph, _ engine: GraphEngine, _ inputs: [HostTensor]) throws
+    -> ModelComparison.Side
+  {
+    var compiler = Compiler()
+    switch DrawingStage(rawValue: name) {
+    case .imported: return side(name, graph, engine, inputs)
+    case .optimized: return side(name, try compiler.optimize(graph), engine, inputs)
+    case .fused: return side(name, try compiler.optimize(graph), .fused, inputs)
+    case nil: throw ValidationError("there is no stage \"\(name)\"; known are imported, optimized, fused")
+    }
+  }
+
+  // MARK: Results
+
+  private func show(_ comparison: ModelComparison, _ names: (String, String), _ graph: Graph) throws {
+    print("\(names.0) beside \(names.1)")
+    let origins = Dictionary(
+      graph.order.flatMap { id in graph.nodes[id].outputs.map { (graph.values[$0].name, id) } }
+    ) { first, _ in first }
+    func line(_ row: ModelComparison.Row) -> String {
+      "\(comparison.differs(row) ? "≠" : "=") \(row.name): \(row.difference)"
+    }
+    for row in comparison.outputs { print("output \(line(row))") }
+    if all { for row in comparison.values { print("value  \(line(row))") } }
+    if comparison.values.isEmpty {
+      print("no value between has a name on both sides")
+    } else if let first = comparison.firstDifference {
+      print("first value that differs, of \(comparison.values.count): \(first.name)")
+      print("  \(first.difference)")
+      if let id = origins[first.name] {
+        let node = graph.nodes[id]
+        print("  \(node.op.onnxNode(graph.inputs(of: id))?.opType ?? type(of: node.op).name): \(graph.describe(id))")
+        for origin in node.origin { print("  \(origin)") }
+      }
+    } else {
+      print("all \(comparison.values.count) values between agree")
+      if !comparison.outputsAgree {
+        print("so what fuses otherwise, or is scheduled otherwise, differs: try --bisect")
+      }
+    }
+    if !comparison.outputsAgree || comparison.firstDifference != nil { throw ExitCode(1) }
+  }
+
+  private func compareLibraries() throws {
+    let libraries = try models.map { try CompiledLibrary($0) }
+    var given = InputArguments()
+    (given.inputs, given.seed, given.random) = (input, seed, true)
+    let values = try given.values(for: libraries[0].inputs, sizes: ModelArgument.sizes(size), makingUp: true)
+    let results = try libraries.map { try $0.session(threads: 1).run(values: values) }
+    print("\(models[0]) beside \(models[1])")
+    var differs = libraries[0].outputs.count != libraries[1].outputs.count
+    if differs { print("there are \(results[0].count) outputs and \(results[1].count)") }
+    for (port, (a, b)) in zip(libraries[0].outputs, zip(results[0], results[1])) {
+      guard let x = a.tensor, let y = b.tensor else {
+        print("output   \(port.name): not compared, since it is no tensor")
+        continue
+      }
+      let difference = TensorDifference(x, y)
+      let isFar = difference.exceeds(tolerance ?? TensorDifference.tolerance(of: x.element))
+      differs = differs || isFar
+      print("output \(isFar ? "≠" : "=") \(port.name): \(difference)")
+    }
+    if differs { throw ExitCode(1) }
+  }
+
+  private func showCulprit(_ graph: Graph, _ inputs: [HostTensor]) throws {
+    let found = try Bisection(
+      graph, inputs: inputs, engine: interpreted ? .interpreted : .compiled(.host), tolerance: tolerance)
+    guard let culprit = found.culprit else {
+      print("all passes, fusion and code compute the same (\(found.runs) graphs run)")
+      return
+    }
+    switch culprit {
+    case .rewrite(let number, let count, let pass, let rule, let removed, let added):
+      print("rewrite \(number) of \(count) computes something else: pass \(pass), rule \"\(rule)\"")
+      for text in removed.prefix(12) { print("  - \(text)") }
+      for text in added.prefix(12) { print("  + \(text)") }
+    case .fusion: print("all passes compute the same; fused forms do not")
+    case .code: print("all passes and fused forms compute the same; the compiled code does not")
+    }
+    if let difference = found.difference { print("output \(found.output): \(difference)") }
+    print("found in \(found.runs) runs")
+    throw ExitCode(1)
+  }
+}
+
+/// Inputs of a graph, from files or made up as `sinter run --random` makes them.
+struct DiffInputs {
+  private var arguments = InputArguments()
+  private let sizes: [Symbol: Int]
+
+  init(_ files: [String], seed: UInt64, sizes: [Symbol: Int]) {
+    (arguments.inputs, arguments.seed, arguments.random) = (files, seed, true)
+    self.sizes = sizes
+  }
+
+  /// A tensor a port.
+  func values(for graph: Graph) throws -> [HostTensor] {
+    let given = try arguments.tensors()
+    let unknown = given.keys.filter { name in !graph.inputs.contains { $0.name == name } }.sorted()
+    if let name = unknown.first {
+      throw DiagnosticError(
+        .user, "run.port", "there is no input \"\(name)\"",
+        hint: "inputs are " + graph.inputs.map(\.name).joined(separator: ", "))
+    }
+    var generator = SplitMix64(seed: arguments.seed)
+    return try graph.inputs.map { port in
+      if let tensor = given[port.name] { return tensor }
+      guard let type = graph.type(of: port).tensor else {
+        throw DiagnosticError(.limit, "diff.input", "input \(port.name) is \(graph.type(of: port)), not a tensor")
+      }
+      let shape = try type.shape.map { size in
+        guard let number = size.evaluated({ sizes[$0] ?? 1 }), number >= 0 else {
+          throw DiagnosticError(
+            .user, "diff.size", "size \(size) of input \(port.name) is unknown", hint: "give --size")
+        }
+        return number
+      }
+      return generator.tensor(type.element, shape)
+    }
+  }
+}

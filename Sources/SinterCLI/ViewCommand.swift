@@ -1,0 +1,100 @@
+import ArgumentParser
+import Foundation
+import Sinter
+import SinterIR
+import SinterModel
+import SinterVisual
+
+/// `sinter view`: a page that shows a model in a browser.
+struct ViewCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "view",
+    abstract: "Write a page that shows a model in a browser: as imported, optimized and fused.",
+    discussion: """
+      Example: sinter view model.onnx -o model.html
+               sinter view model.onnx -o model.html --measure
+
+      The page is one file that needs no network and nothing beside it. Layers and repetitions are folded; a click unfolds them. docs/viewer.md \
+      tells of all that it shows.
+      """)
+
+  @OptionGroup var model: ModelArgument
+  @OptionGroup var inputs: InputArguments
+
+  @Option(name: [.customShort("o"), .customLong("output")], help: "The page to write.", completion: .file())
+  var output: String
+
+  @Option(help: "Stages to show, with commas between: imported, optimized, fused.")
+  var stages = "imported,optimized,fused"
+
+  @Option(help: "Colour boxes by the times in a file of sinter profile --json.", completion: .file())
+  var profile: String?
+
+  @Flag(help: "Measure these times now, on inputs given or made up.")
+  var measure = false
+
+  @Option(help: ArgumentHelp("A symbolic size of made-up inputs; 1 by default.", valueName: "symbol=size"))
+  var size: [String] = []
+
+  @Option(help: "Threads to measure with; 0 for all.")
+  var threads = 0
+
+  @Flag(name: .customLong("no-statistics"), help: "Do not look at the elements of weights.")
+  var noStatistics = false
+
+  func validate() throws {
+    if profile != nil, measure { throw ValidationError("give either --profile or --measure") }
+    if !inputs.inputs.isEmpty, !measure { throw ValidationError("inputs are for --measure") }
+  }
+
+  func run() throws {
+    let chosen = try stages.split(separator: ",").map { name in
+      guard let stage = DrawingStage(rawValue: String(name)) else {
+        throw ValidationError("there is no stage \"\(name)\"; known are imported, optimized, fused")
+      }
+      return stage
+    }
+    let graph = try model.drawableGraph()
+    var view = ModelView(of: graph, title: CompileCommand.name(ofFile: model.model), stages: Set(chosen))
+    for problem in view.problems { Terminal.error("sinter: note: a later stage is left out: \(problem)") }
+    view.page.hasStatistics = !noStatistics
+    if let profile {
+      let file = try ProfileReport.read(profile)
+      view.setTimes(file.times, file.words)
+    } else if measure {
+      let report = ProfileReport(try measured(), nil)
+      view.setTimes(report.times, report.words)
+    }
+    try OutputFile.write(view.page.html, to: output)
+  }
+
+  private func measured() throws -> RunProfile {
+    try model.withLibrary(profiles: true) { library in
+      let session = try library.session(threads: threads)
+      let values = try inputs.values(for: library.inputs, sizes: ModelArgument.sizes(size), makingUp: true)
+      return try RunProfile(of: session, on: values, runs: 20)
+    }
+  }
+}
+
+extension ProfileReport {
+  /// Where the times come from.
+  var words: String {
+    let total = String(format: "%.3g ms", milliseconds)
+    return "medians of \(runs) runs of \(model) on \(target), \(total) a run"
+  }
+
+  var times: [LaunchTime] { launches.map { LaunchTime(nodes: $0.nodes, milliseconds: $0.milliseconds) } }
+
+  static func read(_ path: String) throws -> ProfileReport {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw DiagnosticError(.user, "file.read", "\(path) cannot be read", hint: "check the path")
+    }
+    do {
+      return try JSONDecoder().decode(ProfileReport.self, from: data)
+    } catch {
+      throw DiagnosticError(
+        .user, "view.profile", "\(path) is no profile", hint: "write one with sinter profile MODEL --json FILE")
+    }
+  }
+}
