@@ -11,6 +11,7 @@ struct OptCommand: ParsableCommand {
     discussion: """
       Example: sinter opt graph.sinter --passes fold,drop-dead
                sinter opt model.onnx -o model.sinter
+               sinter opt model.onnx --plugin ./my-passes --passes fold,merge-exponentials
 
       A file gets its weights beside it, in a file of safetensors of its name and .safetensors, and is a model for every other command.
 
@@ -22,8 +23,21 @@ struct OptCommand: ParsableCommand {
   @Option(help: "Names of passes in the order in which they run; all of the standard pipeline by default.")
   var passes: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "A program with passes of your own, made with PassPlugin.run; --passes names them like the others.",
+      valueName: "program"), completion: .file())
+  var plugin: [String] = []
+
   @Option(name: [.customShort("o"), .customLong("output")], help: "The file to write; standard output by default.")
   var output = "-"
+
+  func validate() throws {
+    try OutputFile.check(output, hasEnding: [".sinter"])
+    if !plugin.isEmpty, passes == nil {
+      throw ValidationError("--plugin goes with --passes, which says when its passes run")
+    }
+  }
 
   func run() throws {
     let graph = try model.graph()
@@ -35,9 +49,10 @@ struct OptCommand: ParsableCommand {
 
   private func chosen() throws -> [Pass] {
     guard let passes else { return Pipelines.optimize }
+    let all = try Pipelines.all + plugin.flatMap { try PluginProgram($0).passes }
     return try passes.split(separator: ",").map { name in
-      guard let pass = Pipelines.all.first(where: { $0.name == name }) else {
-        let known = Pipelines.all.map(\.name).joined(separator: ", ")
+      guard let pass = all.first(where: { $0.name == name }) else {
+        let known = all.map(\.name).joined(separator: ", ")
         throw ValidationError("there is no pass \"\(name)\"; known are \(known)")
       }
       return pass

@@ -24,6 +24,12 @@ extension Pass {
 }
 // endregion
 
+// region: plugin
+func runAsPlugin() -> Never {
+  PassPlugin.run([.mergeExponentials])
+}
+// endregion
+
 func ownPass() throws {
   // region: apply
   let bell = try trace((), [.f32("n", name: "x"), .f32("n", name: "y")], name: "bell") {
