@@ -49,7 +49,7 @@
               return parts
             }
             if parts.count == fronts.count {
-              print("listening at \(parts.sorted(by: >).joined(separator: " and "))")
+              Console.show("listening at \(parts.sorted(by: >).joined(separator: " and "))")
             }
           }
           // Where one cannot begin, the others end too.

@@ -1,6 +1,5 @@
 #if ServeHTTP
   import ArgumentParser
-  import Glibc
   import Logging
   import ServiceLifecycle
   import SinterCore
@@ -88,18 +87,27 @@
       return settings
     }
 
+    /// What the process does.
+    static func start() async {
+      do {
+        var command = parseOrExit()
+        try await command.run()
+      } catch {
+        exit(withError: error)
+      }
+    }
+
     func run() async throws {
-      setvbuf(stdout, nil, _IOLBF, 0)
-      let table = ModelTable(Repository(folder), defaults: settings)
+        let table = ModelTable(Repository(folder), defaults: settings)
       do throws(Refusal) {
         try await OwnThread.run { Result { () throws(Refusal) in try table.loadAll() } }.get()
       } catch {
-        for line in error.message.split(separator: "\n") { fputs("sinter-serve: error: \(line)\n", stderr) }
+        for line in error.message.split(separator: "\n") { Console.error(String(line)) }
         throw ExitCode(1)
       }
       for version in table.all {
-        print("model '\(version.signature.name)', version \(version.version): \(version.ports)")
-        if let why = version.whyNoBatches { print("  its requests run one by one: \(why)") }
+        Console.show("model '\(version.signature.name)', version \(version.version): \(version.ports)")
+        if let why = version.whyNoBatches { Console.show("  its requests run one by one: \(why)") }
       }
       let service = InferenceService(table)
       service.watchDeadlines()
@@ -118,10 +126,10 @@
       do {
         try await ServiceGroup(configuration: configuration).run()
       } catch {
-        fputs("sinter-serve: error: \(error)\n", stderr)
+        Console.error("\(error)")
         throw ExitCode(1)
       }
-      print("stopped")
+      Console.show("stopped")
     }
   }
 

@@ -1,10 +1,8 @@
-#if ServeHTTP
-  await ServeCommand.main()
-#else
-  import Glibc
+import Glibc
 
-  fputs(
-    "sinter-serve: this build serves nothing; build it with: swift build -c release --traits Serve --product sinter-serve\n",
-    stderr)
+#if ServeHTTP
+  await ServeCommand.start()
+#else
+  Console.error("this build serves nothing; build it with: swift build -c release --traits Serve --product sinter-serve")
   exit(2)
 #endif
