@@ -20,8 +20,11 @@ struct InspectCommand: ParsableCommand {
   @Flag(help: "Show the numbers of a processor that schedules go by, instead of a model.")
   var machine = false
 
-  @Option(help: "The processor of --machine.")
-  var cpu = "host"
+  @Option(help: "The processor of --machine; by default this one.")
+  var cpu: String?
+
+  @Option(help: "The architecture of --machine, as aarch64-linux-gnu.")
+  var target: String?
 
   @Option(help: "Write what is shown in JSON; - for standard output.", completion: .file())
   var json: String?
@@ -35,7 +38,7 @@ struct InspectCommand: ParsableCommand {
 
   func run() throws {
     guard let model else {
-      print(MachineFile.table(of: try Target.named(cpu).machine), terminator: "")
+      print(MachineFile.table(of: try Target.named(cpu, for: target).machine), terminator: "")
       return
     }
     if model.hasSuffix(".so") {

@@ -5,6 +5,9 @@ import SinterONNX
 import SinterPasses
 import SinterVisual
 
+/// A processor to compile for: `Target.named("neoverse-n1", for: "aarch64-linux-gnu")`.
+public typealias Target = SinterLLVM.Target
+
 /// A graph that has all its parameters: to be optimized, compiled, exported and drawn.
 public struct CompiledGraph: Sendable {
   public var graph: Graph { didSet { exportable = nil } }
@@ -37,6 +40,25 @@ public struct CompiledGraph: Sendable {
     let program = try compiler.kernels(of: graph)
     _ = try compiler.backEnd.emit(program, to: path, options: options)
     return try LoadedModel(path)
+  }
+
+  /// Compiles into a shared library for other processors than this one, which need not be able to load it.
+  ///
+  ///     try graph.compile(to: "libdigits.so", for: Target.list("neoverse-n1,generic", for: "aarch64-linux-gnu"))
+  ///
+  /// - Parameters:
+  ///   - targets: of one architecture, the most demanding first; the library takes the first that the processor can run.
+  ///   - header, name: as in `compile(to:header:name:)`.
+  public func compile(
+    to path: String, for targets: [Target], header: Bool = false, name: String? = nil
+  ) throws {
+    var graph = graph
+    if let name { graph.name = name }
+    let variants = try targets.map { target in
+      var compiler = Compiler(for: target)
+      return LibraryVariant(target: target, program: try compiler.kernels(of: graph))
+    }
+    _ = try LibraryCompiler.compile(variants, to: path, options: LibraryOptions(writesHeaders: header))
   }
 
   /// Writes the graph as a drawing for graphviz: `dot -Tsvg FILE.dot -o FILE.svg`.

@@ -32,6 +32,11 @@ package struct Tuner {
 
   /// Throws where this machine cannot run what the target's kernels are made of.
   package init(for target: Target, options: ScheduleOptions = ScheduleOptions()) throws {
+    guard target.architecture == .host else {
+      throw DiagnosticError(
+        .user, "tune.target", "tuning measures on this machine, which runs nothing for \(target.architecture.name)",
+        hint: "compile without --tune")
+    }
     let missing = Set(target.requiredFeatures).subtracting(Target.host.requiredFeatures)
     guard missing.isEmpty else {
       throw DiagnosticError(

@@ -101,8 +101,8 @@ package indirect enum Statement: Hashable, Sendable {
   case binary(Register, BinaryFunction, Register, Register)
   /// a · b + c, rounded once.
   case multiplyAdd(Register, Register, Register, Register)
-  /// c + Σ over j < 4 of a[4l + j] · b[4l + j] in each lane l: i32 lanes of c, four times as many of a (u8) and of b (i8). Products are
-  /// exact, sums wrap around.
+  /// c + Σ over j < 4 of a[4l + j] · b[4l + j] in each lane l: i32 lanes of c, four times as many of a (u8 or i8) and of b (i8). Products
+  /// are exact, sums wrap around.
   case dot(Register, Register, Register, Register)
   /// a · 2^b, rounded once; f32, b a whole number between -300 and 300, or NaN where a is.
   case scale(Register, Register, exponent: Register)

@@ -163,7 +163,7 @@ package final class KernelVerifier {
       requireArithmetic(r, "multiplyAdd")
       define(r)
     case .dot(let r, let a, let b, let c):
-      use(a, as: RegisterType(.u8, lanes: 4 * type(r).lanes), in: "dot")
+      use(a, as: RegisterType(type(a).element == .i8 ? .i8 : .u8, lanes: 4 * type(r).lanes), in: "dot")
       use(b, as: RegisterType(.i8, lanes: 4 * type(r).lanes), in: "dot")
       use(c, as: type(r), in: "dot")
       require(type(r).element == .i32, "dot sums in i32, not in \(type(r).element)")
