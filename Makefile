@@ -70,6 +70,16 @@ wheel-test: wheel ## the wheel on a system without a compiler: make wheel-test R
 	@.ci/setup debootstrap
 	packaging/wheel-test.sh $(or $(RELEASE),bookworm)
 
+# Another architecture's C library is what qemu runs programs with, and what libraries are linked with.
+cross-test: setup .venv/stamp ## libraries for AArch64 and RISC-V, run under qemu: make cross-test CROSS="nodes --only conv", FILES="a.onnx"
+	@.ci/setup qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-riscv64-linux-gnu libc6-dev-riscv64-cross
+	swift build --product sinter
+	swift build --product digits-demo
+	@mkdir -p .build/test
+	.build/debug/digits-demo models/digits/data .build/test
+	$(PYTHON) Tests/Conformance/cross/cross.py --sinter .build/debug/sinter --jobs $(JOBS) $(CROSS) \
+	  $(foreach file,.build/test/digits.onnx $(FILES),--file $(file))
+
 # The debug build compiles small models about as fast as the release build, whose own build takes longer than the whole suite.
 test-onnx: setup .venv/stamp ## the official ONNX suite against the list of what passes; SINTER_BLESS=1 writes the list anew
 	swift build --product sinter

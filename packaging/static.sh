@@ -44,7 +44,7 @@ if [ ! -f "$out/lib/liblld.a" ]; then
   cat >"$out/include/lld/Common/Version.inc" <<END
 #define LLD_VERSION_STRING "$lld_version"
 END
-  # Models are compiled for x86-64 only, and so is what lld knows of LLVM's targets.
+  # Models are compiled for x86-64 only (Sources/CLLVM/targets.cpp refuses others by name), and so is what lld knows of LLVM's targets.
   mkdir -p "$out/include/llvm/Config"
   echo 'LLVM_TARGET(X86)' >"$out/include/llvm/Config/Targets.def"
   echo 'LLVM_ASM_PRINTER(X86)' >"$out/include/llvm/Config/AsmPrinters.def"

@@ -14,6 +14,7 @@ struct CompileCommand: ParsableCommand {
       Example: sinter compile resnet50.onnx -o libresnet50.so --header
                sinter compile bert.onnx -o libbert.so --cpu x86-64-v3,x86-64-v4 --bind batch=1
                sinter compile bert.onnx --package bert --cpu x86-64-v2,x86-64-v3,x86-64-v4
+               sinter compile bert.onnx -o libbert.so --target aarch64-linux-gnu --cpu neoverse-n1,generic
       """)
 
   enum Emission: String, CaseIterable, ExpressibleByArgument {
@@ -40,8 +41,21 @@ struct CompileCommand: ParsableCommand {
       "The name in the header and in the library's table; by default that of the output, without \"lib\" and ending.")
   var name: String?
 
-  @Option(help: "Processors, the best first or last: host, x86-64-v2, x86-64-v3, x86-64-v4, or a name that LLVM knows.")
-  var cpu: String = "host"
+  @Option(
+    help: """
+      Processors, the best first or last: host, x86-64-v2, x86-64-v3, x86-64-v4, or one by name, as znver4; with --target \
+      aarch64-linux-gnu: generic, neoverse-n1, neoverse-v1, neoverse-v2; with riscv64-linux-gnu: generic. By default host, or generic \
+      where that is none of the target's.
+      """)
+  var cpu: String?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      What the library is for, where that is not this machine: x86_64-linux-gnu, aarch64-linux-gnu or riscv64-linux-gnu. Takes the C \
+      compiler and binutils of that name, as Debian's gcc-aarch64-linux-gnu brings them.
+      """, valueName: "triple"))
+  var target: String?
 
   @Option(
     help: "Numbers of the processor from a file of sinter tune-machine, in place of those of the table.",
@@ -115,7 +129,7 @@ struct CompileCommand: ParsableCommand {
   func run() throws {
     var graph = try model.graph()
     graph.name = name ?? Self.name(ofFile: output ?? model.model)
-    var targets = try Target.list(cpu)
+    var targets = try Target.list(cpu, for: target)
     if let machine {
       guard targets.count == 1 else {
         throw ValidationError("--machine speaks of one processor, but --cpu names \(targets.count)")

@@ -20,8 +20,11 @@ struct InspectCommand: ParsableCommand {
   @Flag(help: "Show, instead of a model, the numbers of a processor that schedules are based on.")
   var machine = false
 
-  @Option(help: "The processor that --machine shows.")
-  var cpu = "host"
+  @Option(help: "The processor that --machine shows; by default this one.")
+  var cpu: String?
+
+  @Option(help: "The architecture that --machine shows, such as aarch64-linux-gnu.")
+  var target: String?
 
   @Option(help: "Write what is shown in JSON; - for standard output.", completion: .file())
   var json: String?
@@ -37,7 +40,7 @@ struct InspectCommand: ParsableCommand {
 
   func run() throws {
     guard let model else {
-      print(MachineFile.table(of: try Target.named(cpu).machine), terminator: "")
+      print(MachineFile.table(of: try Target.named(cpu, for: target).machine), terminator: "")
       return
     }
     if try ModelFile(path: model).isLibrary {

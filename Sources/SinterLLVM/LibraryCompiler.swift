@@ -19,6 +19,13 @@ public enum LibraryCompiler {
     guard let first = variants.first else {
       throw DiagnosticError(.user, "library.variants", "no processor is given to compile for")
     }
+    let architecture = first.target.architecture
+    if let other = variants.first(where: { $0.target.architecture != architecture }) {
+      throw DiagnosticError(
+        .user, "library.variants",
+        "one library cannot be for \(architecture.name) and \(other.target.architecture.name)",
+        hint: "compile one for each")
+    }
     var artifacts = LibraryArtifacts(path: path)
     artifacts.kernelCount = variants.reduce(0) { $0 + $1.program.kernels.count }
     let started = Clock.now
@@ -67,7 +74,7 @@ public enum LibraryCompiler {
       beside += headers
     }
     let usesText = variants.contains { $0.program.usesText }
-    try link(objects, of: first.program, weights, options, usesText: usesText, to: path)
+    try link(objects, of: first.program, weights, options, for: architecture, usesText: usesText, to: path)
     for file in beside { try file.commit() }
     artifacts.linkSeconds = Clock.now - started - artifacts.kernelSeconds - artifacts.programSeconds
     return artifacts
@@ -111,16 +118,15 @@ public enum LibraryCompiler {
 
   /// In a folder beside the file that is made or replaced, so that the last step is a rename however large the weights are.
   private static func link(
-    _ objects: [[UInt8]], of program: KernelProgram, _ weights: WeightLayout, _ options: LibraryOptions, usesText: Bool,
-    to path: String
+    _ objects: [[UInt8]], of program: KernelProgram, _ weights: WeightLayout, _ options: LibraryOptions,
+    for architecture: Architecture, usesText: Bool, to path: String
   ) throws(DiagnosticError) {
     let name = program.name
-    let linker = Linker(command: options.linker)
+    let linker = Linker(command: options.linker, for: architecture)
     let destination = try Destination(path)
     let runtime = RuntimeObject(
-      compiler: options.compiler, profiles: options.profiles, takesStructures: program.hasStructures,
-      usesText: usesText,
-      keepsState: !program.states.isEmpty)
+      compiler: options.compiler, for: architecture, profiles: options.profiles,
+      takesStructures: program.hasStructures, usesText: usesText, keepsState: !program.states.isEmpty)
     let entries: [LibraryEntry] = options.profiles ? [.library, .profile] : [.library]
     try Files.withTemporaryFolder(in: destination.folder) { folder throws(DiagnosticError) in
       var paths: [String] = []
@@ -136,7 +142,7 @@ public enum LibraryCompiler {
       if !options.weightsBeside, weights.byteCount > 0 {
         let file = "\(folder)/weights.o"
         do {
-          try WeightsObject(weights: weights).write(to: file)
+          try WeightsObject(weights: weights, architecture: architecture).write(to: file)
         } catch {
           throw (error as? DiagnosticError) ?? DiagnosticError(.bug, "link.weights", "\(error)")
         }

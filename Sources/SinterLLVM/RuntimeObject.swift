@@ -1,3 +1,4 @@
+import Glibc
 import SinterCore
 internal import SinterRuntime
 
@@ -12,7 +13,10 @@ package struct RuntimeObject {
     "-std=c11", "-O2", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections", "-w",
   ]
 
-  /// The C compiler: `CC`, else `cc`. May hold arguments after spaces, as in make.
+  /// What is compiled for.
+  package let architecture: Architecture
+
+  /// The C compiler: `CC`, else `cc`, or that of another architecture. May hold arguments after spaces, as in make.
   package var compiler: [String]
 
   /// Whether no compiler was asked for, so that an object that the command carries will do.
@@ -32,16 +36,18 @@ package struct RuntimeObject {
   package var keepsState: Bool
 
   package init(
-    compiler: String? = nil, cacheFolder: String? = nil, profiles: Bool = false, takesStructures: Bool = false,
-    usesText: Bool = false, keepsState: Bool = false
+    compiler: String? = nil, cacheFolder: String? = nil, for architecture: Architecture = .host, profiles: Bool = false,
+    takesStructures: Bool = false, usesText: Bool = false, keepsState: Bool = false
   ) {
+    self.architecture = architecture
     self.profiles = profiles
     self.takesStructures = takesStructures
     self.usesText = usesText
     self.keepsState = keepsState
-    takesPrebuilt = compiler == nil && Environment.value("CC") == nil
-    let command = (compiler ?? Environment.value("CC") ?? "cc").split(separator: " ").map(String.init)
-    self.compiler = command.isEmpty ? ["cc"] : command
+    takesPrebuilt = architecture == .host && compiler == nil && Environment.value("CC") == nil
+    let usual = architecture.tool("cc")
+    let command = (compiler ?? Environment.value("CC") ?? usual).split(separator: " ").map(String.init)
+    self.compiler = command.isEmpty ? [usual] : command
     self.cacheFolder = cacheFolder ?? Self.defaultCacheFolder
   }
 
@@ -52,7 +58,8 @@ package struct RuntimeObject {
   }
 
   private var flags: [String] {
-    Self.flags + (profiles ? ["-DSINTER_PROFILE"] : []) + (takesStructures ? ["-DSINTER_STRUCTURES"] : [])
+    Self.flags + architecture.compilerFlags + (profiles ? ["-DSINTER_PROFILE"] : [])
+      + (takesStructures ? ["-DSINTER_STRUCTURES"] : [])
       + (usesText ? ["-DSINTER_TEXT"] : []) + (keepsState ? ["-DSINTER_STATE"] : [])
   }
 
@@ -107,9 +114,24 @@ package struct RuntimeObject {
       Files.remove(partial)
       throw DiagnosticError(
         .user, "runtime.compile", "the C compiler \(compiler[0]) could not compile the runtime",
-        hint: "set CC to a C11 compiler, gcc or clang", output: result.output)
+        hint: "set CC to a C11 compiler for \(architecture.name), gcc or clang", output: result.output)
+    }
+    guard let machine = Self.machine(ofObject: partial), machine == architecture.elfMachine else {
+      Files.remove(partial)
+      throw DiagnosticError(
+        .user, "runtime.architecture", "the C compiler \(compiler[0]) does not write objects for \(architecture.name)",
+        hint: "set CC to one that does, as \(architecture.tool("cc")), or leave it unset")
     }
     try Files.rename(partial, to: object)
+  }
+
+  /// The processor that an ELF file is for, by its header.
+  private static func machine(ofObject path: String) -> UInt16? {
+    guard let file = fopen(path, "r") else { return nil }
+    defer { fclose(file) }
+    var header = [UInt8](repeating: 0, count: 20)
+    guard fread(&header, 1, header.count, file) == header.count else { return nil }
+    return UInt16(header[18]) | UInt16(header[19]) << 8
   }
 
   private func runCompiler(_ arguments: [String]) throws(DiagnosticError) -> Subprocess.Result {
@@ -117,7 +139,10 @@ package struct RuntimeObject {
       return try Subprocess.run(compiler[0], arguments)
     } catch {
       throw DiagnosticError(
-        .user, "runtime.compiler", error.diagnostics[0].message, hint: "install a C compiler, or set CC to one")
+        .user, "runtime.compiler", error.diagnostics[0].message,
+        hint: architecture == .host
+          ? "install a C compiler, or set CC to one"
+          : "install \(architecture.toolHint), or set CC to a C compiler for \(architecture.name)")
     }
   }
 

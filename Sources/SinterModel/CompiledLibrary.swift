@@ -29,6 +29,7 @@ public final class CompiledLibrary: @unchecked Sendable {
 
   /// Loads the library at `path`. It stays loaded as long as this object, a session or an output of it lives.
   public init(_ path: String) throws(DiagnosticError) {
+    try LibraryFile.check(path)
     // Without a slash, dlopen would look in the system's folders.
     guard let handle = dlopen(path.contains("/") ? path : "./" + path, RTLD_NOW | RTLD_LOCAL) else {
       throw DiagnosticError(.user, "library.load", "\(path) cannot be loaded: \(String(cString: dlerror()))")

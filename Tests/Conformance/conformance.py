@@ -131,8 +131,8 @@ def check_library(test, path, send):
         send(("load error", f"{type(error).__name__}: {error}"))
 
 
-def compile_model(test, sinter, path, seconds):
-    command = [sinter, "compile", str(Path(test["folder"], "model.onnx")), "-o", path]
+def compile_model(test, sinter, path, seconds, flags=()):
+    command = [sinter, "compile", str(Path(test["folder"], "model.onnx")), "-o", path, *flags]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds)
     except subprocess.TimeoutExpired:

@@ -54,6 +54,39 @@ import Testing
     try body(folder, "\(folder)/tiny.onnx")
   }
 
+  /// Listings take neither a cross compiler nor another machine.
+  @Test(arguments: [("aarch64-linux-gnu", "neoverse-n1", "fmla"), ("riscv64-linux-gnu", "generic", "fmadd.s")])
+  func listsCodeForOtherProcessors(triple: String, cpu: String, instruction: String) throws {
+    try Self.withModel { folder, model in
+      for threads in ["1", "4"] {
+        let made = try Self.sinter(
+          "compile", model, "-o", "\(folder)/\(threads).s", "--target", triple, "--cpu", cpu, "--threads", threads)
+        #expect(made.status == 0, "\(made.errors)")
+      }
+      let listing = try String(contentsOfFile: "\(folder)/1.s", encoding: .utf8)
+      #expect(listing.contains(instruction))
+      #expect(try String(contentsOfFile: "\(folder)/4.s", encoding: .utf8) == listing)
+      let row = try Self.sinter("inspect", "--machine", "--target", triple, "--cpu", cpu)
+      #expect(row.status == 0 && row.output.contains("of 128 bits"))
+    }
+  }
+
+  @Test(arguments: [
+    (["--target", "s390x-linux-gnu"], "big-endian"), (["--target", "armv7-linux-gnueabihf"], "32 bits"),
+    (["--target", "pdp11"], "aarch64-linux-gnu"), (["--target", "aarch64-linux-gnu", "--cpu", "host"], "this machine"),
+    (["--target", "aarch64-linux-gnu", "--cpu", "znver4"], "neoverse-n1"),
+    (["--cpu", "neoverse-n1"], "--target aarch64-linux-gnu"),
+    (["--target", "aarch64-linux-gnu", "--tune"], "without --tune"),
+  ])
+  func refusesOtherTargetsByName(options: [String], told: String) throws {
+    try Self.withModel { folder, model in
+      let outcome = try Self.run(["compile", model, "-o", "\(folder)/x.so"] + options)
+      #expect(outcome.status == 1)
+      #expect(outcome.errors.contains(told), "\(outcome.errors)")
+      #expect(!FileManager.default.fileExists(atPath: "\(folder)/x.so"))
+    }
+  }
+
   @Test func compilesRunsAndInspects() throws {
     try Self.withModel { folder, model in
       let compiled = try Self.sinter(

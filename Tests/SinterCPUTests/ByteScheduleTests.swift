@@ -4,12 +4,14 @@ import SinterForms
 import SinterKernelIR
 import Testing
 
-/// Products and convolutions of bytes against the meaning of their forms, with both rows of the table of tile operations.
+/// Products and convolutions of bytes against the meaning of their forms, with each row of the table of tile operations.
 @Suite struct ByteScheduleTests {
   static let machines: [Machine] = {
     var direct = Machine.x86_64_v4
     direct.tileOperations = direct.tileOperations.map { $0 == .widenedByteDot ? .byteDot : $0 }
-    return [direct, .x86_64_v4, .x86_64_v3, .x86_64_v2]
+    var signed = Machine.aarch64
+    signed.tileOperations = signed.tileOperations.map { $0 == .pairedByteDot ? .signedByteDot : $0 }
+    return [direct, .x86_64_v4, .x86_64_v3, .x86_64_v2, signed, .aarch64, .riscv64]
   }()
 
   private func unsigned(_ shape: [Int], seed: Int = 1) -> HostTensor {

@@ -72,6 +72,36 @@ import Testing
     }
   }
 
+  /// Both sides signed.
+  @Test(arguments: runnableTargets, [1, 2, 4, 8, 16])
+  func signedSumsAreExact(target: Target, lanes: Int) throws {
+    var (a, b): ([Int8], [Int8]) = ([], [])
+    for x in Self.bytes {
+      for y in Self.bytes {
+        for (p, q) in [(x, y), (128, 128), (y, x), (128, 127)] {
+          a.append(Int8(truncatingIfNeeded: p))
+          b.append(Int8(truncatingIfNeeded: q))
+        }
+      }
+    }
+    let count = a.count / 4 / lanes * lanes
+    let inputs = [HostTensor(.i8, [a.count], values: a), HostTensor(.i8, [b.count], values: b)]
+    let result = try run(inputs, to: .i32, count: count, target: target) { builder, x, y in
+      builder.loop("i", from: builder.index(0), to: builder.index(count), step: lanes) { i in
+        let at = builder.multiply(i, 4)
+        let start = builder.constant(.int(-3), .i32, lanes: lanes)
+        let sums = builder.dot(
+          builder.load(x[0], at: at, lanes: 4 * lanes), builder.load(x[1], at: at, lanes: 4 * lanes), start)
+        builder.store(sums, y, at: i)
+      }
+    }.array(of: Int32.self)
+    for lane in 0..<count {
+      var exact = -3
+      for place in (4 * lane)..<(4 * lane + 4) { exact += Int(a[place]) * Int(b[place]) }
+      #expect(result[lane] == Int32(exact), "lane \(lane)")
+    }
+  }
+
   /// Four bytes of a row meet all columns.
   @Test(arguments: runnableTargets)
   func repeatedBytes(target: Target) throws {

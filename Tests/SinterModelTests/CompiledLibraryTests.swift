@@ -86,6 +86,16 @@ struct CompiledLibraryTests {
   @Test func refusesOtherFiles() {
     let missing = #expect(throws: DiagnosticError.self) { try CompiledLibrary("no-such-library.so") }
     #expect(missing?.diagnostics.first?.id == "library.load")
+    let foreign = #expect(throws: DiagnosticError.self) {
+      try Files.withTemporaryFolder { folder throws(DiagnosticError) in
+        // The header of an ELF file, as far as it is looked at, for a processor whose number is a character of one byte.
+        let head = "\u{7f}ELF\u{2}\u{1}\u{1}" + String(repeating: "\0", count: 9) + "\u{3}\0\u{16}\0"
+        try Files.write(head, to: folder + "/a.so")
+        _ = try CompiledLibrary(folder + "/a.so")
+      }
+    }
+    #expect(foreign?.diagnostics.first?.id == "library.machine")
+    #expect(foreign?.diagnostics.first?.message.contains("a library for s390x") ?? false)
     let other = #expect(throws: DiagnosticError.self) { try CompiledLibrary("/lib/x86_64-linux-gnu/libm.so.6") }
     #expect(other?.diagnostics.first?.id == "library.entry")
   }

@@ -4,6 +4,9 @@ import SinterModel
 import SinterONNX
 import SinterPasses
 
+/// A processor to compile for: `Target.named("neoverse-n1", for: "aarch64-linux-gnu")`.
+public typealias Target = SinterLLVM.Target
+
 /// A graph that has all its parameters: to be optimized, compiled, exported and drawn.
 public struct BoundModel: Sendable {
   /// The graph, which has no parameters left as inputs.
@@ -65,6 +68,25 @@ public struct BoundModel: Sendable {
       try compile(to: path)
       return try LoadedModel(path, threads: threads)
     }
+  }
+
+  /// Compiles into a shared library for other processors than this one, which need not be able to load it.
+  ///
+  ///     try graph.compile(to: "libdigits.so", for: Target.list("neoverse-n1,generic", for: "aarch64-linux-gnu"))
+  ///
+  /// - Parameters:
+  ///   - targets: of one architecture, the most demanding first; the library takes the first that the processor can run.
+  ///   - header, name: as in `compile(to:header:name:)`.
+  public func compile(
+    to path: String, for targets: [Target], header: Bool = false, name: String? = nil
+  ) throws {
+    var graph = graph
+    if let name { graph.name = name }
+    let variants = try targets.map { target in
+      var compiler = Compiler(for: target)
+      return LibraryVariant(target: target, program: try compiler.kernels(of: graph))
+    }
+    _ = try LibraryCompiler.compile(variants, to: path, options: LibraryOptions(writesHeaders: header))
   }
 
   /// Writes the graph as standard ONNX.

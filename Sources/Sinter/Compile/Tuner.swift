@@ -36,6 +36,11 @@ package struct Tuner {
   package init(for target: Target, options: ScheduleOptions = ScheduleOptions(), progress: ProgressListener? = nil)
     throws
   {
+    guard target.architecture == .host else {
+      throw DiagnosticError(
+        .user, "tune.target", "tuning measures on this machine, which runs nothing for \(target.architecture.name)",
+        hint: "compile without --tune")
+    }
     let missing = Set(target.requiredFeatures).subtracting(Target.host.requiredFeatures)
     guard missing.isEmpty else {
       throw DiagnosticError(

@@ -148,7 +148,9 @@ struct BlockTileKernel: TileSums {
         let shift = b.constant(.int(Int64(part * panels.bits)), .u8, lanes: width)
         if panels.bits == 8 { return word }
         let low = part == 0 ? word : b.binary(.shiftRight, word, shift)
-        return (part + 1) * panels.bits == 8 ? low : b.binary(.and, low, mask)
+        let alone = (part + 1) * panels.bits == 8 ? low : b.binary(.and, low, mask)
+        // Numbers of so few bits are the same as signed bytes.
+        return scope.machine.byteDot.takesSignedLeft ? b.bitcast(alone, to: .i8) : alone
       }
       return (0..<tile.rows).flatMap { row -> [Register] in
         let four = b.load(memory, at: b.add(lefts[row], part * 4), lanes: 4)

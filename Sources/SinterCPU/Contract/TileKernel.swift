@@ -126,7 +126,17 @@ struct TileKernel: TileSums {
   func accumulators(
     tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?], initial: [Register]
   ) -> [Register] {
-    descend(reductions[...], tile, rows, lhsBase, column, masks, initial)
+    guard operation.takesSignedLeft else {
+      return descend(reductions[...], tile, rows, lhsBase, column, masks, initial)
+    }
+    // Behind the tile's own sums those of its columns, times -128.
+    let none = builder.constant(.int(0), accumulate, lanes: lanes)
+    let sums = descend(
+      reductions[...], tile, rows, lhsBase, column, masks,
+      initial + [Register](repeating: none, count: tile.vectors))
+    return (0..<tile.accumulators).map { index in
+      builder.subtract(sums[index], sums[tile.accumulators + index % tile.vectors])
+    }
   }
 
   private func descend(
@@ -225,6 +235,19 @@ struct TileKernel: TileSums {
     return result
   }
 
+  /// Unsigned bytes less 128.
+  private func signed(_ bytes: Register) -> Register {
+    let width = lanes * operation.depth
+    return builder.bitcast(builder.binary(.xor, bytes, builder.constant(.int(128), .u8, lanes: width)), to: .i8)
+  }
+
+  /// What a step adds to the sums of columns times -128, where the operation needs them.
+  private func columnSums(_ tile: RegisterTile, _ columns: [Register], _ sums: [Register]) -> [Register] {
+    guard operation.takesSignedLeft else { return [] }
+    let factor = builder.constant(.int(-128), .i8, lanes: lanes * operation.depth)
+    return columns.indices.map { builder.dot(factor, columns[$0], sums[tile.accumulators + $0]) }
+  }
+
   /// A step of bytes, of which `count` exist on the left; what the panel has beyond them is zero.
   private func dots(
     _ tile: RegisterTile, _ rows: [Register], _ lhsOffset: Register, _ rhsOffset: Register, _ sums: [Register],
@@ -237,7 +260,9 @@ struct TileKernel: TileSums {
     return (0..<tile.rows).flatMap { row -> [Register] in
       let few = builder.load(lhs, at: builder.add(lhsOffset, rows[row]), lanes: depth, mask: mask)
       let factor = builder.repeated(few, lanes: width)
-      return columns.indices.map { builder.dot(factor, columns[$0], sums[row * tile.vectors + $0]) }
-    }
+      return columns.indices.map {
+        builder.dot(operation.takesSignedLeft ? signed(factor) : factor, columns[$0], sums[row * tile.vectors + $0])
+      }
+    } + columnSums(tile, columns, sums)
   }
 }

@@ -10,6 +10,25 @@ extension Machine {
   package static let x86_64_v2 = Machine(
     name: "x86-64-v2", vectorBits: 128, vectorRegisters: 16, hasMasks: false, hasMultiplyAdd: false,
     level2: 256 << 10)
+  /// NEON. Caches as Cortex-A72's, the smallest that servers have.
+  package static let aarch64: Machine = {
+    var machine = Machine(
+      name: "aarch64", vectorBits: 128, vectorRegisters: 32, hasMasks: false, hasMultiplyAdd: true, level2: 512 << 10,
+      level3: 1 << 20)
+    machine.tileOperations = machine.tileOperations.map {
+      $0 == .widenedByteDot ? .pairedByteDot : $0.onLoadedRows
+    }
+    machine.tiledOperation = machine.tiledOperation.onLoadedRows
+    return machine
+  }()
+  /// RV64GC, which has no vectors: four scalars count as one, and 32 registers as eight. A cycle of the table is four multiply-adds of its own.
+  package static let riscv64: Machine = {
+    var machine = Machine(
+      name: "riscv64", vectorBits: 128, vectorRegisters: 8, hasMasks: false, hasMultiplyAdd: true, level2: 512 << 10,
+      level3: 1 << 20)
+    (machine.multiplyAddsPerCycle, machine.loadsPerCycle, machine.multiplyAddLatency) = (1, 1, 1)
+    return machine
+  }()
   /// Any 64-bit processor with vectors of 128 bits.
   package static let generic = Machine(
     name: "generic", vectorBits: 128, vectorRegisters: 16, hasMasks: false, hasMultiplyAdd: false, level2: 256 << 10)
@@ -17,14 +36,14 @@ extension Machine {
   /// The row of a processor by LLVM's name, on the instruction set that is compiled for; that instruction set's own row where the processor
   /// is not in the table.
   package static func row(of processor: String, on base: Machine) -> Machine {
-    guard let change = rows[processor] else { return base }
+    guard let change = rows[processor] ?? armRows[processor] else { return base }
     var machine = base
     machine.name = processor
     change(&machine)
     return machine
   }
 
-  /// Processors that have a row of their own, sorted.
+  /// Processors of x86-64 that have a row of their own, sorted.
   package static var processors: [String] { rows.keys.sorted() }
 
   /// What a row says that its instruction set's does not.
@@ -43,6 +62,28 @@ extension Machine {
     "sapphirerapids": { sapphireRapids(&$0, level2: 2 << 20) },
     "emeraldrapids": { sapphireRapids(&$0, level2: 2 << 20) },
   ]
+
+  /// The same of AArch64: pipes and caches by Arm's guides to software optimization; bandwidths as counted for any processor: not measured.
+  private static let armRows: [String: @Sendable (inout Machine) -> Void] = [
+    "neoverse-n1": {
+      $0.level1(64 << 10, ways: 4)
+      $0.level2 = 1 << 20
+    },
+    "neoverse-v1": {
+      $0.neoverseV()
+      $0.level2 = 1 << 20
+    },
+    "neoverse-v2": {
+      $0.neoverseV()
+      $0.level2 = 2 << 20
+    },
+  ]
+
+  /// Four pipes of 128 bits.
+  private mutating func neoverseV() {
+    level1(64 << 10, ways: 4)
+    (multiplyAddsPerCycle, loadsPerCycle) = (4, 3)
+  }
 
   private static let haswell: @Sendable (inout Machine) -> Void = { $0.level2 = 256 << 10 }
 

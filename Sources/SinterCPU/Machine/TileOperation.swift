@@ -10,8 +10,11 @@ package struct TileOperation: Hashable, Sendable {
   package var depth: Int
   /// Vector registers that a step needs besides its sums, what it holds of columns, and one vector of a row.
   package var temporaries = 0
-  /// Vector registers that hold a vector of columns while a tile's rows pass.
+  /// Vector registers that hold a vector of columns, and what belongs to it, while a tile's rows pass.
   package var columnRegisters = 1
+  /// The instruction takes signed bytes on both sides: those on the left lose 128, and the sums of columns, which a tile keeps beside its
+  /// own, mend that at the end.
+  package var takesSignedLeft = false
 
   /// A multiply-add of one type.
   ///
@@ -33,6 +36,20 @@ package struct TileOperation: Hashable, Sendable {
   /// The same as two multiply-adds of f32: columns are held as their even and their odd elements.
   package static let widenedPairDot = TileOperation(
     left: .bf16, right: .bf16, accumulator: .f32, depth: 2, temporaries: 3, columnRegisters: 2)
+
+  /// The same from an instruction for signed bytes: a vector of columns has a sum of its own, and one register holds what flips signs.
+  package static let signedByteDot = TileOperation(
+    left: .u8, right: .i8, accumulator: .i32, depth: 4, temporaries: 2, columnRegisters: 2, takesSignedLeft: true)
+  /// The same from products of bytes in 16 bits, whose neighbours are added to sums: products have registers of their own before that.
+  package static let pairedByteDot = TileOperation(
+    left: .u8, right: .i8, accumulator: .i32, depth: 4, temporaries: 10, columnRegisters: 2)
+
+  /// The same where an element of a row is loaded into a register before it is multiplied: the next one's is on its way meanwhile.
+  var onLoadedRows: TileOperation {
+    var operation = self
+    operation.temporaries += accumulator.isFloat ? 1 : 2
+    return operation
+  }
 }
 
 extension Machine {

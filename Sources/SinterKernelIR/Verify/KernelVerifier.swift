@@ -164,7 +164,8 @@ package final class KernelVerifier {
       define(r)
     case .dot(let r, let a, let b, let c):
       let pairs = type(r).element == .f32
-      use(a, as: RegisterType(pairs ? .bf16 : .u8, lanes: (pairs ? 2 : 4) * type(r).lanes), in: "dot")
+      let left: ElementType = pairs ? .bf16 : type(a).element == .i8 ? .i8 : .u8
+      use(a, as: RegisterType(left, lanes: (pairs ? 2 : 4) * type(r).lanes), in: "dot")
       use(b, as: RegisterType(pairs ? .bf16 : .i8, lanes: (pairs ? 2 : 4) * type(r).lanes), in: "dot")
       use(c, as: type(r), in: "dot")
       require(pairs || type(r).element == .i32, "dot sums in i32 or f32, not in \(type(r).element)")

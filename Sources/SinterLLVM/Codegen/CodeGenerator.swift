@@ -12,25 +12,29 @@ final class CodeGenerator {
     "function(early-cse,simplifycfg,loop-mssa(licm),instcombine<no-verify-fixpoint>,early-cse,simplifycfg)"
 
   /// Made once, before LLVM is asked for a target, be it to write code or to link it in memory.
-  static let targetsAreReady: Void = {
-    LLVMInitializeX86TargetInfo()
-    LLVMInitializeX86Target()
-    LLVMInitializeX86TargetMC()
-    LLVMInitializeX86AsmPrinter()
-  }()
+  static let targetsAreReady: Void = sinter_initialize_targets()
 
   init(target: Target) throws {
     _ = Self.targetsAreReady
+    if target.architecture != .x86_64, sinter_has_other_targets() == 0 {
+      throw DiagnosticError(
+        .limit, "llvm.target",
+        "this sinter was built to write code for x86-64 alone, not for \(target.architecture.name)",
+        hint: "use the compiler of a source tree, which make build makes")
+    }
     var llvmTarget: LLVMTargetRef?
     var message: UnsafeMutablePointer<CChar>?
     guard LLVMGetTargetFromTriple(target.triple, &llvmTarget, &message) == 0 else {
       throw DiagnosticError(.limit, "llvm.target", "LLVM has no target \(target.triple): \(Self.taken(message))")
     }
-    guard
-      let machine = LLVMCreateTargetMachine(
-        llvmTarget, target.triple, target.instructionSet, target.featureString, LLVMCodeGenLevelDefault, LLVMRelocPIC,
-        LLVMCodeModelDefault)
-    else {
+    let options = LLVMCreateTargetMachineOptions()
+    defer { LLVMDisposeTargetMachineOptions(options) }
+    LLVMTargetMachineOptionsSetCPU(options, target.instructionSet)
+    LLVMTargetMachineOptionsSetFeatures(options, target.featureString)
+    LLVMTargetMachineOptionsSetABI(options, target.architecture.callingConvention)
+    LLVMTargetMachineOptionsSetCodeGenOptLevel(options, LLVMCodeGenLevelDefault)
+    LLVMTargetMachineOptionsSetRelocMode(options, LLVMRelocPIC)
+    guard let machine = LLVMCreateTargetMachineWithOptions(llvmTarget, target.triple, options) else {
       throw DiagnosticError(.limit, "llvm.target", "LLVM cannot write code for \(target.name)")
     }
     self.machine = machine

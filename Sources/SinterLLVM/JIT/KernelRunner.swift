@@ -26,6 +26,11 @@ package final class KernelRunner {
   private var functions: [Function] = []
 
   package init(_ program: KernelProgram, target: Target = .host, threads: Int = 1) throws {
+    guard target.architecture == .host else {
+      throw DiagnosticError(
+        .user, "run.target", "kernels for \(target.architecture.name) do not run in this process",
+        hint: "compile a library, and run it on such a machine")
+    }
     self.program = program
     jit = try JIT(objects: KernelCompiler(target: target, threads: threads).objects(program))
     for id in program.kernels.indices {

@@ -4,8 +4,8 @@ import SinterKernelIR
 
 extension KernelEmitter {
   /// c + Σ over j of a[d·l + j] · b[d·l + j]; see `Statement.dot`.
-  func dot(_ a: IRValue, _ b: IRValue, _ c: IRValue) -> IRValue {
-    ir.like(c, ir.f32) == ir.type(c) ? pairDot(a, b, c) : byteDot(a, b, c)
+  func dot(_ a: IRValue, _ b: IRValue, _ c: IRValue, isSigned: Bool) -> IRValue {
+    ir.like(c, ir.f32) == ir.type(c) ? pairDot(a, b, c) : byteDot(a, b, c, isSigned: isSigned)
   }
 
   /// Pairs of bf16, d = 2.
@@ -30,22 +30,40 @@ extension KernelEmitter {
     return added(even(x), even(y), added(odd(x), odd(y), c))
   }
 
-  /// Four bytes, unsigned ones times signed ones.
+  /// Four bytes: unsigned ones, or signed ones, times signed ones.
   ///
   /// One instruction where the processor has it. Elsewhere the bytes at even and at odd places become 16-bit numbers, whose products
   /// another instruction adds in pairs, exactly: no sum of two leaves 32 bits.
-  private func byteDot(_ a: IRValue, _ b: IRValue, _ c: IRValue) -> IRValue {
+  private func byteDot(_ a: IRValue, _ b: IRValue, _ c: IRValue, isSigned: Bool) -> IRValue {
+    if let result = dotInstruction(a, b, c, isSigned: isSigned) { return result }
     let lanes = ir.lanes(c)
-    if ir.target.byteDotLanes.contains(lanes) {
-      let words = ir.type(c)
-      return ir.intrinsic(
-        "llvm.x86.avx512.vpdpbusd.\(32 * lanes)", [], [c, ir.bitcast(a, words), ir.bitcast(b, words)])
-    }
+    if ir.target.architecture == .riscv64 { return scalarDot(a, b, c, isSigned: isSigned) }
     let halves = ir.vector(ir.i16, 2 * lanes)
     let (x, y) = (ir.bitcast(a, halves), ir.bitcast(b, halves))
-    let even = pairSums(ir.and(x, 0xFF), ir.ashr(ir.shl(y, 8), 8), like: c)
-    let odd = pairSums(ir.lshr(x, 8), ir.ashr(y, 8), like: c)
-    return ir.add(ir.add(c, even), odd)
+    func low(_ value: IRValue) -> IRValue { ir.ashr(ir.shl(value, 8), 8) }
+    let (even, odd) = isSigned ? (low(x), ir.ashr(x, 8)) : (ir.and(x, 0xFF), ir.lshr(x, 8))
+    if ir.target.architecture == .aarch64 {
+      return addingNeighbours(ir.mul(odd, ir.ashr(y, 8)), to: addingNeighbours(ir.mul(even, low(y)), to: c))
+    }
+    return ir.add(ir.add(c, pairSums(even, low(y), like: c)), pairSums(odd, ir.ashr(y, 8), like: c))
+  }
+
+  private func dotInstruction(_ a: IRValue, _ b: IRValue, _ c: IRValue, isSigned: Bool) -> IRValue? {
+    let (target, lanes, words) = (ir.target, ir.lanes(c), ir.type(c))
+    func arm(_ name: String, _ a: IRValue, _ c: IRValue) -> IRValue {
+      ir.intrinsic("llvm.aarch64.neon.\(name)", [words, ir.type(a)], [c, a, b])
+    }
+    if isSigned { return target.signedByteDotLanes.contains(lanes) ? arm("sdot", a, c) : nil }
+    if target.byteDotLanes.contains(lanes) {
+      return target.architecture == .aarch64
+        ? arm("usdot", a, c)
+        : ir.intrinsic(
+          "llvm.x86.avx512.vpdpbusd.\(32 * lanes)", [], [c, ir.bitcast(a, words), ir.bitcast(b, words)])
+    }
+    guard target.signedByteDotLanes.contains(lanes) else { return nil }
+    // Signed bytes that are 128 less, and what that leaves out, which is one value for all rows of a tile.
+    let flip = ir.int(ir.type(a), 128)
+    return arm("sdot", ir.xor(a, flip), ir.sub(c, arm("sdot", flip, ir.zero(words))))
   }
 
   /// a[2l] · b[2l] + a[2l + 1] · b[2l + 1] of 16-bit numbers in each 32-bit lane l.
@@ -55,5 +73,27 @@ extension KernelEmitter {
     let (x, y) = (ir.bitcast(a, words), ir.bitcast(b, words))
     func low(_ value: IRValue) -> IRValue { ir.ashr(ir.shl(value, 16), 16) }
     return ir.add(ir.mul(low(x), low(y)), ir.mul(ir.ashr(x, 16), ir.ashr(y, 16)))
+  }
+
+  /// Neighbours of 16 bits, which are products of two bytes and so exact, added to lanes of 32: one instruction on AArch64 for whole vectors.
+  private func addingNeighbours(_ products: IRValue, to c: IRValue) -> IRValue {
+    let words = ir.type(c)
+    if ir.lanes(c) == 4 || ir.lanes(c) == 2 {
+      return ir.add(c, ir.intrinsic("llvm.aarch64.neon.saddlp", [words, ir.type(products)], [products]))
+    }
+    let pairs = ir.bitcast(products, words)
+    return ir.add(ir.add(c, ir.ashr(ir.shl(pairs, 16), 16)), ir.ashr(pairs, 16))
+  }
+
+  /// Byte by byte, for processors without vectors.
+  private func scalarDot(_ a: IRValue, _ b: IRValue, _ c: IRValue, isSigned: Bool) -> IRValue {
+    let sums = (0..<ir.lanes(c)).map { lane in
+      (4 * lane..<4 * lane + 4).reduce(ir.extract(c, lane)) { sum, place in
+        let x = ir.extract(a, place)
+        return ir.add(
+          sum, ir.mul(isSigned ? ir.sext(x, ir.i32) : ir.zext(x, ir.i32), ir.sext(ir.extract(b, place), ir.i32)))
+      }
+    }
+    return ir.gathered(sums)
   }
 }

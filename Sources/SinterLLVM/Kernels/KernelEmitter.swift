@@ -118,7 +118,8 @@ final class KernelEmitter {
     case .scale(let r, let a, let exponent): values[r.position] = try scale(self[a], exponent: self[exponent])
     case .multiplyAdd(let r, let a, let b, let c):
       values[r.position] = try multiplyAdd(self[a], self[b], self[c], type(r))
-    case .dot(let r, let a, let b, let c): values[r.position] = try dot(self[a], self[b], self[c])
+    case .dot(let r, let a, let b, let c):
+      values[r.position] = try dot(self[a], self[b], self[c], isSigned: type(a).element == .i8)
     case .compare(let r, let comparison, let a, let b):
       values[r.position] = try compare(comparison, self[a], self[b], type(a).element)
     case .select(let r, let condition, let a, let b):

@@ -18,21 +18,22 @@ enum LibraryEntry: String {
 ///
 /// The same objects give the same bytes. All is made in a folder for temporary files; the path that it is made for is named in errors.
 package struct Linker {
-  /// `LD`, else `ld`; may hold arguments after spaces, as in make. Empty: the linker inside.
+  /// What is linked for.
+  package let architecture: Architecture
+  /// `LD`, else `ld`, or that of another architecture; may hold arguments after spaces, as in make. Empty: the linker inside.
   package var command: [String]
   /// `OBJCOPY`, else `objcopy`, and `AR`, else `ar`: for archives and objects.
   package var copier: [String]
   package var archiver: [String]
 
-  /// The dynamic loader, which is the part of the C library that finds variables of threads.
-  private static let loader = "/lib64/ld-linux-x86-64.so.2"
-
-  package init(command: String? = nil) {
+  package init(command: String? = nil, for architecture: Architecture = .host) {
+    self.architecture = architecture
     func tool(_ variable: String, _ name: String) -> [String] {
-      let words = (Environment.value(variable) ?? name).split(separator: " ").map(String.init)
-      return words.isEmpty ? [name] : words
+      let usual = architecture.tool(name)
+      let words = (Environment.value(variable) ?? usual).split(separator: " ").map(String.init)
+      return words.isEmpty ? [usual] : words
     }
-    if command == nil, Environment.value("LD") == nil, BundledLinker.exists {
+    if architecture == .host, command == nil, Environment.value("LD") == nil, BundledLinker.exists {
       self.command = []
     } else {
       self.command = command.map { $0.split(separator: " ").map(String.init) } ?? tool("LD", "ld")
@@ -54,9 +55,15 @@ package struct Linker {
     ]
     // The linker inside knows no folders of the system; this process has found the C library already.
     let library = command.isEmpty ? BundledLinker.systemLibraries : ["-l:libm.so.6", "-l:libc.so.6"]
-    let system = ["--as-needed"] + library + (Files.exists(Self.loader) ? [Self.loader] : [])
-    try run(command, arguments + objects + system, "ld", "LD", "library \(path)")
+    try run(command, arguments + objects + ["--as-needed"] + library + loader, "ld", "LD", "library \(path)")
     return output
+  }
+
+  /// The dynamic loader, where it is found: this system's, or that beside another architecture's C library.
+  private var loader: [String] {
+    if architecture != .host { return ["-l:" + architecture.loader] }
+    let path = "/lib64/" + architecture.loader
+    return Files.exists(path) ? [path] : []
   }
 
   /// One object that defines the entry points under the model's name and keeps everything else to itself.
@@ -97,7 +104,7 @@ package struct Linker {
     } catch {
       throw DiagnosticError(
         .user, "link.tool", "the \(what) cannot be made: \(error.diagnostics[0].message)",
-        hint: "install binutils, or set \(variable) to a program that works as \(tool) does")
+        hint: "install \(architecture.toolHint), or set \(variable) to a program that works as \(tool) does")
     }
     guard result.succeeded else {
       throw DiagnosticError(

@@ -7,7 +7,7 @@ import SinterCore
 public struct Target: Hashable, Sendable {
   /// As `--cpu` has it: `x86-64-v3`, `znver4`, or `host`.
   public var name: String
-  public var triple: String
+  public let architecture: Architecture
   /// The instruction set, as an LLVM processor name.
   var instructionSet: String
   /// Further LLVM features, without the plus.
@@ -16,12 +16,12 @@ public struct Target: Hashable, Sendable {
   var tuning: String
   /// The numbers that schedules work with.
   package var machine: Machine
-  /// What the processor must have, in the spelling of /proc/cpuinfo.
+  /// What the processor must have beyond the base of its architecture, in the spelling of /proc/cpuinfo.
   public var requiredFeatures: [String]
 
   init(name: String, level: Level, tuning: String, extensions: [Extension] = [], machine: Machine? = nil) {
     self.name = name
-    self.triple = Self.linuxTriple
+    architecture = .x86_64
     self.tuning = tuning
     instructionSet = level.rawValue
     self.extensions = extensions.map(\.llvm)
@@ -35,26 +35,40 @@ public struct Target: Hashable, Sendable {
     }
   }
 
-  static let linuxTriple = "x86_64-unknown-linux-gnu"
+  init(_ processor: Processor, of architecture: Architecture) {
+    name = processor.name
+    self.architecture = architecture
+    instructionSet = processor.instructionSet
+    tuning = processor.tuning
+    extensions = processor.features.map(\.llvm)
+    requiredFeatures = processor.features.map(\.cpuinfo)
+    machine = processor.machine
+  }
 
-  /// LLVM's spelling of `extensions`: `+avx512vnni,+gfni`.
-  var featureString: String { extensions.map { "+" + $0 }.joined(separator: ",") }
+  public var triple: String { architecture.triple }
+
+  /// What LLVM is told to make use of: `+avx512vnni,+gfni`.
+  var featureString: String { (architecture.baseFeatures + extensions).map { "+" + $0 }.joined(separator: ",") }
 
   /// What a library says it was built for: the system, the processor, and the row of the table of machines that schedules went by.
   public var description: String { "\(triple) \(processor), scheduled for \(machine.name)" }
   package var processor: String { name == "host" ? tuning : name }
 
   /// Half-precision conversion is an instruction.
-  var hasHalfConversion: Bool { requiredFeatures.contains("f16c") }
-  var hasMultiplyAdd: Bool { requiredFeatures.contains("fma") }
+  var hasHalfConversion: Bool { architecture == .aarch64 || requiredFeatures.contains("f16c") }
+  var hasMultiplyAdd: Bool { architecture != .x86_64 || requiredFeatures.contains("fma") }
   /// a · 2^b is an instruction.
   var hasScaling: Bool { requiredFeatures.contains("avx512f") && requiredFeatures.contains("avx512vl") }
 
-  /// Lanes of the vectors of 32-bit sums for which four products of bytes a lane are one instruction.
+  /// Lanes of the vectors of 32-bit sums for which four products of unsigned bytes and signed ones a lane are one instruction.
   var byteDotLanes: [Int] {
+    if requiredFeatures.contains("i8mm") { return [2, 4] }
     if requiredFeatures.contains("avx512_vnni") { return [4, 8, 16] }
     return requiredFeatures.contains("avx_vnni") ? [4, 8] : []
   }
+
+  /// The same for two sides of signed bytes.
+  var signedByteDotLanes: [Int] { requiredFeatures.contains("asimddp") ? [2, 4] : [] }
 
   /// Lanes of the vectors of f32 sums for which two products of bf16 a lane are one instruction.
   var pairDotLanes: [Int] { requiredFeatures.contains("avx512_bf16") ? [4, 8, 16] : [] }
@@ -65,6 +79,7 @@ public struct Target: Hashable, Sendable {
   /// LLVM's name of the instruction that rounds `lanes` f32 to 32-bit integers, halves to even; nil where there is none.
   func roundingConversion(lanes: Int) -> String? {
     switch lanes {
+    case _ where architecture != .x86_64: nil
     case 4: "llvm.x86.sse2.cvtps2dq"
     case 8 where requiredFeatures.contains("avx2"): "llvm.x86.avx.cvt.ps2dq.256"
     case 16 where requiredFeatures.contains("avx512f"): "llvm.x86.avx512.mask.cvtps2dq.512"
@@ -75,53 +90,12 @@ public struct Target: Hashable, Sendable {
   /// LLVM's name of the instruction that multiplies 16-bit numbers and adds neighbours into `lanes` 32-bit sums; nil where there is none.
   func pairSums(lanes: Int) -> String? {
     switch lanes {
+    case _ where architecture != .x86_64: nil
     case 4: "llvm.x86.sse2.pmadd.wd"
     case 8 where requiredFeatures.contains("avx2"): "llvm.x86.avx2.pmadd.wd"
     case 16 where requiredFeatures.contains("avx512bw"): "llvm.x86.avx512.pmaddw.d.512"
     default: nil
     }
-  }
-
-  /// The target that a name of `--cpu` stands for; nil where it is not known.
-  public init?(named name: String) {
-    if name == "host" || name == "native" {
-      self = .host
-    } else if let level = Level(rawValue: name) {
-      self.init(name: name, level: level, tuning: level.rawValue)
-    } else if let level = Level.ofProcessor[name] {
-      self.init(name: name, level: level, tuning: name, extensions: Self.dots(ofProcessor: name))
-    } else {
-      return nil
-    }
-  }
-
-  /// All names that `init(named:)` knows, for help and messages.
-  public static var names: [String] {
-    ["host"] + Level.allCases.map(\.rawValue) + Level.ofProcessor.keys.sorted()
-  }
-
-  /// The target that a name stands for, or an error that lists the names.
-  public static func named(_ name: String) throws -> Target {
-    guard let target = Target(named: name) else {
-      throw DiagnosticError(
-        .user, "target.unknown", "no processor is named \"\(name)\"",
-        hint: "known are " + names.joined(separator: ", "))
-    }
-    return target
-  }
-
-  /// The targets of a list of names with commas between, the most demanding first, as a library's variants must be.
-  public static func list(_ names: String) throws -> [Target] {
-    var errors: [Diagnostic] = []
-    var targets: [Target] = []
-    for name in names.split(separator: ",", omittingEmptySubsequences: false) {
-      do {
-        let target = try named(String(name))
-        if !targets.contains(target) { targets.append(target) }
-      } catch let error as DiagnosticError { errors += error.diagnostics }
-    }
-    if !errors.isEmpty { throw DiagnosticError(errors) }
-    return targets.sorted { $0.requiredFeatures.count > $1.requiredFeatures.count }
   }
 
   /// The processor that this process runs on.

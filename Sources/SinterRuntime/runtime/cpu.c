@@ -1,6 +1,7 @@
 /* cpu.c: does this processor have what the code was built for; and its floating-point mode. */
 #include "internal.h"
 
+#if defined __x86_64__ || defined __i386__ || defined __aarch64__
 /* Names are compared without '_', '.' and '-', so that /proc/cpuinfo's spelling and LLVM's are both understood. */
 static bool same_name(const char *a, const char *b) {
   for (;;) {
@@ -11,6 +12,7 @@ static bool same_name(const char *a, const char *b) {
     a++, b++;
   }
 }
+#endif
 
 #if defined __x86_64__ || defined __i386__
 #include <cpuid.h>
@@ -135,8 +137,23 @@ void float_mode_leave(FloatMode mode) {
 typedef struct { int unused; } Processor;
 static Processor ask_processor(void) { return (Processor){0}; }
 static bool has(const Processor *processor, const char *name) { return processor->unused && *name; }
+
+#ifdef __riscv
+/* How results are rounded; 0, to nearest and ties to even, is what kernels rely on. Nothing is ever flushed to zero. */
+FloatMode float_mode_enter(void) {
+  unsigned long mode;
+  __asm__ volatile("frrm %0" : "=r"(mode));
+  if (mode) __asm__ volatile("fsrmi 0");
+  return mode;
+}
+
+void float_mode_leave(FloatMode mode) {
+  if (mode) __asm__ volatile("fsrm %0" : : "r"((unsigned long)mode));
+}
+#else
 FloatMode float_mode_enter(void) { return 0; }
 void float_mode_leave(FloatMode mode) { (void)mode; }
+#endif
 #endif
 
 bool cpu_has(const char *const *names, char *missing, size_t bytes) {

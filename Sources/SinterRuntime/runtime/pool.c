@@ -72,7 +72,7 @@ typedef struct {
   Pool *pool;
   int32_t index;
   atomic_bool inside;   /* it is at work */
-  atomic_bool moved;    /* the caller took it to its own processor */
+  _Atomic uint32_t moved; /* the caller took it to its own processor; not a byte, which not every processor exchanges in one instruction */
   _Atomic pid_t id;     /* the system's */
   int64_t processor_ns; /* that it has run for, when the caller last looked */
   int64_t awaited_ns;   /* the same when the caller began to wait; -1: it was not at work */
@@ -104,6 +104,8 @@ static inline void relax(void) {
   __builtin_ia32_pause();
 #elif defined __aarch64__
   __asm__ volatile("yield");
+#elif defined __riscv
+  __asm__ volatile(".4byte 0x0100000f"); /* pause, a hint that processors without it take for a fence of nothing */
 #endif
 }
 
@@ -189,7 +191,7 @@ static bool get_out_of_the_way(Worker *worker) {
   Pool *pool = worker->pool;
   int32_t caller = atomic_load_explicit(&pool->caller, memory_order_relaxed);
   if (caller < 0 || caller >= CPU_SETSIZE) return true;
-  bool moved = atomic_exchange_explicit(&worker->moved, false, memory_order_relaxed);
+  bool moved = atomic_exchange_explicit(&worker->moved, 0, memory_order_relaxed);
   if (!moved && sched_getcpu() != caller) return true;
   cpu_set_t others = pool->processors;
   CPU_CLR((size_t)caller, &others);

@@ -15,8 +15,10 @@ struct Assembly {
     func count(_ matches: (Substring) -> Bool) -> Int { lines.filter { matches(Self.instruction($0)) }.count }
     /// Instructions that repeat an element of memory in all lanes.
     var broadcasts: Int { lines.filter { $0.contains("vbroadcasts") || $0.contains("{1to") }.count }
-    /// Instructions that touch the stack: what did not fit into registers.
-    var spills: [Substring] { lines.filter { $0.contains("(%rsp") || $0.contains("(%rbp") } }
+    /// Instructions that touch the stack, as x86-64, AArch64 and RISC-V write it: what did not fit into registers.
+    var spills: [Substring] {
+      lines.filter { line in ["(%rsp", "(%rbp", "[sp", "[x29", "(sp)", "(s0)"].contains { line.contains($0) } }
+    }
 
     private static func instruction(_ line: Substring) -> Substring {
       // What is encoded as AVX has it is marked so.
@@ -50,7 +52,11 @@ struct Assembly {
     for (number, line) in lines.enumerated() {
       if line.hasPrefix(".LBB"), let label = line.split(separator: ":").first { labels[label] = number }
       let words = line.split(whereSeparator: { $0 == "\t" || $0 == " " })
-      if words.count > 1, words[0].hasPrefix("j"), let start = labels[words[1]] { loops.append((start + 1)..<number) }
+      // x86-64 jumps and the others branch, some of them after registers and bits.
+      let jumps = ["j", "b", "cb", "tb"].contains { words.first?.hasPrefix($0) ?? false }
+      if jumps, let start = words.dropFirst().lazy.compactMap({ labels[$0] }).first {
+        loops.append((start + 1)..<number)
+      }
     }
     return loops.filter { loop in
       !loops.contains { $0 != loop && loop.contains($0.lowerBound) && $0.upperBound <= loop.upperBound }

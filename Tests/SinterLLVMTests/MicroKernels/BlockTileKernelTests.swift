@@ -128,8 +128,9 @@ import Testing
     for (item, result) in zip(cases, results) { try item.check(result, processor) }
   }
 
-  @Test(arguments: Processors.all) func stayInRegisters(processor: String) throws {
-    let target = try Target.named(processor)
+  @Test(arguments: Processors.all + ["generic", "neoverse-v1"].map { "aarch64-linux-gnu " + $0 })
+  func stayInRegisters(processor: String) throws {
+    let target = try Processors.target(processor)
     let cases = Case.all(target.machine)
     for isBytes in [false, true] {
       let own = cases.filter { ($0.bytes != nil) == isBytes }

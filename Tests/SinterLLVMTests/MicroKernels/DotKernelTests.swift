@@ -71,8 +71,8 @@ import Testing
     }
   }
 
-  @Test(arguments: Processors.all) func stayInRegisters(processor: String) throws {
-    let target = try Target.named(processor)
+  @Test(arguments: Processors.all + Processors.foreign) func stayInRegisters(processor: String) throws {
+    let target = try Processors.target(processor)
     let cases = Case.all(target.machine)
     for element in [ElementType.f32, .f64] {
       let code = MultiplyAddCode(target.machine.multiplyAdd(element), on: target)

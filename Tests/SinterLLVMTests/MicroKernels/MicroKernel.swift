@@ -67,6 +67,16 @@ struct MicroKernels {
 /// Processors to compile for: each row of the table, and each instruction set.
 enum Processors {
   static let all = Machine.processors + ["x86-64-v4", "x86-64-v3", "x86-64-v2", "alderlake"]
+  /// Those of other architectures, behind their triples.
+  static let foreign =
+    Target.names(of: .aarch64).map { "aarch64-linux-gnu " + $0 }
+    + Target.names(of: .riscv64).map { "riscv64-linux-gnu " + $0 }
+
+  static func target(_ name: String) throws -> Target {
+    let words = name.split(separator: " ").map(String.init)
+    return words.count == 1 ? try Target.named(name) : try Target.named(words[1], for: words[0])
+  }
+
   /// Those that this machine can stand in for, one of each set of instructions.
   static let runnable: [String] = {
     let host = Set(Target.host.requiredFeatures)
@@ -78,14 +88,28 @@ enum Processors {
   }()
 }
 
-/// The instructions of one multiply-add of whole vectors.
+/// The instructions of one multiply-add of whole vectors; where there are none, of its lanes.
 struct MultiplyAddCode {
-  /// The ends of their names, as AT&T's assembly has them; what begins with `vfmadd` has its operands' order in between.
+  /// The ends of their names, for x86-64 as AT&T's assembly has them; what begins with `vfmadd` has its operands' order in between.
   private let names: [String]
   /// How many of them a multiply-add takes.
   let each: Int
 
   init(_ operation: TileOperation, on target: Target) {
+    if target.architecture == .aarch64 {
+      switch operation {
+      case .byteDot: (names, each) = (["usdot"], 1)
+      case .signedByteDot: (names, each) = (["sdot"], 1)
+      case .pairedByteDot: (names, each) = (["sadalp"], 2)
+      default: (names, each) = (operation.accumulator.isFloat ? ["fmla"] : ["mla"], 1)
+      }
+      return
+    }
+    if target.architecture == .riscv64 {
+      let type = operation.accumulator
+      (names, each) = ([type == .i32 ? "mulw" : type == .f32 ? "fmadd.s" : "fmadd.d"], target.machine.lanes(type))
+      return
+    }
     switch operation {
     case .byteDot: (names, each) = (["vpdpbusd"], 1)
     case .widenedByteDot: (names, each) = (["pmaddwd"], 2)
@@ -98,7 +122,9 @@ struct MultiplyAddCode {
     }
   }
 
-  func matches(_ instruction: Substring) -> Bool { names.contains { instruction.hasSuffix($0) } }
+  func matches(_ instruction: Substring) -> Bool {
+    names.contains { name in instruction == name || (name.count > 3 && instruction.hasSuffix(name)) }
+  }
 
   /// Of loops that multiply and add, there is one, with so many multiply-adds, and it leaves the stack alone.
   ///

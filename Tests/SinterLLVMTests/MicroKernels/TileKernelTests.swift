@@ -117,15 +117,35 @@ import Testing
     for (tile, result) in zip(tiles, results) { try tile.check(result, target) }
   }
 
-  @Test(arguments: Processors.all) func stayInRegisters(processor: String) throws {
-    let target = try Target.named(processor)
-    for operation in target.machine.tileOperations {
+  @Test(arguments: Processors.all + Processors.foreign) func stayInRegisters(processor: String) throws {
+    let target = try Processors.target(processor)
+    // Without vectors, integers share their registers with addresses.
+    for operation in target.machine.tileOperations
+    where target.architecture != .riscv64 || operation.accumulator.isFloat {
       let tiles = Tile.narrowest(target.machine).filter { $0.operation == operation }
       let code = MultiplyAddCode(operation, on: target)
       let kernels = MicroKernels(tiles.map { $0.kernel(target.machine) })
       for (tile, loops) in zip(tiles, try kernels.loops(on: target, with: code.matches)) {
-        code.check(loops, count: tile.tile.accumulators * tile.streams(target.machine), "\(target.name), \(tile)")
+        // Where columns have sums of their own, these are added to as another row's are.
+        let sums = tile.tile.accumulators + (operation.takesSignedLeft ? tile.tile.vectors : 0)
+        code.check(loops, count: sums * tile.streams(target.machine), "\(processor), \(tile)")
       }
+    }
+  }
+
+  /// An element of a row is an operand of the multiply-add: nothing repeats it in a vector before. The first row's load may, where it moves the
+  /// address on as well.
+  @Test(arguments: Target.names(of: .aarch64)) func rowsAreMultipliedByElement(processor: String) throws {
+    let target = try Target.named(processor, for: "aarch64-linux-gnu")
+    let operation = target.machine.multiplyAdd(.f32)
+    let tiles = Tile.narrowest(target.machine).filter { $0.operation == operation && $0.tile.vectors > 1 }
+    let kernels = MicroKernels(tiles.map { $0.kernel(target.machine) })
+    for (tile, loops) in zip(tiles, try kernels.loops(on: target, with: { $0 == "fmla" })) {
+      let lines = loops.flatMap(\.lines)
+      let products = lines.filter { line in line.contains("fmla") }
+      let others = products.filter { !$0.contains(".s[") }
+      let first = tile.tile.streams(target.machine) * tile.tile.vectors
+      #expect(!products.isEmpty && others.count <= first, "\(processor), \(tile): \(others.isEmpty ? lines : others)")
     }
   }
 }
