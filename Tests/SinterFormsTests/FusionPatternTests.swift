@@ -179,7 +179,9 @@ struct FusionPatternTests {
   }
 
   /// The two products around a softmax, and what may stand between them.
-  enum Between: String, CaseIterable { case nothing, mask, reshaped, scaledKey, sharedHeads, weightsSeen, scoresSeen }
+  enum Between: String, CaseIterable {
+    case nothing, mask, reshaped, scaledKey, sharedHeads, weightsSeen, scoresSeen, furtherPlace
+  }
 
   @Test(arguments: Between.allCases) func productsAroundSoftmaxAreAttention(_ between: Between) throws {
     let shape: [Dim] = ["n", 3, 20, 8]
@@ -210,6 +212,11 @@ struct FusionPatternTests {
         let sum = try l.element(group.shape) { b, i in b.load(group.id, i) + b.load(x[3].id, [i[4]]) }
         masked = try l.element(scores.shape) { b, i in b.load(sum.id, [b.constant(0, .i64)] + i) }
       }
+      if between == .furtherPlace {  // takes weight from the keys, and is cut off behind softmax
+        masked = try l.element(["n", 3, 20, 21]) { b, i in
+          b.load(scores.id, [i[0], i[1], i[2], i[3].minimum(b.constant(19, .i64))])
+        }
+      }
       let weights = try plainSoftmax(&l, masked)
       let result = try l.contract(
         batch: ["n", 3], m: [20], n: [8], k: [20], accumulate: .f32,
@@ -217,7 +224,7 @@ struct FusionPatternTests {
         rhs: { b, batch, n, k in b.load(x[2].id, batch + k + n) })
       return [result] + (between == .weightsSeen ? [weights] : []) + (between == .scoresSeen ? [scores] : [])
     }
-    let isApart = between == .weightsSeen || between == .scoresSeen
+    let isApart = [.weightsSeen, .scoresSeen, .furtherPlace].contains(between)
     #expect((kinds(program) == ["attend"]) != isApart, "\(kinds(program))")
     let fused = Fusion.fuse(program).program
     #expect(FormVerifier.check(fused).map(\.description) == [])

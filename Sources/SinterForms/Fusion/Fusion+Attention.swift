@@ -136,7 +136,9 @@ extension Fusion {
     _ softmax: Softmax, _ index: Body, _ extents: [Dim], _ sums: ContractForm, at position: Int
   ) -> (ContractForm, Body)? {
     guard softmax.compute == sums.accumulate, let last = index.results.last,
-      case .axis(extents.count - 1) = index[last].node
+      case .axis(extents.count - 1) = index[last].node,
+      // A row may have a further place that takes weight from the keys and is cut off before the second contraction.
+      values[softmax.argument].type.shape.last == sums.k[0]
     else { return nil }
     // No other index may depend on the key.
     let others = Body(exprs: index.exprs, results: index.results.dropLast()).pruned()
