@@ -14,7 +14,11 @@ struct Autoencoder {
   static func main() {
     Example.main("autoencoder [dense|conv|denoise] [FOLDER] [EPOCHS] [SAMPLES] [OUTPUT]", most: 5) { example in
       let kind = example.choice(0, ["dense", "conv", "denoise"])
-      if kind == "dense" { try run(DenseAutoencoder(), kind, example) } else { try run(ConvAutoencoder(), kind, example) }
+      if kind == "dense" {
+        try run(DenseAutoencoder(), kind, example)
+      } else {
+        try run(ConvAutoencoder(), kind, example)
+      }
     }
   }
 
@@ -49,7 +53,8 @@ struct Autoencoder {
       try ImageFile.writePNG(
         ImageGrid.image(cat(rows).numbers(), columns: 10, range: 0...1), to: "\(output)/autoencoder-\(kind).png")
     }
-    try example.check(after < before / 2, "the error of the held-out pictures did not fall by half: \(before) → \(after)")
+    try example.check(
+      after < before / 2, "the error of the held-out pictures did not fall by half: \(before) → \(after)")
     example.row(
       "\(kind), \(net.parameterCount) numbers, \(epochs) epochs of \(training.count) pictures", "MSE %.4f → %.4f",
       before, after, expected: ["dense": "below 0.03", "conv": "below 0.01", "denoise": "below 0.02"][kind] ?? "")

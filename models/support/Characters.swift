@@ -100,7 +100,8 @@ public struct TextParts: Dataset {
 
   public func sample(_ index: Int, random: inout SampleRandom) throws -> [HostTensor] {
     guard text.count > length else {
-      throw DiagnosticError(.user, "example.text", "the text has \(text.count) characters, too few for parts of \(length)")
+      throw DiagnosticError(
+        .user, "example.text", "the text has \(text.count) characters, too few for parts of \(length)")
     }
     let start = isRandom ? random.integer(below: text.count - length) : index * length
     return [

@@ -38,7 +38,8 @@ struct VAETraining {
 
     if let output = try Example.folder(example.optional(3)) { try makePictures(net, state, test, noise, output) }
     try example.check(
-      measured[2] > 1 && measured[0] < 500, "the bound is \(measured[0]) nats, of which \(measured[2]) tell points apart")
+      measured[2] > 1 && measured[0] < 500,
+      "the bound is \(measured[0]) nats, of which \(measured[2]) tell points apart")
     example.row(
       "\(epochs) epochs of \(training.count) pictures", "%.1f nats: pixels %.1f, divergence %.1f",
       measured[0], measured[1], measured[2], expected: "below 110 after 5 epochs of MNIST")
