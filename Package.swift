@@ -130,7 +130,8 @@ let package = Package(
       name: "training-bench", dependencies: ["Sinter", "SinterModels"], path: "Tests/Peers/training",
       exclude: ["networks.py"]),
 
-    .executableTarget(name: "mnist", dependencies: ["Sinter"], path: "models/mnist", exclude: ["README.md"]),
+    .executableTarget(
+      name: "mnist", dependencies: ["Sinter", "ExampleSupport"], path: "models/mnist", exclude: ["README.md"]),
     .executableTarget(name: "descent", dependencies: ["Sinter"], path: "models/descent", exclude: ["README.md"]),
     .executableTarget(
       name: "regression", dependencies: ["Sinter", "SinterTables"], path: "models/regression",
@@ -159,6 +160,16 @@ let package = Package(
     .executableTarget(
       name: "gan", dependencies: ["Sinter", "SinterVision", "ExampleSupport"], path: "models/gan",
       exclude: ["README.md"]),
+    .executableTarget(
+      name: "vit", dependencies: ["Sinter", "ExampleSupport"], path: "models/vit", exclude: ["README.md"]),
+    .executableTarget(
+      name: "unet", dependencies: ["Sinter", "SinterVision", "ExampleSupport"], path: "models/unet",
+      exclude: ["README.md"]),
+    .executableTarget(
+      name: "style", dependencies: ["Sinter", "SinterVision", "ExampleSupport"], path: "models/style",
+      exclude: ["README.md"]),
+    .executableTarget(
+      name: "transfer", dependencies: ["Sinter", "ExampleSupport"], path: "models/transfer", exclude: ["README.md"]),
     .executableTarget(
       name: "vae", dependencies: ["Sinter", "SinterVision", "ExampleSupport"], path: "models/vae",
       exclude: ["README.md"]),

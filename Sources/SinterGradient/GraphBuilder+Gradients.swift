@@ -18,6 +18,17 @@ extension GraphBuilder {
   public mutating func gradients(
     of target: ValueID, withRespectTo values: [ValueID], seed: ValueID? = nil
   ) throws -> [ValueID] {
+    var nothing = RecomputedSegments()
+    return try gradients(of: target, withRespectTo: values, seed: seed, recomputing: &nothing)
+  }
+
+  /// The same, where what some nodes compute is computed again by the backward pass.
+  ///
+  /// - Parameter segments: these nodes; those that come of their expansions are added.
+  package mutating func gradients(
+    of target: ValueID, withRespectTo values: [ValueID], seed: ValueID? = nil,
+    recomputing segments: inout RecomputedSegments
+  ) throws -> [ValueID] {
     let type = try type(target)
     guard type.element.isFloat else {
       throw DiagnosticError(.user, "gradient.type", "only floats have gradients, but what is differentiated is \(type)")
@@ -30,7 +41,7 @@ extension GraphBuilder {
           "only floats have gradients, but one with respect to \(value) is asked for, which is \(type)")
       }
     }
-    let path = try expandedPath(from: values, to: [target])
+    let path = try expandedPath(from: values, to: [target], recomputing: &segments)
     let tape = GradientTape(self)
     defer { self = tape.builder }
     let start = GradientTensor(target, tape)
@@ -45,6 +56,7 @@ extension GraphBuilder {
       given = try start.number(1).expanded(like: start)
     }
     var reverse = ReverseMode(tape: tape, path: path)
+    reverse.recomputation = Recomputation(segments, keeping: values, path: path)
     let gradients = try reverse.run([(target, given)], values)
     return try zip(values, gradients).map { try ($1 ?? GradientTensor($0, tape).zeros()).id }
   }

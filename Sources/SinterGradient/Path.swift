@@ -38,6 +38,14 @@ extension GraphBuilder {
   /// The nodes between values and what is computed of them, in order, all with a rule of their own: composites without one are replaced by
   /// their expansions.
   mutating func expandedPath(from values: [ValueID], to targets: [ValueID]) throws -> Path {
+    var nothing = RecomputedSegments()
+    return try expandedPath(from: values, to: targets, recomputing: &nothing)
+  }
+
+  /// The same. Nodes of an expansion are in the segment that its composite was in.
+  mutating func expandedPath(
+    from values: [ValueID], to targets: [ValueID], recomputing segments: inout RecomputedSegments
+  ) throws -> Path {
     while true {
       let path = Path(graph, from: values, to: targets)
       let composites = path.nodes.filter { id in
@@ -45,7 +53,11 @@ extension GraphBuilder {
         return !(op is any Differentiable) && op is any Composite
       }
       if composites.isEmpty { return path }
-      for id in composites { try expand(id) }
+      for id in composites {
+        let before = graph.nodes.count
+        try expand(id)
+        segments.replace(id, by: graph.nodes.indices.dropFirst(before))
+      }
     }
   }
 }

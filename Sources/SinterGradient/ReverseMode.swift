@@ -12,6 +12,8 @@ struct ReverseMode {
   /// they would is noted in `gathered`, for one product over the rows of all turns.
   var constantInTurns: Set<ValueID> = []
   private(set) var gathered: [GatheredProduct] = []
+  /// What is computed again instead of being read.
+  var recomputation: Recomputation?
 
   init(tape: GradientTape, path: Path) {
     self.tape = tape
@@ -31,11 +33,14 @@ struct ReverseMode {
       let node = tape.builder.graph.nodes[id]
       let gradients = try node.outputs.map { try gradient(of: $0) }
       guard gradients.contains(where: { $0 != nil }) else { continue }
-      tape.builder.origin = node.origin
       do {
-        for (index, gradient) in try inputGradients(of: id, node, gradients).enumerated()
-        where index < node.inputs.count {
-          guard let gradient, let input = node.inputs[index], path.depends(input) else { continue }
+        let seen = try recomputation?.twin(of: id, in: tape) ?? id
+        let inputs = tape.builder.graph.nodes[seen].inputs
+        tape.builder.origin = node.origin
+        for (index, gradient) in try inputGradients(of: seen, gradients).enumerated() where index < inputs.count {
+          guard let gradient, let read = inputs[index] else { continue }
+          let input = original(of: read)
+          guard path.depends(input) else { continue }
           let (own, type) = (GradientTensor(input, tape), try gradient.type)
           guard try type.element == own.element, try type.rank == own.rank else {
             throw DiagnosticError(
@@ -55,9 +60,10 @@ struct ReverseMode {
 
   /// What a node's rule hands to its inputs.
   private mutating func inputGradients(
-    of id: NodeID, _ node: Graph.Node, _ outputGradients: [GradientTensor?]
+    of id: NodeID, _ outputGradients: [GradientTensor?]
   ) throws -> [GradientTensor?] {
-    var wanted = node.inputs.map { $0.map { path.depends($0) } ?? false }
+    let node = tape.builder.graph.nodes[id]
+    var wanted = node.inputs.map { $0.map { path.depends(original(of: $0)) } ?? false }
     switch node.op {
     case let scan as Scan: return try gradients(through: scan, id, wanted, outputGradients)
     case let loop as Loop: return try gradients(through: loop, id, wanted, outputGradients)
@@ -76,6 +82,9 @@ struct ReverseMode {
     }
     return try rule.gradients(GradientNode(id, of: tape, outputGradients, wanted: wanted))
   }
+
+  /// The value that a node's input stands for where it is computed again.
+  private func original(of value: ValueID) -> ValueID { recomputation?.original(of: value) ?? value }
 
   /// The sum of what users have handed to a value; nil where there is nothing.
   private mutating func gradient(of value: ValueID) throws -> GradientTensor? {

@@ -29,6 +29,7 @@ extension OpTable {
     OnnxMomentum.self,
 
     // Gradients
+    Barrier.self,
     PoolGradient.self,
     StopGradient.self,
     SumTo.self,
@@ -168,6 +169,7 @@ extension OpTable {
     MatMulInteger.self,
     MatMulIntegerToFloat.self,
     MatMulNBits.self,
+    UnpackedBlocks.self,
     QAttention.self,
     QEmbedLayerNormalization.self,
     QGemm.self,
@@ -207,6 +209,7 @@ extension OpTable {
     RandomDraw.self,
 
     // Loss
+    CTCLoss.self,
     NegativeLogLikelihoodLoss.self,
     SoftmaxCrossEntropyLoss.self,
 

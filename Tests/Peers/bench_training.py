@@ -80,6 +80,22 @@ def run(command):
     return json.loads(result.stdout.strip().splitlines()[-1])
 
 
+def memory(arguments, cases, folder):
+    """The peak of ten steps of each case, of Sinter's library in a program in C and of PyTorch, each in a process of its own."""
+    root = HERE.parent.parent
+    program = Path(folder) / "peak"
+    subprocess.run(["cc", "-std=c11", "-O2", "-D_DEFAULT_SOURCE", "-I", root / "Sources/SinterABI/include", HERE / "peak.c", "-o", program, "-ldl"], check=True)
+    print(f"{'case':10} {'Sinter MB':>10} {'PyTorch MB':>11} {'ratio':>6}")
+    for name in cases:
+        library = Path(folder) / f"{name}.so"
+        subprocess.run([arguments.bench, "--library", name, library], check=True)
+        own = int(subprocess.run([program, library, "10"], check=True, capture_output=True, text=True).stdout) / 1e6
+        # PyTorch starts from the parameters and the batch that the timed run leaves.
+        run([arguments.bench, name, folder, 1, 0])
+        other = run([sys.executable, __file__, "--seconds", 0, "--peer", name, folder, "eager"])["peakBytes"] / 1e6
+        print(f"{name:10} {own:10.1f} {other:11.1f} {own / other:6.2f}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bench", default=".build/release/training-bench")
@@ -88,6 +104,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=2, help="of each run")
     parser.add_argument("--compiled", action="store_true", help="torch.compile as well")
+    parser.add_argument("--memory", action="store_true", help="measures the most memory that ten steps take, and no times")
     parser.add_argument("--peer", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peer:
@@ -96,6 +113,9 @@ def main():
     from networks import CASES, RANDOM
 
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
+    if arguments.memory:
+        with tempfile.TemporaryDirectory() as folder:
+            return memory(arguments, arguments.only.split() or CASES, folder)
     kinds = ["eager"] + (["compiled"] if arguments.compiled else [])
     print(f"{'case':10} {'Sinter':>9}" + "".join(f" {kind:>9} {'ratio':>6}" for kind in kinds)
           + f" {'compile':>8} {'memory':>7}  losses")

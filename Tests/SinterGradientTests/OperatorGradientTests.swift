@@ -20,6 +20,7 @@ import Testing
     "StopGradient": "its gradient is none by definition",
     "CastLike": "its examples give integers", "Compare": "its results are truth values",
     "Constant": "it has no inputs", "KeyedUniform": "its numbers follow from integers",
+    "MatMulNBits": "it does not compute in f64; PackedWeightTests has its gradient",
   ]
 
   /// What messages say of the examples that have no gradient.
@@ -39,7 +40,7 @@ import Testing
     "LinearAttention": "there is no rule yet", "MaxRoiPool": "there is no rule yet",
     "PairwiseCoupling": "a search of its own, in a trained model",
     "DynamicQuantizeLSTM": "its weights are bytes", "GatherBlockQuantized": "its data are bytes",
-    "MatMulNBits": "its weights are bytes", "QLinearBinary": "bytes to bytes",
+    "UnpackedBlocks": "its weights are bytes", "QLinearBinary": "bytes to bytes",
     "QLinearGlobalAveragePool": "bytes to bytes", "DynamicQuantizeLinear": "gives bytes",
     "QuantizeLinear": "gives bytes", "Requantize": "gives bytes", "Multinomial": "gives integers",
     "NGramRepeatBlock": "sets scores to what is given", "TfIdfVectorizer": "counts integers",

@@ -71,7 +71,10 @@ public struct Example {
   }
 
   /// A line about the run as it goes on.
-  public static func tell(_ text: String, _ values: Double...) { print(String(format: text, arguments: values)) }
+  public static func tell(_ text: String, _ values: Double...) {
+    print(values.isEmpty ? text : String(format: text, arguments: values))
+    fflush(nil)
+  }
 
   /// The seconds that something takes.
   public static func seconds(_ body: () throws -> Void) rethrows -> Double {

@@ -124,7 +124,8 @@ public final class Trace {
       return standIns
     }
     do {
-      let ids = try builder.gradients(of: id, withRespectTo: tensors.compactMap(\.id), seed: seed?.id)
+      let ids = try builder.gradients(
+        of: id, withRespectTo: tensors.compactMap(\.id), seed: seed?.id, recomputing: &recomputed)
       return try ids.map { Tensor(id: $0, type: try builder.type($0), trace: self) }
     } catch let error as DiagnosticError {
       problems += error.diagnostics
@@ -132,6 +133,17 @@ public final class Trace {
       problems.append(Diagnostic(.bug, "trace", "\(error)"))
     }
     return standIns
+  }
+
+  /// Nodes whose results are computed again for gradients.
+  private var recomputed = RecomputedSegments()
+
+  /// Has all that `body` records computed again where gradients read it.
+  func recomputing<R>(_ body: () -> R) -> R {
+    let before = builder.graph.nodes.count
+    let result = body()
+    if !isImmediate { recomputed.add(builder.graph.nodes.indices.dropFirst(before)) }
+    return result
   }
 
   /// The name of the input that holds a seed and the number of a step, where a trace draws random numbers.

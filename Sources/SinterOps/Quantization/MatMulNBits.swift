@@ -40,8 +40,28 @@ public struct MatMulNBits: Primitive {
   private var blocks: Int { (inner + blockSize - 1) / blockSize }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
-    let (a, b, scales) = (try inputs.tensor(0), try inputs.tensor(1), try inputs.tensor(2))
+    let a = try inputs.tensor(0)
     try requireElement(a) { $0 == .f32 || $0 == .f16 || $0 == .bf16 }
+    try checkWeights(inputs, &obligations)
+    guard a.rank >= 1, try inputs.tensor(2).element == a.element else {
+      throw DiagnosticError(
+        .user, "matmul.type",
+        "a must have an axis and the type of the scales, but they are \(a) and \(try inputs.tensor(2))")
+    }
+    try obligations.equal(a.shape[a.rank - 1], Dim(inner), "size of the last axis of a \(a) and K")
+    if inputs.has(5) {
+      let bias = try inputs.tensor(5)
+      guard bias.rank == 1, bias.element == a.element else {
+        throw DiagnosticError(.user, "matmul.bias", "the bias must be \(a.element)[N], but is \(bias)")
+      }
+      try obligations.equal(bias.shape[0], Dim(columns), "number of entries of the bias \(bias) and N")
+    }
+    return [Fact(a.element, a.shape.dropLast() + [Dim(columns)])]
+  }
+
+  /// That weights, scales, zero points and groups are as the attributes tell.
+  func checkWeights(_ inputs: NodeInputs, _ obligations: inout Obligations) throws {
+    let (b, scales) = (try inputs.tensor(1), try inputs.tensor(2))
     let packing = try PackedBits(bits)
     guard isPrepacked == 0 else {
       throw DiagnosticError(
@@ -55,22 +75,21 @@ public struct MatMulNBits: Primitive {
         "K and N must be positive and block_size a power of two from 16 on, but they are \(inner), \(columns) and \(blockSize)"
       )
     }
-    guard a.rank >= 1, b.rank == 3, b.element == .u8 else {
+    guard b.rank == 3, b.element == .u8 else {
       throw DiagnosticError(
-        .user, "matmul.type",
-        "a must have an axis, and b must be u8[N, blocks, bytes of a block], but they are \(a) and \(b)")
+        .user, "matmul.type", "b must be u8[N, blocks, bytes of a block], but is \(b)")
     }
-    try obligations.equal(a.shape[a.rank - 1], Dim(inner), "size of the last axis of a \(a) and K")
     let shape = [columns, blocks, blockSize / packing.perByte].map { Dim($0) }
     _ = try obligations.equal(b.shape, shape, "sizes of b \(b) and those that N, K and block_size tell")
-    guard scales.element == a.element else {
-      throw DiagnosticError(.user, "matmul.type", "a is \(a), but the scales are \(scales)")
+    guard scales.element.isFloat else {
+      throw DiagnosticError(.user, "matmul.type", "the scales must be floats, but are \(scales)")
     }
     try check(scales, "the scales", entries: Dim(blocks), &obligations)
     if inputs.has(3) {
       let zero = try inputs.tensor(3)
-      guard zero.element == .u8 || zero.element == a.element else {
-        throw DiagnosticError(.user, "matmul.type", "zero points must be of type u8 or like a, \(a), but are \(zero)")
+      guard zero.element == .u8 || zero.element == scales.element else {
+        throw DiagnosticError(
+          .user, "matmul.type", "zero points must be of type u8 or like the scales, \(scales), but are \(zero)")
       }
       let entries = zero.element == .u8 ? packing.bytes(Dim(blocks)) : Dim(blocks)
       try check(zero, "the zero points", entries: entries, &obligations)
@@ -83,14 +102,6 @@ public struct MatMulNBits: Primitive {
       try obligations.atLeast(groups.shape[0], Dim(inner), "number of entries of g_idx \(groups)")
       try inputs.requireKnown(4, "block", below: Dim((inner + blockSize - 1) / blockSize))
     }
-    if inputs.has(5) {
-      let bias = try inputs.tensor(5)
-      guard bias.rank == 1, bias.element == a.element else {
-        throw DiagnosticError(.user, "matmul.bias", "the bias must be \(a.element)[N], but is \(bias)")
-      }
-      try obligations.equal(bias.shape[0], Dim(columns), "number of entries of the bias \(bias) and N")
-    }
-    return [Fact(a.element, a.shape.dropLast() + [Dim(columns)])]
   }
 
   /// Entries of a row of weights each, in two axes or in one.

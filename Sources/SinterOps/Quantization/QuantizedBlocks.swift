@@ -102,7 +102,7 @@ struct QuantizedBlocks {
   }
 
   /// The weight of a column at a place along K.
-  private func element(_ builder: BodyBuilder, column: Expr, _ k: Expr) throws -> Expr {
+  func element(_ builder: BodyBuilder, column: Expr, _ k: Expr) throws -> Expr {
     let size = builder.constant(op.blockSize, .i64)
     let block = k.floorDivided(by: size)
     let value = packing.load(builder, bytes, [column, block], k.modulo(size))

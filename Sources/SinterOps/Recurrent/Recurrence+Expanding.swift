@@ -30,6 +30,19 @@ extension Recurrence {
     }
   }
 
+  /// The lengths of sequences, on condition that each is at most the number of steps, as the layers' own lowering asks.
+  private func checkedLengths(_ given: GradientTensor, of x: GradientTensor) throws -> GradientTensor {
+    let lengths = try given.cast(to: .i64)
+    func greatest(_ value: GradientTensor) throws -> GradientTensor {
+      try value.applying(Reduce(.maximum, keepsAxes: true), lengths.integers([0]))
+    }
+    let isShort = try greatest(lengths).compare(.lessOrEqual, x.size(0))
+    let isNegative = try greatest(-lengths).compare(.greater, 0)
+    let fits = try isShort.applying(Binary(.and), isNegative.unary(.not))
+    return try fits.applying(
+      Expect(true, reason: "a sequence length is negative or above the number of steps"), lengths)
+  }
+
   /// A value with a first axis of directions, taken apart along it.
   private func directions(of value: GradientTensor) throws -> [GradientTensor] {
     let parts = directions == 1 ? [value] : try value.split(into: directions, along: 0)
@@ -57,7 +70,7 @@ extension Recurrence {
     let x = try isBatchFirst ? input(0).transposed([1, 0, 2]) : input(0)
     let (w, r) = (try directions(of: input(1)), try directions(of: input(2)))
     let bias = given.has(3) ? try directions(of: input(3)) : nil
-    let lengths = given.has(4) ? try input(4).cast(to: .i64) : nil
+    let lengths = given.has(4) ? try checkedLengths(input(4), of: x) : nil
     let initial = try (0..<states).map { state in
       try given.has(5 + state)
         ? directions(of: isBatchFirst ? input(5 + state).transposed([1, 0, 2]) : input(5 + state)) : nil

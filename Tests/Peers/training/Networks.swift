@@ -77,10 +77,12 @@ struct GPT: UnaryLayer {
   var places = Parameter([64, 128], initializer: .normal(mean: 0, deviation: 0.02))
   var blocks = (0..<4).map { _ in Block() }
   var norm = LayerNorm(128), head = Linear(128, 65, bias: false)
+  /// Whether what is inside of the layers is computed again for the backward pass.
+  var recomputes = false
 
   func forward(_ x: Tensor) -> Tensor {
     var h = tokens(x) + x.trace.tensor(places)
-    for block in blocks { h = block(h) }
+    for block in blocks { h = recomputes ? recompute(block, h) : block(h) }
     return head(norm(h))
   }
 }

@@ -5,9 +5,11 @@ import SinterModels
 /// Times one step of training; `bench_training.py` runs it beside PyTorch and JAX.
 ///
 ///     training-bench CASE FOLDER THREADS SECONDS
+///     training-bench --library CASE PATH
 ///
 /// Leaves the initial parameters and a batch in FOLDER as safetensors files, and prints as JSON: seconds until the step was compiled, the first
-/// twenty losses, milliseconds of each timed step, and the most memory that the process held.
+/// twenty losses, milliseconds of each timed step, and the most memory that the process held. With `--library` it only compiles the step, as a library
+/// that keeps its state.
 @main
 struct TrainingBench {
   struct Report: Encodable {
@@ -24,6 +26,16 @@ struct TrainingBench {
 
   static func main() {
     let arguments = CommandLine.arguments
+    if arguments.count == 4, arguments[1] == "--library" {
+      do {
+        let step = try make(arguments[2]).step
+        try step.keepingState(step.compile().initialState(seed: 1)).compile(to: arguments[3])
+      } catch {
+        print(error)
+        exit(1)
+      }
+      return
+    }
     guard arguments.count == 5, let threads = Int(arguments[3]), let seconds = Double(arguments[4]) else {
       print("usage: training-bench CASE FOLDER THREADS SECONDS")
       exit(2)
@@ -78,10 +90,11 @@ struct TrainingBench {
         loss: { binaryCrossEntropyWithLogits($0, $1) }, clipNorm: 5)
       let labels = (0..<50).map { Float($0 % 2) }
       return Case(step: step, x: .i64([50, 200], tokens(50 * 200, below: 10000)), y: .f32([50], labels))
-    case "gpt12", "gpt1":
+    case "gpt12", "gpt12r", "gpt1":
       let batch = name == "gpt1" ? 1 : 12
       let step = try trainingStep(
-        GPT(), .i64(Dim(batch), 64), .i64(Dim(batch), 64), optimizer: AdamW(learningRate: 1e-3, weightDecay: 0.1),
+        GPT(recomputes: name == "gpt12r"), .i64(Dim(batch), 64), .i64(Dim(batch), 64),
+        optimizer: AdamW(learningRate: 1e-3, weightDecay: 0.1),
         loss: { crossEntropy($0.reshape([Dim(batch * 64), 65]), $1.reshape([Dim(batch * 64)])) })
       let text = tokens(batch * 65, below: 65)
       let rows = (0..<batch).map { Array(text[($0 * 65)..<($0 * 65 + 65)]) }
