@@ -24,7 +24,7 @@ import Testing
       let gradient = try builder.gradients(of: y, withRespectTo: [a], seed: g)[0]
       builder.output(y, named: "y")
       builder.output(gradient, named: "gradient")
-      return try CompiledGraph(graph: builder.graph).load().run(.f32([rows, 40], x), .f32([rows, 5], seed))
+      return try BoundModel(graph: builder.graph).load().run(.f32([rows, 40], x), .f32([rows, 5], seed))
     }
     let unit = (0..<1600).map { Float($0 % 41 == 0 ? 1 : 0) }
     let weights = try run(40, unit, [Float](repeating: 0, count: 200))[0].array(of: Float.self)
