@@ -114,7 +114,7 @@ struct CompileCommand: ParsableCommand {
       "before schedules are chosen")
     try refuse("--profile", profile, with: emission, unless: [.so, .obj, .archive], "which is not run")
     try refuse(
-      "--cpu with several processors", cpu.contains(","), with: emission, unless: [.so, .obj, .archive, .asm, .llvm],
+      "--cpu with several processors", cpu?.contains(",") ?? false, with: emission, unless: [.so, .obj, .archive, .asm, .llvm],
       "which is made for one")
   }
 
@@ -211,7 +211,7 @@ struct CompileCommand: ParsableCommand {
     Terminal.detail(String(format: "%9.1f ms  kernels", made.kernelSeconds * 1e3))
     Terminal.detail(String(format: "%9.1f ms  link", (made.programSeconds + made.linkSeconds) * 1e3))
     Terminal.progress("\(output): \(made.kernelCount) kernels, weights \(Terminal.bytes(made.weightBytes))")
-    if cpu == "host" {
+    if targets[0].name == "host" {
       Terminal.progress(
         "made for processors like this one (\(targets[0].processor)); --cpu x86-64-v2,x86-64-v3,x86-64-v4 makes one library for all"
       )

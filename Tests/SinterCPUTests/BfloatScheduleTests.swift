@@ -90,6 +90,45 @@ import Testing
     #expect(untouched.description == program.description)
   }
 
+  /// Where both sides are computed, both are copied into pairs: whole steps and such that zeros fill up, batches, a side that is transposed.
+  @Test(arguments: [(64, 64, 16), (70, 65, 33), (64, 130, 17)], [0, 1, 2])
+  func computedProducts(size: (m: Int, n: Int, k: Int), kind: Int) throws {
+    let (m, n, k) = size
+    var lowering = Lowering(name: "product")
+    let batch: [Dim] = kind == 1 ? [2] : []
+    let isOpen = kind == 2
+    let (rows, columns) = (isOpen ? Dim("m") : Dim(m), isOpen ? Dim("n") : Dim(n))
+    let x = lowering.input(TensorType(.f32, batch + [rows, Dim(k)]), named: "a")
+    let w = lowering.input(TensorType(.f32, batch + (isOpen ? [columns, Dim(k)] : [Dim(k), columns])), named: "b")
+    let y = try lowering.contract(
+      batch: batch, m: [rows], n: [columns], k: [Dim(k)], accumulate: .f32,
+      lhs: { builder, batch, m, k in builder.load(x.id, batch + m + k) },
+      rhs: { builder, batch, n, k in builder.load(w.id, batch + (isOpen ? n + k : k + n)) })
+    lowering.output(y, named: "y")
+    let count = kind == 1 ? [2] : []
+    try Self.check(
+      lowering.program, [Self.whole(count + [m, k]), Self.whole(count + (isOpen ? [n, k] : [k, n]), seed: 4)])
+    let names = try Self.kernels(lowering.program, Self.fast)
+    #expect(names.contains { $0.hasPrefix("contract_bf16bf16") }, "\(names)")
+    #expect(try Self.kernels(lowering.program, .x86_64_v4).allSatisfy { !$0.contains("bf16") })
+  }
+
+  /// A few rows ask for weights of 16 bits ahead of reading them, where the table says so; many rows have tiles that share in asking.
+  @Test func fewRowsAskAhead() throws {
+    var machine = Machine.x86_64_v4
+    func asks(_ rows: Int, math: ProductMath = .bf16) throws -> Bool {
+      let options = ScheduleOptions(math: math)
+      let program = BfloatOperands.applied(to: try Self.product(rows, 64, 96), machine: machine, options: options)
+      return try Scheduler.schedule(program, for: machine).kernels.elements.contains {
+        $0.description.contains("prefetch")
+      }
+    }
+    #expect(try !asks(1))
+    machine.halfStreamAhead = 4096
+    #expect(try asks(1))
+    #expect(try !asks(1, math: .f32))
+  }
+
   /// Beside f64: what rounding eight bits of each factor allows, and no less than it does.
   @Test func errorsAreThoseOfRoundedFactors() throws {
     let (m, n, k) = (9, 33, 257)

@@ -27,7 +27,8 @@ class Compile(unittest.TestCase):
             np.testing.assert_array_equal(sinter.compile(source)(x), np.maximum(x, 0))
         library = self.folder / "libnet.so"
         compiled = sinter.compile(
-            file, library, cpu=["x86-64-v2", "x86-64-v3"], sizes={"n": 1}, header=True, name="two words", winograd=False, threads=1)
+            file, library, cpu=["x86-64-v2", "x86-64-v3"], sizes={"n": 1}, header=True, name="two words", winograd=False, math="bf16",
+            threads=1)
         self.assertEqual(compiled.inputs[0].shape, (1, 4))
         self.assertEqual(compiled.name, "two words")
         self.assertIn("x86-64-v3, x86-64-v2", compiled.target)

@@ -60,7 +60,7 @@ struct ContractSchedule {
     let machine = context.machine.tiling(with: narrow ?? context.machine.multiplyAdd(form.accumulate))
     let depth = form.k.reduce(Dim(1), *)
     var packing = ComputedPacking(form, isRightConstant: hasPanels(context), isGrouped: groups > 1, context)
-    if narrow != nil { (packing.left, packing.right) = (false, false) }
+    if let narrow { (packing.left, packing.right) = (false, weights(of: narrow.right, context) == nil) }
     let values = context.values
     var left =
       packing.left
@@ -89,7 +89,8 @@ struct ContractSchedule {
           rows: form.m.reduce(Dim(1), *).value, columns: columns.value, lanes: lanes, machine: machine,
           rowBytes: rowBytes)
       panels.right = try context.panels(
-        form.rhs, outer: form.batch, own: form.n, depth: form.k, width: tile.vectors * lanes, element: form.accumulate,
+        narrow == nil ? form.rhs : form.rhs.withoutCast, outer: form.batch, own: form.n, depth: form.k,
+        width: tile.vectors * lanes, element: narrow?.right ?? form.accumulate, interleave: narrow?.depth ?? 1,
         named: "right panels")
     }
     let rhs =
@@ -188,6 +189,8 @@ struct ContractSchedule {
       reductions: reductions, isPacked: packed != nil || panels.right != nil, usualTile: tile, operation: narrow,
       tail: steps?.tail ?? 0)
     kernel.panelWidth = panels.right?.width
+    // What a repetition reads in each turn is in a cache by then.
+    kernel.asksStream = context.repetitions.isEmpty
     let first = scope.index(lhsBase)
     var product = ProductKernel(
       plan: plan, kernel: kernel, packed: packed?.layout, panelStep: panels.right.map { scope.dim($0.panelStep) },
@@ -203,6 +206,7 @@ struct ContractSchedule {
         let stride = scope.dim(rows.strides[0])
         return (b.add(first, b.multiply(row, stride)), (0..<count).map { b.multiply(stride, $0) })
       })
+    product.panelInterleave = narrow?.depth ?? 1
     product.stepped = plan.depthStep.map { _ in kernel }
     if let step { product.widen(kernel, step: step) }
     product.storesLong = store.isLong
@@ -214,10 +218,12 @@ struct ContractSchedule {
         rowFirst: batchCount, columnGroup: cols, columnFirst: batchCount + form.m.count)
     }
     let elements = shape.reduce(Dim(groups), *)
-    let operands = outer.map(\.extent).reduce(1, *) * (rows.extent + cols.extent * Dim(groups)) * depth
+    var rightBytes = elementBytes
+    if case .packed(_, let element)? = packed?.side.source { rightBytes = element.bits / 8 }
+    let operands = rows.extent * Dim(elementBytes) + cols.extent * Dim(groups * rightBytes)
     try context.append(
       scope, tasks: plan.tasks, grain: plan.grain, flops: elements * depth * 2,
-      bytes: elements * Dim(form.accumulate.bits / 8) + operands * Dim(elementBytes))
+      bytes: elements * Dim(form.accumulate.bits / 8) + outer.map(\.extent).reduce(1, *) * operands * depth)
   }
 
   /// The loops over the reduced axes, with what a step along each adds to the offsets of either side.
@@ -235,13 +241,22 @@ struct ContractSchedule {
       ?? true
   }
 
-  /// The operation on bytes or on bf16, where both sides are such, the right one is constant, and it is faster than others.
+  /// The operation on bytes or on bf16, where both sides are such, the right one is constant or worth packing, and it is faster than others.
   private func narrowOperation(_ context: ScheduleContext) -> TileOperation? {
     guard groups == 1, form.k.allSatisfy({ $0.value != nil }), let left = form.lhs.castType,
-      let right = form.rhs.castType, weights(of: right, context) != nil
+      let right = form.rhs.castType,
+      weights(of: right, context) != nil || right == .bf16 && !hasPanels(context) && packsPairs(context.machine)
     else { return nil }
     return context.machine.fastOperation(left, right, in: form.accumulate)
   }
+
+  /// Whether both sides of a product of computed operands are worth a copy in which pairs along the reduced axis lie side by side.
+  func packsPairs(_ machine: Machine) -> Bool {
+    guard form.k.count == 1, let depth = form.k[0].value, depth >= Self.leastPairDepth else { return false }
+    let (rows, columns) = (TaskSplit.estimate(form.m.reduce(1, *)), TaskSplit.estimate(form.n.reduce(1, *)))
+    return rows >= machine.packedReuse && columns >= machine.packedReuse
+  }
+  private static let leastPairDepth = 16
 
   /// The tile that tuning found; columns in groups leave no choice.
   private func chosenTile(_ context: ScheduleContext) -> RegisterTile? { groups == 1 ? context.choice?.tile : nil }

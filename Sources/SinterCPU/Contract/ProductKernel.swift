@@ -9,6 +9,8 @@ struct ProductKernel {
   var packed: PanelLayout?
   /// Elements from one packed panel to the next, where no layout tells.
   var panelStep: Register?
+  /// Neighbours along the reduced axis that lie side by side in such panels.
+  var panelInterleave = 1
   /// Elements from one panel to the next, where tiles should ask for what lies that far ahead.
   var askDistance: Int?
   var rhsBase: Register
@@ -71,7 +73,9 @@ struct ProductKernel {
         let left = b.subtract(scope.dim(plan.columns), column)
         let limit = b.broadcast(b.cast(b.binary(.minimum, left, b.index(plan.lanes)), to: .i32), lanes: plan.lanes)
         let masks: [Register?] = [b.compare(.less, b.laneNumbers(plan.lanes, .i32), limit)]
-        let offset = panelStep == nil ? b.add(rhsBase, column) : b.add(panelOffset(panel), b.subtract(column, first))
+        let offset =
+          panelStep == nil
+          ? b.add(rhsBase, column) : b.add(panelOffset(panel), b.multiply(b.subtract(column, first), panelInterleave))
         rows(
           from: rowFrom, to: rowTo, column: column, offset: offset, vectors: 1,
           loadMasks: panelStep == nil ? masks : [nil], storeMasks: masks, isBrief: true, store)
@@ -108,7 +112,7 @@ struct ProductKernel {
         if let source {
           ask(&kernel, rows, from: from, of: source, at: b.add(offset, distance), count: distance)
         } else {
-          ask(&kernel, rows, from: from, distance: distance, interleave: packed?.interleave ?? 1)
+          ask(&kernel, rows, from: from, distance: distance, interleave: packed?.interleave ?? panelInterleave)
         }
       }
       if let reductions { kernel.reductions = reductions(rows.first, rows.count) }

@@ -73,6 +73,8 @@ struct TileKernel: TileSums {
   let usualTile: RegisterTile
   /// How a step multiplies and adds.
   let operation: TileOperation
+  /// Whether the right side comes from memory: a few rows then ask for weights of 16 bits themselves.
+  var asksStream = false
   /// Elements along the innermost reduced axis behind its last whole step.
   private var tail: Int
   private var ahead: (memory: Memory, distance: Register, share: Int)?
@@ -108,6 +110,20 @@ struct TileKernel: TileSums {
     let place = ahead.share == 1 ? rhsOffset : builder.binary(.floorDivide, rhsOffset, builder.index(ahead.share))
     builder.prefetch(ahead.memory, at: builder.add(place, ahead.distance))
   }
+
+  /// Has a few rows ask for weights of 16 bits that lie further on in their panels. These come from memory, and half as many lines as for f32 are
+  /// on their way where only the processor foresees them.
+  private func askStream(_ tile: RegisterTile, at rhsOffset: Register) {
+    let bytes = scope.machine.halfStreamAhead
+    guard bytes > 0, asksStream, ahead == nil, isPacked, tile.rows <= RegisterTile.fewRows,
+      builder.element(of: rhs).bits == 16
+    else { return }
+    let line = Self.lineBytes / 2
+    for first in stride(from: 0, to: tile.vectors * lanes, by: line) {
+      builder.prefetch(rhs, at: builder.add(rhsOffset, bytes / 2 + first))
+    }
+  }
+  private static let lineBytes = 64
 
   func accumulators(
     tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
@@ -219,6 +235,7 @@ struct TileKernel: TileSums {
       )
     }
     ask(at: rhsOffset)
+    askStream(tile, at: rhsOffset)
     var result: [Register] = []
     for row in 0..<tile.rows {
       let element = builder.cast(builder.load(lhs, at: builder.add(lhsOffset, rows[row])), to: accumulate)

@@ -48,5 +48,6 @@ extension Machine {
     .init("taskCycles", "cycles that a task takes to begin", \.taskCycles, 0...1_000_000_000),
     .init("packedReuse", "uses of an element from which on packing it pays", \.packedReuse, 1...65536),
     .init("streamAhead", "bytes that a stream of packed integers asks ahead", \.streamAhead, 64...1_048_576),
+    .init("halfStreamAhead", "bytes that a stream of weights of 16 bits asks ahead", \.halfStreamAhead, 0...1_048_576),
   ]
 }

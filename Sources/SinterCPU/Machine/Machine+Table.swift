@@ -104,6 +104,7 @@ extension Machine {
     machine.level2 = level2
     // One sum of pairs in two cycles: 82 GFLOP/s of bf16 where f32 gives 165.
     machine.multiplyAddsPerPairDot = 4
+    machine.halfStreamAhead = 8 << 10
     (machine.level3BytesPerCycle, machine.memoryBytesPerCycle) = (10.8, 5.6)
     machine.tileRates = [
       TileRate(16, 1, 0.78), TileRate(14, 2, 0.93), TileRate(13, 2, 0.87), TileRate(9, 3, 0.99), TileRate(8, 3, 1),

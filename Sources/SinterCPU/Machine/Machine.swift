@@ -62,6 +62,8 @@ package struct Machine: Hashable, Sendable {
   package var packedReuse = 64
   /// How many bytes ahead of what is read a stream of packed integers asks for: what the processor foresees by itself ends with a page.
   package var streamAhead = 8 << 10
+  /// How many bytes ahead a few rows ask for weights of 16 bits, which they read from memory; 0: they do not.
+  package var halfStreamAhead = 0
   /// How fast register tiles of f32 are beside what counting their instructions tells; none: as counted.
   package var tileRates: [TileRate] = []
 

@@ -5,7 +5,7 @@ import SinterForms
 ///
 /// Constant weights become constants of bf16, which take half the memory, in the library and on the way to the processor. What many rows of such a
 /// product are made of is rounded as well (to nearest, ties to even) where the processor sums pairs of bf16 faster than it multiplies and adds f32.
-/// Sums stay f32. Convolutions that transforms serve better keep all their bits, and so do those of single channels and attention.
+/// Of products of two computed operands both are rounded there, if they are long enough to be packed. Sums stay f32. Convolutions that transforms serve better keep all their bits, and so do those of single channels and attention.
 package struct BfloatOperands {
   private var program: FormProgram
   private let machine: Machine
@@ -59,8 +59,11 @@ package struct BfloatOperands {
 
   private mutating func rewritten(_ form: ContractForm, roundsRows: Bool) -> ContractForm {
     let context = ScheduleContext(program: program, machine: machine, options: options)
-    guard form.accumulate == .f32, ContractSchedule(form: form).hasPanels(context),
-      let weight = form.rhs.operands.first, let rounded = rounded(weight: weight)
+    guard form.accumulate == .f32 else { return form }
+    if !ContractSchedule(form: form).hasPanels(context) {
+      return roundsRows && roundsBoth(form) ? computed(form) : form
+    }
+    guard let weight = form.rhs.operands.first, let half = rounded(weight: weight)
     else { return form }
     var form = form
     let values = program.values
@@ -68,16 +71,36 @@ package struct BfloatOperands {
     func axes(_ own: [Dim]) -> [Expr] { (0..<(form.batch + own + form.k).count).map { builder.axis($0) } }
     form.rhs = builder.body(
       builder.inline(form.rhs, axes: axes(form.n)) { operand, indices, _, _ in
-        operand == weight ? builder.load(rounded, indices).cast(to: .f32) : nil
+        operand == weight ? builder.load(half, indices).cast(to: .f32) : nil
       })
     if roundsRows, TaskSplit.estimate(form.m.reduce(1, *)) > RegisterTile.fewRows,
       form.k.allSatisfy({ $0.value != nil })
     {
-      let builder = BodyBuilder { values[$0].type.element }
-      let axes = (0..<(form.batch + form.m + form.k).count).map { builder.axis($0) }
-      form.lhs = builder.body(builder.inline(form.lhs, axes: axes).map { $0.cast(to: .bf16).cast(to: .f32) })
+      form.lhs = rounded(form.lhs, axes: (form.batch + form.m + form.k).count)
     }
     return form
+  }
+
+  /// Whether both sides are computed, of f32, and worth being rounded and packed.
+  private func roundsBoth(_ form: ContractForm) -> Bool {
+    (form.lhs.operands + form.rhs.operands).allSatisfy {
+      program.values[$0].type.element == .f32 && program.values[$0].constant == nil
+    } && ContractSchedule(form: form).packsPairs(machine)
+  }
+
+  private func computed(_ form: ContractForm) -> ContractForm {
+    var form = form
+    form.lhs = rounded(form.lhs, axes: (form.batch + form.m + form.k).count)
+    form.rhs = rounded(form.rhs, axes: (form.batch + form.n + form.k).count)
+    return form
+  }
+
+  /// A body of f32 that gives numbers of bf16.
+  private func rounded(_ body: Body, axes: Int) -> Body {
+    let values = program.values
+    let builder = BodyBuilder { values[$0].type.element }
+    let results = builder.inline(body, axes: (0..<axes).map { builder.axis($0) })
+    return builder.body(results.map { $0.cast(to: .bf16).cast(to: .f32) })
   }
 
   private mutating func rewritten(
