@@ -101,7 +101,7 @@ struct BenchCommand: ParsableCommand {
       return Array(zip(library.outputs.map(\.name), try library.session(threads: 0).run(values: values)))
     }
     let own = try outputs(library)
-    let file = ModelFile(path: other)
+    let file = try ModelFile(path: other)
     let bound = file.isLibrary ? [:] : try ModelArgument.sizes(binding)
     return try file.withLibrary(binding: bound) { try OutputDifference.all(of: own, from: outputs($0)) }
   }

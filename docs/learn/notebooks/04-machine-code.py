@@ -34,7 +34,7 @@ sinter.graph(line)
 # @en
 # As machine code, for processors with vectors of eight floats:
 # @ko
-# 기계어: 벡터에 실수가 여덟 개 들어가는 프로세서를 위한 코드입니다.
+# 기계어: 벡터에 float 값이 여덟 개 들어가는 프로세서를 위한 코드입니다.
 # %%
 !sinter compile line.onnx --cpu x86-64-v3 -o line.s && grep -m 1 -A 6 'LBB0_3:' line.s
 # %% [markdown]
