@@ -80,7 +80,7 @@ def run(command):
     return json.loads(result.stdout.strip().splitlines()[-1])
 
 
-def memory(arguments, cases, folder):
+def measure_memory(arguments, cases, folder):
     """The peak of ten steps of each case, of Sinter's library in a program in C and of PyTorch, each in a process of its own."""
     root = HERE.parent.parent
     program = Path(folder) / "peak"
@@ -115,7 +115,7 @@ def main():
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     if arguments.memory:
         with tempfile.TemporaryDirectory() as folder:
-            return memory(arguments, arguments.only.split() or CASES, folder)
+            return measure_memory(arguments, arguments.only.split() or CASES, folder)
     kinds = ["eager"] + (["compiled"] if arguments.compiled else [])
     print(f"{'case':10} {'Sinter':>9}" + "".join(f" {kind:>9} {'ratio':>6}" for kind in kinds)
           + f" {'compile':>8} {'memory':>7}  losses")
