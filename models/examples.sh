@@ -63,7 +63,7 @@ run autoencoder dense "$pictures" 2 10000
 run autoencoder conv "$pictures" 4 10000
 run autoencoder denoise "$pictures" 4 10000
 run vae "$pictures" 1 10000
-run gan dense "$pictures" 4 5000
+run gan dense "$pictures" 6 5000
 run gan conv "$pictures" 2 3000
 run vit "$pictures" 6 2000
 run unet 200 3

@@ -80,18 +80,15 @@ def run(command):
     return json.loads(result.stdout.strip().splitlines()[-1])
 
 
-def memory(arguments, cases, folder):
+def measure_memory(arguments, cases, folder):
     """The peak of ten steps of each case, of Sinter's library in a program in C and of PyTorch, each in a process of its own."""
     root = HERE.parent.parent
     program = Path(folder) / "peak"
     subprocess.run(["cc", "-std=c11", "-O2", "-D_DEFAULT_SOURCE", "-I", root / "Sources/SinterABI/include", HERE / "peak.c", "-o", program, "-ldl"], check=True)
     print(f"{'case':10} {'Sinter MB':>10} {'PyTorch MB':>11} {'ratio':>6}")
     for name in cases:
-        library = Path(folder) / f"{name}.so"
-        subprocess.run([arguments.bench, "--library", name, library], check=True)
-        own = int(subprocess.run([program, library, "10"], check=True, capture_output=True, text=True).stdout) / 1e6
-        # PyTorch starts from the parameters and the batch that the timed run leaves.
-        run([arguments.bench, name, folder, 1, 0])
+        subprocess.run([arguments.bench, "--library", name, folder], check=True)
+        own = int(subprocess.run([program, Path(folder) / f"{name}.so", "10"], check=True, capture_output=True, text=True).stdout) / 1e6
         other = run([sys.executable, __file__, "--seconds", 0, "--peer", name, folder, "eager"])["peakBytes"] / 1e6
         print(f"{name:10} {own:10.1f} {other:11.1f} {own / other:6.2f}", flush=True)
 
@@ -115,7 +112,7 @@ def main():
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     if arguments.memory:
         with tempfile.TemporaryDirectory() as folder:
-            return memory(arguments, arguments.only.split() or CASES, folder)
+            return measure_memory(arguments, arguments.only.split() or CASES, folder)
     kinds = ["eager"] + (["compiled"] if arguments.compiled else [])
     print(f"{'case':10} {'Sinter':>9}" + "".join(f" {kind:>9} {'ratio':>6}" for kind in kinds)
           + f" {'compile':>8} {'memory':>7}  losses")

@@ -5,11 +5,11 @@ import SinterModels
 /// Times one step of training; `bench_training.py` runs it beside PyTorch and JAX.
 ///
 ///     training-bench CASE FOLDER THREADS SECONDS
-///     training-bench --library CASE PATH
+///     training-bench --library CASE FOLDER
 ///
 /// Leaves the initial parameters and a batch in FOLDER as safetensors files, and prints as JSON: seconds until the step was compiled, the first
-/// twenty losses, milliseconds of each timed step, and the most memory that the process held. With `--library` it only compiles the step, as a library
-/// that keeps its state.
+/// twenty losses, milliseconds of each timed step, and the most memory that the process held. With `--library` it takes no step:
+/// beside these files it leaves the step as a library that keeps its state, CASE.so.
 @main
 struct TrainingBench {
   struct Report: Encodable {
@@ -28,8 +28,11 @@ struct TrainingBench {
     let arguments = CommandLine.arguments
     if arguments.count == 4, arguments[1] == "--library" {
       do {
-        let step = try make(arguments[2]).step
-        try step.keepingState(step.compile().initialState(seed: 1)).compile(to: arguments[3])
+        let (name, folder) = (arguments[2], arguments[3])
+        let item = try make(name)
+        let state = try item.step.compile().initialState(seed: 1)
+        try save(item, state, name, folder)
+        try item.step.keepingState(state).compile(to: "\(folder)/\(name).so")
       } catch {
         print(error)
         exit(1)
@@ -56,10 +59,7 @@ struct TrainingBench {
     let run = try item.step.compile(threads: threads)
     let compileSeconds = (clock.now - begin) / .seconds(1)
     var state = run.initialState(seed: 1)
-    try state.parameters.save("\(folder)/\(name).safetensors")
-    var batch = ParameterStore()
-    (batch["x"], batch["y"]) = (item.x, item.y)
-    try batch.save("\(folder)/\(name)-batch.safetensors")
+    try save(item, state, name, folder)
     var losses: [Double] = []
     for _ in 0..<20 { losses.append(try run(&state, item.x, item.y)["loss"] ?? .nan) }
     var times: [Double] = []
@@ -73,6 +73,13 @@ struct TrainingBench {
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return Report(
       compileSeconds: compileSeconds, losses: losses, milliseconds: times, peakBytes: Int(usage.ru_maxrss) * 1024)
+  }
+
+  static func save(_ item: Case, _ state: TrainingState, _ name: String, _ folder: String) throws {
+    try state.parameters.save("\(folder)/\(name).safetensors")
+    var batch = ParameterStore()
+    (batch["x"], batch["y"]) = (item.x, item.y)
+    try batch.save("\(folder)/\(name)-batch.safetensors")
   }
 
   static func make(_ name: String) throws -> Case {
