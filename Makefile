@@ -90,8 +90,9 @@ test-onnx: setup .venv/stamp ## the official ONNX suite against the list of what
 	$(PYTHON) Tests/Conformance/versions.py --sinter .build/debug/sinter --jobs $(JOBS)
 	$(PYTHON) Tests/Conformance/sizes.py --sinter .build/debug/sinter --jobs $(JOBS) --domain com.microsoft --count 12
 
-serve: setup ## the server behind sinter serve, .build/serve/release/sinter-serve; brings HTTP and gRPC
+serve: build ## the server behind sinter serve, .build/release/sinter-serve; brings HTTP and gRPC
 	swift build -c release --scratch-path .build/serve --traits Serve --product sinter-serve
+	cp .build/serve/release/sinter-serve .build/release/sinter-serve
 
 # Not among all tests: the servers that it brings take longer to build than all the rest.
 serve-test: setup .venv/serve ## the server beside clients that others wrote: tritonclient and wrk
@@ -101,10 +102,10 @@ serve-test: setup .venv/serve ## the server beside clients that others wrote: tr
 	cd Tests/Serve && SINTER=$(CURDIR)/.build/debug/sinter SINTER_SERVE=$(CURDIR)/.build/serve/debug/sinter-serve \
 	  ../../.venv/serve-python/bin/python -W ignore -m unittest -v $(or $(ONLY),test_serve)
 
-bench-serve: build serve .venv/serve ## the server beside ONNX Runtime behind FastAPI: make bench-serve MODELS="resnet18.onnx"
+bench-serve: serve .venv/serve ## the server beside ONNX Runtime behind FastAPI: make bench-serve MODELS="resnet18.onnx"
 	@.ci/setup wrk
 	.venv/serve-python/bin/python Tests/Serve/bench.py --sinter .build/release/sinter \
-	  --serve .build/serve/release/sinter-serve $(BENCH) $(MODELS)
+	  --serve .build/release/sinter-serve $(BENCH) $(MODELS)
 
 examples: setup .venv/examples ## trains every example at a reduced size and prints their figures
 	swift build -c release

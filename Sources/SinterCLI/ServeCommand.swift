@@ -15,7 +15,7 @@ struct ServeCommand: ParsableCommand {
   func run() throws {
     guard let command = Self.command() else {
       throw DiagnosticError(
-        .user, "serve.command", "there is no sinter-serve beside sinter or on the PATH",
+        .user, "serve.command", "there is no sinter-serve on the PATH or beside sinter",
         hint: "build it: swift build -c release --traits Serve --product sinter-serve")
     }
     // This process becomes the server, so that signals reach it.
@@ -29,7 +29,7 @@ struct ServeCommand: ParsableCommand {
     let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let beside = own.map { URL(filePath: $0).deletingLastPathComponent().path }
     let folders = ProcessInfo.processInfo.environment["PATH"]?.split(separator: ":").map(String.init) ?? []
-    return ([beside].compactMap { $0 } + folders).map { $0 + "/sinter-serve" }
+    return (folders + [beside].compactMap { $0 }).map { $0 + "/sinter-serve" }
       .first { FileManager.default.isExecutableFile(atPath: $0) }
   }
 }

@@ -98,7 +98,7 @@
     }
 
     func run() async throws {
-        let table = ModelTable(Repository(folder), defaults: settings)
+      let table = ModelTable(Repository(folder), defaults: settings)
       do throws(Refusal) {
         try await OwnThread.run { Result { () throws(Refusal) in try table.loadAll() } }.get()
       } catch {

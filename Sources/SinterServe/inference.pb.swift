@@ -1,3 +1,4 @@
+// swift-format-ignore-file
 #if Serve
 // DO NOT EDIT.
 // swift-format-ignore-file

@@ -3,6 +3,7 @@ import Glibc
 #if ServeHTTP
   await ServeCommand.start()
 #else
-  Console.error("this build serves nothing; build it with: swift build -c release --traits Serve --product sinter-serve")
+  Console.error(
+    "this build serves nothing; build it with: swift build -c release --traits Serve --product sinter-serve")
   exit(2)
 #endif

@@ -186,7 +186,8 @@ struct RequestTests {
 
   @Test func modelsThatTheProtocolHasNoWordsForAreRefused() {
     func problem(_ port: SinterModel.Port) -> String? { ModelSignature(name: "m", inputs: [port], outputs: []).problem }
-    #expect(problem(SinterModel.Port(name: "x", kind: .sequence, element: .f32, shape: nil))?.contains("no tensor") == true)
+    #expect(
+      problem(SinterModel.Port(name: "x", kind: .sequence, element: .f32, shape: nil))?.contains("no tensor") == true)
     #expect(problem(SinterModel.Port(name: "x", element: .c64, shape: []))?.contains("no name") == true)
     #expect(problem(SinterModel.Port(name: "x", element: .bf16, shape: nil)) == nil)
     #expect(

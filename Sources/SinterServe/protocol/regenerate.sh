@@ -7,5 +7,5 @@ protoc --plugin=.build/serve/debug/protoc-gen-swift --proto_path=Sources/SinterS
   --swift_out=Sources/SinterServe inference.proto
 # Without the trait nothing of it is compiled.
 file=Sources/SinterServe/inference.pb.swift
-{ echo "#if Serve"; cat "$file"; echo "#endif"; } > "$file.new"
+{ echo "// swift-format-ignore-file"; echo "#if Serve"; cat "$file"; echo "#endif"; } > "$file.new"
 mv "$file.new" "$file"

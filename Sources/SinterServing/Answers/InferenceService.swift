@@ -62,9 +62,9 @@ package final class InferenceService: Sendable {
   /// Gives up on requests whose time is over, until the server ends. Holds a thread of its own.
   package func watchDeadlines() {
     OwnThread.start { [self] in
-      while !isStopping || table.all.contains(where: { $0.queueCounts != (0, 0) }) {
+      while !isStopping || table.alive.contains(where: { $0.queueCounts != (0, 0) }) {
         let now = Clock.now
-        for version in table.all { version.expire(now) }
+        for version in table.alive { version.expire(now) }
         Clock.sleep(milliseconds: 5)
       }
     }

@@ -12,6 +12,8 @@ package final class ModelTable: Sendable {
   package let repository: Repository
   private let defaults: ModelSettings
   private let models = Mutex<[String: Model]>([:])
+  /// Versions that have gone but still answer what they have taken.
+  private let retired = Mutex<[ServedVersion]>([])
   /// One change at a time; requests go on meanwhile.
   private let changes = Monitor(())
 
@@ -136,7 +138,7 @@ package final class ModelTable: Sendable {
       throw error
     }
     models.withLock { $0[model.name] = next }
-    for (version, served) in old?.versions ?? [:] where served !== next.versions[version] { served.close() }
+    for (version, served) in old?.versions ?? [:] where served !== next.versions[version] { retire(served) }
   }
 
   private func settings(_ model: Repository.Model) throws(Refusal) -> ModelSettings {
@@ -155,12 +157,26 @@ package final class ModelTable: Sendable {
   package func unload(_ name: String) throws(Refusal) {
     let old = changes.with { _, _ in models.withLock { $0.removeValue(forKey: name) } }
     guard let old else { throw Refusal(.notFound, "there is no model '\(name)', or it is not loaded") }
-    for version in old.versions.values { version.close() }
+    for version in old.versions.values { retire(version) }
+  }
+
+  private func retire(_ version: ServedVersion) {
+    version.close()
+    retired.withLock { $0.append(version) }
+  }
+
+  /// All versions with requests, or to which requests may come.
+  package var alive: [ServedVersion] {
+    let going = retired.withLock { retired in
+      retired.removeAll { $0.queueCounts == (0, 0) }
+      return retired
+    }
+    return all + going
   }
 
   /// Takes no more requests of any model, and waits until those that were taken have been answered.
   package func closeAndDrain() {
-    let versions = all
+    let versions = alive
     for version in versions { version.close() }
     for version in versions { version.drain() }
   }
