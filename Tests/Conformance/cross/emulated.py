@@ -38,7 +38,7 @@ class Machine:
             include = HERE.parents[2] / "Sources" / "SinterABI" / "include"
             subprocess.run(
                 [f"{self.triple}-gcc", "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-I", str(include),
-                 str(HERE / "run_library.c"), "-o", str(path)], check=True)
+                 str(HERE / "run_library.c"), "-o", str(path), "-lm"], check=True)
         return str(path)
 
     def run(self, library, data_sets, seconds=240, threads=1):

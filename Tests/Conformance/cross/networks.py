@@ -158,3 +158,23 @@ def convolutional():
 
 def floats():
     return [elementwise(), mlp(), transformer(), convolutional()]
+
+
+# Weights of few bits, which ONNX Runtime sums in another way: (name, model, data sets), to be held against libraries for x86-64.
+
+
+def blocks():
+    for bits, level, zeros in ((4, 4, True), (4, 4, False), (2, 4, True), (8, 4, True), (4, 1, True)):
+        depth, columns, block = 96, 33, 32
+        count, size = depth // block, block * bits // 8
+        constants = {"w": GENERATOR.integers(0, 256, (columns, count, size), np.uint8),
+                     "s": (GENERATOR.random((columns, count)) / 2**bits).astype(np.float32)}
+        if zeros:
+            constants["z"] = GENERATOR.integers(0, 256, (columns, -(-count * bits // 8)), np.uint8)
+        node = helper.make_node(
+            "MatMulNBits", ["x", *constants], ["y"], domain="com.microsoft", K=depth, N=columns, bits=bits, block_size=block,
+            accuracy_level=level)
+        made = model([node], [("x", FLOAT, ["n", depth])], [("y", FLOAT, ["n", columns])], constants)
+        made.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+        yield (f"MatMulNBits of {bits} bits, accuracy level {level}, {'' if zeros else 'no '}zero points", made,
+               [[normal(n, depth)] for n in (1, 3, 20)])

@@ -5,10 +5,14 @@
  *
  * INPUTS: the number of data sets, and for each one value a port. OUTPUTS: the status of open(), then for each data set twice the status of
  * run() and, where it is SINTER_OK, one value a port; behind any other status the message, and nothing more. All numbers are little-endian:
- * counts and lengths of 64 bits, a status and what a tensor is of 32. cross.py has the other side.
+ * counts and lengths of 64 bits, a status and what a tensor is of 32. emulated.py has the other side.
+ *
+ * The second time, this program's floats are rounded toward zero, and on AArch64 small ones are flushed to it, as a host may have it: results
+ * must not show that, and the host must find its floats as they were.
  *
  * The exit status is 0 where the library could be loaded, whatever it said. */
 #include <dlfcn.h>
+#include <fenv.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +114,29 @@ static int told(int32_t status, const char *message) {
   return 0;
 }
 
+#ifdef __aarch64__
+static uint64_t float_mode(void) { uint64_t mode; __asm__ volatile("mrs %0, fpcr" : "=r"(mode)); return mode; }
+static void set_float_mode(uint64_t mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode)); }
+static void flush_small_floats(void) { set_float_mode(float_mode() | 1u << 24); }
+#else
+static uint64_t float_mode(void) { return (uint64_t)fegetround(); }
+static void flush_small_floats(void) {}
+#endif
+
+/* Runs under the host's own way with floats. */
+static int32_t run_rounding_down(const SinterLibrary *model, SinterSession *session, const SinterValue *inputs, SinterValue *outputs) {
+  if (fesetround(FE_TOWARDZERO)) fail("this processor cannot round toward zero");
+  flush_small_floats();
+  uint64_t before = float_mode();
+  int32_t status = model->run(session, inputs, outputs);
+  if (float_mode() != before) fail("the run changes how the host's floats are rounded");
+#ifdef __aarch64__
+  set_float_mode(0);
+#endif
+  fesetround(FE_TONEAREST);
+  return status;
+}
+
 int main(int count, char **arguments) {
   if (count < 4) fail("give a library, a file of inputs and one for outputs");
   input = fopen(arguments[2], "rb"), output = fopen(arguments[3], "wb");
@@ -129,7 +156,9 @@ int main(int count, char **arguments) {
     for (int turn = 0; goes_on && turn < 2; turn++) {
       SinterValue *outputs = memory(model->output_count * sizeof *outputs);
       memset(outputs, 0, model->output_count * sizeof *outputs);
-      goes_on = told(model->run(session, inputs, outputs), model->message(session));
+      int32_t status =
+        turn ? run_rounding_down(model, session, inputs, outputs) : model->run(session, inputs, outputs);
+      goes_on = told(status, model->message(session));
       if (!goes_on) break;
       put64(model->output_count);
       for (size_t i = 0; i < model->output_count; i++) {
