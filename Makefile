@@ -4,7 +4,7 @@ PYTHON = .venv/bin/python
 JOBS ?= 2
 MODELS ?= .build/demo/digits.onnx
 
-.PHONY: help setup build test test-python test-package test-torch test-bindings test-onnx command wheel wheel-test install release examples records layers demo bench bench-training promises bench-runtime conformance sizes quantized quantizers ml versions sequences exporters frameworks wheels export-check fuzz fuzz-sizes format onnx-proto clean
+.PHONY: help setup build test test-python test-package test-torch test-bindings test-onnx command wheel wheel-test install release examples records layers demo bench bench-training promises bench-runtime conformance sizes quantized quantizers ml versions sequences exporters frameworks wheels export-check accuracy fuzz fuzz-sizes format onnx-proto clean
 .DEFAULT_GOAL := help
 
 help: ## lists the targets
@@ -119,12 +119,12 @@ sizes: build .venv/stamp ## operators at random sizes of inputs beside ONNX Runt
 fuzz: setup ## random graphs, optimized and compiled, against what they mean: make fuzz CASES=500
 	SINTER_FUZZ=$(or $(CASES),500) swift test --disable-xctest --filter Random
 
-quantized: build .venv/stamp ## files of ONNX Runtime's quantizers and optimizer beside ONNX Runtime: make quantized ONLY=lstm
-	$(PYTHON) Tests/Conformance/quantized.py --sinter .build/release/sinter $(ONLY)
+quantized: build .venv/stamp ## files of ONNX Runtime's quantizers and optimizer beside ONNX Runtime, a few minutes: make quantized ONLY=lstm
+	$(PYTHON) Tests/Conformance/quantized.py --sinter .build/release/sinter --more $(ONLY)
 
 quantizers: quantized .venv/quantizers .venv/tensorflow ## the same, of NNCF, Neural Compressor, pt2e, torchao and TensorFlow Lite too
-	.venv/quantizers-python/bin/python Tests/Conformance/quantized.py --sinter .build/release/sinter $(or $(ONLY),NNCF Compressor pt2e torchao)
-	.venv/tensorflow-python/bin/python Tests/Conformance/quantized.py --sinter .build/release/sinter $(or $(ONLY),Lite)
+	.venv/quantizers-python/bin/python Tests/Conformance/quantized.py --sinter .build/release/sinter --more $(or $(ONLY),NNCF Compressor pt2e torchao)
+	.venv/tensorflow-python/bin/python Tests/Conformance/quantized.py --sinter .build/release/sinter --more $(or $(ONLY),Lite)
 
 ml: build .venv/stamp ## models of scikit-learn, LightGBM and XGBoost beside ONNX Runtime: make ml ONLY=Forest
 	$(PYTHON) Tests/Conformance/classical.py --sinter .build/release/sinter $(ONLY)
@@ -145,6 +145,9 @@ wheels: build .venv/stamp ## networks that come inside Python wheels, a few hund
 
 export-check: build .venv/models ## what sinter export writes beside the originals, in ONNX Runtime and OpenVINO: make export-check MODELS="a.onnx"
 	$(PYTHON) Tests/Conformance/export_check.py --sinter .build/release/sinter $(MODELS)
+
+accuracy: build .venv/models ## what quantization costs a network on Fashion-MNIST (apt-get install dataset-fashion-mnist)
+	$(PYTHON) Tests/Peers/fashion_accuracy.py --sinter .build/release/sinter
 
 sequences: build .venv/stamp ## models of sequences, optionals and maps beside onnx's reference and ONNX Runtime: make sequences ONLY=Loop
 	$(PYTHON) Tests/Conformance/sequences.py --sinter .build/release/sinter $(ONLY)
