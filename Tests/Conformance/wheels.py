@@ -50,7 +50,7 @@ def draw(port, sizes, limits, generator):
     tensor = port.type.tensor_type
     dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
     shape = [
-        item.dim_value if item.HasField("dim_value") else sizes.get(item.dim_param, sizes.get(f"{port.name}.{axis}", 1))
+        item.dim_value if item.HasField("dim_value") and item.dim_value >= 0 else sizes.get(item.dim_param, sizes.get(f"{port.name}.{axis}", 1))
         for axis, item in enumerate(tensor.shape.dim)]
     if f"{port.name}.0" in sizes and not shape:
         shape = [sizes[f"{port.name}.{axis}"] for axis in range(sum(key.startswith(f"{port.name}.") for key in sizes))]
