@@ -159,12 +159,12 @@ view-test: build .venv/stamp ## pages of sinter view in headless Chromium: time 
 	@.ci/setup chromium
 	$(PYTHON) Tests/View/view_test.py --sinter .build/release/sinter
 
-quantized: build .venv/stamp ## files of ONNX Runtime's quantizers and optimizer beside ONNX Runtime: make quantized ONLY=lstm
-	$(PYTHON) Tests/Conformance/quantized.py --sinter .build/release/sinter $(ONLY)
+quantized: build .venv/stamp ## files of ONNX Runtime's quantizers and optimizer beside ONNX Runtime, a few minutes: make quantized ONLY=lstm
+	$(PYTHON) Tests/Conformance/quantized.py --sinter .build/release/sinter --more $(ONLY)
 
 quantizers: quantized .venv/quantizers .venv/tensorflow ## the same, of NNCF, Neural Compressor, pt2e, torchao and TensorFlow Lite too
-	.venv/quantizers-python/bin/python Tests/Conformance/quantized.py --sinter .build/release/sinter $(or $(ONLY),NNCF Compressor pt2e torchao)
-	.venv/tensorflow-python/bin/python Tests/Conformance/quantized.py --sinter .build/release/sinter $(or $(ONLY),Lite)
+	.venv/quantizers-python/bin/python Tests/Conformance/quantized.py --sinter .build/release/sinter --more $(or $(ONLY),NNCF Compressor pt2e torchao)
+	.venv/tensorflow-python/bin/python Tests/Conformance/quantized.py --sinter .build/release/sinter --more $(or $(ONLY),Lite)
 
 ml: build .venv/stamp ## models of scikit-learn, LightGBM and XGBoost beside ONNX Runtime: make ml ONLY=Forest
 	$(PYTHON) Tests/Conformance/classical.py --sinter .build/release/sinter $(ONLY)
@@ -185,6 +185,9 @@ wheels: build .venv/stamp ## networks that come inside Python wheels, a few hund
 
 export-check: build .venv/models ## what sinter export writes beside the originals, in ONNX Runtime and OpenVINO: make export-check MODELS="a.onnx"
 	$(PYTHON) Tests/Conformance/export_check.py --sinter .build/release/sinter $(MODELS)
+
+accuracy: build .venv/models ## what quantization costs a network on Fashion-MNIST (apt-get install dataset-fashion-mnist)
+	$(PYTHON) Tests/Peers/fashion_accuracy.py --sinter .build/release/sinter
 
 sequences: build .venv/stamp ## models of sequences, optionals and maps beside onnx's reference and ONNX Runtime: make sequences ONLY=Loop
 	$(PYTHON) Tests/Conformance/sequences.py --sinter .build/release/sinter $(ONLY)

@@ -4,7 +4,7 @@
     export_check.py --sinter .build/release/sinter resnet50.onnx bert.onnx
 
 Results must agree up to a thousandth of the largest. Times are the best of several runs on one thread, each runtime with its own
-optimizations, the two files by turns; a runtime that is not installed is told and skipped. It fails where results differ, where a runtime takes
+optimizations, the two files by turns, in three pairs of sessions, since one session may lie worse in memory than another; a runtime that is not installed is told and skipped. It fails where results differ, where a runtime takes
 the original alone, and where the geometric mean of onnxruntime's speed, the exported file's beside the original's, is under `--least`.
 """
 
@@ -56,9 +56,9 @@ RUNTIMES = {"onnxruntime": onnxruntime_session, "OpenVINO": openvino_session}
 
 
 def best(runs, feed, seconds):
-    """The shortest time of each run, by turns, and at least three of each."""
+    """The shortest time of each run, by turns, and at least two of each."""
     times, start, rounds = [math.inf] * len(runs), time.perf_counter(), 0
-    while rounds < 3 or time.perf_counter() - start < seconds:
+    while rounds < 2 or time.perf_counter() - start < seconds:
         for index, run in enumerate(runs):
             begin = time.perf_counter()
             run(feed)
@@ -102,7 +102,12 @@ def check(sinter, path, folder, size, seconds):
             continue
         if not distance <= 1e-3:
             problems.append(f"{name}'s results differ by {distance:.2g}")
-        before, after = best([original, exported], feed, seconds)
+        before, after = best([original, exported], feed, seconds / 3)
+        for _ in range(2):
+            original = exported = None
+            exported, original = session(written), session(path)  # the first may get the better memory
+            again = best([original, exported], feed, seconds / 3)
+            before, after = min(before, again[0]), min(after, again[1])
         told.append(f"{name} {before * 1e3:.3f} → {after * 1e3:.3f} ms ({before / after:.2f})")
         ratio = before / after if name == "onnxruntime" else ratio
     nodes = [len(onnx.load(file, load_external_data=False).graph.node) for file in (path, written)]
@@ -115,7 +120,7 @@ def main():
     parser.add_argument("models", nargs="+", help="ONNX files")
     parser.add_argument("--sinter", required=True, help="the compiler's binary")
     parser.add_argument("--size", type=int, default=1, help="number for sizes that a file leaves open (1)")
-    parser.add_argument("--seconds", type=float, default=3, help="how long each pair of files is timed (3)")
+    parser.add_argument("--seconds", type=float, default=3, help="how long each pair of files is timed in a runtime (3)")
     parser.add_argument("--least", type=float, default=0.98, help="the least geometric mean of speeds (0.98, since times scatter)")
     arguments = parser.parse_args()
     ratios, failed = [], 0

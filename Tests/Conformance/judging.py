@@ -25,8 +25,8 @@ def judge(model):
         return lambda feed: evaluator.run(None, dict(zip(names, feed, strict=True)))
 
 
-def main(description, files):
-    """Tries files and ends the process: with 0 where there are some and all agree.
+def main(description, files, more=None):
+    """Tries files and ends the process: with 0 where there are some and all agree. With `--more`, those of `more` too.
 
     `files(folder)` yields a name, a model or a function that makes one (or None: told already), and a function that compares: of a compiled library's runner and of the judge's it makes a
     text that says what differs, empty where nothing does.
@@ -34,12 +34,15 @@ def main(description, files):
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="texts in the names of those to try (all)")
     parser.add_argument("--sinter", required=True, help="the compiler's binary")
+    if more:
+        parser.add_argument("--more", action="store_true", help="tries what takes minutes as well")
     arguments = parser.parse_args()
+    sources = [files] + ([more] if more and arguments.more else [])
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     sinter, start, tried, failed = str(Path(arguments.sinter).resolve()), time.monotonic(), 0, 0
     with tempfile.TemporaryDirectory(prefix="sinter-files-") as folder:
-        for name, model, compare in files(folder):
+        for name, model, compare in (case for source in sources for case in source(folder)):
             if arguments.names and not any(text in name for text in arguments.names):
                 continue
             if callable(model) and (model := model()) is None:

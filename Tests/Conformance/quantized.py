@@ -3,10 +3,12 @@
 
     quantized.py --sinter .build/release/sinter            # all
     quantized.py --sinter .build/release/sinter lstm        # those whose names hold this text
+    quantized.py --sinter .build/release/sinter --more      # static quantizers and tools beside onnxruntime too
 
 Small random networks go through quantize_dynamic, quantize_static (as operators and as QuantizeLinear pairs), the optimizer for
-transformers and that of sessions. Besides, DequantizeLinear and QuantizeLinear of all narrow types are tried with blocks along each axis. What
-NNCF, Neural Compressor, PyTorch's pt2e, torchao and TensorFlow Lite write is tried where they are installed (quantizers.py); the others are named.
+transformers and that of sessions. Besides, DequantizeLinear and QuantizeLinear of all narrow types are tried with blocks along each axis.
+With `--more`, more networks go through all that quantize_static can write and through the quantizer of blocks, and through NNCF, Neural Compressor,
+PyTorch's pt2e, torchao and TensorFlow Lite where they are installed (quantizers.py); what is missing is named.
 
 Bytes between layers are rounded, and where a sum is nearly a half, another order of additions gives the next byte. So results agree if
 19 of 20 elements are equal up to 1e-4 of the largest, and no element differs by more than a twentieth of it; or if none differs by more than a
@@ -134,13 +136,16 @@ def of_tools(folder):
             print(f"skipped {tool}: {error}", flush=True)
 
 
-def compared(folder):
-    for source in (files, blocks, of_tools):
-        for name, model, feeds in source(folder):
-            def compare(run, theirs, feeds=feeds):
-                return next(filter(None, (difference(run(feed), theirs(feed)) for feed in feeds)), "")
-            yield name, model, compare
+def compared(*sources):
+    """The files of sources with what compares their results, as judging.main wants them."""
+    def cases(folder):
+        for source in sources:
+            for name, model, feeds in source(folder):
+                def compare(run, theirs, feeds=feeds):
+                    return next(filter(None, (difference(run(feed), theirs(feed)) for feed in feeds)), "")
+                yield name, model, compare
+    return cases
 
 
 if __name__ == "__main__":
-    main(__doc__, compared)
+    main(__doc__, compared(files, blocks), compared(of_tools))
