@@ -65,8 +65,7 @@ public enum LibraryCompiler {
       artifacts.headers = headers.map(\.path)
       beside += headers
     }
-    let usesText = variants.contains { $0.program.usesText }
-    try link(objects, of: first.program, weights, options, usesText: usesText, to: path)
+    try link(objects, of: variants.map(\.program), weights, options, to: path)
     for file in beside { try file.commit() }
     artifacts.linkSeconds = Clock.now - started - artifacts.kernelSeconds - artifacts.programSeconds
     return artifacts
@@ -77,6 +76,7 @@ public enum LibraryCompiler {
     var weights = WeightLayout()
     do {
       _ = try ProgramLayout(program, weights: &weights)
+      if program.usesImages { _ = try RuntimeObject.imageDecoders().path() }
       return []
     } catch {
       return (error as? DiagnosticError)?.diagnostics ?? [Diagnostic(.bug, "library.layout", "\(error)")]
@@ -110,16 +110,17 @@ public enum LibraryCompiler {
 
   /// In a folder beside the file that is made or replaced, so that the last step is a rename however large the weights are.
   private static func link(
-    _ objects: [[UInt8]], of program: KernelProgram, _ weights: WeightLayout, _ options: LibraryOptions, usesText: Bool,
+    _ objects: [[UInt8]], of programs: [KernelProgram], _ weights: WeightLayout, _ options: LibraryOptions,
     to path: String
   ) throws(DiagnosticError) {
+    let program = programs[0]
     let name = program.name
+    let usesImages = programs.contains(where: \.usesImages)
     let linker = Linker(command: options.linker)
     let destination = try Destination(path)
     let runtime = RuntimeObject(
       compiler: options.compiler, profiles: options.profiles, takesStructures: program.hasStructures,
-      usesText: usesText,
-      keepsState: !program.states.isEmpty)
+      usesText: programs.contains(where: \.usesText), keepsState: !program.states.isEmpty)
     let entries: [LibraryEntry] = options.profiles ? [.library, .profile] : [.library]
     try Files.withTemporaryFolder(in: destination.folder) { folder throws(DiagnosticError) in
       var paths: [String] = []
@@ -132,6 +133,7 @@ public enum LibraryCompiler {
         paths.append(file)
       }
       paths.append(try runtime.path(in: folder))
+      if usesImages { paths.append(try RuntimeObject.imageDecoders(compiler: options.compiler).path()) }
       if !options.weightsBeside, weights.byteCount > 0 {
         let file = "\(folder)/weights.o"
         do {
@@ -146,7 +148,9 @@ public enum LibraryCompiler {
       case .archive: made = try linker.archive(paths, name: name, entries: entries, in: folder, for: path)
       case .object: made = try linker.object(paths, name: name, entries: entries, in: folder, for: path)
       case .library, .assembly, .llvm:
-        made = try linker.sharedLibrary(paths, name: fileName(of: path), entries: entries, in: folder, for: path)
+        made = try linker.sharedLibrary(
+          paths, name: fileName(of: path), entries: entries, libraries: usesImages ? RuntimeObject.imageLibraries : [],
+          in: folder, for: path)
       }
       try destination.take(made)
     }
