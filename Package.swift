@@ -215,9 +215,9 @@ let package = Package(
     .testTarget(
       name: "CompilerTests",
       dependencies: [
-        "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterLLVM", "SinterONNX", "SinterOps", "SinterPasses",
-        "TestSupport",
-      ], exclude: ["programs"]),
+        "Sinter", "SinterCore", "SinterForms", "SinterIR", "SinterLLVM", "SinterModel", "SinterONNX", "SinterOps",
+        "SinterPasses", "TestSupport",
+      ], exclude: ["programs", "Images"]),
     .testTarget(
       name: "PromiseTests",
       dependencies: ["SinterCLI", "Sinter", "SinterCore", "SinterLLVM", "SinterONNX", "SinterOps", "TestSupport"],
@@ -250,3 +250,12 @@ let package = Package(
   cLanguageStandard: .c11,
   cxxLanguageStandard: .cxx17
 )
+
+// The readers under libFuzzer, built with --sanitize=fuzzer: make fuzz-files.
+if Context.environment["SINTER_FUZZER"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "sinter-fuzz",
+      dependencies: ["SinterCore", "SinterForms", "SinterIR", "SinterKernelIR", "SinterONNX", "SinterOps"],
+      path: "Tests/Fuzz/Harness", swiftSettings: [.unsafeFlags(["-parse-as-library"])]))
+}

@@ -35,6 +35,8 @@ enum CompileReport {
     var buffers: [Buffer]
     var arenaBytes: Int?
     var weightBytes: Int
+    /// What a library needs besides the C library.
+    var libraries: [String]
     var stages: [Stage]
   }
 
@@ -79,6 +81,7 @@ enum CompileReport {
           offset: buffer.offset)
       },
       arenaBytes: program.arenaBytes, weightBytes: made.weightBytes,
+      libraries: program.usesImages ? RuntimeObject.imageLibraries.map { "lib\($0)" } : [],
       stages: compiler.stages.map { .init(name: $0.name, milliseconds: $0.milliseconds) })
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys]

@@ -17,11 +17,19 @@ struct ExportCommand: ParsableCommand {
     completion: .file())
   var output: String
 
+  @Option(
+    help: ArgumentHelp(
+      "The opset of the file, from \(OnnxExporter.oldestOpset) on.",
+      discussion:
+        "Operators that came later are written in terms of others; what that opset cannot say is refused by name. Without it, the opset is the model's own, and newer where an operator needs it."
+    ))
+  var opset: Int?
+
   func validate() throws { try OutputFile.check(output, hasEnding: [".onnx"]) }
 
   func run() throws {
     var compiler = Compiler()
     let graph = try compiler.optimize(try model.graph(), with: Pipelines.simplify)
-    try OnnxExporter().file(of: graph).write(to: OutputFile.path(output))
+    try OnnxExporter(opset: opset).file(of: graph).write(to: OutputFile.path(output))
   }
 }

@@ -1,5 +1,5 @@
 /// Moves elements between their stored form and the types in which arithmetic on them is done on the host: `Float` for f32 and
-/// the floats narrower than it, `Double` for f64, `Int64` for integers (u64 as its bits) and truth values.
+/// the floats narrower than it, `Double` for f64, `Int64` for integers (u64 as its bits), truth values and the bits of c64.
 ///
 /// Positions count elements, so that the types narrower than a byte need no care by the caller.
 public enum ElementCodec {
@@ -52,7 +52,7 @@ public enum ElementCodec {
       }
     }
     switch type {
-    case .i64, .u64: each(Int64.self)
+    case .i64, .u64, .c64: each(Int64.self)
     case .i32: each(Int32.self)
     case .i16: each(Int16.self)
     case .i8: each(Int8.self)
@@ -69,7 +69,7 @@ public enum ElementCodec {
       for i in 0..<count { out[i] = Int64(packed(base, position(i), bits: 2)) }
     case .i2:
       for i in 0..<count { out[i] = (Int64(packed(base, position(i), bits: 2)) << 62) >> 62 }
-    case .f32, .f64, .f16, .bf16, .string, .c64, .c128, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1:
+    case .f32, .f64, .f16, .bf16, .string, .c128, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1:
       break
     }
   }
@@ -130,7 +130,7 @@ public enum ElementCodec {
       }
     }
     switch type {
-    case .i64, .u64: each(Int64.self)
+    case .i64, .u64, .c64: each(Int64.self)
     case .i32, .u32: each(Int32.self)
     case .i16, .u16: each(Int16.self)
     case .i8, .u8: each(Int8.self)
@@ -142,7 +142,7 @@ public enum ElementCodec {
       for i in 0..<count { pack(UInt32(truncatingIfNeeded: values[i]), base, position(i), bits: 4) }
     case .i2, .u2:
       for i in 0..<count { pack(UInt32(truncatingIfNeeded: values[i]), base, position(i), bits: 2) }
-    case .f32, .f64, .f16, .bf16, .string, .c64, .c128, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1:
+    case .f32, .f64, .f16, .bf16, .string, .c128, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1:
       break
     }
   }

@@ -26,6 +26,12 @@ public enum LibraryCompiler {
         "one library cannot be for \(architecture.name) and \(other.target.architecture.name)",
         hint: "compile one for each")
     }
+    if architecture != .host, variants.contains(where: { $0.program.usesImages }) {
+      throw DiagnosticError(
+        .limit, "images.target",
+        "ImageDecoder links this system's libraries, which are not for \(architecture.name)",
+        hint: "decode images before the model, or compile it on a machine of that kind")
+    }
     var artifacts = LibraryArtifacts(path: path)
     artifacts.kernelCount = variants.reduce(0) { $0 + $1.program.kernels.count }
     let started = Clock.now
@@ -73,8 +79,7 @@ public enum LibraryCompiler {
       artifacts.headers = headers.map(\.path)
       beside += headers
     }
-    let usesText = variants.contains { $0.program.usesText }
-    try link(objects, of: first.program, weights, options, for: architecture, usesText: usesText, to: path)
+    try link(objects, of: variants.map(\.program), weights, options, for: architecture, to: path)
     for file in beside { try file.commit() }
     artifacts.linkSeconds = Clock.now - started - artifacts.kernelSeconds - artifacts.programSeconds
     return artifacts
@@ -85,6 +90,11 @@ public enum LibraryCompiler {
     var weights = WeightLayout()
     do {
       _ = try ProgramLayout(program, weights: &weights)
+      if program.usesImages {
+        _ = try Files.withTemporaryFolder { folder throws(DiagnosticError) in
+          try RuntimeObject.imageDecoders().path(in: folder)
+        }
+      }
       return []
     } catch {
       return (error as? DiagnosticError)?.diagnostics ?? [Diagnostic(.bug, "library.layout", "\(error)")]
@@ -118,15 +128,18 @@ public enum LibraryCompiler {
 
   /// In a folder beside the file that is made or replaced, so that the last step is a rename however large the weights are.
   private static func link(
-    _ objects: [[UInt8]], of program: KernelProgram, _ weights: WeightLayout, _ options: LibraryOptions,
-    for architecture: Architecture, usesText: Bool, to path: String
+    _ objects: [[UInt8]], of programs: [KernelProgram], _ weights: WeightLayout, _ options: LibraryOptions,
+    for architecture: Architecture, to path: String
   ) throws(DiagnosticError) {
+    let program = programs[0]
     let name = program.name
+    let usesImages = programs.contains(where: \.usesImages)
     let linker = Linker(command: options.linker, for: architecture)
     let destination = try Destination(path)
     let runtime = RuntimeObject(
       compiler: options.compiler, for: architecture, profiles: options.profiles,
-      takesStructures: program.hasStructures, usesText: usesText, keepsState: !program.states.isEmpty)
+      takesStructures: program.hasStructures, usesText: programs.contains(where: \.usesText),
+      keepsState: !program.states.isEmpty)
     let entries: [LibraryEntry] = options.profiles ? [.library, .profile] : [.library]
     try Files.withTemporaryFolder(in: destination.folder) { folder throws(DiagnosticError) in
       var paths: [String] = []
@@ -139,6 +152,7 @@ public enum LibraryCompiler {
         paths.append(file)
       }
       paths.append(try runtime.path(in: folder))
+      if usesImages { paths.append(try RuntimeObject.imageDecoders(compiler: options.compiler).path(in: folder)) }
       if !options.weightsBeside, weights.byteCount > 0 {
         let file = "\(folder)/weights.o"
         do {
@@ -153,7 +167,9 @@ public enum LibraryCompiler {
       case .archive: made = try linker.archive(paths, name: name, entries: entries, in: folder, for: path)
       case .object: made = try linker.object(paths, name: name, entries: entries, in: folder, for: path)
       case .library, .assembly, .llvm:
-        made = try linker.sharedLibrary(paths, name: fileName(of: path), entries: entries, in: folder, for: path)
+        made = try linker.sharedLibrary(
+          paths, name: fileName(of: path), entries: entries, libraries: usesImages ? RuntimeObject.imageLibraries : [],
+          in: folder, for: path)
       }
       try destination.take(made)
     }

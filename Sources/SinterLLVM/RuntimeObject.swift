@@ -35,6 +35,9 @@ package struct RuntimeObject {
   /// Whether the object keeps states from run to run, for libraries that have some.
   package var keepsState: Bool
 
+  /// The file that is compiled.
+  private var main = SINTER_RUNTIME_MAIN
+
   package init(
     compiler: String? = nil, cacheFolder: String? = nil, for architecture: Architecture = .host, profiles: Bool = false,
     takesStructures: Bool = false, usesText: Bool = false, keepsState: Bool = false
@@ -64,6 +67,7 @@ package struct RuntimeObject {
   }
 
   private var prebuilt: UnsafeRawBufferPointer? {
+    if main != SINTER_RUNTIME_MAIN { return nil }
     var variant: Int32 = 0
     if profiles { variant |= SINTER_VARIANT_PROFILE }
     if takesStructures { variant |= SINTER_VARIANT_STRUCTURES }
@@ -73,10 +77,21 @@ package struct RuntimeObject {
     return UnsafeRawBufferPointer(start: object.pointee.bytes, count: object.pointee.length)
   }
 
+  /// The decoders of image files, an object beside the runtime's. Libraries with it need those of `imageLibraries`.
+  package static func imageDecoders(compiler: String? = nil, cacheFolder: String? = nil) -> RuntimeObject {
+    var object = RuntimeObject(compiler: compiler, cacheFolder: cacheFolder)
+    object.main = SINTER_RUNTIME_IMAGES
+    return object
+  }
+
+  /// What the decoders call, as the linker has it.
+  package static let imageLibraries = ["jpeg", "openjp2", "png16", "tiff", "webp"]
+
   /// The path of the object file: in `folder` where the command carries it or no cache can be kept, else in the cache, compiled now if it
   /// is not there yet.
   package func path(in folder: String) throws(DiagnosticError) -> String {
-    let own = "\(folder)/runtime.o"
+    try requireDecodersAreThere()
+    let own = main == SINTER_RUNTIME_MAIN ? "\(folder)/runtime.o" : "\(folder)/images.o"
     if let prebuilt {
       try Files.write(prebuilt, to: own)
       return own
@@ -84,7 +99,7 @@ package struct RuntimeObject {
     let kept = "\(cacheFolder)/runtime-\(try key()).o"
     if Files.exists(kept) { return kept }
     guard Files.isWritableFolder(cacheFolder) else {
-      let sources = "\(folder)/runtime"
+      let sources = own + ".sources"
       try Files.createFolder(sources)
       try compile(in: sources, to: own)
       return own
@@ -94,11 +109,22 @@ package struct RuntimeObject {
 
   /// The path of the object file in the cache, compiled now if it is not there yet.
   package func path() throws(DiagnosticError) -> String {
+    try requireDecodersAreThere()
     let object = "\(cacheFolder)/runtime-\(try key()).o"
     if Files.exists(object) { return object }
     try Files.createFolder(cacheFolder)
     try Files.withTemporaryFolder { folder throws(DiagnosticError) in try compile(in: folder, to: object) }
     return object
+  }
+
+  private func requireDecodersAreThere() throws(DiagnosticError) {
+    guard main == SINTER_RUNTIME_IMAGES, BundledLinker.exists, takesPrebuilt || Environment.value("LD") == nil else {
+      return
+    }
+    throw DiagnosticError(
+      .user, "images.command",
+      "this command carries no decoders of image files, which a model with ImageDecoder needs",
+      hint: "set CC and LD to a C compiler and a linker of this system, which find the decoders' libraries")
   }
 
   /// Compiles to a name of this call's own, as the folder's is, and renames it, so that concurrent compilers never see half an object.
@@ -108,10 +134,17 @@ package struct RuntimeObject {
     Temporaries.add(partial)
     defer { Temporaries.forget(partial) }
     let arguments =
-      compiler.dropFirst() + flags + ["-I", folder, "-c", "\(folder)/\(SINTER_RUNTIME_MAIN)", "-o", partial]
+      compiler.dropFirst() + flags + ["-I", folder, "-c", "\(folder)/\(main)", "-o", partial]
     let result = try runCompiler(Array(arguments))
     guard result.succeeded else {
       Files.remove(partial)
+      let missing = Self.packages(missingBy: result.output)
+      if !missing.isEmpty {
+        throw DiagnosticError(
+          .user, "images.packages",
+          "ImageDecoder needs libraries whose headers are not installed: \(missing.joined(separator: ", "))",
+          hint: "install them; on Debian and Ubuntu: apt-get install \(missing.joined(separator: " "))")
+      }
       throw DiagnosticError(
         .user, "runtime.compile", "the C compiler \(compiler[0]) could not compile the runtime",
         hint: "set CC to a C11 compiler for \(architecture.name), gcc or clang", output: result.output)
@@ -134,6 +167,15 @@ package struct RuntimeObject {
     return UInt16(header[18]) | UInt16(header[19]) << 8
   }
 
+  /// The packages that `image_all.c` complains of.
+  private static func packages(missingBy output: String) -> [String] {
+    let mark = "\"missing package: "
+    return output.split(separator: "\n").compactMap { line -> String? in
+      guard line.contains("error: "), let range = line.firstRange(of: mark) else { return nil }
+      return String(line[range.upperBound...].prefix { $0 != "\"" })
+    }
+  }
+
   private func runCompiler(_ arguments: [String]) throws(DiagnosticError) -> Subprocess.Result {
     do {
       return try Subprocess.run(compiler[0], arguments)
@@ -153,7 +195,7 @@ package struct RuntimeObject {
       for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
     }
     let version = try runCompiler(compiler.dropFirst() + ["-v"])
-    for text in compiler + flags + [version.output] {
+    for text in compiler + flags + [main, version.output] {
       combine(text.utf8)
       combine([0])
     }

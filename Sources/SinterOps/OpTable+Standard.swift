@@ -213,6 +213,9 @@ extension OpTable {
     NegativeLogLikelihoodLoss.self,
     SoftmaxCrossEntropyLoss.self,
 
+    // Images
+    ImageDecoder.self,
+
     // Text
     RegexFullMatch.self,
     StringConcat.self,

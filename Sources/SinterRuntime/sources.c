@@ -27,6 +27,33 @@ static const unsigned char cpu_c[] = {
 static const unsigned char errors_c[] = {
 #embed "runtime/errors.c"
 };
+static const unsigned char image_h[] = {
+#embed "runtime/image.h"
+};
+static const unsigned char image_all_c[] = {
+#embed "runtime/image_all.c"
+};
+static const unsigned char image_bmp_c[] = {
+#embed "runtime/image_bmp.c"
+};
+static const unsigned char image_jp2_c[] = {
+#embed "runtime/image_jp2.c"
+};
+static const unsigned char image_jpeg_c[] = {
+#embed "runtime/image_jpeg.c"
+};
+static const unsigned char image_png_c[] = {
+#embed "runtime/image_png.c"
+};
+static const unsigned char image_pnm_c[] = {
+#embed "runtime/image_pnm.c"
+};
+static const unsigned char image_tiff_c[] = {
+#embed "runtime/image_tiff.c"
+};
+static const unsigned char image_webp_c[] = {
+#embed "runtime/image_webp.c"
+};
 static const unsigned char inputs_c[] = {
 #embed "runtime/inputs.c"
 };
@@ -100,6 +127,15 @@ static const SinterRuntimeSource sources[] = {
   {SINTER_RUNTIME_MAIN, all_c, sizeof all_c},
   {"cpu.c", cpu_c, sizeof cpu_c},
   {"errors.c", errors_c, sizeof errors_c},
+  {"image.h", image_h, sizeof image_h},
+  {SINTER_RUNTIME_IMAGES, image_all_c, sizeof image_all_c},
+  {"image_bmp.c", image_bmp_c, sizeof image_bmp_c},
+  {"image_jp2.c", image_jp2_c, sizeof image_jp2_c},
+  {"image_jpeg.c", image_jpeg_c, sizeof image_jpeg_c},
+  {"image_png.c", image_png_c, sizeof image_png_c},
+  {"image_pnm.c", image_pnm_c, sizeof image_pnm_c},
+  {"image_tiff.c", image_tiff_c, sizeof image_tiff_c},
+  {"image_webp.c", image_webp_c, sizeof image_webp_c},
   {"inputs.c", inputs_c, sizeof inputs_c},
   {"library.c", library_c, sizeof library_c},
   {"memory.c", memory_c, sizeof memory_c},

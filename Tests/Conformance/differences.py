@@ -141,6 +141,7 @@ IMAGE = f32(5, 1, 2, 8)
 GRID = np.stack([PLACES, np.zeros(4)], -1).astype(np.float32).reshape(1, 1, 4, 2)
 case("GridSample: cubic, with border padding", "GridSample", [IMAGE.reshape(1, 1, 1, 4), GRID], [np.array([cubic(IMAGE.astype(np.float64), ((p + 1) * 4 - 1) / 2) for p in PLACES], np.float32).reshape(1, 1, 1, 4)],
      mode="cubic", padding_mode="border")
+case("ImageDecoder of a gray image, in colors", "ImageDecoder", [np.frombuffer(b"P5 2 1 255 \x07\xc8", np.uint8)], [np.array([[[7] * 3, [200] * 3]], np.uint8)])
 case("AveragePool: rounded up, padding counted", "AveragePool", [f32(1, 2, 3, 4, shape=(1, 1, 4))], [f32(1, 3, 2, shape=(1, 1, 3))], kernel_shape=[3], strides=[2], pads=[1, 1], ceil_mode=1, count_include_pad=1)
 
 # Reductions and normalization

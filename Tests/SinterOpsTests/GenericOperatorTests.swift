@@ -80,6 +80,28 @@ import Testing
     }
   }
 
+  /// What is written for an older opset is read back with the same meaning; what that opset cannot say is refused.
+  @Test(arguments: all, [13, 16, 18])
+  func survivesOlderOpsets(_ item: Case, opset: Int) throws {
+    for (index, example) in item.type.examples.enumerated() {
+      let original = try ExampleCase(example)
+      let file: OnnxFile
+      do {
+        file = try OnnxExporter(opset: opset).file(of: original.graph)
+      } catch let error as DiagnosticError {
+        // What no opset can say is "onnx.export".
+        let ids = Set(error.diagnostics.map(\.id)).subtracting(["onnx.opset", "onnx.export"])
+        #expect(ids == [], "example \(index): \(error)")
+        continue
+      }
+      #expect(file.operatorSets.contains { $0.domain == "" && $0.version == opset }, "example \(index)")
+      let graph = try OnnxImporter(operators: .standard).graph(of: file)
+      let expected = try original.run(sizes: example.sizes)
+      let given = try GraphEvaluator.run(graph, original.inputs, symbols: example.sizes)
+      for (a, b) in pairs(given, expected) { #expect(a.distance(to: b) <= example.tolerance, "example \(index)") }
+    }
+  }
+
   /// An expansion is a graph that stands alone and means what the node means, also where the operator lowers itself.
   @Test(arguments: all.filter { $0.type is any Composite.Type })
   func agreesWithItsExpansion(_ item: Case) throws {

@@ -90,7 +90,12 @@ public struct BoundModel: Sendable {
   }
 
   /// Writes the graph as standard ONNX.
-  public func export(_ path: String) throws { try OnnxExporter().file(of: exportable ?? graph).write(to: path) }
+  ///
+  /// - Parameter opset: the opset of the file, from 13 on. Operators that came later are written in terms of others; what that opset cannot say is
+  ///   an error that names it. Nil: 20, or what the model came with, and newer where an operator needs it.
+  public func export(_ path: String, opset: Int? = nil) throws {
+    try OnnxExporter(opset: opset).file(of: exportable ?? graph).write(to: path)
+  }
 }
 
 /// A compiled library, loaded into this process.

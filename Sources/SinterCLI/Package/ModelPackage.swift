@@ -3,6 +3,7 @@ import Sinter
 internal import SinterBindings
 import SinterIR
 import SinterLLVM
+import SinterOps
 
 /// A folder with all that programs are built with and shipped with: the library, what languages need to call it, and a page about it.
 struct ModelPackage {
@@ -141,7 +142,7 @@ struct ModelPackage {
     }
     lines += [
       "| file | is for |", "|---|---|",
-      "| `lib\(name).so` | all of them: it needs the C library and nothing else |",
+      "| `lib\(name).so` | all of them: it needs the C library and \(Self.libraries(graph)) |",
     ]
     if weightsBeside { lines.append("| `\(name).weights` | the library, which looks for it in its own folder |") }
     lines += [
@@ -154,5 +155,16 @@ struct ModelPackage {
       "the license that its authors gave it.", "",
     ]
     return lines.joined(separator: "\n")
+  }
+
+  /// What the library needs besides the C library.
+  private static func libraries(_ graph: Graph) -> String {
+    decodesImages(graph)
+      ? RuntimeObject.imageLibraries.map { "lib\($0)" }.joined(separator: ", ") + ", which decode image files"
+      : "nothing else"
+  }
+
+  private static func decodesImages(_ graph: Graph) -> Bool {
+    graph.order.map { graph.nodes[$0] }.contains { $0.op is ImageDecoder || $0.bodies.contains(where: decodesImages) }
   }
 }

@@ -29,6 +29,12 @@ struct AttendSchedule {
       throw DiagnosticError(
         .bug, "schedule.attend", "attention over \(form.depth) and \(form.columns), which are no numbers")
     }
+    let operands = [form.query, form.key, form.score, form.value].flatMap(\.operands)
+    if let packed = operands.map({ context.element($0) }).first(where: { $0.bits < 8 }) {
+      throw DiagnosticError(
+        .limit, "schedule.attend", "attention does not read elements of type \(packed), of which several share a byte",
+        hint: "convert them before it, or store bytes")
+    }
     // What many rows read is widened once; a decoder's row reads its keys and values as they lie.
     let element = TaskSplit.estimate(form.rows.reduce(1, *)) > RegisterTile.fewRows ? form.accumulate : nil
     let query = try context.factor(

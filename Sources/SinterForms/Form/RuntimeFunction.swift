@@ -4,7 +4,7 @@ import SinterCore
 ///
 /// Each computes one result from whole operands; the result's sizes are known when it is called. Texts are numbers of the program's table,
 /// to which a function adds those that it makes. `t`, `a` and `b` below are operands; elements stand in row-major order. The runtime's
-/// functions are named `sinter_text_<name>` and stand in `SinterRuntime/runtime`, one file a concern.
+/// functions stand in `SinterRuntime/runtime`, one file a concern.
 public enum RuntimeFunction: String, CaseIterable, Hashable, Sendable {
   /// result[i] = a[i] followed by b[i]. Texts.
   case join
@@ -34,26 +34,44 @@ public enum RuntimeFunction: String, CaseIterable, Hashable, Sendable {
   /// and behind any other byte; the state from which nothing is accepted (-1: there is none); 1 where tokens lie between matches, else 0; how many code points a
   /// token has at least, and at least one; the number of the text behind the last token.
   case tokens
+  /// result (i64[2]) = height and width of the image in a file, whose bytes are a (u8). Parameters: the first of the program's errors for
+  /// images, of which there is one for each `ImageProblem`, in that order.
+  case image_size
+  /// result (u8[height, width, channels]) = the pixels of that image, rows from the top. Parameters: the first error, as there; the `PixelLayout`.
+  case image_pixels
+
+  /// What keeps a file from being an image.
+  package enum ImageProblem: Int, CaseIterable, Sendable {
+    case unknown, damaged, unsupported, tooLarge, noMemory
+  }
+
+  /// The channels of a pixel.
+  package enum PixelLayout: Int64, Sendable {
+    case rgb, bgr, gray
+  }
 
   /// How numbers are spelled and kept: in i64, u64, f64.
   package enum NumberText: Int64, Sendable {
     case signed, unsigned, float
   }
 
+  /// Whether it decodes image files, which takes libraries besides the runtime.
+  package var isOfImages: Bool { self == .image_size || self == .image_pixels }
+
   /// The number of operands.
   package var operandCount: Int {
     switch self {
     case .join: 2
     case .match, .count_tokens, .tokens: 4
-    case .count_pieces, .pieces, .change_case, .ranks, .print, .parse: 1
+    case .count_pieces, .pieces, .change_case, .ranks, .print, .parse, .image_size, .image_pixels: 1
     }
   }
 
   /// The number of parameters.
   package var parameterCount: Int {
     switch self {
-    case .count_pieces, .pieces, .parse: 2
-    case .change_case, .print: 1
+    case .count_pieces, .pieces, .parse, .image_pixels: 2
+    case .change_case, .print, .image_size: 1
     case .count_tokens: 7
     case .tokens: 8
     case .join, .ranks, .match: 0
@@ -61,8 +79,8 @@ public enum RuntimeFunction: String, CaseIterable, Hashable, Sendable {
   }
 
   /// The parameter that numbers an error of the program.
-  package var errorParameter: Int? { self == .parse ? 1 : nil }
+  package var errorParameter: Int? { self == .parse ? 1 : isOfImages ? 0 : nil }
 
   /// In the C runtime.
-  package var symbol: String { "sinter_text_\(rawValue)" }
+  package var symbol: String { isOfImages ? "sinter_\(rawValue)" : "sinter_text_\(rawValue)" }
 }

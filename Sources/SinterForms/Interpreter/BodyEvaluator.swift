@@ -81,7 +81,13 @@ final class BodyEvaluator {
     switch type.kind {
     case .float: type == .f64 ? .double : .single
     case .signed, .unsigned, .bool, .string: .integer
-    case .complex: throw DiagnosticError(.limit, "form.complex", "arithmetic on complex numbers is not supported here")
+    // A complex number of 64 bits moves as a word.
+    case .complex:
+      if type == .c64 {
+        .integer
+      } else {
+        throw DiagnosticError(.limit, "form.complex", "\(type) is not supported here")
+      }
     }
   }
 

@@ -65,7 +65,8 @@ private struct Column {
 
   init(_ value: FormMemory.Stored) {
     element = value.element
-    let tensor = HostTensor(value.codec, value.shape, bytes: value.bytes)
+    // Complex numbers move as words.
+    let tensor = HostTensor(element == .c64 ? .i64 : value.codec, value.shape, bytes: value.bytes)
     if element.isFloat { floats = tensor.doubles ?? [] } else { integers = tensor.int64s ?? [] }
   }
 
@@ -99,7 +100,7 @@ private struct Column {
     let tensor =
       element.isFloat
       ? HostTensor(element, shape, doubles: floats)
-      : HostTensor(element == .string ? .i64 : element, shape, integers: integers)
+      : HostTensor(element == .string || element == .c64 ? .i64 : element, shape, integers: integers)
     return FormMemory.Stored(element: element, shape: shape, bytes: tensor.bytes)
   }
 

@@ -86,6 +86,28 @@ package struct RuntimeArguments {
         let tokens = automaton.tokens(Array(text(0, i).utf8), parameters)
         for j in 0..<width { set(i * width + j, j < tokens.count ? Int64(texts.number(of: tokens[j])) : parameters[7]) }
       }
+    case .image_size:
+      let image = try image(failure)
+      set(0, Int64(image.height))
+      set(1, Int64(image.width))
+    case .image_pixels:
+      let pixels = try image(failure).pixels(.init(rawValue: parameters[1]) ?? .rgb)
+      guard pixels.count == resultCount else { throw failure(Int(parameters[0]), 0) }
+      result?.copyMemory(from: pixels, byteCount: pixels.count)
+    }
+  }
+
+  private func image(_ failure: (Int, Int64) -> DiagnosticError) throws -> PlainImage {
+    let file = UnsafeRawBufferPointer(start: operands[0].base, count: operands[0].count)
+    do throws(PlainImage.Failure) {
+      return try PlainImage(file: [UInt8](file))
+    } catch {
+      switch error {
+      case .problem(let problem): throw failure(Int(parameters[0]) + problem.rawValue, 0)
+      case .compressed:
+        throw DiagnosticError(
+          .limit, "form.image", "files of this format are decoded in compiled libraries only, not ahead of time")
+      }
     }
   }
 

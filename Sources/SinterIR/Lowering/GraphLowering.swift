@@ -27,6 +27,11 @@ extension Graph {
             "input \(port.name) is \(type(of: port.value)); only tensors cross a compiled library's border"))
         continue
       }
+      if type.element == .c128 {
+        problems.append(
+          Diagnostic(.limit, "lower.port", "input \(port.name) is \(type); complex numbers cross it as c64"))
+        continue
+      }
       bound[port.value] = lowering.input(type, named: port.name, declared: port.declared?.tensor)
     }
     for (symbol, range) in ranges { lowering.setRange(range, of: symbol) }
@@ -180,6 +185,7 @@ private struct GraphLowering {
     }
     let facts = graph.inputs(of: id)
     let outputs = node.outputs.map { graph.values[$0].fact }
+    let first = lowering.steps.count
     let results: [Operand]
     if let primitive = node.op as? any Primitive {
       results = try primitive.lower(LoweringNode(inputs: inputs, facts: facts, outputs: outputs), into: &lowering)
@@ -203,6 +209,7 @@ private struct GraphLowering {
       return nil
     }
     try check(results, against: outputs)
+    try lowering.checkElements(from: first, inputs.compactMap { $0 } + results)
     return results
   }
 

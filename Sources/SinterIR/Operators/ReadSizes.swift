@@ -21,7 +21,9 @@ public struct ReadSizes: Primitive {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
-    guard x.element.isInteger, x.rank <= 1, let count = x.count.value, (0...Fact.contentsLimit).contains(count) else {
+    guard x.element.isInteger, x.element.bits >= 8, x.rank <= 1, let count = x.count.value,
+      (0...Fact.contentsLimit).contains(count)
+    else {
       throw DiagnosticError(
         .limit, "operator.dynamic", "sizes must be a list of up to \(Fact.contentsLimit) integers, but are \(x)",
         hint: "give the list a known length")

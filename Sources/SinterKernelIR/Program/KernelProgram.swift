@@ -194,8 +194,12 @@ package struct KernelProgram: Sendable {
 extension KernelProgram {
   /// Whether a library of it needs the part of the runtime that knows text.
   package var usesText: Bool {
-    (inputs + outputs).contains { $0.type.element == .string } || steps.contains { !$0.invocations.isEmpty }
+    (inputs + outputs).contains { $0.type.element == .string }
+      || steps.contains { $0.invocations.contains { !$0.function.isOfImages } }
   }
+
+  /// Whether a library of it decodes image files, for which it needs others.
+  package var usesImages: Bool { steps.contains { $0.invocations.contains { $0.function.isOfImages } } }
 }
 
 extension KernelProgram.Step {

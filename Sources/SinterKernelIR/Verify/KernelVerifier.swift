@@ -60,7 +60,9 @@ package final class KernelVerifier {
           }
           for (argument, parameter) in zip(call.buffers, kernel.parameters) {
             let buffer = program.buffers[argument.buffer]
-            if buffer.element.bits != parameter.element.bits {
+            // Copies move packed elements by the byte.
+            let isByBytes = buffer.element.bits < 8 && parameter.element == .u8
+            if buffer.element.bits != parameter.element.bits, !isByBytes {
               fail("\(buffer.name) of \(buffer.element) is passed as \(parameter.name) of \(parameter.element)")
             }
             if parameter.access != .read {

@@ -112,6 +112,14 @@ struct LibraryHeader {
       lines.append(" * State, which sessions keep from run to run, by the functions of version 2 in sinter.h:")
       lines += rows(states)
     }
+    if program.usesImages {
+      let libraries = RuntimeObject.imageLibraries.map { "lib\($0)" }.joined(separator: ", ")
+      lines.append(
+        isShared
+          ? " * It decodes image files by libraries that the system must have: \(libraries)."
+          : " * It decodes image files: link \(RuntimeObject.imageLibraries.map { "-l\($0)" }.joined(separator: " ")) as well."
+      )
+    }
     if weightsBeside {
       lines.append(" * The weights are in \(program.name).weights, which must lie beside the library.")
     }

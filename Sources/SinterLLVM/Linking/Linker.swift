@@ -42,9 +42,10 @@ package struct Linker {
     archiver = tool("AR", "ar")
   }
 
-  /// A shared library that exports the entry points alone and needs the C library, its mathematics and nothing else.
+  /// A shared library that exports the entry points alone and needs the C library, its mathematics and nothing else but `libraries`.
   func sharedLibrary(
-    _ objects: [String], name: String, entries: [LibraryEntry], in folder: String, for path: String
+    _ objects: [String], name: String, entries: [LibraryEntry], libraries: [String] = [], in folder: String,
+    for path: String
   ) throws(DiagnosticError) -> String {
     let exports = folder + "/exports.map"
     try Files.write("{ global: \(entries.map { $0.symbol + "; " }.joined())local: *; };\n", to: exports)
@@ -55,7 +56,10 @@ package struct Linker {
     ]
     // The linker inside knows no folders of the system; this process has found the C library already.
     let library = command.isEmpty ? BundledLinker.systemLibraries : ["-l:libm.so.6", "-l:libc.so.6"]
-    try run(command, arguments + objects + ["--as-needed"] + library + loader, "ld", "LD", "library \(path)")
+    let system = ["--as-needed"] + library + loader
+    try run(
+      command, arguments + objects + ["--as-needed"] + libraries.map { "-l\($0)" } + system, "ld", "LD",
+      "library \(path)")
     return output
   }
 

@@ -21,7 +21,7 @@ extension GraphExporter {
     let label = nodeNames.unique(output, or: type)
     result.nodes.append(
       .init(type, domain: domain, name: label, inputs: inputs, outputs: [output], attributes: attributes))
-    if since > (needed[domain]?.since ?? 0) { needed[domain] = Need(since: since, operatorType: type, node: label) }
+    need(type, domain: domain, since: since, node: label)
     return output
   }
 

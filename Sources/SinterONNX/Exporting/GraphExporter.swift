@@ -1,22 +1,34 @@
 import SinterCore
 import SinterIR
+import SinterOps
 
 /// Exports one graph and, with the same table of names, the bodies inside it: ONNX lets a body see all names around it,
 /// so that none may occur twice.
 struct GraphExporter {
-  /// The operator of a domain that needs the newest opset.
-  struct Need {
-    var since: Int
-    var operatorType: String
-    var node: String
-  }
-
   var names: NameTable
   var nodeNames = NameTable()
-  var needed: [String: Need] = [:]
+  /// The least opset of each domain that has all that is written.
+  var needed: [String: Int] = [:]
   var diagnostics: [Diagnostic] = []
+  /// The opset of ONNX's own operators that was asked for.
+  let opset: Int?
+  /// What that opset does not have, each kind once.
+  private var refused: Set<String> = []
 
-  init(names: NameTable) { self.names = names }
+  init(names: NameTable, opset: Int?) {
+    self.names = names
+    self.opset = opset
+  }
+
+  /// Notes what a node needs: `what`, "Conv" or "Conv of bf16", from an opset of its domain on.
+  mutating func need(_ what: String, domain: String, since: Int, node: String) {
+    if since > needed[domain] ?? 0 { needed[domain] = since }
+    guard let opset, domain.isEmpty, since > opset, refused.insert(what).inserted else { return }
+    diagnostics.append(
+      Diagnostic(
+        .user, "onnx.opset", "\(what) needs opset \(since), but opset \(opset) was asked for", at: ["node \(node)"],
+        hint: "export with opset \(since) or newer"))
+  }
 
   func finish() throws {
     if !diagnostics.isEmpty { throw DiagnosticError(diagnostics) }
@@ -95,16 +107,44 @@ struct GraphExporter {
     let node = graph.nodes[id]
     let inputs = graph.inputs(of: id)
     let inputNames = node.inputs.map { input in input.map { name(of: $0, in: graph, &scope) } ?? "" }
-    if let form = node.op.onnxNode(inputs) {
-      let outputs = node.outputs.map { name(of: $0, in: graph, &scope) }
-      scope.result.nodes.append(self.node(form, node, inputs: inputNames, outputs: outputs, &scope))
+    let opset = opset ?? .max
+    let form = node.op.onnxNode(inputs).map { $0.domain.isEmpty ? $0.older(opset, inputs) : $0 }
+    if let form, !form.domain.isEmpty || form.since <= opset {
+      write(form, id, inputNames, of: graph, to: &scope)
     } else if let composite = node.op as? any Composite {
-      expand(composite, node, inputs, inputNames, of: graph, to: &scope)
+      expand(node, inputs, inputNames, of: graph, to: &scope) { try composite.expand($0, into: &$1) }
+    } else if let form {
+      // In terms of what the opset has; else as it is, which is told.
+      let isSpelled = expand(node, inputs, inputNames, of: graph, to: &scope) { [op = node.op] in
+        try OnnxSpelling.expand(op, $0, into: &$1)
+      }
+      if !isSpelled { write(form, id, inputNames, of: graph, to: &scope) }
     } else {
       diagnostics.append(
         Diagnostic(
           .limit, "onnx.export", "\(type(of: node.op).name) has no form in ONNX", at: node.origin.map(\.description),
           hint: "replace it, or give the operator an expansion"))
+    }
+  }
+
+  private mutating func write(
+    _ form: OnnxForm, _ id: NodeID, _ inputNames: [String], of graph: Graph, to scope: inout Scope
+  ) {
+    let node = graph.nodes[id]
+    let outputs = node.outputs.map { name(of: $0, in: graph, &scope) }
+    let written = self.node(form, node, inputs: inputNames, outputs: outputs, &scope)
+    scope.result.nodes.append(written)
+    guard form.domain.isEmpty else { return }
+    func element(_ value: ValueID?) -> ElementType? { value.flatMap { graph.type(of: $0).tensor?.element } }
+    let own = node.inputs.map(element)
+    let operands = form.inputs.map { given in
+      given.map { input -> ElementType? in
+        if case .operand(let index) = input, index < own.count { own[index] } else { nil }
+      }
+    }
+    let need = OnnxElementTypes.need(of: form.opType, operands: operands ?? own, results: node.outputs.map(element))
+    if let need, need.since > form.since {
+      self.need("\(form.opType) of \(need.element)", domain: "", since: need.since, node: written.name)
     }
   }
 
@@ -141,9 +181,7 @@ struct GraphExporter {
       attributes.append(
         .init(description.attribute, .graph(self.body(body, inputCount: description.inputCount, captures: captured))))
     }
-    if form.since > (needed[form.domain]?.since ?? 0) {
-      needed[form.domain] = Need(since: form.since, operatorType: form.opType, node: label)
-    }
+    need(form.opType, domain: form.domain, since: form.since, node: label)
     var result = OnnxFile.Node(
       form.opType, domain: form.domain, name: label, inputs: operands, outputs: outputs, attributes: attributes)
     result.doc = node.origin.map(\.description).filter { !$0.isEmpty && $0 != "node \(label)" }.joined(separator: "; ")
@@ -154,11 +192,12 @@ struct GraphExporter {
     return result
   }
 
-  /// The nodes of a composite's expansion in the place of the node.
+  /// The nodes that `build` adds in the place of the node; false where it has none.
+  @discardableResult
   private mutating func expand(
-    _ composite: any Composite, _ node: Graph.Node, _ inputs: NodeInputs, _ inputNames: [String], of graph: Graph,
-    to scope: inout Scope
-  ) {
+    _ node: Graph.Node, _ inputs: NodeInputs, _ inputNames: [String], of graph: Graph, to scope: inout Scope,
+    _ build: (NodeInputs, inout GraphBuilder) throws -> [ValueID]?
+  ) -> Bool {
     do {
       var builder = GraphBuilder(name: graph.name)
       builder.origin = node.origin
@@ -170,7 +209,7 @@ struct GraphExporter {
         inner.ids[index] = id
         innerNames[id] = inputNames[index]
       }
-      let results = try composite.expand(inner, into: &builder)
+      guard let results = try build(inner, &builder) else { return false }
       guard results.count >= node.outputs.count else {
         throw DiagnosticError(
           .bug, "onnx.export", "the expansion has \(results.count) results, not \(node.outputs.count)")
@@ -200,6 +239,7 @@ struct GraphExporter {
         .located(op: type(of: node.op).name, origin: node.origin)
       diagnostics += located.diagnostics
     }
+    return true
   }
 
   /// Nil where it was reported.

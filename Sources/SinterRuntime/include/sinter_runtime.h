@@ -199,6 +199,10 @@ int32_t sinter_text_match(SinterFrame *frame, void *const *places, const int64_t
 int32_t sinter_text_count_tokens(SinterFrame *frame, void *const *places, const int64_t *numbers);
 int32_t sinter_text_tokens(SinterFrame *frame, void *const *places, const int64_t *numbers);
 
+/* The same for image files: in an object of its own, image_all.c, which libraries link that decode some. */
+int32_t sinter_image_size(SinterFrame *frame, void *const *places, const int64_t *numbers);
+int32_t sinter_image_pixels(SinterFrame *frame, void *const *places, const int64_t *numbers);
+
 /* ---- What `run` calls besides, in libraries compiled with --profile. ---- */
 
 /* First of all: forgets the launches of the run before. */

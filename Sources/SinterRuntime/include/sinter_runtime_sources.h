@@ -13,6 +13,9 @@ typedef struct {
 /* The file to compile; it includes the others. */
 #define SINTER_RUNTIME_MAIN "sinter_runtime_all.c"
 
+/* The same for decoders of image files, an object of its own. */
+#define SINTER_RUNTIME_IMAGES "image_all.c"
+
 /* The sources and headers, `*count` of them. */
 const SinterRuntimeSource *sinter_runtime_sources(size_t *count);
 

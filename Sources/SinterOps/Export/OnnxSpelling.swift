@@ -1,0 +1,135 @@
+import SinterCore
+import SinterForms
+import SinterIR
+
+/// Operators in terms of those that older opsets have, for export to these.
+package enum OnnxSpelling {
+  /// Adds the operators that compute what `op` does; nil where there is no such spelling.
+  package static func expand(
+    _ op: any Operator, _ inputs: NodeInputs, into builder: inout GraphBuilder
+  ) throws -> [ValueID]? {
+    switch op {
+    case let op as LayerNormalization: try op.spelled(inputs, &builder)
+    case let op as RMSNormalization: try op.spelled(inputs, &builder)
+    case let op as Shape: try op.spelled(inputs, &builder)
+    case let op as Trilu: try op.spelled(inputs, &builder)
+    case let op as any ElementwiseUnary: try spelled(op, inputs, &builder)
+    default: nil
+    }
+  }
+
+  /// The scalar function of an operator, a node for each of its steps.
+  private static func spelled(
+    _ op: some ElementwiseUnary, _ inputs: NodeInputs, _ builder: inout GraphBuilder
+  ) throws -> [ValueID]? {
+    let (input, element) = (try inputs.value(0), try inputs.tensor(0).element)
+    let scalars = BodyBuilder { _ in element }
+    let result = op.apply(scalars.load(FormValueID(0), []).cast(to: element.computeType)).cast(to: element)
+    let body = scalars.body([result])
+    var values: [ValueID] = []
+    for expr in body.exprs {
+      func value(_ id: ExprID) -> ValueID { values[id.position] }
+      switch expr.node {
+      case .load: values.append(input)
+      case .constant(.float(let number)): values.append(try builder.scalar(number, expr.type))
+      case .constant(.int(let number)): values.append(try builder.scalar(Double(number), expr.type))
+      case .unary(.not, _) where expr.type != .bool: return nil
+      case .unary(let function, let a):
+        guard let kind = Unary.Kind(rawValue: function.rawValue) else { return nil }
+        values.append(try builder.add1(Unary(kind), [value(a)]))
+      case .binary(.maximum, let a, let b): values.append(try builder.add1(Variadic(.maximum), [value(a), value(b)]))
+      case .binary(.minimum, let a, let b): values.append(try builder.add1(Variadic(.minimum), [value(a), value(b)]))
+      case .binary(let function, let a, let b):
+        guard let kind = Binary.Kind(rawValue: function.rawValue) else { return nil }
+        values.append(try builder.add1(Binary(kind), [value(a), value(b)]))
+      case .compare(let comparison, let a, let b):
+        guard let kind = Compare.Kind(rawValue: comparison.rawValue) else { return nil }
+        values.append(try builder.add1(Compare(kind), [value(a), value(b)]))
+      case .select(let condition, let a, let b):
+        values.append(try builder.add1(Where(), [value(condition), value(a), value(b)]))
+      case .cast(let a): values.append(try builder.add1(Cast(to: expr.type), [value(a)]))
+      case .axis, .size, .accumulator, .bitcast, .checked: return nil
+      }
+    }
+    return body.results.map { values[$0.position] }
+  }
+}
+
+extension GraphBuilder {
+  fileprivate mutating func mean(_ value: ValueID, from axis: Int, rank: Int) throws -> ValueID {
+    try add1(Reduce(.mean), [value, integers(Array(axis..<rank))])
+  }
+
+  /// value / sqrt(mean of squares + epsilon), and the divisor's inverse.
+  fileprivate mutating func scaled(
+    _ value: ValueID, from axis: Int, epsilon: Double
+  ) throws -> (value: ValueID, inverse: ValueID) {
+    let type = try type(value)
+    let squares = try add1(Binary(.multiply), [value, value])
+    let variance = try mean(squares, from: axis, rank: type.rank)
+    let shifted = try add1(Binary(.add), [variance, scalar(epsilon, type.element)])
+    let inverse = try add1(Unary(.reciprocal), [add1(Unary(.sqrt), [shifted])])
+    return (try add1(Binary(.multiply), [value, inverse]), inverse)
+  }
+
+  fileprivate mutating func converted(_ value: ValueID, to element: ElementType) throws -> ValueID {
+    try type(value).element == element ? value : add1(Cast(to: element), [value])
+  }
+}
+
+extension LayerNormalization {
+  fileprivate func spelled(_ inputs: NodeInputs, _ builder: inout GraphBuilder) throws -> [ValueID] {
+    let type = try inputs.tensor(0)
+    let axis = try normalizedAxis(axis, rank: type.rank)
+    let compute = type.element == .f64 ? ElementType.f64 : .f32
+    let x = try builder.converted(try inputs.value(0), to: compute)
+    let mean = try builder.mean(x, from: axis, rank: type.rank)
+    let centered = try builder.add1(Binary(.subtract), [x, mean])
+    let (scaled, inverse) = try builder.scaled(centered, from: axis, epsilon: epsilon)
+    var value = scaled
+    for (index, kind) in [(1, Binary.Kind.multiply), (2, .add)] where inputs.has(index) {
+      let parameter = try builder.converted(try inputs.value(index), to: compute)
+      value = try builder.add1(Binary(kind), [value, parameter])
+    }
+    var results = [try builder.converted(value, to: type.element)]
+    if inputs.outputCount > 1 { results.append(try builder.converted(mean, to: stashType)) }
+    if inputs.outputCount > 2 { results.append(try builder.converted(inverse, to: stashType)) }
+    return results
+  }
+}
+
+extension RMSNormalization {
+  fileprivate func spelled(_ inputs: NodeInputs, _ builder: inout GraphBuilder) throws -> [ValueID]? {
+    let (type, scale) = (try inputs.tensor(0), try inputs.tensor(1))
+    // Which of several types the steps are computed and rounded in is left to its own form.
+    guard type.element == scale.element, type.element == .f32 || type.element == .f64 else { return nil }
+    let axis = try normalizedAxis(axis, rank: type.rank)
+    let (value, _) = try builder.scaled(try inputs.value(0), from: axis, epsilon: epsilon)
+    return [try builder.add1(Binary(.multiply), [value, try inputs.value(1)])]
+  }
+}
+
+extension Shape {
+  /// The places of the sizes that are asked for, out of all.
+  fileprivate func spelled(_ inputs: NodeInputs, _ builder: inout GraphBuilder) throws -> [ValueID] {
+    let rank = try inputs.tensor(0).rank
+    func place(_ axis: Int) -> Int { min(max(axis < 0 ? axis + rank : axis, 0), rank) }
+    let (from, to) = (place(start), end.map(place) ?? rank)
+    let sizes = try builder.add1(Shape(), [try inputs.value(0)])
+    return [try builder.add1(Gather(), [sizes, builder.integers(Array(from..<max(from, to)))])]
+  }
+}
+
+extension Trilu {
+  /// A choice by how far an element stands from the main diagonal, where sizes are known.
+  fileprivate func spelled(_ inputs: NodeInputs, _ builder: inout GraphBuilder) throws -> [ValueID]? {
+    let type = try inputs.tensor(0)
+    guard type.rank >= 2, let rows = type.shape[type.rank - 2].value, let columns = type.shape[type.rank - 1].value
+    else { return nil }
+    let distances = (0..<rows).flatMap { row in (0..<columns).map { $0 - row } }
+    let distance = builder.constant(.i64([rows, columns], distances))
+    let diagonal = inputs.has(1) ? try inputs.value(1) : try builder.scalar(0, .i64)
+    let kept = try builder.add1(Compare(isUpper ? .greaterOrEqual : .lessOrEqual), [distance, diagonal])
+    return [try builder.add1(Where(), [kept, try inputs.value(0), builder.scalar(0, type.element)])]
+  }
+}
