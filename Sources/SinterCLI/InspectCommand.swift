@@ -47,7 +47,11 @@ struct InspectCommand: ParsableCommand {
       let found = LibraryInspection(try CompiledLibrary(model))
       return try show(found, found.text)
     }
-    let found = try ModelInspection(ModelFile(path: model).graph(binding: ModelArgument.sizes(bind)))
+    let (graph, problems) = try ModelFile(path: model).partialGraph(
+      binding: ModelArgument.sizes(bind), showsUnknown: true)
+    if graph.order.isEmpty, !problems.isEmpty { throw DiagnosticError(problems) }
+    for problem in problems { Terminal.error("sinter: note: \(problem)") }
+    let found = try ModelInspection(graph, importProblems: problems.count)
     try show(found, found.text)
   }
 

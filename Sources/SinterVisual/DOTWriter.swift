@@ -5,10 +5,13 @@
 package struct DOTWriter {
   private let diagram: Diagram
   private let tree: FoldTree
+  private let foldsRepeats: Bool
   private var lines: [String] = []
   /// For each node, the one that is drawn in its place.
   private var standIns: [Int]
   private var drawnEdges: Set<String> = []
+  /// The names of ports that stand for several, by node.
+  private var portNames: [Int: String] = [:]
 
   package static func text(of diagram: Diagram, foldingRepeats: Bool = false) -> String {
     var writer = DOTWriter(diagram, foldsRepeats: foldingRepeats)
@@ -17,6 +20,7 @@ package struct DOTWriter {
 
   private init(_ diagram: Diagram, foldsRepeats: Bool) {
     self.diagram = diagram
+    self.foldsRepeats = foldsRepeats
     tree = FoldTree(diagram, foldsRepeats: foldsRepeats)
     standIns = Array(diagram.nodes.indices)
   }
@@ -29,16 +33,60 @@ package struct DOTWriter {
       "  node [fontname=\"Helvetica\", fontsize=11, shape=box, style=\"rounded,filled\", fillcolor=white, color=\"#adb5bd\", margin=\"0.12,0.05\"];",
       "  edge [color=\"#495057\", arrowsize=0.6];",
     ]
+    assignStandIns(in: 0)
+    if foldsRepeats { foldPorts() }
     write(0, indent: "  ")
     for edge in diagram.edges { write(edge) }
     lines.append("}")
     return lines.joined(separator: "\n") + "\n"
   }
 
+  private mutating func assignStandIns(in group: Int) {
+    for case .group(let inner) in tree.groups[group].items { assignStandIns(in: inner) }
+    guard tree.groups[group].repeats != nil else { return }
+    let parts = parts(of: group)
+    let models = parts.first.map { nodes(of: $0) } ?? []
+    // Parts do the same in the same order.
+    for part in parts.dropFirst() {
+      for (node, model) in zip(nodes(of: part), models) { standIns[node] = model }
+    }
+  }
+
+  private func parts(of group: Int) -> [Int] {
+    tree.groups[group].items.compactMap { item in if case .group(let part) = item { part } else { nil } }
+  }
+
+  /// Ports that are numbered and belong to turns of a repetition are drawn once, too: `past_key_0 … past_key_11 × 12`.
+  private mutating func foldPorts() {
+    struct Key: Hashable {
+      var kind: Diagram.Kind
+      var pattern: String
+      var results: [String]
+      var neighbours: Set<Int>
+    }
+    var neighbours: [Int: Set<Int>] = [:]
+    for edge in diagram.edges {
+      if diagram.nodes[edge.from].kind == .input { neighbours[edge.from, default: []].insert(shown(edge.to)) }
+      if diagram.nodes[edge.to].kind == .output { neighbours[edge.to, default: []].insert(shown(edge.from)) }
+    }
+    var known: [Key: [Int]] = [:]
+    for (index, node) in diagram.nodes.enumerated() where node.kind != .operation {
+      let key = Key(
+        kind: node.kind, pattern: FoldTree.pattern(node.title), results: node.results,
+        neighbours: neighbours[index] ?? [])
+      known[key, default: []].append(index)
+    }
+    for ports in known.values where ports.count > 1 {
+      for port in ports.dropFirst() { standIns[port] = ports[0] }
+      portNames[ports[0]] =
+        "\(diagram.nodes[ports[0]].title) … \(diagram.nodes[ports[ports.count - 1]].title) × \(ports.count)"
+    }
+  }
+
   private mutating func write(_ group: Int, indent: String) {
     for item in tree.groups[group].items {
       switch item {
-      case .node(let node): lines.append(indent + statement(node))
+      case .node(let node): if standIns[node] == node { lines.append(indent + statement(node)) }
       case .group(let inner): writeFrame(inner, indent: indent)
       }
     }
@@ -50,13 +98,7 @@ package struct DOTWriter {
     var shown = group
     if let repeats = found.repeats {
       label += " × \(repeats)"
-      let parts = found.items.compactMap { item in if case .group(let part) = item { part } else { nil } }
-      let models = parts.first.map { nodes(of: $0) } ?? []
-      // Parts do the same in the same order.
-      for part in parts.dropFirst() {
-        for (node, model) in zip(nodes(of: part), models) { standIns[node] = model }
-      }
-      shown = parts.first ?? group
+      shown = parts(of: group).first ?? group
     }
     lines.append("\(indent)subgraph cluster_\(group) {")
     lines.append("\(indent)  label=\(Self.quoted(label)); fontsize=10; color=\"#adb5bd\"; style=rounded; labeljust=l;")
@@ -78,7 +120,8 @@ package struct DOTWriter {
     let node = diagram.nodes[index]
     if node.kind != .operation {
       let type = Self.small(node.results.first ?? "")
-      return "n\(index) [label=<\(Self.marked(node.title))\(type)>, shape=ellipse, fillcolor=\"#a5d8ff\"];"
+      return
+        "n\(index) [label=<\(Self.marked(portNames[index] ?? node.title))\(type)>, shape=ellipse, fillcolor=\"#a5d8ff\"];"
     }
     var label = "<b>\(Self.marked(node.title))</b>"
     if !node.subtitle.isEmpty { label += " " + Self.marked(Self.shortened(node.subtitle, to: 40)) }
@@ -90,7 +133,7 @@ package struct DOTWriter {
         [Self.shortened(found.name, to: 28), contents ?? "\(found.tensor.type)"].joined(separator: " "))
     }
     if node.constants.count > 3 { label += Self.small("and \(node.constants.count - 3) weights more") }
-    for kernel in node.notes.prefix(2) { label += Self.small(Self.shortened(kernel, to: 44)) }
+    for kernel in node.notes.prefix(2) { label += Self.small(kernel.count <= 44 ? kernel : kernel.prefix(43) + "…") }
     if let result = node.results.first {
       label += Self.small("→ " + result + (node.results.count > 1 ? " and \(node.results.count - 1) more" : ""))
     }

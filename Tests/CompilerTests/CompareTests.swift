@@ -116,6 +116,13 @@ import Testing
     #expect(removed.contains { $0.contains("= Binary(") && !$0.contains("kind:") })
     #expect(added.contains { $0.contains("Binary") && $0.contains("\"subtract\"") })
     #expect(found.output == graph.outputs[0].name && (found.difference?.relative ?? 0) > 1e-3)
+    // The page shows just this, without the places in this file.
+    let page = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/debugging.md")
+    let told = try String(contentsOf: page.standardized, encoding: .utf8)
+    for line in "\(try #require(found.culprit))".split(separator: "\n") {
+      let short = line.firstRange(of: " from ").map { line[..<$0.lowerBound] } ?? line
+      #expect(told.contains("    \(short)\n"), "\(short)")
+    }
     // By halves, not one by one.
     #expect(found.runs <= 4 + Int(Double(count).squareRoot()) + 8)
   }

@@ -23,7 +23,7 @@ import Testing
     let folder = FileManager.default.temporaryDirectory.appending(path: "sinter-images-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
-    let model = try CompiledGraph(graph: builder.graph).compile(to: folder.appending(path: "lib.so").path)
+    let model = try BoundModel(graph: builder.graph).compile(to: folder.appending(path: "lib.so").path)
     try body(try model.library.session(threads: 1))
   }
 

@@ -62,6 +62,24 @@ import Testing
     }
   }
 
+  @Test func modelsWithUnknownOperatorsAreShown() throws {
+    try CommandTests.withModel { folder, model in
+      // Relu by a name that nobody knows, of the same length.
+      var bytes = try Data(contentsOf: URL(fileURLWithPath: model))
+      while let range = bytes.range(of: Data("Relu".utf8)) { bytes.replaceSubrange(range, with: Data("Rela".utf8)) }
+      try bytes.write(to: URL(fileURLWithPath: "\(folder)/odd.onnx"))
+      #expect(try Self.sinter("check", "\(folder)/odd.onnx").status == 1)
+      let drawn = try Self.sinter("graph", "\(folder)/odd.onnx", "-o", "\(folder)/odd.dot")
+      #expect(drawn.status == 0 && drawn.errors.contains("note: ") && drawn.errors.contains("Rela"))
+      #expect(try String(contentsOfFile: "\(folder)/odd.dot", encoding: .utf8).contains("<b>Rela</b>"))
+      let shown = try Self.sinter("view", "\(folder)/odd.onnx", "-o", "\(folder)/odd.html")
+      #expect(shown.status == 0 && shown.errors.contains("a later stage is left out"), "\(shown.errors)")
+      let inspected = try Self.sinter("inspect", "\(folder)/odd.onnx")
+      #expect(
+        inspected.status == 0 && inspected.output.contains("Rela × 1") && inspected.output.contains("compiles    no"))
+    }
+  }
+
   @Test func reduceKeepsWhatFails() throws {
     try CommandTests.withModel { folder, model in
       let reduced = try Self.sinter(

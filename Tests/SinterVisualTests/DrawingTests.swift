@@ -26,6 +26,20 @@ import Testing
     #expect(!whole.split(separator: "\n").contains { $0.contains("->") && $0.contains(" label=") })
   }
 
+  @Test func numberedPortsOfARepetitionAreDrawnOnce() throws {
+    var diagram = FoldTreeTests.chain((0..<9).map { (["MatMul", "Add", "Relu"][$0 % 3], ["layer.\($0 / 3)"]) })
+    for turn in 0..<3 {
+      diagram.nodes.append(.init(kind: .input, title: "past_\(turn)", family: .other, results: ["f32[4]"]))
+      diagram.edges.append(.init(from: 9 + turn, to: 3 * turn + 1, type: "f32[4]"))
+    }
+    diagram.nodes.append(.init(kind: .input, title: "past_9", family: .other, results: ["f32[4]"]))
+    diagram.edges.append(.init(from: 12, to: 2, type: "f32[4]"))
+    let text = DOTWriter.text(of: diagram, foldingRepeats: true)
+    #expect(text.contains("past_0 … past_2 × 3") && text.contains("<past_9<"))
+    #expect(text.split(separator: "\n").count { $0.contains("shape=ellipse") } == 2)
+    #expect(DOTWriter.text(of: diagram).split(separator: "\n").count { $0.contains("shape=ellipse") } == 4)
+  }
+
   @Test func boxesTellWhatMatters() throws {
     struct Image: UnaryLayer {
       var conv = Conv2d(3, 8, kernel: 3, stride: 2, padding: 1)

@@ -135,6 +135,24 @@ import Testing
     }
   }
 
+  @Test func manyPortsOfAKindAreOneGroup() throws {
+    var diagram = Self.chain([("A", []), ("B", [])])
+    for index in 0..<12 {
+      diagram.nodes.append(.init(kind: .input, title: "past_\(index)", family: .other, results: ["f32[2]"]))
+      diagram.edges.append(.init(from: 2 + index, to: 1, type: "f32[2]"))
+    }
+    diagram.nodes.append(.init(kind: .input, title: "mask", family: .other, results: ["f32[2]"]))
+    let tree = FoldTree(diagram, foldsPorts: true)
+    Self.check(tree, of: diagram)
+    let ports = try #require(tree.groups.firstIndex { $0.isPorts })
+    #expect(tree.groups[ports].name == "past_0 … past_11" && tree.groups[ports].nodeCount == 12)
+    // They stand before what reads them, and stay folded.
+    let items = tree.groups[0].items
+    #expect(try #require(items.firstIndex(of: .group(ports))) < (try #require(items.firstIndex(of: .node(1)))))
+    #expect(tree.initiallyOpen(limit: 100) == [0])
+    #expect(FoldTree(diagram).groups.count == 1)
+  }
+
   @Test func namesNestedWithoutEndAreCut() {
     let tree = FoldTree(Self.chain([("A", [String](repeating: "deep", count: 100_000)), ("B", [])]))
     #expect(tree.groups[0].nodeCount == 2)

@@ -48,9 +48,11 @@ package struct Bisection {
       return
     }
     guard let target else { return }
-    if try differs(GraphEngine.fused.run(optimized, inputs)) {
+    // From here on beside what the graph means, whatever ran it so far.
+    let meant = try GraphEngine.interpreted.run(optimized, inputs)
+    if try differs(GraphEngine.fused.run(optimized, inputs), from: meant) {
       culprit = .fusion
-    } else if try differs(GraphEngine.compiled(target).run(optimized, inputs)) {
+    } else if try differs(GraphEngine.compiled(target).run(optimized, inputs), from: meant) {
       culprit = .code
     }
   }
@@ -65,9 +67,9 @@ package struct Bisection {
     return (result, manager)
   }
 
-  private mutating func differs(_ results: [HostTensor]) throws -> Bool {
+  private mutating func differs(_ results: [HostTensor], from reference: [HostTensor]? = nil) throws -> Bool {
     runs += 1
-    let rows = zip(expected, results).map { ($0.element, TensorDifference($0, $1)) }
+    let rows = zip(reference ?? expected, results).map { ($0.element, TensorDifference($0, $1)) }
     var worst: Int?
     for (index, (element, found)) in rows.enumerated()
     where found.exceeds(tolerance ?? TensorDifference.tolerance(of: element)) {
@@ -97,4 +99,18 @@ package struct Bisection {
   }
 
   private static func lines(of graph: Graph) -> [String] { graph.order.map { graph.describe($0) } }
+}
+
+extension Bisection.Culprit: CustomStringConvertible {
+  /// The step in one line, and of a rewrite the lines of text that changed, a dozen of each at most.
+  package var description: String {
+    switch self {
+    case .rewrite(let number, let count, let pass, let rule, let removed, let added):
+      let title = "rewrite \(number) of \(count) computes something else: pass \(pass), rule \"\(rule)\""
+      let lines = removed.prefix(12).map { "  - \($0)" } + added.prefix(12).map { "  + \($0)" }
+      return ([title] + lines).joined(separator: "\n")
+    case .fusion: return "all passes compute the same; fused forms do not"
+    case .code: return "all passes and fused forms compute the same; the compiled code does not"
+    }
+  }
 }

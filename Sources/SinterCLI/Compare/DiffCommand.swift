@@ -207,14 +207,7 @@ struct DiffCommand: ParsableCommand {
       print("all passes, fusion and code compute the same (\(found.runs) graphs run)")
       return
     }
-    switch culprit {
-    case .rewrite(let number, let count, let pass, let rule, let removed, let added):
-      print("rewrite \(number) of \(count) computes something else: pass \(pass), rule \"\(rule)\"")
-      for text in removed.prefix(12) { print("  - \(text)") }
-      for text in added.prefix(12) { print("  + \(text)") }
-    case .fusion: print("all passes compute the same; fused forms do not")
-    case .code: print("all passes and fused forms compute the same; the compiled code does not")
-    }
+    print(culprit)
     if let difference = found.difference { print("output \(found.output): \(difference)") }
     print("found in \(found.runs) runs")
     throw ExitCode(1)

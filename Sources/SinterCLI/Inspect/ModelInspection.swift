@@ -42,7 +42,8 @@ struct ModelInspection: Encodable {
   /// For how many reasons the model does not compile.
   var problems: Int?
 
-  init(_ graph: Graph) throws {
+  /// - Parameter importProblems: how many there were when the graph was read.
+  init(_ graph: Graph, importProblems: Int = 0) throws {
     model = graph.name
     opsets = Dictionary(graph.opsets.map { ($0.key.isEmpty ? "ai.onnx" : $0.key, $0.value) }) { first, _ in first }
     let (inputTypes, outputTypes) = (
@@ -68,6 +69,10 @@ struct ModelInspection: Encodable {
     for constant in used.compactMap({ graph.constant($0) }) {
       constants.elements += constant.count
       constants.bytes += constant.bytes.count
+    }
+    if importProblems > 0 {
+      problems = importProblems
+      return
     }
     var compiler = Compiler()
     do {

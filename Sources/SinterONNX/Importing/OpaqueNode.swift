@@ -25,6 +25,9 @@ package struct OpaqueNode: Operator {
     OnnxForm(opType.isEmpty ? Self.name : opType, domain: domain, attributes: contents)
   }
 
+  /// Neither merged with others nor computed ahead of time.
+  package var isDeterministic: Bool { false }
+
   package static var examples: [OperatorExample] { [] }
 
   /// The type of a result of which nothing is known.

@@ -102,9 +102,10 @@ private struct FormWalk {
     node.results = results.map { "\(program.values[$0].type)" }
     node.origins = origins
     node.labels = labels
-    node.notes = unique((computing + results).flatMap { kernels[program.values[$0].origin] ?? [] }).map {
-      "kernel \($0)"
-    }
+    // Steps of one node have the same origin; what a kernel does begins its name.
+    let kinds = Self.kernelKinds[title.prefix { $0.isLetter }.description] ?? []
+    node.notes = unique((computing + results).flatMap { kernels[program.values[$0].origin] ?? [] })
+      .filter { name in kinds.contains { name.hasPrefix($0) } }.map { "kernel \($0)" }
     var edges: [(Int, FormValueID)] = []
     for operand in operands {
       if let tensor = program.values[operand].constant {
@@ -123,6 +124,13 @@ private struct FormWalk {
     }
     for result in results { sources[result] = position }
   }
+
+  /// How names of kernels begin, by the first word of what they compute.
+  private static let kernelKinds = [
+    "element": ["element", "copy"], "convolve": ["convolve", "winograd", "depthwise", "transposed"],
+    "rows": ["rows", "contract", "reduce"], "contract": ["contract"], "attend": ["attend"], "reduce": ["reduce"],
+    "scan": ["scan"], "sort": ["sort"], "scatter": ["scatter"],
+  ]
 
   private mutating func constant(_ value: FormValueID, _ tensor: HostTensor) -> Int {
     if let known = constants[value] { return known }

@@ -14,6 +14,8 @@ package struct FoldTree: Sendable {
     package var items: [Item] = []
     /// Where its items are that many groups, one after another, that do the same with the same sizes; else nil.
     package var repeats: Int?
+    /// Whether it holds inputs or outputs that differ by a number in their names only.
+    package var isPorts = false
     /// Nodes inside, at any depth.
     package var nodeCount = 0
   }
@@ -37,13 +39,17 @@ package struct FoldTree: Sendable {
   /// The group that each node is an item of.
   package private(set) var groupOfNode: [Int]
 
-  package init(_ diagram: Diagram, foldsRepeats: Bool = true) {
+  /// - Parameters:
+  ///   - foldsRepeats: whether what repeats becomes a group.
+  ///   - foldsPorts: whether inputs, and outputs, that differ by a number in their names only become one.
+  package init(_ diagram: Diagram, foldsRepeats: Bool = true, foldsPorts: Bool = false) {
     groups = [Group(name: "", parent: nil)]
     groupOfNode = [Int](repeating: 0, count: diagram.nodes.count)
     addLayers(of: diagram)
     groups[0].items = tidied(groups[0].items, of: 0)
     sortItems(of: diagram)
     if foldsRepeats { foldRepeats(of: diagram) }
+    if foldsPorts { foldPorts(of: diagram) }
     renumber()
   }
 
@@ -92,10 +98,10 @@ package struct FoldTree: Sendable {
   }
 
   /// Puts items in the order of data: none before what it reads, where that can be; else as the diagram has them.
-  private mutating func sortItems(of diagram: Diagram) {
+  private mutating func sortItems(of diagram: Diagram, onlyOutermost: Bool = false) {
     assignParents()
     let links = connections(of: diagram).links
-    for group in groups.indices where groups[group].items.count > 1 {
+    for group in groups.indices.prefix(onlyOutermost ? 1 : .max) where groups[group].items.count > 1 {
       let order = DataOrder.sorted(count: groups[group].items.count, links: links[group])
       groups[group].items = order.map { groups[group].items[$0] }
     }
@@ -250,8 +256,42 @@ package struct FoldTree: Sendable {
     return all
   }
 
+  /// So few ports of a kind are shown as they are.
+  private static let fewPorts = 4
+
+  private mutating func foldPorts(of diagram: Diagram) {
+    struct Key: Hashable {
+      var kind: Diagram.Kind
+      var pattern: String
+      var results: [String]
+    }
+    var ports: [Key: [Int]] = [:]
+    func key(_ node: Int) -> Key? {
+      let found = diagram.nodes[node]
+      guard found.kind != .operation, found.title.contains(where: \.isNumber) else { return nil }
+      return Key(kind: found.kind, pattern: Self.pattern(found.title), results: found.results)
+    }
+    for case .node(let node) in groups[0].items {
+      if let key = key(node) { ports[key, default: []].append(node) }
+    }
+    var items: [Item] = []
+    for item in groups[0].items {
+      guard case .node(let node) = item, let key = key(node), let all = ports[key], all.count > Self.fewPorts else {
+        items.append(item)
+        continue
+      }
+      if node != all[0] { continue }
+      let name = "\(diagram.nodes[all[0]].title) … \(diagram.nodes[all[all.count - 1]].title)"
+      groups.append(Group(name: name, parent: 0, items: all.map { .node($0) }, isPorts: true))
+      items.append(.group(groups.count - 1))
+    }
+    if items.count == groups[0].items.count { return }
+    groups[0].items = items
+    sortItems(of: diagram, onlyOutermost: true)
+  }
+
   /// A name without its numbers: `layer.#` of `layer.11`.
-  private static func pattern(_ name: String) -> String {
+  static func pattern(_ name: String) -> String {
     var result = ""
     for character in name {
       if !character.isNumber {
@@ -265,7 +305,8 @@ package struct FoldTree: Sendable {
 
   // MARK: What is shown at first
 
-  /// Groups to be drawn unfolded, from the outside in, as long as no more than `limit` boxes are shown. Repetitions stay folded.
+  /// Groups to be drawn unfolded, from the outside in, as long as no more than `limit` boxes are shown. Repetitions and ports stay
+  /// folded.
   package func initiallyOpen(limit: Int) -> Set<Int> {
     var open: Set<Int> = [0]
     var shown = groups[0].items.count
@@ -273,7 +314,7 @@ package struct FoldTree: Sendable {
     while !next.isEmpty {
       var inner: [Int] = []
       for group in next {
-        for case .group(let child) in groups[group].items where groups[child].repeats == nil {
+        for case .group(let child) in groups[group].items where groups[child].repeats == nil && !groups[child].isPorts {
           let more = groups[child].items.count - 1
           if shown + more > limit { continue }
           shown += more

@@ -14,7 +14,7 @@ package struct StageView: Sendable {
   package init(name: String, _ diagram: Diagram) {
     self.name = name
     self.diagram = diagram
-    let tree = FoldTree(diagram)
+    let tree = FoldTree(diagram, foldsPorts: true)
     self.tree = tree
     let connections = tree.connections(of: diagram)
     layouts = tree.groups.indices.map { group in
