@@ -88,6 +88,7 @@ test-onnx: setup .venv/stamp ## the official ONNX suite against the list of what
 	$(PYTHON) Tests/Conformance/classical.py --sinter .build/debug/sinter
 	$(PYTHON) Tests/Conformance/differences.py --sinter .build/debug/sinter
 	$(PYTHON) Tests/Conformance/versions.py --sinter .build/debug/sinter --jobs $(JOBS)
+	$(PYTHON) Tests/Conformance/opsets.py --sinter .build/debug/sinter --jobs $(JOBS) --quick
 	$(PYTHON) Tests/Conformance/sizes.py --sinter .build/debug/sinter --jobs $(JOBS) --domain com.microsoft --count 12
 
 serve: build ## the server behind sinter serve, .build/release/sinter-serve; brings HTTP and gRPC
@@ -172,6 +173,9 @@ ml: build .venv/stamp ## models of scikit-learn, LightGBM and XGBoost beside ONN
 versions: build .venv/stamp ## every version of every operator beside ONNX Runtime and the reference: make versions ONLY="Pad Resize"
 	$(PYTHON) Tests/Conformance/versions.py --sinter .build/release/sinter --jobs $(JOBS) $(ONLY)
 
+opsets: build .venv/stamp ## operators exported at every opset from 13 on, beside ONNX Runtime and the reference: make opsets ONLY=Pad
+	$(PYTHON) Tests/Conformance/opsets.py --sinter .build/release/sinter --jobs $(JOBS) $(ONLY)
+
 exporters: build .venv/models ## small PyTorch modules as both of its exporters write them, beside PyTorch: make exporters ONLY=lstm
 	$(PYTHON) Tests/Conformance/exporters.py --sinter .build/release/sinter $(ONLY)
 
@@ -195,6 +199,13 @@ sequences: build .venv/stamp ## models of sequences, optionals and maps beside o
 fuzz-sizes: setup ## random graphs at random sizes, for an hour: make fuzz-sizes SECONDS=60, or CASES=500, or SEED=7
 	$(if $(CASES),SINTER_FUZZ=$(CASES),SINTER_FUZZ_SECONDS=$(or $(SECONDS),3600)) $(if $(SEED),SINTER_FUZZ_SEED=$(SEED)) \
 	  swift test --disable-xctest --filter RandomSizeTests
+
+fuzz-files: setup ## the readers of ONNX files and text forms under libFuzzer, for ten minutes: make fuzz-files SECONDS=60
+	SINTER_FUZZER=1 swift build --scratch-path .build/fuzz --product SinterFuzz --sanitize=fuzzer
+	swiftc -sanitize=fuzzer .build/fuzz/debug/libSinterFuzz.a -lprotobuf-c -lopenblas -o .build/fuzz/sinter-fuzz
+	@mkdir -p .build/fuzz/found
+	.build/fuzz/sinter-fuzz -max_total_time=$(or $(SECONDS),600) -max_len=4096 -timeout=20 -rss_limit_mb=4096 \
+	  -artifact_prefix=.build/fuzz/ .build/fuzz/found Tests/Fuzz/corpus
 
 lint: setup ## style of the Swift sources, links of the pages, commits that they name, the README's table of modules
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests models docs/learn/code

@@ -251,11 +251,12 @@ let package = Package(
   cxxLanguageStandard: .cxx17
 )
 
-// The readers under libFuzzer, built with --sanitize=fuzzer: make fuzz-files.
+// The readers for libFuzzer, built with --sanitize=fuzzer: make fuzz-files.
 if Context.environment["SINTER_FUZZER"] != nil {
+  package.products.append(.library(name: "SinterFuzz", type: .static, targets: ["SinterFuzz"]))
   package.targets.append(
-    .executableTarget(
-      name: "sinter-fuzz",
+    .target(
+      name: "SinterFuzz",
       dependencies: ["SinterCore", "SinterForms", "SinterIR", "SinterKernelIR", "SinterONNX", "SinterOps"],
-      path: "Tests/Fuzz/Harness", swiftSettings: [.unsafeFlags(["-parse-as-library"])]))
+      path: "Tests/Fuzz/Harness"))
 }

@@ -40,9 +40,10 @@ import Testing
         let runner = try KernelRunner(kernels)
         guard let expected = try meaning(of: graph, inputs, example) else { return true }
         let computed = try runner.run(inputs, sizes: example.sizes)
+        let coarseness = (inputs + expected).map(\.element.coarseness).max() ?? 0
         for (a, b) in pairs(computed, expected, name) {
           let error = a.distance(to: b)
-          let tolerance = example.op.isDeterministic ? max(example.tolerance, a.element.coarseness) : .infinity
+          let tolerance = example.op.isDeterministic ? max(example.tolerance, coarseness) : .infinity
           if error > tolerance { Issue.record("\(name): off by \(error)") }
         }
         return true
