@@ -164,7 +164,7 @@ quantized: build .venv/stamp ## files of ONNX Runtime's quantizers and optimizer
 	$(PYTHON) Tests/Conformance/quantized.py --sinter .build/release/sinter --more $(ONLY)
 
 quantizers: quantized .venv/quantizers .venv/tensorflow ## the same, of NNCF, Neural Compressor, pt2e, torchao and TensorFlow Lite too
-	.venv/quantizers-python/bin/python Tests/Conformance/quantized.py --sinter .build/release/sinter --more $(or $(ONLY),NNCF Compressor pt2e torchao)
+	.venv/quantizers-python/bin/python Tests/Conformance/quantized.py --sinter .build/release/sinter --more $(or $(ONLY),NNCF Compressor pt2e torchao blocks)
 	.venv/tensorflow-python/bin/python Tests/Conformance/quantized.py --sinter .build/release/sinter --more $(or $(ONLY),Lite)
 
 ml: build .venv/stamp ## models of scikit-learn, LightGBM and XGBoost beside ONNX Runtime: make ml ONLY=Forest

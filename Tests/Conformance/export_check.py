@@ -4,8 +4,9 @@
     export_check.py --sinter .build/release/sinter resnet50.onnx bert.onnx
 
 Results must agree up to a thousandth of the largest. Times are the best of several runs on one thread, each runtime with its own
-optimizations, the two files by turns, in three pairs of sessions, since one session may lie worse in memory than another; a runtime that is not installed is told and skipped. It fails where results differ, where a runtime takes
-the original alone, and where the geometric mean of onnxruntime's speed, the exported file's beside the original's, is under `--least`.
+optimizations, the two files by turns, in three pairs of sessions, since one session may lie worse in memory than another. A runtime that is
+not installed is told and skipped. It fails where results differ, where a runtime takes the original alone, and where the geometric mean of
+onnxruntime's speed, the exported file's beside the original's, is under `--least`.
 """
 
 import argparse

@@ -6,6 +6,7 @@ A tool that is not installed raises ImportError when its generator starts.
 import contextlib
 import io
 import itertools
+import os
 from pathlib import Path
 
 import onnx
@@ -326,6 +327,7 @@ def torchao_files(folder):
 
 def lite_files(folder):
     """What tf2onnx makes of TensorFlow Lite's files: all in bytes, with bytes at the border, weights alone."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
     import numpy as np
     import tensorflow as tf
