@@ -96,11 +96,11 @@ serve: build ## the server behind sinter serve, .build/release/sinter-serve; bri
 	cp .build/serve/release/sinter-serve .build/release/sinter-serve
 
 # Not among all tests: the servers that it brings take longer to build than all the rest.
-serve-test: setup .venv/serve ## the server beside clients that others wrote: tritonclient and wrk
+serve-test: setup .venv/serve ## the server beside tritonclient and wrk: make serve-test TRAIT=ServeHTTP leaves out gRPC
 	@.ci/setup wrk
 	swift build --product sinter
-	swift build --scratch-path .build/serve --traits Serve --product sinter-serve
-	cd Tests/Serve && SINTER=$(CURDIR)/.build/debug/sinter SINTER_SERVE=$(CURDIR)/.build/serve/debug/sinter-serve \
+	swift build --scratch-path .build/serve --traits $(or $(TRAIT),Serve) --product sinter-serve
+	cd Tests/Serve && SINTER_SERVE_TRAIT=$(or $(TRAIT),Serve) SINTER=$(CURDIR)/.build/debug/sinter SINTER_SERVE=$(CURDIR)/.build/serve/debug/sinter-serve \
 	  ../../.venv/serve-python/bin/python -W ignore -m unittest -v $(or $(ONLY),test_serve)
 
 bench-serve: serve .venv/serve ## the server beside ONNX Runtime behind FastAPI: make bench-serve MODELS="resnet18.onnx"
