@@ -79,7 +79,9 @@ private struct FormWalk {
         let part = parts
         add(branch.then, layers: layers + ["branch \(part), then"])
         add(branch.otherwise, layers: layers + ["branch \(part), else"])
-        addNode("branch", .control, branch.results.map(\.result), computing: [], unique(step.operands), layers)
+        let parts = branch.results.flatMap { [$0.then, $0.otherwise] }
+        addNode(
+          "branch", .control, branch.results.map(\.result), computing: [], unique(step.operands + parts), layers)
       case .define(let symbol, .element(let value, _)):
         addNode("size \(symbol.name)", .control, [], computing: [], [value], layers)
       case .define(_, .size): break
