@@ -20,6 +20,7 @@ struct ViewCommand: ParsableCommand {
 
   @OptionGroup var model: ModelArgument
   @OptionGroup var inputs: InputArguments
+  @OptionGroup var math: MathArgument
 
   @Option(name: [.customShort("o"), .customLong("output")], help: "The page to write.", completion: .file())
   var output: String
@@ -45,6 +46,7 @@ struct ViewCommand: ParsableCommand {
   func validate() throws {
     if profile != nil, measure { throw ValidationError("give either --profile or --measure") }
     if !inputs.inputs.isEmpty, !measure { throw ValidationError("inputs are for --measure") }
+    if math.math != .f32, !measure { throw ValidationError("--math is for --measure") }
   }
 
   func run() throws {
@@ -69,7 +71,7 @@ struct ViewCommand: ParsableCommand {
   }
 
   private func measured() throws -> RunProfile {
-    try model.withLibrary(profiles: true) { library in
+    try model.withLibrary(profiles: true, math: math) { library in
       let session = try library.session(threads: threads)
       let values = try inputs.values(for: library.inputs, sizes: ModelArgument.sizes(size), makingUp: true)
       return try RunProfile(of: session, on: values, runs: 20)

@@ -57,7 +57,8 @@ struct GANTraining {
     try example.check(best < before * 0.9, "pictures did not come nearer to the given ones: \(before) → \(best)")
     example.row(
       "\(kind), \(epochs) epochs of \(pictures.count) pictures, \(parameterCount(of: gan)) numbers",
-      "distance of means and deviations %.2f → %.2f", before, distances.last ?? .nan, expected: kind == "conv" ? "below a tenth" : "below a half")
+      "distance of means and deviations %.2f → %.2f", before, distances.last ?? .nan,
+      expected: kind == "conv" ? "below a tenth" : "below a half")
   }
 
   /// The two steps: each reads both networks and changes one. Pictures tell the generator's step how many to make.
