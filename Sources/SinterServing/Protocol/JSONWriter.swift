@@ -86,14 +86,16 @@ struct JSONWriter {
   mutating func elements(
     _ tensor: HostTensor, isNested: Bool = false, _ place: @autoclosure () -> String
   ) throws(Refusal) {
-    guard isNested else { return try list(tensor, 0..<tensor.count, place) }
-    if tensor.count == 0, !Self.isBrief(tensor.shape) {
+    // Sizes before a zero may have a product that no integer holds.
+    let count = tensor.shape.contains(0) ? 0 : tensor.count
+    guard isNested else { return try list(tensor, 0..<count, place) }
+    if count == 0, !Self.isBrief(tensor.shape) {
       throw Refusal(
         .unprocessable,
         "\(place()) has the shape \(tensor.shape): no elements, but more than \(Self.mostEmptyLists) lists; "
           + "ask for it at /v2/models/…/infer, which gives the shape by itself")
     }
-    try nested(tensor, 0, 0..<tensor.count, place)
+    try nested(tensor, 0, 0..<count, place)
   }
 
   /// Lists that a tensor without elements may be written as: nothing else bounds how many they are.
