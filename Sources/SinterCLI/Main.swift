@@ -11,12 +11,14 @@ enum Main {
     do {
       var command = try SinterCommand.parseAsRoot()
       try command.run()
+      try OutputFile.flush()
     } catch let error as DiagnosticError {
       fail(error)
     } catch {
       let code = SinterCommand.exitCode(for: error)
       if code == .success {
         print(SinterCommand.fullMessage(for: error))
+        do throws(DiagnosticError) { try OutputFile.flush() } catch { fail(error) }
         exit(0)
       }
       if let failure = SystemFailure.diagnostic(error) { fail(DiagnosticError([failure])) }

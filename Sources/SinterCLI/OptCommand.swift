@@ -50,6 +50,10 @@ struct OptCommand: ParsableCommand {
   private func chosen() throws -> [Pass] {
     guard let passes else { return Pipelines.optimize }
     let all = try Pipelines.all + plugin.flatMap { try PluginProgram($0).passes }
+    // Which of two would run cannot be seen from the name.
+    for (index, pass) in all.enumerated() where all[..<index].contains(where: { $0.name == pass.name }) {
+      throw ValidationError("two passes are named \"\(pass.name)\"; give the plugin's another name")
+    }
     return try passes.split(separator: ",").map { name in
       guard let pass = all.first(where: { $0.name == name }) else {
         let known = all.map(\.name).joined(separator: ", ")

@@ -2,12 +2,12 @@ import ArgumentParser
 import Foundation
 import Sinter
 
-/// `sinter serve`: hands over to `sinter-serve`, a command of its own since it brings servers for HTTP and gRPC, which nothing else here needs.
+/// `sinter serve`: hands over to `sinter-serve`, a command of its own since it brings a server for HTTP, which nothing else here needs.
 struct ServeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve",
-    abstract: "Serve compiled libraries over HTTP and gRPC; runs sinter-serve, whose --help tells the options.",
-    discussion: "Example: sinter serve models --port 8000 --grpc-port 8001")
+    abstract: "Serve compiled libraries over HTTP; runs sinter-serve, whose --help tells the options.",
+    discussion: "Example: sinter serve models --port 8000")
 
   @Argument(parsing: .captureForPassthrough, help: "What sinter-serve takes.")
   var arguments: [String] = []
@@ -16,7 +16,7 @@ struct ServeCommand: ParsableCommand {
     guard let command = Self.command() else {
       throw DiagnosticError(
         .user, "serve.command", "there is no sinter-serve on the PATH or beside sinter",
-        hint: "build it: swift build -c release --traits Serve --product sinter-serve")
+        hint: "build it: swift build -c release --traits ServeHTTP --product sinter-serve")
     }
     // This process becomes the server, so that signals reach it.
     var words = ([command] + arguments).map { strdup($0) } + [nil]

@@ -170,10 +170,14 @@ package struct RuntimeObject {
   /// The packages that `image_all.c` complains of.
   private static func packages(missingBy output: String) -> [String] {
     let mark = "\"missing package: "
-    return output.split(separator: "\n").compactMap { line -> String? in
-      guard line.contains("error: "), let range = line.firstRange(of: mark) else { return nil }
-      return String(line[range.upperBound...].prefix { $0 != "\"" })
+    // Compilers show the line again, and say what it is in the user's language.
+    var packages: [String] = []
+    for line in output.split(separator: "\n") {
+      guard let range = line.firstRange(of: mark) else { continue }
+      let package = String(line[range.upperBound...].prefix { $0 != "\"" })
+      if !packages.contains(package) { packages.append(package) }
     }
+    return packages
   }
 
   private func runCompiler(_ arguments: [String]) throws(DiagnosticError) -> Subprocess.Result {
@@ -188,7 +192,22 @@ package struct RuntimeObject {
     }
   }
 
-  /// What the object depends on: sources, flags, and the compiler's version, which names its target, too.
+  /// The versions of the decoders' libraries as their headers have them: an object is only good for the libraries that it was compiled for.
+  private func imageVersions() throws(DiagnosticError) -> String {
+    let macros = try Files.withTemporaryFolder { folder throws(DiagnosticError) in
+      for source in Self.sources() { try Files.write(source.bytes, to: "\(folder)/\(source.name)") }
+      return try runCompiler(compiler.dropFirst() + flags + ["-I", folder, "-E", "-dM", "\(folder)/\(main)"]).output
+    }
+    let names = [
+      "JPEG_LIB_VERSION", "LIBJPEG_TURBO_VERSION", "OPJ_VERSION_", "PNG_LIBPNG_VER_STRING", "TIFFLIB_VERSION", "WEBP_",
+    ]
+    let lines = macros.split(separator: "\n").filter { line in
+      line.hasPrefix("#define ") && names.contains { line.dropFirst(8).hasPrefix($0) }
+    }
+    return lines.sorted().joined(separator: "\n")
+  }
+
+  /// What the object depends on: sources, flags, the compiler's version, which names its target, too, and the versions of the decoders' libraries.
   private func key() throws(DiagnosticError) -> String {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     func combine(_ bytes: some Sequence<UInt8>) {
@@ -200,6 +219,7 @@ package struct RuntimeObject {
       combine([0])
     }
     for source in Self.sources() { combine(source.bytes) }
+    if main == SINTER_RUNTIME_IMAGES { combine(try imageVersions().utf8) }
     let digits = String(hash, radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits
   }

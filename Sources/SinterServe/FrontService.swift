@@ -1,4 +1,6 @@
 #if ServeHTTP
+  import ArgumentParser
+  import Glibc
   import HummingbirdCore
   import Logging
   import NIOCore
@@ -26,18 +28,47 @@
     var scheme: String { get }
   }
 
+  /// A server whose port cannot be had.
+  struct CannotListen: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ scheme: String, _ host: String, _ port: Int, option: String, _ error: any Error) {
+      let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+      description =
+        "\(scheme) cannot listen at \(Address.text(host, port)): \(reason); choose another \(option) or --host"
+    }
+  }
+
+  enum Address {
+    /// `127.0.0.1:8000`, `[::1]:8000`.
+    static func text(_ host: String, _ port: Int) -> String {
+      host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    }
+
+    /// The address of a name such as `localhost`, the same for all servers; waits for the system's answer.
+    static func resolve(_ host: String) throws -> String {
+      do {
+        return try SocketAddress.makeAddressResolvingHost(host, port: 0).ipAddress ?? host
+      } catch {
+        throw ValidationError("--host is \(host), which is neither an address nor a name that this machine knows")
+      }
+    }
+  }
+
   /// All servers, which begin and end together.
   struct FrontService: Service {
     let service: InferenceService
     let host: String
     let fronts: [any Front]
+    /// For what is under way when the end is asked for.
+    let stopTime: Duration
 
     func run() async throws {
       let (addresses, told) = AsyncStream.makeStream(of: String.self)
       try await withGracefulShutdownHandler {
         try await withThrowingTaskGroup(of: Void.self) { group in
           for front in fronts {
-            group.addTask { try await front.run { told.yield("\(front.scheme)://\(host):\($0)") } }
+            group.addTask { try await front.run { told.yield("\(front.scheme)://\(Address.text(host, $0))") } }
           }
           group.addTask {
             let parts = try await cancelWhenGracefulShutdown {
@@ -57,10 +88,20 @@
         }
       } onGracefulShutdown: {
         service.stop()
+        endProcessWhenTimeIsOver()
         for front in fronts { front.stop() }
       }
       service.stop()
       await OwnThread.run { service.table.closeAndDrain() }
+    }
+
+    /// Nothing that computes can be interrupted, so that only the end of the process ends what takes longer.
+    private func endProcessWhenTimeIsOver() {
+      OwnThread.start { [stopTime] in
+        Clock.sleep(milliseconds: Int(stopTime / .milliseconds(1)))
+        Console.error("requests were not answered within \(stopTime) of the signal to end (--stop-timeout)")
+        _exit(1)
+      }
     }
   }
 
@@ -86,7 +127,11 @@
       } onServerRunning: { channel in
         listening(channel.localAddress?.port ?? 0)
       }
-      try await server.run()
+      do {
+        try await server.run()
+      } catch let error as IOError {
+        throw CannotListen("http", host, port, option: "--port", error)
+      }
     }
 
     /// It hears of the end itself, from what runs it.

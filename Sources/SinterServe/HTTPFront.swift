@@ -20,6 +20,11 @@
     func respond(_ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
       let arrival = Clock.now
       let body: TensorBytes
+      // A body that stalls is looked at by nobody. One that trickles gets its reply in the second before.
+      let timer = channel.eventLoop.scheduleTask(in: TimeAmount(limits.bodyTime + .seconds(1))) {
+        channel.close(promise: nil)
+      }
+      defer { timer.cancel() }
       do throws(BodyProblem) {
         body = try await self.body(of: request, arrival)
       } catch {
@@ -35,11 +40,11 @@
       let ask = HTTPAsk(
         method: request.method.rawValue, path: request.head.path ?? "",
         header: { name in HTTPField.Name(name).flatMap { fields[$0] } }, body: body, arrival: arrival)
+      timer.cancel()
       var reply = await http.reply(to: ask)
-      // Which has the header of what another method would get, and nothing behind it.
-      if request.method == .head { reply.body = [] }
       if service.isStopping { reply.headers.append(("connection", "close")) }
-      try await write(reply, writer, channel)
+      // HEAD has the header of what GET would get, and nothing behind it.
+      try await write(reply, writer, channel, withoutBody: request.method == .head)
     }
 
     private enum BodyProblem: Error { case refused(Refusal), lost }
@@ -79,7 +84,9 @@
       }
     }
 
-    private func write(_ reply: HTTPReply, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
+    private func write(
+      _ reply: HTTPReply, _ writer: consuming ResponseWriter, _ channel: any Channel, withoutBody: Bool = false
+    ) async throws {
       var fields = HTTPFields()
       for (name, value) in reply.headers {
         if let name = HTTPField.Name(name) { fields.append(HTTPField(name: name, value: value)) }
@@ -87,12 +94,13 @@
       fields[.contentLength] = "\(reply.body.count)"
       let head = HTTPResponse(status: HTTPResponse.Status(code: reply.status), headerFields: fields)
       // A client that does not read what it asked for does not keep the connection.
-      let isLarge = reply.body.count > 65536
+      let bytes = withoutBody ? [] : reply.body
+      let isLarge = bytes.count > 65536
       let timer =
         isLarge
         ? channel.eventLoop.scheduleTask(in: TimeAmount(limits.bodyTime)) { channel.close(promise: nil) } : nil
       defer { timer?.cancel() }
-      try await writer.write(response: head, body: ResponseBody(byteBuffer: ByteBuffer(bytes: reply.body)))
+      try await writer.write(response: head, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
     }
   }
 #endif

@@ -5,11 +5,11 @@
   import SinterCore
   import SinterServing
 
-  /// `sinter-serve`: compiled libraries behind HTTP and gRPC.
+  /// `sinter-serve`: compiled libraries behind HTTP, and behind gRPC where the trait for it is built.
   struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "sinter-serve",
-      abstract: "Serve compiled libraries over HTTP and gRPC, by the Open Inference Protocol.",
+      abstract: "Serve compiled libraries over HTTP, by the Open Inference Protocol.",
       discussion: """
         Example: sinter compile resnet18.onnx -o models/resnet18/1/libresnet18.so
                  sinter serve models --max-batch 16 --max-delay 2
@@ -27,7 +27,9 @@
     @Option(help: "The port for HTTP; 0 for any that is free.")
     var port = 8000
 
-    @Option(help: "The port for gRPC, where this build has it; 0 for any that is free, -1 for no gRPC.")
+    @Option(
+      parsing: .unconditional,
+      help: "The port for gRPC, where this build has it (untested); 0 for any that is free, -1 for no gRPC.")
     var grpcPort = 8001
 
     @Option(help: "Of each model: requests, or batches of them, that run at once.")
@@ -49,20 +51,20 @@
     @Option(help: "Of each model: seconds after which a request is given up.")
     var timeout = 30.0
 
-    @Option(help: "Megabytes that a request may have.")
+    @Option(help: "MiB that a request may have.")
     var bodyLimit = 256
 
-    @Option(help: "Seconds within which a body has to arrive.")
+    @Option(help: "Seconds within which a body has to arrive; for HTTP only.")
     var bodyTimeout = 30.0
 
     @Option(help: "Seconds after which a connection is closed on which nothing arrives, or no whole header.")
     var idleTimeout = 60.0
 
-    @Option(help: "Seconds that running requests get to end after SIGTERM or SIGINT.")
+    @Option(help: "Seconds that requests get to end after SIGTERM or SIGINT; after them the server ends with status 1.")
     var stopTimeout = 30.0
 
     func validate() throws {
-      if let problem = settings.problem { throw ValidationError(problem) }
+      if let problem = settings.problem(in: .options) { throw ValidationError(problem) }
       for (name, value) in [
         ("--body-timeout", bodyTimeout), ("--idle-timeout", idleTimeout), ("--stop-timeout", stopTimeout),
       ] where !(0.001...86_400).contains(value) {
@@ -113,16 +115,16 @@
       service.watchDeadlines()
       let limits = FrontLimits(
         bytes: bodyLimit << 20, bodyTime: .seconds(bodyTimeout), idleTime: .seconds(idleTimeout))
+      let host = try Address.resolve(host)
       var fronts: [any Front] = [HTTPServer(service: service, host: host, port: port, limits: limits)]
       #if Serve
         if grpcPort >= 0 { fronts.append(GRPCServing(service: service, host: host, port: grpcPort, limits: limits)) }
       #endif
-      let front = FrontService(service: service, host: host, fronts: fronts)
+      let front = FrontService(service: service, host: host, fronts: fronts, stopTime: .seconds(stopTimeout))
       var logger = Logger(label: "sinter-serve")
       logger.logLevel = .error
-      var configuration = ServiceGroupConfiguration(
+      let configuration = ServiceGroupConfiguration(
         services: [front], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-      configuration.maximumGracefulShutdownDuration = .seconds(stopTimeout)
       do {
         try await ServiceGroup(configuration: configuration).run()
       } catch {

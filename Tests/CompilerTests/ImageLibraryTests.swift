@@ -64,6 +64,33 @@ import Testing
     }
   }
 
+  /// A TIFF file of gray pixels, as its specification has it.
+  private static func tiff(_ pixels: [UInt8], width: Int, orientation: Int) -> [UInt8] {
+    let entries = [
+      (256, width), (257, pixels.count / width), (258, 8), (259, 1), (262, 1), (273, 8 + 2 + 10 * 12 + 4),
+      (274, orientation), (277, 1), (278, pixels.count / width), (279, pixels.count),
+    ]
+    func short(_ number: Int) -> [UInt8] { [UInt8(number & 255), UInt8(number >> 8)] }
+    let fields = entries.flatMap { short($0.0) + short(3) + [1, 0, 0, 0] + short($0.1) + [0, 0] }
+    return Array("II*".utf8) + [0, 8, 0, 0, 0] + short(entries.count) + fields + [0, 0, 0, 0] + pixels
+  }
+
+  @Test func tiffFilesAreTurnedAsTheySay() throws {
+    // Two rows of three, as Pillow gives them for each orientation.
+    let wanted: [[[UInt8]]] = [
+      [[1, 2, 3], [4, 5, 6]], [[3, 2, 1], [6, 5, 4]], [[6, 5, 4], [3, 2, 1]], [[4, 5, 6], [1, 2, 3]],
+      [[1, 4], [2, 5], [3, 6]], [[4, 1], [5, 2], [6, 3]], [[6, 3], [5, 2], [4, 1]], [[3, 6], [2, 5], [1, 4]],
+    ]
+    try Self.withDecoder(.gray) { session in
+      for (index, rows) in wanted.enumerated() {
+        let file = Self.tiff([1, 2, 3, 4, 5, 6], width: 3, orientation: index + 1)
+        let image = try session.run([Self.tensor(file)])[0]
+        #expect(image.shape == [rows.count, rows[0].count, 1], "\(index + 1)")
+        #expect(image.array(of: UInt8.self) == rows.flatMap { $0 }, "\(index + 1)")
+      }
+    }
+  }
+
   @Test func noImageIsAnErrorThatSaysWhy() throws {
     try Self.withDecoder(.rgb) { session in
       func message(_ bytes: [UInt8]) -> String {
@@ -74,6 +101,11 @@ import Testing
       #expect(message([]).contains("no file of a known format"))
       #expect(message(Array("GIF89a".utf8)).contains("no file of a known format"))
       #expect(message(Array("P6 4 4 255 ".utf8)).contains("damaged or cut short"))
+      #expect(message(Array("P6 16384 16384 255 ".utf8)).contains("damaged or cut short"))
+      // Where data of a JPEG file break off in the middle, libjpeg alone would go on with gray.
+      var photo = try Self.bytes("smooth.jpeg")
+      photo.replaceSubrange(photo.count - 40..<photo.count - 38, with: [0xff, 0xd9])
+      #expect(message(photo).contains("damaged or cut short"))
       #expect(message(Array("P6 65536 65536 255 ".utf8)).contains("more than 268435456 pixels"))
       // What follows is decoded as ever.
       let image = try session.run([Self.tensor(try Self.bytes("plain.png"))])[0]

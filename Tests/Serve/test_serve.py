@@ -5,6 +5,7 @@
 """
 
 import concurrent.futures
+import http.client
 import json
 import os
 import random
@@ -32,8 +33,8 @@ from server import Server
 
 SINTER = os.environ["SINTER"]
 SERVE = os.environ["SINTER_SERVE"]
-# A build of the trait ServeHTTP has no gRPC.
-HAS_GRPC = os.environ.get("SINTER_SERVE_TRAIT", "Serve") == "Serve"
+# A build of the trait ServeHTTP, which is the usual one, has no gRPC.
+HAS_GRPC = os.environ.get("SINTER_SERVE_TRAIT", "ServeHTTP") == "Serve"
 HERE = Path(__file__).resolve().parent
 
 
@@ -572,6 +573,41 @@ class LimitTests(ServeTest):
             if over_grpc:
                 self.assertTrue(np.isfinite(over_grpc.result()))
         self.assertEqual(server.process.wait(20), 0)
+
+    def test_what_takes_longer_than_it_may_ends_with_the_server(self):
+        server = self.serve("--stop-timeout", 0.5)
+        turns = self.turns(server, 8)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            job = pool.submit(server.ask, "POST", "/v2/models/slow/infer", self.body(turns))
+            time.sleep(0.5)
+            start = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            self.assertEqual(server.process.wait(20), 1)
+            self.assertLess(time.monotonic() - start, 4)
+            self.assertIsInstance(job.exception(), (OSError, http.client.HTTPException))
+        self.assertIn("--stop-timeout", server.process.stderr.read())
+
+    def test_ports_and_hosts(self):
+        server = Server(SERVE, self.folder, "--grpc-port", -1)
+        self.addCleanup(server.__exit__)
+        self.assertIsNone(server.grpc)
+        port = server.http.rsplit(":", 1)[1]
+        for options in [["--port", port]] + ([["--port", "0", "--grpc-port", port]] if HAS_GRPC else []):
+            shown = subprocess.run([SERVE, self.folder, *options], capture_output=True, text=True, timeout=60)
+            self.assertEqual(shown.returncode, 1, shown.stderr)
+            self.assertIn(f"cannot listen at 127.0.0.1:{port}: Address already in use", shown.stderr)
+        named = self.serve("--host", "localhost")
+        self.assertEqual(named.ask("GET", "/v2/health/live")[0], 200)
+        shown = subprocess.run(
+            [SERVE, self.folder, "--host", "no.such.host.invalid"], capture_output=True, text=True, timeout=60)
+        self.assertNotEqual(shown.returncode, 0)
+        self.assertIn("no.such.host.invalid", shown.stderr)
+        status, headers, body = server.ask("HEAD", "/v2")
+        headers = {name.lower(): value for name, value in headers.items()}
+        self.assertEqual((status, body), (200, b""))
+        self.assertEqual(int(headers["content-length"]), len(server.ask("GET", "/v2")[2]))
+        allowed = {name.lower(): value for name, value in server.ask("POST", "/metrics")[1].items()}
+        self.assertEqual(allowed["allow"], "GET, HEAD")
 
     def slow_grpc(self, server, turns):
         with triton_grpc.InferenceServerClient(server.grpc) as client:

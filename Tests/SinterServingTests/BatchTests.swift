@@ -47,6 +47,48 @@ struct BatchTests {
     #expect(choose([nil, (1, 3)]) == [0])
   }
 
+  @Test func aBatchIsFullWhereNoneCanJoinIt() throws {
+    let rule = try rule
+    func isFull(_ rows: [(Int, Int)?]) -> Bool {
+      rule.choose(rows.map { $0.map { (rows: $0.0, key: [[$0.1]]) } }).isFull
+    }
+    #expect(!isFull([(1, 3), (2, 3)]) && !isFull([(1, 3), (8, 4)]))
+    #expect(isFull([(8, 3)]) && isFull([(5, 3), (3, 3)]) && isFull([nil, (1, 3)]))
+    // Eight rows do not fit, and nothing behind them goes before them.
+    #expect(isFull([(1, 3), (8, 3)]))
+  }
+
+  @Test func doesNotWaitForWhatCannotJoin() throws {
+    let queue = RequestQueue(limit: 8, delay: 3_600_000_000_000, rule: try rule)
+    for rows in [5, 6] {
+      #expect(queue.add(PendingRun([], batch: (rows, [[3]])) { _ in }) == .accepted)
+    }
+    #expect(queue.take()?.count == 1)
+  }
+
+  private final class Flag: Sendable {
+    private let value = Atomic(false)
+    var isSet: Bool { value.load(ordering: .acquiring) }
+    func set() { value.store(true, ordering: .releasing) }
+  }
+
+  @Test func drainingEndsWhereTheLastRequestExpires() {
+    let queue = RequestQueue(limit: 8, delay: 0, rule: nil)
+    #expect(queue.add(PendingRun([], batch: nil, arrival: 0, deadline: 1) { _ in }) == .accepted)
+    queue.close()
+    let drained = Flag()
+    OwnThread.start {
+      queue.drain()
+      drained.set()
+    }
+    Clock.sleep(milliseconds: 100)
+    #expect(!drained.isSet)
+    #expect(queue.expired(Clock.now).count == 1)
+    let end = Clock.now + 10_000_000_000
+    while !drained.isSet, Clock.now < end { Clock.sleep(milliseconds: 5) }
+    #expect(drained.isSet)
+  }
+
   @Test func admitsWhatHasRowsThatAgree() throws {
     let rule = try rule
     func admit(_ shapes: [[Int]]) -> Int? {

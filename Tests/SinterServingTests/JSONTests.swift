@@ -128,4 +128,18 @@ struct JSONTests {
       try writer.elements(.f32([1], [value]), "output 'y'")
     } throws: { ($0 as? Refusal)?.kind == .unprocessable && "\($0)".contains("output 'y' holds") }
   }
+
+  @Test func listsWithoutElementsAreBounded() throws {
+    func written(_ shape: [Int]) throws -> String {
+      var writer = JSONWriter()
+      try writer.elements(.f32(shape, []), isNested: true, "output")
+      return String(decoding: writer.bytes, as: UTF8.self)
+    }
+    #expect(try written([0]) == "[]")
+    #expect(try written([2, 0, 5]) == "[[],[]]")
+    #expect(try written([1 << 20, 0]).utf8.count == 3 << 20 | 1)
+    for shape in [[2_000_000_000, 0, 0], [1 << 11, 1 << 11, 0], [.max, .max, 0]] {
+      #expect(throws: Refusal.self) { try written(shape) }
+    }
+  }
 }

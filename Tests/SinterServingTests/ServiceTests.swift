@@ -96,6 +96,67 @@ struct ServiceTests {
     }
   }
 
+  @Test func settingsAreNamedAsTheyAreTyped() {
+    var settings = ModelSettings()
+    settings.timeout = 0
+    #expect(settings.problem() == "timeout_ms is 0.0, expected 1 to 86400000")
+    #expect(settings.problem(in: .options) == "--timeout is 0.0, expected 0.001 to 86400")
+    settings.maximumBatch = 0
+    #expect(settings.problem(in: .options) == "--max-batch is 0, expected 1 to 1000000")
+  }
+
+  @Test func versionsWithoutNumbersAreNeverTheNewestBesideNumbers() {
+    #expect(["2", "1.old", "10", "backup"].sorted(by: ModelTable.isOlder) == ["1.old", "backup", "2", "10"])
+  }
+
+  @Test func headIsGetAndOtherMethodsAreToldWhatGoes() async throws {
+    #expect(try Route("HEAD", "/v2/health/live") == .live)
+    #expect(throws: Refusal.self) { try Route("HEAD", "/v2/models/m/infer") }
+    let http = HTTPService(InferenceService(ModelTable(Repository("."), defaults: ModelSettings())))
+    func allow(_ method: String, _ path: String) async -> String? {
+      let ask = HTTPAsk(method: method, path: path, header: { _ in nil }, body: TensorBytes(count: 0) { _ in })
+      let reply = await http.reply(to: ask)
+      return reply.status == 405 ? reply.headers.first { $0.name == "allow" }?.value : nil
+    }
+    #expect(await allow("POST", "/metrics") == "GET, HEAD")
+    #expect(await allow("GET", "/predictions/m") == "POST, PUT")
+  }
+
+  @Test func onlyWhatCouldBeWrittenIsAnswered() async throws {
+    try await withFolder { folder in
+      try compile(10, to: folder + "/m/1/libm.so")
+      let service = try serve(folder)
+      let body = #"{"inputs": [{"name": "input", "shape": [1, 1], "datatype": "FP32", "data": [3e38]}]}"#
+      #expect(await ask(service, "POST", "/v2/models/m/infer", body).status == 422)
+      #expect(await ask(service, "POST", "/predictions/m", "[[3e38]]").status == 422)
+      #expect(await ask(service, "POST", "/predictions/m", "[[3]]").status == 200)
+      #expect(service.table.all[0].counters.numbers.outcomes == [.refused: 2, .answered: 1])
+      // Lists deeper than the input's.
+      #expect(await ask(service, "POST", "/predictions/m", "[[[[3]]]]").status == 400)
+      await OwnThread.run { service.table.closeAndDrain() }
+    }
+  }
+
+  @Test func loadsAgainWhatHasChangedAndNothingElse() async throws {
+    try await withFolder { folder in
+      try compile(2, to: folder + "/m/1/libm.so")
+      try compile(3, to: folder + "/m/2/libm.so")
+      let service = try serve(folder)
+      let first = try service.table.version("m", "1")
+      func change(_ file: String, _ text: String) throws -> ServedVersion {
+        try Data(text.utf8).write(to: URL(filePath: "\(folder)/m/\(file)"))
+        try service.table.load("m")
+        return try service.table.version("m", "1")
+      }
+      #expect(try change("serve.json", #"{"threads": 1, "split": {"1": 1}}"#) === first)
+      #expect(await factor(service) == (2, "1"))
+      let second = try change("1/other.weights", "weights")
+      #expect(second !== first)
+      #expect(try change("serve.json", #"{"threads": 1, "queue": 7}"#) !== second)
+      await OwnThread.run { service.table.closeAndDrain() }
+    }
+  }
+
   @Test func answersAndSwapsAndGoes() async throws {
     try await withFolder { folder in
       let path = folder + "/m/1/libm.so"

@@ -80,8 +80,13 @@ package struct PluginProgram {
     let (given, made) = ("\(folder)/in.sinter", "\(folder)/out.sinter")
     try GraphTextFile.write(graph, to: given)
     let result = try Subprocess.run(program, ["run", pass, given, made])
-    guard result.succeeded, Files.exists(made) else {
+    guard result.succeeded else {
       throw DiagnosticError(.user, "plugin.run", "the pass \(pass) of \(program) failed", output: result.output)
+    }
+    guard Files.exists(made) else {
+      throw DiagnosticError(
+        .user, "plugin.run", "the pass \(pass) of \(program) ended with status 0 but wrote no graph",
+        hint: "a program made with PassPlugin.run writes it to the last of its arguments", output: result.output)
     }
     return try GraphTextFile.read(made)
   }

@@ -1,14 +1,29 @@
 import ArgumentParser
+@preconcurrency import Glibc
 import Sinter
 
 /// Results in files that appear whole or not at all, on standard output for `-`.
 enum OutputFile {
+  ///
+  /// - Throws: where it cannot be written, a full device behind standard output included.
   static func write(_ text: String, to path: String) throws {
     if path == "-" {
       print(text)
-      return
+      return try flush()
     }
     try AtomicFile.write(text, to: path)
+  }
+
+  /// Writes what standard output still holds.
+  ///
+  /// - Throws: where any of what was printed did not reach its end.
+  static func flush() throws(DiagnosticError) {
+    let isWritten = fflush(stdout) == 0
+    let reason = errno
+    guard !isWritten || ferror(stdout) != 0 else { return }
+    throw DiagnosticError(
+      .user, "file.write",
+      "standard output cannot be written" + (isWritten ? "" : ": \(String(cString: strerror(reason)))"))
   }
 
   /// The path under which bytes go where they should.

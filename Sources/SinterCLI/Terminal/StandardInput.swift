@@ -12,9 +12,10 @@ enum StandardInput {
   static func path() throws -> String {
     try kept.withLock { kept in
       if let kept { return kept }
-      var template = Array(((Environment.value("TMPDIR") ?? "/tmp") + "/sinter-XXXXXX").utf8CString)
+      let folder = Environment.value("TMPDIR") ?? "/tmp"
+      var template = Array((folder + "/sinter-XXXXXX").utf8CString)
       let file = mkstemp(&template)
-      guard file >= 0 else { throw failure() }
+      guard file >= 0 else { throw failure(writingTo: folder) }
       _ = fcntl(file, F_SETFD, FD_CLOEXEC)
       unlink(template)
       var chunk = [UInt8](repeating: 0, count: 1 << 16)
@@ -28,7 +29,8 @@ enum StandardInput {
         var written = 0
         while written < count {
           let part = chunk[written..<count].withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
-          guard part > 0 else { throw failure() }
+          if part < 0, errno == EINTR { continue }
+          guard part > 0 else { throw failure(writingTo: folder) }
           written += part
         }
       }
@@ -40,6 +42,13 @@ enum StandardInput {
 
   private static func failure() -> DiagnosticError {
     DiagnosticError(.user, "file.read", "standard input cannot be read: \(String(cString: strerror(errno)))")
+  }
+
+  private static func failure(writingTo folder: String) -> DiagnosticError {
+    DiagnosticError(
+      .user, "file.write",
+      "a temporary file in \(folder) cannot be written: \(String(cString: strerror(errno)))",
+      hint: "standard input is kept there; set TMPDIR to a folder with room")
   }
 
   /// An error as it reads where the path is not known to the user.

@@ -88,9 +88,9 @@ int32_t sinter_image_pixels(SinterFrame *frame, void *const *places, const int64
   const ImageFormat *format;
   ImageSize size = {0};
   ImageStatus status = image_read_size(file, &format, &size);
-  int64_t pixels = size.height * size.width, layout = numbers[3];
-  if (status == IMAGE_OK && pixels * (layout == PIXELS_GRAY ? 1 : 3) != numbers[0]) status = IMAGE_DAMAGED;
   if (status != IMAGE_OK) return image_failed(frame, status, numbers[2]);
+  int64_t pixels = size.height * size.width, layout = numbers[3];
+  if (pixels * (layout == PIXELS_GRAY ? 1 : 3) != numbers[0]) return image_failed(frame, IMAGE_DAMAGED, numbers[2]);
   uint8_t *rgb = layout == PIXELS_GRAY ? malloc((size_t)pixels * 3) : result;
   status = rgb ? format->pixels(file, size, rgb) : IMAGE_NO_MEMORY;
   if (status == IMAGE_OK) {

@@ -18,11 +18,29 @@ static bool jpeg_is(ImageFile file) { return image_begins(file, 0, "\xff\xd8\xff
 static void jpeg_failed(j_common_ptr info) { longjmp(((JpegErrors *)info->err)->failed, 1); }
 
 static void jpeg_told(j_common_ptr info, int level) {
-  /* libjpeg would go on with gray where the file ends. */
-  if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) jpeg_failed(info);
+  if (level >= 0) return;
+  /* libjpeg would go on with gray, or with what it guesses, where the file ends or its data are damaged. */
+  switch (info->err->msg_code) {
+  case JWRN_JPEG_EOF:
+  case JWRN_HIT_MARKER:
+  case JWRN_HUFF_BAD_CODE:
+  case JWRN_ARITH_BAD_CODE:
+  case JWRN_MUST_RESYNC:
+  case JWRN_BOGUS_PROGRESSION: jpeg_failed(info);
+  }
 }
 
 static void jpeg_silent(j_common_ptr info) { (void)info; }
+
+/* What is wrong, by libjpeg's message. */
+static ImageStatus jpeg_status(const JpegErrors *errors) {
+  switch (errors->base.msg_code) {
+  case JERR_OUT_OF_MEMORY: return IMAGE_NO_MEMORY;
+  case JERR_BAD_PRECISION:
+  case JERR_SOF_UNSUPPORTED: return IMAGE_UNSUPPORTED;
+  default: return IMAGE_DAMAGED;
+  }
+}
 
 /* Only the size where `rgb` is NULL. */
 static ImageStatus jpeg_read_file(ImageFile file, ImageSize *size, uint8_t *rgb) {
@@ -40,7 +58,7 @@ static ImageStatus jpeg_read_file(ImageFile file, ImageSize *size, uint8_t *rgb)
     ImageSize found = {info.image_height, info.image_width};
     bool is_known = info.jpeg_color_space == JCS_GRAYSCALE || info.jpeg_color_space == JCS_YCbCr ||
                     info.jpeg_color_space == JCS_RGB;
-    if (!is_known) {
+    if (!is_known || info.data_precision != 8) {
       status = IMAGE_UNSUPPORTED;
     } else if (!rgb) {
       *size = found;
@@ -55,6 +73,8 @@ static ImageStatus jpeg_read_file(ImageFile file, ImageSize *size, uint8_t *rgb)
       jpeg_finish_decompress(&info);
       status = IMAGE_OK;
     }
+  } else {
+    status = jpeg_status(&errors);
   }
   jpeg_destroy_decompress(&info);
   return status;

@@ -44,8 +44,12 @@ static ImageStatus png_read_file(ImageFile file, ImageSize *size, uint8_t *rgb) 
     if (!rgb) {
       *size = found;
       status = IMAGE_OK;
-    } else if (found.height == size->height && found.width == size->width &&
-               (rows = malloc((size_t)found.height * sizeof *rows))) {
+    } else if (found.height == size->height && found.width == size->width) {
+      rows = malloc((size_t)found.height * sizeof *rows);
+      if (!rows) {
+        png_destroy_read_struct(&png, &info, NULL);
+        return IMAGE_NO_MEMORY;
+      }
       png_set_palette_to_rgb(png);
       png_set_expand_gray_1_2_4_to_8(png);
       png_set_strip_16(png);

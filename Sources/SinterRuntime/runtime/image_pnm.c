@@ -42,6 +42,21 @@ static bool pnm_number(Portable *image, uint32_t *number) {
   return image->at > begin;
 }
 
+/* Whether what is left of the file can hold all pixels, so that no memory is asked for an image that is not there. */
+static bool pnm_is_whole(const Portable *image) {
+  int64_t height = image->size.height, width = image->size.width, left = (int64_t)(image->file.count - image->at);
+  /* Which is refused by its size; the products below do not overflow. */
+  if (width > IMAGE_MOST_PIXELS / height) return true;
+  int64_t samples = height * width * (image->kind == 3 || image->kind == 6 ? 3 : 1);
+  switch (image->kind) {
+  case 1: return left >= samples;
+  case 2:
+  case 3: return left >= 2 * samples - 1; /* a digit each, and something between them */
+  case 4: return left >= height * ((width + 7) / 8);
+  default: return left >= samples * (image->most > 255 ? 2 : 1);
+  }
+}
+
 static ImageStatus pnm_header(ImageFile file, Portable *image) {
   *image = (Portable){.file = file, .at = 2, .kind = file.bytes[1] - '0', .most = 1};
   uint32_t width, height;
@@ -54,7 +69,7 @@ static ImageStatus pnm_header(ImageFile file, Portable *image) {
     if (image->at >= file.count || !pnm_is_space(file.bytes[image->at])) return IMAGE_DAMAGED;
     image->at++;
   }
-  return IMAGE_OK;
+  return pnm_is_whole(image) ? IMAGE_OK : IMAGE_DAMAGED;
 }
 
 static ImageStatus pnm_size(ImageFile file, ImageSize *size) {
@@ -91,7 +106,7 @@ static ImageStatus pnm_pixels(ImageFile file, ImageSize size, uint8_t *rgb) {
     for (int64_t column = 0; column < size.width; column++) {
       uint8_t *to = image_pixel(rgb, size, row, column);
       for (int i = 0; i < 3; i++) {
-        uint32_t sample = to[0];
+        uint32_t sample = 0;
         if (i > 0 && !is_color) {
           to[i] = to[0];
           continue;

@@ -1,4 +1,5 @@
-/* image_tiff.c: TIFF files by libtiff, the first image of each. What is transparent keeps its color. */
+/* image_tiff.c: TIFF files by libtiff, the first image of each, turned the way that its tag of orientation says, as Pillow does. What is
+ * transparent keeps its color. */
 #include "image.h"
 
 #include <tiffio.h>
@@ -58,11 +59,21 @@ static TIFF *tiff_open(TiffSource *source) {
   return tiff;
 }
 
+/* Where the first row and column of the file lie in the image: ORIENTATION_TOPLEFT … ORIENTATION_LEFTBOT. */
+static uint16_t tiff_orientation(TIFF *tiff) {
+  uint16_t orientation = ORIENTATION_TOPLEFT;
+  TIFFGetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &orientation);
+  return orientation >= ORIENTATION_TOPLEFT && orientation <= ORIENTATION_LEFTBOT ? orientation : ORIENTATION_TOPLEFT;
+}
+
+/* Whether rows of the file are columns of the image. */
+static bool tiff_is_turned(uint16_t orientation) { return orientation >= ORIENTATION_LEFTTOP; }
+
 static ImageStatus tiff_size_of(TIFF *tiff, ImageSize *size) {
   uint32_t width = 0, height = 0;
   if (!TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &width) || !TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &height))
     return IMAGE_DAMAGED;
-  *size = (ImageSize){height, width};
+  *size = tiff_is_turned(tiff_orientation(tiff)) ? (ImageSize){width, height} : (ImageSize){height, width};
   /* libtiff multiplies colors by what it knows as alpha, unless that was done already. */
   uint16_t extra_count = 0, *extra = NULL;
   if (TIFFGetField(tiff, TIFFTAG_EXTRASAMPLES, &extra_count, &extra) && extra_count == 1 && extra)
@@ -80,6 +91,28 @@ static ImageStatus tiff_size(ImageFile file, ImageSize *size) {
   return status;
 }
 
+/* Writes pixels that stand as in the file, of `size` there, as the image has them. */
+static void tiff_place(const uint32_t *pixels, ImageSize size, uint16_t orientation, uint8_t *rgb) {
+  bool is_turned = tiff_is_turned(orientation);
+  ImageSize image = is_turned ? (ImageSize){size.width, size.height} : size;
+  bool from_right = orientation == ORIENTATION_TOPRIGHT || orientation == ORIENTATION_BOTRIGHT ||
+                    orientation == ORIENTATION_RIGHTTOP || orientation == ORIENTATION_RIGHTBOT;
+  bool from_bottom = orientation == ORIENTATION_BOTRIGHT || orientation == ORIENTATION_BOTLEFT ||
+                     orientation == ORIENTATION_RIGHTBOT || orientation == ORIENTATION_LEFTBOT;
+  for (int64_t row = 0; row < size.height; row++) {
+    for (int64_t column = 0; column < size.width; column++) {
+      int64_t y = is_turned ? column : row, x = is_turned ? row : column;
+      if (from_bottom) y = image.height - 1 - y;
+      if (from_right) x = image.width - 1 - x;
+      uint8_t *to = image_pixel(rgb, image, y, x);
+      uint32_t pixel = pixels[row * size.width + column];
+      to[0] = (uint8_t)TIFFGetR(pixel);
+      to[1] = (uint8_t)TIFFGetG(pixel);
+      to[2] = (uint8_t)TIFFGetB(pixel);
+    }
+  }
+}
+
 static ImageStatus tiff_pixels(ImageFile file, ImageSize size, uint8_t *rgb) {
   TiffSource source = {.file = file};
   TIFF *tiff = tiff_open(&source);
@@ -91,12 +124,13 @@ static ImageStatus tiff_pixels(ImageFile file, ImageSize size, uint8_t *rgb) {
   uint32_t *pixels = status == IMAGE_OK ? calloc(count, sizeof *pixels) : NULL;
   if (status == IMAGE_OK && !pixels) status = IMAGE_NO_MEMORY;
   if (pixels) {
-    if (TIFFReadRGBAImageOriented(tiff, (uint32_t)size.width, (uint32_t)size.height, pixels, ORIENTATION_TOPLEFT, 1)) {
-      for (size_t at = 0; at < count; at++) {
-        rgb[3 * at] = (uint8_t)TIFFGetR(pixels[at]);
-        rgb[3 * at + 1] = (uint8_t)TIFFGetG(pixels[at]);
-        rgb[3 * at + 2] = (uint8_t)TIFFGetB(pixels[at]);
-      }
+    uint16_t orientation = tiff_orientation(tiff);
+    ImageSize stored = tiff_is_turned(orientation) ? (ImageSize){size.width, size.height} : size;
+    /* libtiff would only mirror, and not turn: it is told that there is nothing to do. */
+    TIFFSetField(tiff, TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT);
+    if (TIFFReadRGBAImageOriented(tiff, (uint32_t)stored.width, (uint32_t)stored.height, pixels, ORIENTATION_TOPLEFT,
+                                  1)) {
+      tiff_place(pixels, stored, orientation, rgb);
     } else {
       status = IMAGE_DAMAGED;
     }

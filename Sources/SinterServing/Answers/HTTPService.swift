@@ -41,8 +41,9 @@ package struct HTTPReply: Sendable {
   package init(_ refusal: Refusal) {
     var writer = JSONWriter()
     try? writer.object { writer throws(Refusal) in writer.field("error", refusal.message) }
-    self.init(
-      refusal.status, "application/json", writer.bytes, refusal.retryAfter.map { [("retry-after", "\($0)")] } ?? [])
+    var more = refusal.retryAfter.map { [(name: "retry-after", value: "\($0)")] } ?? []
+    if !refusal.allowed.isEmpty { more.append(("allow", refusal.allowed.joined(separator: ", "))) }
+    self.init(refusal.status, "application/json", writer.bytes, more)
   }
 }
 
@@ -145,10 +146,12 @@ package struct HTTPService: Sendable {
       }
       jsonLength = length
     }
-    let answer = try await service.answer(model, version, arrival: ask.arrival) { signature throws(Refusal) in
+    let (bytes, length) = try await service.answer(model, version, arrival: ask.arrival) {
+      signature throws(Refusal) in
       try InferenceRequest(body: ask.body, jsonLength: jsonLength, for: signature)
+    } write: { answer throws(Refusal) in
+      try answer.body()
     }
-    let (bytes, length) = try answer.body()
     guard let length else { return HTTPReply(200, "application/json", bytes) }
     return HTTPReply(
       200, "application/octet-stream", bytes, [("inference-header-content-length", "\(length)")])
@@ -156,10 +159,12 @@ package struct HTTPService: Sendable {
 
   private func predict(_ ask: HTTPAsk, _ model: String, _ version: String?) async throws(Refusal) -> HTTPReply {
     let isBinary = ask.header("content-type").map { $0.hasPrefix("application/octet-stream") } ?? false
-    let answer = try await service.answer(model, version, arrival: ask.arrival) { signature throws(Refusal) in
+    let bytes = try await service.answer(model, version, arrival: ask.arrival) { signature throws(Refusal) in
       try Prediction.inputs(ask.body, isBinary: isBinary, for: signature)
+    } write: { answer throws(Refusal) in
+      try Prediction.body(answer)
     }
-    return HTTPReply(200, "application/json", try Prediction.body(answer))
+    return HTTPReply(200, "application/json", bytes)
   }
 
   /// The body may say `{"ready": true}`, for what is ready only.

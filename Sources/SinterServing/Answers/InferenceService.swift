@@ -15,7 +15,7 @@ package final class InferenceService: Sendable {
   package var isStopping: Bool { stopping.load(ordering: .acquiring) }
   package func stop() { stopping.store(true, ordering: .releasing) }
 
-  /// Whether it answers requests to every model that was to be served.
+  /// Whether it takes requests: all models are loaded before it listens, and only its end changes that.
   package var isReady: Bool { !isStopping }
 
   package var strayCounts: [Int: Int] { strays.withLock { $0 } }
@@ -28,6 +28,17 @@ package final class InferenceService: Sendable {
     _ model: String, _ version: String?, arrival: UInt64 = Clock.now,
     _ read: (ModelSignature) throws(Refusal) -> InferenceRequest
   ) async throws(Refusal) -> InferenceAnswer {
+    try await answer(model, version, arrival: arrival, read) { answer throws(Refusal) in answer }
+  }
+
+  /// Runs a model for a request, and makes of the answer what the client gets. Only what could be written counts as answered.
+  ///
+  /// - Parameter write: makes the reply; refuses where the answer cannot be represented in it.
+  package func answer<Reply>(
+    _ model: String, _ version: String?, arrival: UInt64 = Clock.now,
+    _ read: (ModelSignature) throws(Refusal) -> InferenceRequest,
+    write: (InferenceAnswer) throws(Refusal) -> Reply
+  ) async throws(Refusal) -> Reply {
     // A version that goes while the request is on its way to it says so; the one in its place is asked then.
     while true {
       if isStopping {
@@ -48,8 +59,9 @@ package final class InferenceService: Sendable {
         let requested = try served.signature.requested(request)
         guard let result = await served.run(values, timeout: request.timeout, arrival: arrival) else { continue }
         let outputs = try result.get()
+        let reply = try write(InferenceAnswer(served, request.id, outputs, requested))
         served.counters.finished(.answered, seconds: Self.seconds(since: arrival))
-        return InferenceAnswer(served, request.id, outputs, requested)
+        return reply
       } catch {
         served.counters.finished(Counters.Outcome(error), seconds: Self.seconds(since: arrival))
         throw error

@@ -9,6 +9,8 @@ package enum Route: Hashable, Sendable {
   case load(String)
   case unload(String)
 
+  /// `HEAD` asks for what `GET` does.
+  ///
   /// - Throws: where there is no such path, or it does not go with the method.
   package init(_ method: String, _ path: String) throws(Refusal) {
     let path = path.prefix { $0 != "?" && $0 != "#" }
@@ -22,8 +24,10 @@ package enum Route: Hashable, Sendable {
     case (let route?, let allowed): (self, methods) = (route, allowed)
     case (nil, _): throw Refusal(.notFound, "there is no path \(path)")
     }
-    guard methods.contains(method) else {
-      throw Refusal(.methodNotAllowed, "\(path) takes \(methods.joined(separator: " or ")), given \(method)")
+    guard methods.contains(method == "HEAD" ? "GET" : method) else {
+      throw Refusal(
+        .methodNotAllowed, "\(path) takes \(methods.joined(separator: " or ")), given \(method)",
+        allowed: methods + (methods.contains("GET") ? ["HEAD"] : []))
     }
   }
 

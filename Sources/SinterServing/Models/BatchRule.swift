@@ -55,19 +55,22 @@ package struct BatchRule: Sendable {
     return (rows, key)
   }
 
-  /// Which of the waiting requests run together with the first: those with its key, in order, as long as their rows fit.
-  package func choose(_ waiting: some Collection<(rows: Int, key: Key)?>) -> (indices: [Int], rows: Int) {
-    guard let head = waiting.first, let first = head else { return ([0], 1) }
+  /// Which of the waiting requests run together with the first: those with its key, in order, as long as their rows fit. `isFull` where none
+  /// that may still come can join them.
+  package func choose(_ waiting: some Collection<(rows: Int, key: Key)?>) -> (
+    indices: [Int], rows: Int, isFull: Bool
+  ) {
+    guard let head = waiting.first, let first = head else { return ([0], 1, true) }
     var (indices, rows) = ([0], first.rows)
     for (index, request) in waiting.enumerated().dropFirst() {
       guard let request, request.key == first.key else { continue }
       // One that does not fit keeps its place before those behind it.
-      guard rows + request.rows <= maximumRows else { break }
+      guard rows + request.rows <= maximumRows else { return (indices, rows, true) }
       indices.append(index)
       rows += request.rows
       if rows == maximumRows { break }
     }
-    return (indices, rows)
+    return (indices, rows, rows >= maximumRows)
   }
 
   /// The inputs of several requests as one's.

@@ -46,20 +46,37 @@ package struct ModelSettings: Hashable, Sendable {
       }
     }
     if let problem { throw problem }
-    if let wrong = settings.problem { throw .badRequest(wrong) }
+    if let wrong = settings.problem() { throw .badRequest(wrong) }
     return settings
   }
 
-  /// What is wrong with them, in words.
-  package var problem: String? {
+  /// These settings but for what says nothing of how a single version is run.
+  var withoutSplit: ModelSettings {
+    var settings = self
+    settings.split = [:]
+    return settings
+  }
+
+  /// Where settings stand, by which they are named in what is wrong with them.
+  package enum Source: Sendable { case file, options }
+
+  /// What is wrong with them, in words and units of where they stand.
+  package func problem(in source: Source = .file) -> String? {
+    func name(_ file: String, _ option: String) -> String { source == .file ? file : option }
     for (name, value, range) in [
-      ("instances", instances, 1...1024), ("threads", threads, 0...1024), ("max_batch", maximumBatch, 1...1_000_000),
-      ("queue", queue, 1...1_000_000),
+      (name("instances", "--instances"), instances, 1...1024), (name("threads", "--threads"), threads, 0...1024),
+      (name("max_batch", "--max-batch"), maximumBatch, 1...1_000_000), (name("queue", "--queue"), queue, 1...1_000_000),
     ] where !range.contains(value) {
       return "\(name) is \(value), expected \(range.lowerBound) to \(range.upperBound)"
     }
-    if !(0...60_000).contains(maximumDelay) { return "max_delay_ms is \(maximumDelay), expected 0 to 60000" }
-    if !(1...86_400_000).contains(timeout) { return "timeout_ms is \(timeout), expected 1 to 86400000" }
+    if !(0...60_000).contains(maximumDelay) {
+      return "\(name("max_delay_ms", "--max-delay")) is \(maximumDelay), expected 0 to 60000"
+    }
+    if !(1...86_400_000).contains(timeout) {
+      return source == .file
+        ? "timeout_ms is \(timeout), expected 1 to 86400000"
+        : "--timeout is \(timeout / 1000), expected 0.001 to 86400"
+    }
     if let (version, weight) = split.first(where: { !(0...1_000_000).contains($0.value) }) {
       return "split gives \(weight) to version \(version), expected 0 to 1000000"
     }

@@ -65,12 +65,12 @@ package final class ModelTable: Sendable {
     models.withLock { $0[model].map { $0.versions.keys.sorted { Self.isOlder($0, $1) } } ?? [] }
   }
 
-  /// Numbers by their value, before anything else.
+  /// Numbers by their value, after anything else, so that a folder such as `1.old` is never the newest beside one with a number.
   static func isOlder(_ left: String, _ right: String) -> Bool {
     switch (Int(left), Int(right)) {
     case (let left?, let right?) where left != right: left < right
-    case (.some, nil): true
-    case (nil, .some): false
+    case (.some, nil): false
+    case (nil, .some): true
     default: left < right
     }
   }
@@ -124,7 +124,7 @@ package final class ModelTable: Sendable {
     do throws(Refusal) {
       for (version, path) in model.libraries.sorted(by: { Self.isOlder($0.key, $1.key) }) {
         if let served = old?.versions[version], served.identity == ServedVersion.identity(path),
-          served.settings == settings
+          served.settings.withoutSplit == settings.withoutSplit
         {
           next.versions[version] = served
         } else {

@@ -78,7 +78,7 @@ package struct Repository: Sendable {
   }
 
   /// Names in a folder but for hidden ones; nil where it cannot be read.
-  private static func entries(_ path: String) -> [String]? {
+  static func entries(_ path: String) -> [String]? {
     guard let folder = opendir(path) else { return nil }
     defer { closedir(folder) }
     var names: [String] = []

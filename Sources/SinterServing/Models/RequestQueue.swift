@@ -44,9 +44,9 @@ package final class RequestQueue: Sendable {
         }
         var chosen = [0]
         if let rule, first.batch != nil {
-          let (indices, rows) = rule.choose(state.pointee.waiting.lazy.map(\.batch))
+          let (indices, _, isFull) = rule.choose(state.pointee.waiting.lazy.map(\.batch))
           let end = first.arrival + delay
-          if rows < rule.maximumRows, !state.pointee.isClosed, delay > 0, Clock.now < end {
+          if !isFull, !state.pointee.isClosed, delay > 0, Clock.now < end {
             wait(end)
             continue
           }
@@ -66,15 +66,17 @@ package final class RequestQueue: Sendable {
 
   /// Takes out the requests whose time is over.
   package func expired(_ now: UInt64) -> [PendingRun] {
-    state.with { state, _ in
-      var expired: [PendingRun] = []
-      if state.pointee.waiting.contains(where: { $0.deadline <= now }) {
-        expired = state.pointee.waiting.filter { $0.deadline <= now }
-        state.pointee.waiting.removeAll { $0.deadline <= now }
+    // Only where the queue gets shorter are those woken that wait for its end.
+    let someWait = state.with { state, _ in state.pointee.waiting.contains { $0.deadline <= now } }
+    var expired: [PendingRun] = []
+    if someWait {
+      expired = state.change { state in
+        defer { state.waiting.removeAll { $0.deadline <= now } }
+        return state.waiting.filter { $0.deadline <= now }
       }
-      // What runs goes on, but nobody waits for it.
-      return expired + state.pointee.running.values.filter { $0.deadline <= now }
     }
+    // What runs goes on, but nobody waits for it.
+    return expired + state.with { state, _ in state.pointee.running.values.filter { $0.deadline <= now } }
   }
 
   /// Takes no more; what waits still runs.

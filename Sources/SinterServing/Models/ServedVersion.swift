@@ -19,7 +19,7 @@ package final class ServedVersion: Sendable {
 
   /// Loads a library and starts the threads that run it. Takes as long as that takes.
   ///
-  /// - Throws: where the library cannot be loaded, or has ports that the protocol has no words for.
+  /// - Throws: where the library cannot be loaded, or has ports that cannot be represented in the protocol.
   package init(
     model: String, version: String, library path: String, settings: ModelSettings, counters: Counters = Counters()
   ) throws(Refusal) {
@@ -62,12 +62,11 @@ package final class ServedVersion: Sendable {
     path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
   }
 
-  /// What a library's files are now. Its weights are any file beside it that ends with `.weights`.
+  /// What a library's files are now. Its weights may be any file beside it that ends with `.weights`: only the loaded library knows the name.
   static func identity(_ path: String) -> [FileIdentity?] {
-    let stem = path.dropLast(3)
-    let name = stem[(stem.lastIndex(of: "/").map { stem.index(after: $0) } ?? stem.startIndex)...]
-    let short = name.hasPrefix("lib") ? name.dropFirst(3) : name
-    return [FileIdentity(path), FileIdentity(folder(path) + "/\(short).weights")]
+    let folder = folder(path)
+    let weights = (Repository.entries(folder) ?? []).filter { $0.hasSuffix(".weights") }
+    return [FileIdentity(path)] + weights.map { FileIdentity(folder + "/" + $0) }
   }
 
   package var queueCounts: (waiting: Int, running: Int) { queue.counts }

@@ -17,7 +17,7 @@ struct JSONCursor {
     let place = place ?? at
     let given =
       place < bytes.count ? "'\(Unicode.Scalar(bytes[place]).escaped(asASCII: true))'" : "the end of the text"
-    return .badRequest("this is no JSON that is understood: expected \(expected) at byte \(place), given \(given)")
+    return .badRequest("invalid JSON: expected \(expected) at byte \(place), given \(given)")
   }
 
   /// The first byte of what comes next; 0 at the end.

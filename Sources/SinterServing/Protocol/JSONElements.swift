@@ -55,9 +55,13 @@ enum JSONElements {
   }
 
   /// The shape that lists inside lists have, told by the first of each; `[]` for what is no list.
-  static func shape(_ cursor: JSONCursor) throws(Refusal) -> [Int] {
+  ///
+  /// - Parameter rank: the dimensions that are expected. Lists one deeper than that are still told, and none below: each dimension is a pass over the
+  ///   text.
+  static func shape(_ cursor: JSONCursor, rank: Int? = nil) throws(Refusal) -> [Int] {
     var (cursor, sizes) = (cursor, [Int]())
     while cursor.peek() == UInt8(ascii: "[") {
+      if let rank, sizes.count > rank { break }
       guard sizes.count < maximumRank else { throw .badRequest("lists are more than \(maximumRank) deep") }
       var (whole, count) = (cursor, 0)
       try whole.array { cursor throws(Refusal) in

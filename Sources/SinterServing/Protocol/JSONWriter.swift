@@ -82,12 +82,35 @@ struct JSONWriter {
 
   /// The elements of a tensor as one list, or, where `isNested`, as lists inside lists.
   ///
-  /// - Throws: where a float is infinite or no number, for which JSON has no words.
+  /// - Throws: where a float is infinite or NaN, which JSON cannot represent, or where a tensor without elements would be very many lists.
   mutating func elements(
     _ tensor: HostTensor, isNested: Bool = false, _ place: @autoclosure () -> String
   ) throws(Refusal) {
-    guard isNested else { return try list(tensor, 0..<tensor.count, place) }
-    try nested(tensor, 0, 0..<tensor.count, place)
+    // Sizes before a zero may have a product that no integer holds.
+    let count = tensor.shape.contains(0) ? 0 : tensor.count
+    guard isNested else { return try list(tensor, 0..<count, place) }
+    if count == 0, !Self.isBrief(tensor.shape) {
+      throw Refusal(
+        .unprocessable,
+        "\(place()) has the shape \(tensor.shape): no elements, but more than \(Self.mostEmptyLists) lists; "
+          + "ask for it at /v2/models/…/infer, which gives the shape by itself")
+    }
+    try nested(tensor, 0, 0..<count, place)
+  }
+
+  /// Lists that a tensor without elements may be written as: nothing else bounds how many they are.
+  private static let mostEmptyLists = 1 << 20
+
+  /// Whether the lists inside lists of a shape without elements are few.
+  private static func isBrief(_ shape: [Int]) -> Bool {
+    var lists = 1
+    for size in shape {
+      if size == 0 { break }
+      let (product, overflows) = lists.multipliedReportingOverflow(by: size)
+      if overflows || product > mostEmptyLists { return false }
+      lists = product
+    }
+    return true
   }
 
   private mutating func nested(
@@ -155,7 +178,7 @@ struct JSONWriter {
     guard let odd else { return }
     throw Refusal(
       .unprocessable,
-      "\(place()) holds \(odd), for which JSON has no words; ask for it with \"parameters\": {\"binary_data\": true}")
+      "\(place()) holds \(odd), which JSON cannot represent; ask for it with \"parameters\": {\"binary_data\": true}")
   }
 }
 

@@ -24,7 +24,7 @@ package struct ModelSignature: Sendable {
           return "\(kind) '\(port.name)' is \(port), and the protocol has no name for such elements"
         }
         if kind == "output", port.isOptional {
-          return "output '\(port.name)' may be absent, for which the protocol has no words"
+          return "output '\(port.name)' may be absent, which cannot be represented in the protocol"
         }
       }
     }

@@ -36,8 +36,10 @@ package enum Prediction {
   private static func tensor(
     _ name: String, _ cursor: inout JSONCursor, _ model: ModelSignature
   ) throws(Refusal) -> HostTensor {
-    let datatype = model.inputs.first { $0.name == name }?.element?.protocolName ?? "?"
-    let shape = try JSONElements.shape(cursor)
+    let port = model.inputs.first { $0.name == name }
+    let datatype = port?.element?.protocolName ?? "?"
+    // Of an input that there is not, nothing is looked at: it is refused by its name.
+    let shape = port == nil ? [] : try JSONElements.shape(cursor, rank: port?.shape?.count)
     let (element, _) = try model.check(input: name, datatype: datatype, shape: shape)
     return try JSONElements.tensor(element, shape, &cursor, model.place(name))
   }

@@ -25,10 +25,13 @@ package struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
 
   package let kind: Kind
   package let message: String
+  /// The methods that the path takes, where the request had another.
+  package let allowed: [String]
 
-  package init(_ kind: Kind, _ message: String) {
+  package init(_ kind: Kind, _ message: String, allowed: [String] = []) {
     self.kind = kind
     self.message = message
+    self.allowed = allowed
   }
 
   package var description: String { message }
