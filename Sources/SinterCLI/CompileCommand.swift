@@ -114,8 +114,8 @@ struct CompileCommand: ParsableCommand {
       "before schedules are chosen")
     try refuse("--profile", profile, with: emission, unless: [.so, .obj, .archive], "which is not run")
     try refuse(
-      "--cpu with several processors", cpu?.contains(",") ?? false, with: emission, unless: [.so, .obj, .archive, .asm, .llvm],
-      "which is made for one")
+      "--cpu with several processors", cpu?.contains(",") ?? false, with: emission,
+      unless: [.so, .obj, .archive, .asm, .llvm], "which is made for one")
   }
 
   /// Refuses an option that what is written cannot honour.
