@@ -115,8 +115,7 @@ struct CompileCommand: ParsableCommand {
     try refuse("--profile", profile, with: emission, unless: [.so, .obj, .archive], "which is not run")
     try refuse(
       "--cpu with several processors", cpu?.contains(",") ?? false, with: emission,
-      unless: [.so, .obj, .archive, .asm, .llvm],
-      "which is made for one")
+      unless: [.so, .obj, .archive, .asm, .llvm], "which is made for one")
   }
 
   /// Refuses an option that what is written cannot honour.

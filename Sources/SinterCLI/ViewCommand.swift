@@ -56,6 +56,7 @@ struct ViewCommand: ParsableCommand {
       }
       return stage
     }
+    guard !chosen.isEmpty else { throw ValidationError("--stages takes at least one of imported, optimized, fused") }
     let graph = try model.drawableGraph()
     var view = ModelView(of: graph, title: CompileCommand.name(ofFile: model.model), stages: Set(chosen))
     for problem in view.problems { Terminal.error("sinter: note: a later stage is left out: \(problem)") }
@@ -83,7 +84,7 @@ extension ProfileReport {
   /// Where the times come from.
   var words: String {
     let total = String(format: "%.3g ms", milliseconds)
-    return "medians of \(runs) runs of \(model) on \(target), \(total) a run"
+    return "medians of \(runs) runs of \(model) on \(target), \(total) per run"
   }
 
   var times: [LaunchTime] { launches.map { LaunchTime(nodes: $0.nodes, milliseconds: $0.milliseconds) } }

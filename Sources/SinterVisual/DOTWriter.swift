@@ -63,6 +63,8 @@ package struct DOTWriter {
       var pattern: String
       var results: [String]
       var neighbours: Set<Int>
+      /// Where nothing reads a port, what tells it from unrelated ones is where it stands.
+      var group: Int?
     }
     var neighbours: [Int: Set<Int>] = [:]
     for edge in diagram.edges {
@@ -70,10 +72,12 @@ package struct DOTWriter {
       if diagram.nodes[edge.to].kind == .output { neighbours[edge.to, default: []].insert(shown(edge.from)) }
     }
     var known: [Key: [Int]] = [:]
-    for (index, node) in diagram.nodes.enumerated() where node.kind != .operation {
+    for (index, node) in diagram.nodes.enumerated()
+    where node.kind != .operation && node.title.contains(where: \.isNumber) {
+      let own = neighbours[index] ?? []
       let key = Key(
-        kind: node.kind, pattern: FoldTree.pattern(node.title), results: node.results,
-        neighbours: neighbours[index] ?? [])
+        kind: node.kind, pattern: FoldTree.pattern(node.title), results: node.results, neighbours: own,
+        group: own.isEmpty ? tree.groupOfNode[index] : nil)
       known[key, default: []].append(index)
     }
     for ports in known.values where ports.count > 1 {
@@ -200,15 +204,16 @@ package struct DOTWriter {
     return result
   }
 
+  /// By scalars, as Graphviz reads it: to a `Character` a quotation mark with an accent is no quotation mark.
   static func quoted(_ text: String) -> String {
     var result = "\""
-    for character in text {
-      switch character {
+    for scalar in text.unicodeScalars {
+      switch scalar {
       case "\\": result += "\\\\"
       case "\"": result += "\\\""
       case "\n": result += "\\n"
       case "\0": result += " "
-      default: result.append(character)
+      default: result.unicodeScalars.append(scalar)
       }
     }
     return result + "\""

@@ -59,6 +59,49 @@ import Testing
     #expect(texts.exceeds(1) && texts.count == 1)
   }
 
+  @Test func integersAreComparedToTheLastDigit() {
+    let near = TensorDifference(.i64([2], [1, (1 << 53) + 1]), .i64([2], [1, 1 << 53]))
+    #expect(near.count == 1 && near.absolute == 1 && near.index == [1] && near.exceeds(0))
+    #expect("\(near)".contains("9007199254740993 and 9007199254740992"))
+    let ends = TensorDifference(.i64([1], [Int.min]), .i64([1], [Int.max]))
+    #expect(ends.absolute == 0x1p64 && ends.relative == 2)
+    let unsigned = TensorDifference(
+      HostTensor(.u64, [1], values: [UInt64.max]), HostTensor(.u64, [1], values: [UInt64.max - 1]))
+    #expect(unsigned.absolute == 1 && unsigned.exceeds(0) && "\(unsigned)".contains("18446744073709551614"))
+    #expect(TensorDifference(.i64([1], [Int.min]), .i64([1], [Int.min])).count == 0)
+    #expect(
+      TensorDifference(HostTensor(.bool, [2], values: [true, false]), HostTensor(.bool, [2], values: [true, true]))
+        .exceeds(0))
+  }
+
+  @Test func outputsThatASideDoesNotGiveAreTold() throws {
+    let one = HostTensor.f32([1], [1])
+    func side(_ name: String, _ values: KeyValuePairs<String, HostTensor?>) -> ModelComparison.Side {
+      let all = Dictionary(uniqueKeysWithValues: values.map { ($0.key, $0.value) })
+      return .init(name: name, names: [], outputs: values.map(\.key)) { $0.map { all[$0] ?? nil } }
+    }
+    let found = try ModelComparison(
+      side("a", ["x": one, "y": one, "z": one]), side("b", ["x": one, "y": nil, "w": one]))
+    #expect(found.outputs.map(\.name) == ["x"])
+    #expect(found.notCompared.map { "\($0.name) \($0.missing)" } == ["y b", "z b", "w a"])
+    let none = try ModelComparison(side("a", ["x": one]), side("b", ["x": nil]))
+    #expect(none.outputs.isEmpty && none.notCompared.count == 1)
+  }
+
+  @Test func inputsAreMatchedByName() throws {
+    #expect(try PortMatching.places(of: ["b", "a"], among: ["a", "b"]) == [1, 0])
+    #expect(try PortMatching.places(of: ["b"], among: ["a", "b"]) == [1])
+    #expect(try PortMatching.places(of: ["c", "d"], among: ["a", "b"]) == [0, 1])
+    #expect(try PortMatching.places(of: [], among: []) == [])
+    for (wanted, given) in [(["a", "c"], ["a", "b"]), (["c"], ["a", "b"]), (["a", "b"], ["a"])] {
+      #expect {
+        try PortMatching.places(of: wanted, among: given)
+      } throws: {
+        "\($0)".contains(given.joined(separator: ", ")) && "\($0)".contains(wanted.joined(separator: ", "))
+      }
+    }
+  }
+
   @Test func equalModelsAreEqualAndTheFirstOtherNodeIsFound() throws {
     let graph = try Self.graph()
     let same = try ModelComparison(
@@ -163,6 +206,17 @@ import Testing
     let open = try trace(Net(), .f32("n", 6, name: "x")).initialized(seed: 2).graph
     let part = try GraphReducer(open, fails: failing).graph
     #expect(part.inputs.map { "\(part.type(of: $0))" } == ["f32[n, 8]"])
+  }
+
+  @Test func sizesFromDataKeepNamesOfTheirOwn() throws {
+    var builder = GraphBuilder(name: "g")
+    let x = builder.input(Fact(.f32, ["$n4.10.0"]), named: "x")
+    let y = builder.input(Fact(.f32, ["$n41.0.0"]), named: "y")
+    for (value, name) in [(x, "a"), (y, "b")] {
+      builder.output(try builder.add1(Unary(.relu), [value]), named: name)
+    }
+    let part = try builder.graph.part(builder.graph.order)
+    #expect(part.inputs.map { "\(part.type(of: $0))" } == ["f32[d_n4_10_0]", "f32[d_n41_0_0]"])
   }
 
   // MARK: Text with weights

@@ -25,6 +25,7 @@ import Testing
       let wrong = try Self.sinter("view", model, "-o", "\(folder)/w.html", "--profile", model)
       #expect(wrong.status == 1 && wrong.errors.contains("is no profile"))
       #expect(try Self.sinter("view", model, "-o", "\(folder)/w.html", "--stages", "none").status == 2)
+      #expect(try Self.sinter("view", model, "-o", "\(folder)/w.html", "--stages", "").status == 2)
     }
   }
 

@@ -40,6 +40,19 @@ import Testing
     #expect(DOTWriter.text(of: diagram).split(separator: "\n").count { $0.contains("shape=ellipse") } == 4)
   }
 
+  @Test func unrelatedPortsStayApart() {
+    var diagram = FoldTreeTests.chain([("MatMul", []), ("Add", [])])
+    for (title, node) in [("mask", 0), ("bias", 0), ("mask", 1)] {
+      diagram.nodes.append(.init(kind: .input, title: title, family: .other, results: ["f32[4]"]))
+      diagram.edges.append(.init(from: diagram.nodes.count - 1, to: node, type: "f32[4]"))
+    }
+    // Of one pattern and one reader, but without a number.
+    diagram.nodes.append(.init(kind: .input, title: "mask", family: .other, results: ["f32[4]"]))
+    diagram.edges.append(.init(from: diagram.nodes.count - 1, to: 0, type: "f32[4]"))
+    let text = DOTWriter.text(of: diagram, foldingRepeats: true)
+    #expect(text.split(separator: "\n").count { $0.contains("shape=ellipse") } == 4 && !text.contains("× 2"))
+  }
+
   @Test func boxesTellWhatMatters() throws {
     struct Image: UnaryLayer {
       var conv = Conv2d(3, 8, kernel: 3, stride: 2, padding: 1)

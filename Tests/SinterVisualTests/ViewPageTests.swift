@@ -153,6 +153,31 @@ import Testing
     #expect(!html.contains("src=") && !html.contains("http:") || !html.contains("src=\"http"))
   }
 
+  /// To Swift a sign with an accent is another character; to a browser and to Graphviz it is the sign, and an accent.
+  @Test func accentsHideNoSigns() throws {
+    #expect(ViewPage.escaped("<\u{301}\"\u{301}&\u{301}>\u{301}") == "&lt;\u{301}&quot;\u{301}&amp;\u{301}&gt;\u{301}")
+    #expect(DOTWriter.quoted("n\"\u{301}=1, \\\u{301}") == "\"n\\\"\u{301}=1, \\\\\u{301}\"")
+    var graph = try Self.graph()
+    graph.name = "n\"\u{301}=1, href=\"javascript:x\", z=\"\u{301}</title\u{301}><script\u{301}>"
+    for id in graph.order { graph.nodes[id].origin = [Origin(node: graph.name)] }
+    let scalars = Array(DOTWriter.text(of: Diagram(of: graph)).unicodeScalars)
+    // No accent stands behind a quotation mark that is not escaped.
+    for place in scalars.indices.dropFirst(2) where scalars[place] == "\u{301}" && scalars[place - 1] == "\"" {
+      #expect(scalars[place - 2] == "\\")
+    }
+    let html = ModelView(of: graph, stages: [.imported]).page.html
+    let title = html.unicodeScalars.split(separator: "\n").map { String($0) }.first { $0.contains("<title>") }
+    #expect(title?.unicodeScalars.count { $0 == "<" } == 2)
+  }
+
+  @Test func onlyStagesAskedForAreShown() throws {
+    let graph = try Self.graph()
+    func names(_ stages: Set<DrawingStage>) -> [String] { ModelView(of: graph, stages: stages).page.stages.map(\.name) }
+    #expect(names([.fused]) == ["fused"] && names([.optimized]) == ["optimized"])
+    #expect(names([.imported, .fused]) == ["imported", "fused"])
+    #expect(names(Set(DrawingStage.allCases)) == ["imported", "optimized", "fused"])
+  }
+
   @Test func whatDoesNotCompileIsShownAsFarAsItGoes() throws {
     var graph = try Self.graph()
     struct Nameless: Operator {

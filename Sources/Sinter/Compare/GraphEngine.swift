@@ -23,7 +23,7 @@ package enum GraphEngine: Sendable {
 
   /// The outputs of a graph as it is, without passes.
   ///
-  /// - Parameter inputs: a tensor a port.
+  /// - Parameter inputs: a tensor per port.
   package func run(_ graph: Graph, _ inputs: [HostTensor]) throws -> [HostTensor] {
     switch self {
     case .interpreted: return try GraphEvaluator.run(graph, inputs)

@@ -43,6 +43,11 @@ package struct GraphReducer {
 }
 
 extension Graph {
+  /// What a size that was computed is called as one that is given: `d_n4_1_0` for `$n4.1.0`.
+  private static func givenName(_ name: String) -> String {
+    "d" + String(name.map { $0.isLetter || $0.isNumber ? $0 : "_" })
+  }
+
   /// The graph of some of its nodes. Throws where inference does not accept it.
   package func part(_ kept: [NodeID]) throws -> Graph {
     var builder = GraphBuilder(name: name)
@@ -61,7 +66,7 @@ extension Graph {
       // Sizes that were computed from data are given from now on.
       if case .tensor(var type) = fact.type {
         type.shape = type.shape.map { size in
-          size.substituting { $0.isFromData ? Dim(Symbol("d" + $0.name.filter { $0.isLetter || $0.isNumber })) : nil }
+          size.substituting { $0.isFromData ? Dim(Symbol(Self.givenName($0.name))) : nil }
         }
         fact = Fact(.tensor(type))
       }

@@ -47,6 +47,8 @@ package struct ModelComparison {
   }
 
   package private(set) var outputs: [Row] = []
+  /// Outputs that only one side has or gave a value of, and which side that is not.
+  package private(set) var notCompared: [(name: String, missing: String)] = []
   /// In the order of the first side's computation.
   package private(set) var values: [Row] = []
   /// Share of the greatest magnitude; nil: what the type allows.
@@ -66,11 +68,20 @@ package struct ModelComparison {
     }
     // Asked for as a whole, so that what runs is what would run otherwise.
     let (a, b) = (try first.values(ours), try second.values(second.outputs))
-    outputs = shared.compactMap { name in
-      guard let at = ours.firstIndex(of: name), let x = a[at],
-        let other = isByPosition ? at : second.outputs.firstIndex(of: name), let y = b[other]
-      else { return nil }
-      return Row(name: name, difference: TensorDifference(x, y), element: x.element)
+    for (at, name) in ours.enumerated() {
+      guard let x = a[at] else {
+        notCompared.append((name, first.name))
+        continue
+      }
+      guard let other = isByPosition ? at : second.outputs.firstIndex(of: name), let y = b[other] else {
+        notCompared.append((name, second.name))
+        continue
+      }
+      outputs.append(Row(name: name, difference: TensorDifference(x, y), element: x.element))
+    }
+    if !isByPosition {
+      let known = Set(ours)
+      notCompared += second.outputs.filter { !known.contains($0) }.map { ($0, first.name) }
     }
     let known = Set(second.names)
     var seen: Set<String> = []

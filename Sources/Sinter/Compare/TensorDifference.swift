@@ -17,6 +17,8 @@ package struct TensorDifference: Sendable {
   package var elements = 0
   /// What else is different: types, sizes, texts.
   package var mismatch: String?
+  /// The two elements to the last digit, where they are integers.
+  private var integers: (first: String, second: String)?
 
   /// NaN is equal to NaN.
   package init(_ a: HostTensor, _ b: HostTensor) {
@@ -30,6 +32,10 @@ package struct TensorDifference: Sendable {
         mismatch = "text \(place) is \(TensorText.quoted(a.strings[place])) and \(TensorText.quoted(b.strings[place]))"
         count = zip(a.strings, b.strings).count { $0 != $1 }
       }
+      return
+    }
+    if let x = a.int64s, let y = b.int64s {
+      compare(x, y, a)
       return
     }
     guard let x = a.doubles, let y = b.doubles else {
@@ -53,8 +59,38 @@ package struct TensorDifference: Sendable {
     (first, second) = (x[worst], y[worst])
     relative = largest > 0 ? absolute / largest : absolute
     steps = Self.steps(first, second, a.element)
-    var rest = worst
-    for size in a.shape.reversed() {
+    setIndex(worst, in: a.shape)
+  }
+
+  /// Integers and truths, in their own arithmetic: f64 does not tell all of 64 bits apart.
+  private mutating func compare(_ x: [Int64], _ y: [Int64], _ tensor: HostTensor) {
+    let isUnsigned = tensor.element.kind == .unsigned
+    func magnitude(_ value: Int64) -> UInt64 { isUnsigned ? UInt64(bitPattern: value) : value.magnitude }
+    func isLess(_ a: Int64, _ b: Int64) -> Bool {
+      isUnsigned ? UInt64(bitPattern: a) < UInt64(bitPattern: b) : a < b
+    }
+    func text(_ value: Int64) -> String { isUnsigned ? "\(UInt64(bitPattern: value))" : "\(value)" }
+    func number(_ value: Int64) -> Double { isUnsigned ? Double(UInt64(bitPattern: value)) : Double(value) }
+    var (worst, distance, largest) = (-1, UInt64(0), UInt64(0))
+    for place in x.indices {
+      let (a, b) = (x[place], y[place])
+      largest = max(largest, magnitude(a))
+      if a == b { continue }
+      count += 1
+      let far = UInt64(bitPattern: isLess(a, b) ? b &- a : a &- b)
+      if far > distance { (worst, distance) = (place, far) }
+    }
+    guard worst >= 0 else { return }
+    (first, second) = (number(x[worst]), number(y[worst]))
+    integers = (text(x[worst]), text(y[worst]))
+    absolute = Double(distance)
+    relative = largest > 0 ? absolute / Double(largest) : absolute
+    setIndex(worst, in: tensor.shape)
+  }
+
+  private mutating func setIndex(_ place: Int, in shape: [Int]) {
+    var rest = place
+    for size in shape.reversed() {
       index.insert(rest % max(size, 1), at: 0)
       rest /= max(size, 1)
     }
@@ -68,9 +104,8 @@ package struct TensorDifference: Sendable {
     case .f16: 4e-3
     case .bf16: 3e-2
     case .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz, .f8e8m0, .f4e2m1: 0.15
-    case .c64: 1e-4
-    case .c128: 1e-9
-    case .i64, .i32, .i16, .i8, .i4, .i2, .u64, .u32, .u16, .u8, .u4, .u2, .bool, .string: 0
+    // Complex numbers are compared as a whole.
+    case .c64, .c128, .i64, .i32, .i16, .i8, .i4, .i2, .u64, .u32, .u16, .u8, .u4, .u2, .bool, .string: 0
     }
   }
 
@@ -110,7 +145,8 @@ extension TensorDifference: CustomStringConvertible {
     if count == 0 { return "equal" }
     let ulps = steps.map { ", \($0) ULP" } ?? ""
     func short(_ value: Double) -> String { "\(Float(value))" }
+    let (first, second) = integers ?? (short(first), short(second))
     return
-      "at \(index): \(short(first)) and \(short(second)), off by \(short(absolute)), \(short(relative)) of the largest\(ulps); \(count) of \(elements) elements differ"
+      "at \(index): \(first) and \(second), off by \(short(absolute)), \(short(relative)) of the largest\(ulps); \(count) of \(elements) elements differ"
   }
 }

@@ -8,10 +8,14 @@ package struct ModelView {
   /// Why later stages are missing.
   package private(set) var problems: [Diagnostic] = []
 
-  /// - Parameter stages: which to show; `imported` always is.
+  /// - Parameter stages: which to show; `imported` stands in where none of them can be made.
   package init(of graph: Graph, title: String? = nil, stages: Set<DrawingStage> = Set(DrawingStage.allCases)) {
     page = ViewPage(title: title ?? graph.name, stages: [StageView(name: "imported", Diagram(of: graph))])
     if stages.isSubset(of: [.imported]) { return }
+    defer {
+      let asked = page.stages.filter { stage in stages.contains { $0.rawValue == stage.name } }
+      if !asked.isEmpty { page.stages = asked }
+    }
     do {
       let history = try PassHistory(of: graph)
       page.passes = history.passes

@@ -38,7 +38,7 @@ extension Tensor {
     return applying(op)
   }
 
-  /// x where positive, slope · x elsewhere, with a slope a channel (axis 1), or one for all.
+  /// x where positive, slope · x elsewhere, with a slope per channel (axis 1), or one for all.
   public func prelu(_ slope: Tensor) -> Tensor {
     guard slope.rank == 1 else {
       return trace.fail(

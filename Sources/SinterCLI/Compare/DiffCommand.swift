@@ -95,8 +95,10 @@ struct DiffCommand: ParsableCommand {
     let sides: (ModelComparison.Side, ModelComparison.Side)
     if models.count == 2 {
       let second = try graph(models[1])
+      let places = try PortMatching.places(of: second.inputs.map(\.name), among: first.inputs.map(\.name))
       sides = (
-        side(models[0], try optimized(first), engine, inputs), side(models[1], try optimized(second), engine, inputs)
+        side(models[0], try optimized(first), engine, inputs),
+        side(models[1], try optimized(second), engine, places.map { inputs[$0] })
       )
     } else if let stages {
       let parts = try stages.split(separator: ",").map { try stage(String($0), first, engine, inputs) }
@@ -158,6 +160,9 @@ struct DiffCommand: ParsableCommand {
       "\(comparison.differs(row) ? "≠" : "=") \(row.name): \(row.difference)"
     }
     for row in comparison.outputs { print("output \(line(row))") }
+    for row in comparison.notCompared {
+      print("output   \(row.name): not compared, since \(row.missing) does not give it")
+    }
     if all { for row in comparison.values { print("value  \(line(row))") } }
     if comparison.values.isEmpty {
       print("no value between has a name on both sides")
@@ -175,7 +180,8 @@ struct DiffCommand: ParsableCommand {
         print("so what fuses otherwise, or is scheduled otherwise, differs: try --bisect")
       }
     }
-    if !comparison.outputsAgree || comparison.firstDifference != nil { throw ExitCode(1) }
+    if comparison.outputs.isEmpty { print("no output was compared") }
+    if comparison.outputs.isEmpty || !comparison.outputsAgree || comparison.firstDifference != nil { throw ExitCode(1) }
   }
 
   private func compareLibraries() throws {
@@ -183,21 +189,35 @@ struct DiffCommand: ParsableCommand {
     var given = InputArguments()
     (given.inputs, given.seed, given.random) = (input, seed, true)
     let values = try given.values(for: libraries[0].inputs, sizes: ModelArgument.sizes(size), makingUp: true)
-    let results = try libraries.map { try $0.session(threads: 1).run(values: values) }
+    let places = try PortMatching.places(of: libraries[1].inputs.map(\.name), among: libraries[0].inputs.map(\.name))
+    let results = [
+      try libraries[0].session(threads: 1).run(values: values),
+      try libraries[1].session(threads: 1).run(values: places.map { values[$0] }),
+    ]
     print("\(models[0]) beside \(models[1])")
-    var differs = libraries[0].outputs.count != libraries[1].outputs.count
-    if differs { print("there are \(results[0].count) outputs and \(results[1].count)") }
-    for (port, (a, b)) in zip(libraries[0].outputs, zip(results[0], results[1])) {
-      guard let x = a.tensor, let y = b.tensor else {
+    let names = libraries.map { $0.outputs.map(\.name) }
+    let isByPosition = Set(names[0]).isDisjoint(with: names[1]) && names[0].count == names[1].count
+    let extra = isByPosition ? [] : names[1].filter { !names[0].contains($0) }
+    for name in extra { print("output ≠ \(name): \(models[0]) has no such output") }
+    var (differs, compared) = (!extra.isEmpty, 0)
+    for (place, port) in libraries[0].outputs.enumerated() {
+      guard let other = isByPosition ? place : names[1].firstIndex(of: port.name) else {
+        print("output ≠ \(port.name): \(models[1]) has no such output")
+        differs = true
+        continue
+      }
+      guard let x = results[0][place].tensor, let y = results[1][other].tensor else {
         print("output   \(port.name): not compared, since it is no tensor")
         continue
       }
+      compared += 1
       let difference = TensorDifference(x, y)
       let isFar = difference.exceeds(tolerance ?? TensorDifference.tolerance(of: x.element))
       differs = differs || isFar
       print("output \(isFar ? "≠" : "=") \(port.name): \(difference)")
     }
-    if differs { throw ExitCode(1) }
+    if compared == 0 { print("no output was compared") }
+    if differs || compared == 0 { throw ExitCode(1) }
   }
 
   private func showCulprit(_ graph: Graph, _ inputs: [HostTensor]) throws {
@@ -224,7 +244,7 @@ struct DiffInputs {
     self.sizes = sizes
   }
 
-  /// A tensor a port.
+  /// A tensor per port.
   func values(for graph: Graph) throws -> [HostTensor] {
     let given = try arguments.tensors()
     let unknown = given.keys.filter { name in !graph.inputs.contains { $0.name == name } }.sorted()

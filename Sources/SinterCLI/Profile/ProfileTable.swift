@@ -13,7 +13,7 @@ struct ProfileTable {
 
   var text: String {
     var lines = [
-      "\(profile.name): \(milliseconds(profile.seconds)) ms a run, \(milliseconds(profile.kernelSeconds)) ms in "
+      "\(profile.name): \(milliseconds(profile.seconds)) ms per run, \(milliseconds(profile.kernelSeconds)) ms in "
         + "\(profile.launches.count) launches; medians of \(profile.runs) runs"
     ]
     if let peaks {

@@ -4,7 +4,7 @@ import SinterKernelIR
 /// The reduced axes of a product whose tile operation takes several neighbours along them at once: loops whose innermost one takes whole
 /// steps, and what is left of each of its runs.
 ///
-/// In packed panels each run is filled up with zeros to whole steps, so that bytes beyond a run's end on the left count for nothing; they are
+/// In packed panels each run is filled up with zeros to whole steps, so that elements beyond a run's end on the left count for nothing; they are
 /// not read all the same.
 struct DepthSteps {
   /// The innermost loop runs over whole steps; strides on the right count steps.

@@ -35,7 +35,7 @@ extension TileSums {
 
 /// Writes the inner part of a product: a register tile that runs down the reduced axes, then hands its accumulators on.
 ///
-/// The left side is read one element a row and broadcast; the right side whole vectors at a time. Both are addressed in elements, from
+/// The left side is read one element per row and broadcast; the right side whole vectors at a time. Both are addressed in elements, from
 /// offsets that the caller has computed.
 struct TileKernel: TileSums {
   /// One loop over a reduced axis, with what a step adds to the offsets of either side. In packed panels a step on the right counts as one,
@@ -265,7 +265,7 @@ struct TileKernel: TileSums {
     return columns.indices.map { builder.dot(factor, columns[$0], sums[tile.accumulators + $0]) }
   }
 
-  /// A step of bytes, of which `count` exist on the left; what the panel has beyond them is zero.
+  /// A step of neighbouring elements, of which `count` exist on the left; what the panel has beyond them is zero.
   private func dots(
     _ tile: RegisterTile, _ rows: [Register], _ lhsOffset: Register, _ rhsOffset: Register, _ sums: [Register],
     count: Int

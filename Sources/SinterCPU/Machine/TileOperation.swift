@@ -31,18 +31,18 @@ package struct TileOperation: Hashable, Sendable {
   package static let widenedByteDot = TileOperation(
     left: .u8, right: .i8, accumulator: .i32, depth: 4, temporaries: 3, columnRegisters: 2)
 
-  /// Products of bf16 in f32 sums, two at a time, in one instruction.
-  package static let pairDot = TileOperation(left: .bf16, right: .bf16, accumulator: .f32, depth: 2)
-  /// The same as two multiply-adds of f32: columns are held as their even and their odd elements.
-  package static let widenedPairDot = TileOperation(
-    left: .bf16, right: .bf16, accumulator: .f32, depth: 2, temporaries: 3, columnRegisters: 2)
-
   /// The same from an instruction for signed bytes: a vector of columns has a sum of its own, and one register holds what flips signs.
   package static let signedByteDot = TileOperation(
     left: .u8, right: .i8, accumulator: .i32, depth: 4, temporaries: 2, columnRegisters: 2, takesSignedLeft: true)
   /// The same from products of bytes in 16 bits, whose neighbours are added to sums: products have registers of their own before that.
   package static let pairedByteDot = TileOperation(
     left: .u8, right: .i8, accumulator: .i32, depth: 4, temporaries: 10, columnRegisters: 2)
+
+  /// Products of bf16 in f32 sums, two at a time, in one instruction.
+  package static let pairDot = TileOperation(left: .bf16, right: .bf16, accumulator: .f32, depth: 2)
+  /// The same as two multiply-adds of f32: columns are held as their even and their odd elements.
+  package static let widenedPairDot = TileOperation(
+    left: .bf16, right: .bf16, accumulator: .f32, depth: 2, temporaries: 3, columnRegisters: 2)
 
   /// The same where an element of a row is loaded into a register before it is multiplied: the next one's is on its way meanwhile.
   var onLoadedRows: TileOperation {

@@ -4,7 +4,7 @@ import SinterCore
 ///
 /// Each computes one result from whole operands; the result's sizes are known when it is called. Texts are numbers of the program's table,
 /// to which a function adds those that it makes. `t`, `a` and `b` below are operands; elements stand in row-major order. The runtime's
-/// functions stand in `SinterRuntime/runtime`, one file a concern.
+/// functions stand in `SinterRuntime/runtime`, one file per concern.
 public enum RuntimeFunction: String, CaseIterable, Hashable, Sendable {
   /// result[i] = a[i] followed by b[i]. Texts.
   case join

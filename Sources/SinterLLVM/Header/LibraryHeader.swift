@@ -132,11 +132,14 @@ struct LibraryHeader {
     return lines
   }
 
-  /// Text that cannot end a comment.
-  private static func comment(_ text: String) -> String {
-    var result = ""
-    for character in text { result += character == "/" && result.last == "*" ? " /" : String(character) }
-    return result.replacingNewlines
+  /// Text that cannot end a comment. It goes by scalars, as C reads it: to a `Character` a slash with an accent is no slash.
+  static func comment(_ text: String) -> String {
+    var result = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+      if scalar == "/", result.last == "*" { result.append(" ") }
+      result.append(scalar)
+    }
+    return String(result).replacingNewlines
   }
 
   // MARK: Declarations
@@ -306,7 +309,11 @@ extension Dim {
 }
 
 extension String {
-  fileprivate var replacingNewlines: String { String(map { $0.isNewline ? " " : $0 }) }
+  fileprivate var replacingNewlines: String {
+    var result = String.UnicodeScalarView()
+    for scalar in unicodeScalars { result.append(Character(scalar).isNewline ? " " : scalar) }
+    return String(result)
+  }
 }
 
 extension ElementType {

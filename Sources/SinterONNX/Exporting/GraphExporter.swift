@@ -136,7 +136,9 @@ struct GraphExporter {
     scope.result.nodes.append(written)
     guard form.domain.isEmpty else { return }
     func element(_ value: ValueID?) -> ElementType? { value.flatMap { graph.type(of: $0).tensor?.element } }
-    let own = node.inputs.map(element)
+    // What bodies capture is no operand in ONNX.
+    let captured = zip(form.bodies, node.bodies).reduce(0) { $0 + max($1.1.inputs.count - $1.0.inputCount, 0) }
+    let own = node.inputs.dropLast(captured).map(element)
     let operands = form.inputs.map { given in
       given.map { input -> ElementType? in
         if case .operand(let index) = input, index < own.count { own[index] } else { nil }

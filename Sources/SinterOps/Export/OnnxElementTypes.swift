@@ -6,7 +6,7 @@ package enum OnnxElementTypes {
   /// The least opset at which each operand and result of a node may have the elements that it has, and the element type that asks for it;
   /// nil where all of them go with any opset that is written.
   ///
-  /// - Parameter operands: the element types of its inputs in ONNX's order; nil where one is absent, or no tensor.
+  /// - Parameter operands: the element types of its inputs in ONNX's order, without what bodies capture; nil where one is absent, or no tensor.
   package static func need(
     of opType: String, operands: [ElementType?], results: [ElementType?]
   ) -> (since: Int, element: ElementType)? {
@@ -14,13 +14,17 @@ package enum OnnxElementTypes {
     for line in lines[opType] ?? [] {
       for (side, elements) in [("x", operands), ("y", results)] {
         for (index, element) in elements.enumerated() {
-          guard let element, line.adds(element, at: index, of: side), line.since > found?.since ?? 0 else { continue }
+          let place = variadic.contains(opType) ? line.lastListed(index, of: side) : index
+          guard let element, line.adds(element, at: place, of: side), line.since > found?.since ?? 0 else { continue }
           found = (line.since, element)
         }
       }
     }
     return found
   }
+
+  /// Operators whose last listed place stands for all places behind it.
+  private static let variadic: Set = ["If", "Loop", "Scan"]
 
   /// What one version of an operator allows beyond the version before it.
   private struct Line {
@@ -30,6 +34,12 @@ package enum OnnxElementTypes {
 
     func adds(_ element: ElementType, at index: Int, of side: String) -> Bool {
       added["\(side)\(index)"]?.contains(element) ?? false
+    }
+
+    /// A place, or the last one of its side that is listed where that comes before it.
+    func lastListed(_ index: Int, of side: String) -> Int {
+      let listed = added.keys.filter { $0.hasPrefix(side) }.compactMap { Int($0.dropFirst()) }
+      return listed.max().map { min($0, index) } ?? index
     }
   }
 

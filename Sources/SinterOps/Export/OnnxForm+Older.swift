@@ -54,8 +54,11 @@ private struct OlderForm {
     var table: [String: [OlderForm]] = [
       "AveragePool": [.added("dilations", at: 19, to: 11)],
       "BatchNormalization": [
-        .added(at: 15, to: 14),
-        OlderForm(14) { form, inputs in inputs.outputCount > 1 ? nil : form.unless(["training_mode"], since: 9) },
+        // Scale and bias had the type of x, and before that the mean and the variance, too.
+        OlderForm(15) { form, inputs in areOfOneType(inputs, 0..<3) ? form.unless([], since: 14) : nil },
+        OlderForm(14) { form, inputs in
+          inputs.outputCount > 1 || !areOfOneType(inputs, 0..<5) ? nil : form.unless(["training_mode"], since: 9)
+        },
       ],
       "DFT": [OlderForm(20, dft)],
       "GRU": [.added("layout", at: 14, to: 7)],
@@ -86,6 +89,11 @@ private struct OlderForm {
     for kind in Reduce.Kind.allCases where kind.since == 18 { table[kind.onnxName] = [OlderForm(18, reduce)] }
     return table
   }()
+
+  private static func areOfOneType(_ inputs: NodeInputs, _ places: Swift.Range<Int>) -> Bool {
+    let elements = places.map { try? inputs.tensor($0).element }
+    return elements.allSatisfy { $0 != nil && $0 == elements[0] }
+  }
 
   /// Axes were an attribute.
   @Sendable private static func reduce(_ form: OnnxForm, _ inputs: NodeInputs) -> OnnxForm? {

@@ -121,13 +121,21 @@ extension Shape {
 }
 
 extension Trilu {
-  /// A choice by how far an element stands from the main diagonal, where sizes are known.
+  /// A choice by how far an element stands from the main diagonal: its column less its row.
   fileprivate func spelled(_ inputs: NodeInputs, _ builder: inout GraphBuilder) throws -> [ValueID]? {
     let type = try inputs.tensor(0)
-    guard type.rank >= 2, let rows = type.shape[type.rank - 2].value, let columns = type.shape[type.rank - 1].value
-    else { return nil }
-    let distances = (0..<rows).flatMap { row in (0..<columns).map { $0 - row } }
-    let distance = builder.constant(.i64([rows, columns], distances))
+    guard type.rank >= 2 else { return nil }
+    let x = try inputs.value(0)
+    func number(_ number: Int) -> ValueID { builder.constant(.i64([], [number])) }
+    /// Numbers from zero to an axis's size.
+    func places(_ axis: Int) throws -> ValueID {
+      let size =
+        try type.shape[axis].value.map(number)
+        ?? builder.add1(Gather(), [try builder.add1(Shape(), [x]), number(axis)])
+      return try builder.add1(Range(), [number(0), size, number(1)])
+    }
+    let rows = try builder.add1(Unsqueeze(), [places(type.rank - 2), builder.integers([1])])
+    let distance = try builder.add1(Binary(.subtract), [places(type.rank - 1), rows])
     let diagonal = inputs.has(1) ? try inputs.value(1) : try builder.scalar(0, .i64)
     let kept = try builder.add1(Compare(isUpper ? .greaterOrEqual : .lessOrEqual), [distance, diagonal])
     return [try builder.add1(Where(), [kept, try inputs.value(0), builder.scalar(0, type.element)])]

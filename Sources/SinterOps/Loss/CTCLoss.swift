@@ -13,7 +13,7 @@ public struct CTCLoss: Composite {
   /// The class that stands between labels.
   public var blank = 0
 
-  /// In place of the logarithm of 0, so that no gradient is NaN.
+  /// In place of the logarithm of 0, so that no gradient is NaN. Narrow floats do not hold it: they are computed in f32.
   private static let impossible = -1e30
 
   public init() {}
@@ -42,7 +42,8 @@ public struct CTCLoss: Composite {
     let tape = GradientTape(builder)
     defer { builder = tape.builder }
     func input(_ index: Int) throws -> GradientTensor { GradientTensor(try given.value(index), tape) }
-    let probabilities = try input(0)
+    let compute = x.element == .f64 ? ElementType.f64 : .f32
+    let probabilities = try x.element == compute ? input(0) : input(0).cast(to: compute)
     let (lengths, labelCounts) = (try input(2).cast(to: .i64), try input(3).cast(to: .i64).unsqueezed([1]))
     let places = try labels(input(1).cast(to: .i64), labelCounts)
 
@@ -76,14 +77,14 @@ public struct CTCLoss: Composite {
     // The last label or the blank behind it.
     let end = try labelCounts * 2
     let isEnd =
-      try position.compare(.equal, end).cast(to: x.element)
-      + position.compare(.equal, end - 1).cast(to: x.element)
+      try position.compare(.equal, end).cast(to: compute) + position.compare(.equal, end - 1).cast(to: compute)
     let ends = try isEnd.compare(.greater, 0.5).applying(Where(), reached, reached.number(Self.impossible))
     let greatest = try ends.applying(Reduce(.maximum, keepsAxes: true), ends.integers([1])).applying(StopGradient())
     let sum = try (ends - greatest).unary(.exp).sum([1], keepsAxes: false)
     let loss = try -(sum.unary(.log) + greatest.squeezed([1]))
     let isPossible = try loss.compare(.less, -Self.impossible / 10)
-    return [try isPossible.applying(Where(), loss, loss.number(.infinity)).id]
+    let all = try isPossible.applying(Where(), loss, loss.number(.infinity))
+    return [try x.element == compute ? all.id : all.cast(to: x.element).id]
   }
 
   /// The labels with blanks around each: [n, 2 · most + 1].
@@ -131,18 +132,20 @@ public struct CTCLoss: Composite {
   }
 
   public static var examples: [OperatorExample] {
-    func example(_ lengths: [Int], _ labels: [Int], _ counts: [Int], most: Int, blank: Int = 0) -> OperatorExample {
+    func example(
+      _ lengths: [Int], _ labels: [Int], _ counts: [Int], most: Int, blank: Int = 0, of element: ElementType = .f32
+    ) -> OperatorExample {
       OperatorExample(
         CTCLoss(blank: blank),
         [
-          .random(TensorType(.f32, ["t", "n", 4]), -3...(-0.1)), .given(.i64([counts.count, most], labels)),
+          .random(TensorType(element, ["t", "n", 4]), -3...(-0.1)), .given(.i64([counts.count, most], labels)),
           .given(.i64([counts.count], lengths)), .given(.i64([counts.count], counts)),
         ], sizes: [Symbol("t"): 6, Symbol("n"): counts.count])
     }
     return [
       example([6, 5, 4], [1, 2, 1, 3, 3, 0, 2, 0, 0], [3, 2, 1], most: 3),
       example([6, 3], [0, 1, 2, 2, 9, 9], [3, 1], most: 3, blank: 3),
-      example([4], [], [0], most: 0),
+      example([4], [], [0], most: 0), example([6, 3], [1, 2, 3, 3], [2, 2], most: 2, of: .f16),
     ]
   }
 }

@@ -6,7 +6,7 @@ import SinterIR
 /// first and the bias are not read.
 public struct UnpackedBlocks: Primitive {
   public static let name = "UnpackedBlocks"
-  public static let summary = "Weights of a few bits with a scale and a zero point a block, as floats."
+  public static let summary = "Weights of a few bits with a scale and a zero point per block, as floats."
 
   /// The product that the weights belong to.
   public var product = MatMulNBits()

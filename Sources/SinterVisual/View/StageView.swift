@@ -10,7 +10,6 @@ package struct StageView: Sendable {
   /// Milliseconds by node; empty where nothing was measured.
   package var milliseconds: [Double] = []
 
-  /// - Parameter open: how many boxes a page may begin with.
   package init(name: String, _ diagram: Diagram) {
     self.name = name
     self.diagram = diagram

@@ -92,15 +92,16 @@ package struct ViewPage: Sendable {
     return (json.text, numbers)
   }
 
+  /// By scalars, as browsers read it: to a `Character` a sign with an accent is another sign.
   static func escaped(_ text: String) -> String {
     var result = ""
-    for character in text {
-      switch character {
+    for scalar in text.unicodeScalars {
+      switch scalar {
       case "&": result += "&amp;"
       case "<": result += "&lt;"
       case ">": result += "&gt;"
       case "\"": result += "&quot;"
-      default: result.append(character)
+      default: result.unicodeScalars.append(scalar)
       }
     }
     return result

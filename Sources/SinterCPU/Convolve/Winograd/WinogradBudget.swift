@@ -28,7 +28,11 @@ struct WinogradBudget {
     guard context.options.usesWinograd else { return [:] }
     var budget = WinogradBudget(directSpeed: directSpeed)
     budget.visit(program.steps, context)
-    let constants = program.values.elements.reduce(0) { $0 + ($1.constant.map { $0.element.byteCount($0.count) } ?? 0) }
+    // What no step reads any more is no part of the library.
+    let read = Set(program.steps.flatMap(\.operands) + program.outputs.map(\.value))
+    let constants = read.reduce(0) { bytes, value in
+      bytes + (program.values[value].constant.map { $0.element.byteCount($0.count) } ?? 0)
+    }
     return budget.kept(Swift.max(Self.least, Double(constants) * Self.share))
   }
 
