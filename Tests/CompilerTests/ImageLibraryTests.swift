@@ -71,8 +71,17 @@ import Testing
       (274, orientation), (277, 1), (278, pixels.count / width), (279, pixels.count),
     ]
     func short(_ number: Int) -> [UInt8] { [UInt8(number & 255), UInt8(number >> 8)] }
-    let fields = entries.flatMap { short($0.0) + short(3) + [1, 0, 0, 0] + short($0.1) + [0, 0] }
-    return Array("II*".utf8) + [0, 8, 0, 0, 0] + short(entries.count) + fields + [0, 0, 0, 0] + pixels
+    var file: [UInt8] = Array("II*".utf8) + [0, 8, 0, 0, 0]
+    file += short(entries.count)
+    for (tag, value) in entries {
+      // One short each.
+      file += short(tag)
+      file += [3, 0, 1, 0, 0, 0]
+      file += short(value)
+      file += [0, 0]
+    }
+    file += [0, 0, 0, 0]
+    return file + pixels
   }
 
   @Test func tiffFilesAreTurnedAsTheySay() throws {
