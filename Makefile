@@ -91,16 +91,16 @@ test-onnx: setup .venv/stamp ## the official ONNX suite against the list of what
 	$(PYTHON) Tests/Conformance/opsets.py --sinter .build/debug/sinter --jobs $(JOBS) --quick
 	$(PYTHON) Tests/Conformance/sizes.py --sinter .build/debug/sinter --jobs $(JOBS) --domain com.microsoft --count 12
 
-serve: build ## the server behind sinter serve, .build/release/sinter-serve
-	swift build -c release --scratch-path .build/serve --traits ServeHTTP --product sinter-serve
+serve: build ## the server behind sinter serve, .build/release/sinter-serve: make serve TRAIT=ServeHTTP leaves out gRPC
+	swift build -c release --scratch-path .build/serve --traits $(or $(TRAIT),Serve) --product sinter-serve
 	cp .build/serve/release/sinter-serve .build/release/sinter-serve
 
 # Not among all tests: what the server brings takes longer to build than all the rest.
-serve-test: setup .venv/serve ## the server beside tritonclient and wrk: make serve-test TRAIT=Serve tries gRPC too
+serve-test: setup .venv/serve ## the server beside tritonclient and wrk: make serve-test TRAIT=ServeHTTP leaves out gRPC
 	@.ci/setup wrk
 	swift build --product sinter
-	swift build --scratch-path .build/serve --traits $(or $(TRAIT),ServeHTTP) --product sinter-serve
-	cd Tests/Serve && SINTER_SERVE_TRAIT=$(or $(TRAIT),ServeHTTP) SINTER=$(CURDIR)/.build/debug/sinter SINTER_SERVE=$(CURDIR)/.build/serve/debug/sinter-serve \
+	swift build --scratch-path .build/serve --traits $(or $(TRAIT),Serve) --product sinter-serve
+	cd Tests/Serve && SINTER_SERVE_TRAIT=$(or $(TRAIT),Serve) SINTER=$(CURDIR)/.build/debug/sinter SINTER_SERVE=$(CURDIR)/.build/serve/debug/sinter-serve \
 	  ../../.venv/serve-python/bin/python -W ignore -m unittest -v $(or $(ONLY),test_serve)
 
 bench-serve: serve .venv/serve ## the server beside ONNX Runtime behind FastAPI: make bench-serve MODELS="resnet18.onnx"

@@ -28,21 +28,26 @@
     }
 
     func run(listening: @escaping @Sendable (Int) -> Void) async throws {
-      let isListening = Atomic(false)
+      let state = ListeningState()
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await server.serve() }
         group.addTask {
           // Where there is none, the other task ends with the reason.
           guard let address = try? await server.transport.listeningAddress else { return }
           listening(address.ipv4?.port ?? address.ipv6?.port ?? 0)
-          isListening.store(true, ordering: .releasing)
+          state.isListening.store(true, ordering: .releasing)
         }
         do {
           for try await _ in group {}
-        } catch  where !isListening.load(ordering: .acquiring) {
+        } catch  where !state.isListening.load(ordering: .acquiring) {
           throw CannotListen("grpc", host, port, option: "--grpc-port", Self.cause(error))
         }
       }
+    }
+
+    /// Whether the server has its port, as tasks share it.
+    private final class ListeningState: Sendable {
+      let isListening = Atomic(false)
     }
 
     /// What the system said, where the transport wraps it.

@@ -33,8 +33,8 @@ from server import Server
 
 SINTER = os.environ["SINTER"]
 SERVE = os.environ["SINTER_SERVE"]
-# A build of the trait ServeHTTP, which is the usual one, has no gRPC.
-HAS_GRPC = os.environ.get("SINTER_SERVE_TRAIT", "ServeHTTP") == "Serve"
+# A build of the trait ServeHTTP has no gRPC.
+HAS_GRPC = os.environ.get("SINTER_SERVE_TRAIT", "Serve") == "Serve"
 HERE = Path(__file__).resolve().parent
 
 
