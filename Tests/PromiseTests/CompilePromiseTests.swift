@@ -38,10 +38,10 @@ import Testing
     }
     let names = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/first").sorted()
     #expect(
-      names == [
-        "exported.onnx", "graph.sinter", "libmany.so", "libmodel.so", "many.weights", "model.a", "model.h",
-        "model.kernels",
-        "sinter.h",
+      // Weights beside the text, where a model has any that are too long for it.
+      names.filter { $0 != "graph.sinter.safetensors" } == [
+        "exported.onnx", "graph.sinter", "libmany.so", "libmodel.so", "many.weights",
+        "model.a", "model.h", "model.kernels", "sinter.h",
       ])
     for name in names {
       #expect(try Subprocess.run("cmp", ["\(folder)/first/\(name)", "\(folder)/second/\(name)"]).succeeded, "\(name)")

@@ -35,7 +35,10 @@ struct KernelVerifierTests {
       problems: ["dot wants i8x8, but %2 is i8x4"]),
     Case(
       body: "%1: u8x8 = constant 1  %2: i8x8 = constant 1  %3: f32x2 = constant 0.0  %4: f32x2 = dot %1, %2, %3",
-      problems: ["dot sums in i32, not in f32"]),
+      problems: ["dot wants bf16x4, but %1 is u8x8", "dot wants bf16x4, but %2 is i8x8"]),
+    Case(
+      body: "%1: u8x8 = constant 1  %2: i8x8 = constant 1  %3: i16x2 = constant 0  %4: i16x2 = dot %1, %2, %3",
+      problems: ["dot sums in i32 or f32, not in i16"]),
     Case(
       body: "%1: f32x3 = constant 1.0  %2: f32 = combineLanes sum %1",
       problems: ["combineLanes wants a power of two of lanes, not 3"]),
