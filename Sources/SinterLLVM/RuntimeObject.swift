@@ -96,26 +96,30 @@ package struct RuntimeObject {
       try Files.write(prebuilt, to: own)
       return own
     }
-    let kept = "\(cacheFolder)/runtime-\(try key()).o"
+    let kept = try keptPath()
     if Files.exists(kept) { return kept }
-    guard Files.isWritableFolder(cacheFolder) else {
-      let sources = own + ".sources"
-      try Files.createFolder(sources)
-      try compile(in: sources, to: own)
-      return own
-    }
-    return try path()
+    if Files.isWritableFolder(cacheFolder) { return try cached(at: kept) }
+    let sources = own + ".sources"
+    try Files.createFolder(sources)
+    try compile(in: sources, to: own)
+    return own
   }
 
   /// The path of the object file in the cache, compiled now if it is not there yet.
   package func path() throws(DiagnosticError) -> String {
     try requireDecodersAreThere()
-    let object = "\(cacheFolder)/runtime-\(try key()).o"
+    return try cached(at: try keptPath())
+  }
+
+  private func cached(at object: String) throws(DiagnosticError) -> String {
     if Files.exists(object) { return object }
     try Files.createFolder(cacheFolder)
     try Files.withTemporaryFolder { folder throws(DiagnosticError) in try compile(in: folder, to: object) }
     return object
   }
+
+  /// Where the object is kept; asks the compiler for its version.
+  private func keptPath() throws(DiagnosticError) -> String { "\(cacheFolder)/runtime-\(try key()).o" }
 
   private func requireDecodersAreThere() throws(DiagnosticError) {
     guard main == SINTER_RUNTIME_IMAGES, BundledLinker.exists, takesPrebuilt || Environment.value("LD") == nil else {

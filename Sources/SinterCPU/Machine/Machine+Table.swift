@@ -15,7 +15,7 @@ extension Machine {
     var machine = Machine(
       name: "aarch64", vectorBits: 128, vectorRegisters: 32, hasMasks: false, hasMultiplyAdd: true, level2: 512 << 10,
       level3: 1 << 20)
-    machine.tileOperations = machine.tileOperations.map {
+    machine.tileOperations = machine.tileOperationsWithoutPairs.map {
       $0 == .widenedByteDot ? .pairedByteDot : $0.onLoadedRows
     }
     machine.tiledOperation = machine.tiledOperation.onLoadedRows
@@ -27,11 +27,15 @@ extension Machine {
       name: "riscv64", vectorBits: 128, vectorRegisters: 8, hasMasks: false, hasMultiplyAdd: true, level2: 512 << 10,
       level3: 1 << 20)
     (machine.multiplyAddsPerCycle, machine.loadsPerCycle, machine.multiplyAddLatency) = (1, 1, 1)
+    machine.tileOperations = machine.tileOperationsWithoutPairs
     return machine
   }()
   /// Any 64-bit processor with vectors of 128 bits.
   package static let generic = Machine(
     name: "generic", vectorBits: 128, vectorRegisters: 16, hasMasks: false, hasMultiplyAdd: false, level2: 256 << 10)
+
+  /// Without pairs of bf16: as two multiply-adds they gain nothing, and take registers that tiles need. Weights are widened instead.
+  private var tileOperationsWithoutPairs: [TileOperation] { tileOperations.filter { $0 != .widenedPairDot } }
 
   /// The row of a processor by LLVM's name, on the instruction set that is compiled for; that instruction set's own row where the processor
   /// is not in the table.

@@ -43,8 +43,6 @@ public struct Target: Hashable, Sendable {
     extensions = processor.features.map(\.llvm)
     requiredFeatures = processor.features.map(\.cpuinfo)
     machine = processor.machine
-    // Pairs of bf16 as two multiply-adds gain nothing, and take registers that these tiles need: weights are widened instead.
-    machine.tileOperations.removeAll { $0.left == .bf16 && $0.right == .bf16 }
   }
 
   public var triple: String { architecture.triple }
