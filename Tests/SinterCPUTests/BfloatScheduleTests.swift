@@ -188,7 +188,7 @@ import Testing
     // Two convolutions of one image: it is rounded once.
     for name in ["y", "z"] {
       let y = lowering.convolve(
-        x, w, result: result, kernel: Array(item.weights[2...]), strides: item.strides, dilations: item.dilations,
+        x, w, result: result, window: Array(item.weights[2...]), strides: item.strides, dilations: item.dilations,
         padsBegin: item.pads.map { Dim($0) }, groups: item.groups, channelsLast: true, accumulate: .f32)
       lowering.output(y, named: name)
     }

@@ -106,7 +106,7 @@ import Testing
       return free / Dim(item.strides[axis]) + 1
     }
     let y = lowering.convolve(
-      x, w, result: [shape[0]] + sizes + [Dim(item.weights[0])], kernel: Array(item.weights[2...]),
+      x, w, result: [shape[0]] + sizes + [Dim(item.weights[0])], window: Array(item.weights[2...]),
       strides: item.strides,
       dilations: item.dilations, padsBegin: item.pads.map { Dim($0) }, groups: item.groups, channelsLast: true,
       accumulate: .i32)

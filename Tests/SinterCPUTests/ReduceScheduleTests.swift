@@ -62,7 +62,7 @@ struct ReduceScheduleTests {
       try checkSchedules(x, w, tolerance: 1e-4) { l, v in
         [
           l.convolve(
-            v[0], v[1], result: shape, kernel: [3, 3], strides: [stride, stride], dilations: [1, 1], padsBegin: [1, 1],
+            v[0], v[1], result: shape, window: [3, 3], strides: [stride, stride], dilations: [1, 1], padsBegin: [1, 1],
             groups: groups, channelsLast: channelsLast, accumulate: .f32)
         ]
       }

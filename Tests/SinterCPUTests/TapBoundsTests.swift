@@ -5,10 +5,10 @@ import Testing
 @testable import SinterCPU
 
 @Suite struct TapBoundsTests {
-  private static func form(_ kernel: [Int], dilation: Int = 1, pad: Int, stride: Int = 1) -> ConvolveForm {
-    let ones = [Int](repeating: 1, count: kernel.count)
+  private static func form(_ window: [Int], dilation: Int = 1, pad: Int, stride: Int = 1) -> ConvolveForm {
+    let ones = [Int](repeating: 1, count: window.count)
     return ConvolveForm(
-      input: FormValueID(0), weight: FormValueID(1), kernel: kernel, strides: ones.map { $0 * stride },
+      input: FormValueID(0), weight: FormValueID(1), window: window, strides: ones.map { $0 * stride },
       dilations: ones.map { $0 * dilation }, padsBegin: ones.map { _ in Dim(pad) }, groups: 1, channelsLast: true,
       accumulate: .f32)
   }

@@ -24,7 +24,7 @@ import Testing
       let weights = [layer.channels, layer.channels, 3, 3]
       let w = lowering.constant(HostTensor(.f32, weights, bytes: TensorBytes(count: Int(layer.bytes)) { _ in }))
       let y = lowering.convolve(
-        x, w, result: shape, kernel: [3, 3], strides: [1, 1], dilations: [1, 1], padsBegin: [1, 1], groups: 1,
+        x, w, result: shape, window: [3, 3], strides: [1, 1], dilations: [1, 1], padsBegin: [1, 1], groups: 1,
         channelsLast: true, accumulate: .f32)
       lowering.output(y, named: "y")
     }

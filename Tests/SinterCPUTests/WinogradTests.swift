@@ -21,23 +21,24 @@ import Testing
     }
   }
 
-  /// Places of tiles cover each place of the result once, whatever the stride between them.
-  @Test(arguments: [(1, 10), (2, 10), (3, 17), (12, 5)]) func tilesCoverTheAxis(_ dilation: Int, _ extent: Int) throws {
+  /// Places of patches cover each place of the result once, whatever the stride between them.
+  @Test(arguments: [(1, 10), (2, 10), (3, 17), (12, 5)]) func patchesCoverTheAxis(_ dilation: Int, _ extent: Int) throws
+  {
     let transform = try #require(WinogradTransform.all(taps: 3).last)
-    let axis = WinogradAxis(transform, kernel: 3, dilation: dilation, extent: Dim(extent))
-    let tiles = try #require(axis.tiles.value)
-    let places = (0..<tiles).flatMap { tile in
-      (0..<axis.results).map { (tile / dilation * axis.results + $0) * dilation + tile % dilation }
+    let axis = WinogradAxis(transform, window: 3, dilation: dilation, extent: Dim(extent))
+    let patches = try #require(axis.patches.value)
+    let places = (0..<patches).flatMap { patch in
+      (0..<axis.results).map { (patch / dilation * axis.results + $0) * dilation + patch % dilation }
     }
     #expect(places.filter { $0 < extent }.sorted() == Array(0..<extent))
   }
 
   /// At most two axes are transformed; the taps of others are parts, and so are a stride's.
   @Test func findsCandidates() {
-    func candidates(_ kernel: [Int], strides: [Int]? = nil, dilations: [Int]? = nil) -> [[WinogradAxis]] {
-      let ones = kernel.map { _ in 1 }
+    func candidates(_ window: [Int], strides: [Int]? = nil, dilations: [Int]? = nil) -> [[WinogradAxis]] {
+      let ones = window.map { _ in 1 }
       return WinogradAxis.candidates(
-        kernel: kernel, strides: strides ?? ones, dilations: dilations ?? ones, extents: kernel.map { _ in 20 })
+        window: window, strides: strides ?? ones, dilations: dilations ?? ones, extents: window.map { _ in 20 })
     }
     #expect(candidates([1, 1]).isEmpty)
     #expect(candidates([3, 3, 3]).allSatisfy { $0[0].transform == nil && $0[0].parts == 3 && $0[1].size > 3 })

@@ -148,7 +148,7 @@ struct FormInterpreterTests {
         input = try l.element([1, 5, 4, 4]) { b, i in b.load(v[0].id, [i[0], i[3], i[1], i[2]]) }
       }
       return l.convolve(
-        input, v[1], result: channelsLast ? [1, 3, 2, 6] : [1, 6, 3, 2], kernel: [3, 2], strides: [2, 1],
+        input, v[1], result: channelsLast ? [1, 3, 2, 6] : [1, 6, 3, 2], window: [3, 2], strides: [2, 1],
         dilations: [1, 2], padsBegin: [1, 0], groups: 2, channelsLast: channelsLast, accumulate: .f32)
     }
     #expect(y.doubles == expected)

@@ -27,7 +27,7 @@ struct FormTextTests {
     let w = l.constant(HostTensor(.f32, [4, 1, 3, 3], doubles: (0..<36).map { Double($0) }), named: "w")
     let text = l.constant(HostTensor(strings: ["a\n", "b"], shape: [2]))
     let y = l.convolve(
-      x, w, result: ["batch", 4, 8, 8], kernel: [3, 3], strides: [1, 1], dilations: [1, 1], padsBegin: [1, 1],
+      x, w, result: ["batch", 4, 8, 8], window: [3, 3], strides: [1, 1], dilations: [1, 1], padsBegin: [1, 1],
       groups: 4,
       channelsLast: false, accumulate: .f32)
     let order = try l.sort(y.shape, axis: 3, count: 2, descending: true) { b, i in b.load(y.id, i) }

@@ -248,7 +248,7 @@ struct FusionPatternTests {
       program(types) { l, v in
         func convolve(_ x: Operand) -> Operand {
           l.convolve(
-            x, v[1], result: [1, 64, 56, 56], kernel: [3, 3], strides: [1, 1], dilations: [1, 1], padsBegin: [1, 1],
+            x, v[1], result: [1, 64, 56, 56], window: [3, 3], strides: [1, 1], dilations: [1, 1], padsBegin: [1, 1],
             groups: 1, channelsLast: false, accumulate: .f32)
         }
         let x = convolve(v[0])

@@ -26,7 +26,7 @@ struct Twice: Operator {
     return [Fact(.tensor(type))]
   }
   static var onnx: [OnnxRule] { [.direct(Twice.self), .direct(Twice.self, as: "Late", since: 19)] }
-  func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self) }
+  func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self) }
   static var examples: [OperatorExample] { [] }
 }
 
@@ -78,8 +78,8 @@ struct Choose: Operator {
       }
     ]
   }
-  func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    var form = OnnxForm(of: self)
+  func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    var form = NodeSpecification(of: self)
     form.bodies = [("then_branch", 0), ("else_branch", 0)]
     return form
   }

@@ -33,7 +33,7 @@ struct Halved: Composite {
   static var onnx: [OnnxRule] { [.direct(Halved.self, domain: "my.operators")] }
 
   func attributes(_ list: inout some AttributeList) {}
-  func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm("Halved", domain: "my.operators") }
+  func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification("Halved", domain: "my.operators") }
 
   func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     [try builder.add1(Binary(.multiply), [try inputs.value(0), builder.constant(.f32([], [0.5]))])]

@@ -61,7 +61,7 @@ struct KeyPanels {
     }
     func square(_ depth: Register, rows: Int) {
       let mask = rows == lanes ? nil : scope.prefixMask(b.index(rows), lanes: lanes)
-      let turned = b.turned(
+      let turned = b.transposed(
         offsets.map { b.cast(b.load(source, at: b.add($0, depth), lanes: lanes, mask: mask), to: accumulate) })
       for row in 0..<rows { b.store(turned[row], panels, at: b.add(to, b.multiply(b.add(depth, row), step))) }
     }

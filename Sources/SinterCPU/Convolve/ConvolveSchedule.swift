@@ -25,11 +25,12 @@ struct ConvolveSchedule {
   /// What transforms can do for the form that computes the context's result.
   ///
   /// - Parameter directSpeed: how many times as fast as by multiply-adds of f32 the direct way is.
-  static func offer(_ form: ConvolveForm, directSpeed: Double = 1, _ context: ScheduleContext) -> WinogradOffer? {
+  static func candidate(_ form: ConvolveForm, directSpeed: Double = 1, _ context: ScheduleContext) -> WinogradCandidate?
+  {
     guard serves(form, context), NarrowConvolveSchedule(form, context) == nil else { return nil }
-    if form.isTransposed { return TransposedSchedule.offer(form, context) }
+    if form.isTransposed { return TransposedSchedule.candidate(form, context) }
     return ConvolveChannels(form, context: context).flatMap {
-      WinogradOffer(
+      WinogradCandidate(
         form, channels: $0, input: context.shape(form.input), result: context.shape(context.result),
         machine: context.machine, directSpeed: directSpeed,
         computesWeights: context.constant(form.weight) == nil)
@@ -68,8 +69,8 @@ struct ConvolveSchedule {
     let shape = context.shape(form.input)
     var padded = shape
     var isInside = true
-    for axis in form.kernel.indices {
-      let reach = Dim(form.dilations[axis] * (form.kernel[axis] - 1) + 1)
+    for axis in form.window.indices {
+      let reach = Dim(form.dilations[axis] * (form.window[axis] - 1) + 1)
       let needed = (result[axis + 1] - 1) * Dim(form.strides[axis]) + reach
       padded[axis + 1] = needed
       let simplifier = IndexSimplifier()
@@ -83,7 +84,7 @@ struct ConvolveSchedule {
     let builder = context.bodyBuilder()
     var condition = builder.bool(true)
     var index = shape.indices.map { builder.axis($0) }
-    for axis in form.kernel.indices {
+    for axis in form.window.indices {
       let at = index[axis + 1] - builder.size(form.padsBegin[axis])
       index[axis + 1] = at
       condition = condition && (at >= builder.constant(0, .i64)) && (at < builder.size(shape[axis + 1]))
@@ -108,7 +109,7 @@ struct ConvolveSchedule {
   private func panels(
     _ layout: PanelLayout, _ channels: ConvolveChannels, _ context: inout ScheduleContext
   ) throws -> Panels {
-    let taps = form.kernel.reduce(1, *)
+    let taps = form.window.reduce(1, *)
     if let weights = context.constant(form.weight) {
       // Weights [m, c, taps…], walked taps first.
       let offsets = (0..<taps).flatMap { tap in (0..<channels.perGroup).map { $0 * taps + tap } }
@@ -119,12 +120,12 @@ struct ConvolveSchedule {
       return Panels(memory: .packed(buffer, weights.element), groupStep: Dim(layout.count), layout: layout)
     }
     let b = context.bodyBuilder()
-    let axes = (0..<(3 + form.kernel.count)).map { b.axis($0) }
+    let axes = (0..<(3 + form.window.count)).map { b.axis($0) }
     let m = axes[0] * b.constant(layout.columns, .i64) + axes[1]
     let body = b.body([b.load(form.weight, [m, axes[axes.count - 1]] + axes[2..<(axes.count - 1)])])
     let made = try context.panels(
       body, outer: [Dim(channels.groups)], own: [Dim(layout.columns)],
-      depth: (form.kernel + [channels.perGroup]).map { Dim($0) }, width: layout.width, element: form.accumulate,
+      depth: (form.window + [channels.perGroup]).map { Dim($0) }, width: layout.width, element: form.accumulate,
       named: "weight panels")
     return Panels(
       memory: .value(made.value), groupStep: made.outerStrides[0], width: made.width, panelStep: made.panelStep.value)
@@ -132,18 +133,18 @@ struct ConvolveSchedule {
 
   private func product(_ channels: ConvolveChannels, _ context: inout ScheduleContext) throws {
     let shape = context.shape(context.result)
-    let rank = form.kernel.count
+    let rank = form.window.count
     let image = try image(result: shape, context: &context)
     let machine = context.machine
     let columns = channels.results / channels.groups
-    let taps = form.kernel.reduce(1, *)
+    let taps = form.window.reduce(1, *)
     let depth = taps * channels.perGroup
 
     let pixels = ConvolvePixels(form, result: shape, image: image.strides)
     var window = (0..<rank).map { axis in
       TileKernel.Reduction(
-        extent: Dim(form.kernel[axis]), lhsStride: Dim(form.dilations[axis]) * image.strides[axis + 1],
-        rhsStride: Dim(form.kernel[(axis + 1)...].reduce(channels.perGroup, *)))
+        extent: Dim(form.window[axis]), lhsStride: Dim(form.dilations[axis]) * image.strides[axis + 1],
+        rhsStride: Dim(form.window[(axis + 1)...].reduce(channels.perGroup, *)))
     }
     window.append(.init(extent: Dim(channels.perGroup), lhsStride: 1, rhsStride: 1))
     let meetings = TapMeetings(form, input: context.shape(form.input), result: shape)
@@ -189,7 +190,7 @@ struct ConvolveSchedule {
     let panels = try panels(layout, channels, &context)
 
     let name =
-      "convolve_\(form.accumulate)_\(form.kernel.map(String.init).joined(separator: "x"))"
+      "convolve_\(form.accumulate)_\(form.window.map(String.init).joined(separator: "x"))"
       + "_s\(form.strides.map(String.init).joined(separator: "x"))_c\(channels.perGroup)_m\(columns)"
       + "_\(tile.rows)x\(plan.width)"
     let scope = context.kernel(named: name)

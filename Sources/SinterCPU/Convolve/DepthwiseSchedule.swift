@@ -26,17 +26,17 @@ struct DepthwiseSchedule {
       return .packed(buffer, weights.element)
     }
     let b = context.bodyBuilder()
-    let axes = (0..<(1 + form.kernel.count)).map { b.axis($0) }
+    let axes = (0..<(1 + form.window.count)).map { b.axis($0) }
     let body = b.body([b.load(form.weight, [axes[0], b.constant(0, .i64)] + axes[1...])])
     let made = try context.panels(
-      body, outer: [], own: [Dim(channels)], depth: form.kernel.map { Dim($0) }, width: layout.width,
+      body, outer: [], own: [Dim(channels)], depth: form.window.map { Dim($0) }, width: layout.width,
       element: form.accumulate, named: "weight panels")
     return .value(made.value)
   }
 
   func run(_ context: inout ScheduleContext) throws {
     let lanes = context.machine.lanes(form.accumulate)
-    let taps = form.kernel.reduce(1, *)
+    let taps = form.window.reduce(1, *)
     let layout = PanelLayout(
       columns: channels, depth: taps, lanes: lanes, vectors: (channels + lanes - 1) / lanes)
     let weights = Factor(source: try weights(layout, &context), base: 0, strides: [])
@@ -44,7 +44,7 @@ struct DepthwiseSchedule {
     let types = form.accumulate == .i32 ? "\(left)\(right)" : "\(form.accumulate)"
 
     let scope = context.kernel(
-      named: "depthwise_\(types)_\(form.kernel.map(String.init).joined(separator: "x"))"
+      named: "depthwise_\(types)_\(form.window.map(String.init).joined(separator: "x"))"
         + "_s\(form.strides.map(String.init).joined(separator: "x"))_c\(channels)")
     let shape = context.shape(context.result)
     let input = context.shape(form.input)
@@ -53,7 +53,7 @@ struct DepthwiseSchedule {
       image: scope.memory(form.input), weights: weights.memory(scope)
     ).emit()
 
-    let rank = form.kernel.count
+    let rank = form.window.count
     let elements = shape.reduce(Dim(1), *)
     // In multiply-adds, of which four go in the time of five elsewhere.
     let lineWork = Swift.max(1, (shape[rank].value ?? 28) * channels * taps)
@@ -95,10 +95,10 @@ private struct DepthwiseKernel {
   let weights: Memory
 
   private var b: KernelBuilder { scope.builder }
-  private var rank: Int { form.kernel.count }
+  private var rank: Int { form.window.count }
   private var last: Int { rank - 1 }
   /// Of the last spatial axis, along which lines run.
-  private var columns: Int { form.kernel[last] }
+  private var columns: Int { form.window[last] }
   private var stride: Int { form.strides[last] }
   private var dilation: Int { form.dilations[last] }
   private var zero: Register { b.index(0) }
@@ -224,7 +224,7 @@ private struct DepthwiseKernel {
       return loop("tap\(axis)", start: start, size: input[axis + 1], axis: axis, sums) { k, place, current in
         descend(
           axis + 1, b.add(at, b.multiply(place, scope.dim(strides[axis + 1]))),
-          b.add(tap, b.multiply(k, form.kernel[(axis + 1)...].reduce(1, *))), current)
+          b.add(tap, b.multiply(k, form.window[(axis + 1)...].reduce(1, *))), current)
       }
     }
     let empty = b.constant(form.accumulate.isFloat ? .float(0) : .int(0), form.accumulate, lanes: lanes)
@@ -242,7 +242,7 @@ private struct DepthwiseKernel {
       b.binary(.floorDivide, b.add(b.subtract(end, start), step - 1), b.index(step))
     }
     let low = b.binary(.maximum, taps(before: zero), zero)
-    let high = b.binary(.minimum, taps(before: scope.dim(size)), b.index(form.kernel[axis]))
+    let high = b.binary(.minimum, taps(before: scope.dim(size)), b.index(form.window[axis]))
     return b.loop(name, from: low, to: high, carrying: sums) { k, current in
       work(k, b.add(start, b.multiply(k, step)), current)
     }

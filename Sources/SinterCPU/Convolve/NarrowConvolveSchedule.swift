@@ -31,18 +31,18 @@ struct NarrowConvolveSchedule {
       return try DepthwiseSchedule(form: form, channels: channels.groups).run(&context)
     }
     let shape = context.shape(context.result)
-    let rank = form.kernel.count
+    let rank = form.window.count
     let image = try ConvolveSchedule(form: form).image(result: shape, context: &context)
     let machine = context.machine.tiling(with: operation)
     let columns = channels.results / channels.groups
-    let taps = form.kernel.reduce(1, *)
+    let taps = form.window.reduce(1, *)
     let depth = taps * channels.perGroup
     let pixels = ConvolvePixels(form, result: shape, image: image.strides)
     let window =
       (0..<rank).map { axis in
         TileKernel.Reduction(
-          extent: Dim(form.kernel[axis]), lhsStride: Dim(form.dilations[axis]) * image.strides[axis + 1],
-          rhsStride: Dim(form.kernel[(axis + 1)...].reduce(channels.perGroup, *)))
+          extent: Dim(form.window[axis]), lhsStride: Dim(form.dilations[axis]) * image.strides[axis + 1],
+          rhsStride: Dim(form.window[(axis + 1)...].reduce(channels.perGroup, *)))
       } + [.init(extent: Dim(channels.perGroup), lhsStride: 1, rhsStride: 1)]
     let steps = DepthSteps(window.collapsed(), operation: operation)
     let least = Swift.min(4, machine.lanes(form.accumulate))
@@ -68,7 +68,7 @@ struct NarrowConvolveSchedule {
     else { throw DiagnosticError(.bug, "convolve.pack", "weights of type \(weights.element) cannot be packed") }
 
     let scope = context.kernel(
-      named: "convolve_\(operation.left)\(operation.right)_\(form.kernel.map(String.init).joined(separator: "x"))"
+      named: "convolve_\(operation.left)\(operation.right)_\(form.window.map(String.init).joined(separator: "x"))"
         + "_s\(form.strides.map(String.init).joined(separator: "x"))_c\(channels.perGroup)_m\(columns)"
         + "_\(tile.rows)x\(plan.width)")
     let b = scope.builder
@@ -117,7 +117,7 @@ struct ConvolvePixels {
   ///   - result: [n, spatial…, channels].
   ///   - image: the strides of the image's axes, in the same order.
   init(_ form: ConvolveForm, result: [Dim], image: [Dim]) {
-    let rank = form.kernel.count
+    let rank = form.window.count
     let extents = Array(result[...rank])
     let steps = [image[0]] + (0..<rank).map { Dim(form.strides[$0]) * image[$0 + 1] }
     collapsed = CollapsedAxes(extents: extents, strides: [steps]).groups

@@ -19,8 +19,8 @@ struct TapMeetings {
 
   init(_ form: ConvolveForm, input: [Dim], result: [Dim]) {
     self.form = form
-    sizes = Array(input[1...form.kernel.count])
-    pixels = Array(result[...form.kernel.count])
+    sizes = Array(input[1...form.window.count])
+    pixels = Array(result[...form.window.count])
   }
 
   /// Pixels from one place along an axis to the next.
@@ -28,7 +28,7 @@ struct TapMeetings {
 
   /// Whether windows may reach over the image along an axis.
   private func isPadded(_ axis: Int) -> Bool {
-    let reach = Dim(form.dilations[axis] * (form.kernel[axis] - 1) + 1)
+    let reach = Dim(form.dilations[axis] * (form.window[axis] - 1) + 1)
     let room = sizes[axis] - (pixels[axis + 1] - 1) * Dim(form.strides[axis]) - reach
     return form.padsBegin[axis] != 0 || !IndexSimplifier().isNonNegative(room)
   }
@@ -37,18 +37,18 @@ struct TapMeetings {
 
   /// The part of an axis's taps that meet no image, over all tiles of so many rows; 0 where it is not worth mentioning. Open sizes are guessed.
   func unmet(_ axis: Int, rows: Int) -> Double {
-    guard form.kernel[axis] > 1, isPadded(axis) else { return 0 }
+    guard form.window[axis] > 1, isPadded(axis) else { return 0 }
     let (extent, step) = (TaskSplit.estimate(pixels[axis + 1]), TaskSplit.estimate(step(axis)))
     let (size, pad) = (TaskSplit.estimate(sizes[axis]), form.padsBegin[axis].value ?? 0)
-    let (stride, dilation, kernel) = (form.strides[axis], form.dilations[axis], form.kernel[axis])
+    let (stride, dilation, window) = (form.strides[axis], form.dilations[axis], form.window[axis])
     func floorDivide(_ a: Int, _ b: Int) -> Int { a >= 0 ? a / b : -((b - 1 - a) / b) }
     func met(from first: Int, through last: Int) -> Int {
       let from = Swift.max(0, floorDivide(pad - last * stride + dilation - 1, dilation))
-      let to = Swift.min(kernel, floorDivide(size + pad - first * stride + dilation - 1, dilation))
+      let to = Swift.min(window, floorDivide(size + pad - first * stride + dilation - 1, dilation))
       return Swift.max(0, to - from)
     }
     // What tiles of one pixel would leave out is the most.
-    let most = 1 - Double((0..<extent).reduce(0) { $0 + met(from: $1, through: $1) }) / Double(extent * kernel)
+    let most = 1 - Double((0..<extent).reduce(0) { $0 + met(from: $1, through: $1) }) / Double(extent * window)
     guard most > Self.leastShare else { return 0 }
     let count = Swift.min(pixels[...axis].reduce(1) { $0 * TaskSplit.estimate($1) }, Self.images) * extent * step
     var (sum, tiles) = (0, 0)
@@ -59,14 +59,14 @@ struct TapMeetings {
       sum += met(from: first, through: last)
       tiles += 1
     }
-    let share = 1 - Double(sum) / Double(Swift.max(tiles, 1) * kernel)
+    let share = 1 - Double(sum) / Double(Swift.max(tiles, 1) * window)
     return share > Self.leastShare ? share : 0
   }
 
   /// What tiles of so many rows cost, as a part of what they would with all taps. Where few rows share the weights, reading these takes longer
   /// than the arithmetic, so that nothing is gained by tiles too small.
   func cost(rows: Int, _ machine: Machine) -> Double {
-    func met(_ rows: Int) -> Double { form.kernel.indices.reduce(1) { $0 * (1 - unmet($1, rows: rows)) } }
+    func met(_ rows: Int) -> Double { form.window.indices.reduce(1) { $0 * (1 - unmet($1, rows: rows)) } }
     return met(1) == 1 ? 1 : met(rows) * Swift.max(1, machine.multiplyAddsPerVector / Double(rows))
   }
 
@@ -97,6 +97,6 @@ struct TapMeetings {
     }
     return .init(
       from: b.binary(.maximum, taps(before: 0, at: last), b.index(0)),
-      to: b.binary(.minimum, taps(before: sizes[axis], at: first), b.index(form.kernel[axis])))
+      to: b.binary(.minimum, taps(before: sizes[axis], at: first), b.index(form.window[axis])))
   }
 }

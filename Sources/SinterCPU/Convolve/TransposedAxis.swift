@@ -30,9 +30,9 @@ struct TransposedAxis {
   var before: Dim
   var needed: Dim
 
-  init(input: Dim, result: Dim, kernel: Int, stride given: Int, dilation: Int, pad: Dim) {
+  init(input: Dim, result: Dim, window: Int, stride given: Int, dilation: Int, pad: Dim) {
     // Where the input has one element, the stride means nothing: such that each phase has one tap at most.
-    let stride = input == 1 ? Swift.max(given, kernel * dilation) : given
+    let stride = input == 1 ? Swift.max(given, window * dilation) : given
     self.stride = stride
     self.pad = pad
     extent = result
@@ -41,7 +41,7 @@ struct TransposedAxis {
     let phases = Swift.max(1, Swift.min(stride, result.value ?? stride))
     self.phases = phases
     let residues = (0..<stride).map { residue in
-      let taps = (0..<kernel).reversed().filter { (residue - $0 * dilation) % stride == 0 }
+      let taps = (0..<window).reversed().filter { (residue - $0 * dilation) % stride == 0 }
       return Residue(taps: taps, first: taps.first.map { (residue - $0 * dilation) / stride } ?? 0)
     }
     self.residues = residues
@@ -99,10 +99,10 @@ extension [TransposedAxis] {
     return .i64([entries.count], entries)
   }
 
-  /// The taps of each combination of residues, as offsets in the kernel (row-major), residues of the last axis changing fastest.
-  func parts(kernel: [Int]) -> [[Int]] {
+  /// The taps of each combination of residues, as offsets in the window (row-major), residues of the last axis changing fastest.
+  func parts(window: [Int]) -> [[Int]] {
     var parts = [[0]]
-    for (axis, size) in zip(self, kernel) {
+    for (axis, size) in zip(self, window) {
       parts = parts.flatMap { taps in
         axis.residues.map { residue in taps.flatMap { tap in residue.taps.map { tap * size + $0 } } }
       }

@@ -15,7 +15,7 @@ struct TransposedPhase {
   /// - Parameters:
   ///   - places: δ along each axis.
   ///   - table: the table of the axes (`[TransposedAxis].table`).
-  init(_ axes: [TransposedAxis], kernel: [Int], places: [Register], table: BufferID, _ scope: KernelScope) {
+  init(_ axes: [TransposedAxis], window: [Int], places: [Register], table: BufferID, _ scope: KernelScope) {
     let b = scope.builder
     let memory = scope.memory(table, element: .i64, .read)
     (place, taps, starts, before) = ([], [], [], b.index(0))
@@ -29,7 +29,7 @@ struct TransposedPhase {
       let count = axis.commonTaps.map { Dim($0) } ?? Dim(scope.bind(b.load(memory, at: at)))
       starts.append(
         b.add(b.load(memory, at: b.add(at, 1)), scope.index((index + axis.pad) / Dim(axis.stride))))
-      let left = b.multiply(b.load(memory, at: b.add(at, 2)), kernel[(position + 1)...].reduce(1, *))
+      let left = b.multiply(b.load(memory, at: b.add(at, 2)), window[(position + 1)...].reduce(1, *))
       before = b.add(before, b.multiply(left, scope.index(combinations)))
       combinations = combinations * count
       place.append(index)

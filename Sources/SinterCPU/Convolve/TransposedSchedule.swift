@@ -35,9 +35,9 @@ struct TransposedSchedule {
   }
 
   /// What transforms can do for the form that computes the context's result.
-  static func offer(_ form: ConvolveForm, _ context: ScheduleContext) -> WinogradOffer? {
+  static func candidate(_ form: ConvolveForm, _ context: ScheduleContext) -> WinogradCandidate? {
     TransposedSchedule(form, context: context).flatMap {
-      WinogradOffer(
+      WinogradCandidate(
         form, axes: $0.axes, channels: $0.depth, result: $0.shape, machine: context.machine,
         computesWeights: context.constant(form.weight) == nil)
     }
@@ -45,16 +45,16 @@ struct TransposedSchedule {
 
   /// Nil where there are too many phases, or numbers of channels are not known.
   private init?(_ form: ConvolveForm, context: ScheduleContext) {
-    let rank = form.kernel.count
+    let rank = form.window.count
     let weights = context.shape(form.weight).prefix(2).compactMap(\.value)
     guard weights.count == 2, weights[0] > 0, weights[1] > 0, form.strides.allSatisfy({ $0 <= Self.mostPhases }),
-      zip(form.kernel, form.dilations).allSatisfy({ $0 * $1 <= Self.mostPhases })
+      zip(form.window, form.dilations).allSatisfy({ $0 * $1 <= Self.mostPhases })
     else { return nil }
     (input, shape) = (context.shape(form.input), context.shape(context.result))
     let (input, shape) = (input, shape)
     axes = (0..<rank).map {
       TransposedAxis(
-        input: input[$0 + 1], result: shape[$0 + 1], kernel: form.kernel[$0], stride: form.strides[$0],
+        input: input[$0 + 1], result: shape[$0 + 1], window: form.window[$0], stride: form.strides[$0],
         dilation: form.dilations[$0], pad: form.padsBegin[$0])
     }
     guard axes.reduce(1, { Swift.min($0 * $1.stride, Self.mostPhases + 1) }) <= Self.mostPhases else { return nil }
@@ -103,8 +103,8 @@ struct TransposedSchedule {
 
   /// Constant weights [c, m / groups, taps…]: those of a group together, in it those of a phase.
   private func packed(_ weights: HostTensor, _ layout: PanelLayout, _ context: inout ScheduleContext) throws -> Panels {
-    let all = form.kernel.reduce(1, *)
-    let parts = axes.parts(kernel: form.kernel).map { taps in
+    let all = form.window.reduce(1, *)
+    let parts = axes.parts(window: form.window).map { taps in
       taps.flatMap { tap in (0..<depth).map { $0 * columns * all + tap } }
     }
     let key = ScheduleContext.PackingKey(
@@ -135,16 +135,16 @@ struct TransposedSchedule {
 
   /// Computed weights: in each panel all taps, those of a phase together.
   private func computed(width: Int, _ context: inout ScheduleContext) throws -> Panels {
-    let order = axes.parts(kernel: form.kernel).flatMap(\.self)
-    let strides = TensorType.strides(form.kernel.map { Dim($0) }).compactMap(\.value)
+    let order = axes.parts(window: form.window).flatMap(\.self)
+    let strides = TensorType.strides(form.window.map { Dim($0) }).compactMap(\.value)
     let table = HostTensor.i64(
-      [order.count, form.kernel.count],
-      order.flatMap { tap in form.kernel.indices.map { tap / strides[$0] % form.kernel[$0] } })
+      [order.count, form.window.count],
+      order.flatMap { tap in form.window.indices.map { tap / strides[$0] % form.window[$0] } })
     let taps = context.addValue(table, named: "taps")
     let b = context.bodyBuilder()
     // Group, column, tap, depth.
     let axis = (0..<4).map { b.axis($0) }
-    let places = form.kernel.indices.map { b.load(taps, [axis[2], b.constant($0, .i64)]) }
+    let places = form.window.indices.map { b.load(taps, [axis[2], b.constant($0, .i64)]) }
     let channels =
       isDepthwise ? [axis[1], b.constant(0, .i64)] : [axis[0] * b.constant(depth, .i64) + axis[3], axis[1]]
     let made = try context.panels(
@@ -158,13 +158,13 @@ struct TransposedSchedule {
   // MARK: The kernel
 
   func run(_ context: inout ScheduleContext) throws {
-    let rank = form.kernel.count
+    let rank = form.window.count
     let image = try image(&context)
     let strides = TensorType.strides(context.shape(image))
     let machine = context.machine
-    let taps = form.kernel.reduce(1, *)
+    let taps = form.window.reduce(1, *)
     // Of a typical phase.
-    let ownTaps = zip(axes, form.kernel).reduce(1) { $0 * (($1.1 + $1.0.stride - 1) / $1.0.stride) }
+    let ownTaps = zip(axes, form.window).reduce(1) { $0 * (($1.1 + $1.0.stride - 1) / $1.0.stride) }
 
     let pixels = [shape[0]] + axes.map(\.places)
     let collapsed = CollapsedAxes(extents: pixels, strides: [Array(strides[...rank])]).groups
@@ -199,7 +199,7 @@ struct TransposedSchedule {
       }
     let panels = try panels(layout, &context)
 
-    let sides = form.kernel.map(String.init).joined(separator: "x")
+    let sides = form.window.map(String.init).joined(separator: "x")
     let scope = context.kernel(
       named: "transposed_\(form.accumulate)_\(sides)_s\(form.strides.map(String.init).joined(separator: "x"))"
         + "_c\(depth)_m\(columns)_\(tile.rows)x\(plan.width)")
@@ -211,7 +211,7 @@ struct TransposedSchedule {
     let group = groups > 1 ? scope.bind(task.take(Dim(groups))) : nil
     let groupIndex = group.map { Dim($0) } ?? 0
     let phase = TransposedPhase(
-      axes, kernel: form.kernel, places: Array(places), table: context.addConstant(axes.table, named: "phases"), scope)
+      axes, window: form.window, places: Array(places), table: context.addConstant(axes.table, named: "phases"), scope)
     let corner = zip(axes.indices, phase.starts).reduce(b.index(0)) { sum, start in
       b.add(
         sum, b.multiply(b.add(start.1, scope.dim(axes[start.0].before)), scope.dim(strides[start.0 + 1])))

@@ -71,11 +71,12 @@ extension ElementPlan {
   }
 
   /// Lanes along the axis before the interleaved ones. Gives the number of its elements that a task takes.
-  func writeInterleaved(_ turning: Turning, to output: Memory, part: Register) -> Int {
-    let (emitter, inner) = (turning.emitter, turning.inner)
+  func writeInterleaved(_ transposition: Transposition, to output: Memory, part: Register) -> Int {
+    let (emitter, inner) = (transposition.emitter, transposition.inner)
     let along = axes[axes.count - inner.count - 1]
-    scope.vectorLoop("interleaved", over: scope.stretch(along.extent, part: part, size: Self.run), lanes: turning.lanes)
-    {
+    scope.vectorLoop(
+      "interleaved", over: scope.stretch(along.extent, part: part, size: Self.run), lanes: transposition.lanes
+    ) {
       index, count, mask in
       scope.bind(along.symbol, to: index)
       let lanes = count > 1 || mask != nil ? BodyEmitter.Lanes(along.symbol, count: count, mask: mask) : nil

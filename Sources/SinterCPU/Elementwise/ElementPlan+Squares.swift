@@ -13,12 +13,12 @@ extension ElementPlan {
 
   /// Squares of results whose loads lie along another axis, part `part` of it. Gives the number of elements that a task takes.
   func writeSquares(
-    _ turning: Turning, _ turned: [ExprID]?, to output: Memory, position: Int, side: Int, part: Register
+    _ transposition: Transposition, _ transposed: [ExprID]?, to output: Memory, position: Int, side: Int, part: Register
   ) -> Int {
     let builder = scope.builder
-    let (emitter, inner) = (turning.emitter, turning.inner)
+    let (emitter, inner) = (transposition.emitter, transposition.inner)
     let (along, across) = (axes[position], axes[axes.count - inner.count - 1])
-    let others = grid(turning).others
+    let others = grid(transposition).others
     let size = Self.squares * side
     let rows = scope.stretch(along.extent, part: part, size: size)
     let whole = scope.stretch(across.extent)
@@ -48,12 +48,12 @@ extension ElementPlan {
             return work(lanes)
           })
       }
-      return builder.turned(found + [Register](repeating: found[0], count: side - found.count))
+      return builder.transposed(found + [Register](repeating: found[0], count: side - found.count))
     }
     func square(_ rows: Side, _ places: Side) {
       let results =
-        turned == nil ? forEachInterleaved(inner) { columns(rows, places) { emitter.emit(lanes: $0)[0] } } : []
-      let loads = (turned ?? []).map { load in
+        transposed == nil ? forEachInterleaved(inner) { columns(rows, places) { emitter.emit(lanes: $0)[0] } } : []
+      let loads = (transposed ?? []).map { load in
         columns(rows, places) { lanes in
           emitter.lanes = lanes
           return emitter.vector(load)
@@ -64,10 +64,10 @@ extension ElementPlan {
       func row(_ number: Int, _ register: Register) {
         emitter.scoped {
           scope.bind(along.symbol, to: register)
-          if turned == nil {
+          if transposed == nil {
             return storeInterleaved(results.map { $0[number] }, emitter, to: output, inner: inner, lanes: lanes)
           }
-          for (load, rows) in zip(turned ?? [], loads) { emitter.loaded[load] = rows[number] }
+          for (load, rows) in zip(transposed ?? [], loads) { emitter.loaded[load] = rows[number] }
           put(lanes)
           emitter.loaded = [:]
         }

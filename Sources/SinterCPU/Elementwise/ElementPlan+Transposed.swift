@@ -4,13 +4,13 @@ import SinterKernelIR
 
 extension ElementPlan {
   /// A way to run bodies that read along another axis than they write.
-  struct Turning {
+  struct Transposition {
     enum Way {
       /// Lanes along the axis before `inner`.
       case interleaved
-      /// Squares are loaded as they lie along axis `position` and turned in registers, so that both sides move whole vectors: `turned`
+      /// Squares are loaded as they lie along axis `position` and transposed in registers, so that both sides move whole vectors: `transposed`
       /// loads each, or, nil, the results.
-      case squares(position: Int, side: Int, turned: [ExprID]?)
+      case squares(position: Int, side: Int, transposed: [ExprID]?)
     }
     var way: Way
     /// The last axes, whose results are interleaved.
@@ -20,17 +20,19 @@ extension ElementPlan {
   }
 
   /// Nil where the body reads as it writes.
-  func turning(_ element: ElementType) -> Turning? {
+  func transposition(_ element: ElementType) -> Transposition? {
     let most = Swift.min(16, body.lanes(scope.machine, result: element))
     let emitter = BodyEmitter(body, scope: scope, axes: space.given, extents: space.extents)
     if most == 1 { return nil }
     let inner = interleavedAxes(emitter, lanes: most)
     let outer = axes.dropLast(inner.count)
     guard let across = outer.last else { return nil }
-    func interleaved(_ inner: [LoopSpace.Axis]) -> Turning? {
-      inner.isEmpty ? nil : Turning(way: .interleaved, inner: inner, lanes: most, emitter: emitter)
+    func interleaved(_ inner: [LoopSpace.Axis]) -> Transposition? {
+      inner.isEmpty ? nil : Transposition(way: .interleaved, inner: inner, lanes: most, emitter: emitter)
     }
-    guard let (position, turned) = turnedLoads(emitter, outer: outer, lanes: most) else { return interleaved(inner) }
+    guard let (position, transposed) = transposedLoads(emitter, outer: outer, lanes: most) else {
+      return interleaved(inner)
+    }
     let along = axes[position]
     if inner.isEmpty, position == axes.count - 2, let width = across.extent.value, width <= 4,
       isDense([across], emitter)
@@ -44,24 +46,25 @@ extension ElementPlan {
       if side > extent && !scope.machine.hasMasks { side /= 2 }
     }
     if side < 4 { return interleaved(inner) }
-    let turnsResult =
+    let transposesResult =
       !inner.isEmpty
-      || turned.count > 1 && runs(emitter, alongAll: along.symbol, except: turned, lanes: side)
-    return Turning(
-      way: .squares(position: position, side: side, turned: turnsResult ? nil : turned), inner: inner, lanes: most,
+      || transposed.count > 1 && runs(emitter, alongAll: along.symbol, except: transposed, lanes: side)
+    return Transposition(
+      way: .squares(position: position, side: side, transposed: transposesResult ? nil : transposed), inner: inner,
+      lanes: most,
       emitter: emitter)
   }
 
   /// The number of tasks that `write` makes.
-  func tasks(_ turning: Turning) -> Dim {
-    let (others, parts) = grid(turning)
+  func tasks(_ transposition: Transposition) -> Dim {
+    let (others, parts) = grid(transposition)
     return others.reduce(parts) { $0 * $1.extent }
   }
 
   /// The axes that tasks stand for, and into how many parts another one is cut.
-  func grid(_ turning: Turning) -> (others: [LoopSpace.Axis], parts: Dim) {
-    var others = Array(axes.dropLast(turning.inner.count + 1))
-    switch turning.way {
+  func grid(_ transposition: Transposition) -> (others: [LoopSpace.Axis], parts: Dim) {
+    var others = Array(axes.dropLast(transposition.inner.count + 1))
+    switch transposition.way {
     case .interleaved:
       let extent = axes[others.count].extent
       return (others, extent.ceilDivided(by: Dim(Self.run)))
@@ -77,19 +80,19 @@ extension ElementPlan {
   static var squares: Int { 4 }
 
   /// Writes the loops. `task` is the number of the task, the kernel's unless given.
-  func write(_ turning: Turning, to output: Memory, task: Register? = nil) -> (count: Dim, grain: Int) {
-    let (others, parts) = grid(turning)
+  func write(_ transposition: Transposition, to output: Memory, task: Register? = nil) -> (count: Dim, grain: Int) {
+    let (others, parts) = grid(transposition)
     let numbers = scope.unflatten(task ?? scope.builder.task, others.map(\.extent) + [parts])
     for (axis, register) in zip(others, numbers) { scope.bind(axis.symbol, to: register) }
     let elements =
-      switch turning.way {
-      case .interleaved: writeInterleaved(turning, to: output, part: numbers[others.count])
-      case .squares(let position, let side, let turned):
-        writeSquares(turning, turned, to: output, position: position, side: side, part: numbers[others.count])
+      switch transposition.way {
+      case .interleaved: writeInterleaved(transposition, to: output, part: numbers[others.count])
+      case .squares(let position, let side, let transposed):
+        writeSquares(transposition, transposed, to: output, position: position, side: side, part: numbers[others.count])
       }
-    let width = turning.inner.reduce(1) { $0 * ($1.extent.value ?? 1) }
+    let width = transposition.inner.reduce(1) { $0 * ($1.extent.value ?? 1) }
     return (
-      tasks(turning), TaskSplit.grain(elementsPerTask: elements * width, cost: Swift.max(2, body.cost))
+      tasks(transposition), TaskSplit.grain(elementsPerTask: elements * width, cost: Swift.max(2, body.cost))
     )
   }
 
@@ -102,15 +105,15 @@ extension ElementPlan {
   }
 
   /// Whether all loads read runs, or the same element, along an axis.
-  private func runs(_ emitter: BodyEmitter, alongAll symbol: Symbol, except turned: [ExprID], lanes: Int) -> Bool {
+  private func runs(_ emitter: BodyEmitter, alongAll symbol: Symbol, except transposed: [ExprID], lanes: Int) -> Bool {
     emitter.indices.flats.allSatisfy { id, flat in
       let own = stride(emitter, flat, along: symbol, lanes: lanes)
-      return turned.contains(id) || own == 0 || own == 1
+      return transposed.contains(id) || own == 0 || own == 1
     }
   }
 
   /// The axis along which most loads that do not follow the last of the outer axes lie side by side, and those loads.
-  private func turnedLoads(_ emitter: BodyEmitter, outer: ArraySlice<LoopSpace.Axis>, lanes: Int) -> (
+  private func transposedLoads(_ emitter: BodyEmitter, outer: ArraySlice<LoopSpace.Axis>, lanes: Int) -> (
     position: Int, loads: [ExprID]
   )? {
     guard let across = outer.last else { return nil }

@@ -15,7 +15,7 @@ enum ElementSchedule {
     let plan = ElementPlan(form.body, shape: type.shape, scope: scope)
     let output = scope.memory(result, .write)
     let tasks =
-      plan.turning(type.element).map { plan.write($0, to: output) }
+      plan.transposition(type.element).map { plan.write($0, to: output) }
       ?? plan.write(name: "element", element: type.element, isPacked: type.element.bits < 8) { emitter, lanes in
         emitter.store(emitter.emit(lanes: lanes)[0], to: output, at: plan.flat, lanes: lanes)
       }
@@ -62,8 +62,8 @@ enum ElementSchedule {
       let plan = ElementPlan(
         piece.body, shape: piece.shape, strides: strides,
         offset: zip(strides, piece.starts).reduce(Dim(0)) { $0 + $1.0 * Dim($1.1) }, scope: scope)
-      let turning = plan.turning(type.element)
-      let all = turning.map { plan.tasks($0) } ?? plan.tasks(isPacked: false)
+      let transposition = plan.transposition(type.element)
+      let all = transposition.map { plan.tasks($0) } ?? plan.tasks(isPacked: false)
       let count = withElements(all, of: piece.shape, piece.body, context)
       let first = scope.dim(tasks)
       let isHere = builder.binary(
@@ -72,7 +72,7 @@ enum ElementSchedule {
       builder.when(isHere) {
         let task = builder.subtract(builder.task, first)
         let written =
-          turning.map { plan.write($0, to: output, task: task) }
+          transposition.map { plan.write($0, to: output, task: task) }
           ?? plan.write(name: "element", element: type.element, isPacked: false, task: task) { emitter, lanes in
             emitter.store(emitter.emit(lanes: lanes)[0], to: output, at: plan.flat, lanes: lanes)
           }

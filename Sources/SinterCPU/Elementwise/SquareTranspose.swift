@@ -1,8 +1,8 @@
 import SinterKernelIR
 
 extension KernelBuilder {
-  /// Vectors as the rows of a square, turned: each round interleaves the first half of the rows with the second.
-  func turned(_ rows: [Register]) -> [Register] {
+  /// Vectors as the rows of a square, transposed: each round interleaves the first half of the rows with the second.
+  func transposed(_ rows: [Register]) -> [Register] {
     let side = rows.count
     let low = (0..<side).map { $0 % 2 == 0 ? $0 / 2 : side + $0 / 2 }
     let high = low.map { $0 + side / 2 }

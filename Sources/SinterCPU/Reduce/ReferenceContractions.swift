@@ -16,12 +16,12 @@ extension ContractForm {
 }
 
 extension ConvolveForm {
-  /// The same sums as a plain reduction over the kernel's window and the group's channels.
+  /// The same sums as a plain reduction over the window and the group's channels.
   func reduction(result: TensorType, _ type: (FormValueID) -> TensorType) -> ReduceForm {
     let (inputType, weightType) = (type(input), type(weight))
     let builder = BodyBuilder { $0 == input ? inputType.element : weightType.element }
     let rank = result.rank
-    let spatial = kernel.count
+    let spatial = window.count
     let axes = (0..<(rank + 1 + spatial)).map { builder.axis($0) }
     let first = channelsLast ? 1 : 2
     let m = axes[channelsLast ? rank - 1 : 1]
@@ -29,7 +29,7 @@ extension ConvolveForm {
     let channels = isTransposed ? weightType.shape[0] / Dim(groups) : weightType.shape[1]
     let results = isTransposed ? weightType.shape[1] : weightType.shape[0] / Dim(groups)
     let c = axes[rank]
-    let window = Array(axes[(rank + 1)...])
+    let taps = Array(axes[(rank + 1)...])
 
     let groupSize = builder.size(results)
     let channel = groups == 1 ? c : m.floorDivided(by: groupSize) * builder.size(channels) + c
@@ -37,7 +37,7 @@ extension ConvolveForm {
     var places: [Expr] = []
     for axis in 0..<spatial {
       let stride = builder.constant(strides[axis], .i64)
-      let reach = window[axis] * builder.constant(dilations[axis], .i64)
+      let reach = taps[axis] * builder.constant(dilations[axis], .i64)
       let at: Expr
       if isTransposed {
         let reached = axes[first + axis] + builder.size(padsBegin[axis]) - reach
@@ -52,8 +52,8 @@ extension ConvolveForm {
     let indices = channelsLast ? [axes[0]] + places + [channel] : [axes[0], channel] + places
     let x = builder.load(input, indices, where: condition).cast(to: accumulate)
     let place = !isTransposed ? [m, c] : groups == 1 ? [c, m] : [channel, m.modulo(groupSize)]
-    let w = builder.load(weight, place + window).cast(to: accumulate)
+    let w = builder.load(weight, place + taps).cast(to: accumulate)
     return ReduceForm(
-      inner: [channels] + kernel.map { Dim($0) }, combine: .sum, body: builder.body([x * w]), epilogue: epilogue)
+      inner: [channels] + window.map { Dim($0) }, combine: .sum, body: builder.body([x * w]), epilogue: epilogue)
   }
 }

@@ -51,7 +51,7 @@ package struct ScheduleChoice: Hashable, Sendable, CustomStringConvertible {
       let direct = tiles(rows: result.shape.dropLast().reduce(1, *), columns: Dim(columns), form.accumulate)
       guard form.groups == 1, form.accumulate == .f32 else { return direct }
       return direct
-        + WinogradOffer.candidates(form, result: result.shape).map {
+        + WinogradCandidate.candidates(form, result: result.shape).map {
           ScheduleChoice(algorithm: .winograd(results: $0.map(\.results)))
         }
     case .element, .reduce, .attend, .scan, .scatter, .sort, .call: return []

@@ -63,14 +63,14 @@ public struct ContractForm: Hashable, Sendable {
 /// A windowed contraction, ONNX's Conv (a cross-correlation), or its adjoint, ONNX's ConvTranspose.
 ///
 /// Layouts: with `channelsLast` the input and the result are [n, spatial…, channels], otherwise [n, channels, spatial…]. Weights
-/// are [m, c / groups, kernel…] in either case. Elements outside the input count as zero.
+/// are [m, c / groups, window…] in either case. Elements outside the input count as zero.
 ///
-/// The adjoint (`isTransposed`) has weights [c, m / groups, kernel…]: the element of the input at place i adds itself times the weight
+/// The adjoint (`isTransposed`) has weights [c, m / groups, window…]: the element of the input at place i adds itself times the weight
 /// at tap k to the result at i · stride + k · dilation − padsBegin, for each tap that reaches a place of the result.
 public struct ConvolveForm: Hashable, Sendable {
   public var input: FormValueID
   public var weight: FormValueID
-  public var kernel: [Int], strides: [Int], dilations: [Int]
+  public var window: [Int], strides: [Int], dilations: [Int]
   /// Zeros added before the first element of each spatial axis (of the adjoint: elements cut off the result). What lies behind the last
   /// follows from the result's size.
   public var padsBegin: [Dim]
@@ -81,12 +81,12 @@ public struct ConvolveForm: Hashable, Sendable {
   public var epilogue: Body?
 
   public init(
-    input: FormValueID, weight: FormValueID, kernel: [Int], strides: [Int], dilations: [Int], padsBegin: [Dim],
+    input: FormValueID, weight: FormValueID, window: [Int], strides: [Int], dilations: [Int], padsBegin: [Dim],
     groups: Int, channelsLast: Bool, isTransposed: Bool = false, accumulate: ElementType, epilogue: Body? = nil
   ) {
     self.input = input
     self.weight = weight
-    self.kernel = kernel
+    self.window = window
     self.strides = strides
     self.dilations = dilations
     self.padsBegin = padsBegin

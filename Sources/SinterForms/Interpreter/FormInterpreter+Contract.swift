@@ -36,7 +36,7 @@ extension FormInterpreter {
   func convolve(_ form: ConvolveForm, _ shape: [Int], _ memory: FormMemory) throws -> FormMemory.Stored {
     let input = try memory.value(form.input)
     let weight = try memory.value(form.weight)
-    let rank = form.kernel.count
+    let rank = form.window.count
     let spatialAt = form.channelsLast ? 1 : 2
     let channelAt = form.channelsLast ? rank + 1 : 1
     guard input.shape.count == rank + 2, weight.shape.count == rank + 2, shape.count == rank + 2, form.groups > 0 else {
@@ -47,7 +47,7 @@ extension FormInterpreter {
     let outSizes = Array(shape[spatialAt..<(spatialAt + rank)])
     let channels = input.shape[channelAt] / form.groups
     let features = shape[channelAt] / form.groups
-    let taps = form.kernel.reduce(1, *)
+    let taps = form.window.reduce(1, *)
     let depth = channels * taps
     let positions = outSizes.reduce(1, *)
     guard input.shape[channelAt] == channels * form.groups, shape[channelAt] == features * form.groups,
@@ -69,7 +69,7 @@ extension FormInterpreter {
     for position in 0..<positions {
       let place = Self.unravel(position, outSizes)
       for tap in 0..<taps {
-        let offset = Self.unravel(tap, form.kernel)
+        let offset = Self.unravel(tap, form.window)
         var source = 0
         for axis in 0..<rank {
           var at: Int

@@ -253,11 +253,11 @@ public struct Lowering {
 
   /// A windowed contraction; see `ConvolveForm`. The result has the type of `accumulate`.
   public mutating func convolve(
-    _ input: Operand, _ weight: Operand, result: [Dim], kernel: [Int], strides: [Int], dilations: [Int],
+    _ input: Operand, _ weight: Operand, result: [Dim], window: [Int], strides: [Int], dilations: [Int],
     padsBegin: [Dim], groups: Int, channelsLast: Bool, isTransposed: Bool = false, accumulate: ElementType
   ) -> Operand {
     let form = ConvolveForm(
-      input: input.id, weight: weight.id, kernel: kernel, strides: strides, dilations: dilations, padsBegin: padsBegin,
+      input: input.id, weight: weight.id, window: window, strides: strides, dilations: dilations, padsBegin: padsBegin,
       groups: groups, channelsLast: channelsLast, isTransposed: isTransposed, accumulate: accumulate)
     return add(.convolve(form), TensorType(accumulate, result))
   }

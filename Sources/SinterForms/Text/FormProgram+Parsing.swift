@@ -354,8 +354,8 @@ private struct FormParser {
       try parser.scanner.expect(name)
       return try parser.integers()
     }
-    let (kernel, strides, dilations) = (
-      try part("kernel", &self), try part("strides", &self), try part("dilations", &self)
+    let (window, strides, dilations) = (
+      try part("window", &self), try part("strides", &self), try part("dilations", &self)
     )
     try scanner.expect("pads")
     let pads = try sizes()
@@ -367,7 +367,7 @@ private struct FormParser {
     let accumulate = try element()
     try origin(of: value)
     return ConvolveForm(
-      input: input, weight: weight, kernel: kernel, strides: strides, dilations: dilations, padsBegin: pads,
+      input: input, weight: weight, window: window, strides: strides, dilations: dilations, padsBegin: pads,
       groups: groups, channelsLast: channelsLast, isTransposed: isTransposed, accumulate: accumulate)
   }
 

@@ -165,7 +165,7 @@ private struct FormPrinter {
       head += " columns \(sizes(form.columns))" + (form.emptyIsZero ? " zeroed" : "") + " in \(form.accumulate)"
       bodies = [("query", form.query), ("key", form.key), ("score", form.score), ("value", form.value)]
     case .convolve(let form):
-      head += "convolve \(form.input), \(form.weight) kernel \(numbers(form.kernel)) strides \(numbers(form.strides))"
+      head += "convolve \(form.input), \(form.weight) window \(numbers(form.window)) strides \(numbers(form.strides))"
       head += " dilations \(numbers(form.dilations)) pads \(sizes(form.padsBegin)) groups \(form.groups)"
       head +=
         (form.channelsLast ? " channelsLast" : "") + (form.isTransposed ? " transposed" : "") + " in \(form.accumulate)"

@@ -287,7 +287,7 @@ package struct FormVerifier {
       }
       return problems
     case .convolve(let form):
-      let rank = form.kernel.count
+      let rank = form.window.count
       var problems: [String] = []
       if declared.rank != rank + 2 { problems.append("a convolution over \(rank) axes cannot give \(declared)") }
       if form.strides.count != rank || form.dilations.count != rank || form.padsBegin.count != rank {

@@ -25,7 +25,9 @@ public struct Expect: Primitive {
     list.string("reason", &reason, default: "")
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm("Identity", inputs: [.operand(1)]) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification("Identity", inputs: [.operand(1)])
+  }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let condition = try inputs.tensor(0)

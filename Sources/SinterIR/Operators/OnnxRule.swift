@@ -180,7 +180,7 @@ public struct OnnxRule: Sendable {
 }
 
 /// An operator as an ONNX node, for export. Inputs and outputs are the node's own, unless said otherwise.
-public struct OnnxForm: Sendable {
+public struct NodeSpecification: Sendable {
   /// The domain; "" is ONNX's own.
   public var domain: String
   /// The name in ONNX files.

@@ -32,7 +32,7 @@ public protocol Operator: Sendable {
   static var onnx: [OnnxRule] { get }
 
   /// This operator as an ONNX node; nil where ONNX has no such operator and the expansion is exported instead.
-  func onnxNode(_ inputs: NodeInputs) -> OnnxForm?
+  func onnxNode(_ inputs: NodeInputs) -> NodeSpecification?
 
   /// Whether equal inputs always give equal results. Operators that draw random numbers afresh say no: they are neither merged nor computed
   /// ahead of time.
@@ -58,7 +58,7 @@ extension Operator {
   public mutating func attributes(_ list: inout some AttributeList) {}
   public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [] }
   public static var onnx: [OnnxRule] { [] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { nil }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { nil }
   public var isDeterministic: Bool { true }
 }
 

@@ -17,7 +17,7 @@ public struct ReadSizes: Primitive {
 
   public mutating func attributes(_ list: inout some AttributeList) { list.bool("signed", &isSigned, default: false) }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm("Identity") }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification("Identity") }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)

@@ -128,7 +128,7 @@ struct GraphExporter {
   }
 
   private mutating func write(
-    _ form: OnnxForm, _ id: NodeID, _ inputNames: [String], of graph: Graph, to scope: inout Scope
+    _ form: NodeSpecification, _ id: NodeID, _ inputNames: [String], of graph: Graph, to scope: inout Scope
   ) {
     let node = graph.nodes[id]
     let outputs = node.outputs.map { name(of: $0, in: graph, &scope) }
@@ -151,7 +151,7 @@ struct GraphExporter {
   }
 
   private mutating func node(
-    _ form: OnnxForm, _ node: Graph.Node, inputs: [String], outputs: [String], _ scope: inout Scope
+    _ form: NodeSpecification, _ node: Graph.Node, inputs: [String], outputs: [String], _ scope: inout Scope
   ) -> OnnxFile.Node {
     // The last inputs are what bodies capture.
     let captureCounts = zip(form.bodies, node.bodies).map { max($1.inputs.count - $0.inputCount, 0) }

@@ -21,8 +21,8 @@ package struct OpaqueNode: Operator {
     types.map { Fact($0) }
   }
 
-  package func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    OnnxForm(opType.isEmpty ? Self.name : opType, domain: domain, attributes: contents)
+  package func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(opType.isEmpty ? Self.name : opType, domain: domain, attributes: contents)
   }
 
   /// Neither merged with others nor computed ahead of time.

@@ -50,8 +50,8 @@ public struct Attention: Primitive {
       FlexAttention.rule,
     ]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    OnnxForm(of: self, since: leftWindow >= 0 || rightWindow >= 0 ? 25 : inputs.has(6) ? 24 : 23)
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(of: self, since: leftWindow >= 0 || rightWindow >= 0 ? 25 : inputs.has(6) ? 24 : 23)
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

@@ -19,7 +19,7 @@ public struct CausalConvWithState: Composite {
   }
 
   public static var onnx: [OnnxRule] { [.direct(CausalConvWithState.self, since: 27)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 27) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 27) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     let (x, weights) = (try inputs.tensor(0), try inputs.tensor(1))

@@ -38,7 +38,7 @@ public struct LinearAttention: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(LinearAttention.self, since: 27)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 27) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 27) }
 
   private struct Sizes {
     var batch: Dim, steps: Dim

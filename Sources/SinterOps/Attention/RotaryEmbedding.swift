@@ -35,7 +35,7 @@ public struct RotaryEmbedding: Primitive {
       },
     ]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 23) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 23) }
 
   /// The size of a head, and how much of it half of what is turned is.
   private func headSize(_ x: TensorType, _ obligations: inout Obligations) throws -> (whole: Dim, half: Dim) {

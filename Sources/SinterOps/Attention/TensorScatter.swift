@@ -22,7 +22,7 @@ public struct TensorScatter: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(TensorScatter.self, since: 24)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 24) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 24) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (cache, update) = (try inputs.tensor(0), try inputs.tensor(1))

@@ -17,7 +17,7 @@ public struct FeatureVectorizer: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(FeatureVectorizer.self, domain: .ml)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, domain: .ml) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, domain: .ml) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     guard widths.count == inputs.count, !widths.isEmpty, widths.allSatisfy({ $0 >= 0 }) else {

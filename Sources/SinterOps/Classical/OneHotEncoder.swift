@@ -21,7 +21,7 @@ public struct OneHotEncoder: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(OneHotEncoder.self, domain: .ml)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, domain: .ml) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, domain: .ml) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)

@@ -41,7 +41,7 @@ public struct SVMClassifier: Composite {
   }
 
   public static var onnx: [OnnxRule] { [.direct(SVMClassifier.self, domain: .ml)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, domain: .ml) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, domain: .ml) }
 
   private var labels: ClassLabels { ClassLabels(numbers: labelNumbers, texts: labelTexts) }
 

@@ -54,7 +54,7 @@ extension TreeEnsemble {
   }
 
   /// ONNX has one weight a leaf: trees whose leaves have several are written once for each.
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
     let copies = max((0..<leafCount).map { weightPlaces(ofLeaf: $0).count }.max() ?? 1, 1)
     let own = weights?.doubles ?? []
     func copied(_ list: [Int], _ shift: (Int) -> Int = { _ in 0 }) -> OnnxAttribute {
@@ -95,7 +95,7 @@ extension TreeEnsemble {
     if let members = members?.doubles {
       attributes.append(("membership_values", tensor((0..<copies).flatMap { _ in members })))
     }
-    return OnnxForm("TreeEnsemble", domain: .ml, since: 5, attributes: attributes)
+    return NodeSpecification("TreeEnsemble", domain: .ml, since: 5, attributes: attributes)
   }
 }
 

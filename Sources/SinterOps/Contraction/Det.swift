@@ -12,7 +12,7 @@ public struct Det: Primitive {
   public init() {}
 
   public static var onnx: [OnnxRule] { [.direct(Det.self, since: 11)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 11) }
 
   private func rows(_ x: TensorType, _ obligations: inout Obligations) throws -> Int {
     guard x.rank >= 2 else {

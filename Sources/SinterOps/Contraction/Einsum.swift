@@ -14,7 +14,7 @@ public struct Einsum: Primitive {
 
   public mutating func attributes(_ list: inout some AttributeList) { list.string("equation", &equation, default: "") }
   public static var onnx: [OnnxRule] { [.direct(Einsum.self, since: 12)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 12) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 12) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let types = try (0..<inputs.count).map { try inputs.tensor($0) }

@@ -20,7 +20,7 @@ public struct Gemm: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(Gemm.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 11) }
 
   private func sizes(_ a: TensorType, _ b: TensorType, _ obligations: inout Obligations) throws -> (
     m: Dim, n: Dim, k: Dim

@@ -11,7 +11,7 @@ public struct MatMul: Primitive {
   public init() {}
 
   public static var onnx: [OnnxRule] { [.direct(MatMul.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (a, b) = (try inputs.tensor(0), try inputs.tensor(1))

@@ -56,10 +56,10 @@ public struct If: Primitive, ControlFlow {
     ]
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    var form = OnnxForm("If", since: 16)
-    form.bodies = [("then_branch", 0), ("else_branch", 0)]
-    return form
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    var node = NodeSpecification("If", since: 16)
+    node.bodies = [("then_branch", 0), ("else_branch", 0)]
+    return node
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

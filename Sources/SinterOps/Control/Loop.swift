@@ -82,10 +82,10 @@ public struct Loop: Primitive, ControlFlow {
     return forms
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    var form = OnnxForm("Loop", since: 16)
-    form.bodies = [("body", carriedCount + 2)]
-    return form
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    var node = NodeSpecification("Loop", since: 16)
+    node.bodies = [("body", carriedCount + 2)]
+    return node
   }
 
   public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(0, isSigned: true)] }

@@ -103,11 +103,11 @@ public struct Scan: Primitive, ControlFlow {
     return try builder.add(outer, given + body.captures, outputs: node.outputCount, bodies: [sample.graph])
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    var form = OnnxForm(of: self, since: 16)
-    form.attributes.removeAll { $0.name == "states" }
-    form.bodies = [("body", stateCount + slicedCount)]
-    return form
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    var node = NodeSpecification(of: self, since: 16)
+    node.attributes.removeAll { $0.name == "states" }
+    node.bodies = [("body", stateCount + slicedCount)]
+    return node
   }
 
   private func axis(_ axes: [Int], _ place: Int, rank: Int) throws -> Int {

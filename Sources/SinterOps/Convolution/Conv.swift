@@ -22,7 +22,7 @@ public struct Conv: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(Conv.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { channelsLast ? nil : OnnxForm(of: self) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { channelsLast ? nil : NodeSpecification(of: self) }
 
   func geometry(_ x: TensorType, _ w: TensorType, _ obligations: inout Obligations) throws -> Window.Geometry {
     guard x.rank >= 3, w.rank == x.rank else {
@@ -66,7 +66,7 @@ public struct Conv: Primitive {
     let layout = ImageLayout(channelsLast: channelsLast)
     let compute = x.element.computeType
     var value = lowering.convolve(
-      x, w, result: result.shape, kernel: geometry.kernel, strides: geometry.strides, dilations: geometry.dilations,
+      x, w, result: result.shape, window: geometry.kernel, strides: geometry.strides, dilations: geometry.dilations,
       padsBegin: geometry.padsBegin, groups: group, channelsLast: channelsLast, accumulate: compute)
     if node.has(2) {
       let bias = try node.input(2)

@@ -25,8 +25,8 @@ public struct ConvTranspose: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(ConvTranspose.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    channelsLast ? nil : OnnxForm(of: withExplicitPads(inputs))
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    channelsLast ? nil : NodeSpecification(of: withExplicitPads(inputs))
   }
 
   /// The same with pads in place of `auto_pad`, of which readers disagree how it and `output_padding` go together.
@@ -145,7 +145,7 @@ public struct ConvTranspose: Primitive {
     let layout = ImageLayout(channelsLast: channelsLast)
     let compute = x.element.computeType
     var value = lowering.convolve(
-      x, w, result: result.shape, kernel: geometry.kernel, strides: geometry.strides, dilations: geometry.dilations,
+      x, w, result: result.shape, window: geometry.kernel, strides: geometry.strides, dilations: geometry.dilations,
       padsBegin: geometry.padsBegin, groups: group, channelsLast: channelsLast, isTransposed: true, accumulate: compute)
     if node.has(2) {
       let bias = try node.input(2)

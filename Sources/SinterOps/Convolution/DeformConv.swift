@@ -27,7 +27,7 @@ public struct DeformConv: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(DeformConv.self, since: 19)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 19) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 19) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, w, offsets) = (try inputs.tensor(0), try inputs.tensor(1), try inputs.tensor(2))

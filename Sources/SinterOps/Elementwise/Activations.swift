@@ -12,7 +12,7 @@ public struct LeakyRelu: ElementwiseUnary {
   public init() {}
   public mutating func attributes(_ list: inout some AttributeList) { list.float("alpha", &alpha, default: 0.01) }
   public static var onnx: [OnnxRule] { [.direct(LeakyRelu.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 6) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 6) }
   public func apply(_ x: Expr) -> Expr { x.builder.select(x < 0, x * alpha, x) }
   public static var examples: [OperatorExample] { activationExamples(LeakyRelu()) }
 }
@@ -27,7 +27,7 @@ public struct Elu: ElementwiseUnary {
   public init() {}
   public mutating func attributes(_ list: inout some AttributeList) { list.float("alpha", &alpha, default: 1) }
   public static var onnx: [OnnxRule] { [.direct(Elu.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 6) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 6) }
   public func apply(_ x: Expr) -> Expr { x.builder.select(x < 0, (x.unary(.exp) - 1) * alpha, x) }
   public static var examples: [OperatorExample] { activationExamples(Elu()) }
 }
@@ -48,7 +48,7 @@ public struct Selu: ElementwiseUnary {
     list.float("gamma", &gamma, default: Selu.standardGamma)
   }
   public static var onnx: [OnnxRule] { [.direct(Selu.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 6) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 6) }
   public func apply(_ x: Expr) -> Expr {
     x.builder.select(x > 0, x * gamma, (x.unary(.exp) - 1) * (alpha * gamma))
   }
@@ -65,7 +65,7 @@ public struct Celu: ElementwiseUnary {
   public init() {}
   public mutating func attributes(_ list: inout some AttributeList) { list.float("alpha", &alpha, default: 1) }
   public static var onnx: [OnnxRule] { [.direct(Celu.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 12) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 12) }
   public func apply(_ x: Expr) -> Expr {
     x.builder.select(x < 0, ((x / alpha).unary(.exp) - 1) * alpha, x)
   }
@@ -86,7 +86,7 @@ public struct HardSigmoid: ElementwiseUnary {
     list.float("beta", &beta, default: 0.5)
   }
   public static var onnx: [OnnxRule] { [.direct(HardSigmoid.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 6) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 6) }
   public func apply(_ x: Expr) -> Expr {
     (x * alpha + beta).clamped(x.builder.constant(0, x.type), x.builder.constant(1, x.type))
   }
@@ -103,7 +103,7 @@ public struct ThresholdedRelu: ElementwiseUnary {
   public init() {}
   public mutating func attributes(_ list: inout some AttributeList) { list.float("alpha", &alpha, default: 1) }
   public static var onnx: [OnnxRule] { [.direct(ThresholdedRelu.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 10) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 10) }
   public func apply(_ x: Expr) -> Expr { x.builder.select(x > alpha, x, x.builder.constant(0, x.type)) }
   public static var examples: [OperatorExample] { activationExamples(ThresholdedRelu()) }
 }
@@ -123,7 +123,7 @@ public struct Shrink: ElementwiseUnary {
     list.float("lambd", &lambda, default: 0.5)
   }
   public static var onnx: [OnnxRule] { [.direct(Shrink.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 9) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 9) }
   public func apply(_ x: Expr) -> Expr {
     let wide = x.type.isFloat ? x : x.cast(to: .f64)
     let zero = x.builder.constant(0, wide.type)
@@ -148,7 +148,7 @@ public struct Gelu: ElementwiseUnary {
     list.choice("approximate", &approximate, default: .none)
   }
   public static var onnx: [OnnxRule] { [.direct(Gelu.self, since: 20), .direct(Gelu.self, domain: .microsoft)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 20) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 20) }
   public func apply(_ x: Expr) -> Expr {
     switch approximate {
     case .none: x * 0.5 * ((x * 0.70710678118654752440).unary(.erf) + 1)
@@ -173,7 +173,7 @@ public struct Swish: ElementwiseUnary {
       .direct(Swish.self, as: "QuickGelu", domain: .microsoft) { op, node in op.alpha = node.float("alpha") ?? 1.702 },
     ]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 24) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 24) }
   public func apply(_ x: Expr) -> Expr { x / ((x * -alpha).unary(.exp) + 1) }
   public static var examples: [OperatorExample] { activationExamples(Swish()) }
 }
@@ -201,7 +201,7 @@ public struct PRelu: Primitive, Elementwise {
       },
     ]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 9) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 9) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, slope) = (try inputs.tensor(0), try inputs.tensor(1))

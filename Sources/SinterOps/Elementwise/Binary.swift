@@ -87,7 +87,7 @@ public struct Binary: Primitive, Elementwise {
       ]
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
     let attributes: [(name: String, value: OnnxAttribute)] =
       switch kind {
       case .remainder: [("fmod", .int(1))]
@@ -96,7 +96,7 @@ public struct Binary: Primitive, Elementwise {
       case .add, .subtract, .multiply, .divide, .power, .modulo, .and, .or, .xor, .bitwiseAnd, .bitwiseOr, .bitwiseXor:
         []
       }
-    return OnnxForm(kind.onnxName, since: kind.since, attributes: attributes)
+    return NodeSpecification(kind.onnxName, since: kind.since, attributes: attributes)
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

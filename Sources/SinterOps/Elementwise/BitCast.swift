@@ -14,7 +14,7 @@ public struct BitCast: Primitive {
 
   public mutating func attributes(_ list: inout some AttributeList) { list.elementType("to", &to) }
   public static var onnx: [OnnxRule] { [.direct(BitCast.self, since: 26)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 26) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 26) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)

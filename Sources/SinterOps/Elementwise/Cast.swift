@@ -44,8 +44,8 @@ public struct Cast: Primitive, Elementwise {
       }.keepingShape,
     ]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    OnnxForm(of: self, since: roundMode != .up ? 24 : saturate ? 9 : 19)
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(of: self, since: roundMode != .up ? 24 : saturate ? 9 : 19)
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
@@ -159,8 +159,8 @@ public struct CastLike: Composite {
   }
 
   public static var onnx: [OnnxRule] { [.direct(CastLike.self, since: 15).keepingShape] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    OnnxForm(of: self, since: roundMode != .up ? 24 : saturate ? 15 : 19)
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(of: self, since: roundMode != .up ? 24 : saturate ? 15 : 19)
   }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {

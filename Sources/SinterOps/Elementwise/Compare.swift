@@ -57,7 +57,9 @@ public struct Compare: Primitive, Elementwise {
       + Kind.allCases.filter { $0.since == 7 }.map { legacyBroadcast(Compare($0), as: $0.onnxName) }
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(kind.onnxName, since: max(kind.since, 9)) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(kind.onnxName, since: max(kind.since, 9))
+  }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (a, b) = (try inputs.tensor(0), try inputs.tensor(1))

@@ -12,7 +12,7 @@ public struct SwiGLU: Composite {
 
   public mutating func attributes(_ list: inout some AttributeList) { list.float("alpha", &alpha, default: 1) }
   public static var onnx: [OnnxRule] { [.direct(SwiGLU.self, since: 28)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 28) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 28) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     var swish = Swish()

@@ -90,7 +90,9 @@ public struct Unary: ElementwiseUnary {
     Kind.allCases.map { kind in .direct(Unary.self, as: kind.onnxName) { op, _ in op.kind = kind }.keepingShape }
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(kind.onnxName, since: kind.since) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(kind.onnxName, since: kind.since)
+  }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)

@@ -33,8 +33,8 @@ public struct Variadic: Primitive, Elementwise {
     Kind.allCases.map { kind in .direct(Variadic.self, as: kind.onnxName) { op, _ in op.kind = kind } }
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    OnnxForm(kind.onnxName, since: kind == .minimum || kind == .maximum ? 12 : 8)
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(kind.onnxName, since: kind == .minimum || kind == .maximum ? 12 : 8)
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

@@ -9,7 +9,7 @@ public struct StopGradient: Primitive, Elementwise {
 
   public init() {}
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm("Identity") }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification("Identity") }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     [Fact(.tensor(try inputs.tensor(0)))]

@@ -36,7 +36,7 @@ public struct ImageDecoder: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(ImageDecoder.self, since: 20)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 20) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 20) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let file = try inputs.tensor(0)

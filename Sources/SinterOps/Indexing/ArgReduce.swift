@@ -32,12 +32,12 @@ public struct ArgReduce: Primitive {
     Kind.allCases.map { kind in .direct(ArgReduce.self, as: kind.onnxName) { op, _ in op.kind = kind } }
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
     var attributes: [(name: String, value: OnnxAttribute)] = [
       ("axis", .int(axis)), ("keepdims", .int(keepsAxes ? 1 : 0)),
     ]
     if takesLast { attributes.append(("select_last_index", .int(1))) }
-    return OnnxForm(kind.onnxName, since: takesLast ? 12 : 11, attributes: attributes)
+    return NodeSpecification(kind.onnxName, since: takesLast ? 12 : 11, attributes: attributes)
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

@@ -14,7 +14,7 @@ public struct Gather: Primitive {
 
   public mutating func attributes(_ list: inout some AttributeList) { list.int("axis", &axis, default: 0) }
   public static var onnx: [OnnxRule] { [.direct(Gather.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 11) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, indices) = (try inputs.tensor(0), try inputs.indices(1))
@@ -58,7 +58,7 @@ public struct GatherElements: Primitive {
 
   public mutating func attributes(_ list: inout some AttributeList) { list.int("axis", &axis, default: 0) }
   public static var onnx: [OnnxRule] { [.direct(GatherElements.self, since: 11)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 11) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, indices) = (try inputs.tensor(0), try inputs.indices(1))
@@ -107,7 +107,9 @@ public struct GatherND: Primitive {
 
   public mutating func attributes(_ list: inout some AttributeList) { list.int("batch_dims", &batchDims, default: 0) }
   public static var onnx: [OnnxRule] { [.direct(GatherND.self, since: 11)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: batchDims == 0 ? 11 : 12) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(of: self, since: batchDims == 0 ? 11 : 12)
+  }
 
   /// The length of the tuples, which decides how many axes the result has.
   private func depth(_ x: TensorType, _ indices: TensorType) throws -> Int {

@@ -20,7 +20,7 @@ public struct NonMaxSuppression: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(NonMaxSuppression.self, since: 10)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 11) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (boxes, scores) = (try inputs.tensor(0), try inputs.tensor(1))

@@ -10,7 +10,7 @@ public struct NonZero: Primitive {
   public init() {}
 
   public static var onnx: [OnnxRule] { [.direct(NonZero.self, since: 9)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 9) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 9) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)
@@ -60,7 +60,7 @@ public struct Compress: Primitive {
 
   public mutating func attributes(_ list: inout some AttributeList) { list.optionalInt("axis", &axis) }
   public static var onnx: [OnnxRule] { [.direct(Compress.self, since: 9)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 11) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)

@@ -14,7 +14,7 @@ public struct OneHot: Primitive {
 
   public mutating func attributes(_ list: inout some AttributeList) { list.int("axis", &axis, default: -1) }
   public static var onnx: [OnnxRule] { [.direct(OneHot.self, since: 9)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 11) }
   public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1)] }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

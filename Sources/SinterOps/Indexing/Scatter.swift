@@ -48,7 +48,9 @@ public struct ScatterElements: Primitive {
   public static var onnx: [OnnxRule] {
     [.direct(ScatterElements.self, since: 11), .direct(ScatterElements.self, as: "Scatter", since: 9)]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: reduction.since) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(of: self, since: reduction.since)
+  }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, indices, updates) = (try inputs.tensor(0), try inputs.indices(1), try inputs.tensor(2))
@@ -117,7 +119,9 @@ public struct ScatterND: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(ScatterND.self, since: 11)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: reduction.since) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(of: self, since: reduction.since)
+  }
 
   /// The length of the index tuples, which the number of the updates' axes tells.
   private func depth(_ x: TensorType, _ indices: TensorType, _ updates: TensorType, _ obligations: inout Obligations)

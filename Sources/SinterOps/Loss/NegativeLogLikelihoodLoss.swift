@@ -22,7 +22,7 @@ public struct NegativeLogLikelihoodLoss: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(NegativeLogLikelihoodLoss.self, since: 12)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 13) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 13) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, target) = (try inputs.tensor(0), try inputs.indices(1))
@@ -133,7 +133,7 @@ public struct SoftmaxCrossEntropyLoss: Composite {
       }
     ]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 13) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 13) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     let scores = try builder.add1(Softmax(.logarithmic, axis: 1), [try inputs.value(0)])

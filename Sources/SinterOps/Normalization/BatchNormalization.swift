@@ -70,7 +70,9 @@ public struct BatchNormalization: Primitive {
     return try binary(.add, scaled, node.input(2))
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { channelsLast ? nil : OnnxForm(of: self, since: 15) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    channelsLast ? nil : NodeSpecification(of: self, since: 15)
+  }
 
   private func channelAxis(_ x: TensorType) -> Int { channelsLast ? x.rank - 1 : Swift.min(1, x.rank - 1) }
 

@@ -40,12 +40,14 @@ public struct GroupNormalization: Primitive {
     try obligations.atLeast(x.count, 1, "number of elements of \(x)")
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
     if channelsLast { return nil }
-    if groups == 0 { return OnnxForm("InstanceNormalization", since: 6, attributes: [("epsilon", .float(epsilon))]) }
+    if groups == 0 {
+      return NodeSpecification("InstanceNormalization", since: 6, attributes: [("epsilon", .float(epsilon))])
+    }
     var plain = self
     plain.scalesGroups = false
-    return OnnxForm(of: plain, since: scalesGroups ? 18 : 21)
+    return NodeSpecification(of: plain, since: scalesGroups ? 18 : 21)
   }
 
   private func channelAxis(_ x: TensorType) -> Int { ImageLayout(channelsLast: channelsLast).channelAxis(rank: x.rank) }

@@ -21,7 +21,7 @@ public struct LayerNormalization: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(LayerNormalization.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 17) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 17) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)

@@ -19,7 +19,7 @@ public struct LpNormalization: Composite {
   }
 
   public static var onnx: [OnnxRule] { [.direct(LpNormalization.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     guard p == 1 || p == 2 else { throw DiagnosticError(.user, "lpnormalization.p", "p must be 1 or 2, but is \(p)") }
@@ -53,7 +53,7 @@ public struct MeanVarianceNormalization: Composite {
 
   public mutating func attributes(_ list: inout some AttributeList) { list.ints("axes", &axes, default: [0, 2, 3]) }
   public static var onnx: [OnnxRule] { [.direct(MeanVarianceNormalization.self, since: 9)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 9) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 9) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     let x = try inputs.value(0)

@@ -20,7 +20,7 @@ public struct RMSNormalization: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(RMSNormalization.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 23) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 23) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)

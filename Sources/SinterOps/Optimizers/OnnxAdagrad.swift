@@ -17,8 +17,8 @@ public struct OnnxAdagrad: Composite {
   }
 
   public static var onnx: [OnnxRule] { [.direct(OnnxAdagrad.self, as: "Adagrad", domain: trainingDomain)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    OnnxForm(of: self, as: "Adagrad", domain: trainingDomain, since: 1)
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(of: self, as: "Adagrad", domain: trainingDomain, since: 1)
   }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {

@@ -22,8 +22,8 @@ public struct OnnxAdam: Composite {
   }
 
   public static var onnx: [OnnxRule] { [.direct(OnnxAdam.self, as: "Adam", domain: trainingDomain)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    OnnxForm(of: self, as: "Adam", domain: trainingDomain, since: 1)
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(of: self, as: "Adam", domain: trainingDomain, since: 1)
   }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {

@@ -22,9 +22,9 @@ public struct OnnxMomentum: Composite {
   }
 
   public static var onnx: [OnnxRule] { [.direct(OnnxMomentum.self, as: "Momentum", domain: trainingDomain)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
     // ONNX has no defaults here.
-    OnnxForm(
+    NodeSpecification(
       "Momentum", domain: trainingDomain, since: 1,
       attributes: [
         ("mode", .string(mode.rawValue)), ("alpha", .float(alpha)), ("beta", .float(beta)),

@@ -42,9 +42,9 @@ public struct GlobalPool: Primitive {
     ]
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
     if channelsLast { return nil }
-    return OnnxForm(kind.onnxName, attributes: kind == .lp ? [("p", .int(p))] : [])
+    return NodeSpecification(kind.onnxName, attributes: kind == .lp ? [("p", .int(p))] : [])
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

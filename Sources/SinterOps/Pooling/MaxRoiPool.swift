@@ -18,7 +18,7 @@ public struct MaxRoiPool: Primitive {
     list.float("spatial_scale", &scale, default: 1)
   }
   public static var onnx: [OnnxRule] { [.direct(MaxRoiPool.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, regions) = (try inputs.tensor(0), try inputs.tensor(1))

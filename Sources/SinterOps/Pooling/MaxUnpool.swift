@@ -21,7 +21,7 @@ public struct MaxUnpool: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(MaxUnpool.self, since: 9)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 11) }
 
   public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(2)] }
 

@@ -22,8 +22,8 @@ public struct MaxPool: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(MaxPool.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    channelsLast ? nil : OnnxForm(of: self, since: ceilMode ? PoolGeometry.ceilOpset : 12)
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    channelsLast ? nil : NodeSpecification(of: self, since: ceilMode ? PoolGeometry.ceilOpset : 12)
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
@@ -120,8 +120,8 @@ public struct AveragePool: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(AveragePool.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    channelsLast ? nil : OnnxForm(of: self, since: ceilMode ? PoolGeometry.ceilOpset : 19)
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    channelsLast ? nil : NodeSpecification(of: self, since: ceilMode ? PoolGeometry.ceilOpset : 19)
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
@@ -190,8 +190,8 @@ public struct LpPool: Primitive {
       },
     ]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    OnnxForm(of: self, since: ceilMode ? PoolGeometry.ceilOpset : 18)
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(of: self, since: ceilMode ? PoolGeometry.ceilOpset : 18)
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

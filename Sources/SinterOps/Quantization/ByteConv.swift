@@ -16,8 +16,8 @@ public struct ByteConv: Primitive {
 
   public mutating func attributes(_ list: inout some AttributeList) { conv.attributes(&list) }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    conv.channelsLast || inputs.has(2) ? nil : OnnxForm(of: self, as: "ConvInteger", since: 10)
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    conv.channelsLast || inputs.has(2) ? nil : NodeSpecification(of: self, as: "ConvInteger", since: 10)
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
@@ -50,7 +50,7 @@ public struct ByteConv: Primitive {
     }
     return [
       lowering.convolve(
-        image, w, result: result.shape, kernel: geometry.kernel, strides: geometry.strides,
+        image, w, result: result.shape, window: geometry.kernel, strides: geometry.strides,
         dilations: geometry.dilations,
         padsBegin: padsBegin, groups: conv.group, channelsLast: conv.channelsLast, accumulate: .i32)
     ]

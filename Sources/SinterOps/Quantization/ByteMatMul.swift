@@ -9,7 +9,7 @@ public struct ByteMatMul: Primitive {
 
   public init() {}
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm("MatMulInteger", since: 10) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification("MatMulInteger", since: 10) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (a, b) = (try inputs.tensor(0), try inputs.tensor(1))

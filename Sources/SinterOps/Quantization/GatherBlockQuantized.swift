@@ -26,7 +26,7 @@ public struct GatherBlockQuantized: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(GatherBlockQuantized.self, domain: .microsoft)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, domain: .microsoft) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, domain: .microsoft) }
 
   /// The data's sizes in elements, and what holds them.
   private struct Layout {

@@ -35,7 +35,7 @@ public struct MatMulNBits: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(MatMulNBits.self, domain: .microsoft)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, domain: .microsoft) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, domain: .microsoft) }
 
   private var blocks: Int { (inner + blockSize - 1) / blockSize }
 

@@ -27,7 +27,9 @@ public struct QLinearBinary: Primitive, Elementwise {
       .direct(QLinearBinary.self, as: kind.onnxName, domain: .microsoft) { op, _ in op.kind = kind }
     }
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(kind.onnxName, domain: .microsoft) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(kind.onnxName, domain: .microsoft)
+  }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (a, b) = (try inputs.tensor(0), try inputs.tensor(3))

@@ -88,8 +88,9 @@ public struct QuantizeLinear: Primitive {
   public static var onnx: [OnnxRule] {
     [.direct(QuantizeLinear.self, since: 10), .direct(QuantizeLinear.self, domain: .microsoft)]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    OnnxForm(of: self, since: precision != 0 ? 23 : blockSize != 0 || outputType != 0 ? 21 : saturate ? 13 : 19)
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(
+      of: self, since: precision != 0 ? 23 : blockSize != 0 || outputType != 0 ? 21 : saturate ? 13 : 19)
   }
 
   private func resultType(_ inputs: NodeInputs) throws -> ElementType {
@@ -182,8 +183,8 @@ public struct DequantizeLinear: Primitive {
   public static var onnx: [OnnxRule] {
     [.direct(DequantizeLinear.self, since: 10), .direct(DequantizeLinear.self, domain: .microsoft)]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    OnnxForm(of: self, since: outputType != 0 ? 23 : blockSize != 0 ? 21 : 13)
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(of: self, since: outputType != 0 ? 23 : blockSize != 0 ? 21 : 13)
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

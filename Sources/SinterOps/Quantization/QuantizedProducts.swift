@@ -10,7 +10,7 @@ public struct MatMulInteger: Composite {
   public init() {}
 
   public static var onnx: [OnnxRule] { [.direct(MatMulInteger.self, since: 10)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 10) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 10) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     // A list of zero points belongs to the rows of a and to the columns of b.
@@ -44,7 +44,7 @@ public struct QLinearMatMul: Composite {
   public init() {}
 
   public static var onnx: [OnnxRule] { [.direct(QLinearMatMul.self, since: 10)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 10) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 10) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     let rows = QuantizedFactor(op: Self.name, inputs: inputs, value: 0, axis: -2, listRank: 2)
@@ -105,7 +105,7 @@ public struct ConvInteger: Composite {
   }
 
   public static var onnx: [OnnxRule] { [.direct(ConvInteger.self, since: 10)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 10) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 10) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     try builder.requireNumber(Self.name, inputs, 2, "the zero point of x")
@@ -144,7 +144,7 @@ public struct QLinearConv: Composite {
   }
 
   public static var onnx: [OnnxRule] { [.direct(QLinearConv.self, since: 10)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 10) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 10) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     let numbers = [

@@ -22,7 +22,7 @@ public struct Bernoulli: Primitive {
   public static var onnx: [OnnxRule] {
     [.direct(Bernoulli.self, since: 15) { op, node in op.seed = op.seed ?? Philox.seed(of: node) }]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 15) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 15) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)

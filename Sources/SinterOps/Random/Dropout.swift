@@ -55,11 +55,11 @@ public struct Dropout: Primitive {
     return results
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
     let seeds: [(name: String, value: OnnxAttribute)] = seed.map { [("seed", .int($0))] } ?? []
-    if inputs.has(1) { return OnnxForm("Dropout", since: 12, attributes: seeds) }
-    let ratio = OnnxForm.Input.constant(.f32([], [Float(ratio)]))
-    return OnnxForm(
+    if inputs.has(1) { return NodeSpecification("Dropout", since: 12, attributes: seeds) }
+    let ratio = NodeSpecification.Input.constant(.f32([], [Float(ratio)]))
+    return NodeSpecification(
       "Dropout", since: 12, attributes: seeds, inputs: [.operand(0), ratio] + (inputs.has(2) ? [.operand(2)] : []))
   }
 

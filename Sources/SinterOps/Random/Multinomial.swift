@@ -24,7 +24,7 @@ public struct Multinomial: Primitive {
   public static var onnx: [OnnxRule] {
     [.direct(Multinomial.self, since: 7) { op, node in op.seed = op.seed ?? Philox.seed(of: node) }]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 7) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 7) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)

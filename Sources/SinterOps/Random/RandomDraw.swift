@@ -61,10 +61,10 @@ public struct RandomDraw: Primitive {
     }
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
     guard let shape = inputs.integers(0) else { return nil }
     let names = kind == .uniform ? ("RandomUniform", "low", "high") : ("RandomNormal", "mean", "scale")
-    return OnnxForm(
+    return NodeSpecification(
       names.0,
       attributes: [
         ("dtype", .elementType(type)), (names.1, .float(first)), (names.2, .float(second)), ("seed", .float(seed)),

@@ -23,7 +23,7 @@ public struct DynamicQuantizeLSTM: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(DynamicQuantizeLSTM.self, domain: .microsoft)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, domain: .microsoft) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, domain: .microsoft) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)

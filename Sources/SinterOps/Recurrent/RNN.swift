@@ -14,7 +14,7 @@ public struct RNN: Primitive {
   public mutating func attributes(_ list: inout some AttributeList) { recurrence.attributes(&list) }
 
   public static var onnx: [OnnxRule] { [.direct(RNN.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 14) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 14) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)

@@ -31,11 +31,11 @@ public struct Cumulative: Primitive {
     }
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
     var attributes: [(name: String, value: OnnxAttribute)] = []
     if isExclusive { attributes.append(("exclusive", .int(1))) }
     if isReversed { attributes.append(("reverse", .int(1))) }
-    return OnnxForm(kind.onnxName, since: kind == .sum ? 11 : 26, attributes: attributes)
+    return NodeSpecification(kind.onnxName, since: kind == .sum ? 11 : 26, attributes: attributes)
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

@@ -79,11 +79,11 @@ public struct Reduce: Primitive {
     }
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
     var attributes: [(name: String, value: OnnxAttribute)] = []
     if !keepsAxes { attributes.append(("keepdims", .int(0))) }
     if isNoopWithoutAxes { attributes.append(("noop_with_empty_axes", .int(1))) }
-    return OnnxForm(kind.onnxName, since: kind.since, attributes: attributes)
+    return NodeSpecification(kind.onnxName, since: kind.since, attributes: attributes)
   }
 
   /// The axes that go, in order; nil where they are known only at run time.

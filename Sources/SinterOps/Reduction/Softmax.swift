@@ -52,8 +52,8 @@ public struct Softmax: Primitive {
     }
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    OnnxForm(kind.onnxName, since: 13, attributes: axis == -1 ? [] : [("axis", .int(axis))])
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(kind.onnxName, since: 13, attributes: axis == -1 ? [] : [("axis", .int(axis))])
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

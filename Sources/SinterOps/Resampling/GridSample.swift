@@ -40,7 +40,7 @@ public struct GridSample: Primitive {
       return try builder.add(op, node.inputs)
     }
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 20) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 20) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, grid) = (try inputs.tensor(0), try inputs.tensor(1))

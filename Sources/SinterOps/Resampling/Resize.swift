@@ -89,7 +89,7 @@ public struct Resize: Primitive {
     }
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 19) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 19) }
   public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(3)] }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

@@ -39,7 +39,7 @@ public struct RoiAlign: Primitive {
       .direct(RoiAlign.self, since: 10) { op, _ in op.coordinates = .outputHalfPixel },
     ]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 16) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 16) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, regions, images) = (try inputs.tensor(0), try inputs.tensor(1), try inputs.indices(2))

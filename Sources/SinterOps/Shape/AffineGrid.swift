@@ -17,7 +17,7 @@ public struct AffineGrid: Primitive {
     list.bool("align_corners", &alignsCorners, default: false)
   }
   public static var onnx: [OnnxRule] { [.direct(AffineGrid.self, since: 20)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 20) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 20) }
   public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1)] }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

@@ -13,7 +13,7 @@ public struct CenterCropPad: Primitive {
 
   public mutating func attributes(_ list: inout some AttributeList) { list.optionalInts("axes", &axes) }
   public static var onnx: [OnnxRule] { [.direct(CenterCropPad.self, since: 18)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 18) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 18) }
   public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1)] }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

@@ -21,7 +21,7 @@ public struct Col2Im: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(Col2Im.self, since: 18)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 18) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 18) }
   public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1), SizeInput(2)] }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

@@ -19,8 +19,8 @@ public struct Concat: Primitive {
       .direct(Concat.self, since: 1) { op, node in op.axis = node.int("axis") ?? 1 },
     ]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    OnnxForm("Concat", since: axis < 0 ? 11 : 4, attributes: [("axis", .int(axis))])
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification("Concat", since: axis < 0 ? 11 : 4, attributes: [("axis", .int(axis))])
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

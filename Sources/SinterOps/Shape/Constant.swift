@@ -36,7 +36,7 @@ public struct Constant: Composite {
       }
     ]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self) }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     guard let value else { throw DiagnosticError(.user, "constant.value", "the value is missing") }

@@ -24,7 +24,7 @@ public struct DepthToSpace: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(DepthToSpace.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 11) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try imageOfBlocks(inputs, blockSize)
@@ -80,8 +80,8 @@ public struct SpaceToDepth: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(SpaceToDepth.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    OnnxForm(of: self, since: mode == .depthColumnRow ? 1 : 28)
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(of: self, since: mode == .depthColumnRow ? 1 : 28)
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

@@ -14,7 +14,9 @@ public struct Flatten: Primitive {
 
   public mutating func attributes(_ list: inout some AttributeList) { list.int("axis", &axis, default: 1) }
   public static var onnx: [OnnxRule] { [.direct(Flatten.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: axis < 0 ? 11 : 9) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(of: self, since: axis < 0 ? 11 : 9)
+  }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)

@@ -15,7 +15,7 @@ public struct ConstantOfShape: Primitive {
   public mutating func attributes(_ list: inout some AttributeList) { list.tensor("value", &value) }
   public static var onnx: [OnnxRule] { [.direct(ConstantOfShape.self, since: 9)] }
   public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(0)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 9) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 9) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let element = value?.element ?? .f32
@@ -68,7 +68,7 @@ public struct EyeLike: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(EyeLike.self, since: 9)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 9) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 9) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)

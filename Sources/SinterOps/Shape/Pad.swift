@@ -48,8 +48,8 @@ public struct Pad: Primitive {
       },
     ]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    OnnxForm(of: self, since: mode == .wrap ? 19 : inputs.has(3) ? 18 : 11)
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(of: self, since: mode == .wrap ? 19 : inputs.has(3) ? 18 : 11)
   }
 
   public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1, isSigned: true)] }

@@ -10,7 +10,7 @@ public struct Range: Primitive {
   public init() {}
 
   public static var onnx: [OnnxRule] { [.direct(Range.self, since: 11)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 11) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 11) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let type = try inputs.tensor(0)

@@ -31,8 +31,8 @@ public struct Reshape: Primitive {
       },
     ]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    OnnxForm("Reshape", since: allowZero ? 14 : 5, attributes: allowZero ? [("allowzero", .int(1))] : [])
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification("Reshape", since: allowZero ? 14 : 5, attributes: allowZero ? [("allowzero", .int(1))] : [])
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

@@ -18,7 +18,7 @@ public struct ReverseSequence: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(ReverseSequence.self, since: 10)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 10) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 10) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, lengths) = (try inputs.tensor(0), try inputs.tensor(1))

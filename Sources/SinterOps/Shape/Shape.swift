@@ -18,8 +18,8 @@ public struct Shape: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(Shape.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    OnnxForm(of: self, since: start == 0 && end == nil ? 1 : 15)
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    NodeSpecification(of: self, since: start == 0 && end == nil ? 1 : 15)
   }
 
   private func sizes(_ x: TensorType) -> [Dim] {
@@ -64,7 +64,7 @@ public struct Size: Primitive {
   public init() {}
 
   public static var onnx: [OnnxRule] { [.direct(Size.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     [Fact(.i64, [], contents: [try inputs.tensor(0).count])]

@@ -20,7 +20,7 @@ public struct Slice: Primitive {
       },
     ]
   }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 10) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 10) }
 
   public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] {
     [SizeInput(1, isSigned: true), SizeInput(2, isSigned: true)]

@@ -33,9 +33,9 @@ public struct Split: Primitive {
   }
   public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1)] }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    if inputs.has(1) { return OnnxForm("Split", since: 13, attributes: [("axis", .int(axis))]) }
-    return OnnxForm(
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    if inputs.has(1) { return NodeSpecification("Split", since: 13, attributes: [("axis", .int(axis))]) }
+    return NodeSpecification(
       "Split", since: 18,
       attributes: [("axis", .int(axis)), ("num_outputs", .int(numOutputs > 0 ? numOutputs : inputs.outputCount))])
   }

@@ -10,7 +10,7 @@ public struct Squeeze: Primitive {
   public init() {}
 
   public static var onnx: [OnnxRule] { [.direct(Squeeze.self, since: 13), .axesAttribute(Squeeze())] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 13) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 13) }
 
   /// Whether the axes are known only at run time.
   private func isOpen(_ inputs: NodeInputs) -> Bool { inputs.has(1) && inputs.integers(1) == nil }

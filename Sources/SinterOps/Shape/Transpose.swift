@@ -14,7 +14,7 @@ public struct Transpose: Primitive {
 
   public mutating func attributes(_ list: inout some AttributeList) { list.optionalInts("perm", &perm) }
   public static var onnx: [OnnxRule] { [.direct(Transpose.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self) }
 
   /// The axis of the input that each axis of the result is.
   public func order(rank: Int) throws -> [Int] {

@@ -13,7 +13,7 @@ public struct Trilu: Primitive {
 
   public mutating func attributes(_ list: inout some AttributeList) { list.bool("upper", &isUpper, default: true) }
   public static var onnx: [OnnxRule] { [.direct(Trilu.self, since: 14), .direct(Trilu.self, domain: .microsoft)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 14) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 14) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.tensor(0)

@@ -45,10 +45,10 @@ public struct CosineWindow: Primitive {
     Kind.allCases.map { kind in .direct(CosineWindow.self, as: kind.onnxName, since: 17) { op, _ in op.kind = kind } }
   }
 
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
     var attributes: [(name: String, value: OnnxAttribute)] = [("output_datatype", .elementType(outputType))]
     if !isPeriodic { attributes.append(("periodic", .int(0))) }
-    return OnnxForm(kind.onnxName, since: 17, attributes: attributes)
+    return NodeSpecification(kind.onnxName, since: 17, attributes: attributes)
   }
 
   public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(0)] }

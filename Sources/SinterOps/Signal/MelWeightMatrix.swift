@@ -17,7 +17,7 @@ public struct MelWeightMatrix: Primitive {
 
   public mutating func attributes(_ list: inout some AttributeList) { list.elementType("output_datatype", &type) }
   public static var onnx: [OnnxRule] { [.direct(MelWeightMatrix.self, since: 17)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 17) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 17) }
   public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(0), SizeInput(1)] }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {

@@ -17,7 +17,7 @@ public struct STFT: Primitive {
     list.bool("onesided", &isOnesided, default: true)
   }
   public static var onnx: [OnnxRule] { [.direct(STFT.self, since: 17)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 17) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 17) }
 
   public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(1), SizeInput(3)] }
 

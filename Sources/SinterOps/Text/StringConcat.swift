@@ -10,7 +10,7 @@ public struct StringConcat: Primitive {
   public init() {}
 
   public static var onnx: [OnnxRule] { [.direct(StringConcat.self, since: 20)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 20) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 20) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (a, b) = (try inputs.text(0, of: Self.name), try inputs.text(1, of: Self.name))

@@ -27,7 +27,7 @@ public struct StringNormalizer: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(StringNormalizer.self, since: 10)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 10) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 10) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.text(0, of: Self.name)

@@ -24,7 +24,7 @@ public struct StringSplit: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(StringSplit.self, since: 20)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? { OnnxForm(of: self, since: 20) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 20) }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let x = try inputs.text(0, of: Self.name)

@@ -38,8 +38,8 @@ public struct TfIdfVectorizer: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(TfIdfVectorizer.self, since: 9)] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    var form = OnnxForm(of: self, since: 9)
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    var form = NodeSpecification(of: self, since: 9)
     // ONNX has no defaults for these.
     let needed: [(name: String, value: OnnxAttribute)] = [
       ("mode", .string(mode.rawValue)), ("min_gram_length", .int(shortest)),

@@ -29,8 +29,8 @@ public struct Tokenizer: Primitive {
   }
 
   public static var onnx: [OnnxRule] { [.direct(Tokenizer.self, domain: "com.microsoft")] }
-  public func onnxNode(_ inputs: NodeInputs) -> OnnxForm? {
-    var form = OnnxForm(of: self, domain: "com.microsoft")
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    var form = NodeSpecification(of: self, domain: "com.microsoft")
     // ONNX Runtime has no defaults for these.
     let needed: [(name: String, value: OnnxAttribute)] = [
       ("pad_value", .string(padding)), ("mark", .int(marks ? 1 : 0)), ("mincharnum", .int(shortest)),

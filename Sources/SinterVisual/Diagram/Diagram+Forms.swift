@@ -156,7 +156,7 @@ private struct FormWalk {
     case .convolve(let form):
       with(
         (form.isTransposed ? "convolve transposed " : "convolve ")
-          + form.kernel.map(String.init).joined(separator: "×")
+          + form.window.map(String.init).joined(separator: "×")
           + (form.strides.contains { $0 != 1 } ? " /" + form.strides.map(String.init).joined(separator: ",") : "")
           + (form.groups > 1 ? " group \(form.groups)" : ""),
         form.epilogue)

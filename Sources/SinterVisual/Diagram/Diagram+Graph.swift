@@ -98,7 +98,7 @@ private struct GraphWalk {
 
   /// A body of control flow, whose results lead to the node that runs it.
   private mutating func add(
-    _ body: Graph, _ index: Int, of node: Graph.Node, _ form: OnnxForm?, layers: [String]
+    _ body: Graph, _ index: Int, of node: Graph.Node, _ form: NodeSpecification?, layers: [String]
   ) -> [(Int, ValueType)] {
     let told = form.map(\.bodies) ?? []
     let name = index < told.count ? told[index].attribute : "body \(index)"

@@ -8,9 +8,9 @@ import Testing
 /// Whatever tuning may choose computes the same.
 @Suite struct ScheduleChoiceTests {
   static let cases: [ConvolveTests.Case] = [
-    .init(spatial: [13, 12], channels: 24, results: 40, kernel: [3, 3], pad: 1),
-    .init(spatial: [9, 14], channels: 20, results: 33, kernel: [3, 3], stride: 2, pad: 1),
-    .init(batch: "n", spatial: ["h", "w"], channels: 16, results: 48, kernel: [1, 1], sizes: ConvolveTests.symbols),
+    .init(spatial: [13, 12], channels: 24, results: 40, window: [3, 3], pad: 1),
+    .init(spatial: [9, 14], channels: 20, results: 33, window: [3, 3], stride: 2, pad: 1),
+    .init(batch: "n", spatial: ["h", "w"], channels: 16, results: 48, window: [1, 1], sizes: ConvolveTests.symbols),
   ]
 
   @Test(arguments: cases) func everyCandidateOfAConvolutionIsRight(_ c: ConvolveTests.Case) throws {

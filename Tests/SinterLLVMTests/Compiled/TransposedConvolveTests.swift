@@ -47,7 +47,7 @@ import Testing
         - Dim(2) * c.pads[axis]
     }
     var result = lowering.convolve(
-      x, w, result: shape(out, c.results), kernel: c.kernel, strides: c.stride,
+      x, w, result: shape(out, c.results), window: c.kernel, strides: c.stride,
       dilations: c.kernel.map { _ in c.dilation }, padsBegin: c.pads, groups: c.groups, channelsLast: channelsLast,
       isTransposed: true, accumulate: .f32)
     if c.hasEpilogue {

@@ -16,7 +16,7 @@ import Testing
     for (kernel, results) in [([3, 3], 192), ([5, 5], 64), ([1, 7], 96)] {
       // Columns that fill whole panels, so that all tiles are alike.
       let program = try ConvolveTests.program(
-        .init(spatial: [26, 26], channels: 64, results: results, kernel: kernel, pad: kernel[0] / 2))
+        .init(spatial: [26, 26], channels: 64, results: results, window: kernel, pad: kernel[0] / 2))
       let scheduled = try Scheduler.schedule(program, for: target.machine)
       let code = MultiplyAddCode(target.machine.multiplyAdd(.f32), on: target)
       let assembly = try Assembly(scheduled, target: target)

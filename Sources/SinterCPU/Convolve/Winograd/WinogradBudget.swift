@@ -9,7 +9,7 @@ import SinterForms
 /// than `highestPrice`: what saves that much is worth its memory anyway.
 struct WinogradBudget {
   private let directSpeed: Double
-  private var offers: [FormValueID: WinogradOffer] = [:]
+  private var candidates: [FormValueID: WinogradCandidate] = [:]
   private var plans: [FormValueID: WinogradPlan] = [:]
 
   /// Bytes that transformed weights may take beyond their plain size: this part of the program's constants, or so many where that is more.
@@ -42,11 +42,11 @@ struct WinogradBudget {
       case .compute(let value, .convolve(let form)):
         var context = context
         context.result = value
-        guard let offer = ConvolveSchedule.offer(form, directSpeed: directSpeed, context) else { continue }
+        guard let candidate = ConvolveSchedule.candidate(form, directSpeed: directSpeed, context) else { continue }
         switch context.choice?.algorithm {
-        case .winograd(let results): plans[value] = offer.plan(results: results)
+        case .winograd(let results): plans[value] = candidate.plan(results: results)
         case .tile: break
-        case nil: offers[value] = offer
+        case nil: candidates[value] = candidate
         }
       case .compute, .rows, .define, .require: break
       case .repetition(let repetition): visit(repetition.body, context)
@@ -57,9 +57,9 @@ struct WinogradBudget {
 
   private func kept(_ budget: Double) -> [FormValueID: WinogradPlan] {
     func chosen(_ price: Double) -> (plans: [FormValueID: WinogradPlan], bytes: Double) {
-      offers.reduce(into: (plans: plans, bytes: 0)) { chosen, offer in
-        guard let best = offer.value.best(price: price) else { return }
-        chosen.plans[offer.key] = best.plan
+      candidates.reduce(into: (plans: plans, bytes: 0)) { chosen, candidate in
+        guard let best = candidate.value.best(price: price) else { return }
+        chosen.plans[candidate.key] = best.plan
         chosen.bytes += best.moreBytes
       }
     }

@@ -1,16 +1,16 @@
 import SinterForms
 import SinterKernelIR
 
-/// How a convolution by a transform is cut into tasks: some tiles of the image, block by block, times some panels of columns.
+/// How a convolution by a transform is cut into tasks: some patches of the image, block by block, times some panels of columns.
 struct WinogradCut {
   let axes: [WinogradAxis]
   let phases: Int
-  /// Tiles of the image, vectors of channels, panels of columns.
-  let tiles: Int, channelVectors: Int, panels: Int
+  /// Patches of the image, vectors of channels, panels of columns.
+  let patches: Int, channelVectors: Int, panels: Int
   let channels: Int
   let tile: RegisterTile
   let machine: Machine
-  /// Tiles a block at most.
+  /// Patches a block at most.
   let most: Int
 
   /// Tasks that a convolution is cut into at most: each has scratch of its own.
@@ -19,8 +19,8 @@ struct WinogradCut {
   private var start: Double { 6.4 * Double(machine.taskCycles) }
 
   struct Choice: Hashable {
-    /// Tiles a block and a task; panels a task.
-    var blockTiles: Int, chunkTiles: Int, partPanels: Int
+    /// Patches a block and a task; panels a task.
+    var blockPatches: Int, chunkPatches: Int, partPanels: Int
   }
 
   /// The cut that one, two, four and eight threads finish soonest, taken together; the largest tasks among equals.
@@ -28,7 +28,8 @@ struct WinogradCut {
     let all = (1...Self.taskLimit).flatMap { chunks in
       (1...Swift.min(panels, 8)).compactMap { choice(chunks: chunks, parts: $0) }
     }
-    var best = choice(chunks: 1, parts: 1) ?? Choice(blockTiles: tile.rows, chunkTiles: tile.rows, partPanels: panels)
+    var best =
+      choice(chunks: 1, parts: 1) ?? Choice(blockPatches: tile.rows, chunkPatches: tile.rows, partPanels: panels)
     var least = time(best)
     for choice in all {
       let needed = time(choice)
@@ -40,19 +41,19 @@ struct WinogradCut {
   private func choice(chunks: Int, parts: Int) -> Choice? {
     guard chunks * parts * phases <= Self.taskLimit || chunks == 1 else { return nil }
     func wholeRows(_ count: Int) -> Int { (count + tile.rows - 1) / tile.rows * tile.rows }
-    let chunkTiles = wholeRows((tiles + chunks - 1) / chunks)
-    let blocks = (chunkTiles + most - 1) / most
-    let blockTiles = wholeRows((chunkTiles + blocks - 1) / blocks)
+    let chunkPatches = wholeRows((patches + chunks - 1) / chunks)
+    let blocks = (chunkPatches + most - 1) / most
+    let blockPatches = wholeRows((chunkPatches + blocks - 1) / blocks)
     return Choice(
-      blockTiles: blockTiles, chunkTiles: blockTiles * blocks, partPanels: (panels + parts - 1) / parts)
+      blockPatches: blockPatches, chunkPatches: blockPatches * blocks, partPanels: (panels + parts - 1) / parts)
   }
 
   /// The time of one, two, four and eight threads, each as a multiple of what it would be without loss; in cycles.
   private func time(_ choice: Choice) -> Double {
-    let chunks = (tiles + choice.chunkTiles - 1) / choice.chunkTiles
+    let chunks = (patches + choice.chunkPatches - 1) / choice.chunkPatches
     let parts = (panels + choice.partPanels - 1) / choice.partPanels
-    let each = cycles(Swift.min(choice.chunkTiles, tiles), choice) + start
-    let rest = tiles - (chunks - 1) * choice.chunkTiles
+    let each = cycles(Swift.min(choice.chunkPatches, patches), choice) + start
+    let rest = patches - (chunks - 1) * choice.chunkPatches
     let last = cycles(rest, choice) + start
     let (count, lastCount) = ((chunks - 1) * parts * phases, parts * phases)
     let whole = each * Double(count) + last * Double(lastCount)
@@ -67,14 +68,14 @@ struct WinogradCut {
   }
 
   /// Of one task.
-  private func cycles(_ tiles: Int, _ choice: Choice) -> Double {
+  private func cycles(_ patches: Int, _ choice: Choice) -> Double {
     let places = axes.places
     let vectors = choice.partPanels * tile.vectors
-    let rows = (tiles + tile.rows - 1) / tile.rows * tile.rows
-    let blocks = (tiles + choice.blockTiles - 1) / choice.blockTiles
+    let rows = (patches + tile.rows - 1) / tile.rows * tile.rows
+    let blocks = (patches + choice.blockPatches - 1) / choice.blockPatches
     let products = Double(places * channels) * tile.cost(rows: rows, columnVectors: vectors, machine)
     let transforms =
-      Double(tiles) * (axes.inwardCycles * Double(channelVectors) + axes.outwardCycles * Double(vectors))
+      Double(patches) * (axes.inwardCycles * Double(channelVectors) + axes.outwardCycles * Double(vectors))
     let bytes = blocks * places * channels * vectors * machine.lanes(.f32) * 4
     let weights = Double(bytes) / machine.weightBytesPerCycle
     return products + transforms + weights

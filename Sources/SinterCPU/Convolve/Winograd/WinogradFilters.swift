@@ -3,7 +3,7 @@ import SinterForms
 import SinterKernelIR
 
 /// Transforms weights that are computed while the model runs: a kernel of its own ahead of the convolution, from plain panels
-/// [panel, tap…, channel, width] to the panels that a `WinogradKernel` reads, with a place of the tile and a part of the taps instead of each tap.
+/// [panel, tap…, channel, width] to the panels that a `WinogradKernel` reads, with a place of the patch and a part of the taps instead of each tap.
 ///
 /// Each vector holds the same tap of as many filters as it has lanes; the transform's matrices are applied along each axis in registers. What it
 /// costs are its stores: several times the plain weights.
@@ -28,7 +28,7 @@ struct WinogradFilters {
       origin: context.values[context.result].origin)
     let scope = context.kernel(
       named:
-        "winograd_filters_\(joined(axes.map(\.results)))_\(joined(axes.map(\.kernel)))_c\(channels)_m\(plan.columns)")
+        "winograd_filters_\(joined(axes.map(\.results)))_\(joined(axes.map(\.window)))_c\(channels)_m\(plan.columns)")
     let b = scope.builder
     let (from, to) = (scope.memory(plain.value), scope.memory(target, element: .f32, .readWrite))
     let blocks = (channels + Self.taskChannels - 1) / Self.taskChannels
@@ -55,24 +55,24 @@ struct WinogradFilters {
     try context.append(
       scope, tasks: Dim(plan.panels * blocks), grain: Swift.max(1, Int(Double(context.machine.threadCycles) / cycles)),
       flops: Dim(vectors * plan.lanes * channels * Int(Self.cycles(axes, phases: plan.phases))),
-      bytes: Dim((layout.count * plan.phases + channels * plan.columns * form.kernel.reduce(1, *)) * 4))
+      bytes: Dim((layout.count * plan.phases + channels * plan.columns * form.window.reduce(1, *)) * 4))
     return target
   }
 
   /// Loads, sums and stores of one vector of filters, as cycles.
   static func cycles(_ axes: [WinogradAxis], phases: Int) -> Double {
     let products = axes.places * axes.parts
-    return Double(phases) * (2.5 * Double(products) + Double(axes.reduce(1) { $0 * $1.kernel }))
+    return Double(phases) * (2.5 * Double(products) + Double(axes.reduce(1) { $0 * $1.window }))
   }
 
   /// The weights as they are, tap after tap.
   private func panels(_ context: inout ScheduleContext) throws -> ComputedPanels {
     let b = context.bodyBuilder()
-    let index = (0..<(form.kernel.count + 2)).map { b.axis($0) }
+    let index = (0..<(form.window.count + 2)).map { b.axis($0) }
     let (column, taps, channel) = (index[0], Array(index[1..<(index.count - 1)]), index[index.count - 1])
     let body = b.body([b.load(form.weight, (transposed.isEmpty ? [column, channel] : [channel, column]) + taps)])
     return try context.panels(
-      body, outer: [], own: [Dim(plan.columns)], depth: (form.kernel + [channels]).map { Dim($0) },
+      body, outer: [], own: [Dim(plan.columns)], depth: (form.window + [channels]).map { Dim($0) },
       width: layout.width, element: .f32, named: "weight panels")
   }
 
@@ -85,7 +85,7 @@ struct WinogradFilters {
       for (part, places) in combinations(axes.map { Array(0..<$0.parts) }).enumerated() {
         let own = zip(axes, places).map { $0.taps(part: $1) }
         let values = combinations(own.map { $0.map(\.tap) }).map { tap in
-          let number = zip(tap, axes).reduce(0) { $0 * $1.1.kernel + $1.0 }
+          let number = zip(tap, axes).reduce(0) { $0 * $1.1.window + $1.0 }
           return b.load(from, at: b.add(source, taps[number] * channels * layout.width), lanes: plan.lanes)
         }
         for (place, value) in apply(own.map { $0.map(\.index) }, values, b).enumerated() {
@@ -98,7 +98,7 @@ struct WinogradFilters {
 
   /// The taps of each phase's convolution, row-major, as taps of the form.
   private var phases: [[Int]] {
-    transposed.isEmpty ? [Array(0..<form.kernel.reduce(1, *))] : transposed.parts(kernel: form.kernel)
+    transposed.isEmpty ? [Array(0..<form.window.reduce(1, *))] : transposed.parts(window: form.window)
   }
 
   /// The products' factors from taps: the transforms' matrices along each axis, of whose columns those are taken that the part has taps for.
@@ -120,7 +120,7 @@ extension WinogradAxis {
   /// The taps of one part: their places among the transform's, and among the axis's. A part may have fewer than the transform.
   func taps(part: Int) -> [(index: Int, tap: Int)] {
     guard let transform else { return [(0, part)] }
-    return (0..<transform.taps).map { (index: $0, tap: $0 * stride + part) }.filter { $0.tap < kernel }
+    return (0..<transform.taps).map { (index: $0, tap: $0 * stride + part) }.filter { $0.tap < window }
   }
 }
 

@@ -2,16 +2,16 @@ import SinterCore
 import SinterKernelIR
 
 extension WinogradKernel {
-  /// One part of the transformed input of a tile, to `place · inputStride + channel` from `target` on.
-  func transformInput(_ tile: Tile, _ frame: Frame, parts: [Register], to target: Register) {
+  /// One part of the transformed input of a patch, to `place · inputStride + channel` from `target` on.
+  func transformInput(_ patch: Patch, _ frame: Frame, parts: [Register], to target: Register) {
     let strides = TensorType.strides(inputShape)
     let starts = axes.enumerated().map { position, axis in
-      var place = b.multiply(tile.place[position], axis.resultStep)
-      if let first = tile.first[position] { place = b.add(place, first) }
+      var place = b.multiply(patch.place[position], axis.resultStep)
+      if let first = patch.first[position] { place = b.add(place, first) }
       return b.add(
         b.add(b.multiply(place, axis.stride), frame.starts[position]), b.multiply(parts[position], axis.partStep))
     }
-    let corner = starts.enumerated().reduce(b.multiply(tile.image, scope.dim(strides[0]))) { sum, start in
+    let corner = starts.enumerated().reduce(b.multiply(patch.image, scope.dim(strides[0]))) { sum, start in
       b.add(sum, b.multiply(start.element, scope.dim(strides[start.offset + 1])))
     }
     let places = indices(axes.map(\.size))
@@ -21,7 +21,7 @@ extension WinogradKernel {
           ? pixel : b.add(pixel, b.multiply(scope.dim(strides[axis + 1]), place[axis] * axes[axis].placeStep))
       }
     }
-    /// Whether element `at` of the tile's input along an axis exists.
+    /// Whether element `at` of the patch's input along an axis exists.
     func exists(_ axis: Int, _ at: Int) -> Register {
       let place = b.add(starts[axis], at * axes[axis].placeStep)
       return b.binary(
@@ -63,7 +63,7 @@ extension WinogradKernel {
 
   /// Whether every place of the result meets elements of the input alone along an axis.
   private func isInside(_ axis: Int) -> Bool {
-    transposed.isEmpty && axes[axis].kernel == 1 && axes[axis].stride == 1 && form.padsBegin[axis] == 0
+    transposed.isEmpty && axes[axis].window == 1 && axes[axis].stride == 1 && form.padsBegin[axis] == 0
       && inputShape[axis + 1] == shape[axis + 1]
   }
 }

@@ -2,31 +2,31 @@ import SinterCore
 import SinterKernelIR
 
 extension WinogradKernel {
-  /// The places of a tile's result from its products, the columns of one panel.
-  func transformOutput(_ tile: Tile, _ frame: Frame, from products: Register, column: Register, columns: Int) {
+  /// The places of a patch's result from its products, the columns of one panel.
+  func transformOutput(_ patch: Patch, _ frame: Frame, from products: Register, column: Register, columns: Int) {
     let whole = columns / lanes
     b.loop("vector", from: b.index(0), to: b.index(whole * lanes), step: lanes) { vector in
-      store(tile, frame, from: b.add(products, vector), column: b.add(column, vector), mask: nil)
+      store(patch, frame, from: b.add(products, vector), column: b.add(column, vector), mask: nil)
     }
     if columns % lanes > 0 {
       let mask = scope.prefixMask(b.index(columns % lanes), lanes: lanes)
       let vector = b.index(whole * lanes)
-      store(tile, frame, from: b.add(products, vector), column: b.add(column, vector), mask: mask)
+      store(patch, frame, from: b.add(products, vector), column: b.add(column, vector), mask: mask)
     }
   }
 
-  private func store(_ tile: Tile, _ frame: Frame, from products: Register, column: Register, mask: Register?) {
+  private func store(_ patch: Patch, _ frame: Frame, from products: Register, column: Register, mask: Register?) {
     let values = (0..<plan.places).map {
       b.load(scratch, at: b.add(products, $0 * plan.productStride), lanes: lanes)
     }
     let results = apply(\.output, to: values)
-    let (lattice, extents) = lattice(tile, frame)
+    let (lattice, extents) = lattice(patch, frame)
     let last = axes.count - 1
     let line = axes[last].results
 
     /// Stores neighbours along the last axis, the first of them at `place`.
     func store(_ sums: [Register], at place: [Register]) {
-      let image = scope.bind(tile.image)
+      let image = scope.bind(patch.image)
       let lines = place[..<last].map { scope.bind($0) }
       var store = TileStore(
         scope: scope, epilogue: form.epilogue, result: result, shape: shape,
@@ -47,8 +47,8 @@ extension WinogradKernel {
         columnGroup: .init(axes: 0..<1, extent: Dim(plan.columns), strides: [1]), columnFirst: last + 2)
     }
     let left = axes.indices.map { axis in
-      let end = frame.ends?[axis] ?? self.end(axis, first: tile.first[axis])
-      return b.binary(.minimum, b.subtract(end, tile.place[axis]), b.index(axes[axis].results))
+      let end = frame.ends?[axis] ?? self.end(axis, first: patch.first[axis])
+      return b.binary(.minimum, b.subtract(end, patch.place[axis]), b.index(axes[axis].results))
     }
     let isWhole = axes.indices.filter { axes[$0].transform != nil }.reduce(b.constant(.int(1), .bool)) { all, axis in
       b.binary(.and, all, b.compare(.equal, left[axis], b.index(axes[axis].results)))
@@ -57,13 +57,13 @@ extension WinogradKernel {
       isWhole,
       then: {
         for (number, index) in indices(axes.dropLast().map(\.results)).enumerated() {
-          let place = zip(tile.place, index + [0]).map { b.add($0, $1) }
+          let place = zip(patch.place, index + [0]).map { b.add($0, $1) }
           store(Array(results[(number * line)..<((number + 1) * line)]), at: place)
         }
         return []
       },
       otherwise: {
-        let all = b.local("tile", .f32, count: results.count * lanes)
+        let all = b.local("patch", .f32, count: results.count * lanes)
         for (index, value) in results.enumerated() { b.store(value, all, at: b.index(index * lanes)) }
         /// Loops over the places that exist along the axes from `index.count` on.
         func loop(_ index: [Register]) {
@@ -71,7 +71,7 @@ extension WinogradKernel {
           guard axis < axes.count else {
             let at = zip(axes, index).reduce(b.index(0)) { b.add(b.multiply($0, $1.0.results), $1.1) }
             let sum = b.load(all, at: b.multiply(at, lanes), lanes: lanes)
-            return store([sum], at: zip(tile.place, index).map { b.add($0, $1) })
+            return store([sum], at: zip(patch.place, index).map { b.add($0, $1) })
           }
           if axes[axis].transform == nil { return loop(index + [b.index(0)]) }
           b.loop("place", from: b.index(0), to: left[axis]) { loop(index + [$0]) }
@@ -81,8 +81,8 @@ extension WinogradKernel {
       })
   }
 
-  /// Where a tile's places lie in the result, and the extents of the symbols that say it; nil: each is its own.
-  private func lattice(_ tile: Tile, _ frame: Frame) -> ([TileStore.Lattice]?, [Symbol: Dim]) {
+  /// Where a patch's places lie in the result, and the extents of the symbols that say it; nil: each is its own.
+  private func lattice(_ patch: Patch, _ frame: Frame) -> ([TileStore.Lattice]?, [Symbol: Dim]) {
     if let lattice = frame.lattice {
       let symbols = zip(transposed, lattice.dropFirst()).flatMap { axis, places in
         places.first.symbols.map { ($0, Dim(axis.phases)) }
@@ -92,7 +92,7 @@ extension WinogradKernel {
     guard axes.contains(where: { $0.resultStep > 1 }) else { return (nil, [:]) }
     var extents: [Symbol: Dim] = [:]
     let lattice = axes.enumerated().map { position, axis in
-      guard let first = tile.first[position] else { return TileStore.Lattice(extent: axis.extent, step: 1, first: 0) }
+      guard let first = patch.first[position] else { return TileStore.Lattice(extent: axis.extent, step: 1, first: 0) }
       let symbol = scope.bind(first)
       extents[symbol] = Dim(axis.resultStep)
       return .init(extent: axis.extent.ceilDivided(by: Dim(axis.resultStep)), step: axis.resultStep, first: Dim(symbol))

@@ -38,7 +38,7 @@ struct WinogradKernel {
       return Frame(starts: form.padsBegin.map { b.subtract(b.index(0), scope.dim($0)) }, weights: b.index(0))
     }
     let places = scope.unflatten(phase, transposed.map { Dim($0.phases) })
-    let own = TransposedPhase(transposed, kernel: form.kernel, places: places, table: table, scope)
+    let own = TransposedPhase(transposed, window: form.window, places: places, table: table, scope)
     let ends = zip(transposed, own.place).map { axis, place in
       axis.isEven && axis.places != 1
         ? scope.dim(axis.places)
@@ -46,30 +46,30 @@ struct WinogradKernel {
           .floorDivide, b.subtract(scope.dim(axis.extent + Dim(axis.stride - 1)), scope.index(place)),
           b.index(axis.stride))
     }
-    let number = b.binary(.floorDivide, own.before, b.index(axes.reduce(1) { $0 * $1.kernel }))
+    let number = b.binary(.floorDivide, own.before, b.index(axes.reduce(1) { $0 * $1.window }))
     return Frame(
       starts: own.starts, ends: ends, lattice: own.lattice(transposed, images: shape[0]),
       weights: b.multiply(number, layout.count))
   }
 
-  /// Where a tile lies: its image, and along each axis the number of its first place among those `resultStep` apart, the first of which
+  /// Where a patch lies: its image, and along each axis the number of its first place among those `resultStep` apart, the first of which
   /// is place `first`.
-  struct Tile {
+  struct Patch {
     var image: Register
     var place: [Register]
     var first: [Register?]
   }
 
-  func tile(_ number: Register) -> Tile {
-    let numbers = scope.unflatten(number, [plan.images] + axes.map(\.tiles))
-    var tile = Tile(image: numbers[0], place: [], first: [])
+  func patch(_ number: Register) -> Patch {
+    let numbers = scope.unflatten(number, [plan.images] + axes.map(\.patches))
+    var patch = Patch(image: numbers[0], place: [], first: [])
     for (axis, number) in zip(axes, numbers[1...]) {
       let isSpread = axis.resultStep > 1
       let step = b.index(axis.resultStep)
-      tile.place.append(b.multiply(isSpread ? b.binary(.floorDivide, number, step) : number, axis.results))
-      tile.first.append(isSpread ? b.binary(.modulo, number, step) : nil)
+      patch.place.append(b.multiply(isSpread ? b.binary(.floorDivide, number, step) : number, axis.results))
+      patch.first.append(isSpread ? b.binary(.modulo, number, step) : nil)
     }
-    return tile
+    return patch
   }
 
   func emit() {
@@ -81,20 +81,20 @@ struct WinogradKernel {
     let frame = frame(isOnePhase ? b.index(0) : b.binary(.floorDivide, rest, scope.dim(plan.chunks)))
     let input = b.multiply(b.task, plan.scratch)
     let products = b.add(input, plan.places * plan.inputStride)
-    let chunkTiles = scope.dim(plan.chunkTiles)
-    let from = b.multiply(chunk, chunkTiles)
-    let to = b.binary(.minimum, b.add(from, chunkTiles), scope.dim(plan.tiles))
+    let chunkPatches = scope.dim(plan.chunkPatches)
+    let from = b.multiply(chunk, chunkPatches)
+    let to = b.binary(.minimum, b.add(from, chunkPatches), scope.dim(plan.patches))
     let panelFrom = b.multiply(part, plan.partPanels)
     let panelTo = b.binary(.minimum, b.add(panelFrom, plan.partPanels), b.index(plan.panels))
-    b.loop("block", from: from, to: to, step: plan.blockTiles) { block in
-      let count = b.binary(.minimum, b.subtract(to, block), b.index(plan.blockTiles))
-      b.loop("tile", from: b.index(0), to: count) { t in
-        let (tile, target) = (tile(b.add(block, t)), b.add(input, b.multiply(t, plan.channelStride)))
+    b.loop("block", from: from, to: to, step: plan.blockPatches) { block in
+      let count = b.binary(.minimum, b.subtract(to, block), b.index(plan.blockPatches))
+      b.loop("patch", from: b.index(0), to: count) { t in
+        let (patch, target) = (patch(b.add(block, t)), b.add(input, b.multiply(t, plan.channelStride)))
         let parts = axes.parts
-        if parts == 1 { return transformInput(tile, frame, parts: axes.map { _ in b.index(0) }, to: target) }
+        if parts == 1 { return transformInput(patch, frame, parts: axes.map { _ in b.index(0) }, to: target) }
         b.loop("part", from: b.index(0), to: b.index(parts)) { part in
           transformInput(
-            tile, frame, parts: scope.unflatten(part, axes.map { Dim($0.parts) }),
+            patch, frame, parts: scope.unflatten(part, axes.map { Dim($0.parts) }),
             to: b.add(target, b.multiply(part, plan.channels / parts)))
         }
       }
@@ -102,10 +102,10 @@ struct WinogradKernel {
         b.loop("panel", from: from, to: to) { panel in
           let vectors = (columns + lanes - 1) / lanes
           multiply(panel, frame, vectors: vectors, count: count, input: input, products: products)
-          b.loop("tile", from: b.index(0), to: count) { t in
+          b.loop("patch", from: b.index(0), to: count) { t in
             let at = b.add(products, b.multiply(t, vectors * lanes))
             transformOutput(
-              tile(b.add(block, t)), frame, from: at, column: b.multiply(panel, plan.width), columns: columns)
+              patch(b.add(block, t)), frame, from: at, column: b.multiply(panel, plan.width), columns: columns)
           }
         }
       }
@@ -121,7 +121,7 @@ struct WinogradKernel {
 
   // MARK: Products
 
-  /// The products of a block's tiles with one panel: place after place, to `place · productStride` from `products` on.
+  /// The products of a block's patches with one panel: place after place, to `place · productStride` from `products` on.
   private func multiply(
     _ panel: Register, _ frame: Frame, vectors: Int, count: Register, input: Register, products: Register
   ) {
@@ -136,7 +136,7 @@ struct WinogradKernel {
       let column = b.add(panelAt, b.multiply(place, plan.channels * width))
       let out = b.add(products, b.multiply(place, plan.productStride))
       let whole = RegisterTile(rows: plan.tile.rows, vectors: vectors)
-      whole.forEachTile(in: scope, from: b.index(0), to: count, count: plan.tiles) { rows in
+      whole.forEachTile(in: scope, from: b.index(0), to: count, count: plan.patches) { rows in
         let sums = kernel.accumulators(
           tile: RegisterTile(rows: rows.count, vectors: vectors),
           lhsBase: b.add(lhs, rows.existing == nil ? b.multiply(rows.first, plan.channelStride) : b.index(0)),
@@ -156,12 +156,12 @@ struct WinogradKernel {
 
   // MARK: Transforms
 
-  /// All places of a tile, row-major, as indices along the axes.
+  /// All places of a patch, row-major, as indices along the axes.
   func indices(_ extents: [Int]) -> [[Int]] {
     extents.reduce([[]]) { all, extent in all.flatMap { index in (0..<extent).map { index + [$0] } } }
   }
 
-  /// Vectors of all places of a tile with the axes' matrices applied along each axis; row-major before and after.
+  /// Vectors of all places of a patch with the axes' matrices applied along each axis; row-major before and after.
   func apply(_ matrix: (WinogradTransform) -> [[Double]], to values: [Register]) -> [Register] {
     var values = values
     var extents = axes.map(\.size)

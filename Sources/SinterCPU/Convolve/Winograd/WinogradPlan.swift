@@ -4,25 +4,25 @@ import SinterKernelIR
 
 /// How a convolution is transformed, in each phase if it is transposed: along which axes by which transforms, and in which blocks.
 ///
-/// Tiles of the result (so many places along each axis) are done in blocks: the block's input is transformed into scratch, each of a tile's
-/// products is a matrix product [tiles, channels] × [channels, columns], and what those give is transformed back. Scratch is a task's own and
+/// Patches of the result (so many places along each axis) are done in blocks: the block's input is transformed into scratch, each of a patch's
+/// products is a matrix product [patches, channels] × [channels, columns], and what those give is transformed back. Scratch is a task's own and
 /// stays in its second-level cache.
 struct WinogradPlan {
   let axes: [WinogradAxis]
-  /// Phases of the result, each with weights of its own, and tiles of its own: all counts are of one phase.
+  /// Phases of the result, each with weights of its own, and patches of its own: all counts are of one phase.
   let phases: Int
   let images: Dim
   /// With those of all parts.
   let channels: Int
   let columns: Int
   let lanes: Int
-  /// The tile of registers of the products; its rows are tiles of the image.
+  /// The tile of registers of the products; its rows are patches of the image.
   let tile: RegisterTile
-  /// Tiles of the image a block; a multiple of the register tile's rows.
-  let blockTiles: Int
-  /// Tasks along the tiles, each of the same number of blocks, and tasks along the columns, each of the same number of panels.
+  /// Patches of the image a block; a multiple of the register tile's rows.
+  let blockPatches: Int
+  /// Tasks along the patches, each of the same number of blocks, and tasks along the columns, each of the same number of panels.
   let chunks: Dim
-  let chunkTiles: Dim
+  let chunkPatches: Dim
   let columnParts: Int
   let partPanels: Int
   let grain: Int
@@ -30,26 +30,26 @@ struct WinogradPlan {
   let crowdedStride: Int
 
   var tasks: Dim { chunks * Dim(columnParts * phases) }
-  /// The number of tiles, where it is known and they are one block: then no register tile has rows too many.
-  var onlyBlock: Int? { tiles.value.flatMap { $0 <= blockTiles ? $0 : nil } }
+  /// The number of patches, where it is known and they are one block: then no register tile has rows too many.
+  var onlyBlock: Int? { patches.value.flatMap { $0 <= blockPatches ? $0 : nil } }
   var width: Int { tile.vectors * lanes }
   var panels: Int { (columns + width - 1) / width }
-  var tiles: Dim { axes.reduce(images) { $0 * $1.tiles } }
+  var patches: Dim { axes.reduce(images) { $0 * $1.patches } }
 
-  /// Elements between neighbouring tiles, and between places, of the transformed input; the odd vector keeps rows apart in the cache.
+  /// Elements between neighbouring patches, and between places, of the transformed input; the odd vector keeps rows apart in the cache.
   var channelStride: Int { (channels + lanes - 1) / lanes * lanes + (channels * 4 % crowdedStride == 0 ? lanes : 0) }
-  var inputStride: Int { blockTiles * channelStride + lanes }
+  var inputStride: Int { blockPatches * channelStride + lanes }
   /// Elements between places of the products.
-  var productStride: Int { blockTiles * width + lanes }
+  var productStride: Int { blockPatches * width + lanes }
   var places: Int { axes.places }
   /// Elements of scratch a task.
   var scratch: Int { places * (inputStride + productStride) }
 
   /// Tasks that a convolution of open sizes is cut into at most: each has its own scratch.
   private static let chunkLimit = 16
-  /// What masks add to a tile's way in, as a part of it, and cycles of the index arithmetic that finds a tile.
+  /// What masks add to a patch's way in, as a part of it, and cycles of the index arithmetic that finds a patch.
   private static let borderCost = 0.7
-  private static let tileCycles = 40.0
+  private static let patchCycles = 40.0
 
   init(_ axes: [WinogradAxis], phases: Int, channels: Int, columns: Int, images: Dim, machine: Machine) {
     self.axes = axes
@@ -59,8 +59,8 @@ struct WinogradPlan {
     self.images = images
     lanes = machine.lanes(.f32)
     crowdedStride = machine.level1Stride / 4
-    let tiles = axes.reduce(images) { $0 * $1.tiles }
-    let count = TaskSplit.estimate(tiles)
+    let patches = axes.reduce(images) { $0 * $1.patches }
+    let count = TaskSplit.estimate(patches)
     tile = .choose(rows: Swift.min(count, 4096), columns: columns, lanes: lanes, machine: machine, depth: channels)
     let places = axes.places
     let width = tile.vectors * lanes
@@ -68,22 +68,22 @@ struct WinogradPlan {
     let needed = (count + tile.rows - 1) / tile.rows
     let largest = Swift.min(Swift.max(most / tile.rows, (16 + tile.rows - 1) / tile.rows, 1), needed) * tile.rows
     let panels = (columns + width - 1) / width
-    if let count = tiles.value, count > 0 {
+    if let count = patches.value, count > 0 {
       let cut = WinogradCut(
-        axes: axes, phases: phases, tiles: count, channelVectors: (channels + lanes - 1) / lanes, panels: panels,
+        axes: axes, phases: phases, patches: count, channelVectors: (channels + lanes - 1) / lanes, panels: panels,
         channels: channels, tile: tile, machine: machine, most: largest
       ).best
-      blockTiles = cut.blockTiles
-      chunkTiles = Dim(cut.chunkTiles)
+      blockPatches = cut.blockPatches
+      chunkPatches = Dim(cut.chunkPatches)
       partPanels = cut.partPanels
     } else {
-      blockTiles = largest
-      let blocks = tiles.ceilDivided(by: Dim(blockTiles))
+      blockPatches = largest
+      let blocks = patches.ceilDivided(by: Dim(blockPatches))
       let wanted = Dim.max(Dim.min(blocks, Dim(Swift.max(1, Self.chunkLimit / phases))), 1)
-      chunkTiles = blocks.ceilDivided(by: wanted) * Dim(blockTiles)
+      chunkPatches = blocks.ceilDivided(by: wanted) * Dim(blockPatches)
       partPanels = panels
     }
-    chunks = tiles.ceilDivided(by: Dim.max(chunkTiles, 1))
+    chunks = patches.ceilDivided(by: Dim.max(chunkPatches, 1))
     columnParts = (panels + partPanels - 1) / partPanels
     let taskFlops = 2 * places * Swift.max(1, count / TaskSplit.estimate(chunks)) * channels * partPanels * width
     grain = Swift.max(1, machine.threadWork / taskFlops)
@@ -92,14 +92,14 @@ struct WinogradPlan {
   // MARK: Cost
 
   /// - Parameter computesWeights: whether weights are transformed in each run, and what that makes is written as well as read.
-  func cost(_ machine: Machine, computesWeights: Bool = false) -> WinogradOffer.Cost {
-    let count = TaskSplit.estimate(axes.reduce(WinogradOffer.likely(images)) { $0 * $1.tiles })
+  func cost(_ machine: Machine, computesWeights: Bool = false) -> WinogradCandidate.Cost {
+    let count = TaskSplit.estimate(axes.reduce(WinogradCandidate.likely(images)) { $0 * $1.patches })
     let vectors = { (count: Int) in Double((count + self.lanes - 1) / self.lanes) }
-    // Tiles at the border read by masks; and each tile has to be found, once a part for its input and once a panel.
+    // Patches at the border read by masks; and each patch has to be found, once a part for its input and once a panel.
     let inside = axes.reduce(1.0) { $0 * $1.insideShare }
     let inward = axes.inwardCycles * vectors(channels) * Double(columnParts) * (1 + Self.borderCost * (1 - inside))
     let outward = axes.outwardCycles * vectors(columns)
-    let transforms = Double(count) * (inward + outward + Self.tileCycles * Double(columnParts * axes.parts + panels))
+    let transforms = Double(count) * (inward + outward + Self.patchCycles * Double(columnParts * axes.parts + panels))
     let rows = onlyBlock ?? (count + tile.rows - 1) / tile.rows * tile.rows
     var filters = 0.0
     if computesWeights {
@@ -111,7 +111,7 @@ struct WinogradPlan {
       filters =
         vectors(columns) * Double(channels / axes.parts) * WinogradFilters.cycles(axes, phases: 1) + transfer
     }
-    return WinogradOffer.Cost(
+    return WinogradCandidate.Cost(
       products: places * channels, rows: rows, tile: tile, transforms: transforms + filters, columns: columns,
       machine: machine)
   }

@@ -8,8 +8,8 @@ extension WinogradSchedule {
   func transformedFilters(_ weights: HostTensor) -> [[Float]] {
     let values = weights.element == .f32 ? weights.array(of: Float.self) : (weights.doubles ?? []).map { Float($0) }
     guard !transposed.isEmpty else { return [transformed(values)] }
-    let taps = form.kernel.reduce(1, *)
-    return transposed.parts(kernel: form.kernel).map { part in
+    let taps = form.window.reduce(1, *)
+    return transposed.parts(window: form.window).map { part in
       transformed(
         (0..<plan.columns).flatMap { m in
           (0..<plan.channels).flatMap { c in part.map { values[(c * plan.columns + m) * taps + $0] } }
@@ -31,7 +31,7 @@ extension WinogradSchedule {
         plan.axes.indices.reduce([Term(tap: 0, factor: 1)]) { terms, axis in
           let own = plan.axes[axis].terms(place: place[axis], part: part[axis])
           return terms.flatMap { term in
-            own.map { Term(tap: term.tap * plan.axes[axis].kernel + $0.tap, factor: term.factor * $0.factor) }
+            own.map { Term(tap: term.tap * plan.axes[axis].window + $0.tap, factor: term.factor * $0.factor) }
           }
         }
       }
@@ -39,7 +39,7 @@ extension WinogradSchedule {
   }
 
   private func transformed(_ filters: [Float]) -> [Float] {
-    let taps = plan.axes.reduce(1) { $0 * $1.kernel }
+    let taps = plan.axes.reduce(1) { $0 * $1.window }
     let parts = plan.axes.parts
     let channels = plan.channels / parts
     let products = products

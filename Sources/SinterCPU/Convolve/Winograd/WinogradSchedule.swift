@@ -4,9 +4,9 @@ import SinterKernelIR
 
 /// A convolution, or the phases of a transposed one, by a `WinogradTransform` along one or two of its axes, in one kernel.
 ///
-/// A task takes some tiles of the image and some panels of columns. Block by block it transforms the tiles' input, multiplies each place with
+/// A task takes some patches of the image and some panels of columns. Block by block it transforms the patches' input, multiplies each place with
 /// the transformed weights, panel by panel, and transforms the products back into places of the result, to which the epilogue applies. No padded
-/// copy of the image is made: tiles at its border read zeros by masks.
+/// copy of the image is made: patches at its border read zeros by masks.
 struct WinogradSchedule {
   let form: ConvolveForm
   let plan: WinogradPlan
@@ -56,13 +56,13 @@ struct WinogradSchedule {
     let read = context.shape(form.input).reduce(Dim(1), *) + Dim(layout.count * plan.phases)
     try context.append(
       scope, tasks: plan.tasks, grain: plan.grain,
-      flops: plan.tiles * Dim(plan.phases * 2 * plan.places * plan.channels * plan.columns),
+      flops: plan.patches * Dim(plan.phases * 2 * plan.places * plan.channels * plan.columns),
       bytes: (elements + read) * 4)
   }
 
   private var name: String {
     func joined(_ numbers: [Int]) -> String { numbers.map(String.init).joined(separator: "x") }
-    return "winograd_f32_\(joined(plan.axes.map(\.results)))_\(joined(plan.axes.map(\.kernel)))"
+    return "winograd_f32_\(joined(plan.axes.map(\.results)))_\(joined(plan.axes.map(\.window)))"
       + "_s\(joined(plan.axes.map(\.stride)))_c\(plan.channels)_m\(plan.columns)_\(plan.tile.rows)x\(plan.width)"
   }
 }

@@ -52,7 +52,7 @@ struct WinogradTransform: Hashable {
   /// Products fall to a quarter. The points ±3/4 and ±3/2 err three to four times less than ±1 and ±2, at the same cost.
   static let f4 = WinogradTransform(results: 4, taps: 3, points: [0, 0.75, -0.75, 1.5, -1.5])
 
-  /// For filters of so many taps; those with the fewest products last. Errors, along both axes or, where a tile has more than six elements, along one,
+  /// For filters of so many taps; those with the fewest products last. Errors, along both axes or, where a patch has more than six elements, along one,
   /// stay within twice that of `f4`.
   static func all(taps: Int) -> [WinogradTransform] {
     switch taps {

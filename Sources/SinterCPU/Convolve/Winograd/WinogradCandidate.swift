@@ -2,7 +2,7 @@ import SinterCore
 import SinterForms
 
 /// What transforms can do for one convolution: the ways to transform it, beside the direct way.
-struct WinogradOffer {
+struct WinogradCandidate {
   /// With all taps; and the part of it that is left where tiles leave out taps that meet only padding.
   let direct: Cost
   private let bounded: Double
@@ -53,7 +53,7 @@ struct WinogradOffer {
     let pixels = axes.reduce(TaskSplit.estimate(Self.likely(images))) { $0 * TaskSplit.estimate($1.extent) }
     let tile = RegisterTile.choose(rows: pixels, columns: columns, lanes: lanes, machine: machine, factor: factor)
     direct = Cost(
-      products: axes.reduce(channels) { $0 * $1.kernel }, rows: pixels, tile: tile, transforms: 0, columns: columns,
+      products: axes.reduce(channels) { $0 * $1.window }, rows: pixels, tile: tile, transforms: 0, columns: columns,
       machine: machine, speed: directSpeed
     ).times(phases)
     bounded = factor(tile.rows)
@@ -89,7 +89,7 @@ struct WinogradOffer {
     else { return nil }
     let ones = axes.map { _ in 1 }
     self.init(
-      WinogradAxis.candidates(kernel: taps, strides: ones, dilations: ones, extents: axes.map(\.places)),
+      WinogradAxis.candidates(window: taps, strides: ones, dilations: ones, extents: axes.map(\.places)),
       phases: axes.reduce(1) { $0 * $1.phases }, channels: channels, columns: columns, images: result[0],
       machine: machine, computesWeights: computesWeights)
   }
@@ -97,7 +97,7 @@ struct WinogradOffer {
   /// The ways to transform a convolution that is not transposed, along each axis.
   static func candidates(_ form: ConvolveForm, result: [Dim]) -> [[WinogradAxis]] {
     WinogradAxis.candidates(
-      kernel: form.kernel, strides: form.strides, dilations: form.dilations,
+      window: form.window, strides: form.strides, dilations: form.dilations,
       extents: Array(result[1..<(result.count - 1)]))
   }
 
@@ -116,7 +116,7 @@ struct WinogradOffer {
   }
 }
 
-extension WinogradOffer.Cost {
+extension WinogradCandidate.Cost {
   fileprivate func times(_ count: Int) -> Self {
     var all = self
     all.cycles *= Double(count)
