@@ -38,10 +38,11 @@ struct ProductPlan {
   /// - Parameters:
   ///   - splitsDepth: the reduced axis may be done in steps.
   ///   - step: the steps in which it is done in any case.
+  ///   - speed: how many times as fast as multiply-adds of f32 the arithmetic is.
   init(
     rows: Dim, columns: Dim, depth: Dim, tile: RegisterTile, lanes: Int, elementBytes: Int, outer: Dim,
     machine: Machine,
-    splitsDepth: Bool = false, step: Int? = nil
+    splitsDepth: Bool = false, step: Int? = nil, speed: Double = 1
   ) {
     self.rows = rows
     self.columns = columns
@@ -68,7 +69,8 @@ struct ProductPlan {
       tileRows: tile.rows, panelCount: Swift.max(1, ((columns.value ?? 768) + width - 1) / width),
       outer: Swift.max(1, outer.value ?? 1),
       // A panel's arithmetic for one row, and what it costs at least for many: the time in which it is read.
-      rowWork: 2 * k * width, readWork: machine.operationsPerByte * k * width * elementBytes,
+      rowWork: Swift.max(1, Int(Double(2 * k * width) / speed)),
+      readWork: machine.operationsPerByte * k * width * elementBytes,
       limit: Self.mostThreadWorks * machine.threadWork, start: machine.taskWork)
     (blockRows, blockPanels) = cut.best
     asksAhead = tile.asksAhead(rows: Swift.min(blockRows, rowCount))
