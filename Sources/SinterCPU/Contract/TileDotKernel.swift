@@ -117,9 +117,11 @@ struct TileDotKernel {
   // MARK: Rows
 
   /// Whether rows of whole blocks are read where they lie.
-  private var isDirect: Bool {
-    let isLine = { $0 % self.run == 0 }
-    return reductions.count == 1 && isLine(depth) && (rowPitch.map { $0 > 0 && isLine($0) } ?? false)
+  private var isDirect: Bool { Self.isDirect(reductions, rowPitch: rowPitch, operation) }
+
+  static func isDirect(_ reductions: [TileKernel.Reduction], rowPitch: Int?, _ operation: TileOperation) -> Bool {
+    func isLine(_ count: Int?) -> Bool { count.map { $0 > 0 && $0 % TileDot.run(operation.left) == 0 } ?? false }
+    return reductions.count == 1 && isLine(reductions[0].extent.value) && isLine(rowPitch)
   }
 
   private func left(_ rows: TileRows, _ scratch: Scratch) -> Left {

@@ -142,10 +142,13 @@ extension NarrowConvolveSchedule {
       let buffer = context.packedConstant(
         key, make: { layout.pack(weights, groups: channels.groups, stride: depth, offsets) })
     else { return false }
+    let reductions = reductions(image)
+    let rowPitch = pixels.period == nil ? pixels.rowStride : nil
     let plan = ProductPlan(
       rows: pixels.rows.extent, columns: Dim(columns), depth: Dim(offsets.count), tile: tile, lanes: layout.lanes,
       elementBytes: operation.left.bits / 8, outer: Dim(channels.groups), machine: machine,
-      speed: machine.tileDotSpeed(operation))
+      speed: machine.tileDotSpeed(operation),
+      copiesRows: !TileDotKernel.isDirect(reductions, rowPitch: rowPitch, operation))
     let scope = context.kernel(
       named: "convolve_\(operation.left)\(operation.right)_\(form.window.map(String.init).joined(separator: "x"))"
         + "_s\(form.strides.map(String.init).joined(separator: "x"))_c\(channels.perGroup)_m\(columns)"
@@ -159,8 +162,8 @@ extension NarrowConvolveSchedule {
     let kernel = TileDotKernel(
       scope: scope, plan: plan, layout: layout, operation: operation, lhs: scope.memory(image.value),
       rhs: scope.memory(buffer, element: operation.right, .read),
-      rhsBase: scope.index(groupIndex * Dim(layout.count)), reductions: reductions(image),
-      rowOffset: { pixels.offset($0, base, scope) }, rowPitch: pixels.period == nil ? pixels.rowStride : nil)
+      rhsBase: scope.index(groupIndex * Dim(layout.count)), reductions: reductions,
+      rowOffset: { pixels.offset($0, base, scope) }, rowPitch: rowPitch)
     var store = TileStore(
       scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
       axes: [Dim](repeating: 0, count: shape.count), extents: [:])
