@@ -41,7 +41,8 @@ test-lessons: setup .venv/stamp ## code, commands and notebooks of the lessons i
 	$(PYTHON) Tests/Lessons/lessons.py --build .build/debug --pages docs/coming-from/onnx-runtime.md docs/coming-from/keras.md docs/coming-from/glow.md
 	$(PYTHON) Tests/Lessons/notebooks.py --build .build/debug $(LESSONS)
 
-test-bindings: setup .venv/stamp ## programs in C, C++, Python and Rust, built against a package of sinter compile --package
+test-bindings: setup .venv/stamp ## programs in C, C++, Python, Rust and Go, built against a package of sinter compile --package
+	@.ci/setup golang-go
 	swift build --product sinter
 	$(PYTHON) Tests/Packages/packages.py --sinter .build/debug/sinter
 
