@@ -195,7 +195,7 @@ def _refusal(model):
 
     try:
         onnx.checker.check_model(model, full_check=True)
-        onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+        onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
     except Exception as error:  # whatever the checker raises
         return str(error).strip()[:600]
     return ""

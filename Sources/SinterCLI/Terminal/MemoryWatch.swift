@@ -51,7 +51,7 @@ enum MemoryWatch {
     let (taken, limit) = (MemoryLimit.readable(bytes), MemoryLimit.readable(MemoryLimit.bytes))
     let problem = Diagnostic(
       .limit, "memory.limit",
-      "the command takes \(taken), more than its memory limit of \(limit), \(MemoryLimit.readable(MemoryLimit.held)) of it in tensors",
+      "the command takes \(taken), more than its memory limit of \(limit)",
       hint: "give a larger --memory-limit, or smaller sizes")
     if Flags.fromEnvironment().jsonErrors {
       Terminal.error(JSONText.of([JSONProblem(problem)]) ?? "[]")

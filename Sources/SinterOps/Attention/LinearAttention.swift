@@ -217,7 +217,7 @@ public struct LinearAttention: Primitive {
       [
         random(["b", "t", Dim(4) * "k"]), random(["b", "t", Dim(2) * "k"]), random(["b", "t", Dim(2) * "v"]), .absent,
         random(["b", "t", "d"]), random(["b", "t", "r"]),
-      ], outputs: 2, sizes: sizes.merging(["k": 3, "v": 2, "d": 6, "r": 1]) { $1 })
+      ], outputs: 2, sizes: sizes.merging([Symbol("k"): 3, Symbol("v"): 2, Symbol("d"): 6, Symbol("r"): 1]) { $1 })
     return [anySize]
       + Rule.allCases.map { rule in
         var op = LinearAttention()
