@@ -54,6 +54,7 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Write all figures in JSON.", completion: .file())
   var json: String?
 
+  @OptionGroup var memory: MemoryArgument
   @OptionGroup var talk: TalkOptions
 
   func run() throws {

@@ -25,11 +25,18 @@ struct ExportCommand: ParsableCommand {
     ))
   var opset: Int?
 
+  @Flag(
+    help: """
+      Write the graph as it was read, without simplifying it: each operator as itself, constants stored. Sizes that --bind gives are bound \
+      all the same.
+      """)
+  var unoptimized = false
+
   func validate() throws { try OutputFile.check(output, hasEnding: [".onnx"]) }
 
   func run() throws {
     var compiler = Compiler()
-    let graph = try compiler.optimize(try model.graph(), with: Pipelines.simplify)
+    let graph = try compiler.optimize(try model.graph(), with: unoptimized ? [] : Pipelines.simplify)
     try OnnxExporter(opset: opset).file(of: graph).write(to: OutputFile.path(output))
   }
 }

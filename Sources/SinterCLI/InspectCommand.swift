@@ -29,6 +29,7 @@ struct InspectCommand: ParsableCommand {
   @Option(help: "Write what is shown in JSON; - for standard output.", completion: .file())
   var json: String?
 
+  @OptionGroup var memory: MemoryArgument
   @OptionGroup var talk: TalkOptions
 
   func validate() throws {

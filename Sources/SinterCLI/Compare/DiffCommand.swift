@@ -71,6 +71,8 @@ struct DiffCommand: ParsableCommand {
   @Flag(help: "List all values that both sides have, not only the first that differs.")
   var all = false
 
+  @OptionGroup var memory: MemoryArgument
+
   func validate() throws {
     let modes = [stages != nil, cpu != nil, against != nil, bisect].count { $0 }
     guard (1...2).contains(models.count) else { throw ValidationError("give one model or two") }
