@@ -89,7 +89,8 @@ import Testing
       }
       #expect(!FileManager.default.fileExists(atPath: "\(folder)/x.so"))
       let package = try CommandTests.run(["compile", model, "--package", "/proc/none"])
-      #expect(package.status == 1 && package.errors.contains("the folder /proc/none cannot be made: "), "\(package.errors)")
+      #expect(
+        package.status == 1 && package.errors.contains("the folder /proc/none cannot be made: "), "\(package.errors)")
       #expect(!package.errors.contains("could not be completed"), "\(package.errors)")
       let temporary = try CommandTests.run(["run", model, "--random"], environment: ["TMPDIR": "\(folder)/none"])
       #expect(temporary.status == 1 && temporary.errors.contains("set TMPDIR"), "\(temporary.errors)")
