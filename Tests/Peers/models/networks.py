@@ -4,9 +4,11 @@
 """
 
 import torch
-import torchvision
-import transformers
 from torch import nn
+
+from torchvision_import import torchvision  # before Transformers, which imports it too
+
+import transformers
 
 
 class Block(nn.Sequential):
