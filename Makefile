@@ -171,7 +171,7 @@ fuzz: setup ## random graphs, optimized and compiled, against what they mean: ma
 	SINTER_FUZZ=$(or $(CASES),500) swift test --disable-xctest --filter Random
 
 view-test: build .venv/stamp ## pages of sinter view in headless Chromium: time to the first picture, mouse, keys, looks
-	@.ci/setup chromium
+	@for browser in chromium chromium-browser google-chrome chrome; do command -v $$browser >/dev/null && exit; done; .ci/setup chromium
 	$(PYTHON) Tests/View/view_test.py --sinter .build/release/sinter
 
 quantized: build .venv/stamp ## files of ONNX Runtime's quantizers and optimizer beside ONNX Runtime, a few minutes: make quantized ONLY=lstm
