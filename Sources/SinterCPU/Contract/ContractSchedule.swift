@@ -223,9 +223,14 @@ struct ContractSchedule {
     var rightBytes = elementBytes
     if case .packed(_, let element)? = packed?.side.source { rightBytes = element.bits / 8 }
     let operands = rows.extent * Dim(elementBytes) + cols.extent * Dim(groups * rightBytes)
+    // Tiles are finished one after another, each from sums of its own.
+    let epilogue = columnGroups == nil ? form.epilogue : nil
+    let overwritable =
+      epilogue.map { context.overwritable(by: $0, besides: form.lhs.operands + form.rhs.operands) } ?? []
     try context.append(
       scope, tasks: plan.tasks, grain: plan.grain, flops: elements * depth * 2,
-      bytes: elements * Dim(form.accumulate.bits / 8) + outer.map(\.extent).reduce(1, *) * operands * depth)
+      bytes: elements * Dim(form.accumulate.bits / 8) + outer.map(\.extent).reduce(1, *) * operands * depth,
+      overwritable: overwritable)
   }
 
   /// The loops over the reduced axes, with what a step along each adds to the offsets of either side.
