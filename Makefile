@@ -163,8 +163,9 @@ bench-runtime: ## what the C runtime costs a run, a launch, a thread
 	  Sources/SinterRuntime/runtime/sinter_runtime_all.c Tests/SinterRuntimeTests/programs/overhead.c -lpthread
 	@.build/runtime-overhead
 
-conformance: build .venv/stamp ## the official ONNX backend suite: make conformance ONLY=conv
-	$(PYTHON) Tests/Conformance/conformance.py --sinter .build/release/sinter --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)')
+conformance: build .venv/stamp ## the official ONNX backend suite: make conformance ONLY=conv, or MODE=symbolic, constant, exported, simplified
+	$(PYTHON) Tests/Conformance/conformance.py --sinter .build/release/sinter --jobs $(JOBS) $(if $(ONLY),--only '$(ONLY)') \
+	  $(if $(ULP),--ulp $(ULP)) $(if $(filter-out plain,$(MODE)),--mode $(MODE) --excuses Tests/Conformance/excuses/$(MODE).txt)
 
 sizes: build .venv/stamp ## operators at random sizes of inputs beside ONNX Runtime: make sizes ONLY=Gemm COUNT=100
 	$(PYTHON) Tests/Conformance/sizes.py --sinter .build/release/sinter --jobs $(JOBS) $(if $(COUNT),--count $(COUNT)) $(ONLY)
@@ -173,7 +174,7 @@ fuzz: setup ## random graphs, optimized and compiled, against what they mean: ma
 	SINTER_FUZZ=$(or $(CASES),500) swift test --disable-xctest --filter Random
 
 view-test: build .venv/stamp ## pages of sinter view in headless Chromium: time to the first picture, mouse, keys, looks
-	@.ci/setup chromium
+	@for browser in chromium chromium-browser google-chrome chrome; do command -v $$browser >/dev/null && exit; done; .ci/setup chromium
 	$(PYTHON) Tests/View/view_test.py --sinter .build/release/sinter
 
 quantized: build .venv/stamp ## files of ONNX Runtime's quantizers and optimizer beside ONNX Runtime, a few minutes: make quantized ONLY=lstm

@@ -26,7 +26,7 @@ struct ModelPackage {
       try files.createDirectory(atPath: "\(made)/cmake", withIntermediateDirectories: true)
     } catch {
       throw DiagnosticError(
-        .user, "package.folder", "the folder \(folder) cannot be made: \(error.localizedDescription)",
+        .user, "package.folder", "the folder \(folder) cannot be made: \(SystemFailure.reason(of: error))",
         hint: "check the path and its permissions")
     }
     defer { try? files.removeItem(atPath: made) }

@@ -74,7 +74,7 @@ def node_problem(test, machine, sinter):
     with tempfile.TemporaryDirectory(prefix="sinter-cross-") as folder:
         path = f"{folder}/model.so"
         try:
-            compile_model(test, sinter, path, SECONDS, machine.flags)
+            compile_model(Path(test["folder"], "model.onnx"), sinter, path, SECONDS, machine.flags)
             data = pickle.loads(Path(test["folder"], "data.pickle").read_bytes())
             for (_, expected), turns in zip(data, machine.run(path, [inputs for inputs, _ in data]), strict=True):
                 for results in turns:
