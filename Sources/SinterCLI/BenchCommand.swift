@@ -54,6 +54,7 @@ struct BenchCommand: ParsableCommand {
     help: "Write all figures in JSON; - for standard output, in place of the text.", completion: .file())
   var json: String?
 
+  @OptionGroup var memory: MemoryArgument
   @OptionGroup var talk: TalkOptions
 
   func validate() throws {

@@ -25,13 +25,20 @@ struct ExportCommand: ParsableCommand {
     ))
   var opset: Int?
 
+  @Flag(
+    help: """
+      Write the graph as it was read, without simplifying it: each operator as itself, constants stored. Sizes that --bind gives are bound \
+      all the same.
+      """)
+  var unoptimized = false
+
   @OptionGroup var json: JSONOption
 
   private struct Report: Encodable {
     var output: String
     /// Versions by domain; that of ONNX itself is `ai.onnx`.
     var opsets: [String: Int]
-    /// Of the simplified graph.
+    /// Of the graph that is written.
     var nodes: Int
     var inputs: [PortInspection]
     var outputs: [PortInspection]
@@ -44,7 +51,7 @@ struct ExportCommand: ParsableCommand {
 
   func run() throws {
     var compiler = Compiler()
-    let graph = try compiler.optimize(try model.graph(), with: Pipelines.simplify)
+    let graph = try compiler.optimize(try model.graph(), with: unoptimized ? [] : Pipelines.simplify)
     let file = try OnnxExporter(opset: opset).file(of: graph)
     try file.write(to: OutputFile.path(output))
     let (inputTypes, outputTypes) = (

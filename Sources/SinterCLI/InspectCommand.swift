@@ -29,6 +29,7 @@ struct InspectCommand: ParsableCommand {
   @Option(help: "Write what is shown in JSON; - for standard output, in place of the text.", completion: .file())
   var json: String?
 
+  @OptionGroup var memory: MemoryArgument
   @OptionGroup var talk: TalkOptions
 
   func validate() throws {

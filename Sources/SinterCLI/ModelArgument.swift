@@ -20,6 +20,7 @@ struct ModelArgument: ParsableArguments {
   @Option(help: ArgumentHelp("Fix a symbolic size.", valueName: "symbol=size"))
   var bind: [String] = []
 
+  @OptionGroup var memory: MemoryArgument
   @OptionGroup var talk: TalkOptions
 
   /// The graph, with its sizes bound.

@@ -73,6 +73,7 @@ struct DiffCommand: ParsableCommand {
   var all = false
 
   @OptionGroup var json: JSONOption
+  @OptionGroup var memory: MemoryArgument
 
   func validate() throws {
     if let tolerance, !(tolerance >= 0) { throw ValidationError("--tolerance must be at least 0, but is \(tolerance)") }
