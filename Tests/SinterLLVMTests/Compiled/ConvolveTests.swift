@@ -225,7 +225,7 @@ import Testing
   }
 
   /// Where only a run tells how many images there are, few go the direct way, and many by a transform of the weights that it reads.
-  @Test(arguments: [(8, 16, 32), (7, 40, 70), (14, 24, 24)], [Machine.x86_64_v4, .x86_64_v3])
+  @Test(arguments: [(2, 64, 64), (4, 64, 40), (3, 48, 70)], [Machine.x86_64_v4, .x86_64_v3])
   func manyImagesAreTransformed(_ layer: (pixels: Dim, channels: Int, results: Int), _ machine: Machine) throws {
     let program = try Self.program(
       Case(
