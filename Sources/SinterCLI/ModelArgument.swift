@@ -20,17 +20,18 @@ struct ModelArgument: ParsableArguments {
   @Option(help: ArgumentHelp("Fix a symbolic size.", valueName: "symbol=size"))
   var bind: [String] = []
 
+  @OptionGroup var memory: MemoryArgument
   @OptionGroup var talk: TalkOptions
 
   /// The graph, with its sizes bound.
   func graph() throws -> Graph { try ModelFile(path: model).graph(binding: Self.sizes(bind)) }
 
   /// The graph as far as it can be shown: nodes that cannot be read stand in it as what the file says of them, and what is wrong is told.
-  func drawableGraph() throws -> Graph {
+  func drawableGraph() throws -> (graph: Graph, problems: [Diagnostic]) {
     let (graph, problems) = try ModelFile(path: model).partialGraph(binding: Self.sizes(bind), showsUnknown: true)
     if graph.order.isEmpty, !problems.isEmpty { throw DiagnosticError(problems) }
     for problem in problems { Terminal.error("sinter: note: \(problem)") }
-    return graph
+    return (graph, problems)
   }
 
   /// Loads the model, after compiling it for this processor where it is not a library yet.

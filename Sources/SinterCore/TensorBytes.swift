@@ -16,7 +16,14 @@ public final class TensorBytes: @unchecked Sendable {
     self.count = count
     owner = nil
     isOwned = true
+    MemoryLimit.take(count)
     try body(UnsafeMutableRawBufferPointer(start: memory, count: count))
+  }
+
+  /// The same where a model says how many there are: throws, before anything is allocated, where they do not fit into `MemoryLimit`.
+  package convenience init(limited count: Int, filling body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
+    try MemoryLimit.require(count)
+    try self.init(count: count, filling: body)
   }
 
   /// Bytes inside memory that `owner` keeps alive, such as a mapped file.
@@ -28,7 +35,9 @@ public final class TensorBytes: @unchecked Sendable {
   }
 
   deinit {
-    if isOwned { UnsafeMutableRawPointer(mutating: base).deallocate() }
+    guard isOwned else { return }
+    UnsafeMutableRawPointer(mutating: base).deallocate()
+    MemoryLimit.giveBack(count)
   }
 
   /// Reads the bytes, which are not aligned where they come from a file.

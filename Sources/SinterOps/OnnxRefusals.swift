@@ -14,9 +14,7 @@ extension OnnxRefusal {
         reason: "works on sequences without padding, which only kernels for GPUs have",
         hint: "export the model without removing padding")
     }
-    for name in [
-      "SparseAttention", "PagedAttention", "LongformerAttention", "DecoderMaskedSelfAttention", "DecoderAttention",
-    ] {
+    for name in ["PagedAttention", "LongformerAttention", "DecoderMaskedSelfAttention", "DecoderAttention"] {
       refusals["com.microsoft::\(name)"] = OnnxRefusal(
         reason: "is an attention whose cache or mask has a form of its own",
         hint: "export the model with Attention of ONNX, or with MultiHeadAttention or GroupQueryAttention")

@@ -312,6 +312,7 @@ extension OnnxSignature {
     com.microsoft::RotaryEmbedding 1 4
     com.microsoft::SkipLayerNormalization 1 5
     com.microsoft::SkipSimplifiedLayerNormalization 1 4
+    com.microsoft::SparseAttention 1 11 kv_num_heads num_heads sparse_block_size
     com.microsoft::TransposeMatMul 1 2
     com.microsoft::Trilu 1 2
     com.microsoft::Unique 1 1

@@ -239,6 +239,7 @@ extension OpTable {
     MultiHeadAttention.self,
     PackedAttention.self,
     RotaryEmbedding.self,
+    SparseAttention.self,
     TensorScatter.self,
   ]
 }

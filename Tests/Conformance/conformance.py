@@ -4,13 +4,16 @@
     conformance.py --sinter .build/release/sinter                          # all of it
     conformance.py --sinter .build/release/sinter --only conv --verbose    # tests whose name matches
     conformance.py --sinter .build/release/sinter --baseline passing.txt   # exactly these pass
+    conformance.py --sinter .build/release/sinter --mode symbolic --excuses excuses/symbolic.txt   # other files of the same meaning: variants.py
 
 A test passes when its model compiles, the library has the model's ports, and two runs in one session give for each data
 set what the suite expects: kind, element type, shape, and values (floats within the suite's tolerance, all else
 exactly). Each test loads its library in a process of its own, so that a crash or an endless loop fails only itself.
 
 With a baseline, a file of names, the run fails where a listed test does not pass, and where one passes that is not listed;
-`--bless`, or SINTER_BLESS=1, writes the list anew.
+`--bless`, or SINTER_BLESS=1, writes the list anew. In a mode other than plain the tests that do not pass are listed in a file of excuses, each with
+the reason: lines of an expression that matches names, and a sentence. The run fails where any other test does not pass, and where an excuse
+excuses none.
 """
 
 import argparse
@@ -34,6 +37,8 @@ import ml_dtypes
 import numpy as np
 
 import suite
+import ulp
+import variants
 from child import Died, forked
 from library import Library, LibraryError
 
@@ -111,7 +116,7 @@ def check_library(test, path, send):
             if [port.name for port in ports] != test[role]:
                 raise Failure("wrong port", f"the {role} are {[port.name for port in ports]}, expected {test[role]}")
         with library.open() as session:
-            for inputs, outputs in pickle.loads(Path(test["folder"], "data.pickle").read_bytes()):
+            for inputs, outputs in test["data"]:
                 for attempt in ("first run", "second run"):
                     send(attempt)
                     try:
@@ -120,6 +125,8 @@ def check_library(test, path, send):
                         raise Failure("run error", str(error)) from error
                     for port, expected, actual in zip(library.outputs, outputs, results, strict=True):
                         compare(expected, actual, test["relative"], test["absolute"], port.name)
+                        if isinstance(expected, np.ndarray) and (error := ulp.error(expected, actual)):
+                            send({"ulp": error})
                     for port, value in zip(library.inputs + library.outputs, inputs + results, strict=True):
                         if refusal := port.refusal(value):
                             raise Failure("wrong port", refusal)
@@ -131,8 +138,8 @@ def check_library(test, path, send):
         send(("load error", f"{type(error).__name__}: {error}"))
 
 
-def compile_model(test, sinter, path, seconds, flags=()):
-    command = [sinter, "compile", str(Path(test["folder"], "model.onnx")), "-o", path, *flags]
+def compile_model(model, sinter, path, seconds, flags=()):
+    command = [sinter, "compile", str(model), "-o", path, *flags]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -145,12 +152,15 @@ def compile_model(test, sinter, path, seconds, flags=()):
 
 
 def run_library(test, path, seconds):
-    stage = "start"
+    """Runs the library in a process of its own; gives the errors in ULP of its results."""
+    stage, errors = "start", []
     try:
         with forked(lambda send: check_library(test, path, send), seconds) as messages:
             for message in messages:
                 if isinstance(message, str):
                     stage = message
+                elif isinstance(message, dict):
+                    errors.append(message["ulp"])
                 elif message:
                     raise Failure(*message)
     except Died as death:
@@ -159,18 +169,43 @@ def run_library(test, path, seconds):
         raise Failure("crash", f"{stage}: {death}") from None
     if stage != "done":
         raise Failure("crash", f"{stage}: no more was heard")
+    return errors
 
 
-def run_test(test, sinter, seconds):
+def files(test, mode, sinter, folder, seconds):
+    """The files that a test compiles in a mode, each with the test as it is then: its inputs, and its data."""
+    path, data = Path(test["folder"], "model.onnx"), pickle.loads(Path(test["folder"], "data.pickle").read_bytes())
+    target = Path(folder, "model.onnx")
+    match mode:
+        case "plain":
+            yield path, test | {"data": data}
+        case "symbolic":
+            target.write_bytes(variants.symbolic(path).SerializeToString())
+            yield target, test | {"data": data}
+        case "constant":
+            for inputs, outputs in data:
+                target.write_bytes(variants.constant(path, inputs).SerializeToString())
+                yield target, test | {"inputs": [], "data": [([], outputs)]}
+        case _:
+            variants.exported(sinter, path, target, mode == "simplified", seconds)
+            yield target, test | {"data": data}
+
+
+def run_test(test, sinter, seconds, mode="plain"):
     start = time.monotonic()
-    result = {key: test[key] for key in ("name", "group", "operator")} | {"failure": None, "detail": None}
+    result = {key: test[key] for key in ("name", "group", "operator")} | {"failure": None, "detail": None, "ulp": []}
     with tempfile.TemporaryDirectory(prefix="sinter-conformance-") as folder:
         path = str(Path(folder, "model.so"))
         try:
-            compile_model(test, sinter, path, seconds)
-            run_library(test, path, seconds)
+            for model, variant in files(test, mode, sinter, folder, seconds):
+                compile_model(model, sinter, path, seconds)
+                result["ulp"] += run_library(variant, path, seconds)
         except Failure as failure:
             result |= {"failure": failure.kind, "detail": failure.detail}
+        except variants.Wrong as problem:
+            result |= {"failure": "export", "detail": str(problem)}
+        except variants.Impossible as reason:
+            result |= {"failure": "impossible", "detail": str(reason)}
     return result | {"seconds": round(time.monotonic() - start, 3)}
 
 
@@ -225,6 +260,35 @@ def against_baseline(results, path, only, blesses):
     return len(listed & passed), len(listed ^ passed)
 
 
+def against_excuses(results, path, only):
+    """Holds the results against the list of what may fail; gives how many tests pass and how many are not as they should be."""
+    excuses = []
+    for line in path.read_text().splitlines():
+        if line.strip() and not line.startswith("#"):
+            pattern, _, reason = line.partition(" ")
+            excuses.append((re.compile(pattern), reason.strip()))
+    used, unexcused = Counter(), 0
+    for result in results:
+        fitting = [pattern for pattern, _ in excuses if pattern.fullmatch(result["name"])]
+        if not result["failure"]:
+            if fitting:
+                print(f"{result['name']} passes now: {path} need not excuse it")
+                unexcused += 1
+        elif fitting:
+            used.update(fitting[:1])
+        else:
+            print(f"{result['name']} is not excused in {path}: {result['failure']}: {result['detail']}")
+            unexcused += 1
+    print("\nexcused")
+    for pattern, reason in excuses:
+        if used[pattern]:
+            print(f"  {used[pattern]:5}  {reason}  ({pattern.pattern})")
+        elif not only:
+            print(f"{pattern.pattern} of {path} excuses no test")
+            unexcused += 1
+    return sum(1 for result in results if not result["failure"]), unexcused
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sinter", required=True, help="the compiler's binary")
@@ -232,8 +296,11 @@ def main():
     parser.add_argument("--jobs", type=int, default=2, help="tests at once (2)")
     parser.add_argument("--timeout", type=float, default=240, help="seconds for compiling, and for each step of running (240)")
     parser.add_argument("--baseline", type=Path, help="the list of the tests that pass, and of no others")
+    parser.add_argument("--mode", choices=variants.MODES, default="plain", help="which files of the tests' meaning are compiled (plain)")
+    parser.add_argument("--excuses", type=Path, help="the list of the tests that do not pass in this mode, with reasons")
     parser.add_argument("--bless", action="store_true", help="writes the baseline instead of comparing with it")
     parser.add_argument("--json", type=Path, help="writes each test's result to this file")
+    parser.add_argument("--ulp", type=Path, help="writes each operator's worst error in ULP to this file; goes with all tests")
     parser.add_argument("--failed-in", type=Path, help="runs only what failed according to such a file")
     parser.add_argument("--folder", type=Path, default=DEFAULT_FOLDER, help="where the suite is kept between runs")
     parser.add_argument("--verbose", action="store_true", help="prints each failure as it happens")
@@ -247,7 +314,7 @@ def main():
     sinter = str(Path(arguments.sinter).resolve())
     results, start = [], time.monotonic()
     with ProcessPoolExecutor(arguments.jobs, multiprocessing.get_context("fork")) as pool:
-        for done in as_completed([pool.submit(run_test, test, sinter, arguments.timeout) for test in tests]):
+        for done in as_completed([pool.submit(run_test, test, sinter, arguments.timeout, arguments.mode) for test in tests]):
             results.append(result := done.result())
             if arguments.verbose and result["failure"]:
                 print(f"{result['name']}: {result['failure']}: {result['detail']}", flush=True)
@@ -257,10 +324,14 @@ def main():
     results.sort(key=lambda result: (result["group"], result["name"]))
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))
+    if arguments.ulp and not arguments.only:
+        ulp.write(results, arguments.ulp)
     if not results:
         print("no test ran")
         return 1
     passed, failed = summarize(results)
+    if arguments.excuses:
+        passed, failed = against_excuses(results, arguments.excuses, arguments.only)
     if arguments.baseline:
         blesses = arguments.bless or os.environ.get("SINTER_BLESS", "0") not in ("", "0")
         passed, failed = against_baseline(results, arguments.baseline, arguments.only, blesses)

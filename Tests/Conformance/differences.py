@@ -69,6 +69,36 @@ ADDED = f32(0.5, -1, 2, 0, 1, 0, 3, 0, -2, shape=(3, 3))
 for mode, want in ((0, RAW), (1, np.tanh(RAW / 0.5) * np.float32(0.5))):
     case("Attention: what qk_matmul_output_mode gives out", "Attention", [Q, K, V, ADDED], [None, None, None, want.astype(np.float32)], softcap=0.5, qk_matmul_output_mode=mode)
 
+def sparse_attention(length, counts, block=16, heads=4, key_heads=2, size=8):
+    """Inputs of SparseAttention over a buffer of four blocks, two layouts, and the first result: of each sample dense attention in doubles."""
+    layouts = np.array([[[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 1, 1, 1]], [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 1, 1]]], bool)
+    columns = [np.nonzero(layout)[1] for layout in layouts]
+    rows = np.array([[0, *np.cumsum(layout.sum(1))] for layout in layouts], np.int32)
+    entries = np.array([np.pad(one, (0, max(map(len, columns)) - len(one)), constant_values=-1) for one in columns], np.int32)
+    draw = lambda *shape: G.standard_normal(shape).astype(np.float32)
+    batch, limit = len(counts), 4 * block
+    q, k, v = draw(batch, length, heads * size), draw(batch, length, key_heads * size), draw(batch, length, key_heads * size)
+    keys, values = draw(batch, key_heads, limit, size), draw(batch, key_heads, limit, size)
+    result = np.zeros((batch, length, heads, size))
+    for sample, count in enumerate(counts):
+        first = count - length
+        places = np.arange(first, count)
+        for head in range(heads):
+            own = head * key_heads // heads
+            whole = [np.concatenate([past[sample, own, :first], new[sample].reshape(length, key_heads, size)[:, own]]).astype(float) for past, new in ((keys, k), (values, v))]
+            seen = layouts[head % 2][places[:, None] // block, np.arange(count) // block] & (np.arange(count) <= places[:, None])
+            mask = np.where(seen, 0, -INF)
+            result[sample, :, head] = attention(q[sample].reshape(length, heads, size)[:, head].astype(float), *whole, mask)
+    total, told = np.array([max(counts)], np.int32), np.array(counts, np.int32)
+    return [q, k, v, keys, values, rows, entries, total, told], result.reshape(batch, length, heads * size).astype(np.float32)
+
+
+for LENGTH, COUNTS in ((40, [40, 40]), (1, [50, 33])):
+    SPARSE, DENSE = sparse_attention(LENGTH, COUNTS)
+    case("SparseAttention of samples that end early", "SparseAttention", SPARSE, [DENSE, None, None], domain="com.microsoft", results=[F, F, F],
+         constants=("x5", "x6", "x7"), num_heads=4, kv_num_heads=2, sparse_block_size=16)
+
+
 # Conversions
 
 

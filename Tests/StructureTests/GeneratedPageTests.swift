@@ -7,7 +7,7 @@ import Testing
 @Suite("Pages that are made from the code")
 struct GeneratedPageTests {
   static let pages: [String: @Sendable () -> String] = [
-    "operators.md": { operatorPage(of: .standard) },
+    "operators.md": { operatorPage(of: .standard) + errorTable() },
     "flags.md": { Flags.documentation },
   ]
 
@@ -59,6 +59,38 @@ private func operatorPage(of table: OpTable) -> String {
 
     """
   return page
+}
+
+/// The worst error of each operator in the official suite, from the file that its runner writes with `--ulp`; nothing where there is none.
+private func errorTable() -> String {
+  let file = SourceTree.root.appending(path: "Tests/Conformance/ulp.txt")
+  let lines = ((try? String(contentsOf: file, encoding: .utf8)) ?? "").split(separator: "\n").map {
+    $0.split(separator: " ")
+  }
+  if lines.isEmpty { return "" }
+  let types = ["f16", "bf16", "f32", "f64"]
+  var cells: [Substring: [Substring: String]] = [:]
+  for line in lines where line.count == 4 {
+    cells[line[0], default: [:]][line[1]] = line[2] == line[3] ? "\(line[2])" : "\(line[2]) / \(line[3])"
+  }
+  var text = """
+
+    ## Errors
+
+    The worst error over all tests of the official ONNX suite that end in floats, expanded forms among them, in units in the last place (ULP): the distance
+    between neighbouring floats of the type. It is counted against the values that the suite stores, which are rounded results of NumPy and may be a
+    unit off themselves. Where two numbers stand, the first is in units at the element, the second in units at the greatest
+    magnitude of the result: sums that cancel to nearly nothing have a large first one. Measured by `make conformance ULP=Tests/Conformance/ulp.txt`.
+
+    | operator | f16 | bf16 | f32 | f64 |
+    |---|---|---|---|---|
+
+    """
+  for name in cells.keys.sorted() {
+    let row = types.map { cells[name]?[Substring($0)] ?? "" }.joined(separator: " | ")
+    text += "| \(name) | \(row) |\n"
+  }
+  return text
 }
 
 /// `Add 7, 13; com.microsoft.Gelu 1`, sorted by name.

@@ -186,6 +186,7 @@ public struct RNN: Layer, NamedChildren {
 
   private var stack: RecurrentStack
 
+  /// From `inputs` numbers a step to `hidden` numbers. `dropout` is the probability between layers, in training.
   public init(
     _ inputs: Int, _ hidden: Int, layers: Int = 1, nonlinearity: Nonlinearity = .tanh, bias: Bool = true,
     batchFirst: Bool = false, dropout: Double = 0, bidirectional: Bool = false
@@ -214,6 +215,7 @@ public struct RNN: Layer, NamedChildren {
 public struct GRU: Layer, NamedChildren {
   private var stack: RecurrentStack
 
+  /// From `inputs` numbers a step to `hidden` numbers. `dropout` is the probability between layers, in training.
   public init(
     _ inputs: Int, _ hidden: Int, layers: Int = 1, bias: Bool = true, batchFirst: Bool = false, dropout: Double = 0,
     bidirectional: Bool = false
@@ -221,6 +223,7 @@ public struct GRU: Layer, NamedChildren {
     stack = RecurrentStack(.gated, inputs, hidden, layers, bias, batchFirst, dropout, bidirectional)
   }
 
+  /// The states after each step and after the last one; `state` and `lengths` are those of `RNN`.
   public func callAsFunction(
     _ x: Tensor, _ state: Tensor? = nil, lengths: Tensor? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> (Tensor, Tensor) {
@@ -243,6 +246,7 @@ public struct GRU: Layer, NamedChildren {
 public struct LSTM: Layer, NamedChildren {
   private var stack: RecurrentStack
 
+  /// From `inputs` numbers a step to `hidden` numbers. `dropout` is the probability between layers, in training.
   public init(
     _ inputs: Int, _ hidden: Int, layers: Int = 1, bias: Bool = true, batchFirst: Bool = false, dropout: Double = 0,
     bidirectional: Bool = false, projection: Int = 0
@@ -251,6 +255,7 @@ public struct LSTM: Layer, NamedChildren {
       .longShort, inputs, hidden, layers, bias, batchFirst, dropout, bidirectional, projection: projection)
   }
 
+  /// The hidden states after each step, and both states after the last one; `lengths` are those of `RNN`.
   public func callAsFunction(
     _ x: Tensor, _ state: (Tensor, Tensor)? = nil, lengths: Tensor? = nil, file: StaticString = #fileID,
     line: UInt = #line

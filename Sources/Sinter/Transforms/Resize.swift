@@ -9,6 +9,7 @@ public struct Resize: Transform {
 
   /// The shorter side gets this length, and the other one follows.
   public init(_ shorter: Int) { size = .shorter(max(1, shorter)) }
+  /// Exactly this size in pixels, whatever the shape was.
   public init(height: Int, width: Int) { size = .both(height: max(1, height), width: max(1, width)) }
 
   public func apply(_ tensor: HostTensor, random: inout SampleRandom) throws -> HostTensor {

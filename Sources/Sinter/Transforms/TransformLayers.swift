@@ -16,6 +16,7 @@ public struct Preprocessed<Net: UnaryLayer>: UnaryLayer, NamedChildren {
   /// What gets them.
   public var net: Net
 
+  /// Transforms, first to last, ahead of a network that takes what they make.
   public init(_ transforms: any Transform..., before net: Net) {
     self.transforms = transforms
     self.net = net

@@ -10,7 +10,7 @@ extension FormInterpreter {
     let scores = try materialize(form.score, rows + [keys], memory, accumulators: [products])
     let type = form.accumulate
     let count = rows.reduce(1, *)
-    let weights = TensorBytes(count: type.byteCount(count * keys)) { out in
+    let weights = try TensorBytes(limited: type.byteCount(count * keys)) { out in
       guard let base = out.baseAddress, keys > 0 else { return }
       switch type {
       case .f64:

@@ -6,7 +6,7 @@ extension FormInterpreter {
   ) throws -> FormMemory.Stored {
     let operands = try form.operands.map { try memory.value($0) }
     let codec = element == .string ? .i64 : element
-    let bytes = try TensorBytes(count: codec.byteCount(shape.reduce(1, *))) { out in
+    let bytes = try TensorBytes(limited: codec.byteCount(shape.reduce(1, *))) { out in
       try withExtendedLifetime(operands) {
         let arguments = RuntimeArguments(
           result: out.baseAddress, resultCount: shape.reduce(1, *), operands: operands.map { ($0.base, $0.count) },

@@ -22,7 +22,7 @@ extension FormInterpreter {
     let rhs = try ContractSide(
       form.rhs, batch: batch.count, extents: batch + n + k, size: columns * depth, form, memory, accumulators)
     let type = form.accumulate
-    let bytes = try TensorBytes(count: type.byteCount(batches * rows * columns)) { out in
+    let bytes = try TensorBytes(limited: type.byteCount(batches * rows * columns)) { out in
       guard let base = out.baseAddress, rows > 0, columns > 0, depth > 0 else { return }
       for b in 0..<batches {
         let (x, y) = (try lhs.compute(b), try rhs.compute(b))
@@ -98,7 +98,7 @@ extension FormInterpreter {
       product.deallocate()
     }
     let images = shape[0]
-    let bytes = try TensorBytes(count: type.byteCount(shape.reduce(1, *))) { out in
+    let bytes = try TensorBytes(limited: type.byteCount(shape.reduce(1, *))) { out in
       guard let base = out.baseAddress, depth > 0, positions > 0, features > 0 else { return }
       for image in 0..<images {
         for group in 0..<form.groups {

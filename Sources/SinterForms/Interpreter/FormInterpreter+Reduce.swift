@@ -9,7 +9,7 @@ extension FormInterpreter {
     let innerCount = inner.reduce(1, *)
     let rows = shape.reduce(1, *)
     let lane = try BodyEvaluator.lane(of: bodyType)
-    let bytes = try TensorBytes(count: type.byteCount(rows)) { out in
+    let bytes = try TensorBytes(limited: type.byteCount(rows)) { out in
       guard let base = out.baseAddress else { return }
       var accumulator = Accumulator(form.combine, bodyType)
       var row = 0
@@ -46,7 +46,7 @@ extension FormInterpreter {
     let length = shape[form.axis]
     let stride = shape[(form.axis + 1)...].reduce(1, *)
     let lines = shape.reduce(1, *) / Swift.max(length, 1)
-    let bytes = TensorBytes(count: type.byteCount(lines * length)) { out in
+    let bytes = try TensorBytes(limited: type.byteCount(lines * length)) { out in
       guard let base = out.baseAddress, length > 0 else { return }
       var single: Float = 0
       var double = 0.0

@@ -92,7 +92,7 @@ package struct FormInterpreter {
     let evaluator = try BodyEvaluator(body, extents: extents, memory: memory, accumulators: accumulators)
     let count = extents.reduce(1, *)
     let type = evaluator.type(ofResult: 0)
-    let bytes = try TensorBytes(count: (type == .string ? .i64 : type).byteCount(count)) { out in
+    let bytes = try TensorBytes(limited: (type == .string ? .i64 : type).byteCount(count)) { out in
       guard let base = out.baseAddress else { return }
       try evaluator.forEachChunk(in: 0..<count) { start, count in
         try evaluator.encode(0, count: count, to: base, at: start)
@@ -196,7 +196,7 @@ private struct RowStore {
     }
     return FormMemory.Stored(
       element: element, shape: shape,
-      bytes: TensorBytes(count: codec.byteCount(count * rows.count)) { out in
+      bytes: try TensorBytes(limited: codec.byteCount(count * rows.count)) { out in
         for (index, row) in rows.enumerated() {
           if let row { Self.copy(codec, count, from: row.base, at: 0, to: out, at: index * count) }
         }

@@ -158,7 +158,7 @@ extension OnnxFile.SparseTensor {
       return HostTensor(strings: strings, shape: shape)
     }
     let width = element.bits / 8
-    let bytes = TensorBytes(count: element.byteCount(total)) { memory in
+    let bytes = try TensorBytes(limited: element.byteCount(total)) { memory in
       values.value.bytes.withBytes { source in
         for (index, position) in flat.enumerated() {
           UnsafeMutableRawBufferPointer(rebasing: memory[(position * width)..<((position + 1) * width)])

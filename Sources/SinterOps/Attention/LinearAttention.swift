@@ -42,7 +42,7 @@ public struct LinearAttention: Primitive {
 
   private struct Sizes {
     var batch: Dim, steps: Dim
-    var key: Int, value: Int
+    var key: Dim, value: Dim
   }
 
   private func sizes(_ inputs: NodeInputs, _ obligations: inout Obligations) throws -> Sizes {
@@ -59,12 +59,8 @@ public struct LinearAttention: Primitive {
     }
     try obligations.divisible(q.shape[2], by: Dim(queryHeads), "size of queries \(q) of \(queryHeads) heads")
     try obligations.divisible(v.shape[2], by: Dim(keyHeads), "size of values \(v) of \(keyHeads) heads")
-    guard let width = q.shape[2].value, let other = v.shape[2].value else {
-      throw DiagnosticError(
-        .limit, "linearattention.size",
-        "sizes of heads must be known ahead of time, but queries and values are \(q) and \(v)")
-    }
-    var sizes = Sizes(batch: q.shape[0], steps: q.shape[1], key: width / queryHeads, value: other / keyHeads)
+    var sizes = Sizes(
+      batch: q.shape[0], steps: q.shape[1], key: q.shape[2] / Dim(queryHeads), value: v.shape[2] / Dim(keyHeads))
     for index in [1, 2, 4, 5] where inputs.has(index) {
       let type = try inputs.tensor(index)
       guard type.rank == 3 else {
@@ -77,11 +73,11 @@ public struct LinearAttention: Primitive {
         sizes.steps, type.shape[1], "numbers of steps of queries \(q) and of input \(index), \(type),")
     }
     try obligations.equal(
-      k.shape[2], Dim(keyHeads * sizes.key),
+      k.shape[2], Dim(keyHeads) * sizes.key,
       "size of keys \(k) and that of \(keyHeads) heads like those of queries \(q)")
     if inputs.has(3) {
       let past = try inputs.tensor(3)
-      let state = [sizes.batch, Dim(keyHeads), Dim(sizes.key), Dim(sizes.value)]
+      let state = [sizes.batch, Dim(keyHeads), sizes.key, sizes.value]
       guard past.rank == 4 else {
         throw DiagnosticError(
           .user, "linearattention.state", "the state must be \(Broadcast.list(state)), but is \(past)")
@@ -89,19 +85,16 @@ public struct LinearAttention: Primitive {
       _ = try obligations.equal(
         past.shape, state, "sizes of the state \(past) and of one that fits \(Broadcast.list(state))")
     }
-    for (index, name, allowed) in [(4, "decays", [keyHeads, keyHeads * sizes.key]), (5, "rates", [keyHeads, 1])]
-    where inputs.has(index) {
-      let type = try inputs.tensor(index)
-      guard let width = type.shape[2].value else {
-        throw DiagnosticError(
-          .limit, "linearattention.size",
-          "how many \(name) a step has must be known ahead of time, but they are \(type)")
-      }
-      guard allowed.contains(width) else {
-        throw DiagnosticError(
-          .user, "linearattention.\(name)",
-          "a step must have \(allowed[0]) or \(allowed[1]) \(name), but they are \(type)")
-      }
+    if inputs.has(4) {
+      let decays = try inputs.tensor(4)
+      try obligations.divisible(decays.shape[2], by: Dim(keyHeads), "number of decays of a step of \(decays)")
+      try obligations.broadcasts(
+        decays.shape[2] / Dim(keyHeads), to: sizes.key, "decays of a head, of \(decays), and size of a head of keys")
+    }
+    if inputs.has(5) {
+      let rates = try inputs.tensor(5)
+      try obligations.broadcasts(
+        rates.shape[2], to: Dim(keyHeads), "rates of a step, of \(rates), and number of heads of keys")
     }
     return sizes
   }
@@ -116,9 +109,9 @@ public struct LinearAttention: Primitive {
         "update_rule \(rule.rawValue) \(rule.decays ? "needs" : "has no") decay and \(rule.corrects ? "needs" : "has no") beta"
       )
     }
-    let state = [sizes.batch, Dim(keyHeads), Dim(sizes.key), Dim(sizes.value)]
+    let state = [sizes.batch, Dim(keyHeads), sizes.key, sizes.value]
     return [
-      Fact(q.element, [sizes.batch, sizes.steps, Dim(queryHeads * sizes.value)]),
+      Fact(q.element, [sizes.batch, sizes.steps, Dim(queryHeads) * sizes.value]),
       Fact(inputs.has(3) ? try inputs.tensor(3).element : q.element, state),
     ]
   }
@@ -129,25 +122,27 @@ public struct LinearAttention: Primitive {
     let sizes = try sizes(node.facts, &settled)
     let compute: ElementType = q.element == .f64 ? .f64 : .f32
     /// [batch, steps, heads · size] as [steps, batch, heads, size].
-    func steps(_ operand: Operand, heads: Int, size: Int) throws -> Operand {
-      try lowering.element([sizes.steps, sizes.batch, Dim(heads), Dim(size)]) { builder, index in
-        builder.load(operand.id, [index[1], index[0], index[2] * builder.constant(size, .i64) + index[3]]).cast(
-          to: compute)
+    func steps(_ operand: Operand, heads: Dim, size: Dim) throws -> Operand {
+      try lowering.element([sizes.steps, sizes.batch, heads, size]) { builder, index in
+        builder.load(operand.id, [index[1], index[0], index[2] * builder.size(size) + index[3]]).cast(to: compute)
       }
     }
-    /// One entry per head, or one per head and element, or one for all heads.
-    func perHead(_ operand: Operand) throws -> Operand {
-      let width = operand.shape[2].value ?? keyHeads
-      let heads = min(width, keyHeads)
-      return try steps(operand, heads: heads, size: max(width / keyHeads, 1))
-    }
     var sliced = [
-      try steps(q, heads: queryHeads, size: sizes.key), try steps(try node.input(1), heads: keyHeads, size: sizes.key),
-      try steps(v, heads: keyHeads, size: sizes.value),
+      try steps(q, heads: Dim(queryHeads), size: sizes.key),
+      try steps(try node.input(1), heads: Dim(keyHeads), size: sizes.key),
+      try steps(v, heads: Dim(keyHeads), size: sizes.value),
     ]
-    if rule.decays { sliced.append(try perHead(try node.input(4))) }
-    if rule.corrects { sliced.append(try perHead(try node.input(5))) }
-    let stateShape = [sizes.batch, Dim(keyHeads), Dim(sizes.key), Dim(sizes.value)]
+    if rule.decays {
+      // One entry per head, or one per head and element.
+      let decays = try node.input(4)
+      sliced.append(try steps(decays, heads: Dim(keyHeads), size: decays.shape[2] / Dim(keyHeads)))
+    }
+    if rule.corrects {
+      // One entry per head, or one for all heads.
+      let rates = try node.input(5)
+      sliced.append(try steps(rates, heads: rates.shape[2], size: 1))
+    }
+    let stateShape = [sizes.batch, Dim(keyHeads), sizes.key, sizes.value]
     let past = node.has(3) ? try node.input(3) : nil
     let initial = try lowering.element(stateShape) { builder, index in
       past.map { builder.load($0.id, index).cast(to: compute) } ?? builder.constant(0, compute)
@@ -159,7 +154,7 @@ public struct LinearAttention: Primitive {
     }
     let outputs = collected[0]
     let result = try lowering.element(try node.output(0).shape) { builder, index in
-      let width = builder.constant(sizes.value, .i64)
+      let width = builder.size(sizes.value)
       let (head, place) = (index[2].floorDivided(by: width), index[2].modulo(width))
       return builder.load(outputs.id, [index[1], index[0], head, place]).cast(to: q.element)
     }
@@ -184,7 +179,7 @@ public struct LinearAttention: Primitive {
     }
     var written = v
     if let rate {
-      let recalled = try lowering.reduce(.sum, v.shape, over: [Dim(sizes.key)]) { builder, index, inner in
+      let recalled = try lowering.reduce(.sum, v.shape, over: [sizes.key]) { builder, index, inner in
         builder.load(decayed.id, [index[0], index[1], inner[0], index[2]])
           * builder.load(k.id, [index[0], index[1], inner[0]])
       }
@@ -197,33 +192,46 @@ public struct LinearAttention: Primitive {
       builder.load(decayed.id, index)
         + builder.load(k.id, Array(index.prefix(3))) * builder.load(written.id, [index[0], index[1], index[3]])
     }
-    let factor = scale == 0 ? 1 / Double(sizes.key).squareRoot() : scale
-    let shape = [sizes.batch, Dim(queryHeads), Dim(sizes.value)]
-    let sum = try lowering.reduce(.sum, shape, over: [Dim(sizes.key)]) { builder, index, inner in
+    let known = scale == 0 ? sizes.key.value.map { 1 / Double($0).squareRoot() } : scale
+    let shape = [sizes.batch, Dim(queryHeads), sizes.value]
+    let sum = try lowering.reduce(.sum, shape, over: [sizes.key]) { builder, index, inner in
       let head = index[1].floorDivided(by: builder.constant(queryHeads / keyHeads, .i64))
       return builder.load(q.id, [index[0], index[1], inner[0]])
         * builder.load(next.id, [index[0], head, inner[0], index[2]])
     }
-    let result = try lowering.element(shape) { builder, index in builder.load(sum.id, index) * factor }
+    let result = try lowering.element(shape) { builder, index in
+      let product = builder.load(sum.id, index)
+      if let known { return product * known }
+      return product * (1 / builder.size(sizes.key).cast(to: .f64).unary(.sqrt)).cast(to: product.type)
+    }
     return (next, result)
   }
 
   public static var examples: [OperatorExample] {
     func random(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.f32, shape), -1...1) }
     let sizes = [Symbol("b"): 2, Symbol("t"): 3]
-    return Rule.allCases.map { rule in
-      var op = LinearAttention()
-      op.rule = rule
-      op.keyHeads = 2
-      op.queryHeads = rule == .linear ? 4 : 2
-      return OperatorExample(
-        op,
-        [
-          random(["b", "t", Dim(op.queryHeads * 3)]), random(["b", "t", 6]), random(["b", "t", 8]),
-          rule == .gated ? random(["b", 2, 3, 4]) : .absent, rule.decays ? random(["b", "t", 2]) : .absent,
-          rule.corrects ? random(["b", "t", 2]) : .absent,
-        ], outputs: 2, sizes: sizes)
-    }
+    var open = LinearAttention()
+    (open.rule, open.keyHeads, open.queryHeads) = (.gatedDelta, 2, 4)
+    let anySize = OperatorExample(
+      open,
+      [
+        random(["b", "t", Dim(4) * "k"]), random(["b", "t", Dim(2) * "k"]), random(["b", "t", Dim(2) * "v"]), .absent,
+        random(["b", "t", "d"]), random(["b", "t", "r"]),
+      ], outputs: 2, sizes: sizes.merging([Symbol("k"): 3, Symbol("v"): 2, Symbol("d"): 6, Symbol("r"): 1]) { $1 })
+    return [anySize]
+      + Rule.allCases.map { rule in
+        var op = LinearAttention()
+        op.rule = rule
+        op.keyHeads = 2
+        op.queryHeads = rule == .linear ? 4 : 2
+        return OperatorExample(
+          op,
+          [
+            random(["b", "t", Dim(op.queryHeads * 3)]), random(["b", "t", 6]), random(["b", "t", 8]),
+            rule == .gated ? random(["b", 2, 3, 4]) : .absent, rule.decays ? random(["b", "t", 2]) : .absent,
+            rule.corrects ? random(["b", "t", 2]) : .absent,
+          ], outputs: 2, sizes: sizes)
+      }
   }
 }
 

@@ -2,29 +2,26 @@ import SinterCore
 import SinterForms
 import SinterIR
 
-/// Determinants of square matrices, which are the last two axes, of up to 5 rows.
+/// Determinants of square matrices, which are the last two axes: of few rows as the sum over all minors, else by Gauss's elimination with the greatest
+/// pivot of each column.
 public struct Det: Primitive {
   public static let name = "Det"
-  public static let summary = "Determinants of small square matrices."
+  public static let summary = "Determinants of square matrices."
 
-  static let limit = 5
+  /// The most rows of which all minors are written out.
+  private static let minorLimit = 5
 
   public init() {}
 
   public static var onnx: [OnnxRule] { [.direct(Det.self, since: 11)] }
   public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 11) }
 
-  private func rows(_ x: TensorType, _ obligations: inout Obligations) throws -> Int {
+  private func rows(_ x: TensorType, _ obligations: inout Obligations) throws -> Dim {
     guard x.rank >= 2 else {
       throw DiagnosticError(.user, "det.shape", "the input must have at least two axes, but is \(x)")
     }
-    let size = try obligations.equal(x.shape[x.rank - 2], x.shape[x.rank - 1], "numbers of rows and of columns of \(x)")
-    guard let rows = size.value, rows <= Det.limit else {
-      throw DiagnosticError(
-        .limit, "det.size",
-        "determinants are computed of up to \(Det.limit) rows, a known number, but the input is \(x)")
-    }
-    return rows
+    return try obligations.equal(
+      x.shape[x.rank - 2], x.shape[x.rank - 1], "numbers of rows and of columns of \(x)")
   }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
@@ -37,7 +34,10 @@ public struct Det: Primitive {
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let x = try node.input(0)
     var settled = Obligations()
-    let rows = try rows(x.type, &settled)
+    let size = try rows(x.type, &settled)
+    guard let rows = size.value, rows <= Self.minorLimit else {
+      return [try eliminated(x, rows: size, into: &lowering)]
+    }
     return [
       try lowering.element(Array(x.shape.dropLast(2))) { builder, index in
         /// The minor of the rows from `row` on and the given columns, expanded along its first row.
@@ -57,11 +57,57 @@ public struct Det: Primitive {
     ]
   }
 
+  /// The product of the pivots, with a change of sign for each two rows that change places.
+  private func eliminated(_ x: Operand, rows: Dim, into lowering: inout Lowering) throws -> Operand {
+    let batch = Array(x.shape.dropLast(2))
+    let (rank, compute) = (batch.count, x.element.computeType)
+    let matrices = try lowering.element(batch + [rows, rows]) { builder, index in
+      builder.load(x.id, index).cast(to: compute)
+    }
+    let ones = try lowering.element(batch) { builder, _ in builder.constant(1, compute) }
+    let turns = try lowering.element([rows]) { _, index in index[0] }
+    let (final, _) = try lowering.repetition(count: rows, carried: [matrices, ones], sliced: [turns]) {
+      lowering, current, slices in
+      let (matrix, product, turn) = (current[0], current[1], slices[0])
+      // The row at and below the turn's whose element of the turn's column is the greatest.
+      let pivot = try lowering.reduce(.firstMaximumIndex, batch, over: [rows]) { builder, index, inner in
+        let at = builder.load(turn.id, [])
+        let value = builder.load(matrix.id, index + inner + [at]).unary(.abs)
+        return builder.select(inner[0] >= at, value, builder.constant(-1, compute))
+      }
+      let next = try lowering.element(matrix.shape) { builder, index in
+        let (at, zero) = (builder.load(turn.id, []), builder.constant(0, compute))
+        let (leading, row, column) = (Array(index[..<rank]), index[rank], index[rank + 1])
+        let best = builder.load(pivot.id, leading)
+        func element(_ row: Expr, _ column: Expr) -> Expr { builder.load(matrix.id, leading + [row, column]) }
+        // The pivot's row and the turn's change places. Below a pivot of 0 all of the column is 0 already.
+        let source = builder.select(row .== best, at, row)
+        let head = element(best, at)
+        let factor = builder.select(head .== zero, zero, element(source, at) / head)
+        let top = element(best, column)
+        return builder.select(row .== at, top, element(source, column) - factor * top)
+      }
+      let grown = try lowering.element(batch) { builder, index in
+        let (at, best) = (builder.load(turn.id, []), builder.load(pivot.id, index))
+        let head = builder.load(matrix.id, index + [best, at])
+        let (plus, minus) = (builder.constant(1, compute), builder.constant(-1, compute))
+        return builder.load(product.id, index) * head * builder.select(best .== at, plus, minus)
+      }
+      return ([next, grown], [])
+    }
+    let result = final[1]
+    return try lowering.element(batch) { builder, index in builder.load(result.id, index).cast(to: x.element) }
+  }
+
   public static var examples: [OperatorExample] {
     [
       OperatorExample(Det(), [.random(TensorType(.f32, ["n", 3, 3]), -1...1)], sizes: [Symbol("n"): 4]),
       OperatorExample(
         Det(), [.random(TensorType(.f32, ["n", "r", 2]), -1...1)], sizes: [Symbol("n"): 4, Symbol("r"): 2]),
+      OperatorExample(
+        Det(), [.random(TensorType(.f64, ["n", "r", "r"]), -1...1)], sizes: [Symbol("n"): 3, Symbol("r"): 4]),
+      OperatorExample(Det(), [.random(TensorType(.f32, [2, 3, 7, 7]), -1...1)], tolerance: 1e-4),
+      OperatorExample(Det(), [.given(.f32([6, 6], (0..<36).map { Float($0 * $0 % 7) }))], tolerance: 1e-4),
     ]
   }
 }

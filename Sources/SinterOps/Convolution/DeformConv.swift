@@ -41,9 +41,16 @@ public struct DeformConv: Primitive {
         .user, "deformconv.group",
         "group and offset_group must be from 1 to \(Window.limit), but are \(group) and \(offsetGroup)")
     }
-    guard let height = w.shape[2].value, let width = w.shape[3].value else {
+    let sizes = try (0..<2).map { axis in
+      kernel.count == 2
+        ? try obligations.equal(
+          w.shape[axis + 2], Dim(kernel[axis]), "kernel_shape \(kernel) and sizes of the weights \(w)")
+        : w.shape[axis + 2]
+    }
+    guard let height = sizes[0].value, let width = sizes[1].value else {
       throw DiagnosticError(
-        .limit, "deformconv.kernel", "the kernel's size must be known ahead of time, but the weights are \(w)")
+        .limit, "deformconv.kernel", "the kernel's size must be known ahead of time, but the weights are \(w)",
+        hint: "give kernel_shape")
     }
     let channels = try obligations.equal(
       x.shape[1], w.shape[1] * Dim(group), "channels of the input \(x) and of the weights \(w), in \(group) groups,")

@@ -22,7 +22,7 @@ public struct OnnxAdagrad: Composite {
   }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
-    let operands = try OptimizerOperands(inputs, kinds: 3, builder)
+    let operands = try OptimizerOperands(inputs, kinds: 3, by: Self.name, &builder)
     defer { builder = operands.tape.builder }
     return OptimizerOperands.ordered(
       try operands.tensors.map { tensor in

@@ -27,7 +27,7 @@ public struct OnnxAdam: Composite {
   }
 
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
-    let operands = try OptimizerOperands(inputs, kinds: 4, builder)
+    let operands = try OptimizerOperands(inputs, kinds: 4, by: Self.name, &builder)
     defer { builder = operands.tape.builder }
     return OptimizerOperands.ordered(
       try operands.tensors.map { tensor in

@@ -10,9 +10,10 @@ struct OptimizerOperands {
   /// For each tensor its operands: value, gradient, and the rest.
   let tensors: [[GradientTensor]]
 
-  /// - Parameter kinds: operands of each tensor.
-  init(_ inputs: NodeInputs, kinds: Int, _ builder: GraphBuilder) throws {
-    tape = GradientTape(builder)
+  /// - Parameters:
+  ///   - kinds: operands of each tensor.
+  ///   - op: the operator's name.
+  init(_ inputs: NodeInputs, kinds: Int, by op: String, _ builder: inout GraphBuilder) throws {
     let rest = inputs.count - 2
     guard rest > 0, rest % kinds == 0 else {
       throw DiagnosticError(
@@ -25,18 +26,27 @@ struct OptimizerOperands {
         throw DiagnosticError(.user, "optimizer.type", "\(name) must be one number, but is \(type)")
       }
     }
+    let number = rest / kinds
+    for tensor in 0..<number {
+      let first = try inputs.tensor(2 + tensor)
+      for kind in 1..<kinds {
+        let other = try inputs.tensor(2 + kind * number + tensor)
+        guard other.element == first.element, other.rank == first.rank else {
+          throw DiagnosticError(
+            .user, "optimizer.shape",
+            "operands of one tensor must have its type, \(first), but one is \(other)")
+        }
+        try builder.require(by: op) {
+          _ = try $0.equal(other.shape, first.shape, "sizes of operands \(other) and \(first) of one tensor")
+        }
+      }
+    }
+    let tape = GradientTape(builder)
+    self.tape = tape
     rate = GradientTensor(try inputs.value(0), tape)
     count = GradientTensor(try inputs.value(1), tape)
-    let (number, tape) = (rest / kinds, tape)
     tensors = try (0..<number).map { tensor in
       try (0..<kinds).map { GradientTensor(try inputs.value(2 + $0 * number + tensor), tape) }
-    }
-    for operands in tensors {
-      for other in operands.dropFirst() where try other.type != operands[0].type {
-        throw DiagnosticError(
-          .user, "optimizer.shape",
-          "operands of one tensor must have its type, \(try operands[0].type), but one is \(try other.type)")
-      }
     }
   }
 

@@ -32,6 +32,8 @@ extension RewriteRule {
     guard resultBytes <= max(freeBytes, growth * inputBytes), resultBytes - inputBytes <= growthBytes else {
       return nil
     }
+    // What comes later needs room as well: weights are packed, kernels compiled.
+    guard MemoryLimit.hasRoom(for: resultBytes, leaving: 0.5) else { return nil }
     do {
       return try GraphEvaluator.results(of: site.id, in: site.graph).map { site.constant($0) }
     } catch let error as DiagnosticError where error.diagnostics.allSatisfy({ $0.kind != .bug }) {
