@@ -41,7 +41,6 @@ extension RewriteRule {
     },
     mergeTransposes,
     identityTranspose,
-    transposedProduct,
     // Not while a layout pass still moves transposes: a reshape would be in their way.
     RewriteRule("transpose(x) = reshape(x) where no element moves", at: Transpose.self) { _, site in
       guard let (x, permutation) = site.transpose(site.outputs[0]), let shape = site.type(x)?.shape,
@@ -75,24 +74,5 @@ extension RewriteRule {
   static let identityTranspose = RewriteRule("transpose(x) = x", at: Transpose.self) { _, site in
     guard let (x, permutation) = site.transpose(site.outputs[0]), permutation.isIdentity else { return nil }
     return x
-  }
-
-  /// What a layer's gradient in its weights is: the product of its transposed input and a gradient, transposed, since the layer multiplies by
-  /// transposed weights. Then what reads it, as the optimizer's update does, reads it as it lies. Constant factors are packed ahead of time as
-  /// right sides, and stay.
-  static let transposedProduct = RewriteRule("(aᵀ · b)ᵀ = bᵀ · a", at: Transpose.self) { _, site in
-    guard let (product, permutation) = site.transpose(site.outputs[0]), permutation.swapsLastTwo,
-      site.useCount(product) == 1, let (_, _, factors) = site.producer(of: product, as: MatMul.self),
-      let a = factors[0], let b = factors[1], let rank = site.type(a)?.rank, rank >= 2, site.type(b)?.rank == rank,
-      site.constant(a) == nil, site.constant(b) == nil
-    else { return nil }
-    /// What a factor is the transpose of.
-    func inner(_ value: ValueID) -> ValueID? {
-      site.transpose(value).flatMap { $0.permutation.swapsLastTwo ? $0.input : nil }
-    }
-    let (first, second) = (inner(b), inner(a))
-    if first == nil && second == nil { return nil }
-    let left = try first ?? site.transposed(b, permutation)
-    return try site.add1(MatMul(), [left, second ?? site.transposed(a, permutation)])
   }
 }

@@ -16,11 +16,6 @@ struct Permutation: Hashable {
   var rank: Int { order.count }
   var isIdentity: Bool { order == Array(order.indices) }
 
-  /// Whether matrices along the last two axes are transposed, and nothing else.
-  var swapsLastTwo: Bool {
-    rank >= 2 && order == Array(0..<(rank - 2)) + [rank - 1, rank - 2]
-  }
-
   var inverse: Permutation {
     var result = order
     for (j, axis) in order.enumerated() { result[axis] = j }
