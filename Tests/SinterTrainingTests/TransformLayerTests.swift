@@ -34,7 +34,8 @@ import Testing
     }
     #expect(given.element == wanted.element && given.shape == wanted.shape)
     let worst = zip(try #require(given.doubles), try #require(wanted.doubles)).map { abs($0 - $1) }.max() ?? .infinity
-    #expect(worst <= (given.element == .u8 ? 1 : 1e-5), "\(worst)")
+    // Of floats, both sides have weights in f32, which come by different ways.
+    #expect(worst <= (given.element == .u8 ? 1 : 2e-5), "\(worst)")
   }
 
   struct Net: UnaryLayer {
