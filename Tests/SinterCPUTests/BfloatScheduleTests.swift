@@ -243,7 +243,8 @@ import Testing
     for symbol in [nil, "rows"] {
       let program = try Self.product(m, n, k, symbolic: symbol)
       let exact = try FormInterpreter(program).run([x]).map { $0.array(of: Float.self) }
-      var scheduled = try Scheduler.schedule(program, for: Self.tiles, options: Self.options)
+      let rounded = BfloatOperands.applied(to: program, machine: Self.tiles, options: Self.options)
+      var scheduled = try Scheduler.schedule(rounded, for: Self.tiles, options: Self.options)
       MemoryPlanner.plan(&scheduled)
       try KernelVerifier.verify(scheduled)
       #expect(try KernelInterpreter(scheduled).run([x]).map { $0.array(of: Float.self) } == exact)
@@ -256,7 +257,9 @@ import Testing
     let program = Self.convolution(item)
     let image = Self.whole(item.image)
     let exact = try FormInterpreter(program).run([image]).map { $0.array(of: Float.self) }
-    var scheduled = try Scheduler.schedule(program, for: Self.tiles, options: Self.options)
+    let options = ScheduleOptions(usesWinograd: false, math: .bf16)
+    let rounded = BfloatOperands.applied(to: program, machine: Self.tiles, options: options)
+    var scheduled = try Scheduler.schedule(rounded, for: Self.tiles, options: options)
     MemoryPlanner.plan(&scheduled)
     #expect(try KernelInterpreter(scheduled).run([image]).map { $0.array(of: Float.self) } == exact)
     #expect(
