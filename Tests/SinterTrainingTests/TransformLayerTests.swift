@@ -65,7 +65,8 @@ import Testing
       for result in [given, read] {
         #expect(result.shape == expected.shape)
         let worst = zip(try #require(result.doubles), try #require(expected.doubles)).map { abs($0 - $1) }.max()
-        #expect((worst ?? .infinity) < 1e-5)
+        // A byte that is rounded the other way moves a mean of 100 by less than 0.001.
+        #expect((worst ?? .infinity) < 1e-3)
       }
     }
   }
