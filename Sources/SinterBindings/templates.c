@@ -12,6 +12,9 @@ static const unsigned char python[] = {
 static const unsigned char rust[] = {
 #embed "templates/model.rs"
 };
+static const unsigned char go[] = {
+#embed "templates/model.go"
+};
 static const unsigned char pkgconfig[] = {
 #embed "templates/model.pc"
 };
@@ -26,6 +29,7 @@ static const SinterTemplate templates[] = {
   {"include/@NAME@.hpp", cpp, sizeof cpp},
   {"@NAME@.py", python, sizeof python},
   {"@NAME@.rs", rust, sizeof rust},
+  {"model.go", go, sizeof go}, /* by one name, since Go reads a processor or a test from the end of a name */
   {"@NAME@.pc", pkgconfig, sizeof pkgconfig},
   {"cmake/@NAME@-config.cmake", cmake, sizeof cmake},
   {"LICENSE", license, sizeof license},

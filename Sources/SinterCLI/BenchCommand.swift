@@ -27,8 +27,7 @@ struct BenchCommand: ParsableCommand {
 
   @Option(
     help: """
-      Another model or library, compiled as it is without any options: how far the outputs are from its outputs on the same inputs is told \
-      as well.
+      Another model or library, compiled without any options: also show how far the outputs are from its outputs on the same inputs.
       """, completion: .file())
   var against: String?
 
@@ -45,19 +44,29 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Numbers of threads, separated by commas; 0 for all.")
   var threads = "1"
 
-  @Option(help: "Seconds to measure each combination for.")
+  @Option(parsing: .unconditional, help: "Seconds to measure each combination for.")
   var seconds = 2.0
 
-  @Option(help: "Seconds to run before that.")
+  @Option(parsing: .unconditional, help: "Seconds to run before that.")
   var warmUp = 0.5
 
-  @Option(help: "Write all figures in JSON.", completion: .file())
+  @Option(
+    help: "Write all figures in JSON; - for standard output, in place of the text.", completion: .file())
   var json: String?
 
   @OptionGroup var memory: MemoryArgument
   @OptionGroup var talk: TalkOptions
 
+  func validate() throws {
+    guard seconds > 0, seconds.isFinite else {
+      throw ValidationError("--seconds must be more than 0, but is \(seconds)")
+    }
+    guard warmUp >= 0, warmUp.isFinite else { throw ValidationError("--warm-up must be at least 0, but is \(warmUp)") }
+    if !threads.contains(where: \.isNumber) { throw ValidationError("--threads takes numbers, as in 1,2") }
+  }
+
   func run() throws {
+    try OutputFile.requireWritable(json)
     let threads = try self.threads.split(separator: ",").map { part in
       guard let count = Int(part), count >= 0 else {
         throw ValidationError("--threads takes numbers, as in 1,2; not \(part)")
@@ -78,18 +87,14 @@ struct BenchCommand: ParsableCommand {
               model: CompileCommand.name(ofFile: model), sizes: binding + size, threads: count,
               measurement: measurement,
               differences: differences)
-            print(results.isEmpty ? result.text : "\n" + result.text)
+            if json != "-" { print(results.isEmpty ? result.text : "\n" + result.text) }
             results.append(result)
           }
         }
       }
     }
     guard let json else { return }
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "infinity", negativeInfinity: "-infinity", nan: "nan")
-    try OutputFile.write(String(decoding: try encoder.encode(results), as: UTF8.self), to: json)
+    try OutputFile.write(JSONText.of(results) ?? "[]", to: json)
   }
 
   /// How far a library's outputs are from those of another model on the same inputs.

@@ -28,8 +28,8 @@ struct CompileCommand: ParsableCommand {
 
   @Option(
     help: """
-      Write a folder that programs are built with: the library, headers for C and C++, a file each for Python and Rust, pkg-config and CMake \
-      files, and a page with ports, sizes and where it comes from.
+      Write a folder to build programs with: the library, headers for C and C++, a file each for Python and Rust, pkg-config and CMake \
+      files, and a page with ports, sizes and provenance.
       """, completion: .directory)
   var package: String?
 
@@ -43,7 +43,7 @@ struct CompileCommand: ParsableCommand {
 
   @Option(
     help: """
-      Processors, the best first or last: host, x86-64-v2, x86-64-v3, x86-64-v4, or one by name, as znver4; with --target \
+      Processors, from best to worst or from worst to best: host, x86-64-v2, x86-64-v3, x86-64-v4, or a name such as znver4; with --target \
       aarch64-linux-gnu: generic, neoverse-n1, neoverse-v1, neoverse-v2; with riscv64-linux-gnu: generic. By default host, or generic \
       where that is none of the target's.
       """)
@@ -58,7 +58,7 @@ struct CompileCommand: ParsableCommand {
   var target: String?
 
   @Option(
-    help: "Numbers of the processor from a file of sinter tune-machine, in place of those of the table.",
+    help: "Use the processor's figures from a file that sinter tune-machine wrote, in place of the built-in table.",
     completion: .file())
   var machine: String?
 
@@ -69,7 +69,7 @@ struct CompileCommand: ParsableCommand {
       """)
   var emit: Emission?
 
-  @Option(help: "Threads that compile.")
+  @Option(parsing: .unconditional, help: "Threads that compile.")
   var threads = 2
 
   @Flag(help: "Keep the weights in a file NAME.weights beside the library.")
@@ -81,13 +81,13 @@ struct CompileCommand: ParsableCommand {
   @Flag(
     name: .customLong("no-winograd"),
     help:
-      "Compute convolutions by direct sums only: slower, and 2e-6 to 6e-6 of the largest result closer; weights take less memory."
+      "Compute convolutions by direct sums only: slower, but closer by 2e-6 to 6e-6 of the largest result, and with smaller weights."
   )
   var noWinograd = false
 
   @OptionGroup var math: MathArgument
 
-  @Flag(help: "Have the library note when each kernel runs, for sinter profile and sinter_profile.h.")
+  @Flag(help: "Have the library record when each kernel runs, for sinter profile and sinter_profile.h.")
   var profile = false
 
   @Option(
@@ -97,6 +97,7 @@ struct CompileCommand: ParsableCommand {
   var report: String?
 
   func validate() throws {
+    if threads < 0 { throw ValidationError("--threads must be at least 0, but is \(threads)") }
     if (output == nil) == (package == nil) { throw ValidationError("give either -o or --package") }
     if package != nil, emit != nil, emit != .so { throw ValidationError("--package holds a library: leave out --emit") }
     if let output, emit == nil {
@@ -127,6 +128,7 @@ struct CompileCommand: ParsableCommand {
   }
 
   func run() throws {
+    try OutputFile.requireWritable(output, report)
     var graph = try model.graph()
     graph.name = name ?? Self.name(ofFile: output ?? model.model)
     var targets = try Target.list(cpu, for: target)

@@ -32,11 +32,38 @@ struct ExportCommand: ParsableCommand {
       """)
   var unoptimized = false
 
-  func validate() throws { try OutputFile.check(output, hasEnding: [".onnx"]) }
+  @OptionGroup var json: JSONOption
+
+  private struct Report: Encodable {
+    var output: String
+    /// Versions by domain; that of ONNX itself is `ai.onnx`.
+    var opsets: [String: Int]
+    /// Of the graph that is written.
+    var nodes: Int
+    var inputs: [PortInspection]
+    var outputs: [PortInspection]
+  }
+
+  func validate() throws {
+    try OutputFile.check(output, hasEnding: [".onnx"])
+    try json.check(beside: output)
+  }
 
   func run() throws {
     var compiler = Compiler()
     let graph = try compiler.optimize(try model.graph(), with: unoptimized ? [] : Pipelines.simplify)
-    try OnnxExporter(opset: opset).file(of: graph).write(to: OutputFile.path(output))
+    let file = try OnnxExporter(opset: opset).file(of: graph)
+    try file.write(to: OutputFile.path(output))
+    let (inputTypes, outputTypes) = (
+      graph.inputs.map { graph.type(of: $0) }, graph.outputs.map { graph.type(of: $0.value) }
+    )
+    try json.write(
+      Report(
+        output: output,
+        opsets: Dictionary(file.operatorSets.map { ($0.domain.isEmpty ? "ai.onnx" : $0.domain, Int($0.version)) }) {
+          a, _ in a
+        },
+        nodes: graph.order.count, inputs: graph.callerInputs.map { PortInspection($0, inputTypes) },
+        outputs: graph.callerOutputs.map { PortInspection($0, outputTypes) }))
   }
 }

@@ -24,14 +24,33 @@ struct GraphCommand: ParsableCommand {
   @Flag(help: "Draw blocks that repeat once, with their number.")
   var fold = false
 
-  func validate() throws { try OutputFile.check(output, hasEnding: [".dot", ".svg", ".png"]) }
+  @OptionGroup var json: JSONOption
+
+  private struct Report: Encodable {
+    var output: String
+    var stage: String
+    /// Boxes and arrows of the diagram, before any folding.
+    var nodes: Int
+    var edges: Int
+    /// Nodes that could not be read, and stand in the drawing as the file names them.
+    var problems: [JSONProblem]
+  }
+
+  func validate() throws {
+    try OutputFile.check(output, hasEnding: [".dot", ".svg", ".png"])
+    try json.check(beside: output)
+  }
 
   func run() throws {
     var compiler = Compiler()
-    let diagram = try compiler.diagram(of: model.drawableGraph(), stage)
+    let (graph, problems) = try model.drawableGraph()
+    let diagram = try compiler.diagram(of: graph, stage)
     let text = DOTWriter.text(of: diagram, foldingRepeats: fold)
-    if output == "-" { return try OutputFile.write(text, to: output) }
-    try Graphviz.write(dot: text, to: output)
+    if output == "-" { try OutputFile.write(text, to: output) } else { try Graphviz.write(dot: text, to: output) }
+    try json.write(
+      Report(
+        output: output, stage: stage.rawValue, nodes: diagram.nodes.count, edges: diagram.edges.count,
+        problems: problems.map(JSONProblem.init)))
   }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Sinter
 import SinterModel
 
@@ -46,6 +47,10 @@ struct InputArguments: ParsableArguments {
         case .unknown: 1
         }
       }
+      if let problem = Self.problem(ofMakingUp: port.name, element, dims) {
+        problems.append(problem)
+        return nil
+      }
       switch port.kind {
       case .tensor, .maps: return .tensor(generator.tensor(element, dims))
       case .sequence: return .sequence((0..<2).map { _ in .tensor(generator.tensor(element, dims)) })
@@ -69,6 +74,20 @@ struct InputArguments: ParsableArguments {
         known.isEmpty ? "all sizes are fixed" : "the symbols are " + known.sorted().map(\.name).joined(separator: ", ")
       return Diagnostic(.user, "run.size", "no input has a size named \(symbol.name); \(all)")
     }
+  }
+
+  /// Nil where this machine's memory holds such a tensor while it is made up.
+  static func problem(ofMakingUp name: String, _ element: ElementType, _ shape: [Int]) -> Diagnostic? {
+    var bytes = MemoryLayout<Double>.size + max(element.bits / 8, 1)
+    for size in shape {
+      let (product, overflows) = bytes.multipliedReportingOverflow(by: size)
+      bytes = overflows ? .max : product
+    }
+    guard bytes > ProcessInfo.processInfo.physicalMemory else { return nil }
+    let sizes = shape.map { "\($0)" }.joined(separator: ", ")
+    return Diagnostic(
+      .user, "run.memory", "input \(name) of type \(element)[\(sizes)] is larger than this machine's memory",
+      hint: "give --size smaller sizes")
   }
 
   /// The files that are tensors, by port.

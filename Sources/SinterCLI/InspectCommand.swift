@@ -26,7 +26,7 @@ struct InspectCommand: ParsableCommand {
   @Option(help: "The architecture that --machine shows, such as aarch64-linux-gnu.")
   var target: String?
 
-  @Option(help: "Write what is shown in JSON; - for standard output.", completion: .file())
+  @Option(help: "Write what is shown in JSON; - for standard output, in place of the text.", completion: .file())
   var json: String?
 
   @OptionGroup var memory: MemoryArgument
@@ -34,14 +34,13 @@ struct InspectCommand: ParsableCommand {
 
   func validate() throws {
     if machine == (model != nil) { throw ValidationError("give either a model or --machine") }
-    if machine, json != nil {
-      throw ValidationError("--json goes with a model; sinter tune-machine writes a machine in JSON")
-    }
   }
 
   func run() throws {
     guard let model else {
-      print(MachineFile.table(of: try Target.named(cpu, for: target).machine), terminator: "")
+      let shown = try Target.named(cpu, for: target).machine
+      if let json { try OutputFile.write(try MachineFile.text(of: shown), to: json) }
+      if json != "-" { print(MachineFile.table(of: shown), terminator: "") }
       return
     }
     if try ModelFile(path: model).isLibrary {

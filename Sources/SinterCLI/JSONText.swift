@@ -3,10 +3,12 @@ import Sinter
 
 /// What the command line writes for programs: keys in order, so that equal results are equal texts.
 enum JSONText {
-  /// Nil where a number is not finite.
+  /// Numbers that JSON has not are texts. Nil where a value cannot be written at all.
   static func of(_ value: some Encodable) -> String? {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "infinity", negativeInfinity: "-infinity", nan: "nan")
     return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) }
   }
 }

@@ -6,14 +6,20 @@ import SinterLLVM
 @main
 enum Main {
   static func main() {
+    StandardStreams.occupy()
     Interruption.prepare()
     FatalErrors.endProcessWithMessage()
+    var name: String?
     do {
       var command = try SinterCommand.parseAsRoot()
+      name = type(of: command).configuration.commandName
       try command.run()
       try OutputFile.flush()
     } catch let error as DiagnosticError {
       fail(error)
+    } catch let error as ValidationError where name != nil {
+      // What only running the command told of its arguments; the parser knows no longer which command it was.
+      fail(usage: "\(error.message)\n  See 'sinter \(name ?? "") --help' for more information.", status: 2)
     } catch {
       let code = SinterCommand.exitCode(for: error)
       if code == .success {

@@ -27,11 +27,11 @@ struct ModelArgument: ParsableArguments {
   func graph() throws -> Graph { try ModelFile(path: model).graph(binding: Self.sizes(bind)) }
 
   /// The graph as far as it can be shown: nodes that cannot be read stand in it as what the file says of them, and what is wrong is told.
-  func drawableGraph() throws -> Graph {
+  func drawableGraph() throws -> (graph: Graph, problems: [Diagnostic]) {
     let (graph, problems) = try ModelFile(path: model).partialGraph(binding: Self.sizes(bind), showsUnknown: true)
     if graph.order.isEmpty, !problems.isEmpty { throw DiagnosticError(problems) }
     for problem in problems { Terminal.error("sinter: note: \(problem)") }
-    return graph
+    return (graph, problems)
   }
 
   /// Loads the model, after compiling it for this processor where it is not a library yet.

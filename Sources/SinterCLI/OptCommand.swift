@@ -32,8 +32,25 @@ struct OptCommand: ParsableCommand {
   @Option(name: [.customShort("o"), .customLong("output")], help: "The file to write; standard output by default.")
   var output = "-"
 
+  @OptionGroup var json: JSONOption
+
+  private struct Report: Encodable {
+    struct Pass: Encodable {
+      var name: String
+      var milliseconds: Double
+    }
+    var output: String
+    var nodesBefore: Int
+    var nodesAfter: Int
+    /// In the order in which they ran.
+    var passes: [Pass]
+    /// How often each rule applied.
+    var rewrites: [String: Int]
+  }
+
   func validate() throws {
     try OutputFile.check(output, hasEnding: [".sinter"])
+    try json.check(beside: output)
     if !plugin.isEmpty, passes == nil {
       throw ValidationError("--plugin goes with --passes, which says when its passes run")
     }
@@ -43,8 +60,16 @@ struct OptCommand: ParsableCommand {
     let graph = try model.graph()
     var compiler = Compiler()
     let optimized = try compiler.optimize(graph, with: try chosen())
-    if output == "-" { return try OutputFile.write(optimized.description, to: output) }
-    try GraphTextFile.write(optimized, to: output)
+    if output == "-" {
+      try OutputFile.write(optimized.description, to: output)
+    } else {
+      try GraphTextFile.write(optimized, to: output)
+    }
+    try json.write(
+      Report(
+        output: output, nodesBefore: graph.order.count, nodesAfter: optimized.order.count,
+        passes: compiler.stages.map { .init(name: $0.name, milliseconds: $0.milliseconds) },
+        rewrites: compiler.rewrites.countByRule))
   }
 
   private func chosen() throws -> [Pass] {

@@ -23,10 +23,10 @@ struct ProfileCommand: ParsableCommand {
   @Option(help: ArgumentHelp("A symbolic size of random inputs, 1 by default.", valueName: "symbol=size"))
   var size: [String] = []
 
-  @Option(help: "Threads; 0 for all.")
+  @Option(parsing: .unconditional, help: "Threads; 0 for all.")
   var threads = 0
 
-  @Option(help: "How many runs to measure; medians are shown.")
+  @Option(parsing: .unconditional, help: "How many runs to measure; their medians are shown.")
   var runs = 20
 
   @Option(help: "Write a trace of one run for chrome://tracing or ui.perfetto.dev.", completion: .file())
@@ -35,18 +35,22 @@ struct ProfileCommand: ParsableCommand {
   @Option(help: "Write folded stacks, layer by layer, for flame graphs.", completion: .file())
   var folded: String?
 
-  @Option(help: "Write all figures in JSON.", completion: .file())
+  @Option(help: "Write all figures in JSON; - for standard output, in place of the table.", completion: .file())
   var json: String?
 
   @Flag(help: "Do not measure the machine's peaks.")
   var noPeaks = false
 
   func validate() throws {
+    if [trace, folded, json].count(where: { $0 == "-" }) > 1 {
+      throw ValidationError("only one of --trace, --folded and --json can write to standard output")
+    }
     if runs < 1 { throw ValidationError("--runs must be at least 1") }
     if threads < 0 { throw ValidationError("--threads must be at least 0") }
   }
 
   func run() throws {
+    try OutputFile.requireWritable(trace, folded, json)
     let profile = try model.withLibrary(profiles: true, math: math) { library in
       guard library.isProfiled else {
         throw DiagnosticError(
@@ -58,7 +62,7 @@ struct ProfileCommand: ParsableCommand {
       return try RunProfile(of: session, on: values, runs: runs)
     }
     let peaks = noPeaks ? nil : try MachinePeaks.measure(threads: threads)
-    print(ProfileTable(profile, peaks).text)
+    if json != "-", trace != "-", folded != "-" { print(ProfileTable(profile, peaks).text) }
     if let trace { try OutputFile.write(ProfileFiles.trace(profile), to: trace) }
     if let folded { try OutputFile.write(ProfileFiles.folded(profile), to: folded) }
     if let json { try OutputFile.write(ProfileFiles.json(profile, peaks), to: json) }

@@ -46,10 +46,10 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: "The percentage of values that --method percentile keeps.")
   var percentile = 99.99
 
-  @Flag(help: "One scale for all weights of a layer, instead of one for each channel.")
+  @Flag(help: "Use one scale for all weights of a layer instead of one for each channel.")
   var perTensor = false
 
-  @Flag(help: "Activations as int8 without zero point.")
+  @Flag(help: "Quantize activations to int8 without zero points.")
   var symmetric = false
 
   @Option(
@@ -74,7 +74,9 @@ struct QuantizeCommand: ParsableCommand {
   @Option(help: "Samples to measure errors on, instead of those that ranges are taken from.", completion: .file())
   var check: String?
 
-  @Option(name: [.long, .customLong("json")], help: "Write all figures in JSON.", completion: .file())
+  @Option(
+    name: [.long, .customLong("json")],
+    help: "Write all figures in JSON; - for standard output, in place of the table.", completion: .file())
   var report: String?
 
   @Option(help: "int8 for weights and activations; int4 for the weights of MatMul and Gemm alone, which needs no data.")
@@ -88,11 +90,14 @@ struct QuantizeCommand: ParsableCommand {
       "How int4 weights are written: as the standard DequantizeLinear of opset 21, or as ONNX Runtime's MatMulNBits.")
   var format = Format.qdq
 
-  @Option(help: "Threads that run the model; 0 for all.")
+  @Option(parsing: .unconditional, help: "Threads that run the model; 0 for all.")
   var threads = 0
 
   func validate() throws {
     try OutputFile.check(output, hasEnding: [".onnx"])
+    if output == "-", report == "-" {
+      throw ValidationError("-o - and --report - both write to standard output: give one of them a file")
+    }
     if !(percentile > 0 && percentile <= 100) {
       throw ValidationError("--percentile must be more than 0 and at most 100")
     }
@@ -109,13 +114,14 @@ struct QuantizeCommand: ParsableCommand {
   }
 
   func run() throws {
+    try OutputFile.requireWritable(output, report)
     let source = try ModelFile(path: model.model).onnxFile()
     let graph = try model.graph()
     let (quantized, made) = try weights == .int4 ? inFourBits(graph) : inBytes(graph)
     let file = try OnnxExporter().file(of: quantized)
     try (source.map { file.keepingTexts(of: $0) } ?? file).write(to: OutputFile.path(output))
     if let report { try OutputFile.write(try QuantizationReportFile.json(made), to: report) }
-    print(QuantizationTable(made).text)
+    if output != "-", report != "-" { print(QuantizationTable(made).text) }
   }
 
   private func inBytes(_ graph: Graph) throws -> (Graph, QuantizationReport) {

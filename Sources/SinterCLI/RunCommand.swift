@@ -21,7 +21,7 @@ struct RunCommand: ParsableCommand {
   @Option(help: ArgumentHelp("A symbolic size of random inputs; 1 by default.", valueName: "symbol=size"))
   var size: [String] = []
 
-  @Option(help: "Threads; 0 for all.")
+  @Option(parsing: .unconditional, help: "Threads; 0 for all.")
   var threads = 0
 
   @Option(
@@ -32,7 +32,12 @@ struct RunCommand: ParsableCommand {
   @Option(help: "Write the outputs in JSON, with all their values; - for standard output.", completion: .file())
   var json: String?
 
+  func validate() throws {
+    if threads < 0 { throw ValidationError("--threads must be at least 0, but is \(threads)") }
+  }
+
   func run() throws {
+    try OutputFile.requireWritable(json)
     try model.withLibrary(math: math) { library in
       let session = try library.session(threads: threads)
       let values = try inputs.values(for: library.inputs, sizes: ModelArgument.sizes(size), makingUp: false)

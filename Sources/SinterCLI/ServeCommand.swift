@@ -6,7 +6,7 @@ import Sinter
 struct ServeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve",
-    abstract: "Serve compiled libraries over HTTP; runs sinter-serve, whose --help tells the options.",
+    abstract: "Serve compiled libraries over HTTP and gRPC; runs sinter-serve, whose --help lists the options.",
     discussion: "Example: sinter serve models --port 8000")
 
   @Argument(parsing: .captureForPassthrough, help: "What sinter-serve takes.")

@@ -16,12 +16,15 @@ struct TuneMachineCommand: ParsableCommand {
       are taken from the table's row. Run it while nothing else is running. sinter inspect --machine shows the row used without a file.
       """)
 
-  @Option(name: [.customShort("o"), .customLong("output")], help: "The file to write, in JSON.", completion: .file())
+  @Option(
+    name: [.customShort("o"), .customLong("output")],
+    help: "The file to write, in JSON; - for standard output, in place of the table.", completion: .file())
   var output: String
 
   @OptionGroup var talk: TalkOptions
 
   func run() throws {
+    try OutputFile.requireWritable(output)
     let target = Target.host
     var machine = target.machine
     machine.name += " measured"
@@ -40,6 +43,6 @@ struct TuneMachineCommand: ParsableCommand {
       Terminal.progress(String(format: "tile %dx%d: %.0f GFLOP/s", tile.rows, tile.vectors, speed / 1e9))
     }
     try OutputFile.write(try MachineFile.text(of: machine), to: output)
-    print(MachineFile.table(of: machine), terminator: "")
+    if output != "-" { print(MachineFile.table(of: machine), terminator: "") }
   }
 }

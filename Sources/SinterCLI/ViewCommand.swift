@@ -15,7 +15,7 @@ struct ViewCommand: ParsableCommand {
                sinter view model.onnx -o model.html --measure
 
       The page is one file that needs no network and nothing beside it. Layers and repetitions are folded; a click unfolds them. docs/viewer.md \
-      tells of all that it shows.
+      describes everything it shows.
       """)
 
   @OptionGroup var model: ModelArgument
@@ -28,7 +28,7 @@ struct ViewCommand: ParsableCommand {
   @Option(help: "Stages to show, with commas between: imported, optimized, fused.")
   var stages = "imported,optimized,fused"
 
-  @Option(help: "Colour boxes by the times in a file of sinter profile --json.", completion: .file())
+  @Option(help: "Colour boxes by the times in a file that sinter profile --json wrote.", completion: .file())
   var profile: String?
 
   @Flag(help: "Measure these times now, on inputs given or made up.")
@@ -37,13 +37,27 @@ struct ViewCommand: ParsableCommand {
   @Option(help: ArgumentHelp("A symbolic size of made-up inputs; 1 by default.", valueName: "symbol=size"))
   var size: [String] = []
 
-  @Option(help: "Threads to measure with; 0 for all.")
+  @Option(parsing: .unconditional, help: "Threads to measure with; 0 for all.")
   var threads = 0
 
   @Flag(name: .customLong("no-statistics"), help: "Do not look at the elements of weights.")
   var noStatistics = false
 
+  @OptionGroup var json: JSONOption
+
+  private struct Report: Encodable {
+    var output: String
+    var bytes: Int
+    var stages: [String]
+    /// Why nodes are shown as the file names them, and stages left out.
+    var problems: [JSONProblem]
+    /// Where the times come from, if there are any.
+    var times: String?
+  }
+
   func validate() throws {
+    try json.check(beside: output)
+    if threads < 0 { throw ValidationError("--threads must be at least 0, but is \(threads)") }
     if profile != nil, measure { throw ValidationError("give either --profile or --measure") }
     if !inputs.inputs.isEmpty, !measure { throw ValidationError("inputs are for --measure") }
     if math.math != .f32, !measure { throw ValidationError("--math is for --measure") }
@@ -57,18 +71,27 @@ struct ViewCommand: ParsableCommand {
       return stage
     }
     guard !chosen.isEmpty else { throw ValidationError("--stages takes at least one of imported, optimized, fused") }
-    let graph = try model.drawableGraph()
+    try OutputFile.requireWritable(output, json.json)
+    let (graph, unknown) = try model.drawableGraph()
     var view = ModelView(of: graph, title: CompileCommand.name(ofFile: model.model), stages: Set(chosen))
     for problem in view.problems { Terminal.error("sinter: note: a later stage is left out: \(problem)") }
     view.page.hasStatistics = !noStatistics
+    var times: String?
     if let profile {
       let file = try ProfileReport.read(profile)
       view.setTimes(file.times, file.words)
+      times = file.words
     } else if measure {
       let report = ProfileReport(try measured(), nil)
       view.setTimes(report.times, report.words)
+      times = report.words
     }
-    try OutputFile.write(view.page.html, to: output)
+    let page = view.page.html
+    try OutputFile.write(page, to: output)
+    try json.write(
+      Report(
+        output: output, bytes: page.utf8.count, stages: view.page.stages.map(\.name),
+        problems: (unknown + view.problems).map(JSONProblem.init), times: times))
   }
 
   private func measured() throws -> RunProfile {

@@ -23,6 +23,7 @@ public struct Diagnostic: Hashable, Sendable {
   /// What another program printed about it, in lines.
   public var output: String?
 
+  /// A diagnostic of a kind under a stable name. The message is one sentence without a full stop.
   public init(
     _ kind: Kind, _ id: String, _ message: String, at places: [String] = [], hint: String? = nil, output: String? = nil
   ) {
@@ -66,8 +67,10 @@ public struct DiagnosticError: Error, Sendable, CustomStringConvertible {
   /// All that was found, in the order in which it was.
   public var diagnostics: [Diagnostic]
 
+  /// An error of everything that was found, in the order in which it was.
   public init(_ diagnostics: [Diagnostic]) { self.diagnostics = diagnostics }
 
+  /// An error of a single diagnostic.
   public init(
     _ kind: Diagnostic.Kind, _ id: String, _ message: String, at places: [String] = [], hint: String? = nil,
     output: String? = nil

@@ -5,11 +5,13 @@ public struct Symbol: Hashable, Comparable, Sendable {
   /// As it is written, and known to callers.
   public let name: String
 
+  /// The symbol of a name; all symbols of that name are equal.
   public init(_ name: String) { self.name = name }
 
   /// Whether this is a size that only data determines, such as the number of nonzero elements: a node computes it while the model runs.
   public var isFromData: Bool { name.utf8.first == UInt8(ascii: "$") }
 
+  /// By name, so that printed lists of symbols have one order.
   public static func < (a: Symbol, b: Symbol) -> Bool { a.name < b.name }
 
   /// Whether this is an index inside a kernel rather than a size.
@@ -62,15 +64,18 @@ public struct Dim: Hashable, Sendable {
   /// What is added to the terms.
   public internal(set) var constant: Int
 
+  /// A size that is a number.
   public init(_ constant: Int) {
     self.terms = []
     self.constant = constant
   }
 
+  /// A size that is known only at run time.
   public init(_ symbol: Symbol) {
     self.init(atom: .symbol(symbol))
   }
 
+  /// The size of a symbol of this name.
   public init(symbol name: String) { self.init(Symbol(name)) }
 
   /// A factor of another size. It is taken as it is, so operands other than such a factor's go through the operators and functions.
@@ -114,6 +119,7 @@ public struct Dim: Hashable, Sendable {
 }
 
 extension Dim: ExpressibleByIntegerLiteral, ExpressibleByStringLiteral {
+  /// A size that is a number.
   public init(integerLiteral value: Int) { self.init(value) }
   /// A symbol's name, not an expression.
   public init(stringLiteral name: String) { self.init(Symbol(name)) }

@@ -4,6 +4,7 @@ public struct DimBounds: Hashable, Sendable {
   /// The greatest value; nil for none.
   public var upper: Int?
 
+  /// The integers from `lower` to `upper`, both included.
   public init(_ lower: Int?, _ upper: Int?) {
     self.lower = lower
     self.upper = upper

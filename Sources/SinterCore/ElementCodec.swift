@@ -32,6 +32,7 @@ public enum ElementCodec {
     }
   }
 
+  /// Reads f64 elements. `position` gives the place of the i-th one, counted in elements; nothing is checked.
   @inline(__always)
   public static func decode(
     _ base: UnsafeRawPointer, count: Int, into out: UnsafeMutablePointer<Double>, position: (Int) -> Int
@@ -39,6 +40,8 @@ public enum ElementCodec {
     for i in 0..<count { out[i] = base.loadUnaligned(fromByteOffset: position(i) &* 8, as: Double.self) }
   }
 
+  /// Reads elements of an integer type or truth values, sign-extended or zero-extended to 64 bits. `position` gives the place of the i-th one,
+  /// counted in elements; nothing is checked.
   @inline(__always)
   public static func decode(
     _ type: ElementType, _ base: UnsafeRawPointer, count: Int, into out: UnsafeMutablePointer<Int64>,

@@ -13,6 +13,7 @@ public enum ElementType: UInt8, Hashable, Sendable, CaseIterable {
   /// The name in text forms and messages: `f32`, `i64`, `bool`.
   public var name: String { description }
 
+  /// The type of a name in text forms, such as `f32`; nil for any other text.
   public init?(name: some StringProtocol) {
     guard let match = Self.allCases.first(where: { $0.name == name }) else { return nil }
     self = match

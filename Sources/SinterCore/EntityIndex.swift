@@ -7,9 +7,11 @@ public protocol EntityIndex: Hashable, Comparable, Sendable, CustomStringConvert
 }
 
 extension EntityIndex {
+  /// The index of a place in an array, which must fit into 32 bits.
   public init(_ position: Int) { self.init(rawValue: Int32(truncatingIfNeeded: position)) }
   /// As an index of an array.
   public var position: Int { Int(rawValue) }
+  /// By place in the array.
   public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
   public var description: String { "\(Self.prefix)\(rawValue)" }
 }
@@ -20,14 +22,17 @@ public struct EntityMap<Index: EntityIndex, Element> {
   public private(set) var elements: [Element]
 
   public init() { elements = [] }
+  /// A map whose indices count the given elements from 0.
   public init(_ elements: [Element]) { self.elements = elements }
 
+  /// Adds an element and gives its index.
   @discardableResult
   public mutating func append(_ element: Element) -> Index {
     elements.append(element)
     return Index(elements.count - 1)
   }
 
+  /// The element of an index, which must be one of this map's.
   public subscript(index: Index) -> Element {
     get { elements[index.position] }
     _modify { yield &elements[index.position] }

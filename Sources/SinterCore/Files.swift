@@ -79,9 +79,14 @@ package enum Files {
   package static func withTemporaryFolder<T>(
     in parent: String? = nil, _ body: (_ path: String) throws(DiagnosticError) -> T
   ) throws(DiagnosticError) -> T {
+    let isTemporary = parent == nil
     let parent = parent ?? Environment.value("TMPDIR") ?? "/tmp"
     var template = Array((parent + "/sinter-XXXXXX").utf8CString)
-    guard mkdtemp(&template) != nil else { throw failure("create a folder in", parent) }
+    guard mkdtemp(&template) != nil else {
+      throw failure(
+        "create a folder in", parent,
+        hint: isTemporary ? "temporary files are kept there; set TMPDIR to a folder that can be written" : nil)
+    }
     let path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
     Temporaries.add(path)
     defer {
@@ -91,8 +96,9 @@ package enum Files {
     return try body(path)
   }
 
-  private static func failure(_ action: String, _ path: String) -> DiagnosticError {
+  private static func failure(_ action: String, _ path: String, hint: String? = nil) -> DiagnosticError {
     DiagnosticError(
-      .user, "file.\(action.prefix { $0 != " " })", "cannot \(action) \(path): \(String(cString: strerror(errno)))")
+      .user, "file.\(action.prefix { $0 != " " })", "cannot \(action) \(path): \(String(cString: strerror(errno)))",
+      hint: hint)
   }
 }

@@ -10,6 +10,7 @@ public struct HostTensor: Sendable {
   /// The elements of a tensor of type `string`; empty otherwise.
   public let strings: [String]
 
+  /// A tensor of the given sizes and bytes, as many as the sizes ask for; of any type but text.
   public init(_ element: ElementType, _ shape: [Int], bytes: TensorBytes) {
     self.element = element
     self.shape = shape
@@ -17,6 +18,7 @@ public struct HostTensor: Sendable {
     strings = []
   }
 
+  /// A tensor of text, with one string for each element, row-major.
   public init(strings: [String], shape: [Int]) {
     element = .string
     self.shape = shape

@@ -122,6 +122,7 @@ public struct NarrowFloat: Sendable {
 }
 
 extension NarrowFloat {
+  /// The f16 number of these bits, exactly.
   @inline(__always)
   public static func decodeF16(_ bits: UInt16) -> Float {
     let sign = UInt32(bits & 0x8000) << 16
@@ -130,6 +131,7 @@ extension NarrowFloat {
     return Float(bitPattern: magnitude | sign)
   }
 
+  /// The bits of the f16 number nearest to a value, ties to even; what is too large becomes infinite.
   @inline(__always)
   public static func encodeF16(_ value: Float) -> UInt16 {
     let sign = UInt16(truncatingIfNeeded: (value.bitPattern >> 16) & 0x8000)
@@ -143,6 +145,7 @@ extension NarrowFloat {
     return sign | UInt16(truncatingIfNeeded: (bits &+ 0xc800_0fff &+ ((bits >> 13) & 1)) >> 13)
   }
 
+  /// The bits of the bf16 number nearest to a value, ties to even; NaN stays NaN.
   @inline(__always)
   public static func encodeBF16(_ value: Float) -> UInt16 {
     let bits = value.bitPattern
@@ -150,10 +153,12 @@ extension NarrowFloat {
     return UInt16(truncatingIfNeeded: (bits &+ 0x7fff &+ ((bits >> 16) & 1)) >> 16)
   }
 
+  /// The power of two of a code of `f8e8m0`; NaN of 255.
   public static func decodeE8M0(_ code: UInt8) -> Float {
     code == 255 ? .nan : code == 0 ? 0x1p-127 : Float(bitPattern: UInt32(code) << 23)
   }
 
+  /// The code of the least power of two that is not below a value, within the type's range; that of NaN for NaN and negative numbers.
   public static func encodeE8M0(_ value: Float) -> UInt8 {
     if value.isNaN || value < 0 { return 255 }
     let bits = value.bitPattern & 0x7fff_ffff

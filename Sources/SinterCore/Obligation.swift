@@ -16,6 +16,7 @@ public struct Obligation: Hashable, Sendable {
 
   /// How the sizes must stand to one another.
   public var relation: Relation
+  /// The two sizes.
   public var left, right: Dim
   /// What the sizes are of, as the subject of a sentence: `inner sizes`.
   public var subject: String
@@ -24,6 +25,7 @@ public struct Obligation: Hashable, Sendable {
   /// The nodes that rely on it, for messages.
   public var origin: [String]
 
+  /// A relation between two sizes, with what an error says of them.
   public init(
     _ relation: Relation, _ left: Dim, _ right: Dim, subject: String, op: String = "", origin: [String] = []
   ) {

@@ -8,6 +8,7 @@ public struct Obligations: Sendable {
   /// The least and greatest values of symbols; those not listed are at least zero.
   public var ranges: [Symbol: ClosedRange<Int>]
 
+  /// No relations yet, for symbols within the given ranges.
   public init(ranges: [Symbol: ClosedRange<Int>] = [:]) { self.ranges = ranges }
 
   /// States a relation. Throws where it cannot hold.

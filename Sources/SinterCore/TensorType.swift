@@ -5,6 +5,7 @@ public struct TensorType: Hashable, Sendable {
   /// The sizes, which are numbers or symbols.
   public var shape: [Dim]
 
+  /// A tensor of some sizes, the outermost axis first.
   public init(_ element: ElementType, _ shape: [Dim]) {
     self.element = element
     self.shape = shape

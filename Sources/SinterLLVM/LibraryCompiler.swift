@@ -16,6 +16,11 @@ public enum LibraryCompiler {
   package static func compile(
     _ variants: [LibraryVariant], to path: String, options: LibraryOptions = LibraryOptions()
   ) throws -> LibraryArtifacts {
+    var variants = variants
+    if options.profiles {
+      // Each launch may need memory for its times, and so fail: states keep two blocks.
+      for index in variants.indices { variants[index].program.statesInPlace = [] }
+    }
     guard let first = variants.first else {
       throw DiagnosticError(.user, "library.variants", "no processor is given to compile for")
     }

@@ -87,8 +87,8 @@ package struct RuntimeObject {
   /// What the decoders call, as the linker has it.
   package static let imageLibraries = ["jpeg", "openjp2", "png16", "tiff", "webp"]
 
-  /// The path of the object file: in `folder` where the command carries it or no cache can be kept, else in the cache, compiled now if it
-  /// is not there yet.
+  /// The path of the object file: in `folder` where the command carries it or no cache can be kept, since it may not be written or has no room,
+  /// else in the cache, compiled now if it is not there yet.
   package func path(in folder: String) throws(DiagnosticError) -> String {
     try requireDecodersAreThere()
     let own = main == SINTER_RUNTIME_MAIN ? "\(folder)/runtime.o" : "\(folder)/images.o"
@@ -98,7 +98,7 @@ package struct RuntimeObject {
     }
     let kept = try keptPath()
     if Files.exists(kept) { return kept }
-    if Files.isWritableFolder(cacheFolder) { return try cached(at: kept) }
+    if Files.isWritableFolder(cacheFolder), let object = try? cached(at: kept) { return object }
     let sources = own + ".sources"
     try Files.createFolder(sources)
     try compile(in: sources, to: own)

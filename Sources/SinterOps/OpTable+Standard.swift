@@ -152,6 +152,7 @@ extension OpTable {
     DynamicQuantizeLSTM.self,
     GRU.self,
     LSTM.self,
+    ProjectedLSTM.self,
     RNN.self,
 
     // Experts

@@ -12,6 +12,7 @@ public struct LearningCurve: Sendable {
     /// Its points, from left to right.
     public var points: [(x: Double, y: Double)]
 
+    /// A line through points from left to right.
     public init(_ name: String, _ points: [(x: Double, y: Double)]) {
       self.name = name
       self.points = points
@@ -22,8 +23,10 @@ public struct LearningCurve: Sendable {
   public var title: String
   /// The lines.
   public var lines: [Line]
+  /// The size of the drawing, in pixels.
   public var width = 640.0, height = 400.0
 
+  /// A drawing of lines with a title above.
   public init(title: String, lines: [Line]) {
     self.title = title
     self.lines = lines

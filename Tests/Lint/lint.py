@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Holds the pages of the project to what is there: links to files and headings, hashes of commits, and the README's table of modules
-with the article for each.
+with the article for each. Looks for public declarations of the modules that users import that have no documentation.
 
     python3 Tests/Lint/lint.py
 """
@@ -108,9 +108,42 @@ def modules():
         seen.add(name)
 
 
+DOCUMENTED = ("Sinter", "SinterCore", "SinterGradient", "SinterIR", "SinterModel", "SinterONNX", "SinterPasses", "SinterQuantize", "SinterRecords",
+              "SinterTables", "SinterVision")
+DECLARATION = re.compile(
+    r"\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:public|open)\s+"
+    r"(?:(?:final|static|class|mutating|nonmutating|override|indirect|nonisolated|convenience|required|\w+\(set\))\s+)*"
+    r"(let|var|func|init|subscript|struct|class|enum|protocol|actor|typealias)\b\s*(?:`?(\w+)|(\S+?)[(<])?")
+# What protocols of Swift's library ask for, and what a type's own documentation says: an initializer that takes nothing, or a literal.
+WITNESSES = {"description", "debugDescription", "hash", "encode", "next", "startIndex", "endIndex", "count"}
+PLAIN = re.compile(r"\binit(?:\(\)|\((?:arrayLiteral|dictionaryLiteral)\b)")
+
+
+def undocumented():
+    """Public declarations without a comment of ///, but for what protocols document, those of the project or Swift's own."""
+    sources = {path: path.read_text(encoding="utf-8").split("\n") for path in sorted((ROOT / "Sources").rglob("*.swift"))}
+    known = set(WITNESSES)
+    for lines in sources.values():
+        for body in re.findall(r"^public protocol [^{]*\{(.*?)^\}", "\n".join(lines), re.S | re.M):
+            known |= set(re.findall(r"^  (?:static |mutating )*(?:var|func) `?(\w+)", body, re.M))
+    for path, lines in sources.items():
+        if path.relative_to(ROOT / "Sources").parts[0] not in DOCUMENTED:
+            continue
+        for number, line in enumerate(lines):
+            found = DECLARATION.match(line)
+            if not found or found[2] in known or found[1] == "func" and found[3] or PLAIN.search(line):
+                continue
+            before = number - 1
+            while before >= 0 and lines[before].strip().startswith("@"):
+                before -= 1
+            if before < 0 or not lines[before].strip().startswith("///"):
+                yield f"{path.relative_to(ROOT)}:{number + 1}: {found[1]} {found[2] or ''} is public and has no comment of ///"
+
+
 def main():
     found = [problem for page in pages() for check in (links, commits) for problem in check(page)]
     found += modules()
+    found += undocumented()
     for problem in found:
         print(problem, file=sys.stderr)
     sys.exit(1 if found else 0)

@@ -2,7 +2,7 @@
 
     packages.py --sinter .build/debug/sinter
 
-C and C++ need g++, Rust needs rustc; what is not installed is left out and named. NumPy makes the expected results.
+C and C++ need g++, Rust needs rustc, Go needs go; what is not installed is left out and named. NumPy makes the expected results.
 """
 
 import argparse
@@ -101,6 +101,83 @@ fn main() -> Result<(), net::Error> {
 }
 """
 
+GO = r"""
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"sync"
+
+	"program/net"
+)
+
+func demand(right bool, what string) {
+	if !right {
+		panic(what)
+	}
+}
+
+func main() {
+	model, err := net.Open(os.Args[1], 1)
+	demand(err == nil, fmt.Sprint(err))
+	float := net.DataType{Code: 2, Bits: 32}
+	demand(reflect.DeepEqual(model.Inputs(), []net.Port{{Name: "x", Type: float, Shape: []int64{-1, 3}, Symbols: []string{"n", ""}}}), "inputs")
+	demand(len(model.Outputs()) == 2 && len(model.States()) == 0, "outputs")
+	x := []float32{1, 2, 3, 4, 5, 6}
+	outputs, err := model.Run(net.Of(x, 2, 3))
+	demand(err == nil && reflect.DeepEqual(outputs[0].Shape(), []int64{2, 2}) && outputs[0].Type() == float, "outputs")
+	_, refusal := model.Run(net.Of(x, 3, 2))
+	var refused *net.Error
+	demand(errors.As(refusal, &refused) && refused.Status == 2, "status")
+	none, err := model.Run(net.Of([]float32{}, 0, 3))
+	demand(err == nil && none[0].Shape()[0] == 0, "no rows")
+	empty, err := net.Elements[float32](none[0])
+	demand(err == nil && len(empty) == 0, "no elements")
+	_, err = net.Elements[float64](outputs[0])
+	demand(err != nil, "another type")
+	whole, err := net.Raw[uint32](outputs[0])
+	demand(err == nil && len(whole) == 4, "bits")
+	for _, tensor := range []net.Tensor{
+		net.Of(x, 4, 3), net.Of(x, -2, -3), net.Of(x, 1<<62, 1<<62), net.Of([]float32{}, 1<<32, 1<<32), net.OfType(x, net.DataType{Code: 2, Bits: 16}, 2, 3),
+		net.Of([]float64{1, 2, 3}, 1, 3), net.Of([]string{"a", "b", "c"}, 1, 3), {},
+	} {
+		_, err = model.Run(tensor)
+		demand(err != nil, fmt.Sprint(tensor.Shape()))
+	}
+	_, err = model.Run()
+	demand(err != nil, "no input")
+	for _, path := range []string{"no-such-file.so", "zero\x00", os.Args[0]} {
+		_, err = net.Open(path, 1)
+		demand(err != nil, path)
+	}
+	var all sync.WaitGroup
+	for turn := 0; turn < 8; turn++ {
+		all.Add(1)
+		go func(value float32) {
+			defer all.Done()
+			for i := 0; i < 50; i++ {
+				outputs, err := model.Run(net.Of([]float32{value, value, value}, 1, 3))
+				demand(err == nil, fmt.Sprint(err))
+				y, _ := net.Elements[float32](outputs[0])
+				demand(y[0] == 3*value && y[1] == 2.5*value, fmt.Sprint(y))
+			}
+		}(float32(turn))
+	}
+	all.Wait()
+	model.Close()
+	model.Close()
+	_, err = model.Run(net.Of(x, 2, 3))
+	demand(err != nil, "closed")
+	y, _ := net.Elements[float32](outputs[0])
+	s, _ := net.Elements[int64](outputs[1])
+	fmt.Println(y[0], y[1], y[2], y[3], s[0])
+	fmt.Println(refusal)
+}
+"""
+
 PYTHON = r"""
 import array, sys
 if "without" in sys.argv: sys.modules["numpy"] = None
@@ -196,6 +273,51 @@ fn main() -> Result<(), match_::Error> {
 }
 """
 
+STATE_GO = r"""
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"program/match_"
+	other "program/net"
+)
+
+func demand(right bool, what string) {
+	if !right {
+		panic(what)
+	}
+}
+
+func main() {
+	model, err := match_.Open(os.Args[1], 1)
+	demand(err == nil && len(model.States()) == 2 && model.States()[1].Name == "W", "states")
+	number := func(name string) int64 {
+		state, err := model.ReadState(name)
+		demand(err == nil && len(state.Shape()) == 0, name)
+		values, err := match_.Elements[int64](state)
+		demand(err == nil && len(values) == 1, name)
+		return values[0]
+	}
+	for turn := 0; turn < 3; turn++ {
+		outputs, err := model.Run(match_.Of([]int64{10, 20}, 2))
+		demand(err == nil, fmt.Sprint(err))
+		y, _ := match_.Elements[int64](outputs[0])
+		fmt.Print(y[1], " ")
+	}
+	demand(model.SaveState(os.Args[2]) == nil, "save")
+	demand(model.WriteState("w", match_.Of([]int64{100})) == nil && number("w") == 100, "write")
+	demand(model.WriteState("w", match_.Of([]int64{1, 2}, 2)) != nil && model.WriteState("x", match_.Of([]int64{1})) != nil, "refuse")
+	demand(model.RestoreState("no-such-file") != nil && number("w") == 100 && model.RestoreState(os.Args[2]) == nil, "restore")
+	fmt.Println(number("w"), number("W"))
+	stateless, err := other.Open(os.Args[3], 1)
+	demand(err == nil && stateless.SaveState(os.Args[2]) != nil, "no state")
+	_, err = stateless.ReadState("w")
+	demand(err != nil, "no state")
+}
+"""
+
 STATE_PYTHON = r"""
 import array, sys, threading
 if "without" in sys.argv: sys.modules["numpy"] = None
@@ -219,6 +341,33 @@ for action in (lambda: model.restore_state("no-such-file"), lambda: model.set_st
         raise SystemExit("not refused")
     except SinterError:
         pass
+"""
+
+TEXT_GO = r"""
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"program/text"
+)
+
+func main() {
+	model, err := text.Open(os.Args[1], 1)
+	if err != nil {
+		panic(err)
+	}
+	outputs, err := model.Run(text.Of([]string{"가", "b", ""}, 3), text.Of([]string{"나", "", ""}, 3))
+	if err != nil {
+		panic(err)
+	}
+	y, err := text.Elements[string](outputs[0])
+	fmt.Println(y)
+	if _, err = text.Elements[int8](outputs[0]); err == nil {
+		panic("another type")
+	}
+}
 """
 
 # Linked with two packages, of which the program gets one's sinter_library() for both; and a model without inputs.
@@ -274,7 +423,7 @@ def build_state(folder: Path, sinter: str) -> Path:
 
 def check_names(folder: Path, sinter: str) -> None:
     """Names that a language reserves, or that the package has itself, get an underscore."""
-    for name in ("sinter", "lambda", "requires", "os"):
+    for name in ("sinter", "lambda", "requires", "os", "func"):
         shutil.copy(folder / "match.onnx", folder / f"{name}.onnx")
         subprocess.run([sinter, "compile", folder / f"{name}.onnx", "--package", folder / name], check=True)
         found = {path.name for path in (folder / name).rglob("*") if path.is_file()}
@@ -299,7 +448,7 @@ def build(folder: Path, sinter: str) -> tuple[Path, np.ndarray]:
     page = (package / "README.md").read_text()
     assert "| input | `x` | `f32[n, 3]` |" in page and provenance["sha256"] in page, page
     assert not [path for path in package.parent.iterdir() if path.name.startswith(".")], "temporary folders stay"
-    text = "".join(path.read_text() for path in package.rglob("*") if path.suffix in (".py", ".rs", ".hpp", ".pc", ".cmake"))
+    text = "".join(path.read_text() for path in package.rglob("*") if path.suffix in (".py", ".rs", ".go", ".hpp", ".pc", ".cmake"))
     assert not [word for word in ("@NAME@", "@PORTS@", "@UPPER@", "@VERSION@", "@IDENTIFIER@") if word in text]
     return package, np.arange(1, 7, dtype=np.float32).reshape(2, 3) @ w
 
@@ -333,6 +482,35 @@ def check_state(folder: Path, sinter: str, other: Path) -> None:
         shutil.copy(package / "match_.rs", folder)
         run("rustc", "--edition", "2021", "-D", "warnings", folder / "state.rs", "-o", folder / "state_rust")
         assert run(folder / "state_rust", library, file, other / "libnet.so") == wanted
+    if shutil.which("go"):
+        program = build_go(folder / "state_go", STATE_GO, package, other)
+        assert run(program, library, file, other / "libnet.so") == wanted
+        check_go_text(folder, sinter)
+
+
+def build_go(folder: Path, text: str, *packages: Path) -> Path:
+    """A module of that program, in which packages lie as folders named after their models."""
+    folder.mkdir()
+    (folder / "go.mod").write_text("module program\n\ngo 1.18\n")
+    (folder / "main.go").write_text(text.lstrip())
+    for package in packages:
+        shutil.copytree(package, folder / next(package.glob("*.rs")).stem)
+    files = [folder / "main.go", *folder.glob("*/model.go")]
+    assert not run("gofmt", "-l", *files), run("gofmt", "-d", *files)
+    run("go", "vet", "./...", cwd=folder)
+    run("go", "build", "-o", "program", ".", cwd=folder)
+    return folder / "program"
+
+
+def check_go_text(folder: Path, sinter: str) -> None:
+    """Text in and out of Go."""
+    graph = h.make_graph(
+        [h.make_node("StringConcat", ["a", "b"], ["y"])], "text", [h.make_tensor_value_info(name, T.STRING, ["n"]) for name in ("a", "b")],
+        [h.make_tensor_value_info("y", T.STRING, ["n"])])
+    onnx.save(h.make_model(graph, opset_imports=[h.make_opsetid("", 20)], ir_version=9), folder / "text.onnx")
+    run(sinter, "compile", folder / "text.onnx", "--package", folder / "text")
+    program = build_go(folder / "text_go", TEXT_GO, folder / "text")
+    assert run(program, folder / "text/libtext.so") == ["[가나 b ]"]
 
 
 def run(*command, **options) -> list[str]:
@@ -386,6 +564,13 @@ def main() -> None:
             print("Rust: right")
         else:
             print("not tried, since rustc is not installed: net.rs")
+
+        if shutil.which("go"):
+            lines = run(build_go(folder / "go", GO, package), library)
+            assert lines[0] == wanted and refusal in lines[1], lines
+            print("Go: right")
+        else:
+            print("not tried, since go is not installed: model.go")
 
         check_state(folder, sinter, package)
         print("state, several models, names: right")

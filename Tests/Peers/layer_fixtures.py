@@ -240,6 +240,9 @@ for name, function, inputs in [
     ("meshgrid", lambda a, b: torch.meshgrid(a, b, indexing="ij"), (r(2), r(3))),
 ]:
     add(name, function, *inputs)
+add("LSTM.projected", nn.LSTM(3, 5, num_layers=2, bidirectional=True, proj_size=2), r(4, 2, 3))
+add("LSTM.projectedStates", nn.LSTM(3, 5, proj_size=3, bias=False, batch_first=True), r(2, 4, 3), r(1, 2, 3), r(1, 2, 5))
+add("LSTM.projectedLengths", Lengths(nn.LSTM(3, 4, proj_size=2, bidirectional=True, batch_first=True)), r(3, 5, 3), torch.tensor([3, 5, 1]))
 
 
 def differentiable(tensor):
@@ -247,6 +250,7 @@ def differentiable(tensor):
 
 
 tensors = {}
+
 for name, (module, inputs, grad, train) in CASES.items():
     if isinstance(module, nn.Module):
         module.train(train)
@@ -262,7 +266,7 @@ for name, (module, inputs, grad, train) in CASES.items():
         result = module(inputs[0], src_mask=inputs[1], src_key_padding_mask=inputs[2])
     elif name == "Transformer":
         result = module(inputs[0], inputs[1], tgt_mask=inputs[2])
-    elif name == "LSTM.states":
+    elif name in ("LSTM.states", "LSTM.projectedStates"):
         result = module(inputs[0], (inputs[1], inputs[2]))
     elif name == "LSTMCell":
         result = module(inputs[0], (inputs[1], inputs[2]))

@@ -68,7 +68,7 @@ def load(url, body, headers, seconds, connections, folder):
     shown = subprocess.run([*command, f"-d{seconds}s", url], check=True, capture_output=True, text=True).stdout
     units = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
     latency = {
-        part: float(value) * units[unit] for part, value, unit in re.findall(r"^\s+(\d+)%\s+([\d.]+)(us|ms|s|m)$", shown, re.M)}
+        part: float(value) * units[unit] for part, value, unit in re.findall(r"^\s+(\d+)%\s+([\d.]+)(us|ms|s|m)\s*$", shown, re.M)}
     if "Non-2xx" in shown or "Socket errors" in shown or not {"50", "99"} <= latency.keys():
         sys.exit(f"{url}: {shown}")
     return float(re.search(r"Requests/sec:\s+([\d.]+)", shown)[1]), latency["50"], latency["99"]

@@ -17,6 +17,14 @@ import Testing
     machine.multiplyAddsPerPairDot = 1
     return machine
   }()
+  /// One whose vectors sum pairs of bf16 slowly, and whose tiles cost nothing.
+  static let tiles: Machine = {
+    var machine = fast
+    machine.multiplyAddsPerPairDot = 4
+    machine.tileOperations.append(.pairTileDot)
+    machine.cyclesPerTileDot = 1
+    return machine
+  }()
   static let machines: [Machine] = [fast, .x86_64_v4, .x86_64_v3, .x86_64_v2]
 
   /// Whole numbers from -15 to 15: exact in bf16, and so are all their sums in f32.
@@ -225,5 +233,36 @@ import Testing
     var fastest = Self.fast
     fastest.multiplyAddsPerPairDot = 0.25
     #expect(try Self.kernels(program, fastest).contains { $0.hasPrefix("convolve_bf16bf16") })
+  }
+
+  /// Where only tiles are fast, rows are rounded as well, and blocks of them give the exact sums of whole numbers.
+  @Test(arguments: [(40, 48, 96), (33, 20, 70), (16, 32, 32), (7, 100, 45)]) func tilesSumExactly(
+    m: Int, n: Int, k: Int
+  ) throws {
+    let x = Self.whole([m, k])
+    for symbol in [nil, "rows"] {
+      let program = try Self.product(m, n, k, symbolic: symbol)
+      let exact = try FormInterpreter(program).run([x]).map { $0.array(of: Float.self) }
+      let rounded = BfloatOperands.applied(to: program, machine: Self.tiles, options: Self.options)
+      var scheduled = try Scheduler.schedule(rounded, for: Self.tiles, options: Self.options)
+      MemoryPlanner.plan(&scheduled)
+      try KernelVerifier.verify(scheduled)
+      #expect(try KernelInterpreter(scheduled).run([x]).map { $0.array(of: Float.self) } == exact)
+      #expect(scheduled.kernels.elements.contains { $0.name.contains("_tiles") })
+    }
+  }
+
+  @Test func convolutionsInTiles() throws {
+    let item = Convolution(image: [1, 9, 8, 20], weights: [33, 20, 3, 3], pads: [1, 1])
+    let program = Self.convolution(item)
+    let image = Self.whole(item.image)
+    let exact = try FormInterpreter(program).run([image]).map { $0.array(of: Float.self) }
+    let options = ScheduleOptions(usesWinograd: false, math: .bf16)
+    let rounded = BfloatOperands.applied(to: program, machine: Self.tiles, options: options)
+    var scheduled = try Scheduler.schedule(rounded, for: Self.tiles, options: options)
+    MemoryPlanner.plan(&scheduled)
+    #expect(try KernelInterpreter(scheduled).run([image]).map { $0.array(of: Float.self) } == exact)
+    #expect(
+      scheduled.kernels.elements.contains { $0.name.hasPrefix("convolve_bf16bf16") && $0.name.contains("_tiles") })
   }
 }

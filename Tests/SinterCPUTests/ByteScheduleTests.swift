@@ -11,7 +11,11 @@ import Testing
     direct.tileOperations = direct.tileOperations.map { $0 == .widenedByteDot ? .byteDot : $0 }
     var signed = Machine.aarch64
     signed.tileOperations = signed.tileOperations.map { $0 == .pairedByteDot ? .signedByteDot : $0 }
-    return [direct, .x86_64_v4, .x86_64_v3, .x86_64_v2, signed, .aarch64, .riscv64]
+    // As if they cost nothing, so that small products are summed in them.
+    var tiles = direct
+    tiles.tileOperations.append(.byteTileDot)
+    tiles.cyclesPerTileDot = 1
+    return [tiles, direct, .x86_64_v4, .x86_64_v3, .x86_64_v2, signed, .aarch64, .riscv64]
   }()
 
   private func unsigned(_ shape: [Int], seed: Int = 1) -> HostTensor {
@@ -48,11 +52,21 @@ import Testing
 
   @Test(arguments: [
     (1, 20, 7), (3, 33, 4), (5, 48, 64), (13, 16, 1), (4, 70, 2), (9, 17, 131), (2, 16, 0), (0, 16, 5), (30, 5, 9),
+    (33, 50, 70), (70, 16, 64), (20, 75, 128), (64, 32, 65),
   ])
   func products(m: Int, n: Int, k: Int) throws {
     for symbol in [nil, "rows"] {
       let (program, inputs) = try product(m, n, k, symbolic: symbol)
       try checkSchedules(of: program, inputs, tolerance: 0, machines: Self.machines)
+    }
+  }
+
+  /// Where the processor has tiles, they are taken as soon as there are more rows than a decoder has.
+  @Test func productsInTiles() throws {
+    for (m, symbol, isTiled) in [(40, nil, true), (40, "rows", true), (3, nil, false)] {
+      let (program, _) = try product(m, 48, 96, symbolic: symbol)
+      let names = try Scheduler.schedule(program, for: Self.machines[0]).kernels.elements.map(\.name)
+      #expect(names.contains { $0.contains("_tiles32x32") } == isTiled, "\(names)")
     }
   }
 
@@ -87,6 +101,8 @@ import Testing
     Convolution(image: [1, 5, 6, 8], weights: [20, 8, 3, 3], pads: [1, 1]),
     Convolution(image: [2, 7, 7, 3], weights: [16, 3, 3, 2], strides: [2, 2], pads: [1, 0]),
     Convolution(image: [1, 4, 5, 5], weights: [3, 5, 1, 1]),
+    Convolution(image: [1, 6, 7, 64], weights: [40, 64, 1, 1]),
+    Convolution(image: [1, 9, 8, 20], weights: [33, 20, 3, 3], strides: [2, 1], pads: [1, 1]),
     Convolution(image: [1, 6, 9, 4], weights: [17, 4, 2, 3], dilations: [2, 2]),
     Convolution(image: [1, 5, 5, 12], weights: [10, 6, 3, 3], pads: [1, 1], groups: 2),
     Convolution(image: [1, 5, 9, 1], weights: [8, 1, 1, 3], dilations: [1, 2]),

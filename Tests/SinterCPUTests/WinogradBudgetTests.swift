@@ -54,10 +54,31 @@ import Testing
     #expect(more > 0 && more <= max(Double(28 << 20), constants / 4))
   }
 
-  /// A library has its weights whatever the batch is: they are chosen for one image.
+  /// A library has its weights whatever the batch is: those that are stored are chosen for one image.
   @Test func openBatchesTakeNoMoreMemory() {
     let layers = [Layer(pixels: 56, channels: 64), Layer(pixels: 14, channels: 512), Layer(pixels: 7, channels: 1024)]
-    #expect(Self.plans(layers, batch: "n").map { $0?.places } == Self.plans(layers).map { $0?.places })
+    let open = Self.plans(layers, batch: "n")
+    #expect(open.map { $0?.transformsWeights == true ? nil : $0?.places } == Self.plans(layers).map { $0?.places })
+  }
+
+  /// What does not pay for one image pays for many: their plan transforms the weights of the direct way in each run.
+  @Test func openBatchesAreTransformedFromSomeSizeOn() throws {
+    let plan = try #require(Self.plans([Layer(pixels: 7, channels: 1024)], batch: "n")[0])
+    #expect(plan.transformsWeights)
+    let least = try #require(plan.leastPlaces)
+    #expect(least > 7 * 7 && least % (7 * 7) == 0)
+  }
+
+  /// Weights beyond the budget are transformed in each run where the batch pays for it.
+  @Test func largeBatchesKeepTheBudget() {
+    let layers = [
+      Layer(pixels: 28, channels: 512), Layer(pixels: 14, channels: 1024), Layer(pixels: 14, channels: 1024),
+    ]
+    let plans = Self.plans(layers, batch: 32)
+    let stored = zip(plans, layers).filter { $0.0?.transformsWeights == false }
+    #expect(plans.contains { $0?.transformsWeights == true && $0?.leastPlaces == nil })
+    let constants = layers.reduce(0) { $0 + $1.bytes }
+    #expect(stored.reduce(0) { $0 + Self.moreBytes($1.0, $1.1) } <= max(Double(28 << 20), constants / 4))
   }
 
   @Test func canBeTurnedOff() {

@@ -36,8 +36,6 @@ import Testing
   /// Operators without a gradient, and why. All others have a rule or an expansion, or take or give no floats.
   static let withoutGradient: [String: String] = [
     "BitCast": "bits are no numbers", "CosineWindow": "made of an integer", "MelWeightMatrix": "made of integers",
-    "CropAndResize": "there is no rule yet", "FeatureVectorizer": "there is no rule yet",
-    "LinearAttention": "there is no rule yet", "MaxRoiPool": "there is no rule yet",
     "PairwiseCoupling": "a search of its own, in a trained model",
     "DynamicQuantizeLSTM": "its weights are bytes", "GatherBlockQuantized": "its data are bytes",
     "UnpackedBlocks": "its weights are bytes", "QLinearBinary": "bytes to bytes",

@@ -53,6 +53,20 @@ import Testing
     #expect(try refusal("cray-1", "riscv64-linux-gnu").message.contains("riscv64-linux-gnu"))
   }
 
+  /// Tiles are no part of a level: processors that are named have them, and libraries for these ask for them.
+  @Test(arguments: [
+    ("sapphirerapids", true), ("emeraldrapids", true), ("graniterapids", true), ("x86-64-v4", false),
+    ("icelake-server", false), ("znver5", false),
+  ])
+  func tiles(processor: String, hasTiles: Bool) throws {
+    let target = try Target.named(processor)
+    #expect(target.requiredFeatures.contains("amx_tile") == hasTiles)
+    #expect(target.requiredFeatures.contains("amx_int8") == hasTiles)
+    for operation in [TileOperation.byteTileDot, .pairTileDot] {
+      #expect(target.machine.tileOperations.contains(operation) == hasTiles)
+    }
+  }
+
   @Test func theMostDemandingComesFirst() throws {
     let targets = try Target.list("generic,neoverse-v1,neoverse-n1", for: "aarch64-linux-gnu")
     #expect(targets.map(\.name) == ["neoverse-v1", "neoverse-n1", "generic"])

@@ -17,6 +17,7 @@ struct RuntimeTests {
       (["texts.c", "all"], addresses),
       (["states.c", "all"], addresses + ["-DSINTER_STATE"]),
       (["states.c", "all"], threads + ["-DSINTER_STATE"]),
+      (["states.c", "all"], addresses + ["-DSINTER_STATE", "-DIN_PLACE"]),
     ])
   func passes(_ files: [String], _ sanitizer: [String]) throws {
     try Files.withTemporaryFolder { folder throws(DiagnosticError) in

@@ -139,6 +139,18 @@ extension LayerTests {
       let (output, (hidden, cell)) = $0.rnn($1[0], lengths: $1[1])
       return [output, hidden, cell]
     },
+    Case("LSTM.projected", { LSTM(3, 5, layers: 2, bidirectional: true, projection: 2) }) {
+      let (output, (hidden, cell)) = $0($1[0])
+      return [output, hidden, cell]
+    },
+    Case("LSTM.projectedStates", { LSTM(3, 5, bias: false, batchFirst: true, projection: 3) }) {
+      let (output, (hidden, cell)) = $0($1[0], ($1[1], $1[2]))
+      return [output, hidden, cell]
+    },
+    Case("LSTM.projectedLengths", { Lengths(rnn: LSTM(3, 4, batchFirst: true, bidirectional: true, projection: 2)) }) {
+      let (output, (hidden, cell)) = $0.rnn($1[0], lengths: $1[1])
+      return [output, hidden, cell]
+    },
     Case("GRU", { GRU(3, 4, layers: 2) }) {
       let (output, state) = $0($1[0], $1[1])
       return [output, state]

@@ -33,7 +33,7 @@ struct ViTTraining {
       try example.check(right > 0.2, "\(right) of the held-out pictures are right, hardly more than by chance")
       example.row(
         "\(net.parameterCount) numbers, \(epochs) epochs of \(training.count) pictures", "test accuracy %.4f", right,
-        expected: "at least 0.96 after 3 epochs of MNIST")
+        expected: "about 0.96 after 3 epochs of MNIST")
     }
   }
 }

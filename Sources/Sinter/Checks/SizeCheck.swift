@@ -15,6 +15,7 @@ public struct SizeCheck: Sendable {
   /// Other seeds draw other sizes.
   public var seed: UInt64 = 1
 
+  /// Draws `draws` combinations of sizes for each example, the same ones for the same seed.
   public init(draws: Int = 16, seed: UInt64 = 1) {
     self.draws = draws
     self.seed = seed

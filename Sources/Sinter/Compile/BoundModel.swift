@@ -14,6 +14,7 @@ public struct BoundModel: Sendable {
   /// Of an optimized graph the form that ONNX has words for, which knows no channels-last layout.
   private var exportable: Graph?
 
+  /// A model of a graph whose parameters are all constants.
   public init(graph: Graph) { self.graph = graph }
 
   /// The graph after all passes.

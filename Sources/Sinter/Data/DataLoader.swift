@@ -23,6 +23,7 @@ public struct DataLoader: Sendable {
   /// How many batches a thread may be ahead.
   public var prefetch: Int
 
+  /// Batches of `batch` samples, one at least. Axis 0 of each tensor of a batch counts its samples.
   public init(
     _ dataset: any Dataset, batch: Int, order: Sampler = .asGiven, dropLast: Bool = false, seed: UInt64 = 0,
     workers: Int = 0, prefetch: Int = 2

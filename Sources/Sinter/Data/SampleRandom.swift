@@ -3,6 +3,7 @@
 public struct SampleRandom: RandomNumberGenerator, Sendable {
   private var generator: SplitMix64
 
+  /// The numbers for sample `index` in an epoch, both counted from 0.
   public init(seed: UInt64, epoch: Int = 0, index: Int = 0) {
     var mixed = SplitMix64(seed: seed)
     for part in [epoch, index] { mixed = SplitMix64(seed: mixed.next() ^ UInt64(truncatingIfNeeded: part)) }

@@ -152,7 +152,9 @@ extension Tensor {
   public subscript(index: Int) -> Tensor { select(0, index) }
   /// A range along the first axis.
   public subscript(range: Swift.Range<Int>) -> Tensor { slice(0, from: range.lowerBound, to: range.upperBound) }
+  /// The elements from a place along the first axis to its end.
   public subscript(range: PartialRangeFrom<Int>) -> Tensor { slice(0, from: range.lowerBound) }
+  /// The elements up to a place along the first axis, which is left out.
   public subscript(range: PartialRangeUpTo<Int>) -> Tensor { slice(0, to: range.upperBound) }
 
   /// One element along an axis, which goes away.

@@ -128,6 +128,7 @@ public func linspace(_ start: Double, _ end: Double, _ count: Int) -> Tensor {
 public struct Generator: Sendable {
   private var random: CounterRandom
 
+  /// Starts a sequence of numbers that only the seed determines.
   public init(seed: UInt64) { random = CounterRandom(seed: seed, name: "generator") }
 
   private mutating func draw(_ shape: [Int], _ element: ElementType, _ next: (inout CounterRandom) -> Double) -> Tensor

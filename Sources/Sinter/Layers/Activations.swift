@@ -16,6 +16,7 @@ public struct ReLU6: UnaryLayer {
 public struct LeakyReLU: UnaryLayer {
   /// The slope of the negative side.
   public var slope: Double
+  /// Negative elements are multiplied by `slope`.
   public init(_ slope: Double = 0.01) { self.slope = slope }
   public func forward(_ x: Tensor) -> Tensor { x.leakyRelu(slope) }
   public var printedArguments: String { "negative_slope=\(PrintedForm.number(slope))" }
@@ -25,6 +26,7 @@ public struct LeakyReLU: UnaryLayer {
 public struct PReLU: UnaryLayer {
   /// The weight, a parameter.
   public var weight: Parameter
+  /// One trained slope for all elements, or `count` of them, one for each channel of axis 1; all start as `initial`.
   public init(_ count: Int = 1, initial: Double = 0.25) {
     weight = Parameter([count], initializer: .constant(initial))
   }
@@ -58,7 +60,9 @@ public struct Tanh: UnaryLayer {
 
 /// Elements held between two bounds.
 public struct Hardtanh: UnaryLayer {
+  /// The bounds: smaller elements become `min`, larger ones `max`.
   public var min: Double, max: Double
+  /// Holds elements between `min` and `max`.
   public init(min: Double = -1, max: Double = 1) {
     self.min = min
     self.max = max
@@ -81,7 +85,9 @@ public struct Softsign: UnaryLayer {
 
 /// log(1 + exp(beta · x)) / beta, and x itself above a threshold.
 public struct Softplus: UnaryLayer {
+  /// How sharply it bends, and the value of `beta · x` above which the result is x itself.
   public var beta: Double, threshold: Double
+  /// log(1 + exp(beta · x)) / beta where `beta · x` is at most `threshold`.
   public init(beta: Double = 1, threshold: Double = 20) {
     self.beta = beta
     self.threshold = threshold
@@ -94,6 +100,7 @@ public struct Softplus: UnaryLayer {
 public struct Softshrink: UnaryLayer {
   /// Elements whose magnitude is at most this become zero.
   public var bound: Double
+  /// Draws elements by `bound`, which must not be negative.
   public init(_ bound: Double = 0.5) { self.bound = bound }
   public func forward(_ x: Tensor) -> Tensor { x.softshrink(bound) }
   public var printedArguments: String { PrintedForm.number(bound) }
@@ -103,6 +110,7 @@ public struct Softshrink: UnaryLayer {
 public struct Hardshrink: UnaryLayer {
   /// Elements whose magnitude is at most this become zero.
   public var bound: Double
+  /// Keeps elements whose magnitude is more than `bound`.
   public init(_ bound: Double = 0.5) { self.bound = bound }
   public func forward(_ x: Tensor) -> Tensor { x.hardshrink(bound) }
   public var printedArguments: String { PrintedForm.number(bound) }
@@ -110,7 +118,9 @@ public struct Hardshrink: UnaryLayer {
 
 /// Elements above a threshold, another number elsewhere.
 public struct Threshold: UnaryLayer {
+  /// What elements must exceed to be kept, and what the others become.
   public var threshold: Double, value: Double
+  /// Keeps elements above `threshold` and replaces the others by `value`.
   public init(_ threshold: Double, _ value: Double) {
     self.threshold = threshold
     self.value = value
@@ -125,6 +135,7 @@ public struct Threshold: UnaryLayer {
 public struct GELU: UnaryLayer {
   /// Whether it is computed by tanh instead of exactly.
   public var approximate: SinterOps.Gelu.Approximation
+  /// Exact, or `.tanh` for the approximation.
   public init(approximate: SinterOps.Gelu.Approximation = .none) { self.approximate = approximate }
   public func forward(_ x: Tensor) -> Tensor { x.gelu(approximate: approximate) }
   public var printedArguments: String { "approximate='\(approximate.rawValue)'" }
@@ -152,6 +163,7 @@ public struct Hardswish: UnaryLayer {
 public struct ELU: UnaryLayer {
   /// The limit of the negative side: −alpha.
   public var alpha: Double
+  /// The negative side approaches `-alpha`.
   public init(alpha: Double = 1) { self.alpha = alpha }
   public func forward(_ x: Tensor) -> Tensor { x.elu(alpha: alpha) }
   public var printedArguments: String { "alpha=\(PrintedForm.number(alpha))" }
@@ -161,6 +173,7 @@ public struct ELU: UnaryLayer {
 public struct CELU: UnaryLayer {
   /// The limit of the negative side: −alpha.
   public var alpha: Double
+  /// The negative side approaches `-alpha`, with slope 1 at zero for every alpha.
   public init(alpha: Double = 1) { self.alpha = alpha }
   public func forward(_ x: Tensor) -> Tensor { x.celu(alpha: alpha) }
   public var printedArguments: String { "alpha=\(PrintedForm.number(alpha))" }
@@ -176,6 +189,7 @@ public struct SELU: UnaryLayer {
 public struct GLU: UnaryLayer {
   /// The axis; a negative one counts from the back.
   public var axis: Int
+  /// Halves the given axis, whose size must be even.
   public init(_ axis: Int = -1) { self.axis = axis }
   public func forward(_ x: Tensor) -> Tensor { x.glu(axis) }
   public var printedArguments: String { "dim=\(axis)" }
@@ -185,6 +199,7 @@ public struct GLU: UnaryLayer {
 public struct Softmax: UnaryLayer {
   /// The axis; a negative one counts from the back.
   public var axis: Int
+  /// The results add up to 1 along the given axis.
   public init(_ axis: Int = -1) { self.axis = axis }
   public func forward(_ x: Tensor) -> Tensor { x.softmax(axis) }
   public var printedArguments: String { "dim=\(axis)" }
@@ -194,6 +209,7 @@ public struct Softmax: UnaryLayer {
 public struct LogSoftmax: UnaryLayer {
   /// The axis; a negative one counts from the back.
   public var axis: Int
+  /// The logarithm of `Softmax` along the given axis.
   public init(_ axis: Int = -1) { self.axis = axis }
   public func forward(_ x: Tensor) -> Tensor { x.logSoftmax(axis) }
   public var printedArguments: String { "dim=\(axis)" }
@@ -203,6 +219,7 @@ public struct LogSoftmax: UnaryLayer {
 public struct Softmin: UnaryLayer {
   /// The axis; a negative one counts from the back.
   public var axis: Int
+  /// The results add up to 1 along the given axis, the least element having the greatest share.
   public init(_ axis: Int = -1) { self.axis = axis }
   public func forward(_ x: Tensor) -> Tensor { x.softmin(axis) }
   public var printedArguments: String { "dim=\(axis)" }

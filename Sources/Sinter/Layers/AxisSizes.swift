@@ -51,7 +51,9 @@ public struct WindowPadding: ConvolutionPadding {
 }
 
 extension ConvolutionPadding where Self == WindowPadding {
+  /// As much padding as gives the result the input's size, for a stride of 1: `padding: .same`.
   public static var same: WindowPadding { WindowPadding(isSame: true) }
+  /// No padding: `padding: .valid`.
   public static var valid: WindowPadding { WindowPadding(isSame: false) }
 }
 

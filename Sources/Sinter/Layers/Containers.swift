@@ -8,7 +8,9 @@ public struct Sequential: UnaryLayer, NamedChildren, ExpressibleByArrayLiteral {
   /// Where layers have names of their own.
   private var names: [String]?
 
+  /// The given layers, named `0`, `1` and so on.
   public init(_ layers: any UnaryLayer...) { self.layers = layers }
+  /// The layers of a list, named `0`, `1` and so on.
   public init(_ layers: [any UnaryLayer]) { self.layers = layers }
   public init(arrayLiteral elements: any UnaryLayer...) { layers = elements }
 
@@ -20,6 +22,7 @@ public struct Sequential: UnaryLayer, NamedChildren, ExpressibleByArrayLiteral {
 
   public var count: Int { layers.count }
 
+  /// The layer at a place, which counts from 0, or from the end where it is negative.
   public subscript(index: Int) -> any UnaryLayer {
     get { layers[place(index)] }
     set { layers[place(index)] = newValue }
@@ -87,11 +90,13 @@ public struct ModuleList: Layer, NamedChildren, RandomAccessCollection, MutableC
   /// The layers, in order.
   public var layers: [any UnaryLayer]
 
+  /// The layers of a list, named `0`, `1` and so on.
   public init(_ layers: [any UnaryLayer]) { self.layers = layers }
   public init(arrayLiteral elements: any UnaryLayer...) { layers = elements }
 
   public var startIndex: Int { 0 }
   public var endIndex: Int { layers.count }
+  /// The layer at a place, which counts from 0.
   public subscript(index: Int) -> any UnaryLayer {
     get { layers[index] }
     set { layers[index] = newValue }
@@ -112,6 +117,7 @@ public struct ModuleDict: Layer, NamedChildren, ExpressibleByDictionaryLiteral {
     for (key, layer) in elements { self[key] = layer }
   }
 
+  /// The layer of a name. Setting adds or replaces it; nil removes it.
   public subscript(key: String) -> (any UnaryLayer)? {
     get { layers[key] }
     set {

@@ -24,6 +24,7 @@ public struct Convolution<Axes: SpatialAxes>: UnaryLayer {
   public var weight: Parameter
   /// The bias, a parameter; nil for a layer without one.
   public var bias: Parameter?
+  /// The distances between windows, and between the elements of one: a number, or one for each spatial axis.
   public var stride: any AxisSizes, dilation: any AxisSizes
   /// Zeros, or what `paddingMode` says, around the input.
   public var padding: any ConvolutionPadding
@@ -120,12 +121,16 @@ public struct TransposedConvolution<Axes: SpatialAxes>: UnaryLayer {
   public var weight: Parameter
   /// The bias, a parameter; nil for a layer without one.
   public var bias: Parameter?
+  /// For each spatial axis: the distance between windows, what is cut off both ends of the result, what is added to its end, and the distance between
+  /// the elements of a window.
   public var stride: any AxisSizes, padding: any AxisSizes, outputPadding: any AxisSizes, dilation: any AxisSizes
   /// The number of groups that channels are divided into.
   public var groups: Int
   private let inputs: Int, outputs: Int
   private let kernel: [Int]
 
+  /// From [n, inputs, …] to [n, outputs, …]. Along a spatial axis of d elements the result has (d − 1) · stride − 2 · padding + dilation · (kernel −
+  /// 1) + outputPadding + 1.
   public init(
     _ inputs: Int, _ outputs: Int, kernel: any AxisSizes, stride: any AxisSizes = 1, padding: any AxisSizes = 0,
     outputPadding: any AxisSizes = 0, groups: Int = 1, bias: Bool = true, dilation: any AxisSizes = 1

@@ -25,6 +25,7 @@ public struct Dropout: UnaryLayer {
   /// How likely it happens, from 0 to 1.
   public var probability: Double
 
+  /// Each element is dropped with the given probability, from 0 to 1.
   public init(_ probability: Double = 0.5) { self.probability = probability }
 
   public func forward(_ x: Tensor) -> Tensor { x.dropout(probability) }
@@ -36,6 +37,7 @@ public struct ChannelDropout<Axes: SpatialAxes>: UnaryLayer {
   /// How likely it happens, from 0 to 1.
   public var probability: Double
 
+  /// Each channel of each example is dropped with the given probability, from 0 to 1.
   public init(_ probability: Double = 0.5) { self.probability = probability }
 
   public func forward(_ x: Tensor) -> Tensor { x.dropped(probability, \.firstOfChannels) }
@@ -55,6 +57,7 @@ public struct AlphaDropout: UnaryLayer {
   /// How likely it happens, from 0 to 1.
   public var probability: Double
 
+  /// Each element is dropped with the given probability, from 0 to 1.
   public init(_ probability: Double = 0.5) { self.probability = probability }
 
   public func forward(_ x: Tensor) -> Tensor {

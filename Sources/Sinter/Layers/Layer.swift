@@ -40,6 +40,7 @@ public protocol UnaryLayer: Layer {
 }
 
 extension UnaryLayer {
+  /// What `forward` gives. Nodes that it adds carry the layer's path and the caller's file and line.
   public func callAsFunction(_ x: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     run(x, file: file, line: line) { forward(x) }
   }
@@ -56,7 +57,9 @@ public struct Identity: UnaryLayer {
 
 /// The axes from `start` to `end` as one.
 public struct Flatten: UnaryLayer {
+  /// The first and the last axis that become one; negative numbers count from the back.
   public var start: Int, end: Int
+  /// Joins the axes from `start` to `end`, both included. By default all but the batch.
   public init(from start: Int = 1, to end: Int = -1) {
     self.start = start
     self.end = end
@@ -71,6 +74,7 @@ public struct Unflatten: UnaryLayer {
   public var axis: Int
   /// The sizes that the axis is taken apart into.
   public var sizes: [Int]
+  /// Takes an axis apart. The sizes must multiply to that of the axis; −1 stands for what is left.
   public init(_ axis: Int, _ sizes: [Int]) {
     self.axis = axis
     self.sizes = sizes
@@ -83,6 +87,7 @@ public struct Unflatten: UnaryLayer {
 public struct Apply: UnaryLayer {
   /// What is done with the input.
   public var function: @Sendable (Tensor) -> Tensor
+  /// A layer that calls the function.
   public init(_ function: @escaping @Sendable (Tensor) -> Tensor) { self.function = function }
   public func forward(_ x: Tensor) -> Tensor { function(x) }
 }

@@ -5,6 +5,7 @@ public struct Linear: UnaryLayer {
   /// The bias, a parameter; nil for a layer without one.
   public var bias: Parameter?
 
+  /// From [… , inputs] to [… , outputs], with a bias unless told otherwise.
   public init(_ inputs: Int, _ outputs: Int, bias: Bool = true) {
     weight = Parameter([outputs, inputs], initializer: .fanIn(inputs))
     self.bias = bias ? Parameter([outputs], initializer: .fanIn(inputs)) : nil
@@ -27,11 +28,13 @@ public struct Bilinear: Layer {
   /// The bias, a parameter; nil for a layer without one.
   public var bias: Parameter?
 
+  /// From [… , first] and [… , second] to [… , outputs], with a bias unless told otherwise.
   public init(_ first: Int, _ second: Int, _ outputs: Int, bias: Bool = true) {
     weight = Parameter([outputs, first, second], initializer: .fanIn(first))
     self.bias = bias ? Parameter([outputs], initializer: .fanIn(first)) : nil
   }
 
+  /// [… , outputs] of `a`, [… , first], and `b`, [… , second]; the axes before the last must be equal.
   public func callAsFunction(
     _ a: Tensor, _ b: Tensor, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
@@ -91,10 +94,12 @@ public struct CosineSimilarity: Layer {
   public var axis: Int
   /// A small number that keeps a divisor from being zero.
   public var epsilon: Double
+  /// Compares vectors along the given axis.
   public init(_ axis: Int = 1, epsilon: Double = 1e-8) {
     self.axis = axis
     self.epsilon = epsilon
   }
+  /// The similarities, from −1 to 1, without the axis; the shapes of `a` and `b` must broadcast.
   public func callAsFunction(_ a: Tensor, _ b: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     run(a, file: file, line: line) { cosineSimilarity(a, b, axis: axis, epsilon: epsilon) }
   }

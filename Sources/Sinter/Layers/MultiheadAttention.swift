@@ -46,6 +46,7 @@ private func attention(
 public struct MultiheadAttention: Layer, CustomParameterNames {
   /// The projections of query, key and value, one under the other: [3 · width, width]. Nil where keys or values have another width.
   public var inWeight: Parameter?
+  /// The projections one by one, [width, width of the query, the key or the value]. Nil where `inWeight` has all three.
   public var queryWeight: Parameter?, keyWeight: Parameter?, valueWeight: Parameter?
   /// The biases of the projections of queries, keys and values.
   public var inBias: Parameter?

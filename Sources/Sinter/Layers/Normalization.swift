@@ -15,6 +15,8 @@ public struct BatchNormalizing<Axes: SpatialAxes>: UnaryLayer, CustomParameterNa
   public var momentum: Double
   private let channels: Int
 
+  /// For inputs whose axis 1 has `channels` elements. `affine` gives it a scale and a bias; without `trackRunningStats` the batch's own statistics
+  /// are used in use as well.
   public init(
     _ channels: Int, epsilon: Double = 1e-5, momentum: Double = 0.1, affine: Bool = true,
     trackRunningStats: Bool = true
@@ -107,11 +109,13 @@ public typealias BatchNorm3d = BatchNormalizing<ThreeAxes>
 
 /// Normalizes each channel of each example. `InstanceNorm1d`, `InstanceNorm2d`, `InstanceNorm3d`.
 public struct InstanceNormalizing<Axes: SpatialAxes>: UnaryLayer {
+  /// The scale and the bias of each channel, [channels]; nil where nothing is scaled and moved.
   public var weight: Parameter?, bias: Parameter?
   /// A small number that keeps a divisor from being zero.
   public var epsilon: Double
   private let channels: Int
 
+  /// For inputs whose axis 1 has `channels` elements. `affine` gives it a scale and a bias.
   public init(_ channels: Int, epsilon: Double = 1e-5, affine: Bool = false) {
     self.channels = channels
     weight = affine ? Parameter([channels], initializer: .ones) : nil
@@ -154,11 +158,13 @@ private func affine(_ trace: Trace, _ weight: Parameter?, _ bias: Parameter?, _ 
 
 /// Normalizes rows, which are the last axes of the given sizes, to mean 0 and variance 1, with a scale and a bias for each element.
 public struct LayerNorm: UnaryLayer {
+  /// The scale and the bias of each element, of the shape of what is normalized; nil for a layer without them.
   public var weight: Parameter?, bias: Parameter?
   /// A small number that keeps a divisor from being zero.
   public var epsilon: Double
   private let shape: [Int]
 
+  /// Normalizes the last axes, which must have the given sizes. Without `elementwiseAffine` there is neither scale nor bias.
   public init(_ shape: Int..., epsilon: Double = 1e-5, elementwiseAffine: Bool = true, bias: Bool = true) {
     self.shape = shape
     weight = elementwiseAffine ? Parameter(shape, initializer: .ones) : nil
@@ -193,6 +199,7 @@ public struct RMSNorm: UnaryLayer {
   public var epsilon: Double?
   private let shape: [Int]
 
+  /// Normalizes the last axes, which must have the given sizes. Without `elementwiseAffine` there is no scale.
   public init(_ shape: Int..., epsilon: Double? = nil, elementwiseAffine: Bool = true) {
     self.shape = shape
     weight = elementwiseAffine ? Parameter(shape, initializer: .ones) : nil
@@ -219,6 +226,7 @@ public struct RMSNorm: UnaryLayer {
 
 /// Normalizes groups of channels of each example, with a scale and a bias per channel.
 public struct GroupNorm: UnaryLayer {
+  /// The scale and the bias of each channel, [channels]; nil for a layer without them.
   public var weight: Parameter?, bias: Parameter?
   /// The number of groups that channels are divided into.
   public var groups: Int
@@ -226,6 +234,7 @@ public struct GroupNorm: UnaryLayer {
   public var epsilon: Double
   private let channels: Int
 
+  /// For inputs whose axis 1 has `channels` elements, a multiple of `groups`. `affine` gives it a scale and a bias.
   public init(_ groups: Int, _ channels: Int, epsilon: Double = 1e-5, affine: Bool = true) {
     self.channels = channels
     weight = affine ? Parameter([channels], initializer: .ones) : nil
@@ -254,8 +263,10 @@ public struct GroupNorm: UnaryLayer {
 public struct LocalResponseNorm: UnaryLayer {
   /// How many neighbouring channels count.
   public var size: Int
+  /// The factor of the mean square, the exponent, and what is added to the mean square.
   public var alpha: Double, beta: Double, k: Double
 
+  /// Normalizes by `size` neighbouring channels, with half of them on each side.
   public init(_ size: Int, alpha: Double = 1e-4, beta: Double = 0.75, k: Double = 1) {
     self.size = size
     self.alpha = alpha

@@ -31,6 +31,7 @@ public struct Padding<Axes: SpatialAxes, Rule: PaddingRule>: UnaryLayer {
   /// Elements before and after each axis, from the last axis on, as PyTorch has them.
   public var amounts: [Int]
 
+  /// Adds one number of elements on all sides, or a list of 2 · axes numbers from the last axis on.
   public init(_ amounts: any AxisSizes) { self.amounts = amounts.sizes(2 * Axes.count) }
 
   public func forward(_ x: Tensor) -> Tensor {
@@ -75,6 +76,7 @@ public struct ConstantPadding<Axes: SpatialAxes>: UnaryLayer {
   /// The number that lies around.
   public var value: Double
 
+  /// Adds `value` on all sides, as often as one number or a list of 2 · axes numbers from the last axis on says.
   public init(_ amounts: any AxisSizes, _ value: Double) {
     self.amounts = amounts.sizes(2 * Axes.count)
     self.value = value
@@ -103,6 +105,7 @@ public struct Upsample: UnaryLayer {
   /// Whether the corners of input and result lie on each other.
   public var alignCorners: Bool
 
+  /// Resamples to `size` or by `scale`, of which one is given; `alignCorners` is for linear and cubic modes.
   public init(
     size: [Int]? = nil, scale: (any UpsampleScale)? = nil, mode: Interpolation = .nearest, alignCorners: Bool = false
   ) {
@@ -145,6 +148,7 @@ extension [Double]: UpsampleScale {
 public struct PixelShuffle: UnaryLayer {
   /// How many pixels one becomes along height and width, or the other way round.
   public var factor: Int
+  /// From [n, c · factor², h, w] to [n, c, h · factor, w · factor].
   public init(_ factor: Int) { self.factor = factor }
   public func forward(_ x: Tensor) -> Tensor { x.pixelShuffle(factor) }
   public var printedArguments: String { "upscale_factor=\(factor)" }
@@ -154,6 +158,7 @@ public struct PixelShuffle: UnaryLayer {
 public struct PixelUnshuffle: UnaryLayer {
   /// How many pixels one becomes along height and width, or the other way round.
   public var factor: Int
+  /// From [n, c, h · factor, w · factor] to [n, c · factor², h, w].
   public init(_ factor: Int) { self.factor = factor }
   public func forward(_ x: Tensor) -> Tensor { x.pixelUnshuffle(factor) }
   public var printedArguments: String { "downscale_factor=\(factor)" }

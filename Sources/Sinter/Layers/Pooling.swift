@@ -33,10 +33,13 @@ private func pooled(_ x: Tensor, _ axes: Int, _ pool: (Tensor) -> Tensor) -> Ten
 
 /// The greatest element of each window; windows next to one another unless a stride is given. `MaxPool1d`, `MaxPool2d`, `MaxPool3d`.
 public struct MaxPooling<Axes: SpatialAxes>: UnaryLayer {
+  /// For each spatial axis: the window's size, the distance between windows, the padding on both sides, which never is the greatest element, and the
+  /// distance between the elements of a window.
   public var kernel: any AxisSizes, stride: any AxisSizes, padding: any AxisSizes, dilation: any AxisSizes
   /// Whether a window that reaches over the end counts.
   public var ceilMode: Bool
 
+  /// Windows of size `kernel`, `stride` apart, or next to one another where it is nil. Padding is at most half of the kernel.
   public init(
     _ kernel: any AxisSizes, stride: (any AxisSizes)? = nil, padding: any AxisSizes = 0, dilation: any AxisSizes = 1,
     ceilMode: Bool = false
@@ -102,6 +105,7 @@ extension Tensor {
 
 /// The mean of each window. `AvgPool1d`, `AvgPool2d`, `AvgPool3d`.
 public struct AveragePooling<Axes: SpatialAxes>: UnaryLayer {
+  /// For each spatial axis: the window's size, the distance between windows, and the padding on both sides.
   public var kernel: any AxisSizes, stride: any AxisSizes, padding: any AxisSizes
   /// Whether a last window that only partly fits counts.
   public var ceilMode: Bool
@@ -110,6 +114,7 @@ public struct AveragePooling<Axes: SpatialAxes>: UnaryLayer {
   /// What sums are divided by in place of the number of elements.
   public var divisorOverride: Int?
 
+  /// Windows of size `kernel`, `stride` apart, or next to one another where it is nil. Padding is at most half of the kernel.
   public init(
     _ kernel: any AxisSizes, stride: (any AxisSizes)? = nil, padding: any AxisSizes = 0, ceilMode: Bool = false,
     countIncludePad: Bool = true, divisorOverride: Int? = nil
@@ -158,10 +163,12 @@ public typealias AvgPool3d = AveragePooling<ThreeAxes>
 public struct LPPool2d: UnaryLayer {
   /// The p of the p-norm.
   public var power: Double
+  /// The window's height and width, and the distances between windows.
   public var kernel: any AxisSizes, stride: any AxisSizes
   /// Whether a last window that only partly fits counts.
   public var ceilMode: Bool
 
+  /// The norm of the given power over windows of size `kernel`, `stride` apart, or next to one another where it is nil.
   public init(_ power: Double, _ kernel: any AxisSizes, stride: (any AxisSizes)? = nil, ceilMode: Bool = false) {
     self.power = power
     self.kernel = kernel
@@ -189,6 +196,7 @@ public struct AdaptiveAveragePooling<Axes: SpatialAxes>: UnaryLayer {
   /// The size of the result along each spatial axis.
   public var size: any AxisSizes
 
+  /// A result of one size along all spatial axes, or of one for each.
   public init(_ size: any AxisSizes = 1) { self.size = size }
 
   public func forward(_ x: Tensor) -> Tensor {
@@ -210,6 +218,7 @@ public struct AdaptiveMaxPooling<Axes: SpatialAxes>: UnaryLayer {
   /// The size of the result along each spatial axis.
   public var size: any AxisSizes
 
+  /// A result of one size along all spatial axes, or of one for each.
   public init(_ size: any AxisSizes = 1) { self.size = size }
 
   public func forward(_ x: Tensor) -> Tensor {

@@ -17,18 +17,19 @@ private enum Recurrence: Sendable {
 }
 
 /// The weights of all layers and directions of a recurrent layer, under PyTorch's names: `weight_ih_l0` [gates · hidden, inputs],
-/// `weight_hh_l0` [gates · hidden, hidden], `bias_ih_l0`, `bias_hh_l0`, those of the second direction with `_reverse`.
+/// `weight_hh_l0` [gates · hidden, hidden], `bias_ih_l0`, `bias_hh_l0`, those of the second direction with `_reverse`. Where outputs are
+/// projected, `weight_hr_l0` [projection, hidden], and `weight_hh_l0` has that many columns.
 private struct RecurrentStack: Sendable {
   struct Cell: Sendable {
     var suffix: String
     var inputWeight: Parameter, stateWeight: Parameter
     var inputBias: Parameter?, stateBias: Parameter?
+    var projection: Parameter?
 
     var named: [(name: String, value: Any)] {
       [("weight_ih_l\(suffix)", inputWeight), ("weight_hh_l\(suffix)", stateWeight)]
-        + [("bias_ih_l\(suffix)", inputBias), ("bias_hh_l\(suffix)", stateBias)].compactMap { name, bias in
-          bias.map { (name, $0) }
-        }
+        + [("bias_ih_l\(suffix)", inputBias), ("bias_hh_l\(suffix)", stateBias), ("weight_hr_l\(suffix)", projection)]
+        .compactMap { name, parameter in parameter.map { (name, $0) } }
     }
   }
 
@@ -36,25 +37,32 @@ private struct RecurrentStack: Sendable {
   let inputs: Int, hidden: Int, layers: Int
   let hasBias: Bool, batchFirst: Bool, bidirectional: Bool
   let dropout: Double
+  /// The size of outputs, where it is not that of the hidden state; else 0.
+  let projection: Int
   var cells: [[Cell]]
+
+  private var outputs: Int { projection > 0 ? projection : hidden }
 
   init(
     _ recurrence: Recurrence, _ inputs: Int, _ hidden: Int, _ layers: Int, _ bias: Bool, _ batchFirst: Bool,
-    _ dropout: Double, _ bidirectional: Bool
+    _ dropout: Double, _ bidirectional: Bool, projection: Int = 0
   ) {
     self.recurrence = recurrence
+    self.projection = projection
     (self.inputs, self.hidden, self.layers) = (inputs, hidden, layers)
     (hasBias, self.batchFirst, self.dropout, self.bidirectional) = (bias, batchFirst, dropout, bidirectional)
     let rows = recurrence.gates.count * hidden
     let start = Initializer.fanIn(hidden)
+    let outputs = projection > 0 ? projection : hidden
     cells = (0..<max(0, layers)).map { layer in
       (bidirectional ? ["", "_reverse"] : [""]).map { direction in
-        let width = layer == 0 ? inputs : hidden * (bidirectional ? 2 : 1)
+        let width = layer == 0 ? inputs : outputs * (bidirectional ? 2 : 1)
         return Cell(
           suffix: "\(layer)\(direction)", inputWeight: Parameter([rows, width], initializer: start),
-          stateWeight: Parameter([rows, hidden], initializer: start),
+          stateWeight: Parameter([rows, outputs], initializer: start),
           inputBias: bias ? Parameter([rows], initializer: start) : nil,
-          stateBias: bias ? Parameter([rows], initializer: start) : nil)
+          stateBias: bias ? Parameter([rows], initializer: start) : nil,
+          projection: projection > 0 ? Parameter([projection, hidden], initializer: start) : nil)
       }
     }
   }
@@ -63,6 +71,7 @@ private struct RecurrentStack: Sendable {
 
   var printed: String {
     var text = "\(inputs), \(hidden)"
+    if projection != 0 { text += ", proj_size=\(projection)" }
     if layers != 1 { text += ", num_layers=\(layers)" }
     if !hasBias { text += ", bias=False" }
     if batchFirst { text += ", batch_first=True" }
@@ -73,6 +82,9 @@ private struct RecurrentStack: Sendable {
 
   private func problem(_ x: Tensor, _ states: [Tensor], _ lengths: Tensor?) -> String? {
     if hidden < 1 || layers < 1 { return "hidden size and layers must be positive, but are \(hidden) and \(layers)" }
+    if projection < 0 || projection > 0 && projection >= hidden {
+      return "a projection is smaller than the hidden size, \(hidden), or 0 for none, but is \(projection)"
+    }
     if !(0...1).contains(dropout) { return "a probability lies between 0 and 1, but is \(dropout)" }
     if x.rank != 3 && x.rank != 2 {
       return "the input must be [\(batchFirst ? "batch, steps" : "steps, batch"), \(inputs)], but is \(x.type)"
@@ -81,7 +93,7 @@ private struct RecurrentStack: Sendable {
       return "the input has \(width) features, but \(inputs) are needed"
     }
     for state in states where state.rank != x.rank {
-      return "a state must be [\(layers * (bidirectional ? 2 : 1)), batch, \(hidden)], but is \(state.type)"
+      return "a state must be [\(layers * (bidirectional ? 2 : 1)), batch, \(outputs)], but is \(state.type)"
     }
     if let lengths, !lengths.element.isInteger || lengths.rank != 1 || x.rank != 3 {
       return "lengths must be a list of integers, one for each sequence of a batch, but are \(lengths.type)"
@@ -117,8 +129,12 @@ private struct RecurrentStack: Sendable {
           })
       }
       let first = states.map { $0.slice(0, from: layer * directions, to: (layer + 1) * directions) }
-      let results = apply(
-        trace, [sequence, weights, recurrent, bias, lengths?.cast(to: .i32)] + first)
+      var inputs: [Tensor?] = [sequence, weights, recurrent, bias, lengths?.cast(to: .i32)] + first
+      if projection > 0 {
+        inputs += [Tensor?](repeating: nil, count: 7 - inputs.count)
+        inputs.append(stack(cells.compactMap { $0.projection.map { trace.tensor($0) } }))
+      }
+      let results = apply(trace, inputs)
       // [steps, directions, batch, hidden] to [steps, batch, directions · hidden].
       sequence = directions == 1 ? results[0].squeeze(1) : results[0].transpose(1, 2).flatten(from: 2)
       for (place, state) in results.dropFirst().enumerated() { last[place].append(state) }
@@ -154,6 +170,7 @@ private struct RecurrentStack: Sendable {
     case .gated:
       attributes["linear_before_reset"] = .int(1)
       return trace.apply(made(SinterOps.GRU()), inputs, outputs: 2)
+    case .longShort where projection > 0: return trace.apply(made(SinterOps.ProjectedLSTM()), inputs, outputs: 3)
     case .longShort: return trace.apply(made(SinterOps.LSTM()), inputs, outputs: 3)
     }
   }
@@ -169,6 +186,7 @@ public struct RNN: Layer, NamedChildren {
 
   private var stack: RecurrentStack
 
+  /// From `inputs` numbers a step to `hidden` numbers. `dropout` is the probability between layers, in training.
   public init(
     _ inputs: Int, _ hidden: Int, layers: Int = 1, nonlinearity: Nonlinearity = .tanh, bias: Bool = true,
     batchFirst: Bool = false, dropout: Double = 0, bidirectional: Bool = false
@@ -197,6 +215,7 @@ public struct RNN: Layer, NamedChildren {
 public struct GRU: Layer, NamedChildren {
   private var stack: RecurrentStack
 
+  /// From `inputs` numbers a step to `hidden` numbers. `dropout` is the probability between layers, in training.
   public init(
     _ inputs: Int, _ hidden: Int, layers: Int = 1, bias: Bool = true, batchFirst: Bool = false, dropout: Double = 0,
     bidirectional: Bool = false
@@ -204,6 +223,7 @@ public struct GRU: Layer, NamedChildren {
     stack = RecurrentStack(.gated, inputs, hidden, layers, bias, batchFirst, dropout, bidirectional)
   }
 
+  /// The states after each step and after the last one; `state` and `lengths` are those of `RNN`.
   public func callAsFunction(
     _ x: Tensor, _ state: Tensor? = nil, lengths: Tensor? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> (Tensor, Tensor) {
@@ -220,16 +240,22 @@ public struct GRU: Layer, NamedChildren {
 /// Long short-term memory over a sequence: PyTorch's `nn.LSTM`. Inputs and results are those of `RNN`, but states are pairs (hidden, cell):
 ///
 ///     let (output, (hidden, cell)) = lstm(x)
+///
+/// With a projection, PyTorch's `proj_size`, outputs and hidden states are products of what the cells put out with a matrix [projection, hidden],
+/// which are what the next step reads: [.., projection], while states of cells stay [.., hidden].
 public struct LSTM: Layer, NamedChildren {
   private var stack: RecurrentStack
 
+  /// From `inputs` numbers a step to `hidden` numbers. `dropout` is the probability between layers, in training.
   public init(
     _ inputs: Int, _ hidden: Int, layers: Int = 1, bias: Bool = true, batchFirst: Bool = false, dropout: Double = 0,
-    bidirectional: Bool = false
+    bidirectional: Bool = false, projection: Int = 0
   ) {
-    stack = RecurrentStack(.longShort, inputs, hidden, layers, bias, batchFirst, dropout, bidirectional)
+    stack = RecurrentStack(
+      .longShort, inputs, hidden, layers, bias, batchFirst, dropout, bidirectional, projection: projection)
   }
 
+  /// The hidden states after each step, and both states after the last one; `lengths` are those of `RNN`.
   public func callAsFunction(
     _ x: Tensor, _ state: (Tensor, Tensor)? = nil, lengths: Tensor? = nil, file: StaticString = #fileID,
     line: UInt = #line

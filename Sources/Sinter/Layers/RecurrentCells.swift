@@ -42,11 +42,13 @@ public struct RNNCell: Layer, NamedChildren {
   /// The activation of the new state.
   public var nonlinearity: RNN.Nonlinearity
 
+  /// From [batch, inputs] to [batch, hidden].
   public init(_ inputs: Int, _ hidden: Int, bias: Bool = true, nonlinearity: RNN.Nonlinearity = .tanh) {
     weights = CellWeights(inputs, hidden, gates: 1, bias: bias)
     self.nonlinearity = nonlinearity
   }
 
+  /// The next state, [batch, hidden]; `state` is zeros where it is nil.
   public func callAsFunction(
     _ x: Tensor, _ state: Tensor? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
@@ -64,10 +66,12 @@ public struct RNNCell: Layer, NamedChildren {
 public struct GRUCell: Layer, NamedChildren {
   private var weights: CellWeights
 
+  /// From [batch, inputs] to [batch, hidden].
   public init(_ inputs: Int, _ hidden: Int, bias: Bool = true) {
     weights = CellWeights(inputs, hidden, gates: 3, bias: bias)
   }
 
+  /// The next state, [batch, hidden]; `state` is zeros where it is nil.
   public func callAsFunction(
     _ x: Tensor, _ state: Tensor? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
@@ -90,10 +94,12 @@ public struct GRUCell: Layer, NamedChildren {
 public struct LSTMCell: Layer, NamedChildren {
   private var weights: CellWeights
 
+  /// From [batch, inputs] to [batch, hidden].
   public init(_ inputs: Int, _ hidden: Int, bias: Bool = true) {
     weights = CellWeights(inputs, hidden, gates: 4, bias: bias)
   }
 
+  /// The next hidden and cell states, each [batch, hidden]; both are zeros where `state` is nil.
   public func callAsFunction(
     _ x: Tensor, _ state: (Tensor, Tensor)? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> (Tensor, Tensor) {

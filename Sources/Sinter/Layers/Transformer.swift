@@ -9,14 +9,18 @@ public enum TransformerActivation: Sendable {
 public struct TransformerEncoderLayer: Layer, CustomParameterNames {
   /// Attention of the sequence to itself.
   public var selfAttention: MultiheadAttention
+  /// The two layers behind attention, from width to `feedforward` and back, and the dropout between them.
   public var linear1: Linear, dropout: Dropout, linear2: Linear
+  /// The norms of attention and of the linear layers.
   public var norm1: LayerNorm, norm2: LayerNorm
+  /// Dropout of what attention and the linear layers add.
   public var dropout1: Dropout, dropout2: Dropout
   /// The activation between the two linear layers.
   public var activation: TransformerActivation
   /// Whether norms stand before attention and linear layers instead of behind the sums.
   public var normFirst: Bool
 
+  /// For sequences of vectors of `width` numbers, which must be a multiple of `heads`; `feedforward` is the number between the two linear layers.
   public init(
     _ width: Int, heads: Int, feedforward: Int = 2048, dropout: Double = 0.1, activation: TransformerActivation = .relu,
     epsilon: Double = 1e-5, batchFirst: Bool = false, normFirst: Bool = false, bias: Bool = true
@@ -77,15 +81,20 @@ public struct TransformerEncoderLayer: Layer, CustomParameterNames {
 
 /// The same with attention to another sequence in the middle: PyTorch's `nn.TransformerDecoderLayer`.
 public struct TransformerDecoderLayer: Layer, CustomParameterNames {
+  /// Attention of the target to itself, and to the encoder's result.
   public var selfAttention: MultiheadAttention, crossAttention: MultiheadAttention
+  /// The two layers behind attention, from width to `feedforward` and back, and the dropout between them.
   public var linear1: Linear, dropout: Dropout, linear2: Linear
+  /// The norms of self-attention, of attention to the encoder's result, and of the linear layers.
   public var norm1: LayerNorm, norm2: LayerNorm, norm3: LayerNorm
+  /// Dropout of what each of the three parts adds.
   public var dropout1: Dropout, dropout2: Dropout, dropout3: Dropout
   /// The activation between the two linear layers.
   public var activation: TransformerActivation
   /// Whether parts are normalized before instead of after.
   public var normFirst: Bool
 
+  /// For sequences of vectors of `width` numbers, which must be a multiple of `heads`; `feedforward` is the number between the two linear layers.
   public init(
     _ width: Int, heads: Int, feedforward: Int = 2048, dropout: Double = 0.1, activation: TransformerActivation = .relu,
     epsilon: Double = 1e-5, batchFirst: Bool = false, normFirst: Bool = false, bias: Bool = true
@@ -165,11 +174,13 @@ public struct TransformerEncoder: Layer {
   /// What the last layer's result is normalized by; nil for nothing.
   public var norm: LayerNorm?
 
+  /// So many layers like the given one, each with parameters of its own.
   public init(_ layer: TransformerEncoderLayer, layers: Int, norm: LayerNorm? = nil) {
     self.layers = (0..<max(0, layers)).map { _ in layer.copied() }
     self.norm = norm
   }
 
+  /// A result of the shape of `x`. The masks, and `isCausal`, are those of `TransformerEncoderLayer`, the same for each layer.
   public func callAsFunction(
     _ x: Tensor, mask: Tensor? = nil, paddingMask: Tensor? = nil, isCausal: Bool = false,
     file: StaticString = #fileID, line: UInt = #line
@@ -190,11 +201,13 @@ public struct TransformerDecoder: Layer {
   /// What the last layer's result is normalized by; nil for nothing.
   public var norm: LayerNorm?
 
+  /// So many layers like the given one, each with parameters of its own.
   public init(_ layer: TransformerDecoderLayer, layers: Int, norm: LayerNorm? = nil) {
     self.layers = (0..<max(0, layers)).map { _ in layer.copied() }
     self.norm = norm
   }
 
+  /// A result of the shape of `x`, which attends to `memory`, the encoder's result. The masks, and `isCausal`, are the same for each layer.
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, memoryMask: Tensor? = nil, paddingMask: Tensor? = nil,
     memoryPaddingMask: Tensor? = nil, isCausal: Bool = false, file: StaticString = #fileID, line: UInt = #line
@@ -217,6 +230,7 @@ public struct Transformer: Layer {
   /// What writes the target.
   public var decoder: TransformerDecoder
 
+  /// For sequences of vectors of `width` numbers, which must be a multiple of `heads`.
   public init(
     _ width: Int = 512, heads: Int = 8, encoderLayers: Int = 6, decoderLayers: Int = 6, feedforward: Int = 2048,
     dropout: Double = 0.1, activation: TransformerActivation = .relu, epsilon: Double = 1e-5, batchFirst: Bool = false,
@@ -239,6 +253,7 @@ public struct Transformer: Layer {
     for index in decoder.layers.indices { decoder.layers[index].changeParameters(spread) }
   }
 
+  /// A result of the shape of `target`: the encoder reads `source`, the decoder attends to what it gives. Memory is the encoder's result.
   public func callAsFunction(
     _ source: Tensor, _ target: Tensor, sourceMask: Tensor? = nil, targetMask: Tensor? = nil,
     memoryMask: Tensor? = nil, sourcePaddingMask: Tensor? = nil, targetPaddingMask: Tensor? = nil,

@@ -14,6 +14,7 @@ public struct ParameterStore: Sendable {
     for (name, parameter) in parameters { self[name] = parameter.initialValue(named: name, seed: seed) }
   }
 
+  /// The value of a parameter. Setting adds it behind the others or replaces it; nil removes it.
   public subscript(name: String) -> HostTensor? {
     get { tensors[name] }
     set {

@@ -19,6 +19,7 @@ public final class Parameter: Sendable {
   /// The values that it starts with.
   public let initializer: Initializer
 
+  /// A parameter of some sizes, none of them negative, that starts as the initializer says.
   public init(
     _ shape: [Int], element: ElementType = .f32, role: Role = .trainable, initializer: Initializer = .zeros
   ) {

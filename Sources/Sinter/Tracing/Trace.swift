@@ -163,6 +163,7 @@ public final class Trace {
     return apply(KeyedUniform(stream: streams), [tensor, key])[0]
   }
 
+  /// A tensor whose elements are known while tracing; it becomes a constant of the graph.
   public func constant(_ tensor: HostTensor) -> Tensor {
     if let problem = tensor.problem { return note("constant", problem, TensorType(tensor.element, [])) }
     if isImmediate { return Tensor.immediate(tensor, in: self, isConstant: true) }

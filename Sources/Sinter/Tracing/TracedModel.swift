@@ -15,6 +15,10 @@ public struct InputSpec: Sendable {
   public static func i64(_ shape: Dim..., name: String? = nil) -> InputSpec {
     InputSpec(type: TensorType(.i64, shape), name: name)
   }
+  /// An input of bytes, such as the pixels of an image.
+  public static func u8(_ shape: Dim..., name: String? = nil) -> InputSpec {
+    InputSpec(type: TensorType(.u8, shape), name: name)
+  }
   /// An input of truth values, such as a mask.
   public static func bool(_ shape: Dim..., name: String? = nil) -> InputSpec {
     InputSpec(type: TensorType(.bool, shape), name: name)

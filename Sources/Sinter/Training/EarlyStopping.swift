@@ -12,6 +12,7 @@ public struct EarlyStopping: Sendable {
   /// How much better counts as better.
   public var least: Double
 
+  /// Ends a run after `patience` epochs whose measure is not better by more than `least` than the best so far.
   public init(_ measure: String = "loss", patience: Int = 10, goal: Goal = .smallest, least: Double = 0) {
     self.measure = measure
     self.patience = patience
@@ -38,6 +39,7 @@ public struct Checkpoints: Sendable {
   /// After so many steps besides, inside of epochs.
   public var steps: Int?
 
+  /// Saves to a file after every so many epochs, one at least, and steps.
   public init(_ path: String, epochs: Int = 1, steps: Int? = nil) {
     self.path = path
     self.epochs = max(1, epochs)

@@ -34,6 +34,7 @@ public struct LBFGS {
   private var before: [Double] = []
   private var count = 0
 
+  /// One step moves parameters up to `iterations` times; without `evaluations` it asks for the loss 5/4 times as often at most.
   public init(
     learningRate: Double = 1, iterations: Int = 20, evaluations: Int? = nil, gradientTolerance: Double = 1e-7,
     changeTolerance: Double = 1e-9, history: Int = 100, lineSearch: LineSearch = .none

@@ -7,10 +7,12 @@ public struct Adamax: Optimizer {
   public var learningRate: Double
   /// How much of the running means of gradients and of their squares each step keeps.
   public var betas: (Double, Double)
+  /// What is added to divisors so that none is zero, and how strongly parameters are drawn to zero.
   public var epsilon: Double, weightDecay: Double
   /// Whether steps go up the gradient instead of down.
   public var maximize: Bool
 
+  /// PyTorch's defaults.
   public init(
     learningRate: Double = 2e-3, betas: (Double, Double) = (0.9, 0.999), epsilon: Double = 1e-8,
     weightDecay: Double = 0, maximize: Bool = false
@@ -44,10 +46,12 @@ public struct RAdam: Optimizer {
   public var learningRate: Double
   /// How much of the running means of gradients and of their squares each step keeps.
   public var betas: (Double, Double)
+  /// What is added to divisors so that none is zero, and how strongly parameters are drawn to zero.
   public var epsilon: Double, weightDecay: Double
   /// Whether steps go up the gradient instead of down.
   public var maximize: Bool
 
+  /// PyTorch's defaults.
   public init(
     learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999), epsilon: Double = 1e-8,
     weightDecay: Double = 0, maximize: Bool = false
@@ -99,6 +103,7 @@ public struct Rprop: Optimizer {
   /// Whether steps go up the gradient instead of down.
   public var maximize: Bool
 
+  /// PyTorch's defaults; the first step of each element is `learningRate`.
   public init(
     learningRate: Double = 1e-2, factors: (Double, Double) = (0.5, 1.2), stepSizes: (Double, Double) = (1e-6, 50),
     maximize: Bool = false

@@ -45,12 +45,14 @@ public struct SGD: Optimizer {
   public var learningRate: Double
   /// Whether steps go up the gradient instead of down.
   public var maximize: Bool
+  /// How much of the last step is kept, and how much of the gradient is left out of it.
   public var momentum: Double, dampening: Double
   /// How strongly parameters are drawn to zero.
   public var weightDecay: Double
   /// Whether the gradient is taken where momentum leads.
   public var nesterov: Bool
 
+  /// PyTorch's defaults; momentum and weight decay are off.
   public init(
     learningRate: Double = 1e-3, momentum: Double = 0, dampening: Double = 0, weightDecay: Double = 0,
     nesterov: Bool = false, maximize: Bool = false
@@ -98,6 +100,7 @@ public struct Adam: Optimizer {
   /// Whether the greatest mean of squares so far is used.
   public var amsgrad: Bool
 
+  /// PyTorch's defaults.
   public init(
     learningRate: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999), epsilon: Double = 1e-8,
     weightDecay: Double = 0, amsgrad: Bool = false, maximize: Bool = false
@@ -156,10 +159,13 @@ public struct RMSprop: Optimizer {
   public var learningRate: Double
   /// Whether steps go up the gradient instead of down.
   public var maximize: Bool
+  /// How much of the mean square each step keeps, what is added to its root, how strongly parameters are drawn to zero, and how much of the last step
+  /// is kept.
   public var alpha: Double, epsilon: Double, weightDecay: Double, momentum: Double
   /// Whether the mean of gradients is taken off their squares' mean.
   public var centered: Bool
 
+  /// PyTorch's defaults; momentum and weight decay are off.
   public init(
     learningRate: Double = 1e-2, alpha: Double = 0.99, epsilon: Double = 1e-8, weightDecay: Double = 0,
     momentum: Double = 0, centered: Bool = false, maximize: Bool = false
@@ -204,10 +210,12 @@ public struct Adagrad: Optimizer {
   public var learningRate: Double
   /// Whether steps go up the gradient instead of down.
   public var maximize: Bool
+  /// How fast the learning rate falls with the number of steps, how strongly parameters are drawn to zero, and what is added to divisors.
   public var learningRateDecay: Double, weightDecay: Double, epsilon: Double
   /// What the sums of squares start with.
   public var initialAccumulator: Double
 
+  /// PyTorch's defaults.
   public init(
     learningRate: Double = 1e-2, learningRateDecay: Double = 0, weightDecay: Double = 0, epsilon: Double = 1e-10,
     initialAccumulator: Double = 0, maximize: Bool = false
@@ -245,8 +253,10 @@ public struct Adadelta: Optimizer {
   public var learningRate: Double
   /// Whether steps go up the gradient instead of down.
   public var maximize: Bool
+  /// How much of the mean squares each step keeps, what is added to them, and how strongly parameters are drawn to zero.
   public var rho: Double, epsilon: Double, weightDecay: Double
 
+  /// PyTorch's defaults.
   public init(
     learningRate: Double = 1, rho: Double = 0.9, epsilon: Double = 1e-6, weightDecay: Double = 0, maximize: Bool = false
   ) {

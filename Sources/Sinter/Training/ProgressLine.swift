@@ -8,6 +8,7 @@ public struct ProgressDisplay: Sendable {
   public var width: Int
   let write: (@Sendable (String) -> Void)?
 
+  /// Hands text to `write`, in lines of at most `width` characters.
   public init(isTerminal: Bool, width: Int = 79, write: @escaping @Sendable (String) -> Void) {
     self.isTerminal = isTerminal
     self.width = width

@@ -109,6 +109,7 @@ public struct ReduceOnPlateau: Sendable {
   private var best: Double
   private var badEpochs = 0, cooling = 0
 
+  /// Multiplies the learning rate by `factor` once the measure has not improved by `threshold` for more than `patience` epochs.
   public init(
     learningRate: Double, factor: Double = 0.1, patience: Int = 10, threshold: Double = 1e-4, isRelative: Bool = true,
     cooldown: Int = 0, least: Double = 0, rises: Bool = false

@@ -15,6 +15,7 @@ public struct TrainingHistory: Sendable {
     /// How long it took.
     public let seconds: Double
 
+    /// One epoch, from 1 on; `seconds` is the time that it took.
     public init(
       number: Int, learningRate: Double, training: [String: Double], validation: [String: Double] = [:],
       seconds: Double = 0

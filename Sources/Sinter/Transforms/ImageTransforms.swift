@@ -23,8 +23,10 @@ public struct ToTensor: Transform {
 
 /// Each channel less its mean, divided by its deviation. One number serves all channels.
 public struct Normalize: Transform {
+  /// What is taken off each channel, and what the difference is divided by.
   public var mean: [Double], deviation: [Double]
 
+  /// One number of each kind for all channels, or one for each channel.
   public init(mean: [Double], deviation: [Double]) {
     self.mean = mean
     self.deviation = deviation
@@ -62,9 +64,12 @@ public struct Normalize: Transform {
 
 /// The middle of an image; where the image is smaller, with zeros around it.
 public struct CenterCrop: Transform {
+  /// The size of the result, in pixels.
   public var height: Int, width: Int
 
+  /// A square of `size` by `size` pixels.
   public init(_ size: Int) { self.init(height: size, width: size) }
+  /// A rectangle, in pixels; negative sizes count as 0.
   public init(height: Int, width: Int) { (self.height, self.width) = (max(0, height), max(0, width)) }
 
   public func apply(_ tensor: HostTensor, random: inout SampleRandom) throws -> HostTensor {
@@ -82,9 +87,12 @@ public struct CenterCrop: Transform {
 
 /// A window at a random place of an image that has got zeros around it.
 public struct RandomCrop: Transform {
+  /// The size of the result and the width of the zeros on all sides, in pixels.
   public var height: Int, width: Int, padding: Int
 
+  /// A square of `size` by `size` pixels.
   public init(_ size: Int, padding: Int = 0) { self.init(height: size, width: size, padding: padding) }
+  /// A rectangle, in pixels; negative sizes count as 0.
   public init(height: Int, width: Int, padding: Int = 0) {
     (self.height, self.width, self.padding) = (max(0, height), max(0, width), max(0, padding))
   }
@@ -108,6 +116,7 @@ public struct RandomCrop: Transform {
 public struct RandomHorizontalFlip: Transform {
   /// How likely it happens, from 0 to 1.
   public var probability: Double
+  /// Mirrors left and right with the given probability, from 0 to 1.
   public init(_ probability: Double = 0.5) { self.probability = probability }
 
   public func apply(_ tensor: HostTensor, random: inout SampleRandom) throws -> HostTensor {
@@ -119,12 +128,14 @@ public struct RandomHorizontalFlip: Transform {
 
 /// A part of an image, of random place, size and shape, brought to one size.
 public struct RandomResizedCrop: Transform {
+  /// The size of the result, in pixels.
   public var height: Int, width: Int
   /// Which part of the image's area is taken.
   public var scale: ClosedRange<Double>
   /// Width by height of what is taken.
   public var ratio: ClosedRange<Double>
 
+  /// A square result of `size` by `size` pixels, from a part with a share of the area within `scale` and a shape within `ratio`.
   public init(_ size: Int, scale: ClosedRange<Double> = 0.08...1, ratio: ClosedRange<Double> = (3.0 / 4)...(4.0 / 3)) {
     (height, width) = (max(1, size), max(1, size))
     self.scale = scale
@@ -174,6 +185,7 @@ public struct RandomErasing: Transform {
   /// What its pixels become.
   public var value: Double
 
+  /// Erases with the given probability a rectangle with a share of the area within `scale` and a shape within `ratio`.
   public init(
     _ probability: Double = 0.5, scale: ClosedRange<Double> = 0.02...0.33, ratio: ClosedRange<Double> = 0.3...3.3,
     value: Double = 0

@@ -1,3 +1,6 @@
+import SinterIR
+import SinterOps
+
 /// An image in another size, by linear interpolation; where it shrinks, each pixel is a mean over all that it covers (torchvision's and Pillow's
 /// `antialias`).
 public struct Resize: Transform {
@@ -6,6 +9,7 @@ public struct Resize: Transform {
 
   /// The shorter side gets this length, and the other one follows.
   public init(_ shorter: Int) { size = .shorter(max(1, shorter)) }
+  /// Exactly this size in pixels, whatever the shape was.
   public init(height: Int, width: Int) { size = .both(height: max(1, height), width: max(1, width)) }
 
   public func apply(_ tensor: HostTensor, random: inout SampleRandom) throws -> HostTensor {
@@ -81,5 +85,34 @@ public struct Resize: Transform {
         return Tap(first: first, weights: weights.map { Float($0 / (sum == 0 ? 1 : sum)) })
       }
     }
+  }
+}
+
+extension Resize: UnaryLayer {
+  /// Where a side is a name, the other size follows from it when the graph runs.
+  public func forward(_ x: Tensor) -> Tensor {
+    if let problem = x.imageProblem("Resize") { return x.trace.fail("transform.image", problem, like: x) }
+    let sizes: Tensor
+    switch size {
+    case .both(let height, let width): sizes = x.integers([height, width])
+    case .shorter(let length):
+      let sides = x.imageSides()
+      let shorter = sides.applying(Reduce(.minimum), x.integers([0]))
+      sizes = (sides * x.integers([length])).wholeQuotient(shorter).atLeast(x.integers([1]))
+    }
+    func resized(_ x: Tensor, _ axes: [Int], _ sizes: Tensor) -> Tensor {
+      var op = SinterOps.Resize()
+      op.axes = axes
+      op.mode = .linear
+      op.coordinates = .halfPixel
+      (op.antialias, op.excludeOutside) = (true, true)
+      return x.trace.apply(op, [x, nil, nil, sizes])[0]
+    }
+    let (rows, columns) = (x.rank - 2, x.rank - 1)
+    if x.element == .f32 { return resized(x, [rows, columns], sizes) }
+    // Bytes are rounded in between, as Pillow does.
+    let lines = (resized(x.float(), [columns], sizes.slice(0, from: 1)) + 0.5).floor()
+    let result = (resized(lines, [rows], sizes.slice(0, from: 0, to: 1)) + 0.5).floor()
+    return result.clamp(min: 0, max: 255).cast(to: .u8)
   }
 }

@@ -18,6 +18,7 @@ extension Transform {
 public struct Compose: Transform {
   /// The transforms, first to last.
   public var transforms: [any Transform]
+  /// Applies the given transforms, first to last.
   public init(_ transforms: any Transform...) { self.transforms = transforms }
 
   public func apply(_ tensor: HostTensor, random: inout SampleRandom) throws -> HostTensor {
@@ -28,6 +29,7 @@ public struct Compose: Transform {
 /// Any function of a tensor.
 public struct Lambda: Transform {
   private let body: @Sendable (HostTensor) throws -> HostTensor
+  /// A transform that calls the function, which draws nothing at random.
   public init(_ body: @escaping @Sendable (HostTensor) throws -> HostTensor) { self.body = body }
 
   public func apply(_ tensor: HostTensor, random: inout SampleRandom) throws -> HostTensor { try body(tensor) }

@@ -9,7 +9,7 @@ import SinterModel
 struct DiffCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "diff",
-    abstract: "Run two models, or one in two ways, on the same inputs, and tell the first node that differs.",
+    abstract: "Run two models, or one in two ways, on the same inputs, and find the first node that differs.",
     discussion: """
       Example: sinter diff a.onnx b.onnx
                sinter diff model.onnx --stages imported,optimized
@@ -18,9 +18,9 @@ struct DiffCommand: ParsableCommand {
                sinter diff model.onnx --bisect
                sinter diff liba.so libb.so
 
-      Values are matched by the names that they have in the file. Outputs are compared as they are computed otherwise; for what lies between, \
-      every named value is an output, so that less fuses. What differs by no more than the tolerance, a share of the greatest magnitude, is \
-      equal. Exit status 1 tells that something differs. docs/debugging.md has more.
+      Values are matched by their names in the file. Outputs are compared as they are normally computed; to compare the values between, every \
+      named value becomes an output, so less is fused. Values that differ by no more than the tolerance, a share of the greatest magnitude, \
+      count as equal. The exit status is 1 where something differs. See docs/debugging.md.
       """)
 
   enum Peer: String, CaseIterable, ExpressibleByArgument { case onnxruntime }
@@ -40,7 +40,7 @@ struct DiffCommand: ParsableCommand {
   var against: Peer?
 
   @Flag(
-    help: "Find the pass and the rewrite after which one model computes something else, or the stage behind all passes."
+    help: "Find the rewrite of a pass, the move of fusion, or the kernel that makes a model compute something else."
   )
   var bisect = false
 
@@ -60,6 +60,7 @@ struct DiffCommand: ParsableCommand {
   var bind: [String] = []
 
   @Option(
+    parsing: .unconditional,
     help:
       "What counts as equal, as a share of the greatest magnitude; by default what the type of a value allows: 1e-4 of f32."
   )
@@ -72,8 +73,10 @@ struct DiffCommand: ParsableCommand {
   var all = false
 
   @OptionGroup var memory: MemoryArgument
+  @OptionGroup var json: JSONOption
 
   func validate() throws {
+    if let tolerance, !(tolerance >= 0) { throw ValidationError("--tolerance must be at least 0, but is \(tolerance)") }
     let modes = [stages != nil, cpu != nil, against != nil, bisect].count { $0 }
     guard (1...2).contains(models.count) else { throw ValidationError("give one model or two") }
     if models.count == 2, modes > 0 {
@@ -154,36 +157,51 @@ struct DiffCommand: ParsableCommand {
   // MARK: Results
 
   private func show(_ comparison: ModelComparison, _ names: (String, String), _ graph: Graph) throws {
-    print("\(names.0) beside \(names.1)")
+    json.say("\(names.0) beside \(names.1)")
     let origins = Dictionary(
       graph.order.flatMap { id in graph.nodes[id].outputs.map { (graph.values[$0].name, id) } }
     ) { first, _ in first }
     func line(_ row: ModelComparison.Row) -> String {
       "\(comparison.differs(row) ? "≠" : "=") \(row.name): \(row.difference)"
     }
-    for row in comparison.outputs { print("output \(line(row))") }
+    for row in comparison.outputs { json.say("output \(line(row))") }
     for row in comparison.notCompared {
-      print("output   \(row.name): not compared, since \(row.missing) does not give it")
+      json.say("output   \(row.name): not compared, since \(row.missing) does not give it")
     }
-    if all { for row in comparison.values { print("value  \(line(row))") } }
+    if all { for row in comparison.values { json.say("value  \(line(row))") } }
     if comparison.values.isEmpty {
-      print("no value between has a name on both sides")
+      json.say("no value between has a name on both sides")
     } else if let first = comparison.firstDifference {
-      print("first value that differs, of \(comparison.values.count): \(first.name)")
-      print("  \(first.difference)")
+      json.say("first value that differs, of \(comparison.values.count): \(first.name)")
+      json.say("  \(first.difference)")
       if let id = origins[first.name] {
         let node = graph.nodes[id]
-        print("  \(node.op.onnxNode(graph.inputs(of: id))?.opType ?? type(of: node.op).name): \(graph.describe(id))")
-        for origin in node.origin { print("  \(origin)") }
+        json.say("  \(node.op.onnxNode(graph.inputs(of: id))?.opType ?? type(of: node.op).name): \(graph.describe(id))")
+        for origin in node.origin { json.say("  \(origin)") }
       }
     } else {
-      print("all \(comparison.values.count) values between agree")
+      json.say("all \(comparison.values.count) values between agree")
       if !comparison.outputsAgree {
-        print("so what fuses otherwise, or is scheduled otherwise, differs: try --bisect")
+        json.say("so what fuses otherwise, or is scheduled otherwise, differs: try --bisect")
       }
     }
-    if comparison.outputs.isEmpty { print("no output was compared") }
-    if comparison.outputs.isEmpty || !comparison.outputsAgree || comparison.firstDifference != nil { throw ExitCode(1) }
+    if comparison.outputs.isEmpty { json.say("no output was compared") }
+    let agrees = !comparison.outputs.isEmpty && comparison.outputsAgree && comparison.firstDifference == nil
+    func row(_ row: ModelComparison.Row) -> DiffReport.Row {
+      DiffReport.Row(row.name, row.element, row.difference, differs: comparison.differs(row))
+    }
+    try json.write(
+      DiffReport(
+        first: names.0, second: names.1, agrees: agrees, outputs: comparison.outputs.map(row),
+        notCompared: comparison.notCompared.map { .init(name: $0.name, missing: $0.missing) },
+        values: comparison.values.map(row),
+        firstDifference: comparison.firstDifference.map { first in
+          let id = origins[first.name]
+          return DiffReport.Node(
+            value: first.name, text: id.map { graph.describe($0) } ?? "",
+            origins: id.map { graph.nodes[$0].origin.map { "\($0)" } } ?? [])
+        }))
+    if !agrees { throw ExitCode(1) }
   }
 
   private func compareLibraries() throws {
@@ -196,42 +214,49 @@ struct DiffCommand: ParsableCommand {
       try libraries[0].session(threads: 1).run(values: values),
       try libraries[1].session(threads: 1).run(values: places.map { values[$0] }),
     ]
-    print("\(models[0]) beside \(models[1])")
+    json.say("\(models[0]) beside \(models[1])")
     let names = libraries.map { $0.outputs.map(\.name) }
     let isByPosition = Set(names[0]).isDisjoint(with: names[1]) && names[0].count == names[1].count
     let extra = isByPosition ? [] : names[1].filter { !names[0].contains($0) }
-    for name in extra { print("output ≠ \(name): \(models[0]) has no such output") }
-    var (differs, compared) = (!extra.isEmpty, 0)
+    for name in extra { json.say("output ≠ \(name): \(models[0]) has no such output") }
+    var differs = !extra.isEmpty
+    var rows: [DiffReport.Row] = []
+    var notCompared = extra.map { DiffReport.NotCompared(name: $0, missing: models[0]) }
     for (place, port) in libraries[0].outputs.enumerated() {
       guard let other = isByPosition ? place : names[1].firstIndex(of: port.name) else {
-        print("output ≠ \(port.name): \(models[1]) has no such output")
+        json.say("output ≠ \(port.name): \(models[1]) has no such output")
         differs = true
+        notCompared.append(.init(name: port.name, missing: models[1]))
         continue
       }
       guard let x = results[0][place].tensor, let y = results[1][other].tensor else {
-        print("output   \(port.name): not compared, since it is no tensor")
+        json.say("output   \(port.name): not compared, since it is no tensor")
         continue
       }
-      compared += 1
       let difference = TensorDifference(x, y)
       let isFar = difference.exceeds(tolerance ?? TensorDifference.tolerance(of: x.element))
       differs = differs || isFar
-      print("output \(isFar ? "≠" : "=") \(port.name): \(difference)")
+      rows.append(.init(port.name, x.element, difference, differs: isFar))
+      json.say("output \(isFar ? "≠" : "=") \(port.name): \(difference)")
     }
-    if compared == 0 { print("no output was compared") }
-    if differs || compared == 0 { throw ExitCode(1) }
+    if rows.isEmpty { json.say("no output was compared") }
+    let agrees = !differs && !rows.isEmpty
+    try json.write(
+      DiffReport(first: models[0], second: models[1], agrees: agrees, outputs: rows, notCompared: notCompared))
+    if !agrees { throw ExitCode(1) }
   }
 
   private func showCulprit(_ graph: Graph, _ inputs: [HostTensor]) throws {
     let found = try Bisection(
       graph, inputs: inputs, engine: interpreted ? .interpreted : .compiled(.host), tolerance: tolerance)
+    try json.write(BisectionReport(found, in: graph))
     guard let culprit = found.culprit else {
-      print("all passes, fusion and code compute the same (\(found.runs) graphs run)")
+      json.say("all passes, fusion and code compute the same (\(found.runs) graphs run)")
       return
     }
-    print(culprit)
-    if let difference = found.difference { print("output \(found.output): \(difference)") }
-    print("found in \(found.runs) runs")
+    json.say("\(culprit)")
+    if let difference = found.difference { json.say("output \(found.output): \(difference)") }
+    json.say("found in \(found.runs) runs")
     throw ExitCode(1)
   }
 }
@@ -267,6 +292,9 @@ struct DiffInputs {
             .user, "diff.size", "size \(size) of input \(port.name) is unknown", hint: "give --size")
         }
         return number
+      }
+      if let problem = InputArguments.problem(ofMakingUp: port.name, type.element, shape) {
+        throw DiagnosticError([problem])
       }
       return generator.tensor(type.element, shape)
     }

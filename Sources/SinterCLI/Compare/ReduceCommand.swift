@@ -8,11 +8,11 @@ import SinterONNX
 struct ReduceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reduce",
-    abstract: "Take nodes away from a model as long as a command still fails on it.",
+    abstract: "Remove nodes from a model for as long as a command still fails on it.",
     discussion: """
       Example: sinter reduce model.onnx -o small.onnx --check 'sinter diff {} --against onnxruntime'
 
-      The command is run by the shell; {} stands for the file to try, which else comes last. It fails where its exit status is not 0. What a part \
+      The command is run by the shell; {} stands for the file to try, which otherwise comes last. It fails where its exit status is not 0. What a part \
       reads of nodes that are gone becomes its input.
       """)
 
@@ -25,24 +25,44 @@ struct ReduceCommand: ParsableCommand {
   @Option(help: "The command that fails.")
   var check: String
 
-  @Option(help: "What the command's output must hold for a failure to count, so that no other failure takes its place.")
+  @Option(
+    help:
+      "Text that the command's output must contain for a failure to count, so that no other failure takes its place.")
   var message: String?
 
+  @OptionGroup var json: JSONOption
+
+  private struct Report: Encodable {
+    var output: String
+    var nodesBefore: Int
+    var nodesAfter: Int
+    /// How many parts were tried.
+    var trials: Int
+    /// A line of text for each node that is left.
+    var nodes: [String]
+  }
+
   func validate() throws {
+    if check.allSatisfy(\.isWhitespace) { throw ValidationError("--check needs a command") }
     guard output.hasSuffix(".onnx") || output.hasSuffix(".sinter") else {
       throw ValidationError("the output ends with .onnx or .sinter, which is what the command is given")
     }
   }
 
   func run() throws {
+    try OutputFile.requireWritable(output, json.json)
     let graph = try model.graph()
     let result = try Files.withTemporaryFolder { folder throws(DiagnosticError) in
       Result { try reduced(graph, in: folder) }
     }
     let reducer = try result.get()
     try Self.write(reducer.graph, to: output)
-    print("\(reducer.graph.order.count) of \(graph.order.count) nodes still fail, \(reducer.trials) parts tried")
-    for id in reducer.graph.order { print("  \(reducer.graph.describe(id))") }
+    let lines = reducer.graph.order.map { reducer.graph.describe($0) }
+    json.say("\(lines.count) of \(graph.order.count) nodes still fail, \(reducer.trials) parts tried")
+    for line in lines { json.say("  \(line)") }
+    try json.write(
+      Report(
+        output: output, nodesBefore: graph.order.count, nodesAfter: lines.count, trials: reducer.trials, nodes: lines))
   }
 
   private func reduced(_ graph: Graph, in folder: String) throws -> GraphReducer {

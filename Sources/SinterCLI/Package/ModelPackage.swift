@@ -26,7 +26,7 @@ struct ModelPackage {
       try files.createDirectory(atPath: "\(made)/cmake", withIntermediateDirectories: true)
     } catch {
       throw DiagnosticError(
-        .user, "package.folder", "the folder \(folder) cannot be made: \(error.localizedDescription)",
+        .user, "package.folder", "the folder \(folder) cannot be made: \(SystemFailure.reason(of: error))",
         hint: "check the path and its permissions")
     }
     defer { try? files.removeItem(atPath: made) }
@@ -71,7 +71,7 @@ struct ModelPackage {
   }
 
   private func filled(_ text: String, like path: String) -> String {
-    let mark = path.hasSuffix(".hpp") ? "// " : path.hasSuffix(".rs") ? "//! " : ""
+    let mark = path.hasSuffix(".hpp") || path.hasSuffix(".go") ? "// " : path.hasSuffix(".rs") ? "//! " : ""
     let lines = portLines.map { mark + $0 }
     // Ports have the last word, since their names are anybody's.
     return text.replacing("@NAME@", with: name).replacing("@IDENTIFIER@", with: name)
@@ -150,7 +150,8 @@ struct ModelPackage {
       "| `include/\(name).hpp` | C++17: sessions and outputs that clean up behind themselves, exceptions |",
       "| `\(name).pc`, `cmake/` | pkg-config; CMake: `find_package(\(name) PATHS .)`, `\(name)::\(name)` |",
       "| `\(name).py` | Python: `from \(name) import Model`, with NumPy or without |",
-      "| `\(name).rs` | Rust: `mod \(name);`, without crates |", "",
+      "| `\(name).rs` | Rust: `mod \(name);`, without crates |",
+      "| `model.go` | Go: the folder as a package of a module, with cgo |", "",
       "The library's runtime and the files beside it are Sinter's, under the Apache License 2.0 (LICENSE). The weights are the model's, under",
       "the license that its authors gave it.", "",
     ]

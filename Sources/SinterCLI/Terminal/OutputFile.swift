@@ -4,6 +4,7 @@ import Sinter
 
 /// Results in files that appear whole or not at all, on standard output for `-`.
 enum OutputFile {
+  /// Writes a text.
   ///
   /// - Throws: where it cannot be written, a full device behind standard output included.
   static func write(_ text: String, to path: String) throws {
@@ -29,9 +30,25 @@ enum OutputFile {
   /// The path under which bytes go where they should.
   static func path(_ path: String) -> String { path == "-" ? "/dev/stdout" : path }
 
+  /// Refuses files that cannot be written, ahead of long work whose results would be lost.
+  static func requireWritable(_ paths: String?...) throws(DiagnosticError) {
+    for case let path? in paths where path != "-" && !path.hasPrefix("/dev/") {
+      let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+      let folder = parts.isEmpty ? "." : parts.joined(separator: "/") + "/"
+      var status = stat()
+      if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+        errno = EISDIR
+      } else if access(folder, W_OK) == 0 {
+        continue
+      }
+      throw DiagnosticError(.user, "file.write", "\(path) cannot be written: \(String(cString: strerror(errno)))")
+    }
+  }
+
   /// Refuses a path whose ending promises what a command does not write.
   static func check(_ path: String, hasEnding endings: [String], or remedy: String? = nil) throws {
     if path == "-" || path.hasPrefix("/dev/") || endings.contains(where: { path.hasSuffix($0) }) { return }
+    if path.hasSuffix("/") { throw ValidationError("\(path) names a folder, where a file was expected") }
     let name = path.split(separator: "/").last ?? ""
     let ending = name.lastIndex(of: ".").map { "ends with \(name[$0...])" } ?? "has no ending"
     let known =

@@ -1,5 +1,6 @@
 import SinterCore
 import SinterForms
+import SinterKernelIR
 
 /// Matrix products and all that comes down to them: register tiles over panels of the right side.
 ///
@@ -12,14 +13,14 @@ struct ContractSchedule {
   var columnGroups: ColumnGroups?
 
   /// The axes of the result that are neither the collapsed rows nor the collapsed columns: batches, and rows or columns that do not collapse.
-  private struct Outer {
+  struct Outer {
     var axis: Int
     var extent: Dim
     var lhsStride: Dim
     var rhsStride: Dim
   }
 
-  private var batchCount: Int { form.batch.count }
+  var batchCount: Int { form.batch.count }
   private var groups: Int { columnGroups?.count ?? 1 }
 
   static func schedule(_ form: ContractForm, context: inout ScheduleContext) throws {
@@ -30,7 +31,7 @@ struct ContractSchedule {
   // MARK: Sides
 
   /// A body as memory, copied to scratch where it is not plain memory already or where `isUsable` refuses its strides.
-  private func side(
+  func side(
     _ body: Body, own: [Dim], isRight: Bool, context: inout ScheduleContext, isUsable: (Factor) -> Bool
   ) throws -> Factor {
     let axes = form.batch + own + form.k
@@ -56,6 +57,7 @@ struct ContractSchedule {
     }
     let own = (lhs: batchCount..<(batchCount + form.m.count), rhs: batchCount..<(batchCount + form.n.count))
     let narrow = narrowOperation(context)
+    if let narrow, try runTiles(narrow, &context) { return }
     let elementBytes = (narrow?.left ?? form.accumulate).bits / 8
     let machine = context.machine.tiling(with: narrow ?? context.machine.multiplyAdd(form.accumulate))
     let depth = form.k.reduce(Dim(1), *)
@@ -221,13 +223,18 @@ struct ContractSchedule {
     var rightBytes = elementBytes
     if case .packed(_, let element)? = packed?.side.source { rightBytes = element.bits / 8 }
     let operands = rows.extent * Dim(elementBytes) + cols.extent * Dim(groups * rightBytes)
+    // Tiles are finished one after another, each from sums of its own.
+    let epilogue = columnGroups == nil ? form.epilogue : nil
+    let overwritable =
+      epilogue.map { context.overwritable(by: $0, besides: form.lhs.operands + form.rhs.operands) } ?? []
     try context.append(
       scope, tasks: plan.tasks, grain: plan.grain, flops: elements * depth * 2,
-      bytes: elements * Dim(form.accumulate.bits / 8) + outer.map(\.extent).reduce(1, *) * operands * depth)
+      bytes: elements * Dim(form.accumulate.bits / 8) + outer.map(\.extent).reduce(1, *) * operands * depth,
+      overwritable: overwritable)
   }
 
   /// The loops over the reduced axes, with what a step along each adds to the offsets of either side.
-  private func reductions(_ lhsStrides: ArraySlice<Dim>, _ rhsStrides: ArraySlice<Dim>) -> [TileKernel.Reduction] {
+  func reductions(_ lhsStrides: ArraySlice<Dim>, _ rhsStrides: ArraySlice<Dim>) -> [TileKernel.Reduction] {
     form.k.indices.map { axis in
       TileKernel.Reduction(
         extent: form.k[axis], lhsStride: lhsStrides[lhsStrides.startIndex + axis],
@@ -236,7 +243,7 @@ struct ContractSchedule {
   }
 
   /// Whether the innermost reduced axes lie one element after another.
-  private func isDense(_ strides: ArraySlice<Dim>) -> Bool {
+  func isDense(_ strides: ArraySlice<Dim>) -> Bool {
     CollapsedAxes(extents: form.k, strides: [Array(strides)]).groups.last.map { $0.strides[0] == 1 || $0.extent == 1 }
       ?? true
   }
@@ -267,7 +274,7 @@ struct ContractSchedule {
   }
 
   /// A right side that is constant and has no batch: what of it the panels hold.
-  private struct Weights {
+  struct Weights {
     var value: FormValueID
     var tensor: HostTensor
     var columns: Int
@@ -278,7 +285,7 @@ struct ContractSchedule {
   }
 
   /// - Parameter element: the type of the weights; nil: any that is widened to the sums' where it is read.
-  private func weights(of element: ElementType? = nil, _ context: ScheduleContext) -> Weights? {
+  func weights(of element: ElementType? = nil, _ context: ScheduleContext) -> Weights? {
     let values = context.values
     let axes = form.batch.count + form.n.count + form.k.count
     guard let access = AffineAccess(form.rhs, axes: axes, shape: { values[$0].type.shape }),
@@ -323,21 +330,24 @@ struct ContractSchedule {
     let layout = PanelLayout(
       columns: weights.columns, depth: weights.depthOffsets.count, lanes: lanes, vectors: tile.vectors, groups: groups,
       interleave: operation.depth)
-    let key = ScheduleContext.PackingKey(
-      value: weights.value, base: weights.base, columnStride: weights.columnStride,
-      depthOffsets: weights.depthOffsets, layout: layout)
-    guard
-      let buffer = context.packedConstant(
-        key,
-        make: {
-          layout.pack(
-            weights.tensor, base: weights.base, columnStride: weights.columnStride, depthOffsets: weights.depthOffsets)
-        })
-    else { return nil }
+    guard let buffer = packed(weights, layout, &context) else { return nil }
     let side = Factor(
       source: .packed(buffer, weights.tensor.element), base: 0,
       strides: [Dim](repeating: 0, count: batchCount + form.n.count) + TensorType.strides(form.k))
     return (side, layout)
+  }
+
+  /// Weights in panels, packed once for all products that read them so; nil for types that no panel holds.
+  func packed(_ weights: Weights, _ layout: PanelLayout, _ context: inout ScheduleContext) -> BufferID? {
+    let key = ScheduleContext.PackingKey(
+      value: weights.value, base: weights.base, columnStride: weights.columnStride,
+      depthOffsets: weights.depthOffsets, layout: layout)
+    return context.packedConstant(
+      key,
+      make: {
+        layout.pack(
+          weights.tensor, base: weights.base, columnStride: weights.columnStride, depthOffsets: weights.depthOffsets)
+      })
   }
 }
 

@@ -38,10 +38,12 @@ struct ProductPlan {
   /// - Parameters:
   ///   - splitsDepth: the reduced axis may be done in steps.
   ///   - step: the steps in which it is done in any case.
+  ///   - speed: how many times as fast as multiply-adds of f32 the arithmetic is.
+  ///   - copiesRows: each task copies its rows before it multiplies them.
   init(
     rows: Dim, columns: Dim, depth: Dim, tile: RegisterTile, lanes: Int, elementBytes: Int, outer: Dim,
     machine: Machine,
-    splitsDepth: Bool = false, step: Int? = nil
+    splitsDepth: Bool = false, step: Int? = nil, speed: Double = 1, copiesRows: Bool = false
   ) {
     self.rows = rows
     self.columns = columns
@@ -63,12 +65,15 @@ struct ProductPlan {
       Swift.min(
         machine.level2 / 2 / ((depthStep ?? k) * elementBytes),
         isSplit ? machine.waitingSumBytes / (width * elementBytes) : .max))
+    let copyCycles = copiesRows ? Double(k * elementBytes) / machine.level2BytesPerCycle : 0
     let cut = Cut(
       rowCount: rowCount, mostRows: Swift.max(1, Swift.min(fitting / tile.rows * tile.rows, needed)),
       tileRows: tile.rows, panelCount: Swift.max(1, ((columns.value ?? 768) + width - 1) / width),
       outer: Swift.max(1, outer.value ?? 1),
       // A panel's arithmetic for one row, and what it costs at least for many: the time in which it is read.
-      rowWork: 2 * k * width, readWork: machine.operationsPerByte * k * width * elementBytes,
+      rowWork: Swift.max(1, Int(Double(2 * k * width) / speed)),
+      readWork: machine.operationsPerByte * k * width * elementBytes,
+      copyWork: Int(copyCycles * Double(2 * machine.lanes(.f32) * machine.multiplyAddsPerCycle)),
       limit: Self.mostThreadWorks * machine.threadWork, start: machine.taskWork)
     (blockRows, blockPanels) = cut.best
     asksAhead = tile.asksAhead(rows: Swift.min(blockRows, rowCount))
@@ -87,9 +92,11 @@ struct ProductPlan {
   /// The ways to cut a product into tasks of some rows and some panels.
   private struct Cut {
     var rowCount: Int, mostRows: Int, tileRows: Int, panelCount: Int, outer: Int
-    var rowWork: Int, readWork: Int, limit: Int, start: Int
+    var rowWork: Int, readWork: Int, copyWork: Int, limit: Int, start: Int
 
-    func work(_ rows: Int, _ panels: Int) -> Int { Swift.max(1, panels * Swift.max(rows * rowWork, readWork)) }
+    func work(_ rows: Int, _ panels: Int) -> Int {
+      Swift.max(1, rows * copyWork + panels * Swift.max(rows * rowWork, readWork))
+    }
 
     /// The cut that one, two, four and eight threads finish soonest, taken together. The largest tasks among equals.
     var best: (rows: Int, panels: Int) {

@@ -33,7 +33,7 @@ struct ConvolveSchedule {
       WinogradCandidate(
         form, channels: $0, input: context.shape(form.input), result: context.shape(context.result),
         machine: context.machine, directSpeed: directSpeed,
-        computesWeights: context.constant(form.weight) == nil)
+        weights: context.constant(form.weight).map { $0.element == .f32 ? .aheadOrInRuns : .ahead } ?? .inRuns)
     }
   }
 
@@ -52,10 +52,15 @@ struct ConvolveSchedule {
     if channels.perGroup == 1, channels.results == channels.groups {
       return try DepthwiseSchedule(form: form, channels: channels.groups).run(&context)
     }
-    if let plan = context.transforms[context.result] {
-      return try WinogradSchedule(form: form, plan: plan).run(&context)
-    }
-    try ConvolveSchedule(form: form).product(channels, &context)
+    let direct = ConvolveSchedule(form: form)
+    guard let plan = context.transforms[context.result] else { return try _ = direct.product(channels, &context) }
+    var winograd = WinogradSchedule(form: form, plan: plan)
+    guard let least = plan.leastPlaces else { return try winograd.run(&context) }
+    // Both ways read the same panels of weights.
+    let places = context.shape(context.result).dropLast().reduce(Dim(1), *)
+    try context.branch(
+      places, atLeast: least, otherwise: { winograd.source = try direct.product(channels, &$0) },
+      then: { try winograd.run(&$0) })
   }
 
   /// The image as the window walks it: its memory, and the strides of its axes [n, spatial…, c].
@@ -109,14 +114,8 @@ struct ConvolveSchedule {
   private func panels(
     _ layout: PanelLayout, _ channels: ConvolveChannels, _ context: inout ScheduleContext
   ) throws -> Panels {
-    let taps = form.window.reduce(1, *)
     if let weights = context.constant(form.weight) {
-      // Weights [m, c, taps…], walked taps first.
-      let offsets = (0..<taps).flatMap { tap in (0..<channels.perGroup).map { $0 * taps + tap } }
-      let key = ScheduleContext.PackingKey(
-        value: form.weight, base: 0, columnStride: layout.depth, depthOffsets: offsets, layout: layout)
-      guard let buffer = context.packedConstant(key, make: { layout.pack(weights, groups: channels.groups, offsets) })
-      else { throw DiagnosticError(.bug, "convolve.pack", "weights of type \(weights.element) cannot be packed") }
+      let buffer = try form.packedWeights(weights, layout, groups: channels.groups, &context)
       return Panels(memory: .packed(buffer, weights.element), groupStep: Dim(layout.count), layout: layout)
     }
     let b = context.bodyBuilder()
@@ -131,7 +130,8 @@ struct ConvolveSchedule {
       memory: .value(made.value), groupStep: made.outerStrides[0], width: made.width, panelStep: made.panelStep.value)
   }
 
-  private func product(_ channels: ConvolveChannels, _ context: inout ScheduleContext) throws {
+  /// - Returns: the panels that constant weights are packed in.
+  private func product(_ channels: ConvolveChannels, _ context: inout ScheduleContext) throws -> PanelLayout? {
     let shape = context.shape(context.result)
     let rank = form.window.count
     let image = try image(result: shape, context: &context)
@@ -240,6 +240,23 @@ struct ConvolveSchedule {
     try context.append(
       scope, tasks: plan.tasks, grain: plan.grain, flops: elements * Dim(2 * depth),
       bytes: (elements + read) * Dim(form.accumulate.bits / 8))
+    return panels.layout
+  }
+}
+
+extension ConvolveForm {
+  /// Constant weights [m, c, taps…] in panels, a group after the other, tap after tap.
+  func packedWeights(
+    _ weights: HostTensor, _ layout: PanelLayout, groups: Int = 1, _ context: inout ScheduleContext
+  ) throws -> BufferID {
+    let taps = window.reduce(1, *)
+    let offsets = (0..<taps).flatMap { tap in (0..<(layout.depth / taps)).map { $0 * taps + tap } }
+    let key = ScheduleContext.PackingKey(
+      value: weight, base: 0, columnStride: layout.depth, depthOffsets: offsets, layout: layout)
+    guard let buffer = context.packedConstant(key, make: { layout.pack(weights, groups: groups, offsets) }) else {
+      throw DiagnosticError(.bug, "convolve.pack", "weights of type \(weights.element) cannot be packed")
+    }
+    return buffer
   }
 }
 

@@ -33,18 +33,13 @@ struct NarrowConvolveSchedule {
     let shape = context.shape(context.result)
     let rank = form.window.count
     let image = try ConvolveSchedule(form: form).image(result: shape, context: &context)
+    if try runTiles(image, &context) { return }
     let machine = context.machine.tiling(with: operation)
     let columns = channels.results / channels.groups
     let taps = form.window.reduce(1, *)
     let depth = taps * channels.perGroup
     let pixels = ConvolvePixels(form, result: shape, image: image.strides)
-    let window =
-      (0..<rank).map { axis in
-        TileKernel.Reduction(
-          extent: Dim(form.window[axis]), lhsStride: Dim(form.dilations[axis]) * image.strides[axis + 1],
-          rhsStride: Dim(form.window[(axis + 1)...].reduce(channels.perGroup, *)))
-      } + [.init(extent: Dim(channels.perGroup), lhsStride: 1, rhsStride: 1)]
-    let steps = DepthSteps(window.collapsed(), operation: operation)
+    let steps = DepthSteps(reductions(image), operation: operation)
     let least = Swift.min(4, machine.lanes(form.accumulate))
     let lanes = Swift.max(least, machine.lanes(form.accumulate, columns: columns))
     let tile =
@@ -53,7 +48,7 @@ struct NarrowConvolveSchedule {
         rows: pixels.rows.extent.value, columns: columns, lanes: lanes, machine: machine,
         depth: depth / operation.depth,
         period: pixels.period, rowBytes: pixels.rowStride.map { $0 * operation.left.bits / 8 })
-    let offsets = steps.padded((0..<taps).flatMap { tap in (0..<channels.perGroup).map { $0 * taps + tap } })
+    let offsets = steps.padded(weightOffsets)
     let plan = ProductPlan(
       rows: pixels.rows.extent, columns: Dim(columns), depth: Dim(offsets.count), tile: tile, lanes: lanes,
       elementBytes: operation.left.bits / 8,
@@ -107,6 +102,88 @@ struct NarrowConvolveSchedule {
   }
 }
 
+extension NarrowConvolveSchedule {
+  /// The loops over window and channels.
+  private func reductions(_ image: ConvolveSchedule.Image) -> [TileKernel.Reduction] {
+    let window = form.window.indices.map { axis in
+      TileKernel.Reduction(
+        extent: Dim(form.window[axis]), lhsStride: Dim(form.dilations[axis]) * image.strides[axis + 1],
+        rhsStride: Dim(form.window[(axis + 1)...].reduce(channels.perGroup, *)))
+    }
+    return (window + [.init(extent: Dim(channels.perGroup), lhsStride: 1, rhsStride: 1)]).collapsed()
+  }
+
+  /// Where a result's weights lie, in the order of these loops.
+  private var weightOffsets: [Int] {
+    let taps = form.window.reduce(1, *)
+    return (0..<taps).flatMap { tap in (0..<channels.perGroup).map { $0 * taps + tap } }
+  }
+
+  /// The same in tiles, where the processor has such and they are faster.
+  ///
+  /// - Returns: whether it did.
+  private func runTiles(_ image: ConvolveSchedule.Image, _ context: inout ScheduleContext) throws -> Bool {
+    let machine = context.machine
+    let shape = context.shape(context.result)
+    let pixels = ConvolvePixels(form, result: shape, image: image.strides)
+    let columns = channels.results / channels.groups
+    let depth = weightOffsets.count
+    guard let operation = machine.tileDot(operation),
+      let tile = TileDotKernel.tile(
+        operation, rows: pixels.rows.extent.value, columns: columns, depth: depth, machine)
+    else { return false }
+    let offsets = TileDotKernel.padded(weightOffsets, operation)
+    let layout = PanelLayout(
+      columns: columns, depth: offsets.count, lanes: TileDot.tileRows, vectors: tile.vectors,
+      interleave: operation.depth)
+    let key = ScheduleContext.PackingKey(
+      value: form.weight, base: 0, columnStride: depth, depthOffsets: offsets, layout: layout)
+    guard
+      let buffer = context.packedConstant(
+        key, make: { layout.pack(weights, groups: channels.groups, stride: depth, offsets) })
+    else { return false }
+    let reductions = reductions(image)
+    let rowPitch = pixels.period == nil ? pixels.rowStride : nil
+    let plan = ProductPlan(
+      rows: pixels.rows.extent, columns: Dim(columns), depth: Dim(offsets.count), tile: tile, lanes: layout.lanes,
+      elementBytes: operation.left.bits / 8, outer: Dim(channels.groups), machine: machine,
+      speed: machine.tileDotSpeed(operation),
+      copiesRows: !TileDotKernel.isDirect(reductions, rowPitch: rowPitch, operation))
+    let scope = context.kernel(
+      named: "convolve_\(operation.left)\(operation.right)_\(form.window.map(String.init).joined(separator: "x"))"
+        + "_s\(form.strides.map(String.init).joined(separator: "x"))_c\(channels.perGroup)_m\(columns)"
+        + "_tiles\(tile.rows)x\(plan.width)")
+    var task = scope.taskNumbers()
+    let columnBlock = task.take(plan.columnBlocks)
+    let rowBlock = task.take(plan.rowBlocks)
+    let group = channels.groups > 1 ? scope.bind(task.take(Dim(channels.groups))) : nil
+    let groupIndex = group.map { Dim($0) } ?? 0
+    let base = scope.index(groupIndex * Dim(channels.perGroup))
+    let kernel = TileDotKernel(
+      scope: scope, plan: plan, layout: layout, operation: operation, lhs: scope.memory(image.value),
+      rhs: scope.memory(buffer, element: operation.right, .read),
+      rhsBase: scope.index(groupIndex * Dim(layout.count)), reductions: reductions,
+      rowOffset: { pixels.offset($0, base, scope) }, rowPitch: rowPitch)
+    var store = TileStore(
+      scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
+      axes: [Dim](repeating: 0, count: shape.count), extents: [:])
+    if let group { store.extents[group] = Dim(channels.groups) }
+    store.columnOffset = groupIndex * Dim(columns)
+    let columnGroup = CollapsedAxes.Group(axes: 0..<1, extent: Dim(columns), strides: [1])
+    kernel.emit(rowBlock: rowBlock, columnBlock: columnBlock) { rows, column, vectors, masks, sums in
+      store.emit(
+        rows: rows, vectors: vectors, lanes: layout.lanes, column: column, masks: masks, sums: sums,
+        rowGroup: pixels.rows, rowFirst: 0, columnGroup: columnGroup, columnFirst: form.window.count + 1)
+    }
+    let elements = shape.reduce(Dim(1), *)
+    try context.append(
+      scope, tasks: plan.tasks, grain: plan.grain, flops: elements * Dim(2 * depth),
+      bytes: context.bytes(reading: [form.input], writing: context.result)
+        + Dim(weights.element.byteCount(weights.count)))
+    return true
+  }
+}
+
 /// The pixels of a convolution's result as rows of a product, and where their windows begin in the image.
 struct ConvolvePixels {
   /// All pixels as one axis.
@@ -141,7 +218,8 @@ struct ConvolvePixels {
     return (b.index(0), (0..<count).map { offset(b.add(first, $0), base, scope) })
   }
 
-  private func offset(_ pixel: Register, _ base: Register, _ scope: KernelScope) -> Register {
+  /// Where the window of a pixel begins.
+  func offset(_ pixel: Register, _ base: Register, _ scope: KernelScope) -> Register {
     let b = scope.builder
     var (rest, sum) = (pixel, base)
     for (position, axes) in collapsed.enumerated().reversed() {

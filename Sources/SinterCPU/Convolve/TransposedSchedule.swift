@@ -39,7 +39,7 @@ struct TransposedSchedule {
     TransposedSchedule(form, context: context).flatMap {
       WinogradCandidate(
         form, axes: $0.axes, channels: $0.depth, result: $0.shape, machine: context.machine,
-        computesWeights: context.constant(form.weight) == nil)
+        weights: context.constant(form.weight) == nil ? .inRuns : .ahead)
     }
   }
 

@@ -23,7 +23,8 @@ enum ElementSchedule {
     try context.append(
       scope, tasks: withElements(tasks.count, of: type.shape, form.body, context), grain: tasks.grain,
       flops: count * Dim(form.body.flops),
-      bytes: context.bytes(reading: form.body.operands, writing: result), name: plan.name("element", type))
+      bytes: context.bytes(reading: form.body.operands, writing: result), name: plan.name("element", type),
+      overwritable: context.overwritable(by: form.body))
   }
 
   /// The tasks that have elements. Loads and checks that are the same for a row are made before its elements: where there are none, nothing is

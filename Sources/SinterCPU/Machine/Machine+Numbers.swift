@@ -33,6 +33,8 @@ extension Machine {
     .init(
       "multiplyAddsPerPairDot", "vector multiply-adds of f32 in the time of a vector of sums of pairs of bf16",
       \.multiplyAddsPerPairDot, 0.25...16),
+    .init(
+      "cyclesPerTileDot", "cycles from one sum of products of tiles to the next", \.cyclesPerTileDot, 1...1_000_000),
     .init("multiplyAddLatency", "cycles until a sum can be added to again", \.multiplyAddLatency, 1...16),
     .init("loadsPerCycle", "vector loads that begin in a cycle", \.loadsPerCycle, 1...8),
     .init("level1", "bytes of the first-level data cache", \.level1, 4096...16_777_216),

@@ -31,6 +31,8 @@ package struct Machine: Hashable, Sendable {
   package var multiplyAddsPerCycle = 2
   /// Multiply-adds of whole vectors of f32 in the time of one vector of sums of pairs of bf16: below 2, bf16 is faster.
   package var multiplyAddsPerPairDot = 2.0
+  /// Cycles from one sum of products of tiles to the next.
+  package var cyclesPerTileDot = 16.0
   /// Cycles until a sum can be added to again.
   package var multiplyAddLatency = 4
   /// Loads of whole vectors, or of one element for all lanes, that begin in a cycle.

@@ -1,4 +1,5 @@
 import SinterCore
+import SinterKernelIR
 
 /// One way to multiply and add on vectors of sums, as products' tiles do: a row of a processor's table.
 ///
@@ -15,6 +16,9 @@ package struct TileOperation: Hashable, Sendable {
   /// The instruction takes signed bytes on both sides: those on the left lose 128, and the sums of columns, which a tile keeps beside its
   /// own, mend that at the end.
   package var takesSignedLeft = false
+
+  /// Rows of the left side that an instruction takes at once; the vector of sums that each has lies in a register of tiles.
+  package var rows = 1
 
   /// A multiply-add of one type.
   ///
@@ -44,6 +48,12 @@ package struct TileOperation: Hashable, Sendable {
   package static let widenedPairDot = TileOperation(
     left: .bf16, right: .bf16, accumulator: .f32, depth: 2, temporaries: 3, columnRegisters: 2)
 
+  /// Both of these for whole tiles of rows and columns; see `TileDot`.
+  package static let byteTileDot = TileOperation(
+    left: .u8, right: .i8, accumulator: .i32, depth: TileDot.interleave(.i8), rows: TileDot.tileRows)
+  package static let pairTileDot = TileOperation(
+    left: .bf16, right: .bf16, accumulator: .f32, depth: TileDot.interleave(.bf16), rows: TileDot.tileRows)
+
   /// The same where an element of a row is loaded into a register before it is multiplied: the next one's is on its way meanwhile.
   var onLoadedRows: TileOperation {
     var operation = self
@@ -55,7 +65,20 @@ package struct TileOperation: Hashable, Sendable {
 extension Machine {
   /// The operation for sums of products of two types, from the table.
   package func tileOperation(_ left: ElementType, _ right: ElementType, in accumulator: ElementType) -> TileOperation? {
-    tileOperations.first { $0.left == left && $0.right == right && $0.accumulator == accumulator }
+    tileOperations.first { $0.left == left && $0.right == right && $0.accumulator == accumulator && $0.rows == 1 }
+  }
+
+  /// The same operation for whole tiles of rows, where the processor has one.
+  func tileDot(_ operation: TileOperation) -> TileOperation? {
+    tileOperations.first {
+      $0.left == operation.left && $0.right == operation.right && $0.accumulator == operation.accumulator && $0.rows > 1
+    }
+  }
+
+  /// How many times as fast as multiply-adds of f32 a block of tiles is.
+  func tileDotSpeed(_ operation: TileOperation) -> Double {
+    Double(operation.rows * TileDot.tileRows * TileDot.run(operation.left))
+      / (cyclesPerTileDot * Double(lanes(.f32) * multiplyAddsPerCycle))
   }
 
   /// The multiply-add of one type.
@@ -68,6 +91,11 @@ extension Machine {
 
   /// How many times as fast sums of products are whose operands are bf16; no more than 1 where the processor has no instruction for them.
   package var pairDotSpeed: Double {
+    Swift.max(vectorPairDotSpeed, tileOperations.contains(.pairTileDot) ? tileDotSpeed(.pairTileDot) : 1)
+  }
+
+  /// The same without tiles.
+  var vectorPairDotSpeed: Double {
     tileOperations.contains(.pairDot) ? Double(TileOperation.pairDot.depth) / multiplyAddsPerPairDot : 1
   }
 

@@ -81,11 +81,12 @@ package struct BfloatOperands {
     return form
   }
 
-  /// Whether both sides are computed, of f32, and worth being rounded and packed.
+  /// Whether both sides are computed, of f32, and worth being rounded and packed. Tiles take constant right sides only.
   private func roundsBoth(_ form: ContractForm) -> Bool {
-    (form.lhs.operands + form.rhs.operands).allSatisfy {
-      program.values[$0].type.element == .f32 && program.values[$0].constant == nil
-    } && ContractSchedule(form: form).packsPairs(machine)
+    machine.vectorPairDotSpeed > 1
+      && (form.lhs.operands + form.rhs.operands).allSatisfy {
+        program.values[$0].type.element == .f32 && program.values[$0].constant == nil
+      } && ContractSchedule(form: form).packsPairs(machine)
   }
 
   private func computed(_ form: ContractForm) -> ContractForm {

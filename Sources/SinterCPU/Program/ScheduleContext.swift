@@ -173,8 +173,10 @@ package struct ScheduleContext {
   /// - Parameters:
   ///   - tasks: how often the kernel runs, with `task` 0, 1 and so on.
   ///   - grain: the tasks that one thread should have at least, so that a second one pays.
+  ///   - overwritable: places of which the kernel reads each element only to compute the same element of its result.
   package mutating func append(
-    _ scope: KernelScope, tasks: Dim = 1, grain: Int = 1, flops: Dim = 0, bytes: Dim = 0, name: String? = nil
+    _ scope: KernelScope, tasks: Dim = 1, grain: Int = 1, flops: Dim = 0, bytes: Dim = 0, name: String? = nil,
+    overwritable: Set<Place> = []
   ) throws {
     var arguments: [KernelProgram.Call.Argument] = []
     for argument in scope.arguments {
@@ -187,11 +189,13 @@ package struct ScheduleContext {
       }
     }
     let id = add(scope.builder.finish(named: name))
-    steps.append(
-      .call(
-        KernelProgram.Call(
-          kernel: id, buffers: arguments, sizes: scope.sizes, tasks: tasks, grain: Swift.max(1, grain),
-          origin: values[result].origin, flops: flops, bytes: bytes)))
+    var call = KernelProgram.Call(
+      kernel: id, buffers: arguments, sizes: scope.sizes, tasks: tasks, grain: Swift.max(1, grain),
+      origin: values[result].origin, flops: flops, bytes: bytes)
+    for (index, argument) in scope.arguments.enumerated() {
+      if case .place(let place) = argument, overwritable.contains(place) { call.overwritable.insert(index) }
+    }
+    steps.append(.call(call))
   }
 
   /// The number of a kernel: that of an equal one, where there is one. Names are made distinct.
@@ -208,6 +212,30 @@ package struct ScheduleContext {
 }
 
 extension ScheduleContext {
+  /// Places of which a body reads, for each element of the result, the same element and no other: where each element is computed once, and read
+  /// before it is written, the result may be written over them.
+  ///
+  /// - Parameter operands: what the kernel reads besides.
+  func overwritable(by body: Body, besides operands: [FormValueID] = []) -> Set<Place> {
+    let type = type(result)
+    if type.element.bits < 8 { return [] }
+    var (found, others): (Set<FormValueID>, Set<FormValueID>) = ([], Set(operands))
+    for expr in body.exprs {
+      guard case .load(let value, let list, _, _) = expr.node else { continue }
+      let isOwn =
+        self.type(value) == type
+        && list.enumerated().allSatisfy { axis, index in
+          switch body[index].node {
+          case .axis(axis): true
+          case .constant(.int(0)): type.shape[axis] == 1
+          default: false
+          }
+        }
+      if isOwn { found.insert(value) } else { others.insert(value) }
+    }
+    return Set(found.compactMap { places[$0] }).subtracting(others.compactMap { places[$0] })
+  }
+
   /// Bytes that a call moves at least: its operands and its result, each once.
   func bytes(reading operands: [FormValueID], writing result: FormValueID) -> Dim {
     (operands + [result]).reduce(Dim(0)) { sum, value in

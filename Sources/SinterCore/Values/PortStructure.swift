@@ -7,6 +7,7 @@ public struct PortStructure: Hashable, Sendable {
   /// Of a sequence of tensors, the sizes of each of them, as far as they are fixed ahead of time; nil where not even their number is.
   public var elementSizes: [Int?]?
 
+  /// A value that callers know by a name and that is made of the given ports.
   public init(name: String, value: Structured<Int>, elementSizes: [Int?]? = nil) {
     self.name = name
     self.value = value

@@ -11,6 +11,7 @@ public struct StatePort: Sendable {
   /// What a session starts with.
   public var initial: HostTensor
 
+  /// A state that begins as `initial`, whose type must be that of both ports.
   public init(input: Int, output: Int?, initial: HostTensor) {
     self.input = input
     self.output = output

@@ -38,18 +38,22 @@ public final class BodyBuilder {
 
   // MARK: Leaves
 
+  /// A number in a type; an integer type gets its whole part, which must fit into 64 bits.
   public func constant(_ value: Double, _ type: ElementType) -> Expr {
     type.isFloat ? append(.constant(.float(value)), type) : append(.constant(.int(Int64(value))), type)
   }
 
+  /// An integer in a type of integers or floats.
   public func constant(_ value: Int, _ type: ElementType) -> Expr {
     type.isFloat ? append(.constant(.float(Double(value))), type) : append(.constant(.int(Int64(value))), type)
   }
 
+  /// A scalar in a type of its kind.
   public func constant(_ scalar: Scalar, _ type: ElementType) -> Expr { append(.constant(scalar), type) }
 
   public func bool(_ value: Bool) -> Expr { append(.constant(.bool(value)), .bool) }
 
+  /// The place along axis `n` at which the body computes; i64.
   public func axis(_ n: Int) -> Expr { append(.axis(n), .i64) }
 
   /// A size as an i64.
@@ -70,8 +74,10 @@ public final class BodyBuilder {
       type)
   }
 
+  /// What the form has gathered so far, such as its sum; only in bodies that come behind it.
   public func accumulator(_ n: Int = 0, _ type: ElementType) -> Expr { append(.accumulator(n), type) }
 
+  /// `a` where the condition holds, else `b`, which must have one type; both are computed.
   public func select(_ condition: Expr, _ a: Expr, _ b: Expr) -> Expr {
     if condition.type != .bool || a.type != b.type { fail("select of \(condition.type), \(a.type), \(b.type)") }
     return simplified(.select(condition.id, a.id, b.id), a.type)
@@ -121,7 +127,9 @@ public final class BodyBuilder {
 
 /// A scalar being built; arithmetic on it adds to its builder's body.
 public struct Expr {
+  /// The expression in the builder's body.
   public let id: ExprID
+  /// The type of its value.
   public let type: ElementType
   package let builder: BodyBuilder
 
@@ -141,11 +149,14 @@ public struct Expr {
     return builder.simplified(.compare(comparison, id, other.id), .bool)
   }
 
+  /// A function of the value, in its own type; truth for `isNaN`.
   public func unary(_ function: UnaryFunction) -> Expr {
     builder.simplified(.unary(function, id), function == .isNaN ? .bool : type)
   }
 
+  /// A function of the value and another one of the same type.
   public func applying(_ function: BinaryFunction, _ other: Expr) -> Expr { binary(function, other) }
+  /// Whether the value compares so with another one of the same type.
   public func comparing(_ comparison: Comparison, _ other: Expr) -> Expr { compare(comparison, other) }
 
   /// The value converted to another type; itself where it has that type.
@@ -156,6 +167,7 @@ public struct Expr {
   /// The value converted to f16 or bf16 such that it stays rounded, whatever it is fused with.
   package func rounded(to type: ElementType) -> Expr { cast(to: type).bitcast(to: .u16).bitcast(to: type) }
 
+  /// The same bits as a value of another type of the same width.
   public func bitcast(to type: ElementType) -> Expr {
     type == self.type ? self : builder.append(.bitcast(id), type)
   }
@@ -192,11 +204,18 @@ public struct Expr {
   public static func > (a: Expr, b: Double) -> Expr { a > a.builder.constant(b, a.type) }
   public static func >= (a: Expr, b: Double) -> Expr { a >= a.builder.constant(b, a.type) }
 
+  /// The quotient, rounded down.
   public func floorDivided(by b: Expr) -> Expr { binary(.floorDivide, b) }
+  /// What is left of dividing, rounded down: it has the divisor's sign.
   public func modulo(_ b: Expr) -> Expr { binary(.modulo, b) }
+  /// What is left of dividing, rounded to zero: it has the dividend's sign.
   public func remainder(_ b: Expr) -> Expr { binary(.remainder, b) }
+  /// The value to the power of another.
   public func power(_ b: Expr) -> Expr { binary(.power, b) }
+  /// The smaller of two values of one type.
   public func minimum(_ b: Expr) -> Expr { binary(.minimum, b) }
+  /// The larger of two values of one type.
   public func maximum(_ b: Expr) -> Expr { binary(.maximum, b) }
+  /// The value, held between two bounds.
   public func clamped(_ low: Expr, _ high: Expr) -> Expr { maximum(low).minimum(high) }
 }

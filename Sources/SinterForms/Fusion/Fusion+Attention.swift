@@ -5,11 +5,12 @@ extension Fusion {
   /// reads. Element work between the first contraction and softmax becomes the body of the scores.
   mutating func formAttention() {
     var anyFound = false
-    for position in nodes.indices {
+    for position in nodes.indices where mayMove {
       guard case .compute(let value, .contract(let sums)) = nodes[position], let form = attention(sums, at: position)
       else {
         continue
       }
+      report.add(.attention, [value])
       for operand in operands(of: nodes[position]) { users[operand]?.remove(position) }
       nodes[position] = .compute(value, .attend(form))
       for operand in form.all { users[operand, default: []].insert(position) }

@@ -40,7 +40,7 @@ extension Fusion {
 
   /// Lets each element form finish the last of its operands that can take it as epilogue.
   mutating func attachEpilogues() {
-    for position in nodes.indices {
+    for position in nodes.indices where mayMove {
       guard case .compute(let value, .element(let element)) = nodes[position] else { continue }
       let shape = values[value].type.shape
       let candidates = element.body.operands.compactMap { operand -> (operand: FormValueID, at: Int)? in
@@ -63,6 +63,7 @@ extension Fusion {
       }
       form.epilogue = simplified(builder.body(results), shape)
       report.add(chosen.operand, value, .epilogue)
+      report.add(.epilogue, [chosen.operand, value])
       origins[value] = merged(origin(chosen.operand), origin(value))
       drop(chosen.at)
       drop(position)

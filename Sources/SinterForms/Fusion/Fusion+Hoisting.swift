@@ -14,7 +14,7 @@ extension Fusion {
 
   /// Swaps an element form with the relayout that it reads. Gives the position that the work has now, nil where nothing was done.
   private mutating func hoist(_ position: Int) -> Int? {
-    guard case .compute(let value, .element(let work)) = nodes[position], !work.body.isPlain,
+    guard mayMove, case .compute(let value, .element(let work)) = nodes[position], !work.body.isPlain,
       let relaid = pointwiseOperand(of: work.body, values[value].type.shape),
       let source = positions[relaid], users[relaid] == [position], !outputs.contains(relaid),
       case .compute(_, .element(let relayout)) = nodes[source], relayout.body.isPlain,
@@ -46,6 +46,7 @@ extension Fusion {
     guard let load else { return nil }
     let workBody = simplified(own.body(result), shape)
     let readerBody = simplified(reader.body([load]), values[value].type.shape)
+    report.add(.hoisting, [moved, value])
     nodes[source] = .compute(moved, .element(ElementForm(body: workBody)))
     nodes[position] = .compute(value, .element(ElementForm(body: readerBody)))
     positions[relaid] = nil

@@ -127,6 +127,9 @@ package struct Fusion {
     return order.map { steps[$0] }
   }
 
+  /// Whether the limit leaves room for another move.
+  var mayMove: Bool { report.moves.count < limits.moves }
+
   func simplified(_ body: Body, _ extents: [Dim]) -> Body {
     BodySimplifier.simplify(body, extents: extents, values: values, ranges: ranges)
   }
@@ -162,11 +165,13 @@ package struct Fusion {
   }
 
   private mutating func inline(_ value: FormValueID, _ body: Body, at position: Int) {
+    guard mayMove else { return }
     let consumers = (users[value] ?? []).sorted()
     switch plan(value, body, consumers) {
     case .failure(let refusal):
       for consumer in consumers { report.add(value, name(consumer), .stored(refusal)) }
     case .success(let forms):
+      report.add(.inlining, [value] + consumers.map(name))
       for (consumer, form) in zip(consumers, forms) {
         guard case .compute(let target, _) = nodes[consumer] else { continue }
         report.add(value, target, .inlined)

@@ -13,6 +13,8 @@ package struct FusionLimits: Hashable, Sendable {
   /// With fewer rows than this, only rows of at most `shortRow` elements are grouped: a row is one thread's work.
   package var rowsForThreads = 8.0
   package var shortRow = 16384.0
+  /// Moves after which fusion stops, to find the one that changes results; all that apply by default.
+  package var moves = Int.max
 
   package init() {}
 }

@@ -30,9 +30,28 @@ package struct FusionReport: Sendable {
     package var outcome: Outcome
   }
 
+  /// A change of the program that fusion made, in the order in which it made them.
+  package struct Move: Sendable, CustomStringConvertible {
+    package enum Kind: String, Sendable, CaseIterable {
+      case attention = "two contractions around a softmax become one form"
+      case hoisting = "element work moves in front of a relayout"
+      case inlining = "a value is computed inside of its consumers"
+      case epilogue = "element work becomes an epilogue"
+      case rows = "forms over the same rows become one group"
+    }
+    package var kind: Kind
+    /// The values whose forms it changed.
+    package var values: [FormValueID]
+
+    package var description: String { "\(kind.rawValue): " + values.map(\.description).joined(separator: ", ") }
+  }
+
   package var edges: [Edge] = []
+  package private(set) var moves: [Move] = []
 
   package init() {}
+
+  mutating func add(_ kind: Move.Kind, _ values: [FormValueID]) { moves.append(Move(kind: kind, values: values)) }
 
   mutating func add(_ producer: FormValueID, _ consumer: FormValueID, _ outcome: Outcome) {
     edges.append(Edge(producer: producer, consumer: consumer, outcome: outcome))

@@ -35,7 +35,10 @@ struct RowGrouping {
     ranges: [Symbol: ClosedRange<Int>], limits: FusionLimits, report: inout FusionReport
   ) -> [FormProgram.Step] {
     var grouping = RowGrouping(steps, outputs: outputs, values: values, ranges: ranges, limits: limits)
-    for position in steps.indices where grouping.groupOf[position] == nil { grouping.grow(from: position) }
+    for position in steps.indices
+    where grouping.groupOf[position] == nil && report.moves.count + grouping.groups.count < limits.moves {
+      grouping.grow(from: position)
+    }
     return grouping.groups.isEmpty ? steps : grouping.ordered(&report)
   }
 
@@ -189,6 +192,9 @@ struct RowGrouping {
     }
     let result = order.map { node in groupOf[node].map { step(of: groups[$0]) } ?? steps[node] }
     for group in groups {
+      report.add(
+        .rows,
+        group.members.compactMap { if case .compute(let value, _) = steps[$0] { value } else { nil } })
       for member in group.members {
         guard case .compute(let value, _) = steps[member] else { continue }
         for reader in readers[value] ?? [] where group.members.contains(reader) {

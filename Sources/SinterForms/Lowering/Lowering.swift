@@ -2,11 +2,16 @@ import SinterCore
 
 /// A value while a program is being built: its number and its type.
 public struct Operand: Hashable, Sendable {
+  /// Its number in the program.
   public let id: FormValueID
+  /// The element type and the sizes.
   public let type: TensorType
 
+  /// The element type.
   public var element: ElementType { type.element }
+  /// The sizes.
   public var shape: [Dim] { type.shape }
+  /// The number of axes.
   public var rank: Int { type.rank }
 }
 
@@ -14,9 +19,11 @@ public struct Operand: Hashable, Sendable {
 ///
 /// Each function computes one value and gives it back as an operand for the next. Nothing here decides what is stored: fusion does.
 public struct Lowering {
+  /// What has been built so far.
   public internal(set) var program: FormProgram
   /// Where the values added next come from.
   public var origin: [String] = []
+  /// The program's steps so far, in order.
   public var steps: [FormProgram.Step] {
     get { program.steps }
     set { program.steps = newValue }
@@ -28,6 +35,7 @@ public struct Lowering {
   /// What is checked before the steps added next.
   var checked: [Obligation] = []
 
+  /// Begins a program.
   public init(name: String) { program = FormProgram(name: name) }
 
   // MARK: Values from outside
@@ -39,15 +47,18 @@ public struct Lowering {
     return Operand(id: id, type: type)
   }
 
+  /// A tensor whose elements are known ahead of time.
   public mutating func constant(_ tensor: HostTensor, named name: String = "") -> Operand {
     let id = program.values.append(.init(type: tensor.type, name: name, origin: origin, constant: tensor))
     return Operand(id: id, type: tensor.type)
   }
 
+  /// Makes a value an output of the program, behind those that it has.
   public mutating func output(_ operand: Operand, named name: String) {
     program.outputs.append(.init(value: operand.id, name: name))
   }
 
+  /// Says which values a symbol may have.
   public mutating func setRange(_ range: ClosedRange<Int>, of symbol: Symbol) { program.ranges[symbol] = range }
 
   /// A new run-time error and its number; %0 and %1 in the text stand for the offending value and the bound, %2 for the value less the bound where
@@ -78,6 +89,7 @@ public struct Lowering {
     flushObligations(knowing: [symbol])
   }
 
+  /// From here on the symbol is known to be this size.
   public mutating func define(_ symbol: Symbol, as size: Dim) {
     program.steps.append(.define(symbol, .size(size)))
     flushObligations(knowing: [symbol])
@@ -124,6 +136,7 @@ public struct Lowering {
 
   // MARK: Forms
 
+  /// A builder of bodies that read this program's values.
   public func builder() -> BodyBuilder {
     let values = program.values
     return BodyBuilder { values[$0].type.element }
@@ -213,6 +226,8 @@ public struct Lowering {
     return add(.attend(form), TensorType(accumulate, batch + rows + [columns]))
   }
 
+  /// Running results of `combine` along an axis of the given sizes: without the element at hand where `exclusive`, from the end where `reversed`.
+  /// `build` gives the elements.
   public mutating func scan(
     _ combine: Combine, _ shape: [Dim], axis: Int, exclusive: Bool, reversed: Bool,
     _ build: (BodyBuilder, [Expr]) throws -> Expr

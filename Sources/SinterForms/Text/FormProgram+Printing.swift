@@ -29,6 +29,13 @@ extension FormProgram: CustomStringConvertible {
     printer.print()
     return printer.text
   }
+
+  /// One step as the text form has it.
+  package func text(of step: Step) -> String {
+    var printer = FormPrinter(program: self)
+    printer.print(step)
+    return printer.text
+  }
 }
 
 private struct FormPrinter {
@@ -91,7 +98,7 @@ private struct FormPrinter {
     return used.filter { program.values[$0].constant != nil }.sorted()
   }
 
-  private mutating func print(_ step: FormProgram.Step) {
+  mutating func print(_ step: FormProgram.Step) {
     switch step {
     case .compute(let value, let form): print(value, form)
     case .rows(let group):

@@ -4,6 +4,7 @@ import SinterForms
 /// A value of a graph.
 public struct ValueID: EntityIndex {
   public let rawValue: Int32
+  /// The value of a number; it must be one of the graph's.
   public init(rawValue: Int32) { self.rawValue = rawValue }
   public static var prefix: String { "%" }
 }
@@ -11,6 +12,7 @@ public struct ValueID: EntityIndex {
 /// A node of a graph.
 public struct NodeID: EntityIndex {
   public let rawValue: Int32
+  /// The node of a number; it must be one of the graph's.
   public init(rawValue: Int32) { self.rawValue = rawValue }
   public static var prefix: String { "n" }
 }
@@ -67,6 +69,7 @@ public struct Graph: Sendable {
     /// Of an input, the type that the caller knows, where equalities have taught that some of its sizes are others.
     public var declared: ValueType?
 
+    /// A port of a value under a name that no other input, or no other output, has.
     public init(name: String, value: ValueID, note: String = "", declared: ValueType? = nil) {
       self.name = name
       self.value = value
@@ -102,6 +105,7 @@ public struct Graph: Sendable {
   /// The opset that an imported graph declared, by domain ("" is ai.onnx).
   public var opsets: [String: Int]
 
+  /// A graph without ports and nodes.
   public init(name: String) {
     self.name = name
     values = EntityMap()
@@ -150,6 +154,7 @@ public struct Origin: Hashable, Sendable {
   /// `file:line` of the traced program, or empty.
   public var source: String
 
+  /// An origin of which any part may be empty.
   public init(path: String = "", node: String = "", source: String = "") {
     self.path = path
     self.node = node
@@ -186,6 +191,7 @@ extension Origin: CustomStringConvertible {
 
 /// What is known of a value ahead of time.
 public struct Fact: Hashable, Sendable {
+  /// The type, with sizes that are numbers or symbols.
   public var type: ValueType
   /// The elements of a small tensor of integers (or truth values, or floats that are whole), row-major, as far as shapes determine them:
   /// what Shape, Gather and Concat of sizes give.
@@ -195,11 +201,13 @@ public struct Fact: Hashable, Sendable {
   /// Whether the elements follow from sizes and constants alone, though no expression says how.
   package var followsFromSizes = false
 
+  /// What is known of a value of a type, with its elements as sizes where they are known.
   public init(_ type: ValueType, contents: [Dim]? = nil) {
     self.type = type
     self.contents = contents
   }
 
+  /// What is known of a tensor, with its elements as sizes where they are known.
   public init(_ element: ElementType, _ shape: [Dim], contents: [Dim]? = nil) {
     self.init(.tensor(TensorType(element, shape)), contents: contents)
   }

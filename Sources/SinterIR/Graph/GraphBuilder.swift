@@ -16,6 +16,7 @@ public struct GraphBuilder {
   /// Names that parts of structured ports must not get, since other ports have them.
   public var takenNames: Set<String> = []
 
+  /// Begins a graph.
   public init(name: String) { graph = Graph(name: name) }
 
   /// Goes on with an existing graph: new nodes come after its own.

@@ -233,6 +233,7 @@ private struct GraphLowering {
 
 /// The meaning of one composite node as a graph of its own.
 public struct Expansion: Sendable {
+  /// The graph, whose outputs are the node's results.
   public var graph: Graph
   /// The inner value of each of the node's inputs; constants are constants inside, too.
   public var inputs: [ValueID?]

@@ -15,6 +15,7 @@ public struct Expect: Primitive {
   public var reason = ""
 
   public init() {}
+  /// Ends the run with the reason where the truth value is another.
   public init(_ expected: Bool, reason: String) {
     self.expected = expected
     self.reason = reason

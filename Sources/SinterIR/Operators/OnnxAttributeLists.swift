@@ -5,6 +5,7 @@ public struct OnnxAttributeReader: AttributeList {
   private let node: OnnxNode
   private var problems: [String] = []
 
+  /// Reads the attributes of a node.
   public init(_ node: OnnxNode) { self.node = node }
 
   /// Throws where an attribute has the wrong type or an unknown choice.
@@ -221,6 +222,7 @@ extension ElementType {
     }
   }
 
+  /// The element type of ONNX's number (`TensorProto.DataType`); nil for numbers that stand for none.
   public init?(onnx number: Int) {
     guard let match = Self.allCases.first(where: { $0.onnx == number }) else { return nil }
     self = match

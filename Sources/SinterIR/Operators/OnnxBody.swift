@@ -12,6 +12,7 @@ public struct OnnxBody: Sendable {
     /// The results, as values of the graph.
     public var results: [OnnxValue]
 
+    /// A graph and what of it the body gives.
     public init(graph: Graph, results: [OnnxValue]) {
       self.graph = graph
       self.results = results
@@ -27,6 +28,7 @@ public struct OnnxBody: Sendable {
   /// Builds the body for given facts of its own inputs, and of what it captures.
   public var buildValues: @Sendable (_ inputs: [Structured<Fact>], _ captures: [Fact]) throws -> Built
 
+  /// A body that is built once the facts of its inputs are known.
   public init(
     inputNames: [String], outputCount: Int, captures: [ValueID],
     buildValues: @escaping @Sendable (_ inputs: [Structured<Fact>], _ captures: [Fact]) throws -> Built

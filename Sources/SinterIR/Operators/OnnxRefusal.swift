@@ -7,6 +7,7 @@ public struct OnnxRefusal: Hashable, Sendable {
   /// What to export instead.
   public var hint: String
 
+  /// A refusal. The reason goes on from the operator's name, the hint says what to export instead.
   public init(reason: String, hint: String) {
     self.reason = reason
     self.hint = hint

@@ -37,6 +37,7 @@ public struct OnnxNode: Sendable {
   /// Subgraph attributes, imported: inputs of a body are its own, then what it captures.
   public var bodies: [String: OnnxBody]
 
+  /// A node of a file, with its inputs as values of the builder's graph.
   public init(
     domain: String, opType: String, opset: Int, name: String, values: [OnnxValue?], outputCount: Int,
     attributes: [String: OnnxAttribute], bodies: [String: OnnxBody] = [:]
@@ -96,6 +97,7 @@ public struct RanksDiffer: Error {
   /// What is told where what follows cannot be built so.
   public var diagnostic: Diagnostic
 
+  /// Names the attributes whose bodies differ, and what to tell where both cannot be built.
   public init(bodies: [String], diagnostic: Diagnostic) {
     self.bodies = bodies
     self.diagnostic = diagnostic
@@ -202,6 +204,7 @@ public struct NodeSpecification: Sendable {
     case absent
   }
 
+  /// A node to be written. Without `inputs` it has the operator's own, in their order.
   public init(
     _ opType: String, domain: String = "", since: Int = 1, attributes: [(name: String, value: OnnxAttribute)] = [],
     inputs: [Input]? = nil

@@ -10,6 +10,7 @@ public struct OnnxSignature: Hashable, Sendable {
   /// Attributes that have no default.
   public var required: [String]
 
+  /// What holds from opset `since` on.
   public init(since: Int, inputLimit: Int?, required: [String] = []) {
     self.since = since
     self.inputLimit = inputLimit

@@ -56,6 +56,7 @@ public struct OpTable: Sendable {
     return copy
   }
 
+  /// The operator of a name in text forms; nil where there is none.
   public subscript(name: String) -> (any Operator.Type)? { types[name] }
 
   /// All operators, sorted by name.

@@ -107,6 +107,7 @@ public struct NodeInputs: Sendable {
   /// A number that no size from data of the graph has in its name yet.
   public var freshNumber = 0
 
+  /// The inputs of a node; the three lists are of the same length.
   public init(ids: [ValueID?], facts: [Fact?], constants: [HostTensor?], outputCount: Int, freshNumber: Int = 0) {
     self.ids = ids
     self.facts = facts
@@ -191,6 +192,7 @@ public struct LoweringNode {
   /// What inference found of the results.
   public var outputs: [Fact]
 
+  /// A node with its lowered inputs and what inference found.
   public init(inputs: [Operand?], facts: NodeInputs, outputs: [Fact]) {
     self.inputs = inputs
     self.facts = facts
@@ -240,6 +242,7 @@ public struct OperatorExample: Sendable {
   /// What compiled and interpreted results may differ by, relative to the largest magnitude.
   public var tolerance: Double
 
+  /// An example, whose symbols get the values of `sizes`.
   public init(
     _ op: any Operator, _ inputs: [Input], outputs: Int = 1, sizes: [Symbol: Int] = [:], tolerance: Double = 1e-5
   ) {

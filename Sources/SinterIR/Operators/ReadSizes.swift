@@ -13,6 +13,7 @@ public struct ReadSizes: Primitive {
   public var isSigned = false
 
   public init() {}
+  /// Elements that may be negative where `isSigned`.
   public init(isSigned: Bool) { self.isSigned = isSigned }
 
   public mutating func attributes(_ list: inout some AttributeList) { list.bool("signed", &isSigned, default: false) }
@@ -84,6 +85,7 @@ public struct SizeInput: Hashable, Sendable {
   /// Whether elements may be negative.
   public var isSigned: Bool
 
+  /// The input of a number, counted from 0.
   public init(_ index: Int, isSigned: Bool = false) {
     self.index = index
     self.isSigned = isSigned

@@ -9,6 +9,7 @@ public struct Pass: Sendable {
   /// Changes the graph, and tells the log of each change.
   public let run: @Sendable (inout Graph, inout RewriteLog) throws -> Void
 
+  /// A pass. What `run` changes it tells the log, which may ask it to stop.
   public init(
     _ name: String, _ summary: String, run: @escaping @Sendable (inout Graph, inout RewriteLog) throws -> Void
   ) {
@@ -48,6 +49,7 @@ public struct PassManager {
   /// Milliseconds each pass took, in the order of running.
   public private(set) var times: [(name: String, milliseconds: Double)] = []
 
+  /// A manager without a pass run yet; the flags say what is verified and written, and after how many rewrites to stop.
   public init(flags: Flags, dumps: StageDumps? = nil) {
     self.flags = flags
     self.dumps = dumps ?? StageDumps(directory: flags.dumpDirectory)

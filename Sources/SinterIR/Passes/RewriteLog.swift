@@ -7,6 +7,7 @@ public struct RewriteLog: Sendable {
   /// No more than that many rewrites; nil: no limit.
   public var limit: Int?
 
+  /// Counts rewrites up to a limit; nil for none.
   public init(limit: Int? = nil) { self.limit = limit }
 
   /// Whether one more rewrite may be applied.

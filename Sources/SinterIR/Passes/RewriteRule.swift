@@ -17,6 +17,7 @@ public struct RewriteRule: Sendable {
   /// given are dropped.
   let rewrite: @Sendable (RewriteSite) throws -> [ValueID]?
 
+  /// A rule that is tried at nodes of the given operators, or at all where there are none, and replaces all results of a node.
   public init(
     _ name: String, at roots: [any Operator.Type], keepsOrigin: Bool = false, mayRelyOnMore: Bool = false,
     rewrite: @escaping @Sendable (RewriteSite) throws -> [ValueID]?

@@ -16,7 +16,7 @@ final class KernelMachine {
   private let file: UnsafeMutableRawPointer
   private var offsets: [Int] = []
   private let locals: [UnsafeMutableRawPointer]
-  private var task = 0
+  private(set) var task = 0
 
   init(_ kernel: Kernel, spans: [KernelMemory.Span], sizes: [Int64], memory: KernelMemory) {
     self.kernel = kernel
@@ -158,6 +158,7 @@ final class KernelMachine {
         throw memory.error(error, value: integers(value)[0], bound: integers(bound)[0])
       }
     case .prefetch: break
+    case .tileDot(let block): try run(block)
     }
   }
 
@@ -303,41 +304,14 @@ final class KernelMachine {
   private func access(
     _ place: Memory, _ r: Register, _ mask: Register?, isStore: Bool, _ index: (Int) -> Int
   ) throws {
-    let base: UnsafeMutableRawPointer
-    let element: ElementType
-    let before: Int
-    let behind: Int
-    switch place {
-    case .parameter(let n):
-      (base, element, before, behind) = (spans[n].base, kernel.parameters[n].element, spans[n].before, spans[n].behind)
-      let width = spans[n].element.bits
-      guard element.bits == width else {
-        throw DiagnosticError(.bug, "kernel.element", "a buffer of \(spans[n].element) is taken for one of \(element)")
-      }
-      if isStore, !memory.isWritable(spans[n].buffer) {
-        throw DiagnosticError(
-          .bug, "kernel.write", "an input or constant is written through \(kernel.parameters[n].name)")
-      }
-    case .local(let n):
-      (base, element, before, behind) = (locals[n], kernel.locals[n].element, 0, kernel.locals[n].count)
-    }
+    let place = try region(place, isStore: isStore)
     for lane in 0..<lanes(r) {
       if let mask, integers(mask)[lane] == 0 {
         if !isStore { clear(r, lane) }
         continue
       }
-      let at = index(lane)
-      guard at >= -before, at < behind else {
-        throw DiagnosticError(
-          .bug, "kernel.bounds",
-          "\(isStore ? "a store to" : "a load from") element \(at) of \(place) lies outside \(-before) ..< \(behind) (lane \(lane), task \(task))"
-        )
-      }
-      let position = at + before
-      if isStore, case .parameter(let n) = place, !memory.write(spans[n].buffer, position, task: task) {
-        throw DiagnosticError(
-          .bug, "kernel.race", "task \(task) writes element \(at) of \(place), and so does another task")
-      }
+      let (base, element) = (place.base, place.element)
+      let position = try place.position(index(lane), self) { "lane \(lane), task \(self.task)" }
       switch (kind(r), isStore) {
       case (.single, false): ElementCodec.decode(element, base, count: 1, into: singles(r) + lane) { _ in position }
       case (.double, false): ElementCodec.decode(base, count: 1, into: doubles(r) + lane) { _ in position }
@@ -346,6 +320,56 @@ final class KernelMachine {
       case (.double, true): ElementCodec.encode(doubles(r) + lane, count: 1, to: base) { _ in position }
       case (.integer, true): ElementCodec.encode(element, integers(r) + lane, count: 1, to: base) { _ in position }
       }
+    }
+  }
+
+  /// Memory as a statement reaches it.
+  struct Region {
+    var place: Memory
+    var isStore: Bool
+    var base: UnsafeMutableRawPointer
+    var element: ElementType
+    /// Elements before and behind the first one.
+    var before, behind: Int
+
+    /// Where an element lies behind the base, if the task may reach it.
+    func position(_ at: Int, _ machine: KernelMachine, _ reason: () -> String) throws -> Int {
+      guard at >= -before, at < behind else {
+        throw DiagnosticError(
+          .bug, "kernel.bounds",
+          "\(isStore ? "a store to" : "a load from") element \(at) of \(place) lies outside \(-before) ..< \(behind) (\(reason()))"
+        )
+      }
+      let position = at + before
+      if isStore, case .parameter(let n) = place,
+        !machine.memory.write(machine.spans[n].buffer, position, task: machine.task)
+      {
+        throw DiagnosticError(
+          .bug, "kernel.race", "task \(machine.task) writes element \(at) of \(place), and so does another task")
+      }
+      return position
+    }
+  }
+
+  func region(_ place: Memory, isStore: Bool) throws -> Region {
+    switch place {
+    case .parameter(let n):
+      let element = kernel.parameters[n].element
+      let width = spans[n].element.bits
+      guard element.bits == width else {
+        throw DiagnosticError(.bug, "kernel.element", "a buffer of \(spans[n].element) is taken for one of \(element)")
+      }
+      if isStore, !memory.isWritable(spans[n].buffer) {
+        throw DiagnosticError(
+          .bug, "kernel.write", "an input or constant is written through \(kernel.parameters[n].name)")
+      }
+      return Region(
+        place: place, isStore: isStore, base: spans[n].base, element: element, before: spans[n].before,
+        behind: spans[n].behind)
+    case .local(let n):
+      return Region(
+        place: place, isStore: isStore, base: locals[n], element: kernel.locals[n].element, before: 0,
+        behind: kernel.locals[n].count)
     }
   }
 

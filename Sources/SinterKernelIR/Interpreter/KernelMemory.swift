@@ -33,7 +33,8 @@ final class KernelMemory {
     self.symbols = symbols
     texts = program.texts
     arena = program.arenaBytes.map { .allocate(byteCount: Swift.max(1, $0), alignment: 64) }
-    for buffer in program.buffers.elements {
+    let inPlace = program.bufferPairsInPlace
+    for (id, buffer) in zip(program.buffers.indices, program.buffers.elements) {
       // What data determine gets memory during the run.
       let count = buffer.count.isFromData ? 0 : try size(buffer.count)
       guard count >= 0, buffer.element != .string else {
@@ -43,6 +44,12 @@ final class KernelMemory {
       let base: UnsafeMutableRawPointer
       if case .arena = buffer.storage, let arena, let offset = buffer.offset {
         base = arena + offset
+      } else if let current = inPlace[id] {
+        stores.append(
+          Store(
+            base: stores[current.position].base, count: count, element: buffer.element,
+            writers: Array(repeating: 0, count: count)))
+        continue
       } else {
         base = .allocate(byteCount: Swift.max(1, bytes), alignment: 64)
       }
@@ -58,8 +65,11 @@ final class KernelMemory {
   }
 
   deinit {
-    for (buffer, store) in zip(program.buffers.elements, stores) {
+    let inPlace = program.bufferPairsInPlace
+    for (id, store) in zip(program.buffers.indices, stores) {
+      let buffer = program.buffers[id]
       if case .arena = buffer.storage, arena != nil, buffer.offset != nil { continue }
+      if inPlace[id] != nil { continue }
       store.base.deallocate()
     }
     arena?.deallocate()

@@ -135,6 +135,50 @@ package indirect enum Statement: Hashable, Sendable {
   case check(Register, error: Int, value: Register, bound: Register)
   /// A hint that the cache line of an element will be read, though not next: it is brought to the second-level cache.
   case prefetch(Memory, at: Register)
+  case tileDot(TileDot)
+}
+
+/// A block of sums of products from rows and a panel, as tiles of a matrix unit compute it:
+/// sums[r, c] = Σ over k < depth of left[r, k] · right[k, c].
+///
+/// Memory holds sums row after row, rows on the left `leftPitch` elements apart, and on the right, for each `interleave` steps along k, so many
+/// neighbours of one column after those of another.
+///
+/// Bytes (left u8 or i8, right i8, `interleave` 4) are summed in i32 and wrap around. Numbers of bf16 (`interleave` 2) are summed in f32, `run` of
+/// them at a time: the products of even places are added up in order, and those of odd places, from 0 and each sum rounded; then the two are added
+/// to each other, and what that gives to the sum. Subnormal operands and sums may count as zero.
+package struct TileDot: Hashable, Sendable {
+  package var sums, left, right: Memory
+  package var sumsAt, leftAt, rightAt: Register
+  /// Elements from one row on the left to the next.
+  package var leftPitch: Int
+  /// Elements on the right from the first of `interleave` steps along k to the first of the next ones.
+  package var rightPitch: Int
+  /// Multiples of 16, at most 32.
+  package var rows, columns: Int
+  /// An i64; a multiple of `run`. Where it is none, the sums are zero.
+  package var depth: Register
+
+  package init(
+    sums: Memory, at sumsAt: Register, left: Memory, at leftAt: Register, pitch leftPitch: Int, right: Memory,
+    at rightAt: Register, pitch rightPitch: Int, rows: Int, columns: Int, depth: Register
+  ) {
+    (self.sums, self.sumsAt, self.left, self.leftAt, self.leftPitch) = (sums, sumsAt, left, leftAt, leftPitch)
+    (self.right, self.rightAt, self.rightPitch) = (right, rightAt, rightPitch)
+    (self.rows, self.columns, self.depth) = (rows, columns, depth)
+  }
+
+  /// Rows and columns of one tile of sums.
+  package static let tileRows = 16
+  /// Bytes of a row of a tile.
+  package static let rowBytes = 64
+  /// Rows and columns of a block are no more.
+  package static let mostRows = 32
+
+  /// Elements of a type along k that lie side by side for a column: as many as fill 32 bits.
+  package static func interleave(_ element: ElementType) -> Int { 32 / Swift.max(8, element.bits) }
+  /// Elements of a type along k that one instruction takes: as many as fill a row of a tile.
+  package static func run(_ element: ElementType) -> Int { rowBytes * 8 / Swift.max(8, element.bits) }
 }
 
 /// `for index in stride(from: from, to: to, by: step)`, carrying values from turn to turn.

@@ -258,6 +258,9 @@ package final class KernelBuilder {
   /// Asks for the cache line of an element.
   package func prefetch(_ memory: Memory, at: Register) { emit(.prefetch(memory, at: at)) }
 
+  /// Sums a block of products; see `TileDot`.
+  package func tileDot(_ block: TileDot) { emit(.tileDot(block)) }
+
   package func gather(_ memory: Memory, at: Register, mask: Register? = nil) -> Register {
     let result = new(RegisterType(element(of: memory), lanes: type(at).lanes))
     emit(.gather(result, memory, at: at, mask: mask))

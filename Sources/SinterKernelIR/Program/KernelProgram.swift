@@ -62,6 +62,9 @@ package struct KernelProgram: Sendable {
     /// Floating-point operations and bytes moved, where known.
     package var flops: Dim
     package var bytes: Dim
+    /// Parameters of which it reads an element only to compute the same element of its one result, and before it writes that: the result may
+    /// lie in their memory. Not in text forms.
+    package var overwritable: Set<Int> = []
 
     package struct Argument: Sendable, Hashable {
       package var buffer: BufferID
@@ -164,6 +167,8 @@ package struct KernelProgram: Sendable {
   package var outputStructures: [PortStructure] = []
   /// Inputs that a library keeps from run to run, and the outputs that they become. Not in text forms.
   package var states: [StatePort] = []
+  /// The states, by their number, whose next values are written over the current ones; others have memory for both. Not in text forms.
+  package var statesInPlace: Set<Int> = []
   package var buffers: EntityMap<BufferID, Buffer>
   /// Equal kernels are here once.
   package var kernels: EntityMap<KernelID, Kernel>

@@ -154,9 +154,29 @@ struct KernelParser {
       let (memory, at, _) = try place()
       return .prefetch(memory, at: at)
     }
+    if scanner.take("tileDot") { return .tileDot(try tileDot()) }
     if scanner.take("for") { return .loop(try loop()) }
     if scanner.take("if") { return .branch(try branch()) }
     return nil
+  }
+
+  private mutating func tileDot() throws -> TileDot {
+    func number(after word: String) throws -> Int {
+      try scanner.expect(word)
+      return try scanner.integer()
+    }
+    let sums = try place()
+    try scanner.expect("=")
+    let left = try place()
+    let leftPitch = try number(after: "pitch")
+    try scanner.expect(",")
+    let right = try place()
+    let rightPitch = try number(after: "pitch")
+    let (rows, columns) = (try number(after: "rows"), try number(after: "columns"))
+    try scanner.expect("depth")
+    return TileDot(
+      sums: sums.memory, at: sums.at, left: left.memory, at: left.at, pitch: leftPitch, right: right.memory,
+      at: right.at, pitch: rightPitch, rows: rows, columns: columns, depth: try register())
   }
 
   private mutating func definition(of r: Register) throws -> Statement {

@@ -113,6 +113,11 @@ struct KernelPrinter {
     case .check(let condition, let error, let value, let bound):
       line("check \(condition) error \(error) value \(value) bound \(bound)")
     case .prefetch(let memory, let at): line("prefetch \(place(memory, at, nil))")
+    case .tileDot(let block):
+      line(
+        "tileDot \(place(block.sums, block.sumsAt, nil)) = \(place(block.left, block.leftAt, nil)) pitch \(block.leftPitch), "
+          + "\(place(block.right, block.rightAt, nil)) pitch \(block.rightPitch) "
+          + "rows \(block.rows) columns \(block.columns) depth \(block.depth)")
     }
   }
 

@@ -258,7 +258,33 @@ package final class KernelVerifier {
     case .prefetch(let memory, let at):
       use(at, as: RegisterType(.i64), in: "prefetch")
       require(parameter(memory) != nil, "\(memory) does not exist")
+    case .tileDot(let block): check(block)
     }
+  }
+
+  private func check(_ block: TileDot) {
+    for register in [block.sumsAt, block.leftAt, block.rightAt, block.depth] {
+      use(register, as: RegisterType(.i64), in: "tileDot")
+    }
+    guard let sums = parameter(block.sums), let left = parameter(block.left), let right = parameter(block.right) else {
+      problems.append("memory of tileDot does not exist")
+      return
+    }
+    require(sums.access != .read, "\(block.sums) is written, but may only be read")
+    require(left.access != .write && right.access != .write, "tileDot reads what may only be written")
+    let types = (left.element, right.element, sums.element)
+    require(
+      types == (.bf16, .bf16, .f32) || types == (.u8, .i8, .i32) || types == (.i8, .i8, .i32),
+      "tileDot does not sum \(types.0) times \(types.1) in \(types.2)")
+    for size in [block.rows, block.columns] {
+      require(
+        size > 0 && size % TileDot.tileRows == 0 && size <= TileDot.mostRows,
+        "a block of tileDot has 16 or 32 rows and columns, not \(size)")
+    }
+    let interleave = TileDot.interleave(types.1)
+    require(
+      block.leftPitch > 0 && block.rightPitch % interleave == 0 && block.rightPitch >= block.columns * interleave,
+      "tileDot's pitches of \(block.leftPitch) and \(block.rightPitch) do not fit its block")
   }
 
   private func check(_ loop: Loop) {

@@ -85,9 +85,9 @@ extension KernelProgram {
     return alone
   }
 
-  /// Different buffers share memory only where the memory plan put them at overlapping places.
+  /// Different buffers share memory only where the memory plan put them at overlapping places, or where a state is written over.
   private func mayOverlap(_ a: BufferID, _ b: BufferID) -> Bool {
-    if a == b { return true }
+    if a == b || isStateInPlace(a, b) || isStateInPlace(b, a) { return true }
     guard case .arena = buffers[a].storage, case .arena = buffers[b].storage else { return false }
     guard let x = buffers[a].offset, let y = buffers[b].offset, let xCount = buffers[a].count.value,
       let yCount = buffers[b].count.value

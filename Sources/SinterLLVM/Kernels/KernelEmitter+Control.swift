@@ -101,6 +101,7 @@ extension KernelEmitter {
     ir.jump(if: condition, holds, else: fails)
     ir.position(at: fails)
     let report = ir.external("sinter_report", ir.functionType(ir.i32, [ir.i32, ir.i64, ir.i64]), isHidden: true)
+    if usesTiles { releaseTiles() }
     ir.giveBack(ir.call(report, [ir.int(ir.i32, Int64(error + 1)), value, bound]))
     ir.position(at: holds)
   }

@@ -19,15 +19,24 @@ extension KernelEmitter {
       return ir.intrinsic(
         "llvm.x86.avx512bf16.dpbf16ps.\(32 * lanes)", [], [c, ir.bitcast(a, pairs), ir.bitcast(b, pairs)])
     }
-    let words = ir.like(c, ir.i32)
-    let (x, y) = (ir.bitcast(a, words), ir.bitcast(b, words))
-    func float(_ word: IRValue) -> IRValue { ir.bitcast(word, ir.type(c)) }
-    func odd(_ word: IRValue) -> IRValue { float(ir.and(word, 0xffff_0000)) }
-    func even(_ word: IRValue) -> IRValue { float(ir.shl(word, 16)) }
-    func added(_ a: IRValue, _ b: IRValue, _ c: IRValue) -> IRValue {
-      ir.intrinsic(ir.target.hasMultiplyAdd ? "llvm.fma" : "llvm.fmuladd", [ir.type(c)], [a, b, c])
-    }
-    return added(even(x), even(y), added(odd(x), odd(y), c))
+    let (x, y) = (halves(a, like: c), halves(b, like: c))
+    return addingProduct(x.even, y.even, to: addingProduct(x.odd, y.odd, to: c))
+  }
+
+  /// The products of bf16 at even places added to one vector of sums, and those at odd places to another.
+  func pairProducts(_ a: IRValue, _ b: IRValue, to sums: (even: IRValue, odd: IRValue)) -> [IRValue] {
+    let (x, y) = (halves(a, like: sums.even), halves(b, like: sums.odd))
+    return [addingProduct(x.even, y.even, to: sums.even), addingProduct(x.odd, y.odd, to: sums.odd)]
+  }
+
+  private func addingProduct(_ a: IRValue, _ b: IRValue, to c: IRValue) -> IRValue {
+    ir.intrinsic(ir.target.hasMultiplyAdd ? "llvm.fma" : "llvm.fmuladd", [ir.type(c)], [a, b, c])
+  }
+
+  /// The bf16 at even and at odd places as f32.
+  private func halves(_ a: IRValue, like c: IRValue) -> (even: IRValue, odd: IRValue) {
+    let words = ir.bitcast(a, ir.like(c, ir.i32))
+    return (ir.bitcast(ir.shl(words, 16), ir.type(c)), ir.bitcast(ir.and(words, 0xffff_0000), ir.type(c)))
   }
 
   /// Four bytes: unsigned ones, or signed ones, times signed ones.

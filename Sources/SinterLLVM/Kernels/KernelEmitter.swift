@@ -59,6 +59,7 @@ final class KernelEmitter {
       let count = local.element.bits < 8 ? local.element.byteCount(local.count) : local.count
       return ir.stackArray(memoryType(local.element), count, alignment: 64)
     }
+    if usesTiles { configureTiles() }
     let begin = ir.parameter(tasks, pointerCount + kernel.sizeCount)
     let end = ir.parameter(tasks, pointerCount + kernel.sizeCount + 1)
     try turns(from: begin, to: end, step: 1, copies: 1, initial: []) { task, _ in
@@ -66,6 +67,7 @@ final class KernelEmitter {
       try emit(kernel.body)
       return []
     }
+    if usesTiles { releaseTiles() }
     ir.giveBack(ir.int(ir.i32, 0))
   }
 
@@ -159,6 +161,7 @@ final class KernelEmitter {
       try check(
         self[condition], error: error, value: wide(self[value], type(value)), bound: wide(self[bound], type(bound)))
     case .prefetch(let memory, let at): try prefetch(memory, at: self[at])
+    case .tileDot(let block): try tileDot(block)
     }
   }
 

@@ -24,7 +24,7 @@ extension ProgramEmitter {
       table(types.obligation, layout.obligations.map { obligation($0) }), count(layout.obligations.count),
       interface,
       count(layout.texts?.count ?? 0), count(layout.texts?.boundsOffset ?? 0), count(layout.texts?.bytesOffset ?? 0),
-      count(program.states.count), table(types.state, zip(program.states, layout.initialStates).map { state($0, $1) }),
+      count(program.states.count), table(types.state, program.states.indices.map { state($0) }),
       ir.int(ir.i64, Int64(bitPattern: place.weightHash)),
     ]
     let definition = define(types.program, structure(fields, types.program), name: Self.programSymbol(place.variant))
@@ -37,11 +37,13 @@ extension ProgramEmitter {
       [item.relation.number, item.left, item.right, item.error].map { ir.int(ir.i32, Int64($0)) }, types.obligation)
   }
 
-  private func state(_ state: StatePort, _ initial: Int?) -> IRValue {
-    structure(
+  private func state(_ number: Int) -> IRValue {
+    let state = program.states[number]
+    return structure(
       [
         ir.int(ir.i32, Int64(state.input)), ir.int(ir.i32, Int64(state.output ?? -1)),
-        ir.int(ir.i64, Int64(initial ?? -1)),
+        ir.int(ir.i32, program.statesInPlace.contains(number) ? 1 : 0),
+        ir.int(ir.i64, Int64(layout.initialStates[number] ?? -1)),
       ], types.state)
   }
 

@@ -92,7 +92,7 @@ struct ProgramTypes {
     obligation = ir.structure([ir.i32, ir.i32, ir.i32, ir.i32])
     parts = ir.structure([ir.i32, ir.i32, ir.i32, ir.i32])
     interface = ir.structure([ir.i64, ir.i64, ir.pointer, ir.pointer, ir.pointer, ir.pointer])
-    state = ir.structure([ir.i32, ir.i32, ir.i64])
+    state = ir.structure([ir.i32, ir.i32, ir.i32, ir.i64])
     buffer = ir.structure([ir.i32, ir.i32, ir.i32, ir.i32, ir.i64, ir.i32])
     program = ir.structure([
       ir.i32, ir.pointer, ir.pointer, ir.pointer,  // ABI version, name, producer, target

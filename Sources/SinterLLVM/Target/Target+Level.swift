@@ -63,6 +63,9 @@ extension Target {
       Extension(llvm: "avx512bitalg", cpuinfo: "avx512_bitalg", least: .v4),
       Extension(llvm: "avx512bf16", cpuinfo: "avx512_bf16", least: .v4),
       Extension(llvm: "avx512vpopcntdq", cpuinfo: "avx512_vpopcntdq", least: .v4),
+      Extension(llvm: "amx-tile", cpuinfo: "amx_tile", least: .v4),
+      Extension(llvm: "amx-int8", cpuinfo: "amx_int8", least: .v4),
+      Extension(llvm: "amx-bf16", cpuinfo: "amx_bf16", least: .v4),
     ]
   }
 
@@ -72,7 +75,9 @@ extension Target {
     switch name {
     case "cascadelake", "icelake-client", "icelake-server", "tigerlake", "rocketlake": found = ["avx512vnni"]
     case "cooperlake", "znver4": found = ["avx512vnni", "avx512bf16"]
-    case "sapphirerapids", "emeraldrapids", "graniterapids", "znver5": found = ["avxvnni", "avx512vnni", "avx512bf16"]
+    case "znver5": found = ["avxvnni", "avx512vnni", "avx512bf16"]
+    case "sapphirerapids", "emeraldrapids", "graniterapids":
+      found = ["avxvnni", "avx512vnni", "avx512bf16", "amx-tile", "amx-int8", "amx-bf16"]
     case "alderlake", "raptorlake", "meteorlake", "arrowlake", "lunarlake": found = ["avxvnni"]
     default: found = []
     }

@@ -33,6 +33,7 @@ public struct Target: Hashable, Sendable {
     if pairDotLanes.contains(self.machine.lanes(.f32)) {
       self.machine.tileOperations = self.machine.tileOperations.map { $0 == .widenedPairDot ? .pairDot : $0 }
     }
+    self.machine.tileOperations += [.byteTileDot, .pairTileDot].filter { tileDot($0.left, $0.right) != nil }
   }
 
   init(_ processor: Processor, of architecture: Architecture) {
@@ -72,6 +73,16 @@ public struct Target: Hashable, Sendable {
 
   /// Lanes of the vectors of f32 sums for which two products of bf16 a lane are one instruction.
   var pairDotLanes: [Int] { requiredFeatures.contains("avx512_bf16") ? [4, 8, 16] : [] }
+
+  /// LLVM's name of the instruction that sums products of two types in tiles; nil where there is none.
+  func tileDot(_ left: ElementType, _ right: ElementType) -> String? {
+    switch (left, right) {
+    case (.bf16, .bf16) where requiredFeatures.contains("amx_bf16"): "llvm.x86.tdpbf16ps"
+    case (.u8, .i8) where requiredFeatures.contains("amx_int8"): "llvm.x86.tdpbusd"
+    case (.i8, .i8) where requiredFeatures.contains("amx_int8"): "llvm.x86.tdpbssd"
+    default: nil
+    }
+  }
 
   /// Whether vectors of 512 bits are narrowed within the bounds of 16-bit numbers and of bytes.
   var packsBytes: Bool { requiredFeatures.contains("avx512bw") && machine.lanes(.f32) == 16 }
@@ -124,6 +135,9 @@ public struct Target: Hashable, Sendable {
   private static func hostFeatures() -> Set<String> {
     guard let text = LLVMGetHostCPUFeatures() else { return [] }
     defer { LLVMDisposeMessage(text) }
-    return Set(String(cString: text).split(separator: ",").filter { $0.hasPrefix("+") }.map { String($0.dropFirst()) })
+    let names = String(cString: text).split(separator: ",").filter { $0.hasPrefix("+") }.map { String($0.dropFirst()) }
+    // A process may use tiles once the system has let it.
+    let hasTiles = names.contains("amx-tile") && sinter_permit_tiles() == 0
+    return Set(names.filter { hasTiles || !$0.hasPrefix("amx-") })
   }
 }

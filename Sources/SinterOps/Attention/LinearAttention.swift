@@ -234,3 +234,82 @@ public struct LinearAttention: Primitive {
       }
   }
 }
+
+extension LinearAttention: Composite {
+  /// A `Scan` whose turn is one step. The operator's own lowering is faster; gradients go through this.
+  public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    var found: Sizes?
+    try builder.require(by: Self.name) { obligations in
+      _ = try infer(inputs, requiring: &obligations)
+      found = try sizes(inputs, &obligations)
+    }
+    guard let sizes = found else {
+      throw DiagnosticError(.bug, "linearattention.size", "the sizes of heads are not known")
+    }
+    let tape = GradientTape(builder)
+    defer { builder = tape.builder }
+    func input(_ index: Int) throws -> GradientTensor { GradientTensor(try inputs.value(index), tape) }
+    let q = try input(0)
+    let compute: ElementType = try q.element == .f64 ? .f64 : .f32
+    func number(_ value: Int) -> GradientTensor { q.integers([value]) }
+    /// [batch, steps, heads · size] as [steps, batch, heads, size].
+    func steps(_ value: GradientTensor, heads: Int, size: Int) throws -> GradientTensor {
+      try value.cast(to: compute).reshaped(to: [value.size(0), value.size(1), number(heads), number(size)])
+        .transposed([1, 0, 2, 3])
+    }
+    /// One entry per head, or one per head and element, or one for all heads.
+    func perHead(_ value: GradientTensor) throws -> GradientTensor {
+      let width = try value.shape[2].value ?? keyHeads
+      return try steps(value, heads: min(width, keyHeads), size: max(width / keyHeads, 1))
+    }
+    var sliced = [
+      try steps(q, heads: queryHeads, size: sizes.key), try steps(input(1), heads: keyHeads, size: sizes.key),
+      try steps(input(2), heads: keyHeads, size: sizes.value),
+    ]
+    if rule.decays { sliced.append(try perHead(input(4))) }
+    if rule.corrects { sliced.append(try perHead(input(5))) }
+    let start =
+      try inputs.has(3)
+      ? input(3).cast(to: compute)
+      : sliced[2].zeros(sizes: [q.size(0), number(keyHeads), number(sizes.key), number(sizes.value)])
+    var scan = Scan()
+    (scan.stateCount, scan.slicedCount) = (1, sliced.count)
+    let results = try tape.builder.add(
+      scan, ([start] + sliced).map(\.id), outputs: 2, bodies: [turn(start, sliced, sizes)]
+    ).map { GradientTensor($0, tape) }
+    let output = try results[1].transposed([1, 0, 2, 3])
+      .reshaped(to: [q.size(0), q.size(1), number(queryHeads * sizes.value)])
+    let state = inputs.has(3) ? try input(3).element : try q.element
+    return [try output.cast(to: q.element).id, try results[0].cast(to: state).id]
+  }
+
+  /// The graph of one step.
+  private func turn(_ start: GradientTensor, _ sliced: [GradientTensor], _ sizes: Sizes) throws -> Graph {
+    let tape = GradientTape(GraphBuilder(name: "step of \(Self.name)"))
+    func input(_ type: TensorType, _ name: String) -> GradientTensor {
+      GradientTensor(tape.builder.input(Fact(.tensor(type)), named: name), tape)
+    }
+    let state = input(try start.type, "state")
+    let slices = try sliced.enumerated().map { index, value in
+      input(TensorType(try value.element, Array(try value.shape.dropFirst())), "slice\(index)")
+    }
+    let (q, k, v) = (slices[0], slices[1], slices[2])
+    let decayed = rule.decays ? try state * slices[3].unary(.exp).unsqueezed([3]) : state
+    var written = v
+    if rule.corrects {
+      let recalled = try k.unsqueezed([2]).applying(MatMul(), decayed).squeezed([2])
+      written = try slices[slices.count - 1] * (v - recalled)
+    }
+    let next = try decayed + k.unsqueezed([3]) * written.unsqueezed([2])
+    func number(_ value: Int) -> GradientTensor { q.integers([value]) }
+    // Heads of queries that share a head of keys stand together.
+    let grouped = try q.reshaped(
+      to: [q.size(0), number(keyHeads), number(queryHeads / keyHeads), number(sizes.key)])
+    let factor = scale == 0 ? 1 / Double(sizes.key).squareRoot() : scale
+    let result = try (grouped.applying(MatMul(), next) * factor)
+      .reshaped(to: [q.size(0), number(queryHeads), number(sizes.value)])
+    tape.builder.output(next.id, named: "next")
+    tape.builder.output(result.id, named: "output")
+    return tape.builder.graph
+  }
+}

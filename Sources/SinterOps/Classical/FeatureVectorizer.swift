@@ -78,3 +78,18 @@ public struct FeatureVectorizer: Primitive {
     ]
   }
 }
+
+extension FeatureVectorizer: Composite {
+  /// Each input as rows of its own width, one beside the other. Gradients go through it.
+  public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    try builder.require(by: Self.name) { _ = try infer(inputs, requiring: &$0) }
+    let tape = GradientTape(builder)
+    defer { builder = tape.builder }
+    let parts = try widths.indices.map { index in
+      let x = try GradientTensor(try inputs.value(index), tape).cast(to: .f32)
+      let rows = try x.rank == 1 ? x.unsqueezed([0]) : x.rank == 2 ? x : x.flattened(from: 1, to: x.rank - 1)
+      return try rows.resized(1, to: x.integers([widths[index]]))
+    }
+    return [try (parts.count == 1 ? parts[0] : tape.add(Concat(axis: 1), parts)[0]).id]
+  }
+}

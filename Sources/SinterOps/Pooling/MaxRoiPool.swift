@@ -88,3 +88,56 @@ public struct MaxRoiPool: Primitive {
     ]
   }
 }
+
+extension MaxRoiPool: Composite {
+  /// The greatest of all elements of an image, those outside of a part being minus infinity. Gradients go through it; regions have none.
+  public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    try builder.require(by: Self.name) { _ = try infer(inputs, requiring: &$0) }
+    let tape = GradientTape(builder)
+    defer { builder = tape.builder }
+    let (x, regions) = (GradientTensor(try inputs.value(0), tape), GradientTensor(try inputs.value(1), tape))
+    let element = try x.element.computeType
+    let numbers = try regions.cast(to: element).split(into: 5, along: 1)
+
+    /// The places along an axis of the image that the parts of all regions have, as [regions, parts]: from the first to before the second.
+    func parts(_ axis: Int) throws -> (begin: GradientTensor, end: GradientTensor) {
+      let count = size[axis - 2]
+      /// To the nearest, halves away from zero.
+      func corner(_ which: Int) throws -> GradientTensor {
+        let value = try numbers[which] * scale
+        let size = try (value.unary(.abs) + 0.5).unary(.floor)
+        return try value.compare(.less, 0).applying(Where(), -size, size)
+      }
+      let (first, last) = (try corner(axis == 2 ? 2 : 1), try corner(axis == 2 ? 4 : 3))
+      let step = try (last - first + 1).applying(Variadic(.maximum), first.number(1)) / Double(count)
+      let limit = try x.size(axis).cast(to: element)
+      func places(_ offset: Int) -> GradientTensor {
+        tape.constant(HostTensor(element, [1, count], doubles: (0..<count).map { Double($0 + offset) }))
+      }
+      func held(_ at: GradientTensor) throws -> GradientTensor {
+        try (at + first).applying(Variadic(.maximum), at.number(0)).applying(Variadic(.minimum), limit).cast(to: .i64)
+      }
+      return (try held((places(0) * step).unary(.floor)), try held((places(1) * step).unary(.ceil)))
+    }
+    /// Whether a part has a place of the image: [regions, parts, places].
+    func mask(_ part: (begin: GradientTensor, end: GradientTensor), _ axis: Int) throws -> GradientTensor {
+      let places = try x.positions(along: axis)
+      return try part.begin.unsqueezed([2]).compare(.lessOrEqual, places)
+        .applying(Binary(.and), part.end.unsqueezed([2]).compare(.greater, places))
+    }
+    let (rows, columns) = (try parts(2), try parts(3))
+    let images = try numbers[0].cast(to: .i64).squeezed([1])
+    let known = try images.compare(.less, images.integers([0])).applying(Where(), x.size(0), images)
+    let own = try x.cast(to: element).applying(Gather(axis: 0), known)
+    // [regions, c, parts along both axes, h, w].
+    let isInside = try mask(rows, 2).unsqueezed([1, 3, 5]).applying(
+      Binary(.and), mask(columns, 3).unsqueezed([1, 2, 4]))
+    let values = try isInside.applying(Where(), own.unsqueezed([2, 3]), own.number(-.infinity))
+    let greatest = try values.applying(Reduce(.maximum, keepsAxes: false), x.integers([4, 5]))
+    func isEmpty(_ part: (begin: GradientTensor, end: GradientTensor)) throws -> GradientTensor {
+      try part.begin.compare(.greaterOrEqual, part.end)
+    }
+    let empty = try isEmpty(rows).unsqueezed([1, 3]).applying(Binary(.or), isEmpty(columns).unsqueezed([1, 2]))
+    return [try greatest.dropped(where: empty).cast(to: x.element).id]
+  }
+}

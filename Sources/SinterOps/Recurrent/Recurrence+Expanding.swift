@@ -50,8 +50,10 @@ extension Recurrence {
   }
 
   /// - Parameters:
+  ///   - given: inputs whose sizes are known to fit.
   ///   - gates, states: as in `lower`.
   ///   - standard: the activations of a direction where none are given.
+  ///   - widths: the size of each state, from a direction's recurrent weights and its extras; nil: that of the weights' rows.
   ///   - keepsLastBias: whether the part of B that belongs to the last gate's R stays out of the product (GRU's linear_before_reset); it is the
   ///     first of the step's extras then.
   ///   - extras: what else a direction has, in the order of the step's.
@@ -59,10 +61,10 @@ extension Recurrence {
   func expand(
     _ given: NodeInputs, into builder: inout GraphBuilder, name: String, gates: Int, states: Int,
     standard: [Activation], keepsLastBias: Bool = false,
+    widths: ((_ weights: GradientTensor, _ extras: [GradientTensor]) throws -> [GradientTensor])? = nil,
     extras: (_ direction: Int, _ tape: GradientTape) throws -> [GradientTensor] = { _, _ in [] },
     step: (Step) throws -> [GradientTensor]
   ) throws -> [ValueID] {
-    try builder.require(by: name) { _ = try sizes(given, gates: gates, states: states, &$0) }
     let tape = GradientTape(builder)
     defer { builder = tape.builder }
     func input(_ index: Int) throws -> GradientTensor { GradientTensor(try given.value(index), tape) }
@@ -91,8 +93,9 @@ extension Recurrence {
           projected = try projected + (parts[0] + parts[1])
         }
       }
-      let start = try initial.map { given in
-        try given?[d] ?? x.zeros(sizes: [x.size(1), r[d].size(1)])
+      let stateWidths = try widths?(r[d], own)
+      let start = try initial.enumerated().map { state, given in
+        try given?[d] ?? x.zeros(sizes: [x.size(1), stateWidths?[state] ?? r[d].size(1)])
       }
       let weights = try r[d].transposed([1, 0])
       let functions = try functions(standard, direction: d)
@@ -189,6 +192,7 @@ extension Recurrence.Function {
 
 extension LSTM: Composite {
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    try builder.require(by: Self.name) { _ = try recurrence.sizes(inputs, gates: 4, states: 2, &$0) }
     let (hasPeepholes, forgetsInput) = (inputs.has(7), inputForget)
     return try recurrence.expand(
       inputs, into: &builder, name: Self.name, gates: 4, states: 2, standard: [.sigmoid, .tanh, .tanh],
@@ -216,6 +220,7 @@ extension LSTM: Composite {
 
 extension GRU: Composite {
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    try builder.require(by: Self.name) { _ = try recurrence.sizes(inputs, gates: 3, states: 1, &$0) }
     let isLinear = linearBeforeReset
     return try recurrence.expand(
       inputs, into: &builder, name: Self.name, gates: 3, states: 1, standard: [.sigmoid, .tanh],
@@ -252,7 +257,8 @@ extension GRU: Composite {
 
 extension RNN: Composite {
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
-    try recurrence.expand(
+    try builder.require(by: Self.name) { _ = try recurrence.sizes(inputs, gates: 1, states: 1, &$0) }
+    return try recurrence.expand(
       inputs, into: &builder, name: Self.name, gates: 1, states: 1, standard: [.tanh]
     ) { cell in [try cell.activation(0, cell.projected + cell.product(cell.states[0]))] }
   }

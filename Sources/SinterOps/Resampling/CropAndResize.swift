@@ -117,3 +117,65 @@ public struct CropAndResize: Primitive {
     }
   }
 }
+
+extension CropAndResize: Composite {
+  /// Rows of channels, gathered at the four places around each place of the result. Gradients go through it, to images and boxes.
+  public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
+    try builder.require(by: Self.name) { _ = try infer(inputs, requiring: &$0) }
+    let tape = GradientTape(builder)
+    defer { builder = tape.builder }
+    func input(_ index: Int) throws -> GradientTensor { GradientTensor(try inputs.value(index), tape) }
+    let x = try input(0)
+    let element = try x.element.computeType
+    let corners = try input(1).cast(to: element).split(into: 4, along: 1)
+    let size = try input(3).cast(to: .i64)
+    func number(_ value: Int) -> GradientTensor { x.integers([value]) }
+
+    /// Of each box, the two places along an axis of the image that each place of the result lies between, as [boxes, places], how far it lies
+    /// behind the first, and whether it lies inside.
+    func taps(_ axis: Int) throws -> (
+      low: GradientTensor, high: GradientTensor, t: GradientTensor, isInside: GradientTensor
+    ) {
+      let (first, last) = (corners[axis - 2], corners[axis])
+      let highest = try x.size(axis) - number(1)
+      let end = try highest.cast(to: element)
+      let scalar = tape.constant(.i64([], [axis - 2]))
+      let count = try size.applying(Gather(axis: 0), scalar)
+      let steps = try count - number(1)
+      let step = try (last - first) * end / steps.applying(Variadic(.maximum), number(1)).cast(to: element)
+      let along = try tape.constant(.i64([], [0])).applying(Range(), count, tape.constant(.i64([], [1])))
+      let spread = try first * end + along.cast(to: element) * step
+      let middle = try (first + last) * end * 0.5
+      let place = try steps.compare(.equal, number(0)).applying(Where(), middle, spread)
+      let isInside = try place.compare(.greaterOrEqual, 0).applying(Binary(.and), place.compare(.lessOrEqual, end))
+      let held = try place.kept(where: isInside)
+      let base = try (mode == .nearest ? held + 0.5 : held).unary(.floor)
+      let low = try base.cast(to: .i64)
+      return (low, try (low + number(1)).applying(Variadic(.minimum), highest), try held - base, isInside)
+    }
+    let (y, z) = (try taps(2), try taps(3))
+    let isInside = try y.isInside.unsqueezed([2]).applying(Binary(.and), z.isInside.unsqueezed([1]))
+    // The image of what lies beyond all of it is not looked at; a negative number is as wrong as one that is too large.
+    let images = try input(2).cast(to: .i64)
+    let known = try images.compare(.less, number(0)).applying(Where(), x.size(0), images)
+    let image = try isInside.applying(Where(), known.unsqueezed([1, 2]), number(0))
+    let table = try x.cast(to: element).transposed([0, 2, 3, 1])
+      .reshaped(to: [x.size(0) * x.size(2) * x.size(3), x.size(1)])
+    func pixel(_ row: GradientTensor, _ column: GradientTensor) throws -> GradientTensor {
+      let line = try image * x.size(2) + row.unsqueezed([2])
+      return try table.applying(Gather(axis: 0), line * x.size(3) + column.unsqueezed([1]))
+    }
+    func between(_ a: GradientTensor, _ b: GradientTensor, _ t: GradientTensor) throws -> GradientTensor {
+      try a + (b - a) * t
+    }
+    var value = try pixel(y.low, z.low)
+    if mode == .bilinear {
+      let across = try z.t.unsqueezed([1, 3])
+      let first = try between(value, pixel(y.low, z.high), across)
+      let second = try between(pixel(y.high, z.low), pixel(y.high, z.high), across)
+      value = try between(first, second, y.t.unsqueezed([2, 3]))
+    }
+    let result = try isInside.unsqueezed([3]).applying(Where(), value, value.number(outside))
+    return [try result.transposed([0, 3, 1, 2]).cast(to: x.element).id]
+  }
+}

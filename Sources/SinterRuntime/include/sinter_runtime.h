@@ -103,6 +103,7 @@ typedef struct {
 /* What a library keeps between runs: one of the program's last inputs, and, where runs change it, one of its last outputs. */
 typedef struct {
   int32_t input, output; /* output: -1 where runs leave it as it is */
+  int32_t in_place;      /* 1: the next value is written over the current one, after all that can fail */
   int64_t initial;       /* in the weights: what a session starts with; -1: zeros */
 } SinterStateInfo;
 

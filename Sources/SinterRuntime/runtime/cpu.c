@@ -16,6 +16,8 @@ static bool same_name(const char *a, const char *b) {
 
 #if defined __x86_64__ || defined __i386__
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <xmmintrin.h>
 
 typedef enum { EAX, EBX, ECX, EDX } Register;
@@ -78,11 +80,18 @@ static Processor ask_processor(void) {
   return processor;
 }
 
+/* Linux lets a process use tiles once it has asked: arch_prctl's request, and the number of the state by XSAVE's count. Its threads may too. */
+enum { REQUEST_STATE = 0x1023, TILE_DATA = 18 };
+
+static bool may_use(uint32_t state) {
+  return state != TILE || syscall(SYS_arch_prctl, REQUEST_STATE, TILE_DATA) == 0;
+}
+
 static bool has(const Processor *processor, const char *name) {
   for (size_t i = 0; i < sizeof features / sizeof *features; i++) {
     if (!same_name(features[i].name, name)) continue;
     return (processor->leaves[features[i].leaf][features[i].place] >> features[i].bit & 1)
-      && (processor->states & features[i].state) == features[i].state;
+      && (processor->states & features[i].state) == features[i].state && may_use(features[i].state);
   }
   return false;
 }

@@ -251,7 +251,7 @@ int32_t values_unpack(SinterSession *session, SinterValue *outputs);
 #ifdef SINTER_STATE
 /* ---- state.c ---- */
 
-/* A state's memory: what a run reads, and what it writes, which change places after it. */
+/* A state's memory: what a run reads, and what it writes, which change places after it; `next` is NULL where it is the same. */
 typedef struct { void *current, *next; } State;
 
 int32_t states_open(SinterSession *session);

@@ -1,7 +1,8 @@
 /* state.c: what a session keeps between runs.
  *
- * Each state that runs change has two blocks of memory. A run reads one and writes the other, as it would read an input and write an output
- * in the caller's memory; after a run that went well they change places. So a run that fails changes no state. */
+ * A state that runs change in place has one block of memory: the compiler has seen to it that nothing reads the old value once the new one is
+ * written, and that nothing can fail from then on. Any other has two. A run reads one and writes the other, as it would read an input and write an
+ * output in the caller's memory; after a run that went well they change places. So a run that fails changes no state. */
 #include "internal.h"
 
 const SinterPort *state_port(const SinterProgram *program, size_t state) {
@@ -14,6 +15,9 @@ int64_t state_bytes(const SinterSession *session, size_t state) {
   return element_count(port->shape, port->ndim, &count) && element_bytes(port->dtype, count, &bytes) ? bytes : -1;
 }
 
+/* Whether the next value has memory of its own. */
+static bool has_next(const SinterStateInfo *info) { return info->output >= 0 && !info->in_place; }
+
 int32_t states_open(SinterSession *session) {
   const SinterProgram *program = session->program;
   for (size_t i = 0; i < program->state_count; i++) {
@@ -21,8 +25,8 @@ int32_t states_open(SinterSession *session) {
     State *state = &session->states[i];
     int64_t bytes = state_bytes(session, i);
     state->current = bytes < 0 ? NULL : memory_allocate(&session->memory, (size_t)bytes, ALIGNMENT);
-    if (state->current && info->output >= 0) state->next = memory_allocate(&session->memory, (size_t)bytes, ALIGNMENT);
-    if (!state->current || (info->output >= 0 && !state->next))
+    if (state->current && has_next(info)) state->next = memory_allocate(&session->memory, (size_t)bytes, ALIGNMENT);
+    if (!state->current || (has_next(info) && !state->next))
       return fail_open(SINTER_OUT_OF_MEMORY, "no memory for state '%s': %lld bytes", state_port(program, i)->name,
                        (long long)bytes);
     if (info->initial >= 0) memcpy(state->current, session->weights + info->initial, (size_t)bytes);
@@ -62,16 +66,19 @@ SinterValue *states_outputs(SinterSession *session, SinterValue *outputs) {
   size_t callers = program->output_count - changed_states(program);
   if (callers > 0 && !outputs) return NULL;
   if (callers > 0) memcpy(session->all_outputs, outputs, callers * sizeof *outputs);
-  for (size_t i = 0; i < program->state_count; i++)
-    if (program->states[i].output >= 0)
-      session->all_outputs[program->states[i].output] = tensor_at(session->states[i].next, state_port(program, i));
+  for (size_t i = 0; i < program->state_count; i++) {
+    const SinterStateInfo *info = &program->states[i];
+    State *state = &session->states[i];
+    if (info->output >= 0)
+      session->all_outputs[info->output] = tensor_at(has_next(info) ? state->next : state->current, state_port(program, i));
+  }
   return session->all_outputs;
 }
 
 void states_advance(SinterSession *session) {
   for (size_t i = 0; i < session->program->state_count; i++) {
     State *state = &session->states[i];
-    if (session->program->states[i].output < 0) continue;
+    if (!has_next(&session->program->states[i])) continue;
     void *used = state->current;
     state->current = state->next;
     state->next = used;

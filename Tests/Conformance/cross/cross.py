@@ -52,9 +52,12 @@ def machines(folder):
 
 
 def sample(folder, count, only):
-    """Tests that pass on x86-64: of each operator the first, then of each the second, and so on."""
+    """Tests that pass on x86-64: of each operator the first, then of each the second, and so on. Image files are decoded by libraries of the
+    system that compiles, so for others that operator is refused: see `refusal_problems`."""
     listed = set((HERE.parent / "passing.txt").read_text().split())
-    tests = [test for test in suite.load(folder) if test["group"] in ("node", "simple") and test["name"] in listed]
+    tests = [
+        test for test in suite.load(folder)
+        if test["group"] in ("node", "simple") and test["name"] in listed and test["operator"] != "ImageDecoder"]
     if only:
         import re
 
@@ -254,7 +257,7 @@ def program_problem(machine, sinter, folder):
 
 
 def refusal_problems(sinter, folder):
-    """What an older processor says to a library for a newer one, and a library for both."""
+    """What an older processor says to a library for a newer one, a library for both, and models that are for this system alone."""
     _, mlp, data = networks.mlp()
     older = Machine("aarch64", "generic", "cortex-a57", folder)
     newer = compiled(sinter, mlp, f"{folder}/new.so", ["--target", "aarch64-linux-gnu", "--cpu", "neoverse-n1"])
@@ -275,6 +278,17 @@ def refusal_problems(sinter, folder):
         done = subprocess.run([sinter, *command], capture_output=True, text=True, timeout=SECONDS)
         said = "library for aarch64" in done.stderr and done.returncode not in (0, -6, -11)
         yield f"sinter {command[0]} of a library for aarch64", "" if said else f"says {done.stderr[:200]}"
+    decoder = onnx.helper.make_model(onnx.helper.make_graph(
+        [onnx.helper.make_node("ImageDecoder", ["file"], ["image"])], "decoder",
+        [onnx.helper.make_tensor_value_info("file", onnx.TensorProto.UINT8, ["n"])],
+        [onnx.helper.make_tensor_value_info("image", onnx.TensorProto.UINT8, ["h", "w", "c"])]),
+        opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=9)
+    for machine in (older, Machine("riscv64", "generic", None, folder)):
+        try:
+            compiled(sinter, decoder, f"{folder}/decoder.so", machine.flags)
+            yield f"ImageDecoder for {machine.name}", "compiles"
+        except LibraryError as error:
+            yield f"ImageDecoder for {machine.name}", "" if "ImageDecoder links this system's libraries" in str(error) else str(error)
 
 
 # All of it

@@ -224,6 +224,25 @@ import Testing
     }
   }
 
+  /// Where only a run tells how many images there are, few go the direct way, and many by a transform of the weights that it reads.
+  @Test(arguments: [(2, 64, 64), (4, 64, 40), (3, 48, 70)], [Machine.x86_64_v4, .x86_64_v3])
+  func manyImagesAreTransformed(_ layer: (pixels: Dim, channels: Int, results: Int), _ machine: Machine) throws {
+    let program = try Self.program(
+      Case(
+        batch: "n", spatial: [layer.pixels, layer.pixels], channels: layer.channels, results: layer.results,
+        window: [3, 3], pad: 1))
+    let scheduled = try Scheduler.schedule(program, for: machine)
+    let names = scheduled.kernels.elements.map(\.name)
+    for kind in ["convolve", "winograd_filters", "winograd_f32"] {
+      #expect(names.contains { $0.hasPrefix(kind) }, "\(names)")
+    }
+    let constants = scheduled.buffers.elements.filter { if case .constant = $0.storage { true } else { false } }
+    #expect(constants.count == 1)
+    for images in [1, 2, 65] {
+      #expect(try CompiledProgram.error(program, sizes: [Symbol("n"): images], machine: machine) < 2e-5)
+    }
+  }
+
   /// Cost decides: for many pixels, computed weights are transformed; for few, their transform costs more than it saves.
   @Test func computedWeightsAreTransformedWherePixelsAreMany() throws {
     func names(_ pixels: Dim, _ channels: Int) throws -> [String] {

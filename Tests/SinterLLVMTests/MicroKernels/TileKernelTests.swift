@@ -18,7 +18,7 @@ import Testing
 
     /// All that fit into the registers of a machine.
     static func all(_ machine: Machine) -> [Tile] {
-      machine.tileOperations.flatMap { operation in
+      machine.tileOperations.filter { $0.rows == 1 }.flatMap { operation in
         RegisterTile.all(machine: machine.tiling(with: operation)).map {
           Tile(operation: operation, tile: $0, lanes: machine.lanes(operation.accumulator))
         }
@@ -121,7 +121,7 @@ import Testing
     let target = try Processors.target(processor)
     // Without vectors, integers share their registers with addresses.
     for operation in target.machine.tileOperations
-    where target.architecture != .riscv64 || operation.accumulator.isFloat {
+    where operation.rows == 1 && (target.architecture != .riscv64 || operation.accumulator.isFloat) {
       let tiles = Tile.narrowest(target.machine).filter { $0.operation == operation }
       let code = MultiplyAddCode(operation, on: target)
       let kernels = MicroKernels(tiles.map { $0.kernel(target.machine) })

@@ -1,4 +1,5 @@
-/* states.c: a library that keeps a sum, and files of its state, damaged ones among them. `test FOLDER`. */
+/* states.c: a library that keeps a sum, and files of its state, damaged ones among them. `test FOLDER`. With IN_PLACE the next sum is written over
+ * the current one. */
 #include "internal.h" /* first, since it says what of the system is used */
 
 #include <math.h>
@@ -9,7 +10,7 @@
 
 #include "check.h"
 
-/* ---- The program: y = x + sum, sum becomes y; where x[0] is NaN, the run fails behind that. ---- */
+/* ---- The program: y = x + sum, sum becomes y; where x[0] is NaN, the run fails behind that, or before it in place. ---- */
 
 enum { SIZE = 4 };
 
@@ -31,7 +32,12 @@ static const SinterBufferInfo buffers[] = {
   {SINTER_BUFFER_INPUT, 0, 0, 0, 0, 0}, {SINTER_BUFFER_INPUT, 1, 0, 0, 0, 0},
   {SINTER_BUFFER_OUTPUT, 0, 0, 0, 0, 0}, {SINTER_BUFFER_OUTPUT, 1, 0, 0, 0, 0},
 };
-static const SinterStateInfo states[] = {{1, 1, 0}, {2, -1, -1}};
+#ifdef IN_PLACE
+enum { in_place = 1 };
+#else
+enum { in_place = 0 };
+#endif
+static const SinterStateInfo states[] = {{1, 1, in_place, 0}, {2, -1, 0, -1}};
 static const struct { _Alignas(64) float start[SIZE]; } weights = {{1, 2, 3, 4}};
 static const char *const errors[] = {"x is no number"}, *const features[] = {NULL};
 
@@ -48,6 +54,8 @@ static int32_t run(SinterFrame *frame) {
   if (status) return status;
   const float *x = frame->buffers[0], *sum = frame->buffers[1];
   float *y = frame->buffers[2], *next = frame->buffers[3];
+  CHECK((sum == next) == in_place);
+  if (in_place && isnan(x[0])) return sinter_fail(frame, SINTER_RUNTIME_ERROR, 0, NULL, 0);
   for (int i = 0; i < SIZE; i++) y[i] = next[i] = x[i] + sum[i];
   for (waiting = isinf(x[0]); waiting && !enough;) usleep(100);
   return isnan(x[0]) ? sinter_fail(frame, SINTER_RUNTIME_ERROR, 0, NULL, 0) : SINTER_OK;

@@ -2,8 +2,8 @@ import SinterCore
 import SinterForms
 import SinterKernelIR
 
-/// Transforms weights that are computed while the model runs: a kernel of its own ahead of the convolution, from plain panels
-/// [panel, tap…, channel, width] to the panels that a `WinogradKernel` reads, with a place of the patch and a part of the taps instead of each tap.
+/// Transforms weights while the model runs, those that are computed and constant ones that a library has as they are: a kernel of its own ahead
+/// of the convolution, from plain panels [panel, tap…, channel, width] to the panels that a `WinogradKernel` reads, with a place of the patch and a part of the taps instead of each tap.
 ///
 /// Each vector holds the same tap of as many filters as it has lanes; the transform's matrices are applied along each axis in registers. What it
 /// costs are its stores: several times the plain weights.
@@ -12,6 +12,8 @@ struct WinogradFilters {
   let plan: WinogradPlan
   let transposed: [TransposedAxis]
   let layout: PanelLayout
+  /// The panels in which constant weights are there already.
+  let source: PanelLayout?
 
   /// Channels that a task transforms of its panel.
   private static let taskChannels = 16
@@ -22,7 +24,7 @@ struct WinogradFilters {
   /// Writes the kernel and its call.
   /// - Returns: the transformed weights, phase after phase.
   func run(_ context: inout ScheduleContext) throws -> BufferID {
-    let plain = try panels(&context)
+    let plain = try plainPanels(&context)
     let target = context.addScratch(
       .f32, count: Dim(layout.count * plan.phases), named: "transformed weights",
       origin: context.values[context.result].origin)
@@ -30,7 +32,7 @@ struct WinogradFilters {
       named:
         "winograd_filters_\(joined(axes.map(\.results)))_\(joined(axes.map(\.window)))_c\(channels)_m\(plan.columns)")
     let b = scope.builder
-    let (from, to) = (scope.memory(plain.value), scope.memory(target, element: .f32, .readWrite))
+    let from = plain.memory.memory(scope), to = scope.memory(target, element: .f32, .readWrite)
     let blocks = (channels + Self.taskChannels - 1) / Self.taskChannels
     let panel = b.binary(.floorDivide, b.task, b.index(blocks))
     let first = b.multiply(b.binary(.modulo, b.task, b.index(blocks)), Self.taskChannels)
@@ -39,11 +41,12 @@ struct WinogradFilters {
       b.loop("channel", from: first, to: last) { channel in
         b.loop("vector", from: b.index(0), to: b.index(vectors)) { vector in
           let lane = b.multiply(vector, plan.lanes)
-          let source = b.add(
-            b.add(b.multiply(panel, scope.dim(plain.panelStep)), b.multiply(channel, layout.width)), lane)
+          let (start, width) = plain.layout.vector(b.add(b.multiply(panel, layout.vectors), vector), b)
           let place = b.add(
             b.add(b.multiply(panel, layout.width * layout.depth), b.multiply(channel, vectors * plan.lanes)), lane)
-          emit(scope, from, at: source, to, at: place, width: vectors * plan.lanes)
+          emit(
+            scope, from, at: b.add(start, b.binary(.multiply, channel, width)), sourceWidth: width, to, at: place,
+            width: vectors * plan.lanes)
         }
       }
     }
@@ -66,19 +69,32 @@ struct WinogradFilters {
   }
 
   /// The weights as they are, tap after tap.
-  private func panels(_ context: inout ScheduleContext) throws -> ComputedPanels {
+  private func plainPanels(_ context: inout ScheduleContext) throws -> (memory: Factor, layout: PanelLayout) {
+    let depth = form.window.reduce(channels, *)
+    if let weights = context.constant(form.weight) {
+      let fits = source.flatMap { $0.lanes == plan.lanes && $0.columns == plan.columns ? $0 : nil }
+      let layout =
+        fits ?? PanelLayout(columns: plan.columns, depth: depth, lanes: plan.lanes, vectors: layout.vectors)
+      let packed = try form.packedWeights(weights, layout, &context)
+      return (Factor(source: .packed(packed, .f32), base: 0, strides: []), layout)
+    }
     let b = context.bodyBuilder()
     let index = (0..<(form.window.count + 2)).map { b.axis($0) }
     let (column, taps, channel) = (index[0], Array(index[1..<(index.count - 1)]), index[index.count - 1])
     let body = b.body([b.load(form.weight, (transposed.isEmpty ? [column, channel] : [channel, column]) + taps)])
-    return try context.panels(
+    let made = try context.panels(
       body, outer: [], own: [Dim(plan.columns)], depth: (form.window + [channels]).map { Dim($0) },
       width: layout.width, element: .f32, named: "weight panels")
+    // All of them are alike, the last one as well.
+    let alike = PanelLayout(
+      columns: plan.panels * layout.width, depth: depth, lanes: plan.lanes, vectors: layout.vectors)
+    return (Factor(source: .value(made.value), base: 0, strides: []), alike)
   }
 
   /// One vector of filters.
   private func emit(
-    _ scope: KernelScope, _ from: Memory, at source: Register, _ to: Memory, at target: Register, width: Int
+    _ scope: KernelScope, _ from: Memory, at source: Register, sourceWidth: Register, _ to: Memory,
+    at target: Register, width: Int
   ) {
     let b = scope.builder
     for (phase, taps) in phases.enumerated() {
@@ -86,7 +102,8 @@ struct WinogradFilters {
         let own = zip(axes, places).map { $0.taps(part: $1) }
         let values = combinations(own.map { $0.map(\.tap) }).map { tap in
           let number = zip(tap, axes).reduce(0) { $0 * $1.1.window + $1.0 }
-          return b.load(from, at: b.add(source, taps[number] * channels * layout.width), lanes: plan.lanes)
+          let row = b.multiply(sourceWidth, taps[number] * channels)
+          return b.load(from, at: b.add(source, row), lanes: plan.lanes)
         }
         for (place, value) in apply(own.map { $0.map(\.index) }, values, b).enumerated() {
           let row = (place * axes.parts + part) * channels
@@ -114,6 +131,18 @@ struct WinogradFilters {
   }
 
   private func joined(_ numbers: [Int]) -> String { numbers.map(String.init).joined(separator: "x") }
+}
+
+extension PanelLayout {
+  /// Where a vector of columns begins in panels without groups, and from there each step's width.
+  fileprivate func vector(_ number: Register, _ b: KernelBuilder) -> (start: Register, width: Register) {
+    let panel = b.binary(.floorDivide, number, b.index(vectors))
+    let start = b.add(
+      b.multiply(panel, width * depth), b.multiply(b.binary(.modulo, number, b.index(vectors)), lanes))
+    if tailVectors == 0 { return (start, b.index(width)) }
+    let isFull = b.compare(.less, panel, b.index(fullPanels))
+    return (start, b.select(isFull, b.index(width), b.index(tailVectors * lanes)))
+  }
 }
 
 extension WinogradAxis {

@@ -26,6 +26,10 @@ struct WinogradPlan {
   let columnParts: Int
   let partPanels: Int
   let grain: Int
+  /// Whether weights are transformed in each run, though they are constant.
+  var transformsWeights = false
+  /// The places of the result from which on the plan is followed, and the direct way otherwise; nil: always.
+  var leastPlaces: Int?
   /// Rows of the transformed input a multiple of so many bytes apart would crowd a set of the first-level cache.
   let crowdedStride: Int
 
@@ -91,9 +95,9 @@ struct WinogradPlan {
 
   // MARK: Cost
 
-  /// - Parameter computesWeights: whether weights are transformed in each run, and what that makes is written as well as read.
-  func cost(_ machine: Machine, computesWeights: Bool = false) -> WinogradCandidate.Cost {
-    let count = TaskSplit.estimate(axes.reduce(WinogradCandidate.likely(images)) { $0 * $1.patches })
+  /// What the plan costs for so many images.
+  func cost(_ machine: Machine, images: Int) -> WinogradCandidate.Cost {
+    let count = axes.reduce(images) { $0 * TaskSplit.estimate($1.patches) }
     let vectors = { (count: Int) in Double((count + self.lanes - 1) / self.lanes) }
     // Patches at the border read by masks; and each patch has to be found, once a part for its input and once a panel.
     let inside = axes.reduce(1.0) { $0 * $1.insideShare }
@@ -102,7 +106,7 @@ struct WinogradPlan {
     let transforms = Double(count) * (inward + outward + Self.patchCycles * Double(columnParts * axes.parts + panels))
     let rows = onlyBlock ?? (count + tile.rows - 1) / tile.rows * tile.rows
     var filters = 0.0
-    if computesWeights {
+    if transformsWeights {
       let bytes = vectors(columns) * Double(lanes * 4 * places * channels)
       // Beyond the second-level cache a line is read before it is written, and written back.
       let transfer =

@@ -12,16 +12,19 @@ struct WinogradSchedule {
   let plan: WinogradPlan
   /// Of a transposed convolution.
   var transposed: [TransposedAxis] = []
+  /// The panels in which constant weights are there already, for weights that are transformed in runs.
+  var source: PanelLayout?
 
   private var layout: PanelLayout {
     PanelLayout(
       columns: plan.columns, depth: plan.places * plan.channels, lanes: plan.lanes, vectors: plan.tile.vectors)
   }
 
-  /// The transformed weights: at compile time where they are constant, else by a kernel.
+  /// The transformed weights: at compile time, or by a kernel where they are computed or the plan says so.
   private func weights(_ context: inout ScheduleContext) throws -> BufferID {
-    guard let weights = context.constant(form.weight) else {
-      return try WinogradFilters(form: form, plan: plan, transposed: transposed, layout: layout).run(&context)
+    guard let weights = context.constant(form.weight), !plan.transformsWeights else {
+      return try WinogradFilters(form: form, plan: plan, transposed: transposed, layout: layout, source: source).run(
+        &context)
     }
     let layout = layout
     let key = ScheduleContext.PackingKey(
