@@ -210,28 +210,19 @@ public struct LinearAttention: Primitive {
   public static var examples: [OperatorExample] {
     func random(_ shape: [Dim]) -> OperatorExample.Input { .random(TensorType(.f32, shape), -1...1) }
     let sizes = [Symbol("b"): 2, Symbol("t"): 3]
-    var open = LinearAttention()
-    (open.rule, open.keyHeads, open.queryHeads) = (.gatedDelta, 2, 4)
-    let anySize = OperatorExample(
-      open,
-      [
-        random(["b", "t", Dim(4) * "k"]), random(["b", "t", Dim(2) * "k"]), random(["b", "t", Dim(2) * "v"]), .absent,
-        random(["b", "t", "d"]), random(["b", "t", "r"]),
-      ], outputs: 2, sizes: sizes.merging([Symbol("k"): 3, Symbol("v"): 2, Symbol("d"): 6, Symbol("r"): 1]) { $1 })
-    return [anySize]
-      + Rule.allCases.map { rule in
-        var op = LinearAttention()
-        op.rule = rule
-        op.keyHeads = 2
-        op.queryHeads = rule == .linear ? 4 : 2
-        return OperatorExample(
-          op,
-          [
-            random(["b", "t", Dim(op.queryHeads * 3)]), random(["b", "t", 6]), random(["b", "t", 8]),
-            rule == .gated ? random(["b", 2, 3, 4]) : .absent, rule.decays ? random(["b", "t", 2]) : .absent,
-            rule.corrects ? random(["b", "t", 2]) : .absent,
-          ], outputs: 2, sizes: sizes)
-      }
+    return Rule.allCases.map { rule in
+      var op = LinearAttention()
+      op.rule = rule
+      op.keyHeads = 2
+      op.queryHeads = rule == .linear ? 4 : 2
+      return OperatorExample(
+        op,
+        [
+          random(["b", "t", Dim(op.queryHeads * 3)]), random(["b", "t", 6]), random(["b", "t", 8]),
+          rule == .gated ? random(["b", 2, 3, 4]) : .absent, rule.decays ? random(["b", "t", 2]) : .absent,
+          rule.corrects ? random(["b", "t", 2]) : .absent,
+        ], outputs: 2, sizes: sizes)
+    }
   }
 }
 
@@ -245,6 +236,12 @@ extension LinearAttention: Composite {
     }
     guard let sizes = found else {
       throw DiagnosticError(.bug, "linearattention.size", "the sizes of heads are not known")
+    }
+    let widths = try [4, 5].filter { inputs.has($0) }.map { try inputs.tensor($0).shape[2] }
+    guard let keySize = sizes.key.value, let valueSize = sizes.value.value, widths.allSatisfy(\.isConstant) else {
+      throw DiagnosticError(
+        .limit, "gradient.dynamic",
+        "sizes of heads, and how many decays and rates a step has, must be known ahead of time to be differentiated")
     }
     let tape = GradientTape(builder)
     defer { builder = tape.builder }
@@ -263,28 +260,31 @@ extension LinearAttention: Composite {
       return try steps(value, heads: min(width, keyHeads), size: max(width / keyHeads, 1))
     }
     var sliced = [
-      try steps(q, heads: queryHeads, size: sizes.key), try steps(input(1), heads: keyHeads, size: sizes.key),
-      try steps(input(2), heads: keyHeads, size: sizes.value),
+      try steps(q, heads: queryHeads, size: keySize), try steps(input(1), heads: keyHeads, size: keySize),
+      try steps(input(2), heads: keyHeads, size: valueSize),
     ]
     if rule.decays { sliced.append(try perHead(input(4))) }
     if rule.corrects { sliced.append(try perHead(input(5))) }
     let start =
       try inputs.has(3)
       ? input(3).cast(to: compute)
-      : sliced[2].zeros(sizes: [q.size(0), number(keyHeads), number(sizes.key), number(sizes.value)])
+      : sliced[2].zeros(sizes: [q.size(0), number(keyHeads), number(keySize), number(valueSize)])
     var scan = Scan()
     (scan.stateCount, scan.slicedCount) = (1, sliced.count)
     let results = try tape.builder.add(
-      scan, ([start] + sliced).map(\.id), outputs: 2, bodies: [turn(start, sliced, sizes)]
+      scan, ([start] + sliced).map(\.id), outputs: 2,
+      bodies: [turn(start, sliced, keySize: keySize, valueSize: valueSize)]
     ).map { GradientTensor($0, tape) }
     let output = try results[1].transposed([1, 0, 2, 3])
-      .reshaped(to: [q.size(0), q.size(1), number(queryHeads * sizes.value)])
+      .reshaped(to: [q.size(0), q.size(1), number(queryHeads * valueSize)])
     let state = inputs.has(3) ? try input(3).element : try q.element
     return [try output.cast(to: q.element).id, try results[0].cast(to: state).id]
   }
 
   /// The graph of one step.
-  private func turn(_ start: GradientTensor, _ sliced: [GradientTensor], _ sizes: Sizes) throws -> Graph {
+  private func turn(
+    _ start: GradientTensor, _ sliced: [GradientTensor], keySize: Int, valueSize: Int
+  ) throws -> Graph {
     let tape = GradientTape(GraphBuilder(name: "step of \(Self.name)"))
     func input(_ type: TensorType, _ name: String) -> GradientTensor {
       GradientTensor(tape.builder.input(Fact(.tensor(type)), named: name), tape)
@@ -304,10 +304,10 @@ extension LinearAttention: Composite {
     func number(_ value: Int) -> GradientTensor { q.integers([value]) }
     // Heads of queries that share a head of keys stand together.
     let grouped = try q.reshaped(
-      to: [q.size(0), number(keyHeads), number(queryHeads / keyHeads), number(sizes.key)])
-    let factor = scale == 0 ? 1 / Double(sizes.key).squareRoot() : scale
+      to: [q.size(0), number(keyHeads), number(queryHeads / keyHeads), number(keySize)])
+    let factor = scale == 0 ? 1 / Double(keySize).squareRoot() : scale
     let result = try (grouped.applying(MatMul(), next) * factor)
-      .reshaped(to: [q.size(0), number(queryHeads), number(sizes.value)])
+      .reshaped(to: [q.size(0), number(queryHeads), number(valueSize)])
     tape.builder.output(next.id, named: "next")
     tape.builder.output(result.id, named: "output")
     return tape.builder.graph
