@@ -103,9 +103,11 @@ import Testing
   }
 
   @Test(arguments: cases, [ElementType.f16, .bf16]) func changesNoBit(_ c: Case, _ element: ElementType) throws {
+    // One whose products of bf16 are summed as those of f32 are: tiles of bf16 sum in an order of their own.
+    let target = try Target.named("x86-64-v3")
     var compiler = Compiler()
     let fused = try compiler.fuse(compiler.lower(compiler.optimize(Self.graph(c, element, rounded: element))))
-    let wide = CPUBackEnd(for: .host).prepared(fused)
+    let wide = CPUBackEnd(for: target).prepared(fused)
     try FormVerifier.verify(wide)
     let changed = fused.values.elements.indices.filter {
       fused.values.elements[$0].type != wide.values.elements[$0].type
@@ -113,8 +115,8 @@ import Testing
     #expect(changed.count == c.wide)
     #expect(changed.allSatisfy { wide.values.elements[$0].type.element == .f32 })
     #expect(wide.outputs.allSatisfy { wide.values[$0.value].type.element == element })
-    let narrowRunner = try KernelRunner(CPUBackEnd(for: .host).schedule(fused))
-    let wideRunner = try KernelRunner(CPUBackEnd(for: .host).schedule(wide))
+    let narrowRunner = try KernelRunner(CPUBackEnd(for: target).schedule(fused))
+    let wideRunner = try KernelRunner(CPUBackEnd(for: target).schedule(wide))
     for (symbols, x) in Self.inputs(c, element) {
       let expected = try FormInterpreter(fused).run([x], symbols: symbols)[0]
       let given = try FormInterpreter(wide).run([x], symbols: symbols)[0]
