@@ -39,7 +39,7 @@ struct GradientCheck {
     // Random weights tell elements from one another.
     let values = try GraphEvaluator.run(builder.graphWithOutputs(floats), tensors, symbols: sizes)
     var parts: [ValueID] = []
-    for (index, (result, value)) in zip(floats, values).enumerated() where value.count > 0 {
+    for (result, value) in zip(floats, values) where value.count > 0 {
       // Scores that masks have made infinite would drown all others.
       guard value.doubles?.allSatisfy(\.isFinite) ?? false else { continue }
       tensors.append(HostTensor.uniform(.f64, value.shape, in: 0.5...1.5, &generator))

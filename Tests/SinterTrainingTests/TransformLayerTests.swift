@@ -52,7 +52,7 @@ import Testing
     let served = try trace(whole, .u8("n", 3, "h", "w"))
     #expect(served.parameters.map(\.name) == plain.parameters.map(\.name))
     #expect("\(whole)".contains("(conv): Conv2d(3, 2"))
-    let store = try ParameterStore(initializing: plain.parameters, seed: 3)
+    let store = ParameterStore(initializing: plain.parameters, seed: 3)
     let image = try #require(try FileTests.expected()["bytes"])
     let prepared = try Compose(Resize(15), CenterCrop(12), ToTensor(), normalize)(image)
     let expected = try plain.bound(to: store).load(threads: 1).run(prepared.reshaped([1, 3, 12, 12]))[0]

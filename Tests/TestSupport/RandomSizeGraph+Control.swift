@@ -54,7 +54,7 @@ extension RandomSizeGraph {
     _ = body.input(Fact(.i64, []), named: "turn")
     let condition = body.input(Fact(.bool, []), named: "condition")
     var type = try builder.type(x)
-    if grows { type.shape[0] = try builder.freshSize() }
+    if grows { type.shape[0] = builder.freshSize() }
     let carried = body.input(Fact(.tensor(type)), named: "x")
     let captured = body.input(builder.fact(y), named: "y")
     let next =

@@ -75,7 +75,6 @@ struct AttendSchedule {
       elementBytes: form.accumulate.bits / 8, readsDepth: queryDepth.strides[0] == 1 && keyDepth.strides[0] == 1,
       machine: context.machine)
     let scope = context.kernel(named: "attend")
-    let b = scope.builder
     var task = scope.taskNumbers()
     let rowBlock = task.take(plan.rowBlocks)
     let shape = context.shape(context.result)

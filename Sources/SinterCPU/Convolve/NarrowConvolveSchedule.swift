@@ -66,7 +66,6 @@ struct NarrowConvolveSchedule {
       named: "convolve_\(operation.left)\(operation.right)_\(form.window.map(String.init).joined(separator: "x"))"
         + "_s\(form.strides.map(String.init).joined(separator: "x"))_c\(channels.perGroup)_m\(columns)"
         + "_\(tile.rows)x\(plan.width)")
-    let b = scope.builder
     var task = scope.taskNumbers()
     let columnBlock = task.take(plan.columnBlocks)
     let rowBlock = task.take(plan.rowBlocks)

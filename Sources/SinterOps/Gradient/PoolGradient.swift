@@ -45,7 +45,8 @@ public struct PoolGradient: Primitive {
         throw DiagnosticError(
           .user, "operator.type", "\(name) must be as the pool's result of \(x), but is \(given)")
       }
-      try obligations.equal(given.shape, pool.result, "sizes of \(name), which is \(given), and of the pool's result")
+      _ = try obligations.equal(
+        given.shape, pool.result, "sizes of \(name), which is \(given), and of the pool's result")
     }
     return [Fact(g.element, x.shape)]
   }

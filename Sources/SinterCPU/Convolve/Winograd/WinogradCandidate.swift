@@ -170,10 +170,11 @@ struct WinogradCandidate {
     if weights != .aheadOrInRuns || images.isConstant { return nil }
     for count in Self.batches {
       let costs = plansInRuns.map { ($0, cost($0, images: count).cycles) }
-      guard var (plan, cycles) = costs.min(by: { $0.1 < $1.1 }), isGain(cycles, over: direct(images: count).cycles)
+      guard let (found, cycles) = costs.min(by: { $0.1 < $1.1 }), isGain(cycles, over: direct(images: count).cycles)
       else {
         continue
       }
+      var plan = found
       plan.leastPlaces = Self.pixels(axes) * count
       return plan
     }
