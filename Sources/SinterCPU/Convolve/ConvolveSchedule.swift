@@ -251,9 +251,24 @@ extension ConvolveForm {
   ) throws -> BufferID {
     let taps = window.reduce(1, *)
     let offsets = (0..<taps).flatMap { tap in (0..<(layout.depth / taps)).map { $0 * taps + tap } }
+    return try packedWeights(weights, layout, groups: groups, columnStride: layout.depth, offsets, &context)
+  }
+
+  /// Constant weights in panels, a group after the other.
+  ///
+  /// - Parameters:
+  ///   - columnStride: elements from one channel of the result to the next.
+  ///   - offsets: where each step of a panel lies in a channel's weights.
+  func packedWeights(
+    _ weights: HostTensor, _ layout: PanelLayout, groups: Int, columnStride: Int, _ offsets: [Int],
+    _ context: inout ScheduleContext
+  ) throws -> BufferID {
     let key = ScheduleContext.PackingKey(
-      value: weight, base: 0, columnStride: layout.depth, depthOffsets: offsets, layout: layout)
-    guard let buffer = context.packedConstant(key, make: { layout.pack(weights, groups: groups, offsets) }) else {
+      value: weight, base: 0, columnStride: columnStride, depthOffsets: offsets, layout: layout)
+    let buffer = context.packedConstant(key) {
+      layout.pack(weights, groups: groups, stride: columnStride, offsets)
+    }
+    guard let buffer else {
       throw DiagnosticError(.bug, "convolve.pack", "weights of type \(weights.element) cannot be packed")
     }
     return buffer

@@ -55,12 +55,8 @@ struct NarrowConvolveSchedule {
       outer: Dim(channels.groups), machine: machine)
     let layout = PanelLayout(
       columns: columns, depth: offsets.count, lanes: lanes, vectors: tile.vectors, interleave: operation.depth)
-    let key = ScheduleContext.PackingKey(
-      value: form.weight, base: 0, columnStride: depth, depthOffsets: offsets, layout: layout)
-    guard
-      let buffer = context.packedConstant(
-        key, make: { layout.pack(weights, groups: channels.groups, stride: depth, offsets) })
-    else { throw DiagnosticError(.bug, "convolve.pack", "weights of type \(weights.element) cannot be packed") }
+    let buffer = try form.packedWeights(
+      weights, layout, groups: channels.groups, columnStride: depth, offsets, &context)
 
     let scope = context.kernel(
       named: "convolve_\(operation.left)\(operation.right)_\(form.window.map(String.init).joined(separator: "x"))"
@@ -135,12 +131,8 @@ extension NarrowConvolveSchedule {
     let layout = PanelLayout(
       columns: columns, depth: offsets.count, lanes: TileDot.tileRows, vectors: tile.vectors,
       interleave: operation.depth)
-    let key = ScheduleContext.PackingKey(
-      value: form.weight, base: 0, columnStride: depth, depthOffsets: offsets, layout: layout)
-    guard
-      let buffer = context.packedConstant(
-        key, make: { layout.pack(weights, groups: channels.groups, stride: depth, offsets) })
-    else { return false }
+    let buffer = try form.packedWeights(
+      weights, layout, groups: channels.groups, columnStride: depth, offsets, &context)
     let reductions = reductions(image)
     let rowPitch = pixels.period == nil ? pixels.rowStride : nil
     let plan = ProductPlan(
