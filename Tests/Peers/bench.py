@@ -115,6 +115,8 @@ def bench(path, library, compile_seconds, threads, arguments, folder):
     children = {}
     try:
         for system in peers.available(path):
+            if system not in ("sinter", *arguments.peers):
+                continue
             try:
                 children[system] = Child(system, [path, library, inputs_path, str(threads)], folder)
             except RuntimeError as problem:
@@ -204,10 +206,15 @@ def main():
     parser.add_argument("--size", action="append", default=[], metavar="NAME=N", help="the value of a named size")
     parser.add_argument("--threads", default="1", help="numbers of threads with commas between (1)")
     parser.add_argument("--seconds", type=float, default=2, help="for each model and system (2)")
+    parser.add_argument("--peers", default=",".join(name for name in peers.SYSTEMS if name != "sinter"), metavar="NAMES",
+                        help="the peers to run, with commas between (all that are installed: %(default)s)")
     parser.add_argument("--json", help="a file for all figures")
     parser.add_argument("--markdown", help="a file for the table")
     arguments = parser.parse_args()
     arguments.sizes = {name: int(value) for name, _, value in (entry.partition("=") for entry in arguments.size)}
+    arguments.peers = arguments.peers.split(",")
+    if unknown := [name for name in arguments.peers if name not in peers.SYSTEMS]:
+        parser.error(f"no peer is called {', '.join(unknown)}; known are {', '.join(peers.SYSTEMS)}")
     results, failed = [], False
     print(f"{processor()}; {versions()}", flush=True)
     for path in arguments.models:

@@ -109,11 +109,8 @@ struct ProductKernel {
       var kernel = kernel
       let distance = askDistance ?? (panelStep == nil ? packed.map { $0.width * $0.depth } : nil)
       if let distance, vectors == plan.tile.vectors, plan.asksAhead {
-        if let source {
-          ask(&kernel, rows, from: from, of: source, at: b.add(offset, distance), count: distance)
-        } else {
-          ask(&kernel, rows, from: from, distance: distance, interleave: packed?.interleave ?? panelInterleave)
-        }
+        let step = plan.width * (packed?.interleave ?? panelInterleave)
+        ask(&kernel, rows, from: from, to: to, at: b.add(offset, distance), count: distance, step: step)
       }
       if let reductions { kernel.reductions = reductions(rows.first, rows.count) }
       return kernel.accumulators(
@@ -140,17 +137,19 @@ struct ProductKernel {
     }
   }
 
-  /// Has a tile ask for what is needed `distance` elements later: the whole tiles for one vector of columns after the other, what is left over
-  /// for the last one.
+  /// Has a tile ask for its share of what comes next: `count` elements that begin at `place`.
   private func ask(
-    _ kernel: inout some TileSums, _ rows: TileRows, from: Register, distance: Int, interleave: Int
+    _ kernel: inout some TileSums, _ rows: TileRows, from: Register, to: Register, at place: Register, count: Int,
+    step: Int
   ) {
-    let lanes = plan.lanes * interleave
-    let ahead =
-      rows.count == plan.tile.rows
-      ? plan.tile.ahead(b, row: b.subtract(rows.first, from), lanes: lanes, distance: distance)
-      : b.index(distance + (plan.tile.vectors - 1) * lanes)
-    kernel.ask(ahead: ahead, of: nil, share: 1)
+    let last = plan.tile.rows - 1
+    let tiles =
+      plan.rows.value.flatMap { $0 <= plan.blockRows || $0 % plan.blockRows == 0 ? Swift.min($0, plan.blockRows) : nil }
+      .map { b.index(($0 + last) / plan.tile.rows) }
+      ?? b.binary(.floorDivide, b.add(b.subtract(to, from), last), b.index(plan.tile.rows))
+    kernel.ask(
+      plan.tile.request(
+        b, row: b.subtract(rows.first, from), tiles: tiles, at: place, count: count, step: step, of: source))
   }
 
   /// Where the rows of a tile lie on the left: an offset, and what each row adds to it.
@@ -164,20 +163,6 @@ struct ProductKernel {
       }
     )
   }
-
-  /// Has a tile ask for its share of `count` elements that the next part is made from, which begin at `place`. Its own part begins at 0.
-  private func ask(
-    _ kernel: inout some TileSums, _ rows: TileRows, from: Register, of source: Memory, at place: Register, count: Int
-  ) {
-    let tiles = plan.rows.value.map { Swift.min(plan.blockRows, $0) / plan.tile.rows } ?? 1
-    let share = Swift.max(1, Swift.min(tiles, Self.mostShares))
-    let row = b.subtract(rows.first, from)
-    let number = b.binary(.minimum, b.binary(.floorDivide, row, b.index(plan.tile.rows)), b.index(share - 1))
-    kernel.ask(ahead: b.add(place, b.multiply(number, count / share)), of: source, share: share)
-  }
-
-  /// Tiles that share in asking for what comes next, so that memory is asked no faster than it gives.
-  private static let mostShares = 4
 
   /// A turn of the loops around the innermost reduced axis: what it adds to offsets on the left, the steps before it, and its indices.
   private struct Turn {
@@ -239,13 +224,9 @@ struct ProductKernel {
         var kernel = stepped
         kernel.reductions = [stepped.reductions[loops.endIndex]]
         kernel.reductions[0].extent = Dim(extent)
-        if plan.asksAhead, vectors == plan.tile.vectors {
-          if let source {
-            let next = b.add(offset, b.multiply(b.add(steps, extent), pitch))
-            ask(&kernel, rows, from: from, of: source, at: next, count: extent * pitch)
-          } else if unpacked == nil {
-            ask(&kernel, rows, from: from, distance: extent * pitch, interleave: 1)
-          }
+        if plan.asksAhead, vectors == plan.tile.vectors, source != nil || unpacked == nil {
+          let next = b.add(offset, b.multiply(b.add(steps, extent), pitch))
+          ask(&kernel, rows, from: from, to: to, at: next, count: extent * pitch, step: pitch)
         }
         let left = b.add(base, b.multiply(start, scope.index(kernel.reductions[0].lhsStride)))
         return kernel.accumulators(

@@ -150,13 +150,22 @@ package struct RegisterTile: Hashable, Sendable {
 }
 
 extension RegisterTile {
-  /// Whether `rows` make enough tiles for each to ask for one vector of the columns that are needed next: weights then come from memory
-  /// while others are multiplied.
+  /// Whether `rows` make enough tiles to ask for all lines of what is needed next, each step for one.
   func asksAhead(rows count: Int) -> Bool { count > rows && count > rows * (vectors - 1) }
 
-  /// How far ahead of what it reads a tile asks for what is `distance` elements later: the first tile for the first vector of columns, and so on.
-  func ahead(_ b: KernelBuilder, row: Register, lanes: Int, distance: Int) -> Register {
-    let vector = b.binary(.minimum, b.binary(.floorDivide, row, b.index(rows)), b.index(vectors - 1))
-    return b.add(b.multiply(vector, lanes), distance)
+  /// What the tile whose first row is `row` asks for: its share of `count` elements that begin at `place`, which all tiles ask for together,
+  /// evenly, so that memory is asked no faster than it gives.
+  ///
+  /// - Parameters:
+  ///   - tiles: how many tiles there are.
+  ///   - step: elements that a step of a tile reads on the right. As many steps as read the tile's own part read `count` elements.
+  func request(
+    _ b: KernelBuilder, row: Register, tiles: Register, at place: Register, count: Int, step: Int,
+    of memory: Memory? = nil
+  ) -> TileRequest {
+    let advance = b.binary(.floorDivide, b.add(tiles, step - 1), tiles)
+    let share = b.multiply(advance, (count + step - 1) / step)
+    let number = b.binary(.minimum, b.binary(.floorDivide, row, b.index(rows)), b.subtract(tiles, b.index(1)))
+    return TileRequest(memory: memory, first: b.add(place, b.multiply(number, share)), advance: advance)
   }
 }

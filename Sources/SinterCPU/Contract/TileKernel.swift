@@ -21,16 +21,23 @@ protocol TileSums {
     tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
   ) -> [Register]
 
-  /// Has each step ask for a line of what is to be read later: `ahead` elements after what it reads on the right, in other memory where that is
-  /// given.
-  ///
-  /// - Parameter share: how many steps ask for what one step of another tile reads, so that as many tiles share in asking.
-  mutating func ask(ahead: Register, of memory: Memory?, share: Int)
+  /// Has each step ask for a line of what is to be read later.
+  mutating func ask(_ request: TileRequest)
 }
 
 extension TileSums {
   /// The right side is small.
-  mutating func ask(ahead: Register, of memory: Memory?, share: Int) {}
+  mutating func ask(_ request: TileRequest) {}
+}
+
+/// What the steps of a tile ask for, while they multiply something else: weights then come from memory meanwhile.
+struct TileRequest {
+  /// Nil: the right side.
+  var memory: Memory?
+  /// The element that the first step asks for.
+  var first: Register
+  /// Elements from one step's to the next one's.
+  var advance: Register
 }
 
 /// Writes the inner part of a product: a register tile that runs down the reduced axes, then hands its accumulators on.
@@ -77,7 +84,7 @@ struct TileKernel: TileSums {
   var asksStream = false
   /// Elements along the innermost reduced axis behind its last whole step.
   private var tail: Int
-  private var ahead: (memory: Memory, distance: Register, share: Int)?
+  private var request: TileRequest?
 
   init(
     scope: KernelScope, lhs: Memory, rhs: Memory, accumulate: ElementType, lanes: Int, reductions: [Reduction],
@@ -103,19 +110,19 @@ struct TileKernel: TileSums {
     isPacked ? (panelWidth ?? tile.vectors * lanes) * operation.depth : 1
   }
 
-  mutating func ask(ahead: Register, of memory: Memory?, share: Int) { self.ahead = (memory ?? rhs, ahead, share) }
+  mutating func ask(_ request: TileRequest) { self.request = request }
 
-  private func ask(at rhsOffset: Register) {
-    guard let ahead else { return }
-    let place = ahead.share == 1 ? rhsOffset : builder.binary(.floorDivide, rhsOffset, builder.index(ahead.share))
-    builder.prefetch(ahead.memory, at: builder.add(place, ahead.distance))
+  private func ask(in step: Register) {
+    guard let request else { return }
+    builder.prefetch(
+      request.memory ?? rhs, at: builder.add(request.first, builder.multiply(step, request.advance)))
   }
 
   /// Has a few rows ask for weights of 16 bits that lie further on in their panels. These come from memory, and half as many lines as for f32 are
   /// on their way where only the processor foresees them.
   private func askStream(_ tile: RegisterTile, at rhsOffset: Register) {
     let bytes = scope.machine.halfStreamAhead
-    guard bytes > 0, asksStream, ahead == nil, isPacked, tile.rows <= RegisterTile.fewRows,
+    guard bytes > 0, asksStream, request == nil, isPacked, tile.rows <= RegisterTile.fewRows,
       builder.element(of: rhs).bits == 16
     else { return }
     let line = Self.lineBytes / 2
@@ -142,38 +149,49 @@ struct TileKernel: TileSums {
   func accumulators(
     tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?], initial: [Register]
   ) -> [Register] {
-    guard operation.takesSignedLeft else {
-      return descend(reductions[...], tile, rows, lhsBase, column, masks, initial)
-    }
+    let place = Place(left: lhsBase, right: column, step: builder.index(0))
+    guard operation.takesSignedLeft else { return descend(reductions[...], tile, rows, place, masks, initial) }
     // Behind the tile's own sums those of its columns, times -128.
     let none = builder.constant(.int(0), accumulate, lanes: lanes)
     let sums = descend(
-      reductions[...], tile, rows, lhsBase, column, masks,
+      reductions[...], tile, rows, place, masks,
       initial + [Register](repeating: none, count: tile.vectors))
     return (0..<tile.accumulators).map { index in
       builder.subtract(sums[index], sums[tile.accumulators + index % tile.vectors])
     }
   }
 
+  /// Where a step's elements lie on either side, and how many steps come before it.
+  private struct Place {
+    var left: Register
+    var right: Register
+    var step: Register
+  }
+
+  /// The place of turn `k` of a loop.
+  private func place(_ place: Place, _ loop: Reduction, _ tile: RegisterTile, turn k: Register) -> Place {
+    Place(
+      left: builder.add(builder.multiply(k, scope.index(loop.lhsStride)), place.left),
+      right: builder.add(builder.multiply(k, scope.index(loop.rhsStride * Dim(stepWidth(tile)))), place.right),
+      step: request == nil
+        ? place.step : builder.add(builder.multiply(k, scope.index(loop.rhsStride)), place.step))
+  }
+
   private func descend(
-    _ loops: ArraySlice<Reduction>, _ tile: RegisterTile, _ rows: [Register], _ lhsOffset: Register,
-    _ rhsOffset: Register, _ masks: [Register?], _ sums: [Register]
+    _ loops: ArraySlice<Reduction>, _ tile: RegisterTile, _ rows: [Register], _ at: Place, _ masks: [Register?],
+    _ sums: [Register]
   ) -> [Register] {
-    guard let first = loops.first else {
-      return multiply(tile, rows, lhsOffset, rhsOffset, masks, sums)
-    }
+    guard let first = loops.first else { return multiply(tile, rows, at, masks, sums) }
     if tail > 0, loops.count == 1 {
       var whole = self
       whole.tail = 0
-      let sums = first.extent == 0 ? sums : whole.descend(loops, tile, rows, lhsOffset, rhsOffset, masks, sums)
-      let left = builder.add(lhsOffset, scope.index(first.extent * first.lhsStride))
-      let right = builder.add(rhsOffset, scope.index(first.extent * first.rhsStride * Dim(stepWidth(tile))))
-      return dots(tile, rows, left, right, sums, count: tail)
+      let sums = first.extent == 0 ? sums : whole.descend(loops, tile, rows, at, masks, sums)
+      return dots(tile, rows, place(at, first, tile, turn: scope.index(first.extent)), sums, count: tail)
     }
-    if first.extent == 1 { return descend(loops.dropFirst(), tile, rows, lhsOffset, rhsOffset, masks, sums) }
+    if first.extent == 1 { return descend(loops.dropFirst(), tile, rows, at, masks, sums) }
     let count = first.turns == nil ? first.extent.value : nil
     if loops.count == 1, let count, let streams = streams(usualTile, depth: count) {
-      return multiply(tile, count, streams, first, rows, lhsOffset, rhsOffset, masks, sums)
+      return multiply(tile, count, streams, first, rows, at, masks, sums)
     }
     // A short loop is not worth its turns.
     let isShort = loops.count == 1 && count.map { $0 <= 8 && $0 * tile.accumulators <= 112 } ?? false
@@ -181,9 +199,7 @@ struct TileKernel: TileSums {
     return builder.loop(
       "k", from: turns.from, to: turns.to, unroll: isShort ? count ?? 1 : 1, carrying: sums
     ) { k, current in
-      let left = builder.add(builder.multiply(k, scope.index(first.lhsStride)), lhsOffset)
-      let right = builder.add(builder.multiply(k, scope.index(first.rhsStride * Dim(stepWidth(tile)))), rhsOffset)
-      return descend(loops.dropFirst(), tile, rows, left, right, masks, current)
+      descend(loops.dropFirst(), tile, rows, place(at, first, tile, turn: k), masks, current)
     }
   }
 
@@ -195,16 +211,11 @@ struct TileKernel: TileSums {
 
   /// `depth` steps in `streams` interleaved sums, which are added at the end, neighbours first.
   private func multiply(
-    _ tile: RegisterTile, _ depth: Int, _ streams: Int, _ reduction: Reduction, _ rows: [Register],
-    _ lhsOffset: Register,
-    _ rhsOffset: Register, _ masks: [Register?], _ sums: [Register]
+    _ tile: RegisterTile, _ depth: Int, _ streams: Int, _ reduction: Reduction, _ rows: [Register], _ at: Place,
+    _ masks: [Register?], _ sums: [Register]
   ) -> [Register] {
-    let leftStep = scope.index(reduction.lhsStride)
-    let rightStep = scope.index(reduction.rhsStride * Dim(stepWidth(tile)))
     func step(_ k: Register, _ sums: [Register]) -> [Register] {
-      multiply(
-        tile, rows, builder.add(builder.multiply(k, leftStep), lhsOffset),
-        builder.add(builder.multiply(k, rightStep), rhsOffset), masks, sums)
+      multiply(tile, rows, place(at, reduction, tile, turn: k), masks, sums)
     }
     let zero = builder.constant(accumulate.isFloat ? .float(0) : .int(0), accumulate, lanes: lanes)
     let zeros = [Register](repeating: zero, count: sums.count)
@@ -225,20 +236,19 @@ struct TileKernel: TileSums {
   }
 
   private func multiply(
-    _ tile: RegisterTile, _ rows: [Register], _ lhsOffset: Register, _ rhsOffset: Register, _ masks: [Register?],
-    _ sums: [Register]
+    _ tile: RegisterTile, _ rows: [Register], _ at: Place, _ masks: [Register?], _ sums: [Register]
   ) -> [Register] {
-    if operation.depth > 1 { return dots(tile, rows, lhsOffset, rhsOffset, sums, count: operation.depth) }
+    if operation.depth > 1 { return dots(tile, rows, at, sums, count: operation.depth) }
     let columns = (0..<tile.vectors).map { vector in
       builder.cast(
-        builder.load(rhs, at: builder.add(rhsOffset, vector * lanes), lanes: lanes, mask: masks[vector]), to: accumulate
+        builder.load(rhs, at: builder.add(at.right, vector * lanes), lanes: lanes, mask: masks[vector]), to: accumulate
       )
     }
-    ask(at: rhsOffset)
-    askStream(tile, at: rhsOffset)
+    ask(in: at.step)
+    askStream(tile, at: at.right)
     var result: [Register] = []
     for row in 0..<tile.rows {
-      let element = builder.cast(builder.load(lhs, at: builder.add(lhsOffset, rows[row])), to: accumulate)
+      let element = builder.cast(builder.load(lhs, at: builder.add(at.left, rows[row])), to: accumulate)
       let factor = builder.broadcast(element, lanes: lanes)
       for vector in 0..<tile.vectors {
         let sum = sums[row * tile.vectors + vector]
@@ -267,15 +277,14 @@ struct TileKernel: TileSums {
 
   /// A step of neighbouring elements, of which `count` exist on the left; what the panel has beyond them is zero.
   private func dots(
-    _ tile: RegisterTile, _ rows: [Register], _ lhsOffset: Register, _ rhsOffset: Register, _ sums: [Register],
-    count: Int
+    _ tile: RegisterTile, _ rows: [Register], _ at: Place, _ sums: [Register], count: Int
   ) -> [Register] {
     let (depth, width) = (operation.depth, lanes * operation.depth)
-    let columns = (0..<tile.vectors).map { builder.load(rhs, at: builder.add(rhsOffset, $0 * width), lanes: width) }
-    ask(at: rhsOffset)
+    let columns = (0..<tile.vectors).map { builder.load(rhs, at: builder.add(at.right, $0 * width), lanes: width) }
+    ask(in: at.step)
     let mask = count < depth ? scope.prefixMask(builder.index(count), lanes: depth) : nil
     return (0..<tile.rows).flatMap { row -> [Register] in
-      let few = builder.load(lhs, at: builder.add(lhsOffset, rows[row]), lanes: depth, mask: mask)
+      let few = builder.load(lhs, at: builder.add(at.left, rows[row]), lanes: depth, mask: mask)
       let factor = builder.repeated(few, lanes: width)
       return columns.indices.map {
         builder.dot(operation.takesSignedLeft ? signed(factor) : factor, columns[$0], sums[row * tile.vectors + $0])

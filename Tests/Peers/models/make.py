@@ -10,7 +10,10 @@ Weights are random with a fixed seed: what is timed does not depend on them. The
     fp16               the same by ONNX Runtime's converter
     4bit               a decoder whose products are MatMulNBits, blocks of 32, at accuracy level 4
     computed           products and convolutions both of whose sides are inputs
+    products           products of two inputs in all four transpositions, 64 to 3072 rows, columns and terms
     training-products  the products of a linear layer's forward and backward pass, all sides inputs
+    gradients          what a step of training makes of ResNet-18's convolutions at batch 32: both gradients of each layer,
+                       with PyTorch's own function for them beside
 """
 
 import argparse
@@ -20,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 SEED = 1
 OPSET = 18
@@ -120,12 +123,79 @@ def single(operator, *shapes, **attributes):
     return make
 
 
+def product(transpositions, rows, columns, terms):
+    """One product of two inputs; `transpositions` says for each side whether it lies transposed (t) or not (n)."""
+    left = [terms, rows] if transpositions[0] == "t" else [rows, terms]
+    right = [columns, terms] if transpositions[1] == "t" else [terms, columns]
+    return single("Gemm", left, right, transA=int(transpositions[0] == "t"), transB=int(transpositions[1] == "t"))
+
+
+# MARK: Gradients of convolutions
+
+# ResNet-18's convolutions: channels in, channels out, window, stride, pixels a side.
+RESNET18 = {
+    "stem": (3, 64, 7, 2, 224),
+    "layer1": (64, 64, 3, 1, 56),
+    **{f"layer{n + 1}_first": (32 << n, 64 << n, 3, 2, 112 >> n) for n in (1, 2, 3)},
+    **{f"layer{n + 1}": (64 << n, 64 << n, 3, 1, 56 >> n) for n in (1, 2, 3)},
+    **{f"layer{n + 1}_shortcut": (32 << n, 64 << n, 1, 2, 112 >> n) for n in (1, 2, 3)},
+}
+IMAGES = 32
+
+
+def convolution_gradients(inputs, outputs, window, stride, side):
+    """Both gradients of a convolution, in its images and its weights, in standard operators; and PyTorch's function of both."""
+    def make(path, _):
+        pad, result_side = window // 2, side // stride
+        shapes = {
+            "gradient": [IMAGES, outputs, result_side, result_side], "images": [IMAGES, inputs, side, side],
+            "weights": [outputs, inputs, window, window]}
+        results = {"images_gradient": shapes["images"], "weights_gradient": shapes["weights"]}
+        # Pixels that no window reaches: the transposed convolution adds them, and the gradient of the weights is cut to the window.
+        rest = (side + 2 * pad - window) % stride
+        nodes = [
+            helper.make_node("ConvTranspose", ["gradient", "weights"], ["images_gradient"], pads=[pad] * 4,
+                             strides=[stride] * 2, output_padding=[rest] * 2),
+            # The batch is what is summed over: channels of the images are its images, and the gradient is its window.
+            helper.make_node("Transpose", ["images"], ["turned_images"], perm=[1, 0, 2, 3]),
+            helper.make_node("Transpose", ["gradient"], ["turned_gradient"], perm=[1, 0, 2, 3]),
+            helper.make_node("Conv", ["turned_images", "turned_gradient"], ["turned"], pads=[pad] * 4,
+                             dilations=[stride] * 2),
+            helper.make_node("Slice", ["turned", "start", "window", "sides"], ["cut"]),
+            helper.make_node("Transpose", ["cut"], ["weights_gradient"], perm=[1, 0, 2, 3]),
+        ]
+        constants = [numpy_helper.from_array(np.array(value), name)
+                     for name, value in {"start": [0, 0], "window": [window] * 2, "sides": [2, 3]}.items()]
+        ports = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in group.items()]
+                 for group in (shapes, results)]
+        model = helper.make_model(helper.make_graph(nodes, path.stem, *ports, constants),
+                                  opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+        onnx.checker.check_model(model, full_check=True)
+        onnx.save(model, path)
+        torch_gradients(path, shapes, stride, pad)
+    return make
+
+
+def torch_gradients(path, shapes, stride, pad):
+    """PyTorch's function of the same, as an exported program beside the file."""
+    import torch
+
+    class Gradients(torch.nn.Module):
+        def forward(self, gradient, images, weights):
+            return torch.ops.aten.convolution_backward(
+                gradient, images, weights, None, [stride] * 2, [pad] * 2, [1, 1], False, [0, 0], 1, [True, True, False])[:2]
+
+    program = torch.export.export(Gradients(), tuple(torch.zeros(shape) for shape in shapes.values()))
+    # The draft of a file is renamed when it is whole; its companion has its name from the start.
+    torch.export.save(program, path.with_name(path.name.replace(".part", "")).with_suffix(".pt2"))
+
+
 SETS = {
     "f32": None,
     "int8": {
         **{f"{name}_qdq": quantized(name, "QDQ") for name in ("resnet50", "mobilenet_v2", "efficientnet_b0")},
         "resnet50_qlinear": quantized("resnet50", "QOperator"),
-        **{f"{name}_dynamic": dynamic(name) for name in ("bert_base", "gpt2_decode", "lstm")},
+        **{f"{name}_dynamic": dynamic(name) for name in ("bert_base", "minilm", "gpt2_decode", "lstm")},
     },
     "fp16": {f"{name}_f16": half(name) for name in ("resnet18", "mobilenet_v2", "minilm", "lstm", "lenet_b64")},
     "4bit": {"gpt2_decode_4bit": four_bits("gpt2_decode")},
@@ -136,6 +206,11 @@ SETS = {
         "product": single("MatMul", [512, 768], [768, 3072]),
         "product_transposed": single("Gemm", [768, 512], [768, 3072], transA=1),
     },
+    "products": {
+        f"product_{way}_{rows}x{columns}x{terms}": product(way, rows, columns, terms)
+        for way in ("nn", "nt", "tn", "tt")
+        for rows, columns, terms in [(64, 64, 64), (128, 512, 256), (256, 256, 1024), (768, 768, 768), (512, 3072, 768), (1024, 768, 3072)]
+    },
     "training-products": {
         "forward": single("Gemm", [512, 768], [3072, 768], [3072], transB=1),
         "input_gradient": single("Gemm", [512, 3072], [3072, 768]),
@@ -143,6 +218,7 @@ SETS = {
         "scores": single("MatMul", [48, 128, 64], [48, 64, 128]),
         "score_gradient": single("MatMul", [48, 128, 128], [48, 128, 64]),
     },
+    "gradients": {f"gradients_{name}": convolution_gradients(*layer) for name, layer in RESNET18.items()},
 }
 
 

@@ -131,12 +131,24 @@ struct WinogradKernel {
       reductions: [.init(extent: Dim(plan.channels), lhsStride: 1, rhsStride: 1)], isPacked: true,
       usualTile: plan.tile)
     let panelAt = b.add(frame.weights, b.multiply(panel, layout.width * layout.depth))
+    // A place's weights come from memory while those of the place before it are multiplied.
+    let asksAhead = plan.tile.asksAhead(rows: plan.onlyBlock ?? plan.blockPatches) && plan.streamsWeights
+    let tiles =
+      plan.onlyBlock.map { b.index(($0 + plan.tile.rows - 1) / plan.tile.rows) }
+      ?? b.binary(.floorDivide, b.add(count, plan.tile.rows - 1), b.index(plan.tile.rows))
     b.loop("place", from: b.index(0), to: b.index(plan.places)) { place in
       let lhs = b.add(input, b.multiply(place, plan.inputStride))
       let column = b.add(panelAt, b.multiply(place, plan.channels * width))
       let out = b.add(products, b.multiply(place, plan.productStride))
       let whole = RegisterTile(rows: plan.tile.rows, vectors: vectors)
       whole.forEachTile(in: scope, from: b.index(0), to: count, count: plan.patches) { rows in
+        var kernel = kernel
+        if asksAhead {
+          let amount = plan.channels * width
+          kernel.ask(
+            plan.tile.request(
+              b, row: rows.first, tiles: tiles, at: b.add(column, amount), count: amount, step: width))
+        }
         let sums = kernel.accumulators(
           tile: RegisterTile(rows: rows.count, vectors: vectors),
           lhsBase: b.add(lhs, rows.existing == nil ? b.multiply(rows.first, plan.channelStride) : b.index(0)),

@@ -32,6 +32,8 @@ struct WinogradPlan {
   var leastPlaces: Int?
   /// Rows of the transformed input a multiple of so many bytes apart would crowd a set of the first-level cache.
   let crowdedStride: Int
+  /// Whether the weights are more than the second-level cache keeps, so that products wait for them.
+  let streamsWeights: Bool
 
   var tasks: Dim { chunks * Dim(columnParts * phases) }
   /// The number of patches, where it is known and they are one block: then no register tile has rows too many.
@@ -63,6 +65,7 @@ struct WinogradPlan {
     self.images = images
     lanes = machine.lanes(.f32)
     crowdedStride = machine.level1Stride / 4
+    streamsWeights = axes.places * channels * columns * 4 > machine.level2 / 2
     let patches = axes.reduce(images) { $0 * $1.patches }
     let count = TaskSplit.estimate(patches)
     tile = .choose(rows: Swift.min(count, 4096), columns: columns, lanes: lanes, machine: machine, depth: channels)
