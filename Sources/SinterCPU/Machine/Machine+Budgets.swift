@@ -2,12 +2,13 @@ import SinterCore
 
 /// What a task may keep to itself, and what is worth a task, as they follow from the numbers of the table.
 ///
-/// The most of each is what the known processors were measured with: greater caches have not been found to gain by more.
+/// The most of each is what the known processors were measured with: greater caches have not been found to gain by more, but for transforms,
+/// whose blocks read all weights once more.
 extension Machine {
   // MARK: Bytes
 
   /// The scratch of a task of transforms, which stays in the second-level cache while weights pass.
-  var transformBytes: Int { Swift.min(level2 / 8 * 5, 640 << 10) }
+  var transformBytes: Int { level2 / 8 * 5 }
   /// The keys that a task of attention packs at a time.
   var keyBytes: Int { Swift.min(level2 / 32 * 3, 96 << 10) }
   /// The scores that it holds at a time, in the first-level cache.

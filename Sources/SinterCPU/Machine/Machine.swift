@@ -44,7 +44,7 @@ package struct Machine: Hashable, Sendable {
   package var level1, level2, level3: Int
   /// Lines that one set of the first-level cache holds.
   package var level1Ways = 8
-  /// Bytes of weights for which a task of transforms is charged a cycle: arithmetic hides most of what they take to come.
+  /// Bytes of weights in a cache for which a task of transforms is charged a cycle: arithmetic hides most of what they take to come.
   package var weightBytesPerCycle = 64.0
   /// What one core reads in a cycle from the second-level cache, from the last one, and from memory.
   package var level2BytesPerCycle: Double

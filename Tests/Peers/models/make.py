@@ -151,21 +151,24 @@ def convolution_gradients(inputs, outputs, window, stride, side):
             "gradient": [IMAGES, outputs, result_side, result_side], "images": [IMAGES, inputs, side, side],
             "weights": [outputs, inputs, window, window]}
         results = {"images_gradient": shapes["images"], "weights_gradient": shapes["weights"]}
-        # Pixels that no window reaches: the transposed convolution adds them, and the gradient of the weights is cut to the window.
+        # Pixels that no window reaches: the transposed convolution adds them, and the gradient of the weights does without.
         rest = (side + 2 * pad - window) % stride
+        after, cut = max(0, pad - rest), max(0, rest - pad)
         nodes = [
             helper.make_node("ConvTranspose", ["gradient", "weights"], ["images_gradient"], pads=[pad] * 4,
                              strides=[stride] * 2, output_padding=[rest] * 2),
             # The batch is what is summed over: channels of the images are its images, and the gradient is its window.
-            helper.make_node("Transpose", ["images"], ["turned_images"], perm=[1, 0, 2, 3]),
+            helper.make_node("Slice", ["images", "start", "end", "sides"], ["reached"]),
+            helper.make_node("Transpose", ["reached" if cut else "images"], ["turned_images"], perm=[1, 0, 2, 3]),
             helper.make_node("Transpose", ["gradient"], ["turned_gradient"], perm=[1, 0, 2, 3]),
-            helper.make_node("Conv", ["turned_images", "turned_gradient"], ["turned"], pads=[pad] * 4,
+            helper.make_node("Conv", ["turned_images", "turned_gradient"], ["turned"], pads=[pad, pad, after, after],
                              dilations=[stride] * 2),
-            helper.make_node("Slice", ["turned", "start", "window", "sides"], ["cut"]),
-            helper.make_node("Transpose", ["cut"], ["weights_gradient"], perm=[1, 0, 2, 3]),
+            helper.make_node("Transpose", ["turned"], ["weights_gradient"], perm=[1, 0, 2, 3]),
         ]
         constants = [numpy_helper.from_array(np.array(value), name)
-                     for name, value in {"start": [0, 0], "window": [window] * 2, "sides": [2, 3]}.items()]
+                     for name, value in {"start": [0, 0], "end": [side - cut] * 2, "sides": [2, 3]}.items()]
+        if not cut:
+            nodes, constants = [node for node in nodes if node.op_type != "Slice"], []
         ports = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in group.items()]
                  for group in (shapes, results)]
         model = helper.make_model(helper.make_graph(nodes, path.stem, *ports, constants),

@@ -76,8 +76,15 @@ struct WinogradCut {
     let products = Double(places * channels) * tile.cost(rows: rows, columnVectors: vectors, machine)
     let transforms =
       Double(patches) * (axes.inwardCycles * Double(channelVectors) + axes.outwardCycles * Double(vectors))
-    let bytes = blocks * places * channels * vectors * machine.lanes(.f32) * 4
-    let weights = Double(bytes) / machine.weightBytesPerCycle
-    return products + transforms + weights
+    let panelBytes = places * channels * tile.vectors * machine.lanes(.f32) * 4
+    let bytes = Double(blocks * choice.partPanels * panelBytes)
+    if panels * panelBytes <= machine.level2 / 2 {
+      return products + transforms + bytes / machine.weightBytesPerCycle
+    }
+    // More than a cache keeps comes from memory for each block: at the same time where tiles ask for it, and before they begin otherwise.
+    let transfer = bytes / machine.memoryBytesPerCycle
+    let asks = tile.asksAhead(rows: Swift.min(patches, choice.blockPatches))
+    let both = asks ? Swift.max(products, transfer) + Swift.min(products, transfer) / 4 : products + transfer
+    return both + transforms
   }
 }
