@@ -98,6 +98,8 @@ package struct ScheduleContext {
     var layout: PanelLayout
     /// Steps along k of each part that is packed by itself, where there are several.
     var parts: [Int] = []
+    /// How many matrices of the kind are packed one after another, and their distance; empty for one.
+    var stack: [Int] = []
   }
 
   /// A packed copy of a constant, made once however often it is used.
