@@ -83,11 +83,17 @@ struct InputArguments: ParsableArguments {
       let (product, overflows) = bytes.multipliedReportingOverflow(by: size)
       bytes = overflows ? .max : product
     }
-    guard bytes > ProcessInfo.processInfo.physicalMemory else { return nil }
     let sizes = shape.map { "\($0)" }.joined(separator: ", ")
+    if bytes > ProcessInfo.processInfo.physicalMemory {
+      return Diagnostic(
+        .user, "run.memory", "input \(name) of type \(element)[\(sizes)] is larger than this machine's memory",
+        hint: "give --size smaller sizes")
+    }
+    if MemoryLimit.hasRoom(for: bytes) { return nil }
     return Diagnostic(
-      .user, "run.memory", "input \(name) of type \(element)[\(sizes)] is larger than this machine's memory",
-      hint: "give --size smaller sizes")
+      .limit, "run.memory",
+      "input \(name) of type \(element)[\(sizes)] takes \(MemoryLimit.readable(bytes)) while it is made up: \(MemoryLimit.state)",
+      hint: "give a larger --memory-limit, or --size smaller sizes")
   }
 
   /// The files that are tensors, by port.

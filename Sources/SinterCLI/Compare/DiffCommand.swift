@@ -211,8 +211,8 @@ struct DiffCommand: ParsableCommand {
     let values = try given.values(for: libraries[0].inputs, sizes: ModelArgument.sizes(size), makingUp: true)
     let places = try PortMatching.places(of: libraries[1].inputs.map(\.name), among: libraries[0].inputs.map(\.name))
     let results = [
-      try libraries[0].session(threads: 1).run(values: values),
-      try libraries[1].session(threads: 1).run(values: places.map { values[$0] }),
+      try libraries[0].limitedSession(threads: 1).run(values: values),
+      try libraries[1].limitedSession(threads: 1).run(values: places.map { values[$0] }),
     ]
     json.say("\(models[0]) beside \(models[1])")
     let names = libraries.map { $0.outputs.map(\.name) }
