@@ -170,7 +170,10 @@ conformance: build .venv/stamp ## the official ONNX backend suite: make conforma
 sizes: build .venv/stamp ## operators at random sizes of inputs beside ONNX Runtime: make sizes ONLY=Gemm COUNT=100
 	$(PYTHON) Tests/Conformance/sizes.py --sinter .build/release/sinter --jobs $(JOBS) $(if $(COUNT),--count $(COUNT)) $(ONLY)
 
-fuzz: setup ## random graphs, optimized and compiled, against what they mean: make fuzz CASES=500
+fuzz: fuzz-files fuzz-calls ## what reads files and what takes calls, under libFuzzer and sanitizers, half an hour each: make fuzz SECONDS=60
+fuzz: SECONDS ?= 1800
+
+fuzz-graphs: setup ## random graphs, optimized and compiled, against what they mean: make fuzz-graphs CASES=500
 	SINTER_FUZZ=$(or $(CASES),500) swift test --disable-xctest --filter Random
 
 view-test: build .venv/stamp ## pages of sinter view in headless Chromium: time to the first picture, mouse, keys, looks
@@ -218,11 +221,15 @@ fuzz-sizes: setup ## random graphs at random sizes, for an hour: make fuzz-sizes
 	  swift test --disable-xctest --filter RandomSizeTests
 
 fuzz-files: setup ## the readers of ONNX files and text forms under libFuzzer, for ten minutes: make fuzz-files SECONDS=60
-	SINTER_FUZZER=1 swift build --scratch-path .build/fuzz --product SinterFuzz --sanitize=fuzzer
-	swiftc -sanitize=fuzzer .build/fuzz/debug/libSinterFuzz.a -lprotobuf-c -lopenblas -o .build/fuzz/sinter-fuzz
+	SINTER_FUZZER=1 swift build --scratch-path .build/fuzz --product SinterFuzz --sanitize=fuzzer --sanitize=address
+	swiftc -sanitize=fuzzer,address .build/fuzz/debug/libSinterFuzz.a -lprotobuf-c -lopenblas -o .build/fuzz/sinter-fuzz
 	@mkdir -p .build/fuzz/found
-	.build/fuzz/sinter-fuzz -max_total_time=$(or $(SECONDS),600) -max_len=4096 -timeout=20 -rss_limit_mb=4096 \
+	.build/fuzz/sinter-fuzz -max_total_time=$(or $(SECONDS),600) -max_len=8192 -timeout=60 -rss_limit_mb=4096 -print_final_stats=1 \
 	  -artifact_prefix=.build/fuzz/ .build/fuzz/found Tests/Fuzz/corpus
+
+fuzz-calls: setup .venv/stamp ## calls of compiled libraries, right and wrong, under libFuzzer, for ten minutes: make fuzz-calls SECONDS=60
+	swift build --product sinter
+	$(PYTHON) Tests/Fuzz/Calls/calls.py --sinter .build/debug/sinter --seconds $(or $(SECONDS),600) $(FILES)
 
 lint: setup ## style of the Swift sources, links of the pages, commits that they name, the README's table of modules
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests models docs/learn/code
