@@ -82,7 +82,7 @@ struct StackedProductTests {
     let inputs = Self.inputs(c, picks: [1, pick])
     var lowering = Lowering(name: "test")
     let x = inputs.enumerated().map { lowering.input($1.type, named: "x\($0)") }
-    let error = lowering.error("index %2 of %1")
+    let error = lowering.error("index %0 of %1")
     let y = try Self.product(c, &lowering, x) { b, batch in
       b.load(x[1].id, batch).checked(below: b.constant(Self.stackSize, .i64), error: error)
     }
