@@ -76,10 +76,10 @@ wheel: command ## the Python package with the command inside, dist/sinter-VERSIO
 first-build: setup ## a package of one's own that depends on this one, built from nothing, with the seconds that takes
 	packaging/first-build.sh
 
-install: command ## the command, headers and licenses: make install PREFIX=/usr/local
+install: command ## the command, manual pages, completion, headers and licenses: make install PREFIX=/usr/local
 	packaging/install.sh $(or $(PREFIX),/usr/local)
 
-release: wheel ## the wheel, a tarball with the command, and their checksums, in dist/
+release: wheel ## the wheel, a tarball with the command, their provenance and checksums, in dist/
 	packaging/release.sh
 
 wheel-test: wheel ## the wheel on a system without a compiler: make wheel-test RELEASE=trixie (needs root and debootstrap)
