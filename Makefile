@@ -154,6 +154,9 @@ bench-training: setup .venv/models .venv/jax ## times steps of training beside P
 	swift build -c release --product training-bench
 	$(PYTHON) Tests/Peers/bench_training.py --compiled --jax .venv/jax-python/bin/python --threads 1,2 --only '$(ONLY)' $(BENCH)
 
+bench-torch: build .venv/models ## torch.compile with Sinter behind it beside inductor: make bench-torch ONLY="resnet18 lstm" BENCH="--threads 2"
+	$(PYTHON) Tests/Peers/bench_torch.py --sinter .build/release/sinter $(BENCH) $(ONLY)
+
 promises: build ## same bytes, same bits on any threads, no allocations, of your models: make promises MODELS="a.onnx b.onnx"
 	python3 Tests/Peers/promises.py --sinter .build/release/sinter $(MODELS)
 
