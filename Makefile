@@ -73,7 +73,7 @@ command: setup ## the command that needs nothing around it but a C library, .bui
 wheel: command ## the Python package with the command inside, dist/sinter-VERSION-….whl
 	packaging/wheel.sh
 
-first-build: setup ## a package of one's own that depends on this one, built from nothing, with the seconds that takes
+first-build: setup ## packages of one's own that depend on this one, with LLVM and without, built from nothing, with the seconds that takes
 	packaging/first-build.sh
 
 install: command ## the command, manual pages, completion, headers and licenses: make install PREFIX=/usr/local

@@ -108,7 +108,7 @@ def modules():
         seen.add(name)
 
 
-DOCUMENTED = ("Sinter", "SinterCore", "SinterGradient", "SinterIR", "SinterModel", "SinterONNX", "SinterPasses", "SinterQuantize", "SinterRecords",
+DOCUMENTED = ("Sinter", "SinterFrontEnd", "SinterCore", "SinterGradient", "SinterIR", "SinterModel", "SinterONNX", "SinterPasses", "SinterQuantize", "SinterRecords",
               "SinterTables", "SinterVision")
 DECLARATION = re.compile(
     r"\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:public|open)\s+"
