@@ -15,16 +15,23 @@ public struct GroupQueryAttention: Composite {
   public static let name = "GroupQueryAttention"
   public static let summary = "Attention of a decoder: shared key heads, rotary positions, a cache, windows, a sink."
 
+  /// Whether a query sees no key behind its own position.
   public var isCausal = true
+  /// Whether queries and keys are turned by the angles of their positions.
   public var rotates = false
+  /// The number of heads of keys and values; at least 1.
   public var keyHeads = 0
+  /// The number of heads of queries, a multiple of `keyHeads`.
   public var heads = 0
   /// How many positions a query sees, itself counted; -1 for all.
   public var window = -1
+  /// Whether turned pairs are neighbours, else one element of each half of a head.
   public var isInterleaved = false
+  /// What scores are multiplied by; nil: 1 / √(size of a head).
   public var scale: Double?
   /// Whether there is a score of no key, 0 where no input tells it.
   public var smooth = -1
+  /// Scores s become softcap · tanh(s / softcap); 0: they stay.
   public var softcap = 0.0
   /// What the fourth result is: 1, the scores; 2, the weights.
   public var scores = 0

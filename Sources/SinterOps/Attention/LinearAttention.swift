@@ -11,6 +11,8 @@ public struct LinearAttention: Primitive {
   public static let name = "LinearAttention"
   public static let summary = "Attention without softmax, as a recurrence over a state."
 
+  /// What a step does to the state: whether it decays first, and whether the value is corrected by what the state
+  /// gives already.
   public enum Rule: String, CaseIterable, Sendable {
     case linear, gated, delta
     case gatedDelta = "gated_delta"
@@ -21,10 +23,13 @@ public struct LinearAttention: Primitive {
 
   /// How many steps ONNX suggests to compute at once; it has no effect.
   public var chunkSize = 64
+  /// The number of heads of keys and values; at least 1.
   public var keyHeads = 1
+  /// The number of heads of queries, a multiple of `keyHeads`.
   public var queryHeads = 1
   /// 0: 1 / √size.
   public var scale = 0.0
+  /// What a step does to the state.
   public var rule = Rule.gatedDelta
 
   public init() {}

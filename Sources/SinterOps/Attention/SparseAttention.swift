@@ -13,12 +13,17 @@ public struct SparseAttention: Composite {
   public static let name = "SparseAttention"
   public static let summary = "Attention of a decoder to some blocks of positions, told by sparse rows."
 
+  /// The number of heads of queries, a multiple of `keyHeads`.
   public var heads = 0
+  /// The number of heads of keys and values; at least 1.
   public var keyHeads = 0
   /// Positions in a block.
   public var blockSize = 0
+  /// Whether queries and keys are turned by the angles of their positions.
   public var rotates = false
+  /// Whether turned pairs are neighbours, else one element of each half of a head.
   public var isInterleaved = false
+  /// What scores are multiplied by; nil: 1 / √(size of a head).
   public var scale: Double?
 
   public init() {}

@@ -11,9 +11,11 @@ public struct PairwiseCoupling: Primitive {
   public static let name = "PairwiseCoupling"
   public static let summary = "Probabilities of classes from those of their pairs."
 
+  /// The number of classes, at least 2; the input has a column for each pair of them.
   public var classCount = 2
 
   public init() {}
+  /// The coupling of the pairs of so many classes.
   public init(classCount: Int) { self.classCount = classCount }
 
   public mutating func attributes(_ list: inout some AttributeList) { list.int("classes", &classCount, default: 2) }

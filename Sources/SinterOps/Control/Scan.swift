@@ -10,13 +10,17 @@ public struct Scan: Primitive, ControlFlow {
   public static let name = "Scan"
   public static let summary = "A graph run for each place along an axis, with states carried on."
 
+  /// How many inputs are states, which come first.
   public var stateCount = 0
+  /// How many inputs are sliced, at least 1; they come behind the states.
   public var slicedCount = 0
   /// The axis of each sliced input, and of each collected result; absent, 0.
   public var inputAxes: [Int] = []
+  /// The axis of each collected result; empty: 0.
   public var outputAxes: [Int] = []
   /// 1 where slices are taken, or collected, from the end.
   public var inputDirections: [Int] = []
+  /// 1 for each collected result that is filled from its end; empty: 0.
   public var outputDirections: [Int] = []
 
   public init() {}

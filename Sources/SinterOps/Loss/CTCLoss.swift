@@ -17,6 +17,7 @@ public struct CTCLoss: Composite {
   private static let impossible = -1e30
 
   public init() {}
+  /// The loss whose blank is this class.
   public init(blank: Int) { self.blank = blank }
 
   public mutating func attributes(_ list: inout some AttributeList) { list.int("blank", &blank, default: 0) }

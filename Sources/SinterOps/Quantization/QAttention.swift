@@ -10,11 +10,17 @@ public struct QAttention: Composite {
   public static let name = "QAttention"
   public static let summary = "Self-attention of a quantized input with quantized weights."
 
+  /// Whether a query sees no key behind its own position.
   public var isCausal = false
+  /// The number of heads; at least 1.
   public var heads = 0
+  /// What scores are multiplied by; nil: 1 / √(size of a head).
   public var scale: Double?
+  /// What is added to the score of a key that the mask leaves out.
   public var filter = -10_000.0
+  /// Whether queries and keys are turned by the angles of their positions; refused.
   public var rotates = false
+  /// Whether keys and values of the past lie in a buffer that also has room for new ones; refused.
   public var sharesBuffer = false
 
   public init() {}
