@@ -93,9 +93,9 @@ public struct FormProgram: Sendable {
 
   /// Runs `body` `count` times, one after another, or fewer times where a condition ends it.
   public struct Repetition: Sendable {
-    /// A value that each turn leaves for the next one.
+    /// A value that each iteration leaves for the next one.
     public struct Carried: Sendable {
-      /// Before the first turn; what the body reads; what the turn leaves for the next; after the last turn.
+      /// Before the first iteration; what the body reads; what the iteration leaves for the next; after the last iteration.
       public var initial, current, next, final: FormValueID
       /// A carried value, by the four names that it goes by.
       public init(initial: FormValueID, current: FormValueID, next: FormValueID, final: FormValueID) {
@@ -105,24 +105,24 @@ public struct FormProgram: Sendable {
         self.final = final
       }
     }
-    /// `slice` is `whole` at turn t (or count - 1 - t) along its first axis.
+    /// `slice` is `whole` at iteration t (or count - 1 - t) along its first axis.
     public struct Sliced: Sendable {
       /// The tensor [count, …], and what the body reads or writes of it, which lacks that axis.
       public var whole, slice: FormValueID
-      /// Whether turn t has the slice at count - 1 - t.
+      /// Whether iteration t has the slice at count - 1 - t.
       public var isReversed: Bool
-      /// A slice per turn of a tensor along its first axis.
+      /// A slice per iteration of a tensor along its first axis.
       public init(whole: FormValueID, slice: FormValueID, isReversed: Bool) {
         self.whole = whole
         self.slice = slice
         self.isReversed = isReversed
       }
     }
-    /// A size of carried values that may change from turn to turn.
+    /// A size of carried values that may change from iteration to iteration.
     public struct Size: Hashable, Sendable {
-      /// What the body knows it as, and what it is known as behind the last turn.
+      /// What the body knows it as, and what it is known as behind the last iteration.
       public var current, final: Symbol
-      /// The size before the first turn, and what a turn leaves for the next one.
+      /// The size before the first iteration, and what an iteration leaves for the next one.
       public var initial, next: Dim
       /// A size of carried values, by the names and values that it goes by.
       public init(current: Symbol, final: Symbol, initial: Dim, next: Dim) {
@@ -132,24 +132,24 @@ public struct FormProgram: Sendable {
         self.next = next
       }
     }
-    /// At most so many turns.
+    /// At most so many iterations.
     public var count: Dim
-    /// The carried truth value without which no turn begins: its `current`.
+    /// The carried truth value without which no iteration begins: its `current`.
     public var condition: FormValueID?
-    /// How many turns there were, where a condition decides it.
-    public var turns: Symbol?
-    /// Sizes that turns change.
+    /// How many iterations there were, where a condition decides it.
+    public var iterations: Symbol?
+    /// Sizes that iterations change.
     public var sizes: [Size] = []
     /// The values that are carried on, in the order of the operator's states.
     public var carried: [Carried]
-    /// What is sliced, a slice for each turn.
+    /// What is sliced, a slice for each iteration.
     public var inputs: [Sliced]
-    /// Each turn's `slice` becomes `whole` at t (or count - 1 - t) along its first axis.
+    /// Each iteration's `slice` becomes `whole` at t (or count - 1 - t) along its first axis.
     public var outputs: [Sliced]
-    /// The steps of one turn.
+    /// The steps of one iteration.
     public var body: [Step]
 
-    /// A repetition without a condition; set `condition`, `turns` and `sizes` for one that has them.
+    /// A repetition without a condition; set `condition`, `iterations` and `sizes` for one that has them.
     public init(count: Dim, carried: [Carried], inputs: [Sliced], outputs: [Sliced], body: [Step]) {
       self.count = count
       self.carried = carried

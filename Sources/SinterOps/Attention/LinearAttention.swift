@@ -241,7 +241,7 @@ public struct LinearAttention: Primitive {
 }
 
 extension LinearAttention: Composite {
-  /// A `Scan` whose turn is one step. The operator's own lowering is faster; gradients go through this.
+  /// A `Scan` whose iteration is one step. The operator's own lowering is faster; gradients go through this.
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     try builder.require(by: Self.name) { _ = try infer(inputs, requiring: &$0) }
     let tape = GradientTape(builder)
@@ -272,7 +272,7 @@ extension LinearAttention: Composite {
     var scan = Scan()
     (scan.stateCount, scan.slicedCount) = (1, sliced.count)
     let results = try tape.builder.add(
-      scan, ([start] + sliced).map(\.id), outputs: 2, bodies: [turn(start, sliced)]
+      scan, ([start] + sliced).map(\.id), outputs: 2, bodies: [iteration(start, sliced)]
     ).map { GradientTensor($0, tape) }
     let output = try results[1].transposed([1, 0, 2, 3])
       .reshaped(to: [q.size(0), q.size(1), number(queryHeads) * value])
@@ -281,7 +281,7 @@ extension LinearAttention: Composite {
   }
 
   /// The graph of one step.
-  private func turn(_ start: GradientTensor, _ sliced: [GradientTensor]) throws -> Graph {
+  private func iteration(_ start: GradientTensor, _ sliced: [GradientTensor]) throws -> Graph {
     let tape = GradientTape(GraphBuilder(name: "step of \(Self.name)"))
     func input(_ type: TensorType, _ name: String) -> GradientTensor {
       GradientTensor(tape.builder.input(Fact(.tensor(type)), named: name), tape)

@@ -8,7 +8,7 @@ import SinterIR
 /// 2, head]; without keys, queries hold all three. With the number of past positions given, the past is a buffer that new keys and values are
 /// written into behind these, and `cache_indirection` [samples, beams, length] tells the beam whose past a position is of.
 ///
-/// Results: [batch, length, size of values], keys and values for the next turn, and the scores with all that was added to them.
+/// Results: [batch, length, size of values], keys and values for the next step, and the scores with all that was added to them.
 public struct MultiHeadAttention: Composite {
   public static let name = "MultiHeadAttention"
   public static let summary = "Attention over heads of projected queries, keys and values, with masks, past and a bias."

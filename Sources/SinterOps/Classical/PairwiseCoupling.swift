@@ -42,7 +42,7 @@ public struct PairwiseCoupling: Primitive {
     let numbers = lowering.constant(.i64([classCount], Array(0..<classCount)))
     var changes = RepetitionChanges()
     changes.condition = 1
-    changes.turns = lowering.freshSize()
+    changes.iterations = lowering.freshSize()
     let (final, _) = try lowering.repetition(
       count: 100, carried: [start, isOpen], as: [start.type, isOpen.type], sliced: [], &changes
     ) { lowering, current, _, _ in

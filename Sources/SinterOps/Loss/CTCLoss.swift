@@ -73,7 +73,7 @@ public struct CTCLoss: Composite {
     let reached = GradientTensor(
       try tape.builder.add(
         scan, [(start + none).id, given.id, times.id, leap.id, lengths.id], outputs: 1,
-        bodies: [turn(none.type, times.element, leap, lengths)])[0], tape)
+        bodies: [iteration(none.type, times.element, leap, lengths)])[0], tape)
 
     // The last label or the blank behind it.
     let end = try labelCounts * 2
@@ -109,7 +109,7 @@ public struct CTCLoss: Composite {
   }
 
   /// One step: the logarithm of the probability of all ways that have come to each place.
-  private func turn(
+  private func iteration(
     _ state: TensorType, _ time: ElementType, _ leap: GradientTensor, _ lengths: GradientTensor
   ) throws -> Graph {
     let tape = GradientTape(GraphBuilder(name: "step of \(Self.name)"))
