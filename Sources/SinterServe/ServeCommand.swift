@@ -1,6 +1,5 @@
 #if ServeHTTP
   import ArgumentParser
-  import Glibc
   import Logging
   import ServiceLifecycle
   import SinterCore
@@ -113,21 +112,8 @@
       }
     }
 
-    /// Text for people, unless they want none or a report takes its place.
-    private func say(_ line: String) {
-      if !quiet, json != "-" { Console.show(line) }
-    }
-
-    /// Says where the servers listen.
-    private func announce(_ versions: [ServedVersion], _ addresses: [String]) throws {
-      if let json {
-        let line = try StartReport.line(versions, addresses: addresses)
-        if json == "-" { Console.show(line) } else { try Files.write(line + "\n", to: json) }
-      }
-      say("listening at \(addresses.joined(separator: " and "))")
-    }
-
     func run() async throws {
+      let talk = Talk(json: json, isQuiet: quiet)
       let table = ModelTable(Repository(folder), defaults: settings)
       do throws(Refusal) {
         try await OwnThread.run { Result { () throws(Refusal) in try table.loadAll() } }.get()
@@ -136,13 +122,14 @@
         throw ExitCode(1)
       }
       for version in table.all {
-        say("model '\(version.signature.name)', version \(version.version): \(version.ports)")
-        if let why = version.whyNoBatches { say("  its requests run one by one: \(why)") }
+        talk.say("model '\(version.signature.name)', version \(version.version): \(version.ports)")
+        if let why = version.whyNoBatches { talk.say("  its requests run one by one: \(why)") }
       }
       let start = ContinuousClock.now
-      let service = InferenceService(
-        table,
-        listener: verbose ? { Console.note("\(Self.seconds(since: start)) s  \($0)") } : nil)
+      let tell: @Sendable (String) -> Void = { line in
+        Console.note("\(Self.seconds(since: start)) s  \(line)")
+      }
+      let service = InferenceService(table, listener: verbose ? tell : nil)
       service.watchDeadlines()
       let limits = FrontLimits(
         bytes: bodyLimit << 20, bodyTime: .seconds(bodyTimeout), idleTime: .seconds(idleTimeout))
@@ -152,7 +139,7 @@
         if grpcPort >= 0 { fronts.append(GRPCServing(service: service, host: host, port: grpcPort, limits: limits)) }
       #endif
       let front = FrontService(service: service, host: host, fronts: fronts, stopTime: .seconds(stopTimeout)) {
-        try announce(table.all, $0)
+        try talk.announce(table.all, at: $0)
       }
       var logger = Logger(label: "sinter-serve")
       logger.logLevel = .error
@@ -164,11 +151,31 @@
         Console.error("\(error)")
         throw ExitCode(1)
       }
-      say("stopped")
+      talk.say("stopped")
     }
 
     private static func seconds(since start: ContinuousClock.Instant) -> Double {
       ((ContinuousClock.now - start) / .milliseconds(1)).rounded() / 1e3
+    }
+  }
+
+  /// What is said on standard output.
+  private struct Talk: Sendable {
+    let json: String?
+    let isQuiet: Bool
+
+    /// Text for people, unless they want none or a report takes its place.
+    func say(_ line: String) {
+      if !isQuiet, json != "-" { Console.show(line) }
+    }
+
+    /// Where the servers listen, for people and for programs.
+    func announce(_ versions: [ServedVersion], at addresses: [String]) throws {
+      if let json {
+        let line = try StartReport.line(versions, addresses: addresses)
+        if json == "-" { Console.show(line) } else { try Files.write(line + "\n", to: json) }
+      }
+      say("listening at \(addresses.joined(separator: " and "))")
     }
   }
 
