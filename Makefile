@@ -73,13 +73,13 @@ command: setup ## the command that needs nothing around it but a C library, .bui
 wheel: command ## the Python package with the command inside, dist/sinter-VERSION-….whl
 	packaging/wheel.sh
 
-first-build: setup ## a package of one's own that depends on this one, built from nothing, with the seconds that takes
+first-build: setup ## packages of one's own that depend on this one, with LLVM and without, built from nothing, with the seconds that takes
 	packaging/first-build.sh
 
-install: command ## the command, headers and licenses: make install PREFIX=/usr/local
+install: command ## the command, manual pages, completion, headers and licenses: make install PREFIX=/usr/local
 	packaging/install.sh $(or $(PREFIX),/usr/local)
 
-release: wheel ## the wheel, a tarball with the command, and their checksums, in dist/
+release: wheel ## the wheel, a tarball with the command, their provenance and checksums, in dist/
 	packaging/release.sh
 
 wheel-test: wheel ## the wheel on a system without a compiler: make wheel-test RELEASE=trixie (needs root and debootstrap)
@@ -153,6 +153,9 @@ bench: build .venv/stamp $(if $(SET),.venv/models) ## times models beside the pe
 bench-training: setup .venv/models .venv/jax ## times steps of training beside PyTorch, eager and compiled, and JAX: make bench-training ONLY="cnn lstm" BENCH="--threads 2"
 	swift build -c release --product training-bench
 	$(PYTHON) Tests/Peers/bench_training.py --compiled --jax .venv/jax-python/bin/python --threads 1,2 --only '$(ONLY)' $(BENCH)
+
+bench-torch: build .venv/models ## torch.compile with Sinter behind it beside inductor: make bench-torch ONLY="resnet18 lstm" BENCH="--threads 2"
+	$(PYTHON) Tests/Peers/bench_torch.py --sinter .build/release/sinter $(BENCH) $(ONLY)
 
 promises: build ## same bytes, same bits on any threads, no allocations, of your models: make promises MODELS="a.onnx b.onnx"
 	python3 Tests/Peers/promises.py --sinter .build/release/sinter $(MODELS)

@@ -69,9 +69,14 @@ struct InputArguments: ParsableArguments {
   static func unknown(_ sizes: [Symbol: Int], in ports: [SinterModel.Port]) -> [Diagnostic] {
     var known: Set<Symbol> = []
     for case .symbol(let name)? in ports.flatMap({ $0.shape ?? [] }) { known.insert(Symbol(name)) }
-    return sizes.keys.filter { !known.contains($0) }.sorted().map { symbol in
+    return unknown(sizes, among: known.sorted())
+  }
+
+  /// Sizes for symbols that are not among those of the inputs.
+  static func unknown(_ sizes: [Symbol: Int], among known: [Symbol]) -> [Diagnostic] {
+    sizes.keys.filter { !known.contains($0) }.sorted().map { symbol in
       let all =
-        known.isEmpty ? "all sizes are fixed" : "the symbols are " + known.sorted().map(\.name).joined(separator: ", ")
+        known.isEmpty ? "all sizes are fixed" : "the symbols are " + known.map(\.name).joined(separator: ", ")
       return Diagnostic(.user, "run.size", "no input has a size named \(symbol.name); \(all)")
     }
   }

@@ -194,7 +194,7 @@ struct ContractSchedule {
       reductions: reductions, isPacked: packed != nil || panels.right != nil, usualTile: tile, operation: narrow,
       tail: steps?.tail ?? 0)
     kernel.panelWidth = panels.right?.width
-    // What a repetition reads in each turn is in a cache by then.
+    // What a repetition reads in each iteration is in a cache by then.
     kernel.asksStream = context.repetitions.isEmpty
     let first = scope.index(lhsBase)
     var product = ProductKernel(

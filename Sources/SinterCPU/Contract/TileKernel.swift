@@ -44,16 +44,16 @@ struct TileKernel: TileSums {
     var extent: Dim
     var lhsStride: Dim
     var rhsStride: Dim
-    /// The turns that are taken, where not all are: what the others add is zero. They may be none.
-    var turns: Turns?
+    /// The iterations that are taken, where not all are: what the others add is zero. They may be none.
+    var iterations: Iterations?
 
-    struct Turns {
+    struct Iterations {
       var from: Register
       var to: Register
     }
 
-    func turns(_ scope: KernelScope) -> Turns {
-      turns ?? Turns(from: scope.builder.index(0), to: scope.index(extent))
+    func iterations(_ scope: KernelScope) -> Iterations {
+      iterations ?? Iterations(from: scope.builder.index(0), to: scope.index(extent))
     }
   }
 
@@ -171,15 +171,15 @@ struct TileKernel: TileSums {
       return dots(tile, rows, left, right, sums, count: tail)
     }
     if first.extent == 1 { return descend(loops.dropFirst(), tile, rows, lhsOffset, rhsOffset, masks, sums) }
-    let count = first.turns == nil ? first.extent.value : nil
+    let count = first.iterations == nil ? first.extent.value : nil
     if loops.count == 1, let count, let streams = streams(usualTile, depth: count) {
       return multiply(tile, count, streams, first, rows, lhsOffset, rhsOffset, masks, sums)
     }
-    // A short loop is not worth its turns.
+    // A short loop is not worth its iterations.
     let isShort = loops.count == 1 && count.map { $0 <= 8 && $0 * tile.accumulators <= 112 } ?? false
-    let turns = first.turns(scope)
+    let iterations = first.iterations(scope)
     return builder.loop(
-      "k", from: turns.from, to: turns.to, unroll: isShort ? count ?? 1 : 1, carrying: sums
+      "k", from: iterations.from, to: iterations.to, unroll: isShort ? count ?? 1 : 1, carrying: sums
     ) { k, current in
       let left = builder.add(builder.multiply(k, scope.index(first.lhsStride)), lhsOffset)
       let right = builder.add(builder.multiply(k, scope.index(first.rhsStride * Dim(stepWidth(tile)))), rhsOffset)

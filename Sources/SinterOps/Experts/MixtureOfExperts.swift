@@ -13,22 +13,35 @@ public struct MixtureOfExperts: Composite {
   public static let name = "MixtureOfExperts"
   public static let summary = "For each token the best few experts' layers, weighed."
 
+  /// What the first layer's sums go through.
   public enum Activation: String, CaseIterable, Sendable { case relu, gelu, silu, swiglu, identity }
 
+  /// What the first layer's sums go through.
   public var activation = Activation.relu
+  /// Of swiglu: the slope inside the sigmoid.
   public var alpha = 1.0
+  /// Of swiglu: what is added to the linear half before the gate multiplies it.
   public var beta = 0.0
+  /// Of swiglu: what the gate is held below, and the linear half within on both sides; nil: no limit.
   public var limit: Double?
   public var count = 1
+  /// Whether the weights of the experts chosen are divided by their sum.
   public var normalizes = false
+  /// Whether experts are chosen by a sparse mixer; refused where true.
   public var usesSparseMixer = false
   /// 0: the third layer is apart; 1: in pairs with the first; 2: behind it.
   public var fusion = 0
+  /// Whether weights have a few bits, with scales.
   public var isQuantized = false
+  /// Bits of a weight, 4 or 8, where the layers do not say otherwise.
   public var bits = 4
+  /// Bits of a weight of each of the three layers; nil: `bits`.
   public var firstBits: Int?, secondBits: Int?, thirdBits: Int?
+  /// How many weights along the summed axis share a scale; 0: all of them.
   public var blockSize = 0
+  /// How weights stand for numbers: `int`, or others, which are refused.
   public var quantization = "int"
+  /// 1: weights are in another order, which is refused. Others change nothing.
   public var prepacking = -1
 
   public init() {}
