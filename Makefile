@@ -73,13 +73,13 @@ command: setup ## the command that needs nothing around it but a C library, .bui
 wheel: command ## the Python package with the command inside, dist/sinter-VERSION-….whl
 	packaging/wheel.sh
 
-first-build: setup ## a package of one's own that depends on this one, built from nothing, with the seconds that takes
+first-build: setup ## packages of one's own that depend on this one, with LLVM and without, built from nothing, with the seconds that takes
 	packaging/first-build.sh
 
-install: command ## the command, headers and licenses: make install PREFIX=/usr/local
+install: command ## the command, manual pages, completion, headers and licenses: make install PREFIX=/usr/local
 	packaging/install.sh $(or $(PREFIX),/usr/local)
 
-release: wheel ## the wheel, a tarball with the command, and their checksums, in dist/
+release: wheel ## the wheel, a tarball with the command, their provenance and checksums, in dist/
 	packaging/release.sh
 
 wheel-test: wheel ## the wheel on a system without a compiler: make wheel-test RELEASE=trixie (needs root and debootstrap)
@@ -154,6 +154,9 @@ bench-training: setup .venv/models .venv/jax ## times steps of training beside P
 	swift build -c release --product training-bench
 	$(PYTHON) Tests/Peers/bench_training.py --compiled --jax .venv/jax-python/bin/python --threads 1,2 --only '$(ONLY)' $(BENCH)
 
+bench-torch: build .venv/models ## torch.compile with Sinter behind it beside inductor: make bench-torch ONLY="resnet18 lstm" BENCH="--threads 2"
+	$(PYTHON) Tests/Peers/bench_torch.py --sinter .build/release/sinter $(BENCH) $(ONLY)
+
 promises: build ## same bytes, same bits on any threads, no allocations, of your models: make promises MODELS="a.onnx b.onnx"
 	python3 Tests/Peers/promises.py --sinter .build/release/sinter $(MODELS)
 
@@ -170,7 +173,10 @@ conformance: build .venv/stamp ## the official ONNX backend suite: make conforma
 sizes: build .venv/stamp ## operators at random sizes of inputs beside ONNX Runtime: make sizes ONLY=Gemm COUNT=100
 	$(PYTHON) Tests/Conformance/sizes.py --sinter .build/release/sinter --jobs $(JOBS) $(if $(COUNT),--count $(COUNT)) $(ONLY)
 
-fuzz: setup ## random graphs, optimized and compiled, against what they mean: make fuzz CASES=500
+fuzz: fuzz-files fuzz-calls ## what reads files and what takes calls, under libFuzzer and sanitizers, half an hour each: make fuzz SECONDS=60
+fuzz: SECONDS ?= 1800
+
+fuzz-graphs: setup ## random graphs, optimized and compiled, against what they mean: make fuzz-graphs CASES=500
 	SINTER_FUZZ=$(or $(CASES),500) swift test --disable-xctest --filter Random
 
 view-test: build .venv/stamp ## pages of sinter view in headless Chromium: time to the first picture, mouse, keys, looks
@@ -218,11 +224,15 @@ fuzz-sizes: setup ## random graphs at random sizes, for an hour: make fuzz-sizes
 	  swift test --disable-xctest --filter RandomSizeTests
 
 fuzz-files: setup ## the readers of ONNX files and text forms under libFuzzer, for ten minutes: make fuzz-files SECONDS=60
-	SINTER_FUZZER=1 swift build --scratch-path .build/fuzz --product SinterFuzz --sanitize=fuzzer
-	swiftc -sanitize=fuzzer .build/fuzz/debug/libSinterFuzz.a -lprotobuf-c -lopenblas -o .build/fuzz/sinter-fuzz
+	SINTER_FUZZER=1 swift build --scratch-path .build/fuzz --product SinterFuzz --sanitize=fuzzer --sanitize=address
+	swiftc -sanitize=fuzzer,address .build/fuzz/debug/libSinterFuzz.a -lprotobuf-c -lopenblas -o .build/fuzz/sinter-fuzz
 	@mkdir -p .build/fuzz/found
-	.build/fuzz/sinter-fuzz -max_total_time=$(or $(SECONDS),600) -max_len=4096 -timeout=20 -rss_limit_mb=4096 \
+	.build/fuzz/sinter-fuzz -max_total_time=$(or $(SECONDS),600) -max_len=8192 -timeout=60 -rss_limit_mb=4096 -print_final_stats=1 \
 	  -artifact_prefix=.build/fuzz/ .build/fuzz/found Tests/Fuzz/corpus
+
+fuzz-calls: setup .venv/stamp ## calls of compiled libraries, right and wrong, under libFuzzer, for ten minutes: make fuzz-calls SECONDS=60
+	swift build --product sinter
+	$(PYTHON) Tests/Fuzz/Calls/calls.py --sinter .build/debug/sinter --seconds $(or $(SECONDS),600) $(FILES)
 
 lint: setup ## style of the Swift sources, links of the pages, commits that they name, the README's table of modules
 	swift format lint --strict --parallel --recursive Package.swift Sources Tests models docs/learn/code

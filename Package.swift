@@ -13,6 +13,7 @@ let package = Package(
   name: "Sinter",
   products: [
     .library(name: "Sinter", targets: ["Sinter", "SinterIR", "SinterOps"]),
+    .library(name: "SinterFrontEnd", targets: ["SinterFrontEnd", "SinterIR", "SinterOps"]),
     .library(name: "SinterModel", targets: ["SinterModel"]),
     .library(name: "SinterModels", targets: ["SinterModels"]),
     .library(name: "SinterVision", targets: ["SinterVision"]),
@@ -80,11 +81,13 @@ let package = Package(
 
     // What users import, and the command line.
     .target(
+      name: "SinterFrontEnd",
+      dependencies: ["SinterCore", "SinterIR", "SinterOps", "SinterPasses", "SinterGradient", "SinterONNX", "CZlib"]),
+    .target(
       name: "Sinter",
       dependencies: [
-        "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU",
-        "SinterLLVM",
-        "SinterONNX", "SinterQuantize", "SinterGradient", "SinterVisual", "SinterModel", "CZlib",
+        "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterGradient", "SinterQuantize",
+        "SinterKernelIR", "SinterCPU", "SinterLLVM", "SinterONNX", "SinterVisual", "SinterModel", "SinterFrontEnd",
       ]),
     .target(name: "SinterVision", dependencies: ["Sinter", "SinterCore", "CPNG", "CTurboJPEG"]),
     .target(

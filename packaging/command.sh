@@ -15,3 +15,9 @@ needed=$(objdump -p .build/static/sinter | sed -n 's/^ *NEEDED *//p' | sort | tr
   echo "command.sh: the command needs more than the C library: $needed" >&2
   exit 1
 }
+# Ubuntu 22.04's C library is the oldest that the command is to run with.
+glibc=$(objdump -T .build/static/sinter | grep -o 'GLIBC_[0-9.]*' | sed 's/GLIBC_//' | sort -Vu | tail -n 1)
+[ "$(printf '%s\n2.35\n' "$glibc" | sort -V | tail -n 1)" = 2.35 ] || {
+  echo "command.sh: the command needs glibc $glibc, expected 2.35 at most; packaging/older-libc.c has what archives of this system ask for beyond it" >&2
+  exit 1
+}

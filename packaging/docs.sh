@@ -19,7 +19,8 @@ for map in "$build"/*.build/module.modulemap; do includes="$includes -Xcc -fmodu
 for module in $modules; do
   rm -rf "$out/symbols/$module" "$out/$module"
   mkdir -p "$out/symbols/$module" "$out/$module"
-  swift symbolgraph-extract -module-name "$module" -target "$triple" -minimum-access-level public -skip-synthesized-members \
+  # What Sinter imports for its users is described with it.
+  swift symbolgraph-extract -module-name "$module" -experimental-allowed-reexported-modules=SinterFrontEnd -target "$triple" -minimum-access-level public -skip-synthesized-members \
     -output-dir "$out/symbols/$module" $includes
   catalog=Sources/$module/$module.docc
   [ -d "$catalog" ] || catalog=

@@ -3,7 +3,7 @@
 #   lib/libLLVM-19.a        a list of LLVM's own archives, those of x86-64 and of what lld takes
 #   lib/liblld.a            LLVM's linker for ELF, built from LLVM's sources, which systems have as shared libraries only
 #   lib/libopenblas.a       the two products that Sinter takes from OpenBLAS, in 4 kB
-#   lib/libsinter-prebuilt.a  the runtime of compiled libraries as objects, so that no C compiler is needed
+#   lib/libsinter-prebuilt.a  the runtime of compiled libraries as objects, so that no C compiler is needed, and what older C libraries lack
 # and links to the system's archives of zlib, zstd, protobuf-c and the C++ library. What is there already is not made again.
 set -eu
 
@@ -109,5 +109,6 @@ for variant in $(seq 0 15); do
 done
 echo "const SinterRuntimeSource sinter_prebuilt_runtime[16] = {$table};" >>"$list"
 clang -std=c11 -O1 -fPIC -I "$runtime/include" -c "$list" -o "$out/prebuilt.o"
+cc -std=c11 -O2 -fPIC -Wall -Wextra -Werror -D_GNU_SOURCE -c "$here/older-libc.c" -o "$out/older-libc.o"
 rm -f "$out/lib/libsinter-prebuilt.a"
-ar rcsD "$out/lib/libsinter-prebuilt.a" "$out/prebuilt.o"
+ar rcsD "$out/lib/libsinter-prebuilt.a" "$out/prebuilt.o" "$out/older-libc.o"

@@ -1,1 +1,2 @@
 @_exported import SinterCore
+@_exported import SinterFrontEnd

@@ -19,7 +19,9 @@ struct BenchCommand: ParsableCommand {
       """)
 
   @Argument(
-    help: "The model: an ONNX file, a graph in text form (.sinter), or a compiled library (.so).", completion: .file())
+    help:
+      "The model: an ONNX file, a graph in text form (.sinter), or a compiled library (.so); - for standard input.",
+    completion: .file())
   var model: String
 
   @OptionGroup var inputs: InputArguments
@@ -122,7 +124,11 @@ struct BenchCommand: ParsableCommand {
       let lines = result.output.split(separator: "\n").map { $0.hasPrefix("sinter: ") ? $0.dropFirst(8) : $0 }
       throw DiagnosticError(.user, "bench.run", "the model does not run", output: lines.joined(separator: "\n"))
     }
-    return try JSONDecoder().decode(Measurement.self, from: Data(result.output.utf8))
+    let outcome = try JSONDecoder().decode(MeasureCommand.Outcome.self, from: Data(result.output.utf8))
+    switch outcome {
+    case .measured(let measurement): return measurement
+    case .failed(let problems): throw DiagnosticError(problems.map(\.diagnostic))
+    }
   }
 }
 
@@ -149,10 +155,24 @@ struct MeasureCommand: ParsableCommand {
   @Option(help: "Seconds to run before that.")
   var warmUp = 0.5
 
+  /// What is handed over to `sinter bench`.
+  enum Outcome: Codable {
+    case measured(Measurement)
+    case failed([JSONProblem])
+  }
+
   func run() throws {
-    let measurement = try Measurement(
-      library: library, threads: threads, warmUp: warmUp, seconds: seconds,
-      inputs: { ports in try inputs.values(for: ports, sizes: ModelArgument.sizes(size), makingUp: true) })
-    print(String(decoding: try JSONEncoder().encode(measurement), as: UTF8.self))
+    print(String(decoding: try JSONEncoder().encode(outcome()), as: UTF8.self))
+  }
+
+  private func outcome() throws -> Outcome {
+    do {
+      return .measured(
+        try Measurement(
+          library: library, threads: threads, warmUp: warmUp, seconds: seconds,
+          inputs: { ports in try inputs.values(for: ports, sizes: ModelArgument.sizes(size), makingUp: true) }))
+    } catch let error as DiagnosticError {
+      return .failed(error.diagnostics.map(JSONProblem.init))
+    }
   }
 }

@@ -69,9 +69,14 @@ struct InputArguments: ParsableArguments {
   static func unknown(_ sizes: [Symbol: Int], in ports: [SinterModel.Port]) -> [Diagnostic] {
     var known: Set<Symbol> = []
     for case .symbol(let name)? in ports.flatMap({ $0.shape ?? [] }) { known.insert(Symbol(name)) }
-    return sizes.keys.filter { !known.contains($0) }.sorted().map { symbol in
+    return unknown(sizes, among: known.sorted())
+  }
+
+  /// Sizes for symbols that are not among those of the inputs.
+  static func unknown(_ sizes: [Symbol: Int], among known: [Symbol]) -> [Diagnostic] {
+    sizes.keys.filter { !known.contains($0) }.sorted().map { symbol in
       let all =
-        known.isEmpty ? "all sizes are fixed" : "the symbols are " + known.sorted().map(\.name).joined(separator: ", ")
+        known.isEmpty ? "all sizes are fixed" : "the symbols are " + known.map(\.name).joined(separator: ", ")
       return Diagnostic(.user, "run.size", "no input has a size named \(symbol.name); \(all)")
     }
   }
@@ -83,11 +88,17 @@ struct InputArguments: ParsableArguments {
       let (product, overflows) = bytes.multipliedReportingOverflow(by: size)
       bytes = overflows ? .max : product
     }
-    guard bytes > ProcessInfo.processInfo.physicalMemory else { return nil }
     let sizes = shape.map { "\($0)" }.joined(separator: ", ")
+    if bytes > ProcessInfo.processInfo.physicalMemory {
+      return Diagnostic(
+        .user, "run.memory", "input \(name) of type \(element)[\(sizes)] is larger than this machine's memory",
+        hint: "give --size smaller sizes")
+    }
+    if MemoryLimit.hasRoom(for: bytes) { return nil }
     return Diagnostic(
-      .user, "run.memory", "input \(name) of type \(element)[\(sizes)] is larger than this machine's memory",
-      hint: "give --size smaller sizes")
+      .limit, "run.memory",
+      "input \(name) of type \(element)[\(sizes)] takes \(MemoryLimit.readable(bytes)) while it is made up: \(MemoryLimit.state)",
+      hint: "give a larger --memory-limit, or --size smaller sizes")
   }
 
   /// The files that are tensors, by port.

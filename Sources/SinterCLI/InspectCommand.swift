@@ -11,7 +11,8 @@ struct InspectCommand: ParsableCommand {
     discussion: "Example: sinter inspect model.onnx --bind batch=1")
 
   @Argument(
-    help: "The model: an ONNX file, a graph in text form (.sinter), or a compiled library (.so).", completion: .file())
+    help: "The model: an ONNX file, a graph in text form (.sinter), or a compiled library (.so); - for standard input.",
+    completion: .file())
   var model: String?
 
   @Option(help: ArgumentHelp("Fix a symbolic size.", valueName: "symbol=size"))
@@ -43,11 +44,12 @@ struct InspectCommand: ParsableCommand {
       if json != "-" { print(MachineFile.table(of: shown), terminator: "") }
       return
     }
-    if try ModelFile(path: model).isLibrary {
-      let found = LibraryInspection(try CompiledLibrary(model))
+    let file = try ModelFile(path: model)
+    if file.isLibrary {
+      let found = LibraryInspection(try CompiledLibrary(file.path))
       return try show(found, found.text)
     }
-    let (graph, problems) = try ModelFile(path: model).partialGraph(
+    let (graph, problems) = try file.partialGraph(
       binding: ModelArgument.sizes(bind), showsUnknown: true)
     if graph.order.isEmpty, !problems.isEmpty { throw DiagnosticError(problems) }
     for problem in problems { Terminal.error("sinter: note: \(problem)") }

@@ -14,7 +14,7 @@ enum JSONText {
 }
 
 /// A diagnostic for programs: the parts of what its line says.
-struct JSONProblem: Encodable {
+struct JSONProblem: Codable {
   /// `error`, `unsupported`, or `internal error`.
   var kind: String
   /// A stable name, such as `onnx.operator`.
@@ -32,5 +32,9 @@ struct JSONProblem: Encodable {
     places = diagnostic.places
     hint = diagnostic.hint
     output = diagnostic.output
+  }
+
+  var diagnostic: Diagnostic {
+    Diagnostic(Diagnostic.Kind(rawValue: kind) ?? .user, id, message, at: places, hint: hint, output: output)
   }
 }

@@ -96,7 +96,11 @@ struct ModelFile {
       var importer = OnnxImporter(operators: .complete)
       importer.sizes = sizes
       importer.showsUnknown = showsUnknown
-      return try importer.partialGraph(reading: path)
+      let (graph, problems) = try importer.partialGraph(reading: path)
+      // What is wrong with the arguments is no part of the model, and would be shown at other sizes than those asked for.
+      let wrongSizes = problems.filter { $0.id.hasPrefix("bind.") }
+      if showsUnknown, !wrongSizes.isEmpty { throw DiagnosticError(wrongSizes) }
+      return (graph, problems)
     }
     var graph = try GraphTextFile.read(path)
     if !sizes.isEmpty { try graph.bind(sizes) }

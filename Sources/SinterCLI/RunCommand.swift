@@ -39,7 +39,7 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     try OutputFile.requireWritable(json)
     try model.withLibrary(math: math) { library in
-      let session = try library.session(threads: threads)
+      let session = try library.limitedSession(threads: threads)
       let values = try inputs.values(for: library.inputs, sizes: ModelArgument.sizes(size), makingUp: false)
       let results = try session.run(values: values)
       if let json {

@@ -17,7 +17,7 @@ struct TuneMachineCommand: ParsableCommand {
       """)
 
   @Option(
-    name: [.customShort("o"), .customLong("output")],
+    name: [.customShort("o"), .customLong("output"), .customLong("json")],
     help: "The file to write, in JSON; - for standard output, in place of the table.", completion: .file())
   var output: String
 

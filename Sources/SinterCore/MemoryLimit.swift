@@ -18,8 +18,8 @@ package enum MemoryLimit {
   /// Sets the limit in bytes.
   package static func set(_ bytes: Int) { most.store(bytes, ordering: .relaxed) }
 
-  static func take(_ bytes: Int) { holding.wrappingAdd(bytes, ordering: .relaxed) }
-  static func giveBack(_ bytes: Int) { holding.wrappingSubtract(bytes, ordering: .relaxed) }
+  package static func take(_ bytes: Int) { holding.wrappingAdd(bytes, ordering: .relaxed) }
+  package static func giveBack(_ bytes: Int) { holding.wrappingSubtract(bytes, ordering: .relaxed) }
 
   /// Whether a tensor of so many bytes fits, and leaves free this share of the limit: a half, a quarter.
   package static func hasRoom(for bytes: Int, leaving share: Double = 0) -> Bool {
@@ -32,10 +32,12 @@ package enum MemoryLimit {
   package static func require(_ bytes: Int) throws(DiagnosticError) {
     if hasRoom(for: bytes) { return }
     throw DiagnosticError(
-      .limit, "memory.limit",
-      "a tensor of \(readable(bytes)) does not fit: tensors hold \(readable(held)), of \(readable(self.bytes)) that they may",
+      .limit, "memory.limit", "a tensor of \(readable(bytes)) does not fit: \(state)",
       hint: "give a larger --memory-limit")
   }
+
+  /// What is held and what may be, for messages.
+  package static var state: String { "tensors hold \(readable(held)), of \(readable(bytes)) that they may" }
 
   /// A number of bytes for people: `12 bytes`, `1.5 MB`, `96 GB`, in powers of 1024.
   package static func readable(_ bytes: Int) -> String {

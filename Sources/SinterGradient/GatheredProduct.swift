@@ -2,7 +2,7 @@ import SinterCore
 import SinterIR
 import SinterOps
 
-/// What a turn of a repetition would hand to a value that all turns share, where the rows of all turns can be multiplied at once: the weights
+/// What an iteration of a repetition would hand to a value that all iterations share, where the rows of all iterations can be multiplied at once: the weights
 /// of a product, or of a convolution.
 struct GatheredProduct {
   /// The operator, of whose results each place along the first axis depends on that place of the first input alone.
@@ -33,7 +33,7 @@ struct GatheredProduct {
   /// The gradient of the shared value, outside of the repetition.
   ///
   /// - Parameters:
-  ///   - rows, gradients: those of all turns, along a new first axis.
+  ///   - rows, gradients: those of all iterations, along a new first axis.
   ///   - shared: the value.
   func gradient(
     rows: GradientTensor, shared: GradientTensor, gradients: GradientTensor, _ tape: GradientTape

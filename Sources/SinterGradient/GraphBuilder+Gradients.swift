@@ -7,7 +7,7 @@ extension GraphBuilder {
   ///
   /// What is added are ordinary nodes, so gradients can be differentiated again. Composite operators without a rule of their own are
   /// replaced by their expansions, whose results keep their names. Graphs inside of `Scan` and `Loop` get results more: what their backward
-  /// pass needs of each turn.
+  /// pass needs of each iteration.
   ///
   /// - Parameters:
   ///   - target: what is differentiated; a float.

@@ -8,9 +8,9 @@ struct ReverseMode {
   let path: Path
   /// What each value's users have handed to it.
   private var parts: [ValueID: [GradientTensor]] = [:]
-  /// Values that are the same in all turns of a repetition, whose graph this one is. Products of a turn's rows with them hand them nothing: what
-  /// they would is noted in `gathered`, for one product over the rows of all turns.
-  var constantInTurns: Set<ValueID> = []
+  /// Values that are the same in all iterations of a repetition, whose graph this one is. Products of an iteration's rows with them hand them nothing: what
+  /// they would is noted in `gathered`, for one product over the rows of all iterations.
+  var constantInIterations: Set<ValueID> = []
   private(set) var gathered: [GatheredProduct] = []
   /// What is computed again instead of being read.
   var recomputation: Recomputation?
@@ -75,7 +75,7 @@ struct ReverseMode {
         .limit, "gradient.operator", "the operator has no gradient",
         hint: "put a stopGradient() before it, or give a gradient of your own: conform the operator to Differentiable")
     }
-    if let product = try GatheredProduct(node, constantInTurns, outputGradients, tape), wanted[1] {
+    if let product = try GatheredProduct(node, constantInIterations, outputGradients, tape), wanted[1] {
       gathered.append(product)
       wanted[1] = false
       if !wanted.contains(true) { return [] }

@@ -4,6 +4,7 @@ import SinterKernelIR
 
 /// What becomes of a program.
 public struct LibraryOptions: Sendable {
+  /// The kind of file that is written.
   public enum Emission: String, Sendable, CaseIterable {
     /// A shared library, the default.
     case library = "so"
@@ -21,7 +22,9 @@ public struct LibraryOptions: Sendable {
     }
   }
 
+  /// The processor that code is written for; this machine's unless given.
   public var target: Target
+  /// The kind of file to write.
   public var emission: Emission
   /// Keeps the weights in a file `<name>.weights` beside the library.
   public var weightsBeside: Bool
@@ -38,6 +41,7 @@ public struct LibraryOptions: Sendable {
   /// The C compiler for the runtime, with arguments; nil: `CC`, else `cc`.
   package var compiler: String?
 
+  /// Options for one library; each parameter is the property of its name.
   public init(
     target: Target = .host, emission: Emission = .library, weightsBeside: Bool = false, writesHeaders: Bool = true,
     profiles: Bool = false, threads: Int? = nil, linker: String? = nil
@@ -69,11 +73,16 @@ public struct LibraryArtifacts: Sendable {
   public var path: String
   /// `<name>.h`, `sinter.h`, and `sinter_profile.h` where it applies; empty where none were asked for.
   public var headers: [String] = []
+  /// The file of the weights that belongs beside the library; nil where the library holds them.
   public var weightsPath: String?
+  /// Bytes of weights, inside the library or beside it.
   public var weightBytes = 0
+  /// The number of kernels, each a function of its own.
   public var kernelCount = 0
   /// Seconds: LLVM on the kernels, on the program itself, and the linker with the weights.
   public var kernelSeconds = 0.0
+  /// Seconds that LLVM took for the code that calls the kernels.
   public var programSeconds = 0.0
+  /// Seconds that the linker took, weights included.
   public var linkSeconds = 0.0
 }

@@ -67,6 +67,11 @@ public final class CompiledLibrary: @unchecked Sendable {
     try Session(self, threads: threads, weights: weights)
   }
 
+  /// The same with its memory held to `MemoryLimit`: for one run, since a session keeps less for the next one then.
+  package func limitedSession(threads: Int = 0) throws(DiagnosticError) -> Session {
+    try Session(self, threads: threads, weights: nil, limitsMemory: MemoryLimit.bytes < .max)
+  }
+
   private static func table(
     of handle: UnsafeMutableRawPointer, _ path: String
   ) throws(DiagnosticError) -> UnsafePointer<SinterLibrary> {

@@ -1,7 +1,7 @@
 import SinterCore
 internal import SinterABI
 
-/// The same inputs run again and again, always into the same memory: what a loop that measures wants, since a turn of it neither
+/// The same inputs run again and again, always into the same memory: what a loop that measures wants, since an iteration of it neither
 /// allocates nor converts anything.
 public final class RepeatedRun {
   private let session: Session

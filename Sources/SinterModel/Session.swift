@@ -9,10 +9,14 @@ public final class Session: @unchecked Sendable {
   /// The library that it runs.
   public let library: CompiledLibrary
 
-  init(_ library: CompiledLibrary, threads: Int, weights: String?) throws(DiagnosticError) {
+  /// - Parameter limitsMemory: its memory counts as that of tensors does, and is held to `MemoryLimit`.
+  init(
+    _ library: CompiledLibrary, threads: Int, weights: String?, limitsMemory: Bool = false
+  ) throws(DiagnosticError) {
     var options = SinterOptions()
     options.size = MemoryLayout<SinterOptions>.size
     options.threads = Int32(clamping: threads)
+    if limitsMemory { SessionMemory.use(in: &options) }
     var session: OpaquePointer?
     let status: Int32
     if let weights {
@@ -92,6 +96,10 @@ extension DiagnosticError {
       case SINTER_RUNTIME_ERROR: (.user, "run.data")
       default: (.bug, "run.status")
       }
-    self.init(kind, id, message.map { String(cString: $0) } ?? "status \(status)", at: [library.path])
+    let text = message.map { String(cString: $0) } ?? "status \(status)"
+    let isOverLimit = id == "run.memory" && MemoryLimit.bytes < .max
+    self.init(
+      kind, id, isOverLimit ? "\(text): \(MemoryLimit.state)" : text, at: [library.path],
+      hint: isOverLimit ? "give a larger --memory-limit, or smaller sizes" : nil)
   }
 }

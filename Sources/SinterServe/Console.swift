@@ -3,6 +3,7 @@ import Glibc
 /// Lines for who started the server, written at once.
 enum Console {
   static func show(_ line: String) { write(line, to: STDOUT_FILENO) }
+  static func note(_ line: String) { write(line, to: STDERR_FILENO) }
   static func error(_ line: String) { write("sinter-serve: error: " + line, to: STDERR_FILENO) }
 
   private static func write(_ line: String, to file: Int32) {

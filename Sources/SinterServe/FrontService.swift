@@ -62,6 +62,8 @@
     let fronts: [any Front]
     /// For what is under way when the end is asked for.
     let stopTime: Duration
+    /// Hears the addresses, HTTP's first, once all servers listen.
+    let listening: @Sendable ([String]) throws -> Void
 
     func run() async throws {
       let (addresses, told) = AsyncStream.makeStream(of: String.self)
@@ -79,9 +81,7 @@
               }
               return parts
             }
-            if parts.count == fronts.count {
-              Console.show("listening at \(parts.sorted(by: >).joined(separator: " and "))")
-            }
+            if parts.count == fronts.count { try listening(parts.sorted(by: >)) }
           }
           // Where one cannot begin, the others end too.
           for try await _ in group {}

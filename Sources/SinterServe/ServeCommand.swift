@@ -63,7 +63,20 @@
     @Option(help: "Seconds that requests get to end after SIGTERM or SIGINT; after them the server ends with status 1.")
     var stopTimeout = 30.0
 
+    @Option(
+      help: """
+        Write, once requests are taken, a line of JSON on what is served where; - for standard output, in place of the text.
+        """)
+    var json: String?
+
+    @Flag(name: .shortAndLong, help: "Say nothing but errors.")
+    var quiet = false
+
+    @Flag(name: .shortAndLong, help: "Say on standard error of each request how it ended, and when.")
+    var verbose = false
+
     func validate() throws {
+      if quiet, verbose { throw ValidationError("give either --quiet or --verbose") }
       if let problem = settings.problem(in: .options) { throw ValidationError(problem) }
       for (name, value) in [
         ("--body-timeout", bodyTimeout), ("--idle-timeout", idleTimeout), ("--stop-timeout", stopTimeout),
@@ -100,6 +113,7 @@
     }
 
     func run() async throws {
+      let talk = Talk(json: json, isQuiet: quiet)
       let table = ModelTable(Repository(folder), defaults: settings)
       do throws(Refusal) {
         try await OwnThread.run { Result { () throws(Refusal) in try table.loadAll() } }.get()
@@ -108,10 +122,14 @@
         throw ExitCode(1)
       }
       for version in table.all {
-        Console.show("model '\(version.signature.name)', version \(version.version): \(version.ports)")
-        if let why = version.whyNoBatches { Console.show("  its requests run one by one: \(why)") }
+        talk.say("model '\(version.signature.name)', version \(version.version): \(version.ports)")
+        if let why = version.whyNoBatches { talk.say("  its requests run one by one: \(why)") }
       }
-      let service = InferenceService(table)
+      let start = ContinuousClock.now
+      let tell: @Sendable (String) -> Void = { line in
+        Console.note("\(Self.seconds(since: start)) s  \(line)")
+      }
+      let service = InferenceService(table, listener: verbose ? tell : nil)
       service.watchDeadlines()
       let limits = FrontLimits(
         bytes: bodyLimit << 20, bodyTime: .seconds(bodyTimeout), idleTime: .seconds(idleTimeout))
@@ -120,7 +138,9 @@
       #if Serve
         if grpcPort >= 0 { fronts.append(GRPCServing(service: service, host: host, port: grpcPort, limits: limits)) }
       #endif
-      let front = FrontService(service: service, host: host, fronts: fronts, stopTime: .seconds(stopTimeout))
+      let front = FrontService(service: service, host: host, fronts: fronts, stopTime: .seconds(stopTimeout)) {
+        try talk.announce(table.all, at: $0)
+      }
       var logger = Logger(label: "sinter-serve")
       logger.logLevel = .error
       let configuration = ServiceGroupConfiguration(
@@ -131,7 +151,31 @@
         Console.error("\(error)")
         throw ExitCode(1)
       }
-      Console.show("stopped")
+      talk.say("stopped")
+    }
+
+    private static func seconds(since start: ContinuousClock.Instant) -> Double {
+      ((ContinuousClock.now - start) / .milliseconds(1)).rounded() / 1e3
+    }
+  }
+
+  /// What is said on standard output.
+  private struct Talk: Sendable {
+    let json: String?
+    let isQuiet: Bool
+
+    /// Text for people, unless they want none or a report takes its place.
+    func say(_ line: String) {
+      if !isQuiet, json != "-" { Console.show(line) }
+    }
+
+    /// Where the servers listen, for people and for programs.
+    func announce(_ versions: [ServedVersion], at addresses: [String]) throws {
+      if let json {
+        let line = try StartReport.line(versions, addresses: addresses)
+        if json == "-" { Console.show(line) } else { try Files.write(line + "\n", to: json) }
+      }
+      say("listening at \(addresses.joined(separator: " and "))")
     }
   }
 

@@ -56,7 +56,7 @@ package struct DOTWriter {
     tree.groups[group].items.compactMap { item in if case .group(let part) = item { part } else { nil } }
   }
 
-  /// Ports that are numbered and belong to turns of a repetition are drawn once, too: `past_key_0 … past_key_11 × 12`.
+  /// Ports that are numbered and belong to occurrences of a repetition are drawn once, too: `past_key_0 … past_key_11 × 12`.
   private mutating func foldPorts() {
     struct Key: Hashable {
       var kind: Diagram.Kind
@@ -147,21 +147,21 @@ package struct DOTWriter {
 
   private mutating func write(_ edge: Diagram.Edge) {
     let (from, to) = (shown(edge.from), shown(edge.to))
-    // From one turn of a repetition to the next: the frame's number says so.
+    // From one occurrence of a repetition to the next: the frame's number says so.
     if areInOneRepetition(edge.from, edge.to) { return }
     guard from != to, drawnEdges.insert("\(from) \(to)").inserted else { return }
     let tip = edge.type + (edge.note.isEmpty ? "" : "\nnot one kernel: " + edge.note)
     lines.append("  n\(from) -> n\(to) [edgetooltip=\(Self.quoted(tip))];")
   }
 
-  /// A stand-in in a turn that is not drawn has one itself.
+  /// A stand-in in an occurrence that is not drawn has one itself.
   private func shown(_ node: Int) -> Int {
     var result = node
     while standIns[result] != result { result = standIns[result] }
     return result
   }
 
-  /// Whether two nodes are in different turns of a repetition that both are inside of.
+  /// Whether two nodes are in different occurrences of a repetition that both are inside of.
   private func areInOneRepetition(_ a: Int, _ b: Int) -> Bool {
     func repetitions(_ node: Int) -> [Int: Int] {
       var found: [Int: Int] = [:]

@@ -88,7 +88,7 @@ private typealias Node = OnnxFile.Node
       [
         Node("Concat", inputs: ["all", "x"], outputs: ["next"], attributes: [.init("axis", .int(0))]),
         Node("Identity", inputs: ["goes"], outputs: ["on"]),
-      ], inputs: [("turn", .i64, []), ("goes", .bool, []), ("all", .f32, [.unknown])], outputs: ["on", "next"])
+      ], inputs: [("iteration", .i64, []), ("goes", .bool, []), ("all", .f32, [.unknown])], outputs: ["on", "next"])
     body.name = "body"
     let nodes = [
       Node("Loop", inputs: ["count", "", "x"], outputs: ["all"], attributes: [.init("body", .graph(body))]),
@@ -105,7 +105,7 @@ private typealias Node = OnnxFile.Node
         Node("Add", inputs: ["sum", "one"], outputs: ["next"]),
         Node("Less", inputs: ["next", "limit"], outputs: ["on"]),
         Node("Mul", inputs: ["x", "next"], outputs: ["row"]),
-      ], inputs: [("turn", .i64, []), ("goes", .bool, []), ("sum", .f32, [])], outputs: ["on", "next", "row"])
+      ], inputs: [("iteration", .i64, []), ("goes", .bool, []), ("sum", .f32, [])], outputs: ["on", "next", "row"])
     body.name = "body"
     let nodes = [
       Node("Loop", inputs: ["", "start", "zero"], outputs: ["sum", "rows"], attributes: [.init("body", .graph(body))])

@@ -56,13 +56,13 @@ import Testing
     }
   }
 
-  /// What a turn collects is as large as what it was given, not as what it leaves.
+  /// What an iteration collects is as large as what it was given, not as what it leaves.
   @Test func whatGrowsIsCollectedAsItWas() throws {
     var builder = GraphBuilder(name: "growth")
     let count = builder.input(Fact(.i64, []), named: "count")
     let x = builder.input(Fact(.f32, ["n"]), named: "x")
-    var body = GraphBuilder(name: "turn")
-    _ = body.input(Fact(.i64, []), named: "turn")
+    var body = GraphBuilder(name: "iteration")
+    _ = body.input(Fact(.i64, []), named: "iteration")
     let condition = body.input(Fact(.bool, []), named: "condition")
     let carried = body.input(Fact(.f32, [builder.freshSize()]), named: "x")
     body.output(condition, named: "goes on")
@@ -89,18 +89,18 @@ import Testing
     try expectAgreement(builder.graph, [numbers(3), numbers(3, 2)], refuses: true)
   }
 
-  /// A product in a loop whose weights are cut out of a constant at a place that the turn computes: the panels of each turn are its own.
+  /// A product in a loop whose weights are cut out of a constant at a place that the iteration computes: the panels of each iteration are its own.
   @Test func panelsFollowWhatATurnCutsOut() throws {
     var builder = GraphBuilder(name: "cut")
     let x = builder.input(Fact(.f32, [48, 16]), named: "x")
     let weights = builder.input(Fact(.f32, [3, 16, 16]), named: "weights")
-    var body = GraphBuilder(name: "turn")
-    let turn = body.input(Fact(.i64, []), named: "turn")
+    var body = GraphBuilder(name: "iteration")
+    let iteration = body.input(Fact(.i64, []), named: "iteration")
     let goesOn = body.input(Fact(.bool, []), named: "condition")
     let carried = body.input(Fact(.f32, [48, 16]), named: "x")
     let captured = body.input(Fact(.f32, [3, 16, 16]), named: "weights")
     let (one, zero) = (body.constant(.i64([1], [1])), body.constant(.i64([1], [0])))
-    let begin = try body.add1(Reshape(), [turn, one])
+    let begin = try body.add1(Reshape(), [iteration, one])
     let end = try body.add1(Binary(.add), [begin, one])
     let cut = try body.add1(Squeeze(), [try body.add1(Slice(), [captured, begin, end, zero]), zero])
     let product = try body.add1(MatMul(), [carried, try body.add1(Transpose([1, 0]), [cut])])
@@ -184,8 +184,8 @@ import Testing
     let empty = builder.input(Fact(.f32, [0, 3]), named: "empty")
     let bodies = [try repeated("then", 1), try repeated("else", 2)]
     let wide = try builder.add(If(), [condition, x, x], bodies: bodies)[0]
-    var body = GraphBuilder(name: "turn")
-    _ = body.input(Fact(.i64, []), named: "turn")
+    var body = GraphBuilder(name: "iteration")
+    _ = body.input(Fact(.i64, []), named: "iteration")
     let goesOn = body.input(Fact(.bool, []), named: "condition")
     let columns = try #require(builder.graph.type(of: wide).tensor?.shape[1])
     let carried = body.input(Fact(.f32, [builder.freshSize(), columns]), named: "x")
@@ -215,8 +215,8 @@ import Testing
     let end = try builder.add1(
       Binary(.divide), [try builder.add1(Binary(.subtract), [rows, constant(5)]), constant(2)])
     let some = try builder.add1(Slice(), [y, constant(0), end, constant(0), constant(1)])
-    var body = GraphBuilder(name: "turn")
-    _ = body.input(Fact(.i64, []), named: "turn")
+    var body = GraphBuilder(name: "iteration")
+    _ = body.input(Fact(.i64, []), named: "iteration")
     let goesOn = body.input(Fact(.bool, []), named: "condition")
     let carried = body.input(Fact(.f32, [builder.freshSize(), 2]), named: "x")
     let captured = body.input(builder.graph.values[some].fact, named: "y")

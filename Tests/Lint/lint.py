@@ -108,8 +108,8 @@ def modules():
         seen.add(name)
 
 
-DOCUMENTED = ("Sinter", "SinterCore", "SinterGradient", "SinterIR", "SinterModel", "SinterONNX", "SinterPasses", "SinterQuantize", "SinterRecords",
-              "SinterTables", "SinterVision")
+DOCUMENTED = ("Sinter", "SinterCore", "SinterForms", "SinterFrontEnd", "SinterGradient", "SinterIR", "SinterLLVM", "SinterModel", "SinterONNX",
+              "SinterOps", "SinterPasses", "SinterQuantize", "SinterRecords", "SinterTables", "SinterVision")
 DECLARATION = re.compile(
     r"\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:public|open)\s+"
     r"(?:(?:final|static|class|mutating|nonmutating|override|indirect|nonisolated|convenience|required|\w+\(set\))\s+)*"

@@ -4,7 +4,8 @@
 Each side starts from the parameters that Sinter drew, and takes the same step on the same batch, loss read back. The first twenty losses must be equal
 to 1e-4 of them, where nothing is dropped at random; where they are not, since rounding grows from step to step, Sinter's must be no farther from those in f64
 than PyTorch's in f32 are. Every run is a process of its own, and the sides take turns; the fastest step of all rounds counts, which
-other work on the machine disturbs least. Peak memory is the process's, less what it held before the model was made, for PyTorch.
+other work on the machine disturbs least. `first` is the time until the first step was done, in seconds, compilers included: for Sinter from the Swift
+program on, for the others from when they are loaded. Peak memory (`--memory`) is the process's, less what it held before the model was made, for PyTorch.
 """
 
 import argparse
@@ -66,7 +67,7 @@ def peer(name, folder, threads, seconds, kind):
         step()
         times.append((time.perf_counter() - before_step) * 1e3)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"compileSeconds": first, "losses": losses, "milliseconds": times, "peakBytes": (peak - before) * 1024}))
+    print(json.dumps({"firstSeconds": first, "losses": losses, "milliseconds": times, "peakBytes": (peak - before) * 1024}))
 
 
 def jax_peer(name, folder, threads, seconds):
@@ -77,7 +78,6 @@ def jax_peer(name, folder, threads, seconds):
     from networks_jax import make_step
     from safetensors.numpy import load_file
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     tensors = {key: jax.numpy.asarray(value) for key, value in load_file(folder / f"{name}.safetensors").items()}
     batch = load_file(folder / f"{name}-batch.safetensors")
     begin = time.perf_counter()
@@ -97,8 +97,7 @@ def jax_peer(name, folder, threads, seconds):
         before_step = time.perf_counter()
         run()
         times.append((time.perf_counter() - before_step) * 1e3)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"compileSeconds": first, "losses": losses, "milliseconds": times, "peakBytes": (peak - before) * 1024}))
+    print(json.dumps({"firstSeconds": first, "losses": losses, "milliseconds": times}))
 
 
 def distance(a, b):
@@ -149,7 +148,7 @@ def main():
             return measure_memory(arguments, arguments.only.split() or CASES, folder)
     kinds = ["eager"] + (["compiled"] if arguments.compiled else []) + (["jax"] if arguments.jax else [])
     print(f"{'case':10} {'threads':>7} {'Sinter':>9}" + "".join(f" {kind:>9} {'ratio':>6}" for kind in kinds)
-          + f" {'compile':>8} {'memory':>7}  losses")
+          + f" {'compile':>8}" + "".join(f" {kind:>9}" for kind in ["first", *kinds]) + "  losses")
     wrong = []
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.only.split() or CASES:
@@ -185,8 +184,9 @@ def measure(arguments, name, folder, kinds, threads, is_random):
         own, other = distance(ours[0], exact), distance(peers["eager"][0], exact)
         told += f"; from f64 {own:.1e}, PyTorch {other:.1e}"
         right = own <= other
-    memory = ours[0]["peakBytes"] / max(1, peers["eager"][0]["peakBytes"])
-    print(line + f" {ours[0]['compileSeconds']:7.2f}s {memory:7.2f}  {told}", flush=True)
+    first = [min(item["firstSeconds"] for item in side) for side in (ours, *peers.values())]
+    print(line + f" {min(item['compileSeconds'] for item in ours):8.2f}" + "".join(f" {value:9.2f}" for value in first)
+          + f"  {told}", flush=True)
     return right
 
 

@@ -240,6 +240,48 @@ class ProtocolTests(ServeTest):
             "PUT", "/predictions/network", image.tobytes(), {"Content-Type": "application/octet-stream"})
         self.assertEqual(np.array(json.loads(text), np.float32).tobytes(), expected.tobytes())
 
+    def test_one_line_of_json_says_what_is_served(self):
+        file = Path(self.folder, "../" + self.folder.name + ".json").resolve()
+        self.addCleanup(file.unlink, missing_ok=True)
+        with Server(SERVE, self.folder, "--json", file) as server:
+            report = json.loads(file.read_text())
+            self.assertEqual(len(file.read_text().splitlines()), 1)
+            self.assertIn("http://" + server.http, report["listening"])
+            self.assertEqual({model["name"] for model in report["models"]}, {"types", "network"})
+            for model in report["models"]:
+                status, facts = server.json("GET", "/v2/models/" + model["name"])
+                self.assertEqual((status, facts["inputs"], facts["outputs"]), (200, model["inputs"], model["outputs"]))
+                self.assertIn(model["version"], facts["versions"])
+
+    def started(self, *options):
+        return subprocess.Popen(
+            [SERVE, self.folder, "--port", "0", "--grpc-port", "-1", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True)
+
+    def test_json_and_silence_take_the_place_of_the_text(self):
+        with self.started("--json", "-") as process:
+            self.assertIn("listening", json.loads(process.stdout.readline()))
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.communicate(timeout=60), ("", ""))
+            self.assertEqual(process.returncode, 0)
+        file = Path(self.folder, "../" + self.folder.name + ".json").resolve()
+        self.addCleanup(file.unlink, missing_ok=True)
+        with self.started("--quiet", "--json", file) as process:
+            while not (file.exists() and file.read_text().endswith("\n")):
+                self.assertIsNone(process.poll())
+                time.sleep(0.05)
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.communicate(timeout=60), ("", ""))
+
+    def test_verbose_tells_of_each_request(self):
+        with Server(SERVE, self.folder, "--verbose") as server:
+            self.assertEqual(server.json("POST", "/predictions/network", np.zeros((1, 1, 8, 8)).tolist())[0], 200)
+            self.assertEqual(server.json("POST", "/predictions/none", [])[0], 404)
+            server.process.send_signal(signal.SIGTERM)
+            lines = server.process.communicate(timeout=60)[1].splitlines()
+        self.assertRegex(lines[0], r"^[0-9.]+ s  model 'network', version \S+: answered in [0-9.]+ ms$")
+        self.assertRegex(lines[1], r"^[0-9.]+ s  refused with status 404: ")
+
     def test_sinter_serve_hands_over(self):
         path = os.path.dirname(os.path.abspath(SERVE)) + ":" + os.environ["PATH"]
         shown = subprocess.run(

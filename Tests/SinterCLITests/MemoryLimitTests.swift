@@ -47,11 +47,27 @@ import Testing
     return text + outputs + "\n}\n"
   }
 
-  @Test func runsThatTakeMoreEndWithASentence() throws {
+  @Test func runsThatTakeMoreNameWhatDoesNotFit() throws {
     let outcome = try Self.run(Self.expansion, "run", "--random", "--memory-limit", "500M")
     #expect(outcome.status == 1)
-    #expect(outcome.errors.contains("more than its memory limit of 500 MB"))
+    #expect(outcome.errors.contains("no memory for output 'y': 400000000 elements of float32"))
+    #expect(outcome.errors.contains("of 500 MB that they may"))
     #expect(outcome.errors.contains("give a larger --memory-limit"))
+  }
+
+  /// Inputs that are made up count as well.
+  @Test func inputsThatDoNotFitAreNamed() throws {
+    let graph = """
+      graph "large" {
+        opset "" 21
+        input %0 "x": f32[100000000]
+        %1 "y": f32[100000000] = Unary(%0) {kind: "relu"}
+        output "y" %1
+      }
+      """
+    let outcome = try Self.run(graph, "run", "--random", "--memory-limit", "300M")
+    #expect(outcome.status == 1)
+    #expect(outcome.errors.contains("input x of type f32[100000000] takes 1.1 GB while it is made up"))
   }
 
   /// What would not fit is left for the run to compute: the same file compiles under both limits.

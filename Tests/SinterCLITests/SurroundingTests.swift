@@ -80,7 +80,8 @@ import Testing
       let missing = "\(folder)/none/r.json"
       for arguments in [
         ["bench", model, "--json", missing], ["profile", model, "--json", missing],
-        ["tune-machine", "-o", missing], ["run", model, "--random", "--json", missing],
+        ["tune-machine", "-o", missing], ["tune-machine", "--json", missing],
+        ["run", model, "--random", "--json", missing],
         ["compile", model, "-o", "\(folder)/x.so", "--report", missing], ["view", model, "-o", folder],
       ] {
         let outcome = try CommandTests.run(arguments)

@@ -25,6 +25,51 @@ import Testing
         #expect(
           outcome.errors.contains("no input has a size named batch; the symbols are n"), "\(outcome.errors)")
       }
+      for command in [
+        ["run", "--random"], ["bench"], ["profile"], ["diff", "--bisect"], ["diff", "--stages", "imported,optimized"],
+      ] {
+        let outcome = try CommandTests.run(command + [model, "--size", "batch=64"])
+        #expect(outcome.status == 1 && outcome.output.isEmpty, "\(command): \(outcome.output)")
+        #expect(
+          outcome.errors.hasPrefix("sinter: error: no input has a size named batch; the symbols are n"),
+          "\(command): \(outcome.errors)")
+      }
+    }
+  }
+
+  @Test func sizesToFixThatNoInputHasAreRefused() throws {
+    try CommandTests.withModel { folder, model in
+      let out = "\(folder)/out"
+      for command in [
+        ["compile", "-o", out + ".so"], ["run", "--random"], ["profile"], ["bench"], ["inspect"], ["check"],
+        ["graph", "-o", out + ".dot"], ["view", "-o", out + ".html"], ["export", "-o", out + ".onnx"], ["opt"],
+        ["diff", "--bisect"], ["quantize", "-o", out + ".onnx", "--weights", "int4"],
+        ["reduce", "-o", out + ".onnx", "--check", "false"],
+      ] {
+        let outcome = try CommandTests.run(command + [model, "--bind", "batch=64"])
+        #expect(outcome.status == 1 && outcome.output.isEmpty, "\(command): \(outcome.output)")
+        #expect(
+          outcome.errors.hasPrefix("sinter: error: no input has a size named batch; the symbols are n"),
+          "\(command): \(outcome.errors)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["tiny.onnx"], "\(command)")
+      }
+    }
+  }
+
+  /// The products that a model asks for, whatever is made of them: a convolution by Winograd's transform, one with strides, a linear layer.
+  @Test func operationsAreThoseOfTheModel() throws {
+    struct Net: UnaryLayer {
+      var first = Conv2d(16, 16, kernel: 3, padding: 1)
+      var second = Conv2d(16, 8, kernel: 3, stride: 2, padding: 1, groups: 4)
+      var last = Linear(8 * 8 * 8, 10)
+      func forward(_ x: Tensor) -> Tensor { last(second(first(x).relu()).flatten(from: 1)) }
+    }
+    try CommandTests.withModel { folder, _ in
+      try trace(Net(), .f32("n", 16, 16, 16, name: "x")).initialized(seed: 1).export("\(folder)/net.onnx")
+      let products = 2 * (16 * 16 * (16 * 9) * 16 + 8 * 8 * (4 * 9) * 8 + 512 * 10)
+      #expect(try Self.sinter("inspect", "\(folder)/net.onnx").output.contains("operations  \(products)*n FLOP\n"))
+      let fixed = try Self.sinter("inspect", "\(folder)/net.onnx", "--bind", "n=1000").output
+      #expect(fixed.contains(String(format: "operations  %.3g GFLOP\n", Double(products) / 1e6)), "\(fixed)")
     }
   }
 
@@ -57,7 +102,9 @@ import Testing
       try Self.expectRefused(
         ["compile", model, "-o", "\(folder)/x", "--emit", "kernels", "--cpu", "x86-64-v2,x86-64-v3"],
         naming: "several processors", notWriting: "\(folder)/x")
-      try Self.expectRefused(["check", model, "--quiet", "--verbose"], naming: "either --quiet or --verbose")
+      for command in ["check", "diff", "bench"] {
+        try Self.expectRefused([command, model, "--quiet", "--verbose"], naming: "either --quiet or --verbose")
+      }
       try Self.expectRefused(["frobnicate"], naming: "frobnicate")
     }
   }
@@ -103,6 +150,19 @@ import Testing
       #expect(short.status == 1 && short.errors.contains("standard input"), "\(short.errors)")
       let again = try CommandTests.run(["export", "-", "-o", "-", "--bind", "n=2"], input: model)
       #expect(again.status == 0 && again.output.contains("output"), "\(again.errors)")
+      let same = try CommandTests.run(["diff", model, "-", "--size", "n=2"], input: model)
+      #expect(same.status == 0 && same.output.contains("output = "), "\(same.errors)")
+      #expect(try CommandTests.run(["diff", "-", "-"], input: model).status == 2)
+
+      let library = "\(folder)/libtiny.so"
+      #expect(try Self.sinter("compile", model, "-o", library).status == 0)
+      for command in [
+        ["inspect", "-"], ["run", "-", "--random"], ["diff", "-", library],
+        ["bench", "-", "--seconds", "0.01", "--warm-up", "0"],
+      ] {
+        let outcome = try CommandTests.run(command, input: library)
+        #expect(outcome.status == 0 && !outcome.output.isEmpty, "\(command): \(outcome.errors)")
+      }
     }
   }
 

@@ -45,7 +45,7 @@ struct ColumnGroupTests {
     return (first, second)
   }
 
-  /// Weights so small that turns do not amplify differences.
+  /// Weights so small that iterations do not amplify differences.
   private func weights(_ c: Case) -> HostTensor {
     let values = noise([c.groups * c.extent, c.depth], seed: 3).array(of: Float.self)
     return .f32([c.groups * c.extent, c.depth], values.map { $0 / Float(c.depth) })
@@ -79,16 +79,16 @@ struct ColumnGroupTests {
     }
   }
 
-  /// What the group gives is carried to the next turn, once in place and once read by the product.
-  @Test(arguments: cases.filter { $0.groups < 5 }, [false, true]) func turns(_ c: Case, reversed: Bool) throws {
-    var l = Lowering(name: "turns")
+  /// What the group gives is carried to the next iteration, once in place and once read by the product.
+  @Test(arguments: cases.filter { $0.groups < 5 }, [false, true]) func iterations(_ c: Case, reversed: Bool) throws {
+    var l = Lowering(name: "iterations")
     let c = Case(groups: c.groups, extent: c.extent, depth: c.extent, rows: c.rows, isSymbolic: c.isSymbolic)
     let shape: [Dim] = [c.isSymbolic ? "rows" : Dim(c.rows), Dim(c.extent)]
     let start = l.input(TensorType(.f32, shape), named: "start")
-    let bias = l.input(TensorType(.f32, ["turns", Dim(c.groups * c.extent)]), named: "bias")
+    let bias = l.input(TensorType(.f32, ["iterations", Dim(c.groups * c.extent)]), named: "bias")
     let w = l.constant(weights(c))
     let (final, collected) = try l.repetition(
-      count: "turns", carried: [start, start], sliced: [bias], reversed: reversed
+      count: "iterations", carried: [start, start], sliced: [bias], reversed: reversed
     ) { l, carried, slices in
       let (first, second) = try gates(&l, carried[0], w, slices[0], c)
       let kept = try l.element(first.shape) { b, i in b.load(second.id, i) * 0.1 + b.load(carried[1].id, i) * 0.5 }

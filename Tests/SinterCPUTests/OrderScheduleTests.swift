@@ -138,8 +138,8 @@ struct OrderScheduleTests {
   }
 
   @Test(arguments: [false, true]) func repetition(reversed: Bool) throws {
-    for turns in [0, 1, 4] {
-      try checkSchedules([symbolic(noise([turns, 3]), ["t", nil]), (TensorType(.f32, [3]), noise([3], seed: 2))]) {
+    for iterations in [0, 1, 4] {
+      try checkSchedules([symbolic(noise([iterations, 3]), ["t", nil]), (TensorType(.f32, [3]), noise([3], seed: 2))]) {
         l, v in
         let (final, collected) = try l.repetition(
           count: "t", carried: [v[1], v[1]], sliced: [v[0]], reversed: reversed

@@ -56,7 +56,7 @@ import Testing
     return builder.graph
   }
 
-  /// h' = tanh(h·W + x) ⊙ p, collected with h' ⊙ h: a product of weights, a factor that all turns share, a slice and a state.
+  /// h' = tanh(h·W + x) ⊙ p, collected with h' ⊙ h: a product of weights, a factor that all iterations share, a slice and a state.
   static func cell(_ n: Dim, _ k: Dim) throws -> Graph {
     try body("cell") { b in
       let h = b.input(Fact(.f64, [n, k]), named: "h"), x = b.input(Fact(.f64, [n, k]), named: "x")
@@ -127,13 +127,14 @@ import Testing
 
   /// x ← sin(x · w), as often as a number says or until the sum falls below a bound; the squares are collected.
   @Test(arguments: [0, 1, 3])
-  func loop(_ turns: Int) throws {
+  func loop(_ iterations: Int) throws {
     for (isCounted, isEndedByCondition) in [(true, false), (false, true), (true, true)] {
       var program = Program()
       let x = try program.input([3], "x", in: 1...1.4), w = try program.input([3], "w", in: 0.4...0.6)
-      let count = program.given(HostTensor(.i64, [], values: [Int64(turns)]), "count")
-      let bound = program.given(HostTensor(.f64, [], values: [turns == 0 ? 9.0 : turns == 1 ? 1.9 : 0.4]), "bound")
-      let body = try Self.body("turn") { b in
+      let count = program.given(HostTensor(.i64, [], values: [Int64(iterations)]), "count")
+      let bound = program.given(
+        HostTensor(.f64, [], values: [iterations == 0 ? 9.0 : iterations == 1 ? 1.9 : 0.4]), "bound")
+      let body = try Self.body("iteration") { b in
         _ = b.input(Fact(.i64, []), named: "number")
         let condition = b.input(Fact(.bool, []), named: "condition")
         let x = b.input(Fact(.f64, [3]), named: "x"), w = b.input(Fact(.f64, [3]), named: "w")
@@ -175,7 +176,7 @@ import Testing
     try program.check([sum, results[1]], "branches")
   }
 
-  /// A branch in a loop: odd turns and even ones differ.
+  /// A branch in a loop: odd iterations and even ones differ.
   @Test func branchInLoop() throws {
     var program = Program()
     let x = try program.input([3], "x"), w = try program.input([3], "w")
@@ -186,7 +187,7 @@ import Testing
     let odd = try Self.body("odd") { b in
       [try b.add1(Unary(.sin), [b.input(Fact(.f64, [3]), named: "x")])]
     }
-    let body = try Self.body("turn") { b in
+    let body = try Self.body("iteration") { b in
       let number = b.input(Fact(.i64, []), named: "number"), condition = b.input(Fact(.bool, []), named: "condition")
       let x = b.input(Fact(.f64, [3]), named: "x"), w = b.input(Fact(.f64, [3]), named: "w")
       let rest = try b.add1(Binary(.modulo), [number, b.constant(.i64([], [2]))])
@@ -200,7 +201,7 @@ import Testing
     try program.check(results, "a branch in a loop")
   }
 
-  /// A loop whose turns branch to a scan, which reads what the loop captures, and to a loop of its own.
+  /// A loop whose iterations branch to a scan, which reads what the loop captures, and to a loop of its own.
   @Test func scanAndLoopInBranchInLoop() throws {
     var program = Program()
     let h = try program.input([2, 3], "h"), x = try program.input([3, 2, 3], "x")
@@ -212,9 +213,9 @@ import Testing
       (scan.stateCount, scan.slicedCount) = (1, 1)
       return [try b.add(scan, [h, x, w, p], outputs: 1, bodies: [try Self.cell(2, 3)])[0]]
     }
-    let turns = try Self.body("turns") { b in
+    let iterations = try Self.body("iterations") { b in
       let h = b.input(Fact(.f64, [2, 3]), named: "h"), p = b.input(Fact(.f64, [3]), named: "p")
-      let turn = try Self.body("turn") { b in
+      let iteration = try Self.body("iteration") { b in
         _ = b.input(Fact(.i64, []), named: "number")
         let condition = b.input(Fact(.bool, []), named: "condition")
         let h = b.input(Fact(.f64, [2, 3]), named: "h"), p = b.input(Fact(.f64, [3]), named: "p")
@@ -223,7 +224,7 @@ import Testing
       var loop = Loop()
       loop.carriedCount = 1
       let count = b.constant(.i64([], [2]))
-      return [try b.add(loop, [count, nil, h, p], outputs: 1, bodies: [turn])[0]]
+      return [try b.add(loop, [count, nil, h, p], outputs: 1, bodies: [iteration])[0]]
     }
     let outer = try Self.body("outer") { b in
       let number = b.input(Fact(.i64, []), named: "number"), condition = b.input(Fact(.bool, []), named: "condition")
@@ -231,7 +232,7 @@ import Testing
       let w = b.input(Fact(.f64, [3, 3]), named: "w"), p = b.input(Fact(.f64, [3]), named: "p")
       let isFirst = try b.add1(Compare(.equal), [number, b.constant(.i64([], [0]))])
       return [
-        condition, try b.add(If(), [isFirst, h, x, w, p, h, p], outputs: 1, bodies: [scanned, turns])[0],
+        condition, try b.add(If(), [isFirst, h, x, w, p, h, p], outputs: 1, bodies: [scanned, iterations])[0],
       ]
     }
     var loop = Loop()
@@ -277,7 +278,7 @@ import Testing
     var builder = GraphBuilder(name: "growing")
     let x = builder.input(Fact(.f64, [2]), named: "x"), count = builder.input(Fact(.i64, []), named: "count")
     let size = builder.freshSize()
-    let body = try Self.body("turn") { b in
+    let body = try Self.body("iteration") { b in
       _ = b.input(Fact(.i64, []), named: "number")
       let condition = b.input(Fact(.bool, []), named: "condition")
       let x = b.input(Fact(.f64, [size]), named: "x")
@@ -288,7 +289,7 @@ import Testing
     let result = try builder.add(loop, [count, nil, x], outputs: 1, bodies: [body])[0]
     let sum = try builder.add1(Reduce(.sum, keepsAxes: false), [result])
     let error = #expect(throws: DiagnosticError.self) { try builder.gradients(of: sum, withRespectTo: [x]) }
-    #expect(error?.diagnostics.first?.message.contains("changes its size from turn to turn") == true)
+    #expect(error?.diagnostics.first?.message.contains("changes its size from iteration to iteration") == true)
   }
 }
 

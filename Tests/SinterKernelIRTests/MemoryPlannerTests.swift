@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Memory planner")
 struct MemoryPlannerTests {
-  /// A program of buffers of `sizes` elements whose calls read and write them as listed; "loop" groups run several turns.
+  /// A program of buffers of `sizes` elements whose calls read and write them as listed; "loop" groups run several iterations.
   private func program(_ sizes: [Int], _ build: (inout [KernelProgram.Step], (Int, Int) -> KernelProgram.Step) -> Void)
     -> KernelProgram
   {
@@ -30,14 +30,14 @@ struct MemoryPlannerTests {
     #expect(chain.buffers.elements.map(\.offset) == [0, 64, 0, 64])
   }
 
-  @Test func loopsKeepWhatTurnsHandOn() {
+  @Test func loopsKeepWhatIterationsHandOn() {
     let looped = program([16, 16, 16]) { steps, call in
       steps = [
-        call(0, 1), .loop(turn: Symbol("t"), count: 3, condition: nil, body: [call(1, 2), call(2, 1)]), call(1, 0),
+        call(0, 1), .loop(iteration: Symbol("t"), count: 3, condition: nil, body: [call(1, 2), call(2, 1)]), call(1, 0),
       ]
     }
     let lifetimes = MemoryPlanner.lifetimes(of: looped)
-    // What is handed on lives through the loop; what each turn writes first lives inside a turn.
+    // What is handed on lives through the loop; what each iteration writes first lives inside an iteration.
     #expect(lifetimes.map(\.first) == [0, 0, 1])
     #expect(lifetimes.map(\.last) == [3, 3, 2])
   }

@@ -68,9 +68,9 @@ import Testing
     #expect(try outputs(later) == [[2, 3, 4, 5], [6, 7, 8, 9]])
     // A kernel that reads other elements than it writes.
     #expect(program { copy in [copy(.state, .next, false, false)] }.statesInPlace == [])
-    // One of several turns may write before the next one reads.
+    // One of several iterations may write before the next one reads.
     let looped = program { copy in
-      [.loop(turn: Symbol("t"), count: 2, condition: nil, body: [copy(.state, .next, true, false)])]
+      [.loop(iteration: Symbol("t"), count: 2, condition: nil, body: [copy(.state, .next, true, false)])]
     }
     #expect(looped.statesInPlace == [])
   }
@@ -82,7 +82,7 @@ import Testing
     let inLoop = program { copy in
       [
         copy(.state, .next, true, false),
-        .loop(turn: Symbol("t"), count: 2, condition: nil, body: [copy(.x, .y, false, true)]),
+        .loop(iteration: Symbol("t"), count: 2, condition: nil, body: [copy(.x, .y, false, true)]),
       ]
     }
     #expect(inLoop.statesInPlace == [])

@@ -6,15 +6,17 @@ import Testing
 
 /// Libraries that note when their kernels run, and that others know nothing of it.
 @Suite struct ProfileTests {
-  /// Two kernels, the second in a loop of three turns, whose operations depend on the size n.
+  /// Two kernels, the second in a loop of three iterations, whose operations depend on the size n.
   private static func looping() -> KernelProgram {
     var program = LibraryTests.scaled()
     guard case .call(var scale) = program.steps[0], case .call(var offset) = program.steps[1] else { return program }
     scale.origin = ["layer block.0, node /block/0/Mul", "node /block/0/Cast"]
     scale.flops = Dim("n") * 2
-    let (n, turn): (Dim, Dim) = ("n", "turn")
-    offset.bytes = n * 8 * (turn + 1)
-    program.steps = [.call(scale), .loop(turn: Symbol("turn"), count: 3, condition: nil, body: [.call(offset)])]
+    let (n, iteration): (Dim, Dim) = ("n", "iteration")
+    offset.bytes = n * 8 * (iteration + 1)
+    program.steps = [
+      .call(scale), .loop(iteration: Symbol("iteration"), count: 3, condition: nil, body: [.call(offset)]),
+    ]
     return program
   }
 

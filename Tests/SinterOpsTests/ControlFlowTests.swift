@@ -44,10 +44,10 @@ import Testing
     #expect(columns[1].array(of: Float.self) == [11, 14, 19, 22, 26, 32])
   }
 
-  /// x doubles each turn while it is below `bound`, three times at most.
+  /// x doubles each iteration while it is below `bound`, three times at most.
   private func loop(bound: Float) throws -> Graph {
     var body = GraphBuilder(name: "doubling")
-    _ = body.input(Fact(.i64, []), named: "turn")
+    _ = body.input(Fact(.i64, []), named: "iteration")
     _ = body.input(Fact(.bool, []), named: "condition")
     let x = body.input(Fact(.f32, ["n"]), named: "x")
     let limit = body.input(Fact(.f32, []), named: "limit")

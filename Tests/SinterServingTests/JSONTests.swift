@@ -40,6 +40,30 @@ struct JSONTests {
     }
   }
 
+  /// Eight digits are read at a time where eight bytes follow: every length, at the end of the text and before more of it.
+  @Test func numbersOfEveryLength() throws {
+    for count in 1...24 {
+      for point in 0...count {
+        let digits = (0..<count).map { "\(($0 * 7 + 3) % 10)" }.joined()
+        let whole = point == 0 ? "0" : String(digits.prefix(point))
+        let text = point == count ? whole : whole + "." + digits.dropFirst(point)
+        let expected = try #require(Double(text))
+        #expect(double(text) == expected, "\(text)")
+        let followed = Array((text + ", 123456789").utf8)
+        followed.withUnsafeBytes { bytes in
+          var at = 0
+          let number = JSONNumber(bytes, at: &at)
+          #expect(number?.double == expected && number?.float == Float(expected), "\(text)")
+          #expect(at == text.utf8.count, "\(text)")
+        }
+      }
+    }
+    #expect(double("0.00000000000000000000000123") == 1.23e-24)
+    #expect(double("-0.5") == -0.5)
+    // Bytes around those of digits, and beyond ASCII.
+    for other in ["1234567/", "1234567:", "123456\u{ff}7", "1\u{80}"] { #expect(double(other) == nil, "\(other)") }
+  }
+
   @Test func integersAreThoseThatFit() {
     func int64(_ text: String) -> Int64? {
       Array(text.utf8).withUnsafeBytes { bytes in

@@ -50,6 +50,49 @@ struct ServiceTests {
     return ((output?["data"] as? [Double])?.first, reply?["model_version"] as? String)
   }
 
+  /// What the server says when it starts is what it says of its models later.
+  @Test func theStartIsALineOfJSON() async throws {
+    try await withFolder { folder in
+      try compile(2, to: folder + "/a/3/libscale.so")
+      try compile(3, to: folder + "/b.so")
+      var settings = ModelSettings()
+      settings.maximumBatch = 4
+      let service = try serve(folder, settings)
+      let line = try StartReport.line(service.table.all, addresses: ["http://127.0.0.1:8000"])
+      #expect(!line.contains("\n"))
+      let report = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+      #expect(report["listening"] as? [String] == ["http://127.0.0.1:8000"])
+      let models = try #require(report["models"] as? [[String: Any]])
+      #expect(models.map { $0["name"] as? String } == ["a", "b"] && models[0]["version"] as? String == "3")
+      for (model, name) in zip(models, ["a", "b"]) {
+        let asked = await ask(service, "GET", "/v2/models/\(name)").json as? [String: Any]
+        #expect(model["inputs"] as? NSArray == asked?["inputs"] as? NSArray && model["inputs"] != nil)
+        #expect(model["outputs"] as? NSArray == asked?["outputs"] as? NSArray)
+      }
+    }
+  }
+
+  /// With a listener, each request is told of once, however it ended.
+  @Test func aListenerHearsHowRequestsEnd() async throws {
+    try await withFolder { folder in
+      try compile(2, to: folder + "/m.so")
+      let table = ModelTable(Repository(folder), defaults: ModelSettings())
+      try table.loadAll()
+      let (lines, heard) = AsyncStream.makeStream(of: String.self)
+      let service = InferenceService(table) { heard.yield($0) }
+      #expect(await factor(service).0 == 2)
+      _ = await factor(service, "none")
+      _ = await ask(service, "POST", "/v2/models/m/infer", "{}")
+      heard.finish()
+      var found: [String] = []
+      for await line in lines { found.append(line) }
+      try #require(found.count == 3, "\(found)")
+      #expect(found[0].hasPrefix("model 'm', version 1: answered in ") && found[0].hasSuffix(" ms"))
+      #expect(found[1].hasPrefix("refused with status 404: "))
+      #expect(found[2].hasPrefix("model 'm', version 1: refused with status 400 after "))
+    }
+  }
+
   private func serve(_ folder: String, _ settings: ModelSettings = ModelSettings()) throws -> InferenceService {
     var settings = settings
     settings.threads = 1

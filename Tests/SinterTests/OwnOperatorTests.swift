@@ -1,4 +1,5 @@
 import Sinter
+import SinterForms
 import SinterIR
 import SinterONNX
 import SinterOps
@@ -42,6 +43,27 @@ struct Halved: Composite {
   static var examples: [OperatorExample] { [OperatorExample(Halved(), [.random(TensorType(.f32, [3]), -1...1)])] }
 }
 
+/// An operator of a user's with loops of its own, which ONNX has no node for.
+struct Reversed: Primitive {
+  static let name = "Reversed"
+  static let summary = "The elements of a list from its end."
+  static let onnx: [OnnxRule] = []
+  static let examples: [OperatorExample] = []
+
+  func attributes(_ list: inout some AttributeList) {}
+  func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
+    [Fact(.tensor(try inputs.tensor(0)))]
+  }
+  func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
+    let x = try node.input(0)
+    return [
+      try lowering.element(x.shape) { builder, index in
+        builder.load(x.id, [builder.size(x.shape[0]) - builder.constant(1, .i64) - index[0]])
+      }
+    ]
+  }
+}
+
 struct Halves: UnaryLayer {
   func forward(_ x: Tensor) -> Tensor { x.applying(Halved()).relu() }
 }
@@ -72,6 +94,18 @@ struct Cubes: UnaryLayer {
       #expect(!names.contains("ScaledCube"))
       let again = try BoundModel(graph: graph).compile(to: "\(folder)/libagain.so")
       #expect(try again.run(.f32([1, 3], [2, 3, -4]))[0].array(of: Float.self) == [4, 13.5, 0])
+    }
+  }
+
+  @Test func primitivesCompileAndSayWhyTheyAreNotExported() throws {
+    try withScratchFolder { folder in
+      let model = try trace((), [.f32("n", name: "x")], name: "back") { $0[0].applying(Reversed()) }.initialized()
+      let library = try model.compile(to: "\(folder)/libback.so")
+      #expect(try library.run(.f32([3], [1, 2, 3]))[0].array(of: Float.self) == [3, 2, 1])
+      let error = #expect(throws: DiagnosticError.self) { try model.export("\(folder)/back.onnx") }
+      let found = error?.diagnostics.first
+      #expect(found?.message == "Reversed has no form in ONNX" && found?.hint?.contains("expansion") == true)
+      #expect(found?.places.joined().contains("OwnOperatorTests.swift") == true, "\(found?.places ?? [])")
     }
   }
 

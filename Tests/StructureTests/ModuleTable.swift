@@ -50,11 +50,16 @@ let moduleTable: [ModuleRow] = [
     name: "SinterModel", holds: "loads a compiled library and runs it",
     mayImport: ["SinterCore", "SinterABI"], onlyInternally: ["SinterABI"]),
   ModuleRow(
+    name: "SinterFrontEnd", holds: "networks in Swift: layers, functions, traces, parameters, data; no compiler",
+    mayImport: [
+      "SinterCore", "SinterIR", "SinterOps", "SinterPasses", "SinterGradient", "SinterONNX", "CZlib", "Foundation",
+    ], onlyInternally: ["CZlib"]),
+  ModuleRow(
     name: "Sinter", holds: "what users import",
     mayImport: [
       "SinterCore", "SinterForms", "SinterIR", "SinterOps", "SinterPasses", "SinterKernelIR", "SinterCPU", "SinterLLVM",
-      "SinterONNX", "SinterQuantize", "SinterGradient", "SinterVisual", "SinterModel", "CZlib", "Foundation",
-    ], onlyInternally: ["CZlib"]),
+      "SinterONNX", "SinterQuantize", "SinterGradient", "SinterVisual", "SinterModel", "SinterFrontEnd", "Foundation",
+    ]),
   ModuleRow(
     name: "SinterVision", holds: "images: PNG and JPEG files, folders of classes",
     mayImport: ["Sinter", "SinterCore", "CPNG", "CTurboJPEG", "Foundation"], onlyInternally: ["CPNG", "CTurboJPEG"]),

@@ -46,12 +46,12 @@ extension RandomSizeGraph {
     return try builder.add(If(), [condition, x, y, x, y], bodies: bodies)[0]
   }
 
-  /// Up to three turns, or as many as there are elements somewhere; a sum is carried, or something that grows.
+  /// Up to three iterations, or as many as there are elements somewhere; a sum is carried, or something that grows.
   private mutating func loop(grows: Bool) throws -> ValueID {
     let x = try tensor(rank: grows ? 1...4 : 0...4)
     let y = tensor()
-    var body = GraphBuilder(name: "turn")
-    _ = body.input(Fact(.i64, []), named: "turn")
+    var body = GraphBuilder(name: "iteration")
+    _ = body.input(Fact(.i64, []), named: "iteration")
     let condition = body.input(Fact(.bool, []), named: "condition")
     var type = try builder.type(x)
     if grows { type.shape[0] = builder.freshSize() }

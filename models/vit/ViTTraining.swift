@@ -11,11 +11,11 @@ struct ViTTraining {
   static func main() {
     Example.main("vit [FOLDER] [EPOCHS] [SAMPLES] [OUTPUT]", most: 4) { example in
       let folder = example.text(0, Pictures.standardFolder), epochs = example.number(1, 3)
-      let training = try Pictures(folder, training: true, count: example.number(2, 60_000, atLeast: 64))
+      let training = try Pictures(folder, training: true, count: example.number(2, 60_000, atLeast: 32))
       let test = try Pictures(folder, training: false)
       let net = ViT()
       let step = try trainingStep(
-        net, .f32(64, 1, 28, 28), .i64(64), optimizer: Adam(learningRate: 1e-3), loss: crossEntropy,
+        net, .f32(32, 1, 28, 28), .i64(32), optimizer: Adam(learningRate: 1e-3), loss: crossEntropy,
         metrics: ["accuracy": accuracy], clipNorm: 1
       ).compile()
       let measure = try evaluation(
@@ -23,7 +23,7 @@ struct ViTTraining {
       var state = step.initialState(seed: 1)
       let held = try test.labelled
       let history = try step.fit(
-        &state, training.labelled, epochs: epochs, batch: 64, seed: 1, schedule: .cosine(epochs: epochs, least: 1e-4),
+        &state, training.labelled, epochs: epochs, batch: 32, seed: 1, schedule: .cosine(epochs: epochs, least: 1e-4),
         display: .standard, validate: { try measure($0.parameters, held) })
       let right = history.epochs.last?.validation["accuracy"] ?? .nan
       if let output = example.optional(3) {

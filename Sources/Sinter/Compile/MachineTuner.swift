@@ -7,10 +7,10 @@ import SinterLLVM
 /// Measures how fast register tiles are on this processor, each in the product that decides about most models: rows that stay in caches,
 /// weights that come through all of them.
 package enum MachineTuner {
-  /// The product: rows, depth and columns of one layer, and layers, so that the weights of one are gone from the nearer caches when its turn
+  /// The product: rows, depth and columns of one layer, and layers, so that the weights of one are gone from the nearer caches when its iteration
   /// comes again.
   private static let (rows, depth, columns, layers) = (128, 768, 1536, 8)
-  private static let turns = 12
+  private static let iterations = 12
 
   /// The rates of all tiles that nearly fill the registers.
   ///
@@ -29,7 +29,7 @@ package enum MachineTuner {
       for value in values { options.choices[value] = ScheduleChoice(tile) }
       var kernels = try Scheduler.schedule(program, for: machine, options: options)
       MemoryPlanner.plan(&kernels)
-      let seconds = try KernelRunner(kernels, target: target).profile([input], turns: turns).reduce(0) {
+      let seconds = try KernelRunner(kernels, target: target).profile([input], iterations: iterations).reduce(0) {
         $0 + $1.seconds
       }
       let counted = tile.cost(rows: rows, columnVectors: columns / lanes, machine)

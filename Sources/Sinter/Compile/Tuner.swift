@@ -126,8 +126,8 @@ package struct Tuner {
     var program = program
     MemoryPlanner.plan(&program)
     let runner = try KernelRunner(program, target: target)
-    func best(of turns: Int) throws -> Double {
-      try runner.profile(inputs, turns: turns).reduce(0) { $0 + $1.seconds }
+    func best(of iterations: Int) throws -> Double {
+      try runner.profile(inputs, iterations: iterations).reduce(0) { $0 + $1.seconds }
     }
     let first = try best(of: 2)
     return try best(of: Swift.min(200, Swift.max(3, Int(Self.secondsEach / Swift.max(first, 1e-7)))))

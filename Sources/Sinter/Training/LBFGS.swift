@@ -187,10 +187,10 @@ struct WolfeSearch {
     let start = Point(length: 0, loss: first.loss, gradient: first.gradient, slope: slope)
     var previous = start, current = try point(length)
     var bracket: [Point] = []
-    var turns = 0
+    var iterations = 0
     // Outward, until two lengths have the place between them.
-    while turns < limit {
-      if fallsTooLittle(current) || (turns > 1 && current.loss >= previous.loss)
+    while iterations < limit {
+      if fallsTooLittle(current) || (iterations > 1 && current.loss >= previous.loss)
         || current.slope >= 0 && !isFlat(current)
       {
         bracket = [previous, current]
@@ -202,14 +202,14 @@ struct WolfeSearch {
         within: (current.length + 0.01 * (current.length - previous.length), current.length * 10))
       previous = current
       current = try point(next)
-      turns += 1
+      iterations += 1
     }
-    if turns == limit { bracket = [start, current] }
+    if iterations == limit { bracket = [start, current] }
 
     // Inward.
     var hasStalled = false
     var low = bracket[0].loss <= bracket[1].loss ? 0 : 1
-    while turns < limit {
+    while iterations < limit {
       let least = min(bracket[0].length, bracket[1].length), most = max(bracket[0].length, bracket[1].length)
       if (most - least) * LBFGS.greatest(direction) < changeTolerance { break }
       var next = Self.cubicMinimum(bracket[0], bracket[1], within: (least, most))
@@ -226,7 +226,7 @@ struct WolfeSearch {
         hasStalled = false
       }
       let found = try point(next)
-      turns += 1
+      iterations += 1
       if fallsTooLittle(found) || found.loss >= bracket[low].loss {
         bracket[1 - low] = found
         low = bracket[0].loss <= bracket[1].loss ? 0 : 1

@@ -26,7 +26,9 @@ struct DiffCommand: ParsableCommand {
   enum Peer: String, CaseIterable, ExpressibleByArgument { case onnxruntime }
 
   @Argument(
-    help: "One model or two: ONNX files, graphs in text form (.sinter), or two compiled libraries (.so).",
+    help: """
+      One model or two: ONNX files, graphs in text form (.sinter), or two compiled libraries (.so); - for standard input.
+      """,
     completion: .file())
   var models: [String]
 
@@ -74,6 +76,7 @@ struct DiffCommand: ParsableCommand {
 
   @OptionGroup var memory: MemoryArgument
   @OptionGroup var json: JSONOption
+  @OptionGroup var talk: TalkOptions
 
   func validate() throws {
     if let tolerance, !(tolerance >= 0) { throw ValidationError("--tolerance must be at least 0, but is \(tolerance)") }
@@ -85,14 +88,18 @@ struct DiffCommand: ParsableCommand {
     if models.count == 1, modes != 1 {
       throw ValidationError("give a second model, or one of --stages, --cpu, --against and --bisect")
     }
-    if models.contains(where: { $0.hasSuffix(".so") }), !models.allSatisfy({ $0.hasSuffix(".so") }) {
-      throw ValidationError("a library is compared with a library: its values between are gone")
-    }
-    if models.count == 1, models[0].hasSuffix(".so") { throw ValidationError("give a second library") }
+    if models == ["-", "-"] { throw ValidationError("standard input holds one model") }
   }
 
   func run() throws {
-    if models[0].hasSuffix(".so") { return try compareLibraries() }
+    let areLibraries = try models.map { try ModelFile(path: $0).isLibrary }
+    if areLibraries.contains(true) {
+      guard areLibraries.allSatisfy({ $0 }) else {
+        throw ValidationError("a library is compared with a library: its values between are gone")
+      }
+      guard models.count == 2 else { throw ValidationError("give a second library") }
+      return try compareLibraries()
+    }
     let first = try graph(models[0])
     let inputs = try DiffInputs(input, seed: seed, sizes: ModelArgument.sizes(size)).values(for: first)
     if bisect { return try showCulprit(first, inputs) }
@@ -123,7 +130,7 @@ struct DiffCommand: ParsableCommand {
       }
       sides = (
         side("sinter", first, engine, inputs),
-        try OnnxRuntimeSide.side(models[0], first, inputs, python: python)
+        try OnnxRuntimeSide.side(ModelFile(path: models[0]).path, first, inputs, python: python)
       )
     }
     try show(ModelComparison(sides.0, sides.1, tolerance: tolerance), (sides.0.name, sides.1.name), first)
@@ -205,14 +212,14 @@ struct DiffCommand: ParsableCommand {
   }
 
   private func compareLibraries() throws {
-    let libraries = try models.map { try CompiledLibrary($0) }
+    let libraries = try models.map { try CompiledLibrary(ModelFile(path: $0).path) }
     var given = InputArguments()
     (given.inputs, given.seed, given.random) = (input, seed, true)
     let values = try given.values(for: libraries[0].inputs, sizes: ModelArgument.sizes(size), makingUp: true)
     let places = try PortMatching.places(of: libraries[1].inputs.map(\.name), among: libraries[0].inputs.map(\.name))
     let results = [
-      try libraries[0].session(threads: 1).run(values: values),
-      try libraries[1].session(threads: 1).run(values: places.map { values[$0] }),
+      try libraries[0].limitedSession(threads: 1).run(values: values),
+      try libraries[1].limitedSession(threads: 1).run(values: places.map { values[$0] }),
     ]
     json.say("\(models[0]) beside \(models[1])")
     let names = libraries.map { $0.outputs.map(\.name) }
@@ -280,6 +287,8 @@ struct DiffInputs {
         .user, "run.port", "there is no input \"\(name)\"",
         hint: "inputs are " + graph.inputs.map(\.name).joined(separator: ", "))
     }
+    let strange = InputArguments.unknown(sizes, among: graph.inputSymbols)
+    if !strange.isEmpty { throw DiagnosticError(strange) }
     var generator = SplitMix64(seed: arguments.seed)
     return try graph.inputs.map { port in
       if let tensor = given[port.name] { return tensor }

@@ -29,7 +29,7 @@ struct MachinePeaks {
 
   private static let tasks = 32
   /// Turns of the arithmetic loop in one task.
-  private static let turns = 2500
+  private static let iterations = 2500
   /// Each launch takes about a millisecond or less, so that many of them run undisturbed on a busy machine; the best counts.
   private static let attempts = 24
 
@@ -100,13 +100,13 @@ struct MachinePeaks {
     let chains = machine.vectorRegisters * 3 / 4
     let (factor, summand) = (kernel.float(0.5, lanes: lanes), kernel.float(1, lanes: lanes))
     let sums = kernel.loop(
-      "turn", from: kernel.index(0), to: kernel.index(turns),
+      "iteration", from: kernel.index(0), to: kernel.index(iterations),
       carrying: (0..<chains).map { kernel.float(Double($0), lanes: lanes) }
     ) { _, current in
       current.map { kernel.multiplyAdd($0, factor, summand) }
     }
     store(sums, kernel, results, lanes)
-    return (kernel.finish(), 2 * lanes * chains * turns)
+    return (kernel.finish(), 2 * lanes * chains * iterations)
   }
 
   /// Adds up `elements` of memory a task, in several chains.

@@ -22,6 +22,7 @@ struct ProfileTable {
           + String(
             format: "%.0f GFLOP/s of f32, %.1f GB/s read", peaks.flopsPerSecond / 1e9, peaks.bytesPerSecond / 1e9))
     }
+    lines = lines.map { Terminal.wrapped($0, indent: 2) }
     lines.append("")
     lines += table
     return lines.joined(separator: "\n")

@@ -61,7 +61,7 @@ struct RunProfile {
     typical = median.launches.map(Launch.init)
     launches = typical
     for index in launches.indices {
-      // The same sizes give the same launches, unless data decide how often a loop turns.
+      // The same sizes give the same launches, unless data decide how many iterations a loop has.
       launches[index].seconds =
         all.compactMap { run in
           run.launches.indices.contains(index) ? run.launches[index].seconds : nil

@@ -34,7 +34,8 @@ enum StandardInput {
           written += part
         }
       }
-      let path = "/proc/self/fd/\(file)"
+      // By the number of this process, so that processes that it starts can read it too.
+      let path = "/proc/\(getpid())/fd/\(file)"
       kept = path
       return path
     }

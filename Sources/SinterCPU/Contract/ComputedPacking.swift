@@ -16,9 +16,9 @@ struct ComputedPacking {
     let machine = context.machine
     let lanes = machine.lanes(form.accumulate)
     let batch = form.batch.count
-    func access(_ body: Body, _ own: [Dim]) -> AffineAccess? {
+    func access(_ body: Body, _ own: [Dim], picking: Int? = nil) -> AffineAccess? {
       let values = context.values
-      return AffineAccess(body, axes: batch + own.count + form.k.count) { values[$0].type.shape }
+      return AffineAccess(body, axes: batch + own.count + form.k.count, picking: picking) { values[$0].type.shape }
     }
     /// Whether elements must be converted on the way.
     func isNarrow(_ access: AffineAccess) -> Bool { context.element(access.value) != form.accumulate }
@@ -27,7 +27,7 @@ struct ComputedPacking {
     right = false
     if !isRightConstant, !isGrouped, isLong {
       let pays = rows >= machine.packedReuse
-      if let access = access(form.rhs, form.n), !isNarrow(access) {
+      if let access = access(form.rhs, form.n, picking: batch), !isNarrow(access) {
         let own = Array(access.strides[batch..<(batch + form.n.count)])
         let areNeighbours = CollapsedAxes(extents: form.n, strides: [own]).single?.strides[0] == 1
         // What one tile is as wide as lies in panels already.

@@ -41,7 +41,8 @@ struct ContractSchedule {
       ? Array(0..<batchCount) + Array((batchCount + own.count)..<axes.count)
         + Array(batchCount..<(batchCount + own.count)) : Array(axes.indices)
     return try context.factor(
-      body, axes: axes, order: order, named: isRight ? "right" : "left", isUsable: isUsable)
+      body, axes: axes, picking: isRight ? batchCount : nil, order: order, named: isRight ? "right" : "left",
+      isUsable: isUsable)
   }
 
   // MARK: The schedule
@@ -178,20 +179,22 @@ struct ContractSchedule {
       axes: [Dim](repeating: 0, count: shape.count), extents: [:])
     store.groups = groups
     store.furtherResults = Array(columnGroups?.results.dropFirst() ?? [])
-    var (lhsBase, rhsBase) = (lhs.base, rhs.base)
+    var (lhsBase, rhsOffset) = (lhs.base, Dim(0))
     for item in outer.reversed() {
       let symbol = scope.bind(task.take(item.extent))
       store.extents[symbol] = item.extent
       store.axes[item.axis] = Dim(symbol)
       lhsBase = lhsBase + Dim(symbol) * item.lhsStride
-      rhsBase = rhsBase + Dim(symbol) * item.rhsStride
+      rhsOffset = rhsOffset + Dim(symbol) * item.rhsStride
     }
+    let rhsAxes = store.axes[..<batchCount] + [Dim](repeating: 0, count: form.n.count + form.k.count)
+    let rhsBase = rhsOffset + rhs.base(form.rhs, axes: Array(rhsAxes), extents: store.extents, scope)
     var kernel = TileKernel(
       scope: scope, lhs: lhs.memory(scope), rhs: rhs.memory(scope), accumulate: form.accumulate, lanes: lanes,
       reductions: reductions, isPacked: packed != nil || panels.right != nil, usualTile: tile, operation: narrow,
       tail: steps?.tail ?? 0)
     kernel.panelWidth = panels.right?.width
-    // What a repetition reads in each turn is in a cache by then.
+    // What a repetition reads in each iteration is in a cache by then.
     kernel.asksStream = context.repetitions.isEmpty
     let first = scope.index(lhsBase)
     var product = ProductKernel(
@@ -273,7 +276,7 @@ struct ContractSchedule {
     CollapsedAxes(extents: extents, strides: [Array(strides)]).groups.last?.strides[0].value
   }
 
-  /// A right side that is constant and has no batch: what of it the panels hold.
+  /// A right side that is constant: what of it the panels hold.
   struct Weights {
     var value: FormValueID
     var tensor: HostTensor
@@ -282,21 +285,39 @@ struct ContractSchedule {
     var columnStride: Int
     /// One a step along k.
     var depthOffsets: [Int]
+    /// Nil where all batches read the same.
+    var stack: Stack?
   }
 
-  /// - Parameter element: the type of the weights; nil: any that is widened to the sums' where it is read.
-  func weights(of element: ElementType? = nil, _ context: ScheduleContext) -> Weights? {
+  /// Matrices of the same kind, one after another in a constant. A batch reads one of them, by its number or by what data say.
+  struct Stack {
+    enum Choice {
+      case batch(axis: Int)
+      case pick(AffineAccess.Pick)
+    }
+    var count: Int
+    /// Elements from one matrix to the next.
+    var stride: Int
+    var choice: Choice
+  }
+
+  /// - Parameters:
+  ///   - element: the type of the weights; nil: any that is widened to the sums' where it is read.
+  ///   - stacked: whether batches may read different matrices.
+  func weights(of element: ElementType? = nil, stacked: Bool = false, _ context: ScheduleContext) -> Weights? {
     let values = context.values
     let axes = form.batch.count + form.n.count + form.k.count
-    guard let access = AffineAccess(form.rhs, axes: axes, shape: { values[$0].type.shape }),
+    guard
+      let access = AffineAccess(
+        form.rhs, axes: axes, picking: stacked ? batchCount : nil, shape: { values[$0].type.shape }),
       let tensor = context.constant(access.value),
       element.map({ tensor.element == $0 }) ?? tensor.element.isOperand(of: form.accumulate),
-      let base = access.base.value, let columns = form.n.reduce(Dim(1), *).value
+      let columns = form.n.reduce(Dim(1), *).value
     else { return nil }
     let strides = access.strides.compactMap(\.value)
     let depths = form.k.compactMap(\.value)
     guard strides.count == axes, depths.count == form.k.count,
-      form.batch.indices.allSatisfy({ strides[$0] == 0 || form.batch[$0] == 1 }),
+      let (base, stack) = stack(access, strides, of: tensor), stacked || stack == nil,
       let column = CollapsedAxes(
         extents: form.n, strides: [Array(access.strides[batchCount..<(batchCount + form.n.count)])]
       ).single, let columnStride = column.strides[0].value
@@ -308,17 +329,33 @@ struct ContractSchedule {
     }
     return Weights(
       value: access.value, tensor: tensor, columns: columns, base: base, columnStride: columnStride,
-      depthOffsets: offsets)
+      depthOffsets: offsets, stack: stack)
+  }
+
+  /// Where the first matrix of a constant begins, and the stack that it belongs to; nil where batches read it in other ways.
+  private func stack(_ access: AffineAccess, _ strides: [Int], of tensor: HostTensor) -> (base: Int, stack: Stack?)? {
+    let moving = form.batch.indices.filter { strides[$0] != 0 && form.batch[$0] != 1 }
+    guard let pick = access.picks.first else {
+      guard let base = access.base.value else { return nil }
+      guard let axis = moving.first else { return (base, nil) }
+      guard moving.count == 1, let count = form.batch[axis].value else { return nil }
+      return (base, Stack(count: count, stride: strides[axis], choice: .batch(axis: axis)))
+    }
+    guard access.picks.count == 1, moving.isEmpty,
+      let (stride, rest) = access.base.linear(in: pick.symbol), let stride = stride.value, let base = rest.value
+    else { return nil }
+    return (base, Stack(count: tensor.shape[pick.axis], stride: stride, choice: .pick(pick)))
   }
 
   /// Whether the right side can be packed ahead of time.
-  func hasPanels(_ context: ScheduleContext) -> Bool { weights(context) != nil }
+  func hasPanels(_ context: ScheduleContext) -> Bool { weights(stacked: groups == 1, context) != nil }
 
-  /// The right side packed ahead of time, where it is constant and has no batch.
+  /// The right side packed ahead of time, where it is constant.
   private func packedRight(
     rowBytes: Int?, operation: TileOperation?, steps: DepthSteps?, _ context: inout ScheduleContext
   ) -> (side: Factor, layout: PanelLayout)? {
-    guard var weights = weights(of: operation?.right, context) else { return nil }
+    let stacked = operation == nil && groups == 1
+    guard var weights = weights(of: operation?.right, stacked: stacked, context) else { return nil }
     let operation = operation ?? context.machine.multiplyAdd(form.accumulate)
     if let steps { weights.depthOffsets = steps.padded(weights.depthOffsets) }
     let lanes = context.machine.lanes(form.accumulate, columns: columnGroups?.extent ?? weights.columns)
@@ -331,23 +368,32 @@ struct ContractSchedule {
       columns: weights.columns, depth: weights.depthOffsets.count, lanes: lanes, vectors: tile.vectors, groups: groups,
       interleave: operation.depth)
     guard let buffer = packed(weights, layout, &context) else { return nil }
-    let side = Factor(
+    var side = Factor(
       source: .packed(buffer, weights.tensor.element), base: 0,
       strides: [Dim](repeating: 0, count: batchCount + form.n.count) + TensorType.strides(form.k))
+    switch weights.stack?.choice {
+    case .batch(let axis): side.strides[axis] = Dim(layout.count)
+    case .pick(let pick): (side.base, side.picks) = (Dim(pick.symbol) * Dim(layout.count), [pick])
+    case nil: break
+    }
     return (side, layout)
   }
 
   /// Weights in panels, packed once for all products that read them so; nil for types that no panel holds.
   func packed(_ weights: Weights, _ layout: PanelLayout, _ context: inout ScheduleContext) -> BufferID? {
-    let key = ScheduleContext.PackingKey(
+    var key = ScheduleContext.PackingKey(
       value: weights.value, base: weights.base, columnStride: weights.columnStride,
       depthOffsets: weights.depthOffsets, layout: layout)
-    return context.packedConstant(
-      key,
-      make: {
-        layout.pack(
-          weights.tensor, base: weights.base, columnStride: weights.columnStride, depthOffsets: weights.depthOffsets)
-      })
+    key.stack = weights.stack.map { [$0.count, $0.stride] } ?? []
+    func matrix(_ base: Int) -> HostTensor? {
+      layout.pack(
+        weights.tensor, base: base, columnStride: weights.columnStride, depthOffsets: weights.depthOffsets)
+    }
+    return context.packedConstant(key) {
+      guard let stack = weights.stack else { return matrix(weights.base) }
+      let matrices = (0..<stack.count).compactMap { matrix(weights.base + $0 * stack.stride) }
+      return matrices.count == stack.count ? HostTensor(joining: matrices, weights.tensor.element) : nil
+    }
   }
 }
 

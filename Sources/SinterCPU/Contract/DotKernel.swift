@@ -64,8 +64,8 @@ struct DotKernel: TileSums {
     guard let first = loops.first else { return sums }
     if loops.count == 1 { return run(first.extent.value ?? 0, rows, left, right, sums) }
     if first.extent == 1 { return descend(loops.dropFirst(), rows, left, right, sums) }
-    let turns = first.turns(scope)
-    return b.loop("k", from: turns.from, to: turns.to, carrying: sums) { k, current in
+    let iterations = first.iterations(scope)
+    return b.loop("k", from: iterations.from, to: iterations.to, carrying: sums) { k, current in
       descend(
         loops.dropFirst(), rows, b.add(left, b.multiply(k, scope.index(first.lhsStride))),
         b.add(right, b.multiply(k, scope.index(first.rhsStride))), current)

@@ -12,6 +12,23 @@ struct Factor {
   var base: Dim
   /// One an axis of the operand's body.
   var strides: [Dim]
+  /// Indices in `base` that data determine.
+  var picks: [AffineAccess.Pick] = []
+
+  /// Reads the picks where the kernel stands, and gives the base that follows from them.
+  ///
+  /// - Parameters:
+  ///   - body: the operand's.
+  ///   - axes: its axes; those that no pick depends on may be anything.
+  ///   - extents: of the symbols in `axes`.
+  func base(_ body: Body, axes: [Dim], extents: [Symbol: Dim], _ scope: KernelScope) -> Dim {
+    if picks.isEmpty { return base }
+    let emitter = BodyEmitter(
+      Body(exprs: body.exprs, results: picks.map(\.index)), scope: scope, axes: axes, extents: extents)
+    var found: [Symbol: Dim] = [:]
+    for (pick, register) in zip(picks, emitter.emit()) { found[pick.symbol] = Dim(scope.bind(register)) }
+    return base.substituting { found[$0] }
+  }
 
   func memory(_ scope: KernelScope) -> Memory {
     switch source {
@@ -43,15 +60,18 @@ extension ScheduleContext {
   /// - Parameters:
   ///   - axes: the sizes of the body's axes.
   ///   - free: how many of them the place of an element may depend on in any way.
+  ///   - picking: how many of them data may send to another place; nil: none.
   ///   - order: those axes in the order in which a copy has them.
   ///   - element: what a copy holds, and what memory must hold to be read as it lies; nil: any type will do.
   mutating func factor(
-    _ body: Body, axes: [Dim], free: Int = 0, order: [Int], element: ElementType? = nil, named name: String,
-    isUsable: (Factor) -> Bool
+    _ body: Body, axes: [Dim], free: Int = 0, picking: Int? = nil, order: [Int], element: ElementType? = nil,
+    named name: String, isUsable: (Factor) -> Bool
   ) throws -> Factor {
     let values = values
-    if let access = AffineAccess(body, axes: axes.count, free: free, shape: { values[$0].type.shape }) {
-      let factor = Factor(source: .value(access.value), base: access.base, strides: access.strides)
+    let access = AffineAccess(body, axes: axes.count, free: free, picking: picking) { values[$0].type.shape }
+    if let access {
+      let factor = Factor(
+        source: .value(access.value), base: access.base, strides: access.strides, picks: access.picks)
       if element.map({ $0 == self.element(access.value) }) ?? true, isUsable(factor) { return factor }
     }
     let shape = order.map { axes[$0] }

@@ -16,7 +16,7 @@ struct ProductKernel {
   var rhsBase: Register
   /// The offset of a row on the left: that of the tile's first row, and what each row adds to it.
   var rowOffsets: (_ first: Register, _ count: Int) -> (base: Register, deltas: [Register])
-  /// The reduced axes of a tile, where its rows decide which turns are taken.
+  /// The reduced axes of a tile, where its rows decide which iterations are taken.
   var reductions: ((_ first: Register, _ count: Int) -> [TileKernel.Reduction])?
   /// What follows on the sums is long: it is written once for all tiles.
   var storesLong = false
@@ -164,30 +164,35 @@ struct ProductKernel {
     )
   }
 
-  /// A turn of the loops around the innermost reduced axis: what it adds to offsets on the left, the steps before it, and its indices.
-  private struct Turn {
+  /// An iteration of the loops around the innermost reduced axis: what it adds to offsets on the left, the steps before it, and its indices.
+  private struct Iteration {
     var left: Register
     var steps: Register
     var indices: [Register] = []
   }
 
-  private func forEachTurn(_ loops: ArraySlice<TileKernel.Reduction>, _ turn: Turn, _ work: (Turn) -> Void) {
-    guard let loop = loops.first else { return work(turn) }
+  private func forEachIteration(
+    _ loops: ArraySlice<TileKernel.Reduction>, _ iteration: Iteration, _ work: (Iteration) -> Void
+  ) {
+    guard let loop = loops.first else { return work(iteration) }
     b.loop("tap", from: b.index(0), to: scope.index(loop.extent)) { index in
-      let next = Turn(
-        left: b.add(turn.left, b.multiply(index, scope.index(loop.lhsStride))),
-        steps: b.add(turn.steps, b.multiply(index, scope.index(loop.rhsStride))), indices: turn.indices + [index])
-      forEachTurn(loops.dropFirst(), next, work)
+      let next = Iteration(
+        left: b.add(iteration.left, b.multiply(index, scope.index(loop.lhsStride))),
+        steps: b.add(iteration.steps, b.multiply(index, scope.index(loop.rhsStride))),
+        indices: iteration.indices + [index])
+      forEachIteration(loops.dropFirst(), next, work)
     }
   }
 
-  /// Writes work of a tile in a turn, left out where the tile takes no part in it.
-  private func when(_ turn: Turn, isOf loops: ArraySlice<TileKernel.Reduction>, _ work: () -> Void) {
-    let bounds = zip(turn.indices, loops).compactMap { index, loop in loop.turns.map { (index: index, turns: $0) } }
-    func check(_ bounds: ArraySlice<(index: Register, turns: TileKernel.Reduction.Turns)>) {
-      guard let (index, turns) = bounds.first else { return work() }
-      b.when(b.compare(.lessOrEqual, turns.from, index)) {
-        b.when(b.compare(.less, index, turns.to)) { check(bounds.dropFirst()) }
+  /// Writes work of a tile in an iteration, left out where the tile takes no part in it.
+  private func when(_ iteration: Iteration, isOf loops: ArraySlice<TileKernel.Reduction>, _ work: () -> Void) {
+    let bounds = zip(iteration.indices, loops).compactMap { index, loop in
+      loop.iterations.map { (index: index, iterations: $0) }
+    }
+    func check(_ bounds: ArraySlice<(index: Register, iterations: TileKernel.Reduction.Iterations)>) {
+      guard let (index, iterations) = bounds.first else { return work() }
+      b.when(b.compare(.lessOrEqual, iterations.from, index)) {
+        b.when(b.compare(.less, index, iterations.to)) { check(bounds.dropFirst()) }
       }
     }
     check(bounds[...])
@@ -216,8 +221,8 @@ struct ProductKernel {
       return (0..<(rows.count * vectors)).map { b.add(first, $0 * plan.lanes) }
     }
     func held(_ rows: TileRows) -> [Register] { places(rows).map { b.load(waiting, at: $0, lanes: plan.lanes) } }
-    func part(_ turn: Turn, _ start: Register, _ extent: Int, finish: Bool) {
-      let steps = loops.isEmpty ? start : b.add(turn.steps, start)
+    func part(_ iteration: Iteration, _ start: Register, _ extent: Int, finish: Bool) {
+      let steps = loops.isEmpty ? start : b.add(iteration.steps, start)
       let right = unpacked?(offset, steps, extent, vectors) ?? b.add(offset, b.multiply(steps, pitch))
       func summed(_ rows: TileRows) -> [Register] {
         let (base, deltas) = offsets(rows)
@@ -231,22 +236,22 @@ struct ProductKernel {
         let left = b.add(base, b.multiply(start, scope.index(kernel.reductions[0].lhsStride)))
         return kernel.accumulators(
           tile: RegisterTile(rows: rows.count, vectors: vectors),
-          lhsBase: loops.isEmpty ? left : b.add(left, turn.left), rows: deltas, column: right,
+          lhsBase: loops.isEmpty ? left : b.add(left, iteration.left), rows: deltas, column: right,
           masks: [Register?](repeating: nil, count: vectors), initial: held(rows))
       }
       if finish {
         return forEachTile(from: from, to: to, vectors: vectors, summed) { store($0, column, vectors, masks, $1) }
       }
       whole.forEachTile(in: scope, from: from, to: to, count: plan.rows) { rows in
-        when(turn, isOf: reductions?(rows.first, rows.count).dropLast() ?? loops) {
+        when(iteration, isOf: reductions?(rows.first, rows.count).dropLast() ?? loops) {
           for (sum, place) in zip(summed(rows), places(rows)) { b.store(sum, waiting, at: place) }
         }
       }
     }
     let last = (depth - 1) / step * step
-    forEachTurn(loops, Turn(left: b.index(0), steps: b.index(0))) { turn in
-      b.loop("part", from: b.index(0), to: b.index(last), step: step) { part(turn, $0, step, finish: false) }
-      part(turn, b.index(last), depth - last, finish: loops.isEmpty)
+    forEachIteration(loops, Iteration(left: b.index(0), steps: b.index(0))) { iteration in
+      b.loop("part", from: b.index(0), to: b.index(last), step: step) { part(iteration, $0, step, finish: false) }
+      part(iteration, b.index(last), depth - last, finish: loops.isEmpty)
     }
     if loops.isEmpty { return }
     forEachTile(from: from, to: to, vectors: vectors, held) { store($0, column, vectors, masks, $1) }

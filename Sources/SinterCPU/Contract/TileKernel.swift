@@ -51,16 +51,16 @@ struct TileKernel: TileSums {
     var extent: Dim
     var lhsStride: Dim
     var rhsStride: Dim
-    /// The turns that are taken, where not all are: what the others add is zero. They may be none.
-    var turns: Turns?
+    /// The iterations that are taken, where not all are: what the others add is zero. They may be none.
+    var iterations: Iterations?
 
-    struct Turns {
+    struct Iterations {
       var from: Register
       var to: Register
     }
 
-    func turns(_ scope: KernelScope) -> Turns {
-      turns ?? Turns(from: scope.builder.index(0), to: scope.index(extent))
+    func iterations(_ scope: KernelScope) -> Iterations {
+      iterations ?? Iterations(from: scope.builder.index(0), to: scope.index(extent))
     }
   }
 
@@ -168,8 +168,8 @@ struct TileKernel: TileSums {
     var step: Register
   }
 
-  /// The place of turn `k` of a loop.
-  private func place(_ place: Place, _ loop: Reduction, _ tile: RegisterTile, turn k: Register) -> Place {
+  /// The place of iteration `k` of a loop.
+  private func place(_ place: Place, _ loop: Reduction, _ tile: RegisterTile, iteration k: Register) -> Place {
     Place(
       left: builder.add(builder.multiply(k, scope.index(loop.lhsStride)), place.left),
       right: builder.add(builder.multiply(k, scope.index(loop.rhsStride * Dim(stepWidth(tile)))), place.right),
@@ -186,20 +186,20 @@ struct TileKernel: TileSums {
       var whole = self
       whole.tail = 0
       let sums = first.extent == 0 ? sums : whole.descend(loops, tile, rows, at, masks, sums)
-      return dots(tile, rows, place(at, first, tile, turn: scope.index(first.extent)), sums, count: tail)
+      return dots(tile, rows, place(at, first, tile, iteration: scope.index(first.extent)), sums, count: tail)
     }
     if first.extent == 1 { return descend(loops.dropFirst(), tile, rows, at, masks, sums) }
-    let count = first.turns == nil ? first.extent.value : nil
+    let count = first.iterations == nil ? first.extent.value : nil
     if loops.count == 1, let count, let streams = streams(usualTile, depth: count) {
       return multiply(tile, count, streams, first, rows, at, masks, sums)
     }
-    // A short loop is not worth its turns.
+    // A short loop is not worth its iterations.
     let isShort = loops.count == 1 && count.map { $0 <= 8 && $0 * tile.accumulators <= 112 } ?? false
-    let turns = first.turns(scope)
+    let iterations = first.iterations(scope)
     return builder.loop(
-      "k", from: turns.from, to: turns.to, unroll: isShort ? count ?? 1 : 1, carrying: sums
+      "k", from: iterations.from, to: iterations.to, unroll: isShort ? count ?? 1 : 1, carrying: sums
     ) { k, current in
-      descend(loops.dropFirst(), tile, rows, place(at, first, tile, turn: k), masks, current)
+      descend(loops.dropFirst(), tile, rows, place(at, first, tile, iteration: k), masks, current)
     }
   }
 
@@ -215,7 +215,7 @@ struct TileKernel: TileSums {
     _ masks: [Register?], _ sums: [Register]
   ) -> [Register] {
     func step(_ k: Register, _ sums: [Register]) -> [Register] {
-      multiply(tile, rows, place(at, reduction, tile, turn: k), masks, sums)
+      multiply(tile, rows, place(at, reduction, tile, iteration: k), masks, sums)
     }
     let zero = builder.constant(accumulate.isFloat ? .float(0) : .int(0), accumulate, lanes: lanes)
     let zeros = [Register](repeating: zero, count: sums.count)

@@ -75,8 +75,8 @@ extension RegisterTile {
       work(TileRows(count: step, first: row, existing: b.binary(.minimum, b.subtract(to, row), b.index(step))))
     }
     guard mayBeFew else { return }
-    let turns = b.binary(.floorDivide, b.add(b.subtract(last, end), step - 1), b.index(step))
-    let alone = b.add(end, b.multiply(turns, step))
+    let iterations = b.binary(.floorDivide, b.add(b.subtract(last, end), step - 1), b.index(step))
+    let alone = b.add(end, b.multiply(iterations, step))
     b.when(b.compare(.less, alone, to)) { work(TileRows(count: 1, first: alone, existing: nil)) }
   }
 }
@@ -97,16 +97,16 @@ extension RegisterTile {
     func hold(_ tile: TileRows) {
       for (index, sum) in sums(tile).enumerated() { b.store(sum, scratch, at: b.index(index * lanes)) }
     }
-    b.loop("tile", from: b.index(0), to: b.add(wholes, rests)) { turn in
+    b.loop("tile", from: b.index(0), to: b.add(wholes, rests)) { iteration in
       let place = b.branch(
-        b.compare(.less, turn, wholes),
+        b.compare(.less, iteration, wholes),
         then: {
-          let first = b.add(from, b.multiply(turn, rows))
+          let first = b.add(from, b.multiply(iteration, rows))
           hold(TileRows(count: rows, first: first, existing: nil))
           return [first, b.index(rows)]
         },
         otherwise: {
-          let first = b.add(rest, b.multiply(b.subtract(turn, wholes), restRows))
+          let first = b.add(rest, b.multiply(b.subtract(iteration, wholes), restRows))
           let existing = b.binary(.minimum, b.subtract(to, first), b.index(restRows))
           let alone = TileRows(count: 1, first: first, existing: nil)
           if restRows == 1 {

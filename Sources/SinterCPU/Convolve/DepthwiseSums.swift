@@ -42,9 +42,10 @@ struct DepthwiseSums: TileSums {
         }
       }
     }
-    let turns = first.turns(scope)
+    let iterations = first.iterations(scope)
     return b.loop(
-      "tap", from: turns.from, to: turns.to, unroll: first.turns == nil ? Swift.min(first.extent.value ?? 1, 4) : 1,
+      "tap", from: iterations.from, to: iterations.to,
+      unroll: first.iterations == nil ? Swift.min(first.extent.value ?? 1, 4) : 1,
       carrying: sums
     ) { k, current in
       descend(

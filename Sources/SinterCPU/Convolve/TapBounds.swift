@@ -13,10 +13,10 @@ struct TapBounds {
 
   var isEmpty: Bool { axes.isEmpty }
 
-  /// Cycles of the index arithmetic that finds the bounds of an axis for a tile, and those of a turn of a loop that would otherwise be one
+  /// Cycles of the index arithmetic that finds the bounds of an axis for a tile, and those of an iteration of a loop that would otherwise be one
   /// with that inside it: scalar instructions that depend on each other, a cycle each on any processor.
   private static let boundCycles = 30.0
-  private static let turnCycles = 8.0
+  private static let iterationCycles = 8.0
 
   /// - Parameters:
   ///   - window: the spatial axes, then the channels.
@@ -32,7 +32,7 @@ struct TapBounds {
     for (axis, loop) in window.enumerated() {
       let inner = Array(window[(axis + 1)...]).collapsed().count
       let isJoined = Array(window[axis...]).collapsed().count == inner
-      let cost = Self.boundCycles + (isJoined ? Self.turnCycles * Double(depths[...axis].reduce(1, *)) : 0)
+      let cost = Self.boundCycles + (isJoined ? Self.iterationCycles * Double(depths[...axis].reduce(1, *)) : 0)
       let mayBeBounded = axis < window.count - 1 && (splitsLast || !isJoined || inner > 1)
       guard mayBeBounded, meetings.unmet(axis, rows: rows) * cycles > cost else {
         run.append(loop)
@@ -49,7 +49,9 @@ struct TapBounds {
   /// The loops for a tile of `count` pixels.
   func loops(first row: Register, count: Int, _ scope: KernelScope) -> [TileKernel.Reduction] {
     var result = loops
-    for (axis, loop) in axes { result[loop].turns = meetings.taps(axis, first: row, count: count, rows: rows, scope) }
+    for (axis, loop) in axes {
+      result[loop].iterations = meetings.taps(axis, first: row, count: count, rows: rows, scope)
+    }
     return result
   }
 }

@@ -73,7 +73,8 @@ struct TapMeetings {
   // MARK: Bounds
 
   /// The taps along an axis that meet the image from a tile of `count` pixels, no more than `rows`.
-  func taps(_ axis: Int, first row: Register, count: Int, rows: Int, _ scope: KernelScope) -> TileKernel.Reduction.Turns
+  func taps(_ axis: Int, first row: Register, count: Int, rows: Int, _ scope: KernelScope)
+    -> TileKernel.Reduction.Iterations
   {
     let b = scope.builder
     let (extent, step) = (scope.dim(pixels[axis + 1]), scope.dim(step(axis)))

@@ -120,7 +120,7 @@ struct ElementPlan {
     return (split.tasks, TaskSplit.grain(elementsPerTask: split.perTask, cost: cost))
   }
 
-  /// Copies of the body in a turn of the innermost loop: several of what is short, unless one has several vectors as it is, or checks.
+  /// Copies of the body in an iteration of the innermost loop: several of what is short, unless one has several vectors as it is, or checks.
   private func unroll(lanes: Int, cost: Int) -> Int {
     let mayFail = body.exprs.contains { if case .checked = $0.node { true } else { false } }
     let widest = body.exprs.map { if case .load = $0.node { $0.type.bits } else { 0 } }.max() ?? 0

@@ -31,7 +31,7 @@ package final class KernelScope {
 
   /// Where loads of a value go.
   enum Source {
-    /// The one element that is loaded in the current turn of the loops.
+    /// The one element that is loaded in the current iteration of the loops.
     case register(Register)
     /// Memory whose element 0 is the value's element `base`.
     case memory(Memory, base: Dim)

@@ -107,11 +107,12 @@ extension KernelScope {
     let full = count / lanes
     var done = 0
     if full > Swift.max(2, unroll) {
-      let turns = full / unroll
-      builder.loop(name, from: from, to: builder.add(from, turns * unroll * lanes), step: lanes * unroll) { index in
+      let iterations = full / unroll
+      builder.loop(name, from: from, to: builder.add(from, iterations * unroll * lanes), step: lanes * unroll) {
+        index in
         for copy in 0..<unroll { work(builder.add(index, copy * lanes), lanes, nil) }
       }
-      done = turns * unroll * lanes
+      done = iterations * unroll * lanes
     }
     while count - done >= lanes {
       work(builder.add(from, done), lanes, nil)

@@ -112,8 +112,8 @@ enum SortSchedule {
         builder.when(enters) {
           let start = builder.binary(.minimum, held, builder.index(length - 1))
           // `place` stops moving at the first element that stays before the new one.
-          let place = builder.loop("shift", from: zero, to: start, carrying: [start]) { turn, moving in
-            let candidate = builder.subtract(builder.subtract(start, turn), one)
+          let place = builder.loop("shift", from: zero, to: start, carrying: [start]) { iteration, moving in
+            let candidate = builder.subtract(builder.subtract(start, iteration), one)
             let isOpen = builder.compare(.equal, builder.subtract(moving[0], one), candidate)
             let old = builder.load(keys, at: candidate)
             let moves = builder.binary(.and, isOpen, precedes(value, old))

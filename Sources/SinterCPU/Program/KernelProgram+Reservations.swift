@@ -63,10 +63,10 @@ private struct ReservationPlacement {
         reserved.insert(buffer)
       }
       switch step {
-      case .loop(let turn, let count, let condition, let body):
-        // What the body makes known at its end, its next turn knows from the start.
-        let inner = placed(body, known: known.union([turn]))
-        result.append(.loop(turn: turn, count: count, condition: condition, body: inner))
+      case .loop(let iteration, let count, let condition, let body):
+        // What the body makes known at its end, its next iteration knows from the start.
+        let inner = placed(body, known: known.union([iteration]))
+        result.append(.loop(iteration: iteration, count: count, condition: condition, body: inner))
       case .branch(let condition, let then, let otherwise):
         let (before, madeBefore) = (reserved, made)
         var first = placed(then, known: known)

@@ -3,15 +3,15 @@ import SinterForms
 import SinterKernelIR
 
 /// A repetition whose body is being scheduled: what copies for its products (panels of weights, values in another type) need not be made again
-/// in each turn.
+/// in each iteration.
 struct RepetitionScope {
-  /// Values that a turn finds or computes.
+  /// Values that an iteration finds or computes.
   private let turning: Set<FormValueID>
   /// Values from this one on came while the body was scheduled.
   private let first: FormValueID
   /// Those of them that are computed ahead.
   var constant: Set<FormValueID> = []
-  /// What is computed ahead of the first turn.
+  /// What is computed ahead of the first iteration.
   var ahead: [KernelProgram.Step] = []
 
   init(_ repetition: FormProgram.Repetition, values: EntityMap<FormValueID, FormProgram.Value>) {
@@ -19,9 +19,9 @@ struct RepetitionScope {
     first = FormValueID(values.count)
   }
 
-  /// Whether what a body computes is the same in all turns.
+  /// Whether what a body computes is the same in all iterations.
   func isConstant(_ body: Body, _ shape: [Dim]) -> Bool {
-    // Sizes from data may become known in a turn only, and an error in a turn that does not come is none.
+    // Sizes from data may become known in an iteration only, and an error in an iteration that does not come is none.
     func isKnown(_ size: Dim) -> Bool { size.symbols.allSatisfy { !$0.isFromData } }
     let isPlain = body.exprs.allSatisfy { expr in
       switch expr.node {

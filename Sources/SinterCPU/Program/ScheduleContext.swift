@@ -98,6 +98,8 @@ package struct ScheduleContext {
     var layout: PanelLayout
     /// Steps along k of each part that is packed by itself, where there are several.
     var parts: [Int] = []
+    /// How many matrices of the kind are packed one after another, and their distance; empty for one.
+    var stack: [Int] = []
   }
 
   /// A packed copy of a constant, made once however often it is used.
@@ -109,7 +111,7 @@ package struct ScheduleContext {
     return buffer
   }
 
-  /// A body computed into memory of its own ahead of the form at hand: a value that only this form reads. Where it is the same in all turns
+  /// A body computed into memory of its own ahead of the form at hand: a value that only this form reads. Where it is the same in all iterations
   /// of a repetition, it is computed ahead of that.
   mutating func materialize(_ body: Body, shape: [Dim], named name: String) throws -> FormValueID {
     let type = TensorType(body[body.results[0]].type, shape)

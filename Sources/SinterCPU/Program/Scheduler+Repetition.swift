@@ -4,8 +4,8 @@ import SinterKernelIR
 
 extension Scheduler {
   /// A loop of calls. Slices are offsets into their wholes; a carried value lives in the memory of its final one, and
-  /// each turn leaves the next one there: straight away where nothing reads the old one any more, else by a copy at the
-  /// end of the turn.
+  /// each iteration leaves the next one there: straight away where nothing reads the old one any more, else by a copy at the
+  /// end of the iteration.
   mutating func `repeat`(_ repetition: FormProgram.Repetition) {
     let outer = context.steps
     context.steps = []
@@ -24,10 +24,10 @@ extension Scheduler {
     let before = context.steps
     context.steps = []
 
-    let turn = newTurn()
+    let iteration = newIteration()
     let values = context.values
     func offset(_ sliced: FormProgram.Repetition.Sliced, _ whole: ScheduleContext.Place) -> ScheduleContext.Place {
-      let number = sliced.isReversed ? repetition.count - 1 - Dim(turn) : Dim(turn)
+      let number = sliced.isReversed ? repetition.count - 1 - Dim(iteration) : Dim(iteration)
       return .init(buffer: whole.buffer, offset: whole.offset + number * values[sliced.slice].type.count)
     }
     for input in repetition.inputs {
@@ -40,8 +40,8 @@ extension Scheduler {
     for output in repetition.outputs {
       store(output.whole)
       guard let whole = context.places[output.whole] else { continue }
-      // Where the number of turns is open, memory grows behind each turn's computation, and what it collects is copied there.
-      if repetition.turns == nil, context.places[output.slice] == nil, computed.contains(output.slice) {
+      // Where the number of iterations is open, memory grows behind each iteration's computation, and what it collects is copied there.
+      if repetition.iterations == nil, context.places[output.slice] == nil, computed.contains(output.slice) {
         context.places[output.slice] = offset(output, whole)
       } else {
         copies.append((output.slice, offset(output, whole)))
@@ -58,11 +58,11 @@ extension Scheduler {
     context.repetitions.append(RepetitionScope(repetition, values: values))
     run(repetition.body)
     let ahead = context.repetitions.removeLast().ahead
-    for output in repetition.outputs where repetition.turns != nil {
+    for output in repetition.outputs where repetition.iterations != nil {
       guard let whole = context.places[output.whole] else { continue }
-      // What holds nothing, however many turns there are, needs no memory.
+      // What holds nothing, however many iterations there are, needs no memory.
       guard case .dynamic = context.program.buffers[whole.buffer].storage else { continue }
-      context.steps.append(.grow(whole.buffer, count: (Dim(turn) + 1) * values[output.slice].type.count))
+      context.steps.append(.grow(whole.buffer, count: (Dim(iteration) + 1) * values[output.slice].type.count))
     }
     for (value, place) in copies {
       attempt(value) { scheduler in try scheduler.copy(value, to: place) }
@@ -74,22 +74,22 @@ extension Scheduler {
     attempt(repetition.carried.first?.final ?? FormValueID(0)) { scheduler in
       let condition = try repetition.condition.map { try scheduler.context.argument($0) }
       var behind: [KernelProgram.Definition] = repetition.sizes.map { .init($0.final, .size(Dim($0.current))) }
-      if let turns = repetition.turns {
-        // Counted besides, since a condition may have ended the loop before any turn.
-        let counter = scheduler.context.addScratch(.i64, count: 1, named: "turns")
+      if let iterations = repetition.iterations {
+        // Counted besides, since a condition may have ended the loop before any iteration.
+        let counter = scheduler.context.addScratch(.i64, count: 1, named: "iterations")
         try scheduler.setCounter(counter, to: 0)
         let first = scheduler.context.steps
         scheduler.context.steps = body
-        try scheduler.setCounter(counter, to: Dim(turn) + 1)
+        try scheduler.setCounter(counter, to: Dim(iteration) + 1)
         let counted = scheduler.context.steps
         scheduler.context.steps =
-          first + [.loop(turn: turn, count: repetition.count, condition: condition, body: counted)]
+          first + [.loop(iteration: iteration, count: repetition.count, condition: condition, body: counted)]
         let error = scheduler.context.program.errors.count
-        scheduler.context.program.errors.append("a loop has run %0 turns")
-        behind.append(.init(turns, .element(.init(counter), error: error)))
+        scheduler.context.program.errors.append("a loop has run %0 iterations")
+        behind.append(.init(iterations, .element(.init(counter), error: error)))
       } else {
         scheduler.context.steps.append(
-          .loop(turn: turn, count: repetition.count, condition: condition, body: body))
+          .loop(iteration: iteration, count: repetition.count, condition: condition, body: body))
       }
       if !behind.isEmpty { scheduler.context.steps.append(.define(behind)) }
     }
@@ -102,17 +102,17 @@ extension Scheduler {
 
   /// Writes a number into a buffer of one i64.
   private mutating func setCounter(_ buffer: BufferID, to number: Dim) throws {
-    let value = context.values.append(.init(type: TensorType(.i64, []), name: "turns"))
+    let value = context.values.append(.init(type: TensorType(.i64, []), name: "iterations"))
     context.places[value] = .init(buffer: buffer)
     context.result = value
     let builder = context.bodyBuilder()
     try ElementSchedule.schedule(ElementForm(body: builder.body([builder.size(number)])), context: &context)
   }
 
-  /// Moves what a turn leaves to where the next one reads it. A value that is itself carried is saved first, since its
+  /// Moves what an iteration leaves to where the next one reads it. A value that is itself carried is saved first, since its
   /// memory may be overwritten on the way.
   ///
-  /// Sizes change behind all computation of the turn and before anything is moved: what is moved is as large as the next turn has it.
+  /// Sizes change behind all computation of the iteration and before anything is moved: what is moved is as large as the next iteration has it.
   private mutating func advance(
     _ carried: [FormProgram.Repetition.Carried], _ sizes: [FormProgram.Repetition.Size]
   ) {

@@ -10,7 +10,7 @@ package struct Scheduler {
   var context: ScheduleContext
   let program: FormProgram
   var problems: [Diagnostic] = []
-  private var turns = 0
+  private var iterations = 0
 
   private init(_ program: FormProgram, machine: Machine, options: ScheduleOptions) {
     self.program = program
@@ -80,12 +80,12 @@ package struct Scheduler {
     return found
   }
 
-  /// What repetitions leave behind of which a size is known only after the last turn: it cannot be computed in an output's memory.
+  /// What repetitions leave behind of which a size is known only after the last iteration: it cannot be computed in an output's memory.
   private static func latecomers(_ steps: [FormProgram.Step]) -> Set<FormValueID> {
     var found: Set<FormValueID> = []
     for case .repetition(let repetition) in steps {
       if !repetition.sizes.isEmpty { found.formUnion(repetition.carried.map(\.final)) }
-      if repetition.turns != nil { found.formUnion(repetition.outputs.map(\.whole)) }
+      if repetition.iterations != nil { found.formUnion(repetition.outputs.map(\.whole)) }
     }
     return found
   }
@@ -187,9 +187,9 @@ package struct Scheduler {
     try CopySchedule.schedule(context.type(value), from: source, to: place, context: &context)
   }
 
-  mutating func newTurn() -> Symbol {
-    turns += 1
-    return Symbol("turn\(turns).")
+  mutating func newIteration() -> Symbol {
+    iterations += 1
+    return Symbol("iteration\(iterations).")
   }
 }
 

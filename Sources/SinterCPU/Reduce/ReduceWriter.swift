@@ -217,14 +217,14 @@ struct ReduceWriter {
     func whole(_ step: Int) -> Register {
       builder.add(stretch.from, builder.multiply(builder.binary(.floorDivide, length, builder.index(step)), step))
     }
-    // All accumulators at each turn.
+    // All accumulators at each iteration.
     let end = whole(lanes * count)
-    let turns = stretch.count.map { $0 / (lanes * count) }
-    if turns == 1 {
+    let iterations = stretch.count.map { $0 / (lanes * count) }
+    if iterations == 1 {
       for n in 0..<count {
         current = replacing(n, current, step(block(n, current), builder.add(at, n * lanes), lanes, nil))
       }
-    } else if turns != 0 {
+    } else if iterations != 0 {
       current = builder.loop("k", from: at, to: end, step: lanes * count, carrying: current) { index, state in
         var state = state
         for n in 0..<count {

@@ -3,6 +3,7 @@ import SinterCore
 /// A value of a form program: what a form computes, an input, a constant.
 public struct FormValueID: EntityIndex {
   public let rawValue: Int32
+  /// The value at a position of `FormProgram.values`.
   public init(rawValue: Int32) { self.rawValue = rawValue }
   public static var prefix: String { "%" }
 }
@@ -10,6 +11,7 @@ public struct FormValueID: EntityIndex {
 /// An expression of a body.
 public struct ExprID: EntityIndex {
   public let rawValue: Int32
+  /// The expression at a position of `Body.exprs`.
   public init(rawValue: Int32) { self.rawValue = rawValue }
   public static var prefix: String { "$" }
 }
@@ -71,8 +73,11 @@ public enum ExprNode: Hashable, Sendable {
 /// This is what makes fusion simple: to fuse a producer into its consumer, the consumer's load becomes the producer's body with the
 /// load's indices in place of its axes.
 public struct Body: Hashable, Sendable {
+  /// One expression and the element type of its value.
   public struct Expr: Hashable, Sendable {
+    /// What it computes, from expressions before it.
     public var node: ExprNode
+    /// The element type of the result. Comparisons have `bool`, axes and sizes `i64`.
     public var type: ElementType
 
     package init(node: ExprNode, type: ElementType) {
@@ -81,14 +86,19 @@ public struct Body: Hashable, Sendable {
     }
   }
 
+  /// All expressions; each uses only those before it.
   public var exprs: [Expr]
+  /// What the body computes for one element: one scalar for most forms, an index per axis and a value for the updates
+  /// of a scatter.
   public var results: [ExprID]
 
+  /// A body of expressions that are in order. `BodyBuilder` makes bodies that are, and types their expressions.
   public init(exprs: [Expr] = [], results: [ExprID] = []) {
     self.exprs = exprs
     self.results = results
   }
 
+  /// The expression at a position; it must be one of this body's.
   public subscript(id: ExprID) -> Expr { exprs[id.position] }
 
   /// The values that it loads from, each once, in order of first use.

@@ -177,31 +177,55 @@ public struct Expr {
     builder.append(.checked(id, below: bound.id, error: number), type)
   }
 
+  /// The sum. Both have one type, here as in all arithmetic below; integers wrap around.
   public static func + (a: Expr, b: Expr) -> Expr { a.binary(.add, b) }
+  /// The difference. Integers wrap around.
   public static func - (a: Expr, b: Expr) -> Expr { a.binary(.subtract, b) }
+  /// The product. Integers wrap around.
   public static func * (a: Expr, b: Expr) -> Expr { a.binary(.multiply, b) }
+  /// The quotient: of floats as IEEE 754 has it, of integers rounded toward zero, and zero where the divisor is zero.
   public static func / (a: Expr, b: Expr) -> Expr { a.binary(.divide, b) }
+  /// The value with the other sign.
   public static prefix func - (a: Expr) -> Expr { a.unary(.negate) }
+  /// The bits of an integer inverted; of a truth value, its opposite.
   public static prefix func ! (a: Expr) -> Expr { a.unary(.not) }
+  /// The bits that both integers have set; of truth values, whether both hold. Both sides are computed.
   public static func && (a: Expr, b: Expr) -> Expr { a.binary(.and, b) }
+  /// The bits that either integer has set; of truth values, whether either holds. Both sides are computed.
   public static func || (a: Expr, b: Expr) -> Expr { a.binary(.or, b) }
+  /// Whether a is less than b: a truth value, false where either is NaN.
   public static func < (a: Expr, b: Expr) -> Expr { a.compare(.less, b) }
+  /// Whether a is less than b or equal to it; false where either is NaN.
   public static func <= (a: Expr, b: Expr) -> Expr { a.compare(.lessOrEqual, b) }
+  /// Whether a is greater than b; false where either is NaN.
   public static func > (a: Expr, b: Expr) -> Expr { a.compare(.greater, b) }
+  /// Whether a is greater than b or equal to it; false where either is NaN.
   public static func >= (a: Expr, b: Expr) -> Expr { a.compare(.greaterOrEqual, b) }
+  /// Whether both are equal; false where either is NaN.
   public static func .== (a: Expr, b: Expr) -> Expr { a.compare(.equal, b) }
+  /// Whether the two differ; true where either is NaN.
   public static func .!= (a: Expr, b: Expr) -> Expr { a.compare(.notEqual, b) }
 
   // With a number on the right, taken in the type of the left.
+  /// The sum with a number, which takes the type of the value, here as below: integers get its whole part.
   public static func + (a: Expr, b: Double) -> Expr { a + a.builder.constant(b, a.type) }
+  /// The value less a number.
   public static func - (a: Expr, b: Double) -> Expr { a - a.builder.constant(b, a.type) }
+  /// The value times a number.
   public static func * (a: Expr, b: Double) -> Expr { a * a.builder.constant(b, a.type) }
+  /// The value over a number.
   public static func / (a: Expr, b: Double) -> Expr { a / a.builder.constant(b, a.type) }
+  /// A number less the value.
   public static func - (a: Double, b: Expr) -> Expr { b.builder.constant(a, b.type) - b }
+  /// A number over the value.
   public static func / (a: Double, b: Expr) -> Expr { b.builder.constant(a, b.type) / b }
+  /// Whether the value is less than a number.
   public static func < (a: Expr, b: Double) -> Expr { a < a.builder.constant(b, a.type) }
+  /// Whether the value is at most a number.
   public static func <= (a: Expr, b: Double) -> Expr { a <= a.builder.constant(b, a.type) }
+  /// Whether the value is greater than a number.
   public static func > (a: Expr, b: Double) -> Expr { a > a.builder.constant(b, a.type) }
+  /// Whether the value is at least a number.
   public static func >= (a: Expr, b: Double) -> Expr { a >= a.builder.constant(b, a.type) }
 
   /// The quotient, rounded down.

@@ -90,6 +90,7 @@ public enum Combine: String, Hashable, Sendable, CaseIterable {
   /// counts as smaller (larger) than anything. The result is i64.
   case firstMinimumIndex, lastMinimumIndex, firstMaximumIndex, lastMaximumIndex
 
+  /// Whether the result is a position, of type i64, rather than a combined value of the elements' type.
   public var isIndex: Bool {
     switch self {
     case .sum, .product, .minimum, .maximum, .and, .or: false

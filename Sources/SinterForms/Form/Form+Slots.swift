@@ -63,6 +63,13 @@ extension Form {
     }
   }
 
+  /// How many of the first axes of a body in this place may decide, through data, what it reads: a product takes a matrix of a stack for each batch.
+  /// Nil where data may not.
+  package func pickingAxes(_ slot: BodySlot) -> Int? {
+    guard slot == .contractRight, case .contract(let form) = self else { return nil }
+    return form.batch.count
+  }
+
   /// Calls `visit` with each body, its place and the sizes of its axes.
   package func forEachBody(_ shape: [Dim], _ visit: (BodySlot, [Dim], Body) -> Void) {
     _ = mapBodies(shape) { slot, extents, body in

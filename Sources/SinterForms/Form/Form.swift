@@ -15,19 +15,26 @@ public enum Form: Hashable, Sendable {
 
 /// Each element by itself. The body's axes are those of the result.
 public struct ElementForm: Hashable, Sendable {
+  /// The element at the body's axes; one scalar.
   public var body: Body
 
+  /// A form that computes `body` for each element of the result.
   public init(body: Body) { self.body = body }
 }
 
 /// The elements of `body` over the inner axes combined. The body's axes are the result's, then the inner ones; the epilogue's
 /// are the result's, and `accumulator(0)` is the combination.
 public struct ReduceForm: Hashable, Sendable {
+  /// Sizes of the axes that disappear.
   public var inner: [Dim]
+  /// How the elements become one.
   public var combine: Combine
+  /// The element at (result axes, inner axes).
   public var body: Body
+  /// What becomes of each combination, `accumulator(0)`, before it is stored; nil: the combination itself.
   public var epilogue: Body?
 
+  /// A reduction of `body` over the `inner` axes.
   public init(inner: [Dim], combine: Combine, body: Body, epilogue: Body? = nil) {
     self.inner = inner
     self.combine = combine
@@ -41,11 +48,17 @@ public struct ReduceForm: Hashable, Sendable {
 /// `lhs` and `rhs` are bodies over those axes in that order, most often a single load. Products and sums are computed in the type
 /// of `accumulate`; operands are converted to it. The epilogue runs over the result's axes.
 public struct ContractForm: Hashable, Sendable {
+  /// Sizes of the axes that both sides share and keep, that only the left has, that only the right has, and that are
+  /// summed over.
   public var batch: [Dim], m: [Dim], n: [Dim], k: [Dim]
+  /// Bodies over (batch, m, k) and (batch, n, k).
   public var lhs: Body, rhs: Body
+  /// The type of products and sums; both sides are converted to it.
   public var accumulate: ElementType
+  /// What becomes of each sum, `accumulator(0)`, before it is stored; nil: the sum itself.
   public var epilogue: Body?
 
+  /// A contraction of the left side with the right one. Either may have no axes of its own.
   public init(
     batch: [Dim], m: [Dim], n: [Dim], k: [Dim], lhs: Body, rhs: Body, accumulate: ElementType, epilogue: Body? = nil
   ) {
@@ -68,18 +81,29 @@ public struct ContractForm: Hashable, Sendable {
 /// The adjoint (`isTransposed`) has weights [c, m / groups, window…]: the element of the input at place i adds itself times the weight
 /// at tap k to the result at i · stride + k · dilation − padsBegin, for each tap that reaches a place of the result.
 public struct ConvolveForm: Hashable, Sendable {
+  /// The image: [n, spatial…, channels] with `channelsLast`, else [n, channels, spatial…].
   public var input: FormValueID
+  /// The window's weights: [m, c / groups, window…], or [c, m / groups, window…] of the adjoint.
   public var weight: FormValueID
+  /// One number for each spatial axis: the window's size, the distance between windows, and that between the elements
+  /// of one, all at least 1.
   public var window: [Int], strides: [Int], dilations: [Int]
   /// Zeros added before the first element of each spatial axis (of the adjoint: elements cut off the result). What lies behind the last
   /// follows from the result's size.
   public var padsBegin: [Dim]
+  /// Parts that the channels are split into, each of which is convolved with weights of its own. It divides both
+  /// numbers of channels.
   public var groups: Int
+  /// Whether channels are the last axis of the input and the result, else the second.
   public var channelsLast: Bool
+  /// Whether this is the adjoint.
   public var isTransposed: Bool
+  /// The type of products and sums; both operands are converted to it.
   public var accumulate: ElementType
+  /// What becomes of each sum, `accumulator(0)`, before it is stored; nil: the sum itself.
   public var epilogue: Body?
 
+  /// A convolution of `input` with `weight`. Arrays have one entry for each spatial axis.
   public init(
     input: FormValueID, weight: FormValueID, window: [Int], strides: [Int], dilations: [Int], padsBegin: [Dim],
     groups: Int, channelsLast: Bool, isTransposed: Bool = false, accumulate: ElementType, epilogue: Body? = nil
@@ -100,14 +124,18 @@ public struct ConvolveForm: Hashable, Sendable {
 
 /// Combinations of all elements up to each one along an axis. The body's axes are the result's.
 public struct ScanForm: Hashable, Sendable {
+  /// The axis along which elements are combined, counted from 0.
   public var axis: Int
+  /// How an element joins those before it; not a position (`isIndex`).
   public var combine: Combine
   /// The element itself does not count.
   public var isExclusive: Bool
   /// From the end of the axis.
   public var isReversed: Bool
+  /// The element at the result's axes, before it is combined.
   public var body: Body
 
+  /// A scan of `body` along an axis.
   public init(axis: Int, combine: Combine, isExclusive: Bool, isReversed: Bool, body: Body) {
     self.axis = axis
     self.combine = combine
@@ -121,12 +149,16 @@ public struct ScanForm: Hashable, Sendable {
 /// `domain`. The results of `update`, a body over `domain`, are an index per axis of the result, then the value. An index outside
 /// the result writes nothing.
 public struct ScatterForm: Hashable, Sendable {
+  /// What the result holds where nothing is written.
   public var base: Body
+  /// Sizes of the space of updates.
   public var domain: [Dim]
+  /// The place and the value of an update: an i64 for each axis of the result, then one scalar of its element type.
   public var update: Body
   /// Nil: the update replaces what was there.
   public var combine: Combine?
 
+  /// A copy of `base` that is updated for each index of `domain`.
   public init(base: Body, domain: [Dim], update: Body, combine: Combine?) {
     self.base = base
     self.domain = domain
@@ -139,11 +171,16 @@ public struct ScatterForm: Hashable, Sendable {
 /// sorting puts there. Sorting is stable. The body runs over the sorted space, `extent` long along the axis; the result may be shorter
 /// there (the first k). NaN counts as larger than anything.
 public struct SortForm: Hashable, Sendable {
+  /// The axis along which elements are ordered, counted from 0.
   public var axis: Int
+  /// The number of elements that are sorted along the axis; the result may hold fewer.
   public var extent: Dim
+  /// Whether the greatest element comes first.
   public var isDescending: Bool
+  /// What is compared: the element at each index of the sorted space.
   public var body: Body
 
+  /// The order of the `extent` elements of `body` along an axis.
   public init(axis: Int, extent: Dim, isDescending: Bool, body: Body) {
     self.axis = axis
     self.extent = extent
@@ -154,10 +191,14 @@ public struct SortForm: Hashable, Sendable {
 
 /// A function of the C runtime, for what no loop serves.
 public struct CallForm: Hashable, Sendable {
+  /// Which function it is; see there for its operands and parameters.
   public var function: RuntimeFunction
+  /// The values that it reads, in the order of its documentation.
   public var operands: [FormValueID]
+  /// Numbers known ahead of time, in the order of its documentation.
   public var parameters: [Int64]
 
+  /// A call of a function of the runtime.
   public init(_ function: RuntimeFunction, operands: [FormValueID], parameters: [Int64] = []) {
     self.function = function
     self.operands = operands

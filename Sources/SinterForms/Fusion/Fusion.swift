@@ -227,7 +227,7 @@ package struct Fusion {
         if consumerBody.loads(of: value) == 0 { return consumerBody }
         let result = simplified(inlined(body, of: value, into: consumerBody, axes: extents.count), extents)
         if result.exprs.count > limits.bodyLength { refusal = .isTooLong }
-        if slot.isFactor && !result.hasOnlyAffineLoads(free: form.freeAxes) { isIrregular = true }
+        if slot.isFactor && !isRegular(result, slot, extents, of: form) { isIrregular = true }
         return result
       }
       if isIrregular {
@@ -238,6 +238,13 @@ package struct Fusion {
       forms.append(fused)
     }
     return .success(forms)
+  }
+
+  /// Whether a side of a product reads memory in a way that schedules can follow.
+  private func isRegular(_ body: Body, _ slot: BodySlot, _ extents: [Dim], of form: Form) -> Bool {
+    if body.hasOnlyAffineLoads(free: form.freeAxes) { return true }
+    guard let picking = form.pickingAxes(slot) else { return false }
+    return AffineAccess(body, axes: extents.count, picking: picking) { values[$0].type.shape } != nil
   }
 
   /// A contraction with its summed axes taken apart until both sides read regularly; nil where that does not help.

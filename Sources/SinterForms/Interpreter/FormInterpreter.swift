@@ -128,17 +128,17 @@ package struct FormInterpreter {
     var carried = try repetition.carried.map { try memory.value($0.initial) }
     let wholes = try repetition.inputs.map { try memory.value($0.whole) }
     for (whole, input) in zip(wholes, repetition.inputs) where whole.shape.first != count {
-      throw DiagnosticError(.bug, "form.repetition", "\(input.whole) has \(whole.shape) for \(count) turns")
+      throw DiagnosticError(.bug, "form.repetition", "\(input.whole) has \(whole.shape) for \(count) iterations")
     }
     var collected: [RowStore] = try repetition.outputs.map { output in
       let type = program.values[output.whole].type
       // How many there will be may not be known yet.
-      let rows = repetition.turns == nil ? try memory.size(type.shape[0]) : nil
+      let rows = repetition.iterations == nil ? try memory.size(type.shape[0]) : nil
       return RowStore(type.element, rows: rows)
     }
-    var turns = 0
-    for turn in 0..<Swift.max(count, 0) {
-      func place(_ isReversed: Bool) -> Int { isReversed ? count - 1 - turn : turn }
+    var iterations = 0
+    for iteration in 0..<Swift.max(count, 0) {
+      func place(_ isReversed: Bool) -> Int { isReversed ? count - 1 - iteration : iteration }
       for (value, variable) in zip(carried, repetition.carried) { try memory.set(variable.current, value) }
       if let condition = repetition.condition, try memory.element(condition) == 0 { break }
       for (whole, input) in zip(wholes, repetition.inputs) {
@@ -151,9 +151,9 @@ package struct FormInterpreter {
       }
       let next = try repetition.sizes.map { try memory.size($0.next) }
       for (size, value) in zip(repetition.sizes, next) { memory.symbols[size.current] = value }
-      turns += 1
+      iterations += 1
     }
-    if let symbol = repetition.turns { memory.symbols[symbol] = turns }
+    if let symbol = repetition.iterations { memory.symbols[symbol] = iterations }
     for size in repetition.sizes { memory.symbols[size.final] = memory.symbols[size.current] }
     for (value, variable) in zip(carried, repetition.carried) { try memory.set(variable.final, value) }
     for (rows, output) in zip(collected, repetition.outputs) {

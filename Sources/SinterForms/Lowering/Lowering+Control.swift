@@ -1,25 +1,25 @@
 import SinterCore
 
-/// What changes from turn to turn of a repetition besides the contents of what it carries.
+/// What changes from iteration to iteration of a repetition besides the contents of what it carries.
 public struct RepetitionChanges: Sendable {
-  /// The carried value, by its place, that says before each turn whether it begins.
+  /// The carried value, by its place, that says before each iteration whether it begins.
   public var condition: Int?
-  /// The name of the number of turns, where it is known only behind the last one.
-  public var turns: Symbol?
-  /// Sizes of carried values. `next` may speak of sizes that only a turn knows.
+  /// The name of the number of iterations, where it is known only behind the last one.
+  public var iterations: Symbol?
+  /// Sizes of carried values. `next` may speak of sizes that only an iteration knows.
   public var sizes: [FormProgram.Repetition.Size] = []
-  /// The shapes of what is collected in a turn, by place, as they are called behind the last one; where there is none, the slice's own.
+  /// The shapes of what is collected in an iteration, by place, as they are called behind the last one; where there is none, the slice's own.
   public var collected: [Int: [Dim]] = [:]
 
   public init() {}
 }
 
 extension Lowering {
-  /// Runs `build` once to describe what each of `count` turns does. `carried` holds the initial values, `sliced` values whose first axis is
-  /// the turns'. `build` gets the current values and this turn's slices, and gives the next values (of the same types) and what to
-  /// collect. With `reversed` turn 0 sees the last slice and collects into the last place.
+  /// Runs `build` once to describe what each of `count` iterations does. `carried` holds the initial values, `sliced` values whose first axis is
+  /// the iterations'. `build` gets the current values and this iteration's slices, and gives the next values (of the same types) and what to
+  /// collect. With `reversed` iteration 0 sees the last slice and collects into the last place.
   ///
-  /// - Returns: the carried values after the last turn, and what was collected, with the turns as first axis.
+  /// - Returns: the carried values after the last iteration, and what was collected, with the iterations as first axis.
   public mutating func repetition(
     count: Dim, carried initial: [Operand], sliced: [Operand], reversed: Bool = false,
     _ build: (inout Lowering, [Operand], [Operand]) throws -> (next: [Operand], collected: [Operand])
@@ -33,8 +33,8 @@ extension Lowering {
   /// The same where each slice has a direction of its own.
   ///
   /// - Parameters:
-  ///   - isReversed: whether turn 0 sees the last slice of what has this place in `sliced`.
-  ///   - collectsReversed: whether turn 0 collects into the last place of the result of this number.
+  ///   - isReversed: whether iteration 0 sees the last slice of what has this place in `sliced`.
+  ///   - collectsReversed: whether iteration 0 collects into the last place of the result of this number.
   public mutating func repetition(
     count: Dim, carried initial: [Operand], sliced: [Operand], isReversed: (Int) -> Bool,
     collectsReversed: (Int) -> Bool,
@@ -50,7 +50,7 @@ extension Lowering {
   /// The same where a condition may end it, or sizes change.
   ///
   /// - Parameters:
-  ///   - types: those of carried values as a turn sees them, with the `current` symbols of sizes that change.
+  ///   - types: those of carried values as an iteration sees them, with the `current` symbols of sizes that change.
   ///   - changes: what changes; `build` may add sizes. What is collected is described by the slices' types with the sizes' `final` symbols.
   public mutating func repetition(
     count: Dim, carried initial: [Operand], as types: [TensorType], sliced: [Operand],
@@ -77,9 +77,9 @@ extension Lowering {
     let finals = Dictionary(changes.sizes.map { ($0.current, Dim($0.final)) }) { first, _ in first }
     func behind(_ shape: [Dim]) -> [Dim] { shape.map { $0.substituting { finals[$0] } } }
     let final = types.map { declare(TensorType($0.element, behind($0.shape))) }
-    let turns = changes.turns.map { Dim($0) } ?? count
+    let iterations = changes.iterations.map { Dim($0) } ?? count
     let wholes = collected.enumerated().map { place, slice in
-      declare(TensorType(slice.element, [turns] + (changes.collected[place] ?? behind(slice.shape))))
+      declare(TensorType(slice.element, [iterations] + (changes.collected[place] ?? behind(slice.shape))))
     }
     var repetition = FormProgram.Repetition(
       count: count,
@@ -92,10 +92,10 @@ extension Lowering {
       },
       body: body)
     repetition.condition = changes.condition.map { current[$0].id }
-    repetition.turns = changes.turns
+    repetition.iterations = changes.iterations
     repetition.sizes = changes.sizes
     program.steps.append(.repetition(repetition))
-    flushObligations(knowing: changes.sizes.map(\.final) + (changes.turns.map { [$0] } ?? []))
+    flushObligations(knowing: changes.sizes.map(\.final) + (changes.iterations.map { [$0] } ?? []))
     return (final, wholes)
   }
 

@@ -101,7 +101,7 @@ public struct Lowering {
     return Symbol("$\(sizeCount)")
   }
 
-  /// Has a size known that a repetition at hand changes from turn to turn.
+  /// Has a size known that a repetition at hand changes from iteration to iteration.
   public mutating func knows(turning symbol: Symbol) { knownSizes.insert(symbol) }
 
   /// Whether a size that data determine is known here.

@@ -57,7 +57,7 @@ extension FormProgram.Step {
   package var isBarrier: Bool {
     switch self {
     case .define, .require: true
-    case .repetition(let repetition): repetition.turns != nil || !repetition.sizes.isEmpty
+    case .repetition(let repetition): repetition.iterations != nil || !repetition.sizes.isEmpty
     case .branch(let branch): !branch.sizes.isEmpty
     case .compute, .rows: false
     }

@@ -216,7 +216,7 @@ private struct FormParser {
     let count = try bracketedSize()
     var repetition = FormProgram.Repetition(count: count, carried: [], inputs: [], outputs: [], body: [])
     if scanner.take("while") { repetition.condition = try id() }
-    if scanner.take("turns") { repetition.turns = scanner.symbol() }
+    if scanner.take("iterations") { repetition.iterations = scanner.symbol() }
     try scanner.expect("{")
     while !scanner.take("}") {
       if scanner.take("size") {

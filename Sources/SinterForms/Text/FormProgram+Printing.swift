@@ -107,7 +107,7 @@ private struct FormPrinter {
       line("}")
     case .repetition(let repetition):
       let condition = repetition.condition.map { " while \($0)" } ?? ""
-      line("repeat [\(repetition.count)]\(condition)\(repetition.turns.map { " turns \($0.name)" } ?? "") {")
+      line("repeat [\(repetition.count)]\(condition)\(repetition.iterations.map { " iterations \($0.name)" } ?? "") {")
       nested { printer in
         for size in repetition.sizes {
           printer.line(

@@ -12,8 +12,8 @@ import SinterCore
 /// - Axes that forms name exist; scans and scatters combine with functions, not positions.
 /// - Members of a group of rows are element forms and reductions whose shapes begin with the group's rows; they read each other at
 ///   their own row. A contraction comes first, is not stored, and has only element forms behind it.
-/// - What a repetition carries has the same type before, during and after, but for sizes that change from turn to turn; what it slices and
-///   collects has the turns as first axis.
+/// - What a repetition carries has the same type before, during and after, but for sizes that change from iteration to iteration; what it slices and
+///   collects has the iterations as first axis.
 /// - Both lists of a branch leave results of the type that it is known by behind it.
 /// - A size that data determine is defined before a step speaks of it.
 package struct FormVerifier {
@@ -135,12 +135,12 @@ package struct FormVerifier {
       read(variable.initial, by: variable.current)
       define(variable.current)
       var types = [variable.current, variable.initial, variable.next, variable.final].compactMap { type($0) }
-      // Sizes that each turn sets anew may be any before and behind it.
+      // Sizes that each iteration sets anew may be any before and behind it.
       for (axis, size) in (type(variable.current)?.shape ?? []).enumerated()
       where repetition.sizes.contains(where: { Dim($0.current) == size }) {
         for place in types.indices where axis < types[place].rank { types[place].shape[axis] = size }
       }
-      // Turns that no sizes allow need not make sense.
+      // Iterations that no sizes allow need not make sense.
       let isPossible = !repetition.body.contains { step in
         if case .require(let obligation) = step { obligation.isSettled(program.ranges) == false } else { false }
       }
@@ -164,7 +164,7 @@ package struct FormVerifier {
     }
     checkSizes(repetition.sizes.map(\.next), of: nil)
     isDefined = before
-    knownSizes = sizesBefore.union(repetition.sizes.map(\.final) + (repetition.turns.map { [$0] } ?? []))
+    knownSizes = sizesBefore.union(repetition.sizes.map(\.final) + (repetition.iterations.map { [$0] } ?? []))
     for variable in repetition.carried { define(variable.final) }
     for output in repetition.outputs { define(output.whole) }
   }
@@ -172,7 +172,7 @@ package struct FormVerifier {
   private mutating func check(_ sliced: FormProgram.Repetition.Sliced, _ count: Dim) {
     guard let whole = type(sliced.whole), let slice = type(sliced.slice) else { return }
     if whole.element != slice.element || !Self.agree(whole.shape, [count] + slice.shape) {
-      report(sliced.slice, "\(slice) is no slice of \(whole) with \(count) turns")
+      report(sliced.slice, "\(slice) is no slice of \(whole) with \(count) iterations")
     }
   }
 

@@ -184,10 +184,10 @@ public struct GraphBuilder {
     return []
   }
 
-  /// A size that changes from turn to turn of a loop: a name that no other size has.
+  /// A size that changes from iteration to iteration of a loop: a name that no other size has.
   public mutating func freshSize() -> Dim {
     defer { graph.nextDataNumber += 1 }
-    return Dim(Symbol("$n\(graph.nextDataNumber).turn"))
+    return Dim(Symbol("$n\(graph.nextDataNumber).iteration"))
   }
 
   /// A node with one result.

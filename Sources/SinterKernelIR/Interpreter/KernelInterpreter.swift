@@ -36,13 +36,13 @@ package struct KernelInterpreter {
       switch step {
       case .call(let call): try run(call, memory)
       case .invoke(let invocation): try run(invocation, memory)
-      case .loop(let turn, let count, let condition, let body):
+      case .loop(let iteration, let count, let condition, let body):
         for number in 0..<max(0, try memory.size(count)) {
-          memory.symbols[turn] = number
+          memory.symbols[iteration] = number
           if let condition, try memory.element(condition) == 0 { break }
           try run(body, memory)
         }
-        memory.symbols[turn] = nil
+        memory.symbols[iteration] = nil
       case .branch(let condition, let then, let otherwise):
         try run(try memory.element(condition) != 0 ? then : otherwise, memory)
       case .define(let definitions):

@@ -181,10 +181,10 @@ package struct TileDot: Hashable, Sendable {
   package static func run(_ element: ElementType) -> Int { rowBytes * 8 / Swift.max(8, element.bits) }
 }
 
-/// `for index in stride(from: from, to: to, by: step)`, carrying values from turn to turn.
+/// `for index in stride(from: from, to: to, by: step)`, carrying values from iteration to iteration.
 package struct Loop: Hashable, Sendable {
   package struct Carried: Hashable, Sendable {
-    /// Before the first turn; inside; what the turn leaves; after the last turn.
+    /// Before the first iteration; inside; what the iteration leaves; after the last iteration.
     package var initial, current, next, final: Register
     package init(initial: Register, current: Register, next: Register, final: Register) {
       self.initial = initial

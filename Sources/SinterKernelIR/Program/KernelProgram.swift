@@ -115,9 +115,9 @@ package struct KernelProgram: Sendable {
   package indirect enum Step: Sendable {
     case call(Call)
     case invoke(Invocation)
-    /// `body` for turn = 0 ..< count, one after another, as long as the truth value at `condition`, if there is one, holds before a
-    /// turn. Inside, the symbol `turn` is the number of the turn and may stand in offsets and sizes.
-    case loop(turn: Symbol, count: Dim, condition: Call.Argument?, body: [Step])
+    /// `body` for iteration = 0 ..< count, one after another, as long as the truth value at `condition`, if there is one, holds before a
+    /// iteration. Inside, the symbol `iteration` is the number of the iteration and may stand in offsets and sizes.
+    case loop(iteration: Symbol, count: Dim, condition: Call.Argument?, body: [Step])
     /// One of two lists, as the truth value at `condition` says.
     case branch(condition: Call.Argument, then: [Step], otherwise: [Step])
     /// Sizes become known, or others than they were: all are computed before any is set.

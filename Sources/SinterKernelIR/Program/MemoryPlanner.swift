@@ -4,8 +4,8 @@ import SinterCore
 /// memory.
 ///
 /// A buffer is needed from the first call that touches it to the last. Where some of them are inside a loop and others
-/// outside, the whole loop counts, since a later turn may read what an earlier one left; what a loop alone touches,
-/// writing it first in each turn, is needed inside a turn only. Buffers are placed one after another, each as low as it fits: from the
+/// outside, the whole loop counts, since a later iteration may read what an earlier one left; what a loop alone touches,
+/// writing it first in each iteration, is needed inside an iteration only. Buffers are placed one after another, each as low as it fits: from the
 /// largest down, from the one that takes the most memory for the longest time down, and from the first to the last; the smallest arena
 /// of these counts. Inputs, outputs and constants have memory of their own.
 package struct MemoryPlanner {
@@ -123,7 +123,7 @@ package struct MemoryPlanner {
     var shared = uses.reduce(start.loops) { common, use in
       Array(zip(common, use.loops).prefix { $0 == $1 }.map(\.0))
     }
-    // What is read first in a turn was left there by an earlier one.
+    // What is read first in an iteration was left there by an earlier one.
     if start.reads { shared = [] }
     let spans = uses.map { use in
       use.loops.count > shared.count ? loops[use.loops[shared.count]] : Lifetime(first: use.call, last: use.call)

@@ -218,11 +218,11 @@ private struct KernelProgramParser {
     defer { depth -= 1 }
     guard depth < 64 else { throw scanner.error("loops are nested too deeply") }
     if scanner.take("for") {
-      let turn = Symbol(scanner.word())
+      let iteration = Symbol(scanner.word())
       try scanner.expect("in")
       let count = try group()
       let condition = scanner.take("while") ? try place() : nil
-      return .loop(turn: turn, count: count, condition: condition, body: try block())
+      return .loop(iteration: iteration, count: count, condition: condition, body: try block())
     }
     if scanner.take("if") {
       let condition = try place()

@@ -14,7 +14,7 @@ import SinterCore
 ///       kernel "…" (…) sizes 0 { … }
 ///       call k0 (@0, @1[16*batch], @2) sizes (batch) tasks batch grain 4 flops 20*batch bytes 80*batch from ("/layer1")
 ///       invoke join (@4 of (batch), @2 of (batch), @3 of (batch)) with ()
-///       for turn1. in 12 {
+///       for iteration1. in 12 {
 ///         call …
 ///       }
 ///     }
@@ -75,8 +75,8 @@ extension KernelProgram: CustomStringConvertible {
         text += indent + "invoke \(invocation.function.rawValue) (" + places.joined(separator: ", ") + ")"
         text += " with (" + invocation.parameters.map(\.description).joined(separator: ", ") + ")"
         text += origin(invocation.origin) + "\n"
-      case .loop(let turn, let count, let condition, let body):
-        text += indent + "for \(turn.name) in (\(count))\(condition.map { " while " + describe($0) } ?? "") {\n"
+      case .loop(let iteration, let count, let condition, let body):
+        text += indent + "for \(iteration.name) in (\(count))\(condition.map { " while " + describe($0) } ?? "") {\n"
         print(body, indent: indent + "  ", into: &text)
         text += indent + "}\n"
       case .branch(let condition, let then, let otherwise):

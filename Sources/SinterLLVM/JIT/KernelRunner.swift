@@ -70,16 +70,16 @@ package final class KernelRunner {
     }
   }
 
-  /// How long each call takes, in order, the best of `turns` runs on one thread.
-  package func profile(_ inputs: [HostTensor], sizes: [Symbol: Int] = [:], turns: Int = 5) throws -> [CallTime] {
+  /// How long each call takes, in order, the best of `iterations` runs on one thread.
+  package func profile(_ inputs: [HostTensor], sizes: [Symbol: Int] = [:], iterations: Int = 5) throws -> [CallTime] {
     let symbols = try bound(inputs, sizes)
     let memory = try RunnerMemory(program: program, inputs: inputs, symbols: symbols, guarding: nil)
     var best: [CallTime] = []
-    for turn in 0..<max(1, turns) {
+    for iteration in 0..<max(1, iterations) {
       var times: [CallTime] = []
       var known = symbols
       try run(program.steps, memory, &known) { times.append($0) }
-      if turn == 0 { best = times }
+      if iteration == 0 { best = times }
       for index in times.indices { best[index].seconds = min(best[index].seconds, times[index].seconds) }
     }
     return best
@@ -142,9 +142,9 @@ package final class KernelRunner {
             .user, "run.check", ErrorText.filled(program.errors[number], value: value, bound: 0), at: invocation.origin)
         }
         try memory.check("\(invocation.function.rawValue)")
-      case .loop(let turn, let count, let condition, let body):
+      case .loop(let iteration, let count, let condition, let body):
         for number in 0..<max(0, try size(count, symbols)) {
-          symbols[turn] = number
+          symbols[iteration] = number
           if let condition, !memory.isTrue(condition.buffer, at: try size(condition.offset, symbols)) { break }
           try run(body, memory, &symbols, note)
         }

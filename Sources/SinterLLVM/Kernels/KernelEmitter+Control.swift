@@ -2,10 +2,10 @@ internal import CLLVM
 import SinterKernelIR
 
 extension KernelEmitter {
-  /// Writes turns of a loop, `copies` of the body in each, as long as that many are left, and gives the index of the
-  /// first turn that is not done and the values that it would start from.
+  /// Writes iterations of a loop, `copies` of the body in each, as long as that many are left, and gives the index of the
+  /// first iteration that is not done and the values that it would start from.
   @discardableResult
-  func turns(
+  func iterations(
     from: IRValue, to: IRValue, step: Int, copies: Int, initial: [IRValue],
     _ body: (IRValue, [IRValue]) throws -> [IRValue]
   ) rethrows -> (index: IRValue, carried: [IRValue]) {
@@ -47,23 +47,23 @@ extension KernelEmitter {
       return try loop.carried.map { try self[$0.next] }
     }
 
-    let count = try turnCount(loop, from, to)
+    let count = try iterationCount(loop, from, to)
     let copies = max(1, loop.unroll)
     if let count, count <= copies {
-      for turn in 0..<count { carried = try body(ir.add(from, Int64(turn * loop.step)), carried) }
+      for iteration in 0..<count { carried = try body(ir.add(from, Int64(iteration * loop.step)), carried) }
     } else {
-      let main = try turns(from: from, to: to, step: loop.step, copies: copies, initial: carried, body)
+      let main = try iterations(from: from, to: to, step: loop.step, copies: copies, initial: carried, body)
       carried = main.carried
       let isDone = copies == 1 || count.map { $0 % copies == 0 } ?? false
       if !isDone {
-        carried = try turns(from: main.index, to: to, step: loop.step, copies: 1, initial: carried, body).carried
+        carried = try iterations(from: main.index, to: to, step: loop.step, copies: 1, initial: carried, body).carried
       }
     }
     for (names, value) in zip(loop.carried, carried) { values[names.final.position] = value }
   }
 
-  /// The number of turns, where it is known.
-  private func turnCount(_ loop: Loop, _ from: IRValue, _ to: IRValue) throws -> Int? {
+  /// The number of iterations, where it is known.
+  private func iterationCount(_ loop: Loop, _ from: IRValue, _ to: IRValue) throws -> Int? {
     guard loop.step > 0 else { throw bug("loop \(loop.name) has step \(loop.step)") }
     guard let first = ir.knownInt(from), let end = ir.knownInt(to) else { return nil }
     return end > first ? (end - first + loop.step - 1) / loop.step : 0

@@ -39,7 +39,7 @@ extension KernelEmitter {
     }
     let sums = rows * columns
     for number in 0..<sums { ir.intrinsic("llvm.x86.tilezero", [], [tile(number)]) }
-    turns(from: ir.index(0), to: operands.depth, step: TileDot.run(element), copies: 1, initial: []) { k, _ in
+    iterations(from: ir.index(0), to: operands.depth, step: TileDot.run(element), copies: 1, initial: []) { k, _ in
       let down = ir.mul(k, ir.index(block.rightPitch / interleave))
       for column in 0..<columns {
         load(
@@ -106,7 +106,7 @@ extension KernelEmitter {
     _ sums: (_ left: IRValue, _ columns: [IRValue]) -> [IRValue]
   ) {
     let (type, interleave) = (memoryType(element), TileDot.interleave(element))
-    turns(from: ir.index(0), to: ir.index(block.rows), step: 1, copies: 1, initial: []) { row, _ in
+    iterations(from: ir.index(0), to: ir.index(block.rows), step: 1, copies: 1, initial: []) { row, _ in
       let left = ir.address(type, operands.left, ir.mul(row, ir.index(block.leftPitch)))
       let columns = stride(from: 0, to: block.columns, by: TileDot.tileRows).map {
         ir.address(type, operands.right, ir.index($0 * interleave))
@@ -137,7 +137,7 @@ extension KernelEmitter {
   private func byteRows(_ block: TileDot, _ operands: Operands, isSigned: Bool) {
     let zero = ir.zero(ir.vector(ir.i32, TileDot.tileRows))
     rows(block, operands, .i8) { left, columns in
-      turns(
+      iterations(
         from: ir.index(0), to: operands.depth, step: TileDot.interleave(.i8), copies: 1,
         initial: columns.map { _ in zero }
       ) { k, sums in
@@ -150,11 +150,11 @@ extension KernelEmitter {
   private func pairRows(_ block: TileDot, _ operands: Operands) {
     let zero = ir.zero(ir.vector(ir.f32, TileDot.tileRows))
     rows(block, operands, .bf16) { left, columns in
-      turns(
+      iterations(
         from: ir.index(0), to: operands.depth, step: TileDot.run(.bf16), copies: 1, initial: columns.map { _ in zero }
       ) { first, totals in
         // The sums of even places, then those of odd ones.
-        let halves = turns(
+        let halves = iterations(
           from: first, to: ir.add(first, Int64(TileDot.run(.bf16))), step: TileDot.interleave(.bf16), copies: 1,
           initial: columns.flatMap { _ in [zero, zero] }
         ) { k, sums in

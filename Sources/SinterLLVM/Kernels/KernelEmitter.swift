@@ -62,7 +62,7 @@ final class KernelEmitter {
     if usesTiles { configureTiles() }
     let begin = ir.parameter(tasks, pointerCount + kernel.sizeCount)
     let end = ir.parameter(tasks, pointerCount + kernel.sizeCount + 1)
-    try turns(from: begin, to: end, step: 1, copies: 1, initial: []) { task, _ in
+    try iterations(from: begin, to: end, step: 1, copies: 1, initial: []) { task, _ in
       values[kernel.task.position] = task
       try emit(kernel.body)
       return []

@@ -77,9 +77,9 @@ extension ProgramEmitter {
   /// A size in 64 bits; the run ends where it does not fit into them.
   func checkedSize(_ dim: Dim, _ part: Part) throws -> IRValue {
     if let value = dim.value { return ir.index(value) }
-    if !dim.isFromData, part.turns.keys.allSatisfy({ !dim.symbols.contains($0) }) { return try size(dim, part) }
+    if !dim.isFromData, part.iterations.keys.allSatisfy({ !dim.symbols.contains($0) }) { return try size(dim, part) }
     var emitter = DimEmitter(ir: ir) { [layout, ir] symbol in
-      part.turns[symbol]
+      part.iterations[symbol]
         ?? layout.knownSlot(Dim(symbol)).map {
           ir.load(ir.i64, ir.address(ir.i64, part.sizes, ir.index($0)), alignment: 8)
         }

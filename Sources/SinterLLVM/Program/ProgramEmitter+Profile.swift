@@ -43,7 +43,7 @@ extension ProgramEmitter {
 
   /// What a call is known to do: schedules leave zero where they do not know.
   private func amount(_ dim: Dim, _ part: Part) throws -> IRValue {
-    let isKnown = dim.symbols.allSatisfy { part.turns[$0] != nil || layout.knownSlot(Dim($0)) != nil }
+    let isKnown = dim.symbols.allSatisfy { part.iterations[$0] != nil || layout.knownSlot(Dim($0)) != nil }
     return dim == 0 || !isKnown ? ir.index(-1) : try size(dim, part)
   }
 }

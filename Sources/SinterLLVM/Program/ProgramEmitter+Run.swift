@@ -15,7 +15,7 @@ extension ProgramEmitter {
     /// Returns the status that comes into it.
     var leave: IRBlock
     var status: IRValue
-    var turns: [Symbol: IRValue] = [:]
+    var iterations: [Symbol: IRValue] = [:]
   }
 
   /// `int32_t run(SinterFrame *frame)`: makes the outputs, then all steps in order.
@@ -90,17 +90,17 @@ extension ProgramEmitter {
     switch step {
     case .call(let call): try emit(call, part)
     case .invoke(let invocation): try emit(invocation, part)
-    case .loop(let turn, let count, let condition, let body):
+    case .loop(let iteration, let count, let condition, let body):
       let function = ir.currentFunction
       let end = try size(count, part)
       let before = ir.currentBlock
-      let inner = ir.block("turn", in: function)
+      let inner = ir.block("iteration", in: function)
       let after = ir.block("turned", in: function)
       ir.jump(if: ir.icmp(LLVMIntSGT, end, 0), inner, else: after)
       ir.position(at: inner)
       let number = ir.phi(ir.i64, [(ir.index(0), before)])
       var nested = part
-      nested.turns[turn] = number
+      nested.iterations[iteration] = number
       if let condition {
         let goesOn = ir.block("goes_on", in: function)
         ir.jump(if: try isTrue(condition, nested), goesOn, else: after)
@@ -223,12 +223,12 @@ extension ProgramEmitter {
     return part.sizeArguments
   }
 
-  /// A size: a number, what `plan` computed, or what is computed here since it changes with the turn of a loop.
+  /// A size: a number, what `plan` computed, or what is computed here since it changes with the iteration of a loop.
   func size(_ dim: Dim, _ part: Part) throws -> IRValue {
     if let value = dim.value { return ir.index(value) }
     if let slot = layout.knownSlot(dim) { return loadSlot(slot, of: part.sizes) }
     var emitter = DimEmitter(ir: ir) { [layout, ir] symbol in
-      part.turns[symbol]
+      part.iterations[symbol]
         ?? layout.knownSlot(Dim(symbol)).map { slot in
           ir.load(ir.i64, ir.address(ir.i64, part.sizes, ir.index(slot)), alignment: 8)
         }

@@ -154,33 +154,33 @@ struct ProgramLayout {
 
   private mutating func layOutSteps(_ program: KernelProgram) {
     var number = 0
-    visit(program.steps, turns: [], number: &number)
+    visit(program.steps, iterations: [], number: &number)
     for index in buffers.indices where buffers[index].last < 0 {
       buffers[index].first = 0
       buffers[index].last = 0
     }
   }
 
-  private mutating func visit(_ steps: [KernelProgram.Step], turns: Set<Symbol>, number: inout Int) {
+  private mutating func visit(_ steps: [KernelProgram.Step], iterations: Set<Symbol>, number: inout Int) {
     for step in steps {
       let start = number
       switch step {
       case .call(let call):
         number += 1
-        for dim in call.sizes + call.buffers.map(\.offset) + [call.tasks] { keep(dim, turns) }
-      case .loop(let turn, let count, let condition, let body):
-        keep(count, turns)
-        if let condition { keep(condition.offset, turns.union([turn])) }
-        visit(body, turns: turns.union([turn]), number: &number)
+        for dim in call.sizes + call.buffers.map(\.offset) + [call.tasks] { keep(dim, iterations) }
+      case .loop(let iteration, let count, let condition, let body):
+        keep(count, iterations)
+        if let condition { keep(condition.offset, iterations.union([iteration])) }
+        visit(body, iterations: iterations.union([iteration]), number: &number)
       case .invoke(let invocation):
         number += 1
-        for dim in invocation.counts + invocation.buffers.map(\.offset) { keep(dim, turns) }
+        for dim in invocation.counts + invocation.buffers.map(\.offset) { keep(dim, iterations) }
       case .branch, .define, .require, .reserve, .grow, .output:
         number += 1
-        for argument in step.ownArguments { keep(argument.offset, turns) }
-        for part in step.parts { visit(part, turns: turns, number: &number) }
+        for argument in step.ownArguments { keep(argument.offset, iterations) }
+        for part in step.parts { visit(part, iterations: iterations, number: &number) }
       }
-      // What a loop touches stays for all its turns.
+      // What a loop touches stays for all its iterations.
       for buffer in step.buffers {
         buffers[buffer.position].first = min(buffers[buffer.position].first, start)
         buffers[buffer.position].last = max(buffers[buffer.position].last, max(start, number - 1))
@@ -188,9 +188,9 @@ struct ProgramLayout {
     }
   }
 
-  /// Sizes that depend on no turn are computed ahead, once for each shape.
-  private mutating func keep(_ dim: Dim, _ turns: Set<Symbol>) {
-    if !dim.isConstant, !dim.isFromData, turns.isDisjoint(with: dim.symbols) { slot(dim) }
+  /// Sizes that depend on no iteration are computed ahead, once for each shape.
+  private mutating func keep(_ dim: Dim, _ iterations: Set<Symbol>) {
+    if !dim.isConstant, !dim.isFromData, iterations.isDisjoint(with: dim.symbols) { slot(dim) }
   }
 
   // MARK: Symbols

@@ -7,6 +7,7 @@ import SinterCore
 public struct Target: Hashable, Sendable {
   /// As `--cpu` has it: `x86-64-v3`, `znver4`, or `host`.
   public var name: String
+  /// The instruction set's family, which decides the registers and the C library's name.
   public let architecture: Architecture
   /// The instruction set, as an LLVM processor name.
   var instructionSet: String
@@ -46,6 +47,7 @@ public struct Target: Hashable, Sendable {
     machine = processor.machine
   }
 
+  /// What LLVM calls the architecture, system and ABI, as in `x86_64-unknown-linux-gnu`.
   public var triple: String { architecture.triple }
 
   /// What LLVM is told to make use of: `+avx512vnni,+gfni`.

@@ -116,6 +116,14 @@ extension OnnxFile.SparseTensor {
   /// The tensor with its zeros.
   func dense() throws -> HostTensor {
     let place = "sparse tensor \(values.name)"
+    do {
+      return try dense(place)
+    } catch let error as DiagnosticError {
+      throw error.located(at: place)
+    }
+  }
+
+  private func dense(_ place: String) throws -> HostTensor {
     func wrong(_ message: String) -> DiagnosticError {
       DiagnosticError(.user, "onnx.sparse", message, at: [place], hint: "export the model again")
     }

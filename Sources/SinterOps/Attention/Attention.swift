@@ -12,16 +12,24 @@ public struct Attention: Primitive {
   public static let name = "Attention"
   public static let summary = "Attention over heads, with masks, cache and shared key heads."
 
+  /// Whether a query sees no key behind its own position.
   public var isCausal = false
+  /// The number of heads of keys and values where these have three axes; nil where they have four.
   public var keyHeads: Int?
+  /// The number of heads of queries where these have three axes; nil where they have four. A multiple of that of the
+  /// keys.
   public var queryHeads: Int?
   /// 0: the scores, 1: after the soft cap, 2: with the mask, 3: the probabilities.
   public var scoresMode = 0
+  /// What scores are multiplied by; nil: 1 / √size.
   public var scale: Double?
+  /// Scores s become softcap · tanh(s / softcap); 0: they stay.
   public var softcap = 0.0
   /// ONNX's number of the type that softmax is computed in. Never less than f32 here.
   public var softmaxPrecision = 0
+  /// How many keys before its own position a query sees; -1 for all.
   public var leftWindow = -1
+  /// How many keys behind its own position a query sees; -1 for all.
   public var rightWindow = -1
 
   public init() {}

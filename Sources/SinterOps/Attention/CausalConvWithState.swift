@@ -8,8 +8,10 @@ public struct CausalConvWithState: Composite {
   public static let name = "CausalConvWithState"
   public static let summary = "A causal convolution of each channel, with its state carried on."
 
+  /// What the sum goes through: nothing, or x · sigmoid(x), which goes by two names.
   public enum Activation: String, CaseIterable, Sendable { case none, silu, swish }
 
+  /// What the sum goes through.
   public var activation = Activation.none
 
   public init() {}

@@ -1,12 +1,12 @@
 import SinterCore
 import SinterIR
 
-/// The attention of decoders in onnxruntime's domain: heads of queries in groups that share a head of keys, positions turned by angles, a past.
+/// The attention of decoders in onnxruntime's domain: heads of queries in groups that share a head of keys, positions rotated by angles, a past.
 ///
 /// Inputs: queries [batch, length, heads · head], keys and values [batch, length, key heads · head] (absent where queries hold all three, side by
 /// side), keys and values of the past [batch, key heads, past length, head], for each sample the number of its positions less one, the greatest
 /// number of positions, cosines and sines [positions, half], positions [batch, length], numbers that are added to scores [batch or 1, heads or 1,
-/// length, number of positions], and a score of no key for each head. Results: [batch, length, heads · head], keys and values for the next turn,
+/// length, number of positions], and a score of no key for each head. Results: [batch, length, heads · head], keys and values for the next step,
 /// as many as there are positions or as the past has, and scores or weights.
 ///
 /// The past is written behind its own positions, which are the sample's but those that are new. Where there are no more positions than new ones,
@@ -15,16 +15,23 @@ public struct GroupQueryAttention: Composite {
   public static let name = "GroupQueryAttention"
   public static let summary = "Attention of a decoder: shared key heads, rotary positions, a cache, windows, a sink."
 
+  /// Whether a query sees no key behind its own position.
   public var isCausal = true
+  /// Whether queries and keys are rotated by the angles of their positions.
   public var rotates = false
+  /// The number of heads of keys and values; at least 1.
   public var keyHeads = 0
+  /// The number of heads of queries, a multiple of `keyHeads`.
   public var heads = 0
   /// How many positions a query sees, itself counted; -1 for all.
   public var window = -1
+  /// Whether rotated pairs are neighbours, else one element of each half of a head.
   public var isInterleaved = false
+  /// What scores are multiplied by; nil: 1 / √(size of a head).
   public var scale: Double?
   /// Whether there is a score of no key, 0 where no input tells it.
   public var smooth = -1
+  /// Scores s become softcap · tanh(s / softcap); 0: they stay.
   public var softcap = 0.0
   /// What the fourth result is: 1, the scores; 2, the weights.
   public var scores = 0

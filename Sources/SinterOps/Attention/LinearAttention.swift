@@ -11,6 +11,8 @@ public struct LinearAttention: Primitive {
   public static let name = "LinearAttention"
   public static let summary = "Attention without softmax, as a recurrence over a state."
 
+  /// What a step does to the state: whether it decays first, and whether the value is corrected by what the state
+  /// gives already.
   public enum Rule: String, CaseIterable, Sendable {
     case linear, gated, delta
     case gatedDelta = "gated_delta"
@@ -21,10 +23,13 @@ public struct LinearAttention: Primitive {
 
   /// How many steps ONNX suggests to compute at once; it has no effect.
   public var chunkSize = 64
+  /// The number of heads of keys and values; at least 1.
   public var keyHeads = 1
+  /// The number of heads of queries, a multiple of `keyHeads`.
   public var queryHeads = 1
   /// 0: 1 / √size.
   public var scale = 0.0
+  /// What a step does to the state.
   public var rule = Rule.gatedDelta
 
   public init() {}
@@ -236,7 +241,7 @@ public struct LinearAttention: Primitive {
 }
 
 extension LinearAttention: Composite {
-  /// A `Scan` whose turn is one step. The operator's own lowering is faster; gradients go through this.
+  /// A `Scan` whose iteration is one step. The operator's own lowering is faster; gradients go through this.
   public func expand(_ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> [ValueID] {
     try builder.require(by: Self.name) { _ = try infer(inputs, requiring: &$0) }
     let tape = GradientTape(builder)
@@ -267,7 +272,7 @@ extension LinearAttention: Composite {
     var scan = Scan()
     (scan.stateCount, scan.slicedCount) = (1, sliced.count)
     let results = try tape.builder.add(
-      scan, ([start] + sliced).map(\.id), outputs: 2, bodies: [turn(start, sliced)]
+      scan, ([start] + sliced).map(\.id), outputs: 2, bodies: [iteration(start, sliced)]
     ).map { GradientTensor($0, tape) }
     let output = try results[1].transposed([1, 0, 2, 3])
       .reshaped(to: [q.size(0), q.size(1), number(queryHeads) * value])
@@ -276,7 +281,7 @@ extension LinearAttention: Composite {
   }
 
   /// The graph of one step.
-  private func turn(_ start: GradientTensor, _ sliced: [GradientTensor]) throws -> Graph {
+  private func iteration(_ start: GradientTensor, _ sliced: [GradientTensor]) throws -> Graph {
     let tape = GradientTape(GraphBuilder(name: "step of \(Self.name)"))
     func input(_ type: TensorType, _ name: String) -> GradientTensor {
       GradientTensor(tape.builder.input(Fact(.tensor(type)), named: name), tape)

@@ -8,20 +8,25 @@ import SinterIR
 /// 2, head]; without keys, queries hold all three. With the number of past positions given, the past is a buffer that new keys and values are
 /// written into behind these, and `cache_indirection` [samples, beams, length] tells the beam whose past a position is of.
 ///
-/// Results: [batch, length, size of values], keys and values for the next turn, and the scores with all that was added to them.
+/// Results: [batch, length, size of values], keys and values for the next step, and the scores with all that was added to them.
 public struct MultiHeadAttention: Composite {
   public static let name = "MultiHeadAttention"
   public static let summary = "Attention over heads of projected queries, keys and values, with masks, past and a bias."
 
+  /// The number of heads; at least 1.
   public var heads = 0
+  /// What is added to the score of a key that the mask leaves out.
   public var filter = -10_000.0
+  /// What scores are multiplied by; nil: 1 / √(size of a head).
   public var scale: Double?
+  /// Whether a query sees no key behind its own position.
   public var isCausal = false
   /// Whether the inputs are in the order of DecoderMaskedMultiHeadAttention, whose queries have one position, and whose packed form has no axis
   /// of its own for the three.
   public var isDecoder = false
   /// Of the decoder's form: whether the past is a buffer.
   public var sharesBuffer = false
+  /// Of the decoder's form: whether the scores are a result.
   public var returnsScores = false
 
   public init() {}

@@ -5,19 +5,26 @@ import SinterIR
 ///
 /// Inputs: the input [batch, length, inner], the weights [inner, sizes of queries, keys and values], a bias of the latter (0), a mask, keys and values
 /// of the past [2, batch, heads, past length, head], numbers that are added to scores [batch or 1, heads or 1, length, total length]. Results:
-/// [batch, length, size of values], and keys and values for the next turn. See `PackedHeads` for the mask.
+/// [batch, length, size of values], and keys and values for the next step. See `PackedHeads` for the mask.
 public struct PackedAttention: Composite {
   public static let name = "PackedAttention"
   public static let summary = "Self-attention of an input whose queries, keys and values are one projection."
 
+  /// Whether a query sees no key behind its own position.
   public var isCausal = false
+  /// The number of heads; at least 1.
   public var heads = 0
+  /// What scores are multiplied by; nil: 1 / √(size of a head).
   public var scale: Double?
+  /// What is added to the score of a key that the mask leaves out.
   public var filter = -10_000.0
   /// The columns of queries, keys and values; thirds where there are none.
   public var sizes: [Int] = []
+  /// Whether queries and keys are rotated by the angles of their positions; refused.
   public var rotates = false
+  /// How many elements of each head are rotated, where any are; 0 for all.
   public var rotaryDimensions = 0
+  /// Whether keys and values of the past lie in a buffer that also has room for new ones; refused.
   public var sharesBuffer = false
 
   public init() {}

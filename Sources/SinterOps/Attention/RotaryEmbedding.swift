@@ -102,7 +102,7 @@ public struct RotaryEmbedding: Primitive {
         let last = index[x.rank - 1]
         let place = x.rank == 4 ? last : last.modulo(builder.size(size))
         let sequence = x.rank == 4 ? index[2] : index[1]
-        let turns = rotated == 0 || size == Dim(rotated) ? builder.bool(true) : place < number(rotated)
+        let isRotated = rotated == 0 || size == Dim(rotated) ? builder.bool(true) : place < number(rotated)
         let isFirst = isInterleaved ? place.modulo(number(2)) .== number(0) : place < builder.size(half)
         let pair =
           isInterleaved ? place.floorDivided(by: number(2)) : builder.select(isFirst, place, place - builder.size(half))
@@ -113,16 +113,16 @@ public struct RotaryEmbedding: Primitive {
         }
         func angle(_ values: Operand) -> Expr {
           guard let positions else {
-            return builder.load(values.id, [index[0], sequence, pair], where: turns).cast(to: compute)
+            return builder.load(values.id, [index[0], sequence, pair], where: isRotated).cast(to: compute)
           }
           let row = builder.load(positions.id, [index[0], sequence]).cast(to: .i64)
             .checked(below: builder.size(values.shape[0]), error: table)
-          return builder.load(values.id, [row, pair], where: turns).cast(to: compute)
+          return builder.load(values.id, [row, pair], where: isRotated).cast(to: compute)
         }
         let own = builder.load(x.id, index).cast(to: compute)
-        let other = load(partner, where: turns) * angle(sines)
-        let turned = own * angle(cosines) + builder.select(isFirst, -other, other)
-        return builder.select(turns, turned, own).cast(to: x.element)
+        let other = load(partner, where: isRotated) * angle(sines)
+        let rotatedValue = own * angle(cosines) + builder.select(isFirst, -other, other)
+        return builder.select(isRotated, rotatedValue, own).cast(to: x.element)
       }
     ]
   }

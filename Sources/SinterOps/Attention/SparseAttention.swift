@@ -5,7 +5,7 @@ import SinterIR
 ///
 /// Inputs: queries, keys, values and the past as `GroupQueryAttention` has them; the blocks that are seen, as rows [layouts, blocks + 1] and columns
 /// [layouts, entries] of compressed sparse rows; the greatest number of positions; the number of each sample's positions; cosines and sines
-/// [positions, half]. Results: [batch, length, heads · head], keys and values for the next turn.
+/// [positions, half]. Results: [batch, length, heads · head], keys and values for the next step.
 ///
 /// Head h has the layout h modulo their number. Of the blocks that are seen, positions behind the query's own are not. Columns behind the last row's
 /// end are padding.
@@ -13,12 +13,17 @@ public struct SparseAttention: Composite {
   public static let name = "SparseAttention"
   public static let summary = "Attention of a decoder to some blocks of positions, told by sparse rows."
 
+  /// The number of heads of queries, a multiple of `keyHeads`.
   public var heads = 0
+  /// The number of heads of keys and values; at least 1.
   public var keyHeads = 0
   /// Positions in a block.
   public var blockSize = 0
+  /// Whether queries and keys are rotated by the angles of their positions.
   public var rotates = false
+  /// Whether rotated pairs are neighbours, else one element of each half of a head.
   public var isInterleaved = false
+  /// What scores are multiplied by; nil: 1 / √(size of a head).
   public var scale: Double?
 
   public init() {}

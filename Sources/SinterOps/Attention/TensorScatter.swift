@@ -11,6 +11,7 @@ public struct TensorScatter: Primitive {
   /// What happens behind the end: nothing may be written there, or writing goes on at the start.
   public enum Mode: String, CaseIterable, Sendable { case linear, circular }
 
+  /// The sequence axis, from the end where negative. Not the first one, which is the batch.
   public var axis = -2
   public var mode = Mode.linear
 

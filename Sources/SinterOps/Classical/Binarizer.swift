@@ -6,6 +6,7 @@ public struct Binarizer: Composite {
   public static let name = "Binarizer"
   public static let summary = "1 where an element is above a threshold, else 0."
 
+  /// The number that an element has to exceed to give 1.
   public var threshold = 0.0
 
   public init() {}

@@ -6,7 +6,7 @@ import SinterForms
 /// As many steps as a tree has levels are written into the body that asks for a leaf. Beyond `unrolled` levels, a repetition takes most of
 /// the steps first.
 struct ForestWalk {
-  private static let unrolled = 32, turn = 16
+  private static let unrolled = 32, iteration = 16
 
   private let forest: Forest
   private let element: ElementType
@@ -72,19 +72,20 @@ struct ForestWalk {
   }
 
   private mutating func repeatSteps(rows: Dim, into lowering: inout Lowering) throws {
-    let turns = (steps - 1) / Self.turn
+    let iterations = (steps - 1) / Self.iteration
     let shape = [rows, Dim(rootCount)]
     let roots = try lowering.element(shape) { _, index in index[1].cast(to: .i32) }
     let walk = self
-    let (final, _) = try lowering.repetition(count: Dim(turns), carried: [roots], sliced: []) { lowering, current, _ in
+    let (final, _) = try lowering.repetition(count: Dim(iterations), carried: [roots], sliced: []) {
+      lowering, current, _ in
       let next = try lowering.element(shape) { builder, index in
         let start = builder.load(current[0].id, index).cast(to: .i64)
-        return walk.walked(builder, row: index[0], from: start, steps: Self.turn).cast(to: .i32)
+        return walk.walked(builder, row: index[0], from: start, steps: Self.iteration).cast(to: .i32)
       }
       return ([next], [])
     }
     starts = final[0]
-    steps -= turns * Self.turn
+    steps -= iterations * Self.iteration
   }
 
   private var rootCount: Int { forest.rootCount }

@@ -6,9 +6,13 @@ public struct Imputer: Composite {
   public static let name = "Imputer"
   public static let summary = "Numbers in place of what stands for missing ones."
 
+  /// What stands in for missing floats: one number, or one for each feature. Inputs of floats need it.
   public var floats: [Double] = []
+  /// The float that stands for what is missing; may be NaN.
   public var missingFloat = 0.0
+  /// What stands in for missing integers: one number, or one for each feature. Inputs of integers need it.
   public var integers: [Int] = []
+  /// The integer that stands for what is missing.
   public var missingInteger = 0
 
   public init() {}

@@ -7,12 +7,16 @@ public struct LabelEncoder: Primitive {
   public static let name = "LabelEncoder"
   public static let summary = "The value that belongs to each element as a key."
 
+  /// The keys, a list of the input's element type; nil only until attributes are read.
   public var keys: HostTensor?
+  /// The value of each key, as many as there are keys.
   public var values: HostTensor?
   /// One element of the type of the values.
   public var fallback: HostTensor?
 
   public init() {}
+  /// An encoder of a table of keys and values. `keys` and `values` are lists of one length; `fallback` has one
+  /// element of the values' type.
   public init(keys: HostTensor, values: HostTensor, fallback: HostTensor) {
     (self.keys, self.values, self.fallback) = (keys, values, fallback)
   }

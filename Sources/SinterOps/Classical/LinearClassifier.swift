@@ -7,9 +7,13 @@ public struct LinearClassifier: Composite {
   public static let name = "LinearClassifier"
   public static let summary = "The class with the greatest linear function of the features, and the scores."
 
+  /// The factor of each feature, all those of the first function before those of the second.
   public var coefficients: [Double] = []
+  /// What is added to each function; empty: nothing.
   public var intercepts: [Double] = []
+  /// The classes' labels where these are integers, one for each; empty where they are texts.
   public var labelNumbers: [Int] = []
+  /// The classes' labels where these are texts, one for each; empty where they are integers.
   public var labelTexts: [String] = []
   /// ONNX has it, and no runtime looks at it.
   public var isMulticlass = false

@@ -6,9 +6,11 @@ public struct LinearRegressor: Composite {
   public static let name = "LinearRegressor"
   public static let summary = "A linear function of features for each target."
 
+  /// The number of targets, each of which has a linear function; at least 1.
   public var targetCount = 1
   /// All features' for one target after another's.
   public var coefficients: [Double] = []
+  /// What is added to each target; empty: nothing.
   public var intercepts: [Double] = []
   var transform = PostTransform.none
 

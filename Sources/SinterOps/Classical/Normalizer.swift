@@ -7,8 +7,10 @@ public struct Normalizer: Composite {
   public static let name = "Normalizer"
   public static let summary = "Rows over their greatest element or their norm."
 
+  /// What a row is divided by: its greatest element, the sum of its magnitudes, or the root of its sum of squares.
   public enum Norm: String, CaseIterable, Sendable { case maximum = "MAX", l1 = "L1", l2 = "L2" }
 
+  /// What rows are divided by.
   public var norm = Norm.maximum
 
   public init() {}

@@ -7,7 +7,9 @@ public struct OneHotEncoder: Primitive {
   public static let name = "OneHotEncoder"
   public static let summary = "A row for each element that is 1 at its category."
 
+  /// The categories of an input of numbers, in the order of places; empty where `texts` are given.
   public var numbers: [Int] = []
+  /// The categories of an input of texts, in the order of places; empty where `numbers` are given.
   public var texts: [String] = []
   /// Whether an element of no category gives zeros; else it is an error.
   public var allowsOthers = true

@@ -11,9 +11,11 @@ public struct PairwiseCoupling: Primitive {
   public static let name = "PairwiseCoupling"
   public static let summary = "Probabilities of classes from those of their pairs."
 
+  /// The number of classes, at least 2; the input has a column for each pair of them.
   public var classCount = 2
 
   public init() {}
+  /// The coupling of the pairs of so many classes.
   public init(classCount: Int) { self.classCount = classCount }
 
   public mutating func attributes(_ list: inout some AttributeList) { list.int("classes", &classCount, default: 2) }
@@ -40,7 +42,7 @@ public struct PairwiseCoupling: Primitive {
     let numbers = lowering.constant(.i64([classCount], Array(0..<classCount)))
     var changes = RepetitionChanges()
     changes.condition = 1
-    changes.turns = lowering.freshSize()
+    changes.iterations = lowering.freshSize()
     let (final, _) = try lowering.repetition(
       count: 100, carried: [start, isOpen], as: [start.type, isOpen.type], sliced: [], &changes
     ) { lowering, current, _, _ in

@@ -12,15 +12,24 @@ public struct SVMClassifier: Composite {
   public static let summary = "The class that support vector machines take, and its scores."
 
   var kernel = SVMKernel.linear
+  /// Gamma, the constant term and the degree of the kernel, three numbers whatever its kind; empty: zeros.
   public var kernelParameters: [Double] = []
+  /// The vectors of the first class, then those of the second and so on, each a number for every feature.
   public var supportVectors: [Double] = []
+  /// How many of the support vectors belong to each class; empty or zeros where classes have linear functions.
   public var vectorsPerClass: [Int] = []
   /// One row for each class but one, with a number for each support vector; see `pairs`.
   public var coefficients: [Double] = []
+  /// What is added to the decision of each pair of classes, the first class's pairs first. Without support vectors
+  /// only the first counts, for all classes.
   public var rho: [Double] = []
+  /// The slope of each pair's logistic function from decisions to probabilities; empty: the scores are decisions.
   public var probabilityA: [Double] = []
+  /// The shift of each pair's logistic function; as many as `probabilityA` has.
   public var probabilityB: [Double] = []
+  /// The classes' labels where these are integers, one for each; empty where they are texts.
   public var labelNumbers: [Int] = []
+  /// The classes' labels where these are texts, one for each; empty where they are integers.
   public var labelTexts: [String] = []
   var transform = PostTransform.none
 

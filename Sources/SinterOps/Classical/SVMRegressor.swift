@@ -7,10 +7,15 @@ public struct SVMRegressor: Composite {
   public static let summary = "A weighted sum of kernels with support vectors."
 
   var kernel = SVMKernel.linear
+  /// Gamma, the constant term and the degree of the kernel, three numbers whatever its kind; empty: zeros.
   public var kernelParameters: [Double] = []
+  /// The number of support vectors; 0: the result is a linear function of the features.
   public var supportCount = 0
+  /// One support vector after another, each a number for every feature.
   public var supportVectors: [Double] = []
+  /// The weight of each support vector, or of each feature where there are no vectors.
   public var coefficients: [Double] = []
+  /// What is added to the sum; only the first number counts.
   public var rho: [Double] = []
   /// Whether the result is 1 where the sum is above 0, else -1.
   public var isOneClass = false

@@ -6,7 +6,9 @@ public struct Scaler: Composite {
   public static let name = "Scaler"
   public static let summary = "Features less an offset, times a scale."
 
+  /// What is taken off: one number for all features, or one for each.
   public var offset: [Double] = []
+  /// What the difference is multiplied by: one number for all features, or one for each.
   public var scale: [Double] = []
 
   public init() {}

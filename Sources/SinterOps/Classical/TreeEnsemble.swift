@@ -32,13 +32,21 @@ public struct TreeEnsemble: Primitive {
     }
   }
 
+  /// How the weights of the leaves that a row reaches become one number for each target.
   public var aggregate = Aggregate.sum
+  /// The number of targets, which is that of columns of the result; at least 1.
   public var targetCount = 1
+  /// The node that each tree starts at.
   public var roots: [Int] = []
+  /// The feature that each node looks at, a column of the input.
   public var features: [Int] = []
   /// 0 … 6: ≤, <, ≥, >, =, ≠ the bound, or one of the node's members.
   public var modes: [Int] = []
+  /// What each node compares its feature with: a list of f32 or f64, whose type the input has too. Nodes of mode 6
+  /// have `members` instead.
   public var bounds: HostTensor?
+  /// Where a row goes on from each node, if the comparison holds and if not: a node, or a leaf where `yesIsLeaf` and
+  /// `noIsLeaf` say so.
   public var yes: [Int] = [], no: [Int] = []
   /// Whether `yes` and `no` are leaves, not nodes.
   public var yesIsLeaf: [Int] = [], noIsLeaf: [Int] = []
@@ -48,7 +56,9 @@ public struct TreeEnsemble: Primitive {
   public var members: HostTensor?
   /// Leaf i has the weights from `leafStarts[i]` to `leafStarts[i + 1]`; empty: weight i.
   public var leafStarts: [Int] = []
+  /// The target that each weight is for, from 0 to less than `targetCount`.
   public var targets: [Int] = []
+  /// The weights of the leaves, in the order of `targets` and of the bounds' type.
   public var weights: HostTensor?
 
   public init() {}

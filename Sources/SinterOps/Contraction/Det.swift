@@ -65,22 +65,22 @@ public struct Det: Primitive {
       builder.load(x.id, index).cast(to: compute)
     }
     let ones = try lowering.element(batch) { builder, _ in builder.constant(1, compute) }
-    let turns = try lowering.element([rows]) { _, index in index[0] }
-    let (final, _) = try lowering.repetition(count: rows, carried: [matrices, ones], sliced: [turns]) {
+    let iterations = try lowering.element([rows]) { _, index in index[0] }
+    let (final, _) = try lowering.repetition(count: rows, carried: [matrices, ones], sliced: [iterations]) {
       lowering, current, slices in
-      let (matrix, product, turn) = (current[0], current[1], slices[0])
-      // The row at and below the turn's whose element of the turn's column is the greatest.
+      let (matrix, product, iteration) = (current[0], current[1], slices[0])
+      // The row at and below the iteration's whose element of the iteration's column is the greatest.
       let pivot = try lowering.reduce(.firstMaximumIndex, batch, over: [rows]) { builder, index, inner in
-        let at = builder.load(turn.id, [])
+        let at = builder.load(iteration.id, [])
         let value = builder.load(matrix.id, index + inner + [at]).unary(.abs)
         return builder.select(inner[0] >= at, value, builder.constant(-1, compute))
       }
       let next = try lowering.element(matrix.shape) { builder, index in
-        let (at, zero) = (builder.load(turn.id, []), builder.constant(0, compute))
+        let (at, zero) = (builder.load(iteration.id, []), builder.constant(0, compute))
         let (leading, row, column) = (Array(index[..<rank]), index[rank], index[rank + 1])
         let best = builder.load(pivot.id, leading)
         func element(_ row: Expr, _ column: Expr) -> Expr { builder.load(matrix.id, leading + [row, column]) }
-        // The pivot's row and the turn's change places. Below a pivot of 0 all of the column is 0 already.
+        // The pivot's row and the iteration's change places. Below a pivot of 0 all of the column is 0 already.
         let source = builder.select(row .== best, at, row)
         let head = element(best, at)
         let factor = builder.select(head .== zero, zero, element(source, at) / head)
@@ -88,7 +88,7 @@ public struct Det: Primitive {
         return builder.select(row .== at, top, element(source, column) - factor * top)
       }
       let grown = try lowering.element(batch) { builder, index in
-        let (at, best) = (builder.load(turn.id, []), builder.load(pivot.id, index))
+        let (at, best) = (builder.load(iteration.id, []), builder.load(pivot.id, index))
         let head = builder.load(matrix.id, index + [best, at])
         let (plus, minus) = (builder.constant(1, compute), builder.constant(-1, compute))
         return builder.load(product.id, index) * head * builder.select(best .== at, plus, minus)

@@ -7,9 +7,12 @@ public struct Einsum: Primitive {
   public static let name = "Einsum"
   public static let summary = "Sums of products over named axes."
 
+  /// Letters of each input's axes, commas between, and behind `->` those of the result; without it, all letters that
+  /// occur once, in alphabetical order, behind the axes that broadcast.
   public var equation = ""
 
   public init() {}
+  /// The sum of products that an equation describes.
   public init(_ equation: String) { self.equation = equation }
 
   public mutating func attributes(_ list: inout some AttributeList) { list.string("equation", &equation, default: "") }

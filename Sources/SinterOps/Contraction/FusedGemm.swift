@@ -6,6 +6,7 @@ public struct FusedGemm: Composite {
   public static let name = "FusedGemm"
   public static let summary = "alpha·A·B + beta·C for matrices, and an activation of it."
 
+  /// The factors, and which sides are transposed.
   public var gemm = Gemm()
   var activation = FusedActivation.Kind.none
   var activationAlpha: Double?

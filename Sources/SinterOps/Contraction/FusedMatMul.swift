@@ -7,7 +7,9 @@ public struct FusedMatMul: Composite {
   public static let name = "FusedMatMul"
   public static let summary = "alpha·A·B over the last two axes, whose places in A and B may be others."
 
+  /// The factor of the product.
   public var alpha = 1.0
+  /// Whether the last two axes of A, and of B, are exchanged.
   public var transA = false, transB = false
   /// Whether the first axis belongs before the last one, behind the axes of the batch.
   public var transBatchA = false, transBatchB = false

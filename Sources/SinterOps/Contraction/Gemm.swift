@@ -7,7 +7,9 @@ public struct Gemm: Primitive {
   public static let name = "Gemm"
   public static let summary = "alpha·A·B + beta·C for matrices, either side transposed on request."
 
+  /// The factor of the product, and that of C.
   public var alpha = 1.0, beta = 1.0
+  /// Whether A is given as [k, m], and B as [n, k].
   public var transA = false, transB = false
 
   public init() {}

@@ -39,21 +39,22 @@ public struct Inverse: Primitive {
       let unit = builder.select(column - size .== row, one, zero)
       return builder.select(isOwn, builder.load(x.id, index, where: isOwn).cast(to: compute), unit)
     }
-    let turns = try lowering.element([n]) { _, index in index[0] }
-    let (final, _) = try lowering.repetition(count: n, carried: [start], sliced: [turns]) { lowering, current, slices in
-      let (matrix, turn) = (current[0], slices[0])
-      // The row at and below the turn's whose element of the turn's column is the greatest.
+    let iterations = try lowering.element([n]) { _, index in index[0] }
+    let (final, _) = try lowering.repetition(count: n, carried: [start], sliced: [iterations]) {
+      lowering, current, slices in
+      let (matrix, iteration) = (current[0], slices[0])
+      // The row at and below the iteration's whose element of the iteration's column is the greatest.
       let pivot = try lowering.reduce(.firstMaximumIndex, batch, over: [n]) { builder, index, inner in
-        let at = builder.load(turn.id, [])
+        let at = builder.load(iteration.id, [])
         let value = builder.load(matrix.id, index + inner + [at]).unary(.abs)
         return builder.select(inner[0] >= at, value, builder.constant(-1, compute))
       }
       let next = try lowering.element(matrix.shape) { builder, index in
-        let at = builder.load(turn.id, [])
+        let at = builder.load(iteration.id, [])
         let (leading, row, column) = (Array(index[..<rank]), index[rank], index[rank + 1])
         let best = builder.load(pivot.id, leading)
         func element(_ row: Expr, _ column: Expr) -> Expr { builder.load(matrix.id, leading + [row, column]) }
-        // The pivot's row and the turn's change places.
+        // The pivot's row and the iteration's change places.
         let source = builder.select(row .== best, at, row)
         let scaled = element(best, column) / element(best, at)
         return builder.select(row .== at, scaled, element(source, column) - element(source, at) * scaled)

@@ -27,7 +27,7 @@ extension OnnxNode {
 }
 
 extension Graph {
-  /// The facts of the outputs, without their elements: those may change from turn to turn.
+  /// The facts of the outputs, without their elements: those may change from iteration to iteration.
   var outputTypes: [Fact] { outputs.map { Fact(values[$0.value].fact.type) } }
 
   /// The type of an output.
@@ -42,8 +42,8 @@ extension Graph {
 }
 
 extension GraphBuilder {
-  /// The body of a loop, built for the forms of what it carries. Sizes that a turn leaves otherwise than it finds them become symbols, which
-  /// every turn knows anew.
+  /// The body of a loop, built for the forms of what it carries. Sizes that an iteration leaves otherwise than it finds them become symbols, which
+  /// every iteration knows anew.
   ///
   /// - Parameters:
   ///   - before: the facts of the body's inputs before those that carry values.
@@ -59,7 +59,7 @@ extension GraphBuilder {
       if let index = built.results.dropFirst(results + carried.count).firstIndex(where: { $0.tensor == nil }) {
         throw DiagnosticError(
           .user, "control.kind",
-          "result \(index) of the graph is collected from turn to turn, so it must be a tensor, but is \(built.results[index].kindName)",
+          "result \(index) of the graph is collected from iteration to iteration, so it must be a tensor, but is \(built.results[index].kindName)",
           hint: "carry the sequence and insert into it")
       }
       let wanted = built.results.indices.map { index in
@@ -72,7 +72,8 @@ extension GraphBuilder {
         guard let now = graph.type(of: graph.inputs[before.count + index].value).tensor else { continue }
         let next = try graph.tensorOutput(results + index)
         guard next.element == now.element, next.rank == now.rank else { continue }
-        for axis in next.shape.indices where next.shape[axis] != now.shape[axis] && !types[index].shape[axis].isTurned {
+        for axis in next.shape.indices
+        where next.shape[axis] != now.shape[axis] && !types[index].shape[axis].variesByIteration {
           types[index].shape[axis] = freshSize()
           isSettled = false
         }
@@ -128,8 +129,8 @@ extension Lowering {
 }
 
 extension Dim {
-  /// Whether this is a size that every turn of a loop knows anew.
-  package var isTurned: Bool { symbol?.name.hasSuffix(".turn") ?? false }
+  /// Whether this is a size that every iteration of a loop knows anew.
+  package var variesByIteration: Bool { symbol?.name.hasSuffix(".iteration") ?? false }
 }
 
 /// What a loop carries, and how its sizes change.
@@ -137,18 +138,18 @@ struct CarriedSizes {
   /// The body with names of its own for sizes that change.
   var body: Graph
   var changes = RepetitionChanges()
-  /// Of carried values as a turn sees them.
+  /// Of carried values as an iteration sees them.
   var types: [TensorType]
 
   /// - Parameters:
   ///   - inputs, results: the places of the first carried value among the body's inputs and results.
-  ///   - finals: the types of the values behind the last turn.
+  ///   - finals: the types of the values behind the last iteration.
   init(
     _ body: Graph, initial: [Operand], inputs: Int, results: Int, finals: [TensorType], into lowering: inout Lowering
   ) throws {
     var names: [Symbol: Symbol] = [:]
     for index in initial.indices {
-      for size in body.type(of: body.inputs[inputs + index].value).tensor?.shape ?? [] where size.isTurned {
+      for size in body.type(of: body.inputs[inputs + index].value).tensor?.shape ?? [] where size.variesByIteration {
         if let symbol = size.symbol, names[symbol] == nil { names[symbol] = lowering.freshSize() }
       }
     }
@@ -174,7 +175,7 @@ struct CarriedSizes {
     }
   }
 
-  /// Takes up what a turn leaves: sizes that the lowered body has named otherwise.
+  /// Takes up what an iteration leaves: sizes that the lowered body has named otherwise.
   mutating func note(_ next: [Operand], _ changes: inout RepetitionChanges) {
     for (index, type) in types.enumerated() {
       for (axis, size) in type.shape.enumerated() {

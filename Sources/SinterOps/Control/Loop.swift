@@ -2,13 +2,13 @@ import SinterCore
 import SinterForms
 import SinterIR
 
-/// A graph run again and again, at most as often as a count says and as long as a condition holds, with values carried from turn to turn.
+/// A graph run again and again, at most as often as a count says and as long as a condition holds, with values carried from iteration to iteration.
 ///
-/// Inputs: the count, the first condition (either may be absent), the carried values. The graph takes the turn's number, the condition and the
+/// Inputs: the count, the first condition (either may be absent), the carried values. The graph takes the iteration's number, the condition and the
 /// carried values; it gives the next condition, the next values and what is collected. Results: the last values, then what was
 /// collected, along a new first axis.
 ///
-/// What is carried keeps its number of axes, and may change its sizes. What is collected has the same sizes in every turn.
+/// What is carried keeps its number of axes, and may change its sizes. What is collected has the same sizes in every iteration.
 public struct Loop: Primitive, ControlFlow {
   public static let name = "Loop"
   public static let summary = "A graph run as often as a count and a condition say, with values carried on."
@@ -59,7 +59,7 @@ public struct Loop: Primitive, ControlFlow {
     return known.map { $0.taking(results, at: &place) } + results.dropFirst(place).map { .tensor($0) }
   }
 
-  /// How carried values are told: sequences as ones of unknown length. What an empty one will hold is seen from what a turn makes of it.
+  /// How carried values are told: sequences as ones of unknown length. What an empty one will hold is seen from what an iteration makes of it.
   private static func forms(
     of carried: [OnnxValue], _ body: OnnxBody, _ before: [Fact], _ builder: GraphBuilder
   ) throws -> [ValueForm] {
@@ -91,7 +91,7 @@ public struct Loop: Primitive, ControlFlow {
   public func sizeInputs(_ inputs: NodeInputs) -> [SizeInput] { [SizeInput(0, isSigned: true)] }
 
   /// How often the graph runs at most, and whether that often in any case.
-  private func turns(_ inputs: NodeInputs, _ body: Graph) -> (count: Dim, isCertain: Bool) {
+  private func iterations(_ inputs: NodeInputs, _ body: Graph) -> (count: Dim, isCertain: Bool) {
     let starts = !inputs.has(1) || inputs.integers(1)?.first == 1
     let isCertain = starts && body.givesTrue()
     guard inputs.has(0), let count = inputs.contents(0)?.first, count.value ?? 0 < Int.max else {
@@ -103,7 +103,7 @@ public struct Loop: Primitive, ControlFlow {
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let body = try inputs.body(0, "body")
-    let (count, isCertain) = turns(inputs, body)
+    let (count, isCertain) = iterations(inputs, body)
     guard body.outputs.count > carriedCount, body.inputs.count >= carriedCount + 2 else {
       throw DiagnosticError(
         .user, "loop.results",
@@ -113,10 +113,10 @@ public struct Loop: Primitive, ControlFlow {
       let type = try inputs.tensor(index)
       _ = try obligations.equal(type.count, 1, "elements of the \(name) \(type) and their number")
     }
-    // Sizes that only a turn knows: those that it computes, and those that it finds changed.
+    // Sizes that only an iteration knows: those that it computes, and those that it finds changed.
     let outside = Set(inputs.facts.flatMap { $0?.dataSymbols ?? [] })
     let carried = body.inputs.dropFirst(2).prefix(carriedCount).flatMap { body.type(of: $0.value).symbols }
-    let inside = body.ownDataSymbols.union(carried.filter { Dim($0).isTurned && !outside.contains($0) })
+    let inside = body.ownDataSymbols.union(carried.filter { Dim($0).variesByIteration && !outside.contains($0) })
     return try body.outputs.indices.dropFirst().map { index in
       let next = try body.tensorOutput(index)
       let result = index - 1
@@ -124,7 +124,7 @@ public struct Loop: Primitive, ControlFlow {
         var type = try inputs.tensor(index + 1)
         let now = body.type(of: body.inputs[index + 1].value).tensor ?? type
         try checkCarried(now, next, result)
-        for axis in type.shape.indices where now.shape[axis].isTurned {
+        for axis in type.shape.indices where now.shape[axis].variesByIteration {
           type.shape[axis] = inputs.freshSize(result: result, axis: axis)
         }
         return Fact(.tensor(type))
@@ -139,7 +139,7 @@ public struct Loop: Primitive, ControlFlow {
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let given = try node.facts.body(0, "body")
-    let (count, isCertain) = turns(node.facts, given)
+    let (count, isCertain) = iterations(node.facts, given)
     let initial = try (0..<carriedCount).map { try node.input($0 + 2) }
     let captures = try node.inputs.indices.dropFirst(carriedCount + 2).map { try node.input($0) }
     let conditionType = TensorType(.bool, node.has(1) ? try node.input(1).shape : [])
@@ -150,17 +150,17 @@ public struct Loop: Primitive, ControlFlow {
       into: &lowering)
     var changes = carried.changes
     let body = carried.body
-    // What is collected must be as large in each turn as in the first one.
+    // What is collected must be as large in each iteration as in the first one.
     let slices = try (carriedCount..<node.outputs.count).map { try node.output($0) }
     let firstSizes = slices.map { type in
       type.shape.dropFirst().map { size in size.symbol.map { $0.isFromData && !lowering.knows($0) } ?? false }
     }
     let varies = firstSizes.contains { $0.contains(true) }
     if !isCertain { changes.condition = 1 }
-    if !isCertain || varies { changes.turns = lowering.freshSize() }
-    let turn = lowering.freshSize()
+    if !isCertain || varies { changes.iterations = lowering.freshSize() }
+    let iteration = lowering.freshSize()
     if varies {
-      changes.sizes.append(.init(current: turn, final: lowering.freshSize(), initial: 0, next: Dim(turn) + 1))
+      changes.sizes.append(.init(current: iteration, final: lowering.freshSize(), initial: 0, next: Dim(iteration) + 1))
     }
 
     let (final, collected) = try lowering.repetition(
@@ -180,12 +180,13 @@ public struct Loop: Primitive, ControlFlow {
           let (before, final) = (lowering.freshSize(), slices[place].shape[axis + 1].symbol ?? lowering.freshSize())
           lowering.knows(turning: before)
           changes.sizes.append(.init(current: before, final: final, initial: 0, next: size))
-          // Behind the last turn, what is carried may be larger than what was collected.
+          // Behind the last iteration, what is carried may be larger than what was collected.
           changes.collected[place, default: operand.shape][axis] = Dim(final)
           lowering.require([
             Obligation(
-              .equal, size * Dim(turn), Dim(before) * Dim(turn),
-              subject: "sizes along axis \(axis) of what a loop collects in two turns, times the turn's number,",
+              .equal, size * Dim(iteration), Dim(before) * Dim(iteration),
+              subject:
+                "sizes along axis \(axis) of what a loop collects in two iterations, times the iteration's number,",
               op: "Loop", origin: lowering.origin)
           ])
         }
@@ -193,7 +194,7 @@ public struct Loop: Primitive, ControlFlow {
       }
       return ([next, goesOn] + carriedOn, kept)
     }
-    // Results have names of their own for the number of turns.
+    // Results have names of their own for the number of iterations.
     let wholes = try collected.prefix(slices.count).enumerated().map { place, operand -> Operand in
       let type = try node.output(carriedCount + place)
       for (inner, outer) in zip(operand.shape, type.shape) where inner != outer {

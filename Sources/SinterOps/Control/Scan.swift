@@ -10,13 +10,17 @@ public struct Scan: Primitive, ControlFlow {
   public static let name = "Scan"
   public static let summary = "A graph run for each place along an axis, with states carried on."
 
+  /// How many inputs are states, which come first.
   public var stateCount = 0
+  /// How many inputs are sliced, at least 1; they come behind the states.
   public var slicedCount = 0
   /// The axis of each sliced input, and of each collected result; absent, 0.
   public var inputAxes: [Int] = []
+  /// The axis of each collected result; empty: 0.
   public var outputAxes: [Int] = []
   /// 1 where slices are taken, or collected, from the end.
   public var inputDirections: [Int] = []
+  /// 1 for each collected result that is filled from its end; empty: 0.
   public var outputDirections: [Int] = []
 
   public init() {}
@@ -118,15 +122,16 @@ public struct Scan: Primitive, ControlFlow {
     place < directions.count && directions[place] != 0
   }
 
-  /// That a state is as large behind a turn as before it.
+  /// That a state is as large behind an iteration as before it.
   private static func kept(_ before: TensorType, _ after: TensorType, _ index: Int) throws -> [Obligation] {
     guard before.element == after.element, before.rank == after.rank else {
       throw DiagnosticError(
-        .user, "scan.state", "state \(index) is \(before) before a turn and \(after) after it; it must keep its type")
+        .user, "scan.state",
+        "state \(index) is \(before) before an iteration and \(after) after it; it must keep its type")
     }
     return zip(before.shape, after.shape).enumerated().map { axis, sizes in
       Obligation(
-        .equal, sizes.0, sizes.1, subject: "sizes of state \(index) along axis \(axis) before and behind a turn",
+        .equal, sizes.0, sizes.1, subject: "sizes of state \(index) along axis \(axis) before and behind an iteration",
         op: name)
     }
   }
@@ -160,7 +165,8 @@ public struct Scan: Primitive, ControlFlow {
       } else {
         if let size = type.shape.first(where: { !inside.isDisjoint(with: $0.symbols) }) {
           throw DiagnosticError(
-            .limit, "scan.slice", "result \(index) is \(type) in a turn, where \(size) may differ from turn to turn",
+            .limit, "scan.slice",
+            "result \(index) is \(type) in an iteration, where \(size) may differ from iteration to iteration",
             hint: "collect values of one size, or use a Loop")
         }
         type.shape.insert(count, at: try axis(outputAxes, index - stateCount, rank: type.rank + 1))
@@ -189,7 +195,7 @@ public struct Scan: Primitive, ControlFlow {
       for (index, (before, after)) in zip(current, results).enumerated() {
         lowering.require(try Self.kept(before.type, after.type, index).filter { $0.isSettled() == nil })
       }
-      // A value that the turn computes and hands on once needs no copy.
+      // A value that the iteration computes and hands on once needs no copy.
       var taken: Set<FormValueID> = []
       let own = try results.map { result in
         lowering.computes(result) && taken.insert(result.id).inserted ? result : try lowering.copied(result)
@@ -222,11 +228,11 @@ public struct Scan: Primitive, ControlFlow {
 func checkCarried(_ before: TensorType, _ after: TensorType, _ index: Int) throws {
   let agrees =
     before.element == after.element && before.rank == after.rank
-    && zip(before.shape, after.shape).allSatisfy { $0 == $1 || $0.isTurned }
+    && zip(before.shape, after.shape).allSatisfy { $0 == $1 || $0.variesByIteration }
   if !agrees {
     throw DiagnosticError(
       .limit, "control.carried",
-      "carried value \(index) is \(before) before a turn and \(after) after it; it must keep its element type and number of axes"
+      "carried value \(index) is \(before) before an iteration and \(after) after it; it must keep its element type and number of axes"
     )
   }
 }

@@ -1,7 +1,7 @@
 import SinterCore
 import SinterIR
 
-/// How a value is told in tensors where several ways lead to one place: behind the branches of a condition, and from turn to turn of a loop.
+/// How a value is told in tensors where several ways lead to one place: behind the branches of a condition, and from iteration to iteration of a loop.
 /// Of its tensors the element types and the numbers of axes count.
 typealias ValueForm = Structured<TensorType>
 

@@ -8,7 +8,9 @@ public struct Conv: Primitive {
   public static let name = "Conv"
   public static let summary = "Convolution over any number of spatial axes, with stride, dilation, padding and groups."
 
+  /// The window, its strides, dilations and padding.
   public var window = Window()
+  /// Parts that the channels are split into, each of which is convolved with weights of its own.
   public var group = 1
   /// Input and result are [n, spatial…, c]. Set by the layout pass; ONNX has no such form.
   public var channelsLast = false

@@ -8,10 +8,15 @@ public struct ConvTranspose: Primitive {
   public static let name = "ConvTranspose"
   public static let summary = "Transposed convolution, the adjoint of Conv in its input."
 
+  /// The window, its strides, dilations and padding, which is cut off the result.
   public var window = Window()
+  /// Parts that the channels are split into, each of which has weights of its own.
   public var group = 1
+  /// What is added to the result's size at the end of each axis; empty: 0.
   public var outputPadding: [Int] = []
+  /// The result's spatial sizes, from which padding follows; empty: padding is as given.
   public var outputShape: [Int] = []
+  /// Whether channels are the last axis, else the second.
   public var channelsLast = false
 
   public init() {}

@@ -8,11 +8,17 @@ public struct DeformConv: Primitive {
   public static let name = "DeformConv"
   public static let summary = "Convolution with a moved window: each of its elements has an offset."
 
+  /// The distance between elements of the window along both axes; empty: 1.
   public var dilations: [Int] = []
+  /// Parts that the channels are split into, each of which is convolved with weights of its own.
   public var group = 1
+  /// Height and width of the window; empty: the weights'.
   public var kernel: [Int] = []
+  /// Parts that the channels are split into, each of which has offsets of its own.
   public var offsetGroup = 1
+  /// Zeros around the image, both begins, then both ends; empty: 0.
   public var pads: [Int] = []
+  /// The distance between windows along both axes; empty: 1.
   public var strides: [Int] = []
 
   public init() {}

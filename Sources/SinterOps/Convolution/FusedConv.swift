@@ -7,8 +7,10 @@ public struct FusedConv: Composite {
   public static let name = "FusedConv"
   public static let summary = "A convolution with a residual sum and an activation."
 
+  /// The convolution.
   public var conv = Conv()
   var activation = FusedActivation.Kind.none
+  /// The activation's numbers, such as alpha, in ONNX's order; as many as it has.
   public var parameters: [Double] = []
 
   public init() {}

@@ -7,6 +7,7 @@ public struct LeakyRelu: ElementwiseUnary {
   public static let name = "LeakyRelu"
   public static let summary = "x where positive, alpha·x elsewhere."
 
+  /// The slope for negative elements.
   public var alpha = 0.01
 
   public init() {}
@@ -22,6 +23,7 @@ public struct Elu: ElementwiseUnary {
   public static let name = "Elu"
   public static let summary = "x where positive, alpha·(exp(x) - 1) elsewhere."
 
+  /// The factor of exp(x) - 1, whose negative is the lowest value.
   public var alpha = 1.0
 
   public init() {}
@@ -37,9 +39,13 @@ public struct Selu: ElementwiseUnary {
   public static let name = "Selu"
   public static let summary = "gamma·x where positive, gamma·alpha·(exp(x) - 1) elsewhere."
 
+  /// ONNX's default, for which mean and variance stay 0 and 1 from layer to layer.
   public static let standardAlpha = 1.67326319217681884765625
+  /// ONNX's default, which belongs to `standardAlpha`.
   public static let standardGamma = 1.05070102214813232421875
+  /// The factor of exp(x) - 1.
   public var alpha = Selu.standardAlpha
+  /// The factor of all.
   public var gamma = Selu.standardGamma
 
   public init() {}
@@ -60,6 +66,7 @@ public struct Celu: ElementwiseUnary {
   public static let name = "Celu"
   public static let summary = "max(0, x) + min(0, alpha·(exp(x / alpha) - 1))."
 
+  /// Where the exponential levels off: the lowest value is -alpha. Not 0.
   public var alpha = 1.0
 
   public init() {}
@@ -77,7 +84,9 @@ public struct HardSigmoid: ElementwiseUnary {
   public static let name = "HardSigmoid"
   public static let summary = "alpha·x + beta, held between 0 and 1."
 
+  /// The slope between the bounds.
   public var alpha = 0.2
+  /// The value at 0, before it is held between 0 and 1.
   public var beta = 0.5
 
   public init() {}
@@ -98,6 +107,7 @@ public struct ThresholdedRelu: ElementwiseUnary {
   public static let name = "ThresholdedRelu"
   public static let summary = "x where above alpha, 0 elsewhere."
 
+  /// The greatest element that becomes 0.
   public var alpha = 1.0
 
   public init() {}
@@ -113,7 +123,9 @@ public struct Shrink: ElementwiseUnary {
   public static let name = "Shrink"
   public static let summary = "x + bias below -lambd, x - bias above lambd, 0 between."
 
+  /// What elements outside of the threshold are moved toward 0 by.
   public var bias = 0.0
+  /// The threshold: elements from -lambda to lambda become 0.
   public var lambda = 0.5
 
   public init() {}
@@ -138,11 +150,14 @@ public struct Gelu: ElementwiseUnary {
   public static let name = "Gelu"
   public static let summary = "x·Φ(x), with erf or with the tanh approximation."
 
+  /// How Φ is computed: by the error function, or by tanh of a polynomial.
   public enum Approximation: String, CaseIterable, Sendable { case none, tanh }
 
+  /// How Φ is computed.
   public var approximate = Approximation.none
 
   public init() {}
+  /// Gelu by one of its formulas.
   public init(_ approximate: Approximation) { self.approximate = approximate }
   public mutating func attributes(_ list: inout some AttributeList) {
     list.choice("approximate", &approximate, default: .none)
@@ -163,6 +178,7 @@ public struct Swish: ElementwiseUnary {
   public static let name = "Swish"
   public static let summary = "x·sigmoid(alpha·x); SiLU with alpha 1."
 
+  /// The slope inside the sigmoid.
   public var alpha = 1.0
 
   public init() {}

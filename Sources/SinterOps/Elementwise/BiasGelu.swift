@@ -6,6 +6,7 @@ public struct BiasGelu: Composite {
   public static let name = "BiasGelu"
   public static let summary = "Gelu of x + bias, exactly or by tanh."
 
+  /// Whether Φ is computed by the error function or by tanh.
   public var approximate = Gelu.Approximation.none
 
   public init() {}

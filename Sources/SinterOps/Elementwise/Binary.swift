@@ -7,6 +7,7 @@ public struct Binary: Primitive, Elementwise {
   public static let name = "Binary"
   public static let summary = "Functions of two elements with broadcasting: arithmetic, logic, bits."
 
+  /// Which function of two elements.
   public enum Kind: String, CaseIterable, Sendable {
     case add, subtract, multiply
     /// Integers toward zero.
@@ -58,9 +59,11 @@ public struct Binary: Primitive, Elementwise {
     }
   }
 
+  /// Which function it is.
   public var kind = Kind.add
 
   public init() {}
+  /// A function of two elements.
   public init(_ kind: Kind) { self.kind = kind }
 
   public mutating func attributes(_ list: inout some AttributeList) {

@@ -7,9 +7,11 @@ public struct BitCast: Primitive {
   public static let name = "BitCast"
   public static let summary = "The same bits as elements of another type."
 
+  /// The element type of the result, as wide as the input's.
   public var to = ElementType.f32
 
   public init() {}
+  /// The bits as elements of a type.
   public init(to type: ElementType) { to = type }
 
   public mutating func attributes(_ list: inout some AttributeList) { list.elementType("to", &to) }

@@ -7,8 +7,10 @@ public struct Cast: Primitive, Elementwise {
   public static let name = "Cast"
   public static let summary = "Elements converted to another type."
 
+  /// Which power of two a number becomes that lies between two of them.
   public enum RoundMode: String, CaseIterable, Sendable { case up, down, nearest }
 
+  /// The element type of the result.
   public var to = ElementType.f32
   /// Whether values beyond the greatest of an 8-bit float become that, not infinity or NaN.
   public var saturate = true
@@ -16,6 +18,7 @@ public struct Cast: Primitive, Elementwise {
   public var roundMode = RoundMode.up
 
   public init() {}
+  /// A conversion to a type, saturating.
   public init(to type: ElementType) { to = type }
 
   public mutating func attributes(_ list: inout some AttributeList) {
@@ -148,7 +151,9 @@ public struct CastLike: Composite {
   public static let name = "CastLike"
   public static let summary = "Elements converted to the type of a second input."
 
+  /// Whether values beyond the greatest of an 8-bit float become that, not infinity or NaN.
   public var saturate = true
+  /// How values are rounded to f8e8m0: see `Cast`.
   public var roundMode = Cast.RoundMode.up
 
   public init() {}

@@ -7,6 +7,7 @@ public struct Compare: Primitive, Elementwise {
   public static let name = "Compare"
   public static let summary = "Comparisons of two elements with broadcasting."
 
+  /// Which comparison.
   public enum Kind: String, CaseIterable, Sendable {
     case equal, less, lessOrEqual, greater, greaterOrEqual
 
@@ -42,9 +43,11 @@ public struct Compare: Primitive, Elementwise {
     }
   }
 
+  /// Which comparison it is.
   public var kind = Kind.equal
 
   public init() {}
+  /// A comparison of two elements.
   public init(_ kind: Kind) { self.kind = kind }
 
   public mutating func attributes(_ list: inout some AttributeList) {

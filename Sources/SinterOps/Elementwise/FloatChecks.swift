@@ -37,7 +37,9 @@ public struct IsInf: Primitive, Elementwise {
   public static let name = "IsInf"
   public static let summary = "Whether each element is infinite."
 
+  /// Whether minus infinity counts.
   public var detectNegative = true
+  /// Whether plus infinity counts.
   public var detectPositive = true
 
   public init() {}

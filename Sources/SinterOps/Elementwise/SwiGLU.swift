@@ -6,6 +6,7 @@ public struct SwiGLU: Composite {
   public static let name = "SwiGLU"
   public static let summary = "The swish of a gate times a value."
 
+  /// The slope inside the sigmoid.
   public var alpha = 1.0
 
   public init() {}

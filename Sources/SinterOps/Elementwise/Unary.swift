@@ -8,6 +8,7 @@ public struct Unary: ElementwiseUnary {
   public static let summary =
     "Functions of one element: arithmetic, rounding, trigonometry, activations without attributes."
 
+  /// Which function of one element.
   public enum Kind: String, CaseIterable, Sendable {
     case negate, abs, sign, reciprocal, exp, log, sqrt, erf
     case sin, cos, tan, asin, acos, atan, sinh, cosh, tanh, asinh, acosh, atanh
@@ -77,9 +78,11 @@ public struct Unary: ElementwiseUnary {
     }
   }
 
+  /// Which function it is.
   public var kind = Kind.negate
 
   public init() {}
+  /// A function of one element.
   public init(_ kind: Kind) { self.kind = kind }
 
   public mutating func attributes(_ list: inout some AttributeList) {

@@ -7,6 +7,7 @@ public struct Variadic: Primitive, Elementwise {
   public static let name = "Variadic"
   public static let summary = "Sum, mean, minimum or maximum of any number of inputs, with broadcasting."
 
+  /// How the elements become one.
   public enum Kind: String, CaseIterable, Sendable {
     case sum, mean, minimum, maximum
 
@@ -20,9 +21,11 @@ public struct Variadic: Primitive, Elementwise {
     }
   }
 
+  /// How the elements become one.
   public var kind = Kind.sum
 
   public init() {}
+  /// A function of any number of inputs.
   public init(_ kind: Kind) { self.kind = kind }
 
   public mutating func attributes(_ list: inout some AttributeList) {

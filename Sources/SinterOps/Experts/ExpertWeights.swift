@@ -39,6 +39,57 @@ struct ExpertWeights {
     return try builder.add1(Binary(.add), [sums, own])
   }
 
+  /// The layer's results [blocks, rows, results] for inputs [blocks, rows, inner], where each block is one expert's.
+  ///
+  /// - Parameter experts: the expert of each block, i64 [blocks].
+  func product(_ x: ValueID, experts: ValueID, into builder: inout GraphBuilder) throws -> ValueID {
+    let element = try builder.type(x).element
+    let own =
+      scales == nil
+      ? try builder.add1(Gather(), [values, experts]) : try floats(element, of: experts, into: &builder)
+    let sums = try builder.add1(MatMul(), [x, try builder.add1(Transpose([0, 2, 1]), [own])])
+    guard let bias else { return sums }
+    let offsets = try builder.add1(Unsqueeze(), [try builder.add1(Gather(), [bias, experts]), builder.integers([1])])
+    return try builder.add1(Binary(.add), [sums, offsets])
+  }
+
+  /// The weights of some experts as floats, [blocks, results, inner].
+  private func floats(
+    _ element: ElementType, of experts: ValueID, into builder: inout GraphBuilder
+  ) throws -> ValueID {
+    guard let scales else { return try builder.add1(Gather(), [values, experts]) }
+    let isBlocked = try builder.type(scales).rank == 3
+    let results = try builder.size(of: values, along: 1)
+    let bytes = try builder.size(of: values, along: 2)
+    let inner = try builder.add1(Binary(.multiply), [bytes, builder.integers([8 / bits])])
+    let integers = try unpacked(values, chosen: experts, [results, inner], element, into: &builder)
+    let shape = try builder.add1(Shape(), [integers])
+    let groups = isBlocked ? try builder.size(of: scales, along: 2) : builder.integers([1])
+    let steps = try builder.add1(Binary(.divide), [inner, groups])
+    // [blocks, results, groups, integers of a group].
+    let apart = try builder.add1(
+      Reshape(allowZero: true),
+      [
+        integers,
+        try builder.add1(Concat(axis: 0), [try builder.size(of: experts, along: 0), results, groups, steps]),
+      ])
+    let offset =
+      try zero.map {
+        let own = try unpacked(
+          $0, chosen: experts, isBlocked ? [results, groups] : [results], element, into: &builder)
+        return try builder.add1(Unsqueeze(), [own, builder.integers(isBlocked ? [3] : [2, 3])])
+      } ?? builder.scalar(Double(1 << (bits - 1)), element)
+    let factors = try builder.add1(
+      Unsqueeze(),
+      [
+        try builder.add1(Cast(to: element), [try builder.add1(Gather(), [scales, experts])]),
+        builder.integers(isBlocked ? [3] : [2, 3]),
+      ])
+    let scaled = try builder.add1(
+      Binary(.multiply), [try builder.add1(Binary(.subtract), [apart, offset]), factors])
+    return try builder.add1(Reshape(allowZero: true), [scaled, shape])
+  }
+
   /// That the sizes are those of a layer.
   func check(experts: Dim, inner: Dim, _ name: String, into builder: inout GraphBuilder) throws -> Dim {
     let type = try builder.type(values)

@@ -13,22 +13,35 @@ public struct MixtureOfExperts: Composite {
   public static let name = "MixtureOfExperts"
   public static let summary = "For each token the best few experts' layers, weighed."
 
+  /// What the first layer's sums go through.
   public enum Activation: String, CaseIterable, Sendable { case relu, gelu, silu, swiglu, identity }
 
+  /// What the first layer's sums go through.
   public var activation = Activation.relu
+  /// Of swiglu: the slope inside the sigmoid.
   public var alpha = 1.0
+  /// Of swiglu: what is added to the linear half before the gate multiplies it.
   public var beta = 0.0
+  /// Of swiglu: what the gate is held below, and the linear half within on both sides; nil: no limit.
   public var limit: Double?
   public var count = 1
+  /// Whether the weights of the experts chosen are divided by their sum.
   public var normalizes = false
+  /// Whether experts are chosen by a sparse mixer; refused where true.
   public var usesSparseMixer = false
   /// 0: the third layer is apart; 1: in pairs with the first; 2: behind it.
   public var fusion = 0
+  /// Whether weights have a few bits, with scales.
   public var isQuantized = false
+  /// Bits of a weight, 4 or 8, where the layers do not say otherwise.
   public var bits = 4
+  /// Bits of a weight of each of the three layers; nil: `bits`.
   public var firstBits: Int?, secondBits: Int?, thirdBits: Int?
+  /// How many weights along the summed axis share a scale; 0: all of them.
   public var blockSize = 0
+  /// How weights stand for numbers: `int`, or others, which are refused.
   public var quantization = "int"
+  /// 1: weights are in another order, which is refused. Others change nothing.
   public var prepacking = -1
 
   public init() {}
@@ -74,28 +87,106 @@ public struct MixtureOfExperts: Composite {
       try $0.equal(type.shape.dropLast().reduce(1, *), router.shape[0], "numbers of tokens of \(type) and of \(router)")
       try $0.atLeast(router.shape[1], Dim(count), "number of experts of \(router), of which k are chosen,")
     }
-    let flat = try builder.add1(
-      Reshape(allowZero: true), [try inputs.value(0), try builder.add1(Concat(axis: 0), [tokens, inner])])
-    let (chosen, shares) = try route(inputs, into: &builder)
     let layers = try layers(inputs)
     let width = try layers.first.check(experts: router.shape[1], inner: size, "fc1", into: &builder)
     if let third = layers.third {
       let other = try third.check(experts: router.shape[1], inner: size, "fc3", into: &builder)
       try builder.require(by: Self.name) { try $0.equal(width, other, "numbers of results of fc1 and fc3") }
     }
-    let x = try builder.add1(Unsqueeze(), [flat, builder.integers([1])])
-    let first = try layers.first.apply(x, chosen: chosen, inner: inner, into: &builder)
-    let third = try layers.third?.apply(x, chosen: chosen, inner: inner, into: &builder)
-    let hidden = try activated(first, third, into: &builder)
-    let hiddenSize = try builder.type(hidden).shape[2]
+    let hiddenSize = try self.hiddenSize(width, into: &builder)
     _ = try layers.second.check(experts: router.shape[1], inner: hiddenSize, "fc2", into: &builder)
-    let second = try layers.second.apply(
-      hidden, chosen: chosen, inner: try builder.size(of: hidden, along: 2), into: &builder)
-    let share = try builder.add1(Unsqueeze(), [shares, builder.integers([2])])
-    let weighed = try builder.add1(Binary(.multiply), [second, share])
-    let sum = try builder.add1(Reduce(.sum, keepsAxes: false), [weighed, builder.integers([1])])
+    let flat = try builder.add1(
+      Reshape(allowZero: true), [try inputs.value(0), try builder.add1(Concat(axis: 0), [tokens, inner])])
+    let sum = try sums(flat, inputs, into: &builder)
     if type.rank == 2 { return [sum] }
     return [try builder.add1(Reshape(allowZero: true), [sum, try builder.add1(Shape(), [try inputs.value(0)])])]
+  }
+
+  /// The results that are left of those of the first layer when it holds a gate as well.
+  private func hiddenSize(_ width: Dim, into builder: inout GraphBuilder) throws -> Dim {
+    if activation != .swiglu || fusion == 0 { return width }
+    try builder.require(by: Self.name) { try $0.divisible(width, by: 2, "number of results of fc1 \(width)") }
+    return width / 2
+  }
+
+  /// The weighed sums [tokens, size] for tokens [tokens, size].
+  ///
+  /// One token reads the weights of its experts where they lie. Many are sorted by experts, so that each expert's weights serve all of its tokens;
+  /// weights of a few bits become floats for that, which pays only where many tokens share an expert.
+  private func sums(_ x: ValueID, _ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> ValueID {
+    let logits = try inputs.tensor(1)
+    guard isQuantized else {
+      let isOne = logits.shape[0] == 1
+      return try isOne ? tokenByToken(x, inputs, into: &builder) : expertByExpert(x, inputs, into: &builder)
+    }
+    if let tokens = logits.shape[0].value, let experts = logits.shape[1].value {
+      let (choices, overflows) = tokens.multipliedReportingOverflow(by: count)
+      let isMany = overflows || (choices - 1) / Self.fewChoices >= experts
+      return try isMany ? expertByExpert(x, inputs, into: &builder) : tokenByToken(x, inputs, into: &builder)
+    }
+    let captures = [x] + inputs.ids.compactMap { $0 }
+    func branch(_ sums: (ValueID, NodeInputs, inout GraphBuilder) throws -> ValueID) throws -> Graph {
+      var inner = GraphBuilder(name: Self.name)
+      inner.origin = builder.origin
+      let x = inner.input(builder.fact(x), named: "tokens")
+      let ids = inputs.ids.enumerated().map { index, id in
+        id.map { inner.input(builder.fact($0), named: "input\(index)") }
+      }
+      inner.output(try sums(x, inner.inputs(ids, outputs: 1), &inner), named: "sums")
+      return inner.graph
+    }
+    let choices = try builder.add1(
+      Binary(.multiply), [try builder.size(of: x, along: 0), builder.integers([count])])
+    let few = try builder.add1(
+      Binary(.multiply), [try builder.size(of: try inputs.value(1), along: 1), builder.integers([Self.fewChoices])])
+    let isMany = try builder.add1(Compare(.greater), [choices, few])
+    let bodies = [
+      try branch { try expertByExpert($0, $1, into: &$2) }, try branch { try tokenByToken($0, $1, into: &$2) },
+    ]
+    return try builder.add(If(), [isMany] + captures + captures, outputs: 1, bodies: bodies)[0]
+  }
+
+  /// Where experts are chosen no more often than this on average, their integers are multiplied as they lie.
+  private static let fewChoices = 24
+
+  /// Each token with the weights of its own experts.
+  private func tokenByToken(_ x: ValueID, _ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> ValueID {
+    let layers = try layers(inputs)
+    let (chosen, shares) = try route(inputs, into: &builder)
+    let wide = try builder.add1(Unsqueeze(), [x, builder.integers([1])])
+    let inner = try builder.size(of: x, along: 1)
+    let first = try layers.first.apply(wide, chosen: chosen, inner: inner, into: &builder)
+    let third = try layers.third?.apply(wide, chosen: chosen, inner: inner, into: &builder)
+    let hidden = try activated(first, third, into: &builder)
+    let second = try layers.second.apply(
+      hidden, chosen: chosen, inner: try builder.size(of: hidden, along: 2), into: &builder)
+    return try weighed(second, shares, into: &builder)
+  }
+
+  /// Each expert with the tokens that chose it.
+  private func expertByExpert(_ x: ValueID, _ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> ValueID {
+    let layers = try layers(inputs)
+    let (chosen, shares) = try route(inputs, into: &builder)
+    let blocks = try ExpertBlocks(
+      chosen: chosen, experts: try builder.size(of: try inputs.value(1), along: 1), into: &builder)
+    let rows = try builder.add1(Gather(), [x, blocks.tokens])
+    let first = try layers.first.product(rows, experts: blocks.experts, into: &builder)
+    let third = try layers.third?.product(rows, experts: blocks.experts, into: &builder)
+    let hidden = try activated(first, third, into: &builder)
+    let second = try layers.second.product(hidden, experts: blocks.experts, into: &builder)
+    let count = try builder.add1(
+      Binary(.multiply), [try builder.size(of: second, along: 0), try builder.size(of: second, along: 1)])
+    let all = try builder.add1(
+      Reshape(allowZero: true),
+      [second, try builder.add1(Concat(axis: 0), [count, try builder.size(of: second, along: 2)])])
+    return try weighed(try builder.add1(Gather(), [all, blocks.places]), shares, into: &builder)
+  }
+
+  /// The sums over the chosen experts of what they give [tokens, chosen, size], times their shares [tokens, chosen].
+  private func weighed(_ results: ValueID, _ shares: ValueID, into builder: inout GraphBuilder) throws -> ValueID {
+    let share = try builder.add1(Unsqueeze(), [shares, builder.integers([2])])
+    let products = try builder.add1(Binary(.multiply), [results, share])
+    return try builder.add1(Reduce(.sum, keepsAxes: false), [products, builder.integers([1])])
   }
 
   private func checkOptions(_ inputs: NodeInputs) throws {
@@ -160,7 +251,7 @@ public struct MixtureOfExperts: Composite {
     return (first, second, try layer(2))
   }
 
-  /// The activation of the first layer [tokens, k, inner], times the third one.
+  /// The activation of the first layer [tokens, k, inner] or [blocks, rows, inner], times the third one.
   private func activated(_ first: ValueID, _ third: ValueID?, into builder: inout GraphBuilder) throws -> ValueID {
     if activation == .swiglu { return try gated(first, third, into: &builder) }
     let result: ValueID
@@ -177,8 +268,6 @@ public struct MixtureOfExperts: Composite {
   private func gated(_ first: ValueID, _ third: ValueID?, into builder: inout GraphBuilder) throws -> ValueID {
     var (gate, linear) = (first, third)
     if fusion != 0 {
-      let type = try builder.type(first)
-      try builder.require(by: Self.name) { try $0.divisible(type.shape[2], by: 2, "number of results of fc1 \(type)") }
       if fusion == 1 {
         let (axes, end) = (builder.integers([2]), builder.integers([Int(Int32.max)]))
         let halves = try (0..<2).map {

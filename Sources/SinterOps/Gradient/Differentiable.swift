@@ -24,12 +24,15 @@ extension PiecewiseConstant {
 
 /// A node of the forward graph as its rule sees it.
 public struct GradientNode {
+  /// What the node reads; nil where an optional input is absent.
   public let inputs: [GradientTensor?]
+  /// What the node computed, which a rule may use again instead of computing it anew.
   public let outputs: [GradientTensor]
   /// Of the results; nil where nothing depends on one. At least one is there.
   public let outputGradients: [GradientTensor?]
   /// What the operator's `infer` sees: constants, contents, bodies.
   public let facts: NodeInputs
+  /// Where nodes are added.
   public let tape: GradientTape
   private let wanted: [Bool]
 
@@ -48,6 +51,7 @@ public struct GradientNode {
   /// Whether the gradient of an input is asked for.
   public func wants(_ index: Int) -> Bool { index < wanted.count && wanted[index] }
 
+  /// Whether an input is there. Optional ones may be absent.
   public func has(_ index: Int) -> Bool { index < inputs.count && inputs[index] != nil }
 
   /// An input that must be there.
@@ -58,6 +62,7 @@ public struct GradientNode {
     return input
   }
 
+  /// The first result.
   public var output: GradientTensor { outputs[0] }
 
   /// The gradient of the first result; zeros where only others have one.
@@ -82,13 +87,16 @@ public struct GradientNode {
 
 /// The graph to which gradients are added.
 public final class GradientTape {
+  /// The graph with all that was added so far.
   public var builder: GraphBuilder
 
   package init(_ builder: GraphBuilder) { self.builder = builder }
 
+  /// Adds a node and gives its results.
   public func add(_ op: some Operator, _ inputs: [GradientTensor?], outputs: Int = 1) throws -> [GradientTensor] {
     try builder.add(op, inputs.map { $0?.id }, outputs: outputs).map { GradientTensor($0, self) }
   }
 
+  /// A constant of the graph with these elements.
   public func constant(_ tensor: HostTensor) -> GradientTensor { GradientTensor(builder.constant(tensor), self) }
 }

@@ -3,7 +3,9 @@ import SinterIR
 
 /// A value of the graph to which gradients are added, with the arithmetic that rules are written in.
 public struct GradientTensor {
+  /// The value of the graph.
   public let id: ValueID
+  /// Where operators on it are added; both sides of an operation have the same one.
   public let tape: GradientTape
 
   package init(_ id: ValueID, _ tape: GradientTape) {
@@ -11,15 +13,19 @@ public struct GradientTensor {
     self.tape = tape
   }
 
+  /// The element type and the sizes. Throws where the graph has no such value, as all that follows does.
   public var type: TensorType {
     get throws { try tape.builder.type(id) }
   }
+  /// The sizes, each a number or an expression of symbols.
   public var shape: [Dim] {
     get throws { try type.shape }
   }
+  /// The number of axes.
   public var rank: Int {
     get throws { try type.rank }
   }
+  /// The element type.
   public var element: ElementType {
     get throws { try type.element }
   }
@@ -44,28 +50,46 @@ extension GradientTensor {
     try applying(Binary(kind), other)
   }
 
+  /// The sum, with NumPy's broadcasting. Both have one element type, as in all arithmetic here; an error is thrown
+  /// otherwise.
   public static func + (a: GradientTensor, b: GradientTensor) throws -> GradientTensor { try a.binary(.add, b) }
+  /// The difference, with NumPy's broadcasting.
   public static func - (a: GradientTensor, b: GradientTensor) throws -> GradientTensor { try a.binary(.subtract, b) }
+  /// The product of elements, with NumPy's broadcasting.
   public static func * (a: GradientTensor, b: GradientTensor) throws -> GradientTensor { try a.binary(.multiply, b) }
+  /// The quotient of elements, with NumPy's broadcasting.
   public static func / (a: GradientTensor, b: GradientTensor) throws -> GradientTensor { try a.binary(.divide, b) }
 
+  /// The sum with a number, which takes the element type of the tensor, here as below.
   public static func + (a: GradientTensor, b: Double) throws -> GradientTensor { try a + a.number(b) }
+  /// The sum with a number.
   public static func + (a: Double, b: GradientTensor) throws -> GradientTensor { try b.number(a) + b }
+  /// Each element less a number.
   public static func - (a: GradientTensor, b: Double) throws -> GradientTensor { try a - a.number(b) }
+  /// A number less each element.
   public static func - (a: Double, b: GradientTensor) throws -> GradientTensor { try b.number(a) - b }
+  /// Each element times a number.
   public static func * (a: GradientTensor, b: Double) throws -> GradientTensor { try a * a.number(b) }
+  /// Each element times a number.
   public static func * (a: Double, b: GradientTensor) throws -> GradientTensor { try b.number(a) * b }
+  /// Each element over a number.
   public static func / (a: GradientTensor, b: Double) throws -> GradientTensor { try a / a.number(b) }
+  /// A number over each element.
   public static func / (a: Double, b: GradientTensor) throws -> GradientTensor { try b.number(a) / b }
+  /// Each element with the other sign.
   public static prefix func - (a: GradientTensor) throws -> GradientTensor { try a.unary(.negate) }
 
+  /// A function of each element.
   public func unary(_ kind: Unary.Kind) throws -> GradientTensor { try applying(Unary(kind)) }
 
+  /// Each element to the power of another, with NumPy's broadcasting.
   public func power(_ exponent: GradientTensor) throws -> GradientTensor { try binary(.power, exponent) }
 
+  /// Whether each element compares so with another, with NumPy's broadcasting; truth values.
   public func compare(_ kind: Compare.Kind, _ other: GradientTensor) throws -> GradientTensor {
     try applying(Compare(kind), other)
   }
+  /// Whether each element compares so with a number; truth values.
   public func compare(_ kind: Compare.Kind, _ value: Double) throws -> GradientTensor {
     try compare(kind, number(value))
   }
@@ -79,6 +103,7 @@ extension GradientTensor {
     try condition.applying(Where(), number(0), self)
   }
 
+  /// The elements converted to another type by value; the tensor itself where it has that type.
   public func cast(to element: ElementType) throws -> GradientTensor {
     try self.element == element ? self : applying(Cast(to: element))
   }
@@ -140,6 +165,7 @@ extension GradientTensor {
   /// All elements as one axis.
   func flat() throws -> GradientTensor { try applying(Reshape(), integers([-1])) }
 
+  /// Zeros of this element type and shape.
   public func zeros() throws -> GradientTensor {
     var op = ConstantOfShape()
     op.value = try HostTensor(scalar: 0, try element).reshaped([1])
@@ -164,6 +190,7 @@ extension GradientTensor {
     try shape == other.shape ? self : applying(Expand(), other.shapeValue())
   }
 
+  /// The axes in another order: axis j of the result is axis `order[j]`.
   public func transposed(_ order: [Int]) throws -> GradientTensor {
     order == Array(order.indices) ? self : try applying(Transpose(order))
   }
@@ -183,13 +210,16 @@ extension GradientTensor {
     return try transposed(order)
   }
 
+  /// With new axes of size 1 at these places of the result.
   public func unsqueezed(_ axes: [Int]) throws -> GradientTensor {
     axes.isEmpty ? self : try applying(Unsqueeze(), integers(axes))
   }
+  /// Without these axes, whose size must be 1.
   public func squeezed(_ axes: [Int]) throws -> GradientTensor {
     axes.isEmpty ? self : try applying(Squeeze(), integers(axes))
   }
 
+  /// The sum over axes, which stay with size 1 or are dropped; without any axis, the tensor itself.
   public func sum(_ axes: [Int], keepsAxes: Bool = true) throws -> GradientTensor {
     axes.isEmpty ? self : try applying(Reduce(.sum, keepsAxes: keepsAxes), integers(axes))
   }

@@ -10,16 +10,22 @@ public struct PoolGradient: Primitive {
   public static let name = "PoolGradient"
   public static let summary = "The gradient of MaxPool, of AveragePool or of a sum over windows in its input."
 
+  /// The pool that is differentiated; `sum` is a pool that adds up its windows.
   public enum Kind: String, CaseIterable, Sendable { case maximum, average, sum }
 
+  /// The pool that is differentiated.
   public var kind = Kind.maximum
+  /// The pool's window.
   public var window = Window()
+  /// Whether the pool counts windows that begin inside and end behind the padded input.
   public var ceilMode = false
   /// Of a mean: whether padding counts as elements.
   public var countIncludePad = false
+  /// Whether channels are the last axis, else the second.
   public var channelsLast = false
 
   public init() {}
+  /// The gradient of a pool with these attributes, channels second.
   public init(_ kind: Kind, _ window: Window, ceilMode: Bool, countIncludePad: Bool = false) {
     self.kind = kind
     self.window = window

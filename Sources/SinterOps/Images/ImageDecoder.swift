@@ -10,6 +10,7 @@ public struct ImageDecoder: Primitive {
   public static let name = "ImageDecoder"
   public static let summary = "The pixels of an image in a file, given as its bytes."
 
+  /// What the channels are: three colors in either order, or one of gray.
   public enum PixelFormat: String, CaseIterable, Sendable {
     case rgb = "RGB"
     case bgr = "BGR"
@@ -26,9 +27,11 @@ public struct ImageDecoder: Primitive {
     }
   }
 
+  /// What the channels are.
   public var format = PixelFormat.rgb
 
   public init() {}
+  /// A decoder to these channels.
   public init(_ format: PixelFormat) { self.format = format }
 
   public mutating func attributes(_ list: inout some AttributeList) {

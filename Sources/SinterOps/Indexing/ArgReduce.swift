@@ -7,18 +7,23 @@ public struct ArgReduce: Primitive {
   public static let name = "ArgReduce"
   public static let summary = "The index of the largest or smallest element along an axis."
 
+  /// Which extreme is looked for.
   public enum Kind: String, CaseIterable, Sendable {
     case maximum, minimum
     var onnxName: String { self == .maximum ? "ArgMax" : "ArgMin" }
   }
 
+  /// Which extreme is looked for.
   public var kind = Kind.maximum
+  /// The axis, from the end where negative.
   public var axis = 0
+  /// Whether the axis stays with size 1, else it disappears.
   public var keepsAxes = true
   /// Whether the last of equal elements counts, not the first.
   public var takesLast = false
 
   public init() {}
+  /// The place of an extreme along the first axis, which stays.
   public init(_ kind: Kind) { self.kind = kind }
 
   public mutating func attributes(_ list: inout some AttributeList) {

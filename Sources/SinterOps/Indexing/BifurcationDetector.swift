@@ -12,7 +12,9 @@ public struct BifurcationDetector: Composite {
   public static let name = "BifurcationDetector"
   public static let summary = "Predicted tokens taken over, and where the source goes on as they end."
 
+  /// The most tokens that are looked for; at least `least`.
   public var greatest = 3
+  /// The least tokens that are looked for; at least 1.
   public var least = 1
 
   public init() {}

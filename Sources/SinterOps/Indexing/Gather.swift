@@ -7,9 +7,11 @@ public struct Gather: Primitive {
   public static let name = "Gather"
   public static let summary = "Slices along an axis, picked by index."
 
+  /// The axis that slices are picked along, from the end where negative.
   public var axis = 0
 
   public init() {}
+  /// Slices along an axis.
   public init(axis: Int) { self.axis = axis }
 
   public mutating func attributes(_ list: inout some AttributeList) { list.int("axis", &axis, default: 0) }
@@ -52,6 +54,7 @@ public struct GatherElements: Primitive {
   public static let name = "GatherElements"
   public static let summary = "One element along an axis for each index."
 
+  /// The axis that indices name places of, from the end where negative.
   public var axis = 0
 
   public init() {}
@@ -101,6 +104,7 @@ public struct GatherND: Primitive {
   public static let name = "GatherND"
   public static let summary = "Slices picked by tuples of indices."
 
+  /// How many leading axes data and indices share, which are walked side by side.
   public var batchDims = 0
 
   public init() {}

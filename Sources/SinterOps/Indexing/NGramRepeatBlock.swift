@@ -8,6 +8,7 @@ public struct NGramRepeatBlock: Primitive {
   public static let name = "NGramRepeatBlock"
   public static let summary = "Scores of next tokens, minus infinity where a run of n tokens would repeat."
 
+  /// n, the length of a run that must not repeat; at least 1.
   public var size = 1
 
   public init() {}

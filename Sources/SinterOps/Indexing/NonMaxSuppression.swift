@@ -52,15 +52,15 @@ public struct NonMaxSuppression: Primitive {
     }
     if result[0] == 0 { return [try lowering.element(result) { builder, _ in builder.constant(0, .i64) }] }
 
-    // From the best score down, one box of each class a turn. `kept` is by place in that order.
+    // From the best score down, one box of each class an iteration. `kept` is by place in that order.
     let order = try lowering.sort(scores.shape, axis: 2, count: count, descending: true) { builder, index in
       builder.load(scores.id, index).cast(to: .f32)
     }
     let none = try lowering.element(scores.shape) { builder, _ in builder.constant(0, .i32) }
     let first = try lowering.element([]) { builder, _ in builder.constant(0, .i64) }
     let (final, _) = try lowering.repetition(count: count, carried: [first, none], sliced: []) { lowering, current, _ in
-      let (turn, kept) = (current[0], current[1])
-      let place = { (builder: BodyBuilder) in builder.load(turn.id, []) }
+      let (iteration, kept) = (current[0], current[1])
+      let place = { (builder: BodyBuilder) in builder.load(iteration.id, []) }
       let overlaps = try lowering.reduce(.maximum, perClass, over: [count]) { builder, index, inner in
         let mine = builder.load(order.id, index + [place(builder)])
         let other = builder.load(order.id, index + inner)

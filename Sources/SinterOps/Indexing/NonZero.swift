@@ -54,6 +54,7 @@ public struct Compress: Primitive {
   public static let name = "Compress"
   public static let summary = "The slices along an axis where a condition holds."
 
+  /// The axis, from the end where negative; nil: the condition runs over all elements in row-major order.
   public var axis: Int?
 
   public init() {}

@@ -8,6 +8,7 @@ public struct OneHot: Primitive {
   public static let name = "OneHot"
   public static let summary = "Indices as vectors with one element set."
 
+  /// The place of the new axis in the result, from the end where negative.
   public var axis = -1
 
   public init() {}

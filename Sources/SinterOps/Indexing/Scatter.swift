@@ -35,7 +35,9 @@ public struct ScatterElements: Primitive {
   public static let name = "ScatterElements"
   public static let summary = "Elements written at indices along an axis."
 
+  /// The axis that indices name places of, from the end where negative.
   public var axis = 0
+  /// What becomes of the element that was there and the update.
   public var reduction = ScatterReduction.none
 
   public init() {}
@@ -110,6 +112,7 @@ public struct ScatterND: Primitive {
   public static let name = "ScatterND"
   public static let summary = "Slices written at tuples of indices."
 
+  /// What becomes of the elements that were there and the update.
   public var reduction = ScatterReduction.none
 
   public init() {}

@@ -7,7 +7,9 @@ public struct TopK: Primitive {
   public static let name = "TopK"
   public static let summary = "The largest or smallest elements along an axis with their indices."
 
+  /// The axis, from the end where negative.
   public var axis = -1
+  /// Whether the largest elements are taken, else the smallest.
   public var isLargest = true
   /// Whether the results must be in order; they always are.
   public var isSorted = true

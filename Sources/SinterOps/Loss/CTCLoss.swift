@@ -17,6 +17,7 @@ public struct CTCLoss: Composite {
   private static let impossible = -1e30
 
   public init() {}
+  /// The loss whose blank is this class.
   public init(blank: Int) { self.blank = blank }
 
   public mutating func attributes(_ list: inout some AttributeList) { list.int("blank", &blank, default: 0) }
@@ -72,7 +73,7 @@ public struct CTCLoss: Composite {
     let reached = GradientTensor(
       try tape.builder.add(
         scan, [(start + none).id, given.id, times.id, leap.id, lengths.id], outputs: 1,
-        bodies: [turn(none.type, times.element, leap, lengths)])[0], tape)
+        bodies: [iteration(none.type, times.element, leap, lengths)])[0], tape)
 
     // The last label or the blank behind it.
     let end = try labelCounts * 2
@@ -108,7 +109,7 @@ public struct CTCLoss: Composite {
   }
 
   /// One step: the logarithm of the probability of all ways that have come to each place.
-  private func turn(
+  private func iteration(
     _ state: TensorType, _ time: ElementType, _ leap: GradientTensor, _ lengths: GradientTensor
   ) throws -> Graph {
     let tape = GradientTape(GraphBuilder(name: "step of \(Self.name)"))

@@ -11,7 +11,9 @@ public struct NegativeLogLikelihoodLoss: Primitive {
   public static let name = "NegativeLogLikelihoodLoss"
   public static let summary = "The negative of the element at each sample's target class, weighted."
 
+  /// The target that does not count, which need not be a class; nil: all count.
   public var ignoreIndex: Int?
+  /// What becomes of the samples' losses: nothing, their sum, or their mean by weight.
   public var reduction = LossReduction.mean
 
   public init() {}
@@ -114,7 +116,9 @@ public struct SoftmaxCrossEntropyLoss: Composite {
   public static let name = "SoftmaxCrossEntropyLoss"
   public static let summary = "Cross entropy of softmax scores and target classes."
 
+  /// The target that does not count, which need not be a class; nil: all count.
   public var ignoreIndex: Int?
+  /// What becomes of the samples' losses: nothing, their sum, or their mean by weight.
   public var reduction = LossReduction.mean
 
   public init() {}

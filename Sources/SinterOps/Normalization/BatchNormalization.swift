@@ -10,8 +10,12 @@ public struct BatchNormalization: Primitive {
   public static let name = "BatchNormalization"
   public static let summary = "Normalizes each channel by given or by the batch's own statistics."
 
+  /// What is added to variances before their root is taken, and how much of a running statistic stays in each
+  /// training step.
   public var epsilon = 1e-5, momentum = 0.9
+  /// Whether statistics are the batch's own, and running ones are results.
   public var trainingMode = false
+  /// Whether channels are the last axis, else the second.
   public var channelsLast = false
 
   public init() {}

@@ -10,6 +10,7 @@ public struct EmbedLayerNormalization: Composite {
   public static let name = "EmbedLayerNormalization"
   public static let summary = "Sum of embeddings of words, places and segments, normalized."
 
+  /// What is added to a row's variance before its root is taken.
   public var epsilon = 1e-12
   /// What the second result is used for, which changes nothing here.
   public var maskIndexType = 1

@@ -8,6 +8,7 @@ public struct GroupNormalization: Primitive {
   public static let name = "GroupNormalization"
   public static let summary = "Normalizes groups of channels of each example; also InstanceNormalization."
 
+  /// What is added to a group's variance before its root is taken.
   public var epsilon = 1e-5
   /// Zero: as many as there are channels.
   public var groups = 0

@@ -7,8 +7,11 @@ public struct LRN: Primitive {
   public static let name = "LRN"
   public static let summary = "Normalization by the squares of neighbouring channels."
 
+  /// The factor of the sum of squares, which is divided by the number of channels that count.
   public var alpha = 1e-4
+  /// The exponent.
   public var beta = 0.75
+  /// What the sum is added to.
   public var bias = 1.0
   /// How many channels count, the own one in the middle.
   public var size = 1

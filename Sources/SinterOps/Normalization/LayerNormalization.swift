@@ -8,8 +8,11 @@ public struct LayerNormalization: Primitive {
   public static let name = "LayerNormalization"
   public static let summary = "Normalizes rows to mean 0 and variance 1, with scale and bias."
 
+  /// The first axis of a row, from the end where negative.
   public var axis = -1
+  /// What is added to a row's variance before its root is taken.
   public var epsilon = 1e-5
+  /// The type that mean and variance are computed in, and that they have as results.
   public var stashType = ElementType.f32
 
   public init() {}

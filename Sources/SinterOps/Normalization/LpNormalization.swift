@@ -7,6 +7,7 @@ public struct LpNormalization: Composite {
   public static let name = "LpNormalization"
   public static let summary = "Rows scaled to norm 1."
 
+  /// The axis that rows lie along, from the end where negative.
   public var axis = -1
   /// 1: the sum of magnitudes, 2: the square root of the sum of squares.
   public var p = 2
@@ -47,6 +48,7 @@ public struct MeanVarianceNormalization: Composite {
   public static let name = "MeanVarianceNormalization"
   public static let summary = "Elements shifted to mean 0 and scaled to variance 1 over axes."
 
+  /// The axes that mean and variance are taken over.
   public var axes = [0, 2, 3]
 
   public init() {}

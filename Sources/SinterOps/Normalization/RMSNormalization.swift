@@ -7,8 +7,11 @@ public struct RMSNormalization: Primitive {
   public static let name = "RMSNormalization"
   public static let summary = "Divides rows by the root of their mean square, with a scale."
 
+  /// The first axis of a row, from the end where negative.
   public var axis = -1
+  /// What is added to a row's mean square before its root is taken.
   public var epsilon = 1e-5
+  /// The type that the mean square is computed in.
   public var stashType = ElementType.f32
 
   public init() {}

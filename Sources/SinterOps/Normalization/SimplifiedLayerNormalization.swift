@@ -7,6 +7,7 @@ public struct SimplifiedLayerNormalization: Composite {
   public static let name = "SimplifiedLayerNormalization"
   public static let summary = "Divides rows by the root of their mean square, and gives its inverse."
 
+  /// The rows, what is added to their mean square, and the type that it is computed in.
   public var norm = RMSNormalization()
 
   public init() {}

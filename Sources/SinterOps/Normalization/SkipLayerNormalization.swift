@@ -7,6 +7,7 @@ public struct SkipLayerNormalization: Composite {
   public static let name = "SkipLayerNormalization"
   public static let summary = "A residual sum, normalized to mean 0 and variance 1, or by its mean square."
 
+  /// What is added to a row's variance, or mean square, before its root is taken.
   public var epsilon = 1e-12
   /// Whether rows are divided by their root mean square, without beta: the inputs are x, what is added, gamma, a bias.
   public var isSimplified = false

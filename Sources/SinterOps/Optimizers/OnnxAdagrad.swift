@@ -6,6 +6,8 @@ public struct OnnxAdagrad: Composite {
   public static let name = "OnnxAdagrad"
   public static let summary = "One update of tensors by Adagrad."
 
+  /// How fast the rate falls with the number of updates, what is added to the root, and the weight of the norm ‖x‖² /
+  /// 2 in the gradient.
   public var decay = 0.0, epsilon = 1e-6, norm = 0.0
 
   public init() {}

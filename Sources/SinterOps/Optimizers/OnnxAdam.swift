@@ -7,6 +7,7 @@ public struct OnnxAdam: Composite {
   public static let name = "OnnxAdam"
   public static let summary = "One update of tensors by Adam."
 
+  /// How much of v and of h stays in each update, and what is added to the root.
   public var alpha = 0.9, beta = 0.999, epsilon = 1e-6
   /// Of the norm before the update, and the part that x loses after it.
   public var norm = 0.0, normAfter = 0.0

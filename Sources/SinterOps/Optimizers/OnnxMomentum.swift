@@ -7,9 +7,12 @@ public struct OnnxMomentum: Composite {
   public static let name = "OnnxMomentum"
   public static let summary = "One update of tensors by momentum."
 
+  /// Whether x goes along the new v, or, by Nesterov, along the gradient at where v would lead.
   public enum Mode: String, CaseIterable, Sendable { case standard, nesterov }
 
   public var mode = Mode.standard
+  /// How much of v stays, the weight of the gradient from the second update on, and that of the norm ‖x‖² / 2 in the
+  /// gradient.
   public var alpha = 0.9, beta = 1.0, norm = 0.0
 
   public init() {}

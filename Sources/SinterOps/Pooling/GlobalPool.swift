@@ -7,6 +7,7 @@ public struct GlobalPool: Primitive {
   public static let name = "GlobalPool"
   public static let summary = "Mean, maximum or p-norm over all spatial axes."
 
+  /// What becomes of a channel's elements.
   public enum Kind: String, CaseIterable, Sendable {
     case average, maximum, lp
     var onnxName: String {
@@ -18,11 +19,15 @@ public struct GlobalPool: Primitive {
     }
   }
 
+  /// What becomes of a channel's elements.
   public var kind = Kind.average
+  /// The exponent of the p-norm, at least 1; for `lp` only.
   public var p = 2
+  /// Whether channels are the last axis, else the second.
   public var channelsLast = false
 
   public init() {}
+  /// A pool over all spatial axes, channels second.
   public init(_ kind: Kind) { self.kind = kind }
 
   public mutating func attributes(_ list: inout some AttributeList) {

@@ -8,7 +8,9 @@ public struct MaxRoiPool: Primitive {
   public static let name = "MaxRoiPool"
   public static let summary = "Maximum over the parts of regions of images."
 
+  /// Rows and columns of each result.
   public var size: [Int] = []
+  /// What coordinates of regions are multiplied by to be those of x.
   public var scale = 1.0
 
   public init() {}

@@ -8,8 +8,11 @@ public struct MaxUnpool: Primitive {
   public static let name = "MaxUnpool"
   public static let summary = "The elements of a maximum pool put back to where they came from."
 
+  /// The pool's window, a number for each spatial axis.
   public var kernel: [Int] = []
+  /// The pool's padding, all begins, then all ends; empty: 0.
   public var pads: [Int] = []
+  /// The distance between the pool's windows along each axis; empty: 1.
   public var strides: [Int] = []
 
   public init() {}

@@ -7,9 +7,13 @@ public struct MaxPool: Primitive {
   public static let name = "MaxPool"
   public static let summary = "Maximum over windows of the spatial axes."
 
+  /// The window, its strides, dilations and padding, which is never the maximum.
   public var window = Window()
+  /// Whether windows count that begin inside and end behind the padded input.
   public var ceilMode = false
+  /// Whether the spatial part of positions counts down columns first (1) or along rows (0).
   public var storageOrder = 0
+  /// Whether channels are the last axis, else the second. Set by the layout pass; ONNX has no such form.
   public var channelsLast = false
 
   public init() {}
@@ -104,10 +108,13 @@ public struct AveragePool: Primitive {
   public static let name = "AveragePool"
   public static let summary = "Mean over windows of the spatial axes."
 
+  /// The window, its strides, dilations and padding.
   public var window = Window()
+  /// Whether windows count that begin inside and end behind the padded input.
   public var ceilMode = false
   /// Whether padding counts as elements.
   public var countIncludePad = false
+  /// Whether channels are the last axis, else the second. Set by the layout pass; ONNX has no such form.
   public var channelsLast = false
 
   public init() {}
@@ -170,8 +177,11 @@ public struct LpPool: Primitive {
   public static let name = "LpPool"
   public static let summary = "p-norm over windows of the spatial axes."
 
+  /// The window, its strides, dilations and padding, which counts as zeros.
   public var window = Window()
+  /// Whether windows count that begin inside and end behind the padded input.
   public var ceilMode = false
+  /// The exponent of the norm, at least 1.
   public var p = 2
 
   public init() {}

@@ -9,9 +9,11 @@ public struct ByteConv: Primitive {
   public static let summary =
     "A convolution of bytes in 32-bit integers, without zero points; any number outside the image."
 
+  /// The convolution's window and groups.
   public var conv = Conv()
 
   public init() {}
+  /// The convolution of bytes by the window and groups of another.
   public init(_ conv: Conv) { self.conv = conv }
 
   public mutating func attributes(_ list: inout some AttributeList) { conv.attributes(&list) }

@@ -11,9 +11,13 @@ public struct GatherBlockQuantized: Primitive {
   public static let name = "GatherBlockQuantized"
   public static let summary = "Slices of quantized blocks along an axis, picked by index, as floats."
 
+  /// Bits of a number in data of bytes: 2, 4 or 8.
   public var bits = 4
+  /// How many numbers along `quantizeAxis` share a scale and a zero point.
   public var blockSize = 128
+  /// The axis of the data that slices are picked along.
   public var gatherAxis = 0
+  /// The axis of the data that is cut into blocks.
   public var quantizeAxis = 1
 
   public init() {}

@@ -17,10 +17,15 @@ public struct MatMulNBits: Primitive {
 
   /// 4: a may be rounded to bytes. Others change nothing.
   public var accuracyLevel = 0
+  /// Bits of a weight: 2, 4 or 8.
   public var bits = 4
+  /// How many weights along K share a scale and a zero point: a power of two, at least 16.
   public var blockSize = 32
+  /// K, the number of elements that are summed for each result.
   public var inner = 0
+  /// N, the number of columns of the result.
   public var columns = 0
+  /// Whether weights are in the order of one GPU's kernels; anything but 0 is refused.
   public var isPrepacked = 0
 
   public init() {}

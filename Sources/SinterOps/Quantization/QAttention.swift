@@ -5,16 +5,22 @@ import SinterIR
 ///
 /// Inputs: the input [batch, length, inner], the weights [inner, 3 · size], a bias [3 · size] in floats, the scales of the two, a mask, the zero
 /// points of the two (0), keys and values of the past [2, batch, heads, past length, head]. Those of the weights may be one per column. Results:
-/// [batch, length, size], and keys and values for the next turn. See `PackedHeads` for the mask.
+/// [batch, length, size], and keys and values for the next step. See `PackedHeads` for the mask.
 public struct QAttention: Composite {
   public static let name = "QAttention"
   public static let summary = "Self-attention of a quantized input with quantized weights."
 
+  /// Whether a query sees no key behind its own position.
   public var isCausal = false
+  /// The number of heads; at least 1.
   public var heads = 0
+  /// What scores are multiplied by; nil: 1 / √(size of a head).
   public var scale: Double?
+  /// What is added to the score of a key that the mask leaves out.
   public var filter = -10_000.0
+  /// Whether queries and keys are rotated by the angles of their positions; refused.
   public var rotates = false
+  /// Whether keys and values of the past lie in a buffer that also has room for new ones; refused.
   public var sharesBuffer = false
 
   public init() {}

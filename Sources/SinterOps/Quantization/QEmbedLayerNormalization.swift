@@ -10,6 +10,7 @@ public struct QEmbedLayerNormalization: Composite {
   public static let name = "QEmbedLayerNormalization"
   public static let summary = "Sum of quantized embeddings of words, places and segments, normalized."
 
+  /// What is added to a row's variance before its root is taken.
   public var epsilon = 1e-12
 
   public init() {}

@@ -8,7 +8,9 @@ public struct QGemm: Composite {
   public static let name = "QGemm"
   public static let summary = "Gemm of quantized matrices, quantized again or as floats."
 
+  /// The factor of the product.
   public var alpha = 1.0
+  /// Whether A is given as [k, m], and B as [n, k].
   public var transA = false, transB = false
 
   public init() {}

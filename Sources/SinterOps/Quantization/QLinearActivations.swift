@@ -24,6 +24,7 @@ public struct QLinearLeakyRelu: Composite {
   public static let name = "QLinearLeakyRelu"
   public static let summary = "LeakyRelu of a quantized tensor, quantized again."
 
+  /// The slope for negative numbers.
   public var alpha = 0.01
 
   public init() {}
@@ -49,6 +50,7 @@ public struct QLinearSoftmax: Composite {
   public static let name = "QLinearSoftmax"
   public static let summary = "Softmax of a quantized tensor, quantized again."
 
+  /// The axis, from the end where negative.
   public var axis = -1
   /// The opset of the Softmax that is meant: before 13 all axes from `axis` on are one row.
   public var opset = 13

@@ -10,14 +10,17 @@ public struct QLinearBinary: Primitive, Elementwise {
   public static let name = "QLinearBinary"
   public static let summary = "Sum or product of quantized tensors, quantized again."
 
+  /// Which function of the two numbers that bytes stand for.
   public enum Kind: String, CaseIterable, Sendable {
     case add, multiply
     var onnxName: String { self == .add ? "QLinearAdd" : "QLinearMul" }
   }
 
+  /// Which function it is.
   public var kind = Kind.add
 
   public init() {}
+  /// A sum or a product.
   public init(_ kind: Kind) { self.kind = kind }
 
   public mutating func attributes(_ list: inout some AttributeList) { list.choice("kind", &kind, default: .add) }

@@ -7,6 +7,7 @@ public struct QLinearConcat: Composite {
   public static let name = "QLinearConcat"
   public static let summary = "Quantized tensors one after another along an axis, with one scale."
 
+  /// The axis, from the end where negative.
   public var axis = 0
 
   public init() {}

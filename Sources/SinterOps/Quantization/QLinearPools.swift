@@ -60,6 +60,7 @@ public struct QLinearGlobalAveragePool: Primitive {
   public static let name = "QLinearGlobalAveragePool"
   public static let summary = "Mean over all spatial axes of a quantized tensor, quantized again."
 
+  /// Whether channels are the last axis, else the second.
   public var channelsLast = false
 
   public init() {}

@@ -67,12 +67,15 @@ public struct QuantizeLinear: Primitive {
   public static let name = "QuantizeLinear"
   public static let summary = "Floats as small integers or narrow floats: round(x / scale) + zero point."
 
+  /// The axis along which scales differ, where there are several; from the end where negative.
   public var axis = 1
+  /// How many elements along the axis share a scale; 0: all, or there is a scale for each place.
   public var blockSize = 0
   /// ONNX's number of the result's type where no zero point tells it; 0 is u8.
   public var outputType = 0
   /// ONNX's number of the type that divides; 0 is the scale's.
   public var precision = 0
+  /// Whether values beyond the greatest of an 8-bit float become that, not infinity or NaN.
   public var saturate = true
 
   public init() {}
@@ -167,7 +170,9 @@ public struct DequantizeLinear: Primitive {
   public static let name = "DequantizeLinear"
   public static let summary = "Small integers or narrow floats as floats: (x - zero point)·scale."
 
+  /// The axis along which scales differ, where there are several; from the end where negative.
   public var axis = 1
+  /// How many elements along the axis share a scale; 0: all, or there is a scale for each place.
   public var blockSize = 0
   /// ONNX's number of the result's type; 0 is the scale's.
   public var outputType = 0

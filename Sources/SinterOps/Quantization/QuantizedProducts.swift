@@ -94,9 +94,11 @@ public struct ConvInteger: Composite {
   public static let name = "ConvInteger"
   public static let summary = "A convolution of bytes in 32-bit integers."
 
+  /// The convolution's window and groups.
   public var conv = Conv()
 
   public init() {}
+  /// The convolution of bytes by the window and groups of another.
   public init(_ conv: Conv) { self.conv = conv }
 
   public mutating func attributes(_ list: inout some AttributeList) {

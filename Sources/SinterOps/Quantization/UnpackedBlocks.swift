@@ -12,6 +12,7 @@ public struct UnpackedBlocks: Primitive {
   public var product = MatMulNBits()
 
   public init() {}
+  /// The weights of a product, unpacked.
   public init(of product: MatMulNBits) { self.product = product }
 
   public mutating func attributes(_ list: inout some AttributeList) { product.attributes(&list) }

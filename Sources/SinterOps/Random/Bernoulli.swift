@@ -9,6 +9,7 @@ public struct Bernoulli: Primitive {
 
   /// Absent: the input's.
   public var type: Int?
+  /// What the numbers follow from; nil: 0. Reading a node without one sets one made of its name.
   public var seed: Double?
 
   public init() {}

@@ -12,6 +12,7 @@ public struct Dropout: Primitive {
 
   /// The probability where no input tells it.
   public var ratio = 0.5
+  /// What the numbers follow from; nil: 0. Reading a node without one sets one made of its name.
   public var seed: Int?
 
   public init() {}

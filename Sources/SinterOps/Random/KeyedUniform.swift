@@ -12,6 +12,7 @@ public struct KeyedUniform: Primitive {
   public var stream = 0
 
   public init() {}
+  /// The numbers of one node of a graph.
   public init(stream: Int) { self.stream = stream }
 
   public mutating func attributes(_ list: inout some AttributeList) { list.int("stream", &stream, default: 0) }

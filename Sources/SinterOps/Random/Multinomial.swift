@@ -8,8 +8,11 @@ public struct Multinomial: Primitive {
   public static let name = "Multinomial"
   public static let summary = "Classes drawn by the logarithms of their weights, the same in every run."
 
+  /// The element type of the classes, i32 or i64.
   public var type = ElementType.i32
+  /// How many classes are drawn for each row.
   public var samples = 1
+  /// What the numbers follow from; nil: 0. Reading a node without one sets one made of its name.
   public var seed: Double?
 
   public init() {}

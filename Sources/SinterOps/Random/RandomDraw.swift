@@ -8,12 +8,18 @@ public struct RandomDraw: Primitive {
   public static let name = "RandomDraw"
   public static let summary = "Uniform or normal random numbers, the same in every run."
 
+  /// The distribution.
   public enum Kind: String, CaseIterable, Sendable { case uniform, normal }
 
+  /// The distribution.
   public var kind = Kind.uniform
+  /// The element type, a float.
   public var type = ElementType.f32
+  /// The least number of the uniform distribution, or the mean of the normal one.
   public var first = 0.0
+  /// The bound that uniform numbers stay below, or the deviation of normal ones.
   public var second = 1.0
+  /// What the numbers follow from.
   public var seed = 0.0
 
   public init() {}

@@ -13,6 +13,7 @@ public struct DynamicQuantizeLSTM: Primitive {
   public static let summary = "LSTM with quantized weights; inputs and states are quantized when it runs."
 
   var recurrence = Recurrence()
+  /// Whether the forget gate is 1 less the input gate.
   public var inputForget = false
 
   public init() {}

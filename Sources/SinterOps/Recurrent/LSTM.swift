@@ -8,6 +8,7 @@ public struct LSTM: Primitive {
   public static let summary = "Long short-term memory over a sequence, in one or both directions."
 
   var recurrence = Recurrence()
+  /// Whether the forget gate is 1 less the input gate.
   public var inputForget = false
 
   public init() {}

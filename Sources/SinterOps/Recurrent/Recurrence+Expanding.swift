@@ -1,7 +1,7 @@
 import SinterCore
 import SinterIR
 
-/// LSTM, GRU and RNN told in other operators: a product of all inputs with W, then a `Scan` for each direction whose turn is one step. Their own
+/// LSTM, GRU and RNN told in other operators: a product of all inputs with W, then a `Scan` for each direction whose iteration is one step. Their own
 /// lowering is faster; the expansion is what gradients go through.
 extension Recurrence {
   /// What one step of one direction sees.
@@ -100,7 +100,7 @@ extension Recurrence {
       let weights = try r[d].transposed([1, 0])
       let functions = try functions(standard, direction: d)
       let captures = [weights] + own + (lengths.map { [$0] } ?? [])
-      let body = try turn(
+      let body = try iteration(
         start, projected, times, captures, name: name, hasLengths: lengths != nil,
         cell: Step(projected: x, states: [], weights: x, extras: [], functions: functions, clip: clip), step)
       var scan = Scan()
@@ -127,7 +127,7 @@ extension Recurrence {
   }
 
   /// The graph of one step.
-  private func turn(
+  private func iteration(
     _ start: [GradientTensor], _ projected: GradientTensor, _ times: GradientTensor, _ captures: [GradientTensor],
     name: String, hasLengths: Bool, cell: Step, _ step: (Step) throws -> [GradientTensor]
   ) throws -> Graph {

@@ -7,16 +7,21 @@ public struct Cumulative: Primitive {
   public static let name = "Cumulative"
   public static let summary = "Cumulative sums or products along an axis."
 
+  /// How elements become one.
   public enum Kind: String, CaseIterable, Sendable {
     case sum, product
     var onnxName: String { self == .sum ? "CumSum" : "CumProd" }
   }
 
+  /// How elements become one.
   public var kind = Kind.sum
+  /// Whether the element itself does not count, so that the first result is 0, or 1 for products.
   public var isExclusive = false
+  /// Whether elements count from the end of the axis.
   public var isReversed = false
 
   public init() {}
+  /// Sums or products from the start, each element counted.
   public init(_ kind: Kind) { self.kind = kind }
 
   public mutating func attributes(_ list: inout some AttributeList) {

@@ -7,6 +7,7 @@ public struct Reduce: Primitive {
   public static let name = "Reduce"
   public static let summary = "Sums, means, extremes, products and norms over axes."
 
+  /// How elements become one.
   public enum Kind: String, CaseIterable, Sendable {
     case sum, mean, maximum, minimum, product, l1, l2, logSum, logSumExp, sumSquare
 
@@ -50,11 +51,15 @@ public struct Reduce: Primitive {
     }
   }
 
+  /// How elements become one.
   public var kind = Kind.sum
+  /// Whether axes stay with size 1, else they disappear.
   public var keepsAxes = true
+  /// Whether nothing is combined where no axes are given; else all elements are.
   public var isNoopWithoutAxes = false
 
   public init() {}
+  /// A combination over the axes of the second input, or over all.
   public init(_ kind: Kind, keepsAxes: Bool = true) {
     self.kind = kind
     self.keepsAxes = keepsAxes

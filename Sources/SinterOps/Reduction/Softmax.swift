@@ -7,6 +7,7 @@ public struct Softmax: Primitive {
   public static let name = "Softmax"
   public static let summary = "Softmax, its logarithm, or hardmax along an axis."
 
+  /// What becomes of a row.
   public enum Kind: String, CaseIterable, Sendable {
     case soft, logarithmic, hard
     var onnxName: String {
@@ -18,10 +19,13 @@ public struct Softmax: Primitive {
     }
   }
 
+  /// What becomes of a row.
   public var kind = Kind.soft
+  /// The axis that rows lie along, from the end where negative.
   public var axis = -1
 
   public init() {}
+  /// A softmax along an axis.
   public init(_ kind: Kind, axis: Int = -1) {
     self.kind = kind
     self.axis = axis

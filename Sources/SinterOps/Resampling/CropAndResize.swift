@@ -9,9 +9,11 @@ public struct CropAndResize: Primitive {
   public static let name = "CropAndResize"
   public static let summary = "Boxes of images resampled to one size."
 
+  /// Whether a result is between its four neighbours, or is the nearest of them.
   public enum Mode: String, CaseIterable, Sendable { case bilinear, nearest }
 
   public var mode = Mode.bilinear
+  /// The value of what lies beyond an image.
   public var outside = 0.0
 
   public init() {}

@@ -8,11 +8,15 @@ public struct GridSample: Primitive {
   public static let name = "GridSample"
   public static let summary = "An image sampled at the places that a grid names."
 
+  /// How a result follows from the elements around its place.
   public enum Mode: String, CaseIterable, Sendable { case linear, nearest, cubic }
+  /// What lies beyond the image: zeros, its nearest element, or the image mirrored at its border.
   public enum Padding: String, CaseIterable, Sendable { case zeros, border, reflection }
 
+  /// Whether -1 and 1 are the centers of the outermost elements, else their outer edges.
   public var alignsCorners = false
   public var mode = Mode.linear
+  /// What lies beyond the image.
   public var padding = Padding.zeros
 
   public init() {}

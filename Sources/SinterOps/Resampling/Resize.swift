@@ -9,7 +9,9 @@ public struct Resize: Primitive {
   public static let name = "Resize"
   public static let summary = "Resamples along axes: nearest, linear or cubic, with optional antialiasing."
 
+  /// How a result follows from the elements around its place.
   public enum Mode: String, CaseIterable, Sendable { case nearest, linear, cubic }
+  /// How a place of the result is one of the input: ONNX's `coordinate_transformation_mode`.
   public enum Coordinates: String, CaseIterable, Sendable {
     case halfPixel = "half_pixel"
     case halfPixelSymmetric = "half_pixel_symmetric"
@@ -19,11 +21,13 @@ public struct Resize: Primitive {
     case cropAndResize = "tf_crop_and_resize"
     case halfPixelForNearest = "tf_half_pixel_for_nn"
   }
+  /// Which element is the nearest one: ONNX's `nearest_mode`.
   public enum Rounding: String, CaseIterable, Sendable {
     case roundPreferFloor = "round_prefer_floor"
     case roundPreferCeil = "round_prefer_ceil"
     case floor, ceil
   }
+  /// What sizes mean: they are taken as given, or as bounds within or beyond which all axes are scaled alike.
   public enum AspectRatio: String, CaseIterable, Sendable {
     case stretch
     case notLarger = "not_larger"
@@ -31,13 +35,21 @@ public struct Resize: Primitive {
   }
 
   public var mode = Mode.nearest
+  /// How a place of the result is one of the input.
   public var coordinates = Coordinates.halfPixel
+  /// Which element is the nearest one; for `nearest` only.
   public var rounding = Rounding.roundPreferFloor
+  /// Whether a smaller result is averaged over all the elements that it stands for; for `linear` and `cubic`.
   public var antialias = false
+  /// The axes that scales, sizes and regions are given for; nil: all.
   public var axes: [Int]?
+  /// The factor of the cubic kernel, -0.5 or -0.75 in most systems; for `cubic` only.
   public var cubicCoefficient = -0.75
+  /// Whether elements beyond the input have no weight, and the others' are scaled up to 1.
   public var excludeOutside = false
+  /// The value of what lies beyond the input; for `tf_crop_and_resize` only.
   public var extrapolationValue = 0.0
+  /// What sizes mean.
   public var aspectRatio = AspectRatio.stretch
 
   public init() {}

@@ -8,18 +8,24 @@ public struct RoiAlign: Primitive {
   public static let name = "RoiAlign"
   public static let summary = "Regions of images at a fixed size, by interpolation."
 
+  /// Whether a result is the mean of its samples or the greatest of them.
   public enum Mode: String, CaseIterable, Sendable { case avg, max }
+  /// Whether a region's corners are shifted by half an element: ONNX's `coordinate_transformation_mode`.
   public enum Coordinates: String, CaseIterable, Sendable {
     case halfPixel = "half_pixel"
     case outputHalfPixel = "output_half_pixel"
   }
 
+  /// Whether a region's corners are shifted by half an element.
   public var coordinates = Coordinates.halfPixel
   public var mode = Mode.avg
+  /// Rows of each result; at least 1.
   public var height = 1
+  /// Columns of each result; at least 1.
   public var width = 1
   /// Samples along each axis of a part; 0: as many as the part has places of the image, rounded up.
   public var samplingRatio = 0
+  /// What coordinates of regions are multiplied by to be those of x.
   public var spatialScale = 1.0
 
   public init() {}

@@ -52,13 +52,13 @@ extension GraphBuilder {
     try requireEqualLengths(operands)
     let own = operands.flatMap(\.leaves)
     let template = operands
-    let turns = OnnxBody(
-      inputNames: ["turn", "condition"] + (0..<body.outputCount).map { "results\($0)" },
+    let iterations = OnnxBody(
+      inputNames: ["iteration", "condition"] + (0..<body.outputCount).map { "results\($0)" },
       outputCount: body.outputCount + 1,
       captures: own + body.captures
     ) { inputs, captures in
       var inner = GraphBuilder(name: "body of SequenceMap")
-      let turn = inner.input(inputs[0].leaves[0], named: "turn")
+      let iteration = inner.input(inputs[0].leaves[0], named: "iteration")
       let condition = inner.input(inputs[1].leaves[0], named: "condition")
       let results = inputs.dropFirst(2).enumerated().map { index, fact in
         var part = 0
@@ -71,7 +71,7 @@ extension GraphBuilder {
       var place = 0
       let operands = template.map { $0.taking(given, at: &place) }
       let arguments = try operands.map { operand in
-        try operand.tensor ?? inner.element(ofSequence: operand, at: turn)
+        try operand.tensor ?? inner.element(ofSequence: operand, at: iteration)
       }
       let captured = Array(given.dropFirst(own.count))
       let graph = try body.build((arguments + captured).map { inner.fact($0) })
@@ -88,7 +88,7 @@ extension GraphBuilder {
       return OnnxBody.Built(graph: inner.graph, results: [.tensor(condition)] + grown)
     }
     return try Loop.build(
-      count: count, condition: nil, carried: (0..<body.outputCount).map { _ in .list([], of: .f32) }, body: turns,
+      count: count, condition: nil, carried: (0..<body.outputCount).map { _ in .list([], of: .f32) }, body: iterations,
       outputs: body.outputCount, &self)
   }
 

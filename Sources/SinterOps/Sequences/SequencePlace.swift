@@ -17,6 +17,7 @@ public struct SequencePlace: Primitive, Composite {
   public var reader = "SequenceAt"
 
   public init() {}
+  /// The place of an element, or of a gap between elements, for messages of an operator.
   public init(isGap: Bool = false, for reader: String) {
     self.isGap = isGap
     self.reader = reader

@@ -7,6 +7,7 @@ public struct CenterCropPad: Primitive {
   public static let name = "CenterCropPad"
   public static let summary = "Axes cut or padded to given sizes around the middle."
 
+  /// The axes that sizes are given for, from the end where negative; nil: all.
   public var axes: [Int]?
 
   public init() {}

@@ -8,8 +8,11 @@ public struct Col2Im: Primitive {
   public static let name = "Col2Im"
   public static let summary = "Columns of blocks added up to an image."
 
+  /// The distance between elements of a block along each axis; empty: 1.
   public var dilations: [Int] = []
+  /// What the image was padded by before it was cut into blocks, all begins, then all ends; empty: 0.
   public var pads: [Int] = []
+  /// The distance between blocks along each axis; empty: 1.
   public var strides: [Int] = []
 
   public init() {}

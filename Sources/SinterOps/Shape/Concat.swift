@@ -7,9 +7,11 @@ public struct Concat: Primitive {
   public static let name = "Concat"
   public static let summary = "Tensors one after another along an axis."
 
+  /// The axis, from the end where negative. Sizes along all others are equal.
   public var axis = 0
 
   public init() {}
+  /// Tensors one after another along an axis.
   public init(axis: Int) { self.axis = axis }
 
   public mutating func attributes(_ list: inout some AttributeList) { list.int("axis", &axis, default: 0) }

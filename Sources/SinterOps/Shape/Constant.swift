@@ -6,6 +6,7 @@ public struct Constant: Composite {
   public static let name = "Constant"
   public static let summary = "A value given in the model."
 
+  /// The value; nil only until attributes are read.
   public var value: HostTensor?
 
   public init() {}

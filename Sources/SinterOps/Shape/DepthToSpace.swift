@@ -13,6 +13,7 @@ public struct DepthToSpace: Primitive {
     case columnRowDepth = "CRD"
   }
 
+  /// Places on a side of the square; its square divides the number of channels.
   public var blockSize = 1
   public var mode = Mode.depthColumnRow
 
@@ -69,6 +70,7 @@ public struct SpaceToDepth: Primitive {
   public static let name = "SpaceToDepth"
   public static let summary = "Spatial blocks moved into channels."
 
+  /// Places on a side of the square; it divides height and width.
   public var blockSize = 1
   public var mode = DepthToSpace.Mode.depthColumnRow
 

@@ -7,9 +7,11 @@ public struct Flatten: Primitive {
   public static let name = "Flatten"
   public static let summary = "The axes before and from an axis on joined into two."
 
+  /// The first axis of the second part, from the end where negative; the first part has one place where it is 0.
   public var axis = 1
 
   public init() {}
+  /// The axes before `axis` and those from it on, each as one.
   public init(axis: Int) { self.axis = axis }
 
   public mutating func attributes(_ list: inout some AttributeList) { list.int("axis", &axis, default: 1) }

@@ -56,6 +56,7 @@ public struct EyeLike: Primitive {
   public static let name = "EyeLike"
   public static let summary = "Ones on a diagonal, zeros elsewhere."
 
+  /// The diagonal: 0 for the main one, above it where positive.
   public var k = 0
   /// The number of the element type as ONNX counts them; absent it is the input's type.
   public var dtype: Int?

@@ -8,11 +8,14 @@ public struct Pad: Primitive {
   public static let name = "Pad"
   public static let summary = "Borders added: constant, the edge, mirrored, or wrapped around."
 
+  /// What the borders hold: a number, the input mirrored without its outermost element, its outermost element, or the
+  /// input from its other end.
   public enum Mode: String, CaseIterable, Sendable { case constant, reflect, edge, wrap }
 
   public var mode = Mode.constant
 
   public init() {}
+  /// Borders of a kind.
   public init(_ mode: Mode) { self.mode = mode }
 
   public mutating func attributes(_ list: inout some AttributeList) {

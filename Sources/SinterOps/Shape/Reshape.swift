@@ -8,11 +8,13 @@ public struct Reshape: Primitive {
   public static let name = "Reshape"
   public static let summary = "The same elements under other sizes."
 
+  /// Whether 0 is a size of zero, rather than the input's size at its place.
   public var allowZero = false
   /// Whether -1 may stand beside sizes that turn out to be zero, where it follows from the input's sizes alone: ONNX refuses that.
   public var mayBeEmpty = false
 
   public init() {}
+  /// The same elements under other sizes.
   public init(allowZero: Bool = false, mayBeEmpty: Bool = false) {
     self.allowZero = allowZero
     self.mayBeEmpty = mayBeEmpty

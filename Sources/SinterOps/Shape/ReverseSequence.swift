@@ -7,7 +7,9 @@ public struct ReverseSequence: Primitive {
   public static let name = "ReverseSequence"
   public static let summary = "The beginning of each sequence of a batch reversed."
 
+  /// The axis of sequences, 0 or 1.
   public var batchAxis = 1
+  /// The axis that is reversed, 0 or 1, and not that of sequences.
   public var timeAxis = 0
 
   public init() {}

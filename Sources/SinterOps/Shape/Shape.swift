@@ -7,7 +7,9 @@ public struct Shape: Primitive {
   public static let name = "Shape"
   public static let summary = "The input's sizes as an i64 tensor."
 
+  /// The first axis that counts, from the end where negative.
   public var start = 0
+  /// The axis before which to end, from the end where negative; nil: with the last one.
   public var end: Int?
 
   public init() {}

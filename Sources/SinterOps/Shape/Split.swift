@@ -8,11 +8,13 @@ public struct Split: Primitive {
   public static let name = "Split"
   public static let summary = "Parts of a tensor along an axis."
 
+  /// The axis, from the end where negative.
   public var axis = 0
   /// The number of parts; 0 where the number of results says it.
   public var numOutputs = 0
 
   public init() {}
+  /// Parts along an axis.
   public init(axis: Int) { self.axis = axis }
 
   public mutating func attributes(_ list: inout some AttributeList) {

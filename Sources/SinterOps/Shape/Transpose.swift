@@ -7,9 +7,11 @@ public struct Transpose: Primitive {
   public static let name = "Transpose"
   public static let summary = "Axes in another order."
 
+  /// The order, each axis once; nil: reversed.
   public var perm: [Int]?
 
   public init() {}
+  /// The axes in this order.
   public init(_ perm: [Int]) { self.perm = perm }
 
   public mutating func attributes(_ list: inout some AttributeList) { list.optionalInts("perm", &perm) }

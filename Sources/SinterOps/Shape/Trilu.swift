@@ -7,6 +7,7 @@ public struct Trilu: Primitive {
   public static let name = "Trilu"
   public static let summary = "The upper or lower triangle of matrices."
 
+  /// Whether the upper triangle stays, else the lower; the diagonal stays in both.
   public var isUpper = true
 
   public init() {}

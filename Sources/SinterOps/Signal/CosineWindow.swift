@@ -7,6 +7,7 @@ public struct CosineWindow: Primitive {
   public static let name = "CosineWindow"
   public static let summary = "Hann, Hamming and Blackman windows."
 
+  /// Which window, and so which factors its cosines have.
   public enum Kind: String, CaseIterable, Sendable {
     case hann, hamming, blackman
 
@@ -28,11 +29,15 @@ public struct CosineWindow: Primitive {
     }
   }
 
+  /// Which window it is.
   public var kind = Kind.hann
+  /// The element type of the result.
   public var outputType = ElementType.f32
+  /// Whether the window's end would be its next begin, else it is symmetric.
   public var isPeriodic = true
 
   public init() {}
+  /// A periodic window in f32.
   public init(_ kind: Kind) { self.kind = kind }
 
   public mutating func attributes(_ list: inout some AttributeList) {

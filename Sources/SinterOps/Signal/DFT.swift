@@ -10,6 +10,7 @@ public struct DFT: Primitive {
   public static let name = "DFT"
   public static let summary = "The discrete Fourier transform along an axis."
 
+  /// Whether a spectrum becomes a signal; the result is then divided by the length.
   public var isInverse = false
   /// Whether only the first half of the spectrum is given (forward) or taken (inverse), the other one mirroring it.
   public var isOnesided = false

@@ -11,6 +11,7 @@ public struct MelWeightMatrix: Primitive {
   public static let name = "MelWeightMatrix"
   public static let summary = "Triangles that turn a spectrum into bins of the mel scale."
 
+  /// The element type of the result, a float or an integer.
   public var type = ElementType.f32
 
   public init() {}

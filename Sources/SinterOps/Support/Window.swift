@@ -4,6 +4,7 @@ import SinterIR
 
 /// The attributes that Conv and the pools share: a window that moves over the spatial axes.
 public struct Window: Sendable {
+  /// How padding follows from sizes, where it is not given: ONNX's `auto_pad`.
   public enum AutoPad: String, CaseIterable, Sendable {
     case notSet = "NOTSET"
     case sameUpper = "SAME_UPPER"
@@ -11,9 +12,13 @@ public struct Window: Sendable {
     case valid = "VALID"
   }
 
+  /// Whether padding is given, or follows from sizes.
   public var autoPad = AutoPad.notSet
+  /// The size along each spatial axis; empty: that of the weights.
   public var kernel: [Int] = []
+  /// The distance between windows along each axis; empty: 1.
   public var strides: [Int] = []
+  /// The distance between elements of a window along each axis; empty: 1.
   public var dilations: [Int] = []
   /// All begins, then all ends.
   public var pads: [Int] = []

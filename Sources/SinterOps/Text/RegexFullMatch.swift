@@ -8,9 +8,11 @@ public struct RegexFullMatch: Primitive {
   public static let name = "RegexFullMatch"
   public static let summary = "Whether a regular expression matches each text as a whole."
 
+  /// The pattern, in RE2's syntax without what automata cannot do.
   public var pattern = ""
 
   public init() {}
+  /// Whether texts match a pattern.
   public init(_ pattern: String) { self.pattern = pattern }
 
   public mutating func attributes(_ list: inout some AttributeList) {

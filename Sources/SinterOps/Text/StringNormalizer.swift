@@ -8,11 +8,14 @@ public struct StringNormalizer: Primitive {
   public static let name = "StringNormalizer"
   public static let summary = "A list of texts without stop words, in small letters or capitals."
 
+  /// What letters become: as they are, small, or capitals.
   public enum CaseChange: String, CaseIterable, Sendable { case none = "NONE", lower = "LOWER", upper = "UPPER" }
 
+  /// What letters become.
   public var change = CaseChange.none
   /// Whether stop words count only where their letters are just these.
   public var isCaseSensitive = false
+  /// The texts that are dropped.
   public var stopWords: [String] = []
   /// Kept for export; letters do not depend on it.
   public var locale = ""

@@ -12,15 +12,19 @@ public struct TfIdfVectorizer: Primitive {
   public enum Mode: String, CaseIterable, Sendable { case counts = "TF", weights = "IDF", both = "TFIDF" }
 
   public var mode = Mode.counts
+  /// The least and the most items of an n-gram that counts, at least 1.
   public var shortest = 1, longest = 1
+  /// How many items may at most lie between two items of an n-gram.
   public var mostSkipped = 0
   /// Where the n-grams of each length begin in the pool.
   public var starts: [Int] = []
   /// The column of each n-gram, and its weight; without weights, 1.
   public var columns: [Int] = []
+  /// The weight of each n-gram; empty: 1.
   public var weights: [Double] = []
   /// The items of all n-grams, one after another: of one of the two.
   public var numbers: [Int] = []
+  /// The items of all n-grams where they are texts; empty where they are numbers.
   public var texts: [String] = []
 
   public init() {}

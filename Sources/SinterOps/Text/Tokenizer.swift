@@ -10,6 +10,7 @@ public struct Tokenizer: Primitive {
 
   /// Of a token; empty where separators are given.
   public var pattern = ""
+  /// What lies between tokens, each a pattern; empty where a pattern for tokens is given.
   public var separators: [String] = []
   /// What stands behind the last token of a text that has fewer than others.
   public var padding = ""

@@ -151,7 +151,7 @@ int32_t plan_prepare(SinterSession *session);
 
 /* ---- tensors.c ---- */
 
-/* Bytes of `count` elements; false where that overflows. */
+/* Bytes of `count` elements; false where no memory has as many. */
 bool element_bytes(SinterDataType type, int64_t count, int64_t *bytes);
 /* Elements of a shape; false where one is negative or the count overflows. */
 bool element_count(const int64_t *shape, int32_t ndim, int64_t *count);

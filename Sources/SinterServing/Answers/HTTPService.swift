@@ -122,18 +122,7 @@ package struct HTTPService: Sendable {
         writer.field("name", model)
         try writer.field("versions", service.table.versions(model))
         writer.field("platform", ServerFacts.platform)
-        for (name, ports) in [("inputs", facts.inputs), ("outputs", facts.outputs)] {
-          writer.name(name)
-          try writer.array { writer throws(Refusal) in
-            for port in ports {
-              try writer.object { writer throws(Refusal) in
-                writer.field("name", port.name)
-                writer.field("datatype", port.element?.protocolName ?? "")
-                try writer.field("shape", port.protocolShape)
-              }
-            }
-          }
-        }
+        try writer.ports(of: facts)
       }
     }
   }

@@ -8,8 +8,13 @@ package final class InferenceService: Sendable {
   private let stopping = Atomic(false)
   /// Requests that no model can be held to account for, by status.
   private let strays = Mutex<[Int: Int]>([:])
+  /// Hears of each request how it ended, in a line of text.
+  private let listener: (@Sendable (String) -> Void)?
 
-  package init(_ table: ModelTable) { self.table = table }
+  package init(_ table: ModelTable, listener: (@Sendable (String) -> Void)? = nil) {
+    self.table = table
+    self.listener = listener
+  }
 
   /// Whether the server is about to end: new requests are refused, and it is not ready.
   package var isStopping: Bool { stopping.load(ordering: .acquiring) }
@@ -19,7 +24,10 @@ package final class InferenceService: Sendable {
   package var isReady: Bool { !isStopping }
 
   package var strayCounts: [Int: Int] { strays.withLock { $0 } }
-  package func countStray(_ refusal: Refusal) { strays.withLock { $0[refusal.status, default: 0] += 1 } }
+  package func countStray(_ refusal: Refusal) {
+    strays.withLock { $0[refusal.status, default: 0] += 1 }
+    listener?("refused with status \(refusal.status): \(refusal.message)")
+  }
 
   /// Runs a model for a request.
   ///
@@ -60,14 +68,26 @@ package final class InferenceService: Sendable {
         guard let result = await served.run(values, timeout: request.timeout, arrival: arrival) else { continue }
         let outputs = try result.get()
         let reply = try write(InferenceAnswer(served, request.id, outputs, requested))
-        served.counters.finished(.answered, seconds: Self.seconds(since: arrival))
+        let seconds = Self.seconds(since: arrival)
+        served.counters.finished(.answered, seconds: seconds)
+        listener?("\(Self.name(served)): answered in \(Self.milliseconds(seconds))")
         return reply
       } catch {
-        served.counters.finished(Counters.Outcome(error), seconds: Self.seconds(since: arrival))
+        let seconds = Self.seconds(since: arrival)
+        served.counters.finished(Counters.Outcome(error), seconds: seconds)
+        listener?(
+          "\(Self.name(served)): refused with status \(error.status) after \(Self.milliseconds(seconds)): \(error.message)"
+        )
         throw error
       }
     }
   }
+
+  private static func name(_ served: ServedVersion) -> String {
+    "model '\(served.signature.name)', version \(served.version)"
+  }
+
+  private static func milliseconds(_ seconds: Double) -> String { "\((seconds * 1e5).rounded() / 100) ms" }
 
   private static func seconds(since arrival: UInt64) -> Double { Double(max(Clock.now, arrival) - arrival) * 1e-9 }
 

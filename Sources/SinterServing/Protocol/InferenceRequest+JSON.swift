@@ -37,8 +37,8 @@ extension InferenceRequest {
       case "inputs":
         hasInputs = true
         try cursor.array { cursor throws(Refusal) in
-          let input = try InputObject(&cursor)
-          request.inputs.append((input.name, try input.tensor(cursor, bytes, body, &behind, model)))
+          let input = try InputObject(&cursor, model)
+          request.inputs.append((input.name, try input.tensor(bytes, body, &behind, model)))
         }
       case "outputs":
         var outputs: [RequestedOutput] = []
@@ -114,11 +114,13 @@ private struct InputObject {
   var name = ""
   var datatype: String?
   var shape: [Int]?
-  /// Where the elements stand in the text.
+  /// Where the elements stand in the text, until they are read.
   var data: JSONCursor?
+  /// The elements, where all that says how to read them stands before them, so that they are gone over once.
+  var elements: HostTensor?
   var binarySize: Int?
 
-  init(_ cursor: inout JSONCursor) throws(Refusal) {
+  init(_ cursor: inout JSONCursor, _ model: ModelSignature) throws(Refusal) {
     var input = Self()
     var isNamed = false
     try cursor.object { name, cursor throws(Refusal) in
@@ -134,8 +136,12 @@ private struct InputObject {
       case "data":
         _ = cursor.peek()
         input.data = cursor
-        // The type may stand behind the elements.
-        try cursor.skipValue()
+        if isNamed, let datatype = input.datatype, let shape = input.shape {
+          let (element, _) = try model.check(input: input.name, datatype: datatype, shape: shape)
+          input.elements = try JSONElements.tensor(element, shape, &cursor, model.place(input.name))
+        } else {
+          try cursor.skipValue()
+        }
       case "parameters":
         try cursor.object { name, cursor throws(Refusal) in
           if name == "binary_data_size" {
@@ -155,8 +161,7 @@ private struct InputObject {
 
   /// - Parameter behind: where the next bytes stand; moved behind this input's.
   func tensor(
-    _ cursor: JSONCursor, _ bytes: UnsafeRawBufferPointer, _ body: TensorBytes, _ behind: inout Int,
-    _ model: ModelSignature
+    _ bytes: UnsafeRawBufferPointer, _ body: TensorBytes, _ behind: inout Int, _ model: ModelSignature
   ) throws(Refusal) -> HostTensor {
     let place = model.place(name)
     guard let datatype else { throw .badRequest("\(place) has no \"datatype\"") }
@@ -164,8 +169,8 @@ private struct InputObject {
     let (element, count) = try model.check(input: name, datatype: datatype, shape: shape)
     switch (data, binarySize) {
     case (var data?, nil):
-      let tensor = try JSONElements.tensor(element, shape, &data, place)
-      return tensor
+      if let elements { return elements }
+      return try JSONElements.tensor(element, shape, &data, place)
     case (nil, let size?):
       guard size >= 0, size <= bytes.count - behind else {
         throw .badRequest("\(place): expected \(size) bytes behind the text, given \(bytes.count - behind)")

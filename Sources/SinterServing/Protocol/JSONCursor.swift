@@ -21,6 +21,7 @@ struct JSONCursor {
   }
 
   /// The first byte of what comes next; 0 at the end.
+  @inline(__always)
   mutating func peek() -> UInt8 {
     while at < bytes.count {
       let byte = bytes[at]
@@ -31,6 +32,7 @@ struct JSONCursor {
   }
 
   /// Takes `byte` where it comes next.
+  @inline(__always)
   mutating func take(_ byte: UInt8) -> Bool {
     guard peek() == byte, at < bytes.count else { return false }
     at += 1
@@ -99,6 +101,7 @@ struct JSONCursor {
     }
   }
 
+  @inline(__always)
   mutating func number() throws(Refusal) -> JSONNumber {
     _ = peek()
     guard let number = JSONNumber(bytes, at: &at) else { throw refusal("a number") }
@@ -206,12 +209,26 @@ struct JSONCursor {
       default:
         let start = at
         while at < bytes.count, isScalar(bytes[at]) { at += 1 }
+        // Most of a long list: what follows is skipped without a look at each element.
+        if at > start, !closing.isEmpty { skipNumbers() }
         if at == start { throw refusal("a value") }
         continue
       }
       at += 1
       if closing.count > 1000 { throw refusal("at most 1000 brackets inside each other") }
     } while !closing.isEmpty
+  }
+
+  /// Skips digits, signs, points, exponents, commas and spaces.
+  private mutating func skipNumbers() {
+    var place = at
+    while place < bytes.count {
+      let byte = bytes[place]
+      // From '+' to '9' all but '/'.
+      guard byte &- 0x2b <= 0x0e && byte != 0x2f || byte == 0x20 || byte | 0x20 == 0x65 else { break }
+      place += 1
+    }
+    at = place
   }
 
   private func isScalar(_ byte: UInt8) -> Bool {

@@ -117,50 +117,68 @@ enum JSONElements {
     _ shape: [Int], _ count: Int, _ cursor: inout JSONCursor, _ place: () -> String,
     _ body: (inout JSONCursor, Int) throws(Refusal) -> Void
   ) throws(Refusal) {
-    var index = 0
-    // One list, or a bare element where there are no dimensions.
-    func list(_ size: Int, _ cursor: inout JSONCursor) throws(Refusal) {
-      let end = index + size
-      try cursor.array { cursor throws(Refusal) in
-        guard index < end else { throw .badRequest("\(place()): expected \(size) elements in a list, given more") }
-        if cursor.peek() == UInt8(ascii: "[") {
-          throw .badRequest(
-            "\(place()): expected element \(index), given a list: lists have to be as deep as the shape \(shape)")
-        }
-        try body(&cursor, index)
-        index += 1
-      }
-      guard index == end else {
-        throw .badRequest("\(place()): expected \(size) elements in a list, given \(size - (end - index))")
-      }
-    }
-    func nested(_ axis: Int, _ cursor: inout JSONCursor) throws(Refusal) {
-      if axis == shape.count - 1 { return try list(shape[axis], &cursor) }
-      var size = 0
-      try cursor.array { cursor throws(Refusal) in
-        guard size < shape[axis] else {
-          throw .badRequest("\(place()): expected \(shape[axis]) lists in dimension \(axis), given more")
-        }
-        guard cursor.peek() == UInt8(ascii: "[") else {
-          throw .badRequest("\(place()): lists have to be as deep as the shape \(shape)")
-        }
-        try nested(axis + 1, &cursor)
-        size += 1
-      }
-      guard size == shape[axis] else {
-        throw .badRequest("\(place()): expected \(shape[axis]) lists in dimension \(axis), given \(size)")
-      }
-    }
     guard shape.count <= maximumRank else {
       throw .badRequest("\(place()): a shape of \(shape.count) dimensions, at most \(maximumRank) are read")
     }
     if shape.isEmpty, cursor.peek() != UInt8(ascii: "[") { return try body(&cursor, 0) }
     var ahead = cursor
     try ahead.expect(UInt8(ascii: "["))
-    if shape.count > 1, ahead.peek() == UInt8(ascii: "[") {
-      try nested(0, &cursor)
-    } else {
-      try list(count, &cursor)
+    var index = 0
+    let isNested = shape.count > 1 && ahead.peek() == UInt8(ascii: "[")
+    // One list is a list of depth 0 whose size is all there is.
+    try nested(isNested ? shape : [count], shape, 0, &cursor, &index, place) {
+      size, cursor, index throws(Refusal) in
+      try list(size, shape, &cursor, &index, place, body)
     }
+  }
+
+  /// Lists inside lists from a dimension on, of which `list` reads the innermost.
+  private static func nested(
+    _ sizes: [Int], _ shape: [Int], _ axis: Int, _ cursor: inout JSONCursor, _ index: inout Int, _ place: () -> String,
+    _ list: (_ size: Int, inout JSONCursor, _ index: inout Int) throws(Refusal) -> Void
+  ) throws(Refusal) {
+    if axis == sizes.count - 1 { return try list(sizes[axis], &cursor, &index) }
+    var size = 0
+    try cursor.array { cursor throws(Refusal) in
+      guard size < sizes[axis] else {
+        throw .badRequest("\(place()): expected \(sizes[axis]) lists in dimension \(axis), given more")
+      }
+      guard cursor.peek() == UInt8(ascii: "[") else {
+        throw .badRequest("\(place()): lists have to be as deep as the shape \(shape)")
+      }
+      try nested(sizes, shape, axis + 1, &cursor, &index, place, list)
+      size += 1
+    }
+    guard size == sizes[axis] else {
+      throw .badRequest("\(place()): expected \(sizes[axis]) lists in dimension \(axis), given \(size)")
+    }
+  }
+
+  /// A list of elements. Its place in the text stays in a register: a body may be little else than one such list.
+  @inline(__always)
+  private static func list(
+    _ size: Int, _ shape: [Int], _ cursor: inout JSONCursor, _ index: inout Int, _ place: () -> String,
+    _ body: (inout JSONCursor, Int) throws(Refusal) -> Void
+  ) throws(Refusal) {
+    let start = index
+    var (own, count) = (cursor, 0)
+    try own.expect(UInt8(ascii: "["))
+    if !own.take(UInt8(ascii: "]")) {
+      repeat {
+        guard count < size else { throw .badRequest("\(place()): expected \(size) elements in a list, given more") }
+        if own.peek() == UInt8(ascii: "[") {
+          throw .badRequest(
+            "\(place()): expected element \(start + count), given a list: lists have to be as deep as the shape \(shape)"
+          )
+        }
+        try body(&own, start + count)
+        count += 1
+      } while own.take(UInt8(ascii: ","))
+      try own.expect(UInt8(ascii: "]"))
+    }
+    guard count == size else {
+      throw .badRequest("\(place()): expected \(size) elements in a list, given \(count)")
+    }
+    (cursor, index) = (own, start + count)
   }
 }

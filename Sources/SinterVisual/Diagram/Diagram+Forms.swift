@@ -71,7 +71,7 @@ private struct FormWalk {
         parts += 1
         for carried in repetition.carried { sources[carried.current] = sources[carried.initial] }
         for input in repetition.inputs { sources[input.slice] = sources[input.whole] }
-        add(repetition.body, layers: layers + ["turn \(parts), \(repetition.count) times"])
+        add(repetition.body, layers: layers + ["iteration \(parts), \(repetition.count) times"])
         for carried in repetition.carried { sources[carried.final] = sources[carried.next] }
         for output in repetition.outputs { sources[output.whole] = sources[output.slice] }
       case .branch(let branch):

@@ -225,8 +225,8 @@ package struct FoldTree: Sendable {
     groups.append(Group(name: "", parent: parent, repeats: run.count))
     let all = groups.count - 1
     var names: [String] = []
-    for turn in 0..<run.count {
-      let begin = run.start + turn * run.period
+    for occurrence in 0..<run.count {
+      let begin = run.start + occurrence * run.period
       let part = Array(items[begin..<(begin + run.period)])
       if part.count == 1, case .group(let only) = part[0] {
         groups[all].items.append(part[0])
@@ -236,7 +236,7 @@ package struct FoldTree: Sendable {
       let named = part.compactMap { item in
         if case .group(let inner) = item { groups[inner].name } else { nil }
       }
-      let name = named.first { $0.contains(where: \.isNumber) } ?? "\(turn + 1)"
+      let name = named.first { $0.contains(where: \.isNumber) } ?? "\(occurrence + 1)"
       groups.append(Group(name: name, parent: all, items: part))
       groups[all].items.append(.group(groups.count - 1))
       names.append(name)

@@ -7,16 +7,17 @@ import SinterModels
 ///     training-bench CASE FOLDER THREADS SECONDS
 ///     training-bench --library CASE FOLDER
 ///
-/// Leaves the initial parameters and a batch in FOLDER as safetensors files, and prints as JSON: seconds until the step was compiled, the first
-/// twenty losses, milliseconds of each timed step, and the most memory that the process held. With `--library` it takes no step:
-/// beside these files it leaves the step as a library that keeps its state, CASE.so.
+/// Leaves the initial parameters and a batch in FOLDER as safetensors files, and prints as JSON: seconds until the step was compiled, and until the
+/// first one was done (initial values and their file between the two), the first twenty losses, and milliseconds of each timed step. With
+/// `--library` it takes no step: beside these files it leaves the step as a library that keeps its state, CASE.so, and as CASE.onnx, which
+/// `sinter profile` reads.
 @main
 struct TrainingBench {
   struct Report: Encodable {
     var compileSeconds: Double
+    var firstSeconds: Double
     var losses: [Double]
     var milliseconds: [Double]
-    var peakBytes: Int
   }
 
   struct Case {
@@ -32,7 +33,9 @@ struct TrainingBench {
         let item = try make(name)
         let state = try item.step.compile().initialState(seed: 1)
         try save(item, state, name, folder)
-        try item.step.keepingState(state).compile(to: "\(folder)/\(name).so")
+        let model = try item.step.keepingState(state)
+        try model.compile(to: "\(folder)/\(name).so")
+        try model.export("\(folder)/\(name).onnx")
       } catch {
         print(error)
         exit(1)
@@ -60,8 +63,9 @@ struct TrainingBench {
     let compileSeconds = (clock.now - begin) / .seconds(1)
     var state = run.initialState(seed: 1)
     try save(item, state, name, folder)
-    var losses: [Double] = []
-    for _ in 0..<20 { losses.append(try run(&state, item.x, item.y)["loss"] ?? .nan) }
+    var losses = [try run(&state, item.x, item.y)["loss"] ?? .nan]
+    let firstSeconds = (clock.now - begin) / .seconds(1)
+    for _ in 1..<20 { losses.append(try run(&state, item.x, item.y)["loss"] ?? .nan) }
     var times: [Double] = []
     let start = clock.now
     while clock.now - start < .seconds(seconds) || times.count < 5 {
@@ -69,10 +73,8 @@ struct TrainingBench {
       try run(&state, item.x, item.y)
       times.append((clock.now - before) / .milliseconds(1))
     }
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return Report(
-      compileSeconds: compileSeconds, losses: losses, milliseconds: times, peakBytes: Int(usage.ru_maxrss) * 1024)
+      compileSeconds: compileSeconds, firstSeconds: firstSeconds, losses: losses, milliseconds: times)
   }
 
   static func save(_ item: Case, _ state: TrainingState, _ name: String, _ folder: String) throws {

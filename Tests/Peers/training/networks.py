@@ -1,5 +1,8 @@
 """The networks of Networks.swift in PyTorch, with the same names of parameters, and how each of them is trained."""
 
+import sys
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from torch import nn, optim
@@ -109,9 +112,10 @@ class ViT(nn.Module):
 
 
 def resnet18():
-    from torchvision.models import resnet18
+    sys.path.append(str(Path(__file__).parent.parent / "models"))
+    from torchvision_import import torchvision
 
-    return resnet18(num_classes=10)
+    return torchvision.models.resnet18(num_classes=10)
 
 
 def sgd(parameters):

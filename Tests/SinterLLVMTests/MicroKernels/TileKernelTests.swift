@@ -39,8 +39,8 @@ import Testing
     /// Sums of this tile that a step along the reduced axis adds to.
     func streams(_ machine: Machine) -> Int {
       let streams = tile.streams(machine.tiling(with: operation))
-      let turns = depth / operation.depth
-      return streams > 1 && turns >= 4 * streams ? streams : 1
+      let iterations = depth / operation.depth
+      return streams > 1 && iterations >= 4 * streams ? streams : 1
     }
 
     /// A panel of the right side, and rows of the left, as many elements apart as they are long.

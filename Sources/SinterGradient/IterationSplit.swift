@@ -2,16 +2,16 @@ import SinterCore
 import SinterIR
 import SinterOps
 
-/// Takes the graph of a turn, to which its walk back was added, apart: what depends on gradients of results is the backward turn, and what
-/// that reads of the forward one is stored, unless it is the same in all turns or was made for the walk back.
-struct TurnSplit {
+/// Takes the graph of an iteration, to which its walk back was added, apart: what depends on gradients of results is the backward iteration, and what
+/// that reads of the forward one is stored, unless it is the same in all iterations or was made for the walk back.
+struct IterationSplit {
   private let graph: Graph
-  private let layout: TurnLayout
+  private let layout: IterationLayout
   private let inputs: [ValueID]
   /// Values from this number on were made for the walk back.
   private let firstNew: Int
   private let seeds: Set<ValueID>
-  /// What differs from turn to turn.
+  /// What differs from iteration to iteration.
   private var turning: Set<ValueID>
   private var backwardValues: Set<ValueID>
 
@@ -20,7 +20,7 @@ struct TurnSplit {
   private(set) var captures: [Int] = []
   private var visited: Set<ValueID> = []
 
-  init(_ graph: Graph, _ layout: TurnLayout, firstNew: Int, seeds: Set<ValueID>, inputs: [ValueID]) {
+  init(_ graph: Graph, _ layout: IterationLayout, firstNew: Int, seeds: Set<ValueID>, inputs: [ValueID]) {
     (self.graph, self.layout, self.firstNew, self.seeds, self.inputs) = (graph, layout, firstNew, seeds, inputs)
     turning = Set(inputs.prefix(layout.capture(0)))
     backwardValues = seeds
@@ -32,7 +32,7 @@ struct TurnSplit {
     }
   }
 
-  /// How the backward turn gets a value.
+  /// How the backward iteration gets a value.
   private enum Source {
     case constant(HostTensor)
     case slice(Int), capture(Int)
@@ -74,7 +74,7 @@ struct TurnSplit {
     }
   }
 
-  /// The backward turn as a graph: see `TurnGradient`.
+  /// The backward iteration as a graph: see `IterationGradient`.
   mutating func backward(
     states: [(Int, gradient: ValueID)], captures summed: [(Int, gradient: ValueID)], seeds: [ValueID],
     collected: [ValueID], counting: ValueID
@@ -102,7 +102,7 @@ struct TurnSplit {
     }
     for (index, value) in wanted.enumerated() {
       guard var result = known[value] else {
-        throw DiagnosticError(.bug, "gradient.turn", "\(value) of \(graph.name) is not computed")
+        throw DiagnosticError(.bug, "gradient.iteration", "\(value) of \(graph.name) is not computed")
       }
       if index >= states.count, index < states.count + summed.count {
         let sum = GradientTensor(sums[index - states.count], tape)
@@ -146,7 +146,7 @@ extension GraphBuilder {
       let operands = try node.inputs.map { input in
         try input.map { value -> ValueID in
           guard let own = known[value] else {
-            throw DiagnosticError(.bug, "gradient.turn", "\(value) of \(graph.name) is read, but not known")
+            throw DiagnosticError(.bug, "gradient.iteration", "\(value) of \(graph.name) is read, but not known")
           }
           return own
         }

@@ -7,7 +7,7 @@ import SinterOps
 /// and the like make tensors that do have numbers, with the same functions: see `Tensor+Immediate.swift`.
 public struct Tensor {
   /// Its value in the graph of its trace. Nil for a tensor with numbers, and for one that stands in for the result of a mistake.
-  let id: ValueID?
+  package let id: ValueID?
   /// What a tensor with numbers is computed from.
   let immediate: ImmediateValue?
   /// The element type and the sizes.
@@ -15,7 +15,7 @@ public struct Tensor {
   /// The trace that it is part of.
   public let trace: Trace
 
-  init(id: ValueID?, type: TensorType, trace: Trace, immediate: ImmediateValue? = nil) {
+  package init(id: ValueID?, type: TensorType, trace: Trace, immediate: ImmediateValue? = nil) {
     self.id = id
     self.immediate = immediate
     self.type = type
@@ -30,7 +30,7 @@ public struct Tensor {
   public var element: ElementType { type.element }
 
   /// Whether it stands in for the result of a mistake.
-  var isMistake: Bool { id == nil && immediate == nil }
+  package var isMistake: Bool { id == nil && immediate == nil }
 
   /// The result of an operator with one result.
   public func applying(_ op: some Operator, _ others: Tensor?...) -> Tensor {
@@ -38,7 +38,7 @@ public struct Tensor {
   }
 
   /// A small integer tensor as an argument of an operator.
-  func integers(_ values: [Int]) -> Tensor { trace.constant(.i64([values.count], values)) }
+  package func integers(_ values: [Int]) -> Tensor { trace.constant(.i64([values.count], values)) }
 
   /// A size along an axis; negative axes count from the back.
   public func size(_ axis: Int) -> Dim {

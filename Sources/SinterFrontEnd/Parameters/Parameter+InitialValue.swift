@@ -2,7 +2,7 @@ import Foundation
 
 extension Parameter {
   /// The first values; zeros where the parameter is impossible, which a trace of its model tells.
-  func initialValue(named name: String, seed: UInt64) -> HostTensor {
+  package func initialValue(named name: String, seed: UInt64) -> HostTensor {
     let sizes = problem == nil ? shape : [0]
     var random = CounterRandom(seed: seed, name: name)
     if case .values(let tensor) = initializer, problem == nil { return tensor.reshaped(shape) }

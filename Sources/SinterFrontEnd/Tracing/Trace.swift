@@ -13,21 +13,21 @@ public final class Trace {
   public let mode: Mode
   /// Whether tensors have numbers, so that nothing is recorded.
   let isImmediate: Bool
-  var builder: GraphBuilder
-  var problems: [Diagnostic] = []
+  package var builder: GraphBuilder
+  package var problems: [Diagnostic] = []
   /// The model's layers and parameters; of tensors with numbers that of the layer that is called.
-  var model: LayerIndex
+  package var model: LayerIndex
   /// What parameters are now. With each the parameter itself is held, so that no other one can take its place in memory.
   private var values: [ObjectIdentifier: (parameter: Parameter, value: TracedValue)] = [:]
   /// Parameters as they were before layers gave them other values.
   private var originals: [ObjectIdentifier: TracedValue] = [:]
-  private(set) var parameters: [(name: String, parameter: Parameter)] = []
+  package private(set) var parameters: [(name: String, parameter: Parameter)] = []
   private var assigned: Set<ObjectIdentifier> = []
   private var layers: [Origin] = []
   /// Tensors with numbers that are part of the graph, and what became of them.
   private var adopted: [ObjectIdentifier: (value: ImmediateValue, result: TracedValue)] = [:]
 
-  init(name: String, mode: Mode, model: LayerIndex, isImmediate: Bool = false) {
+  package init(name: String, mode: Mode, model: LayerIndex, isImmediate: Bool = false) {
     self.mode = mode
     self.model = model
     self.isImmediate = isImmediate
@@ -36,7 +36,7 @@ public final class Trace {
 
   // MARK: Values
 
-  func input(_ type: TensorType, named name: String) -> Tensor {
+  package func input(_ type: TensorType, named name: String) -> Tensor {
     Tensor(id: builder.input(Fact(.tensor(type)), named: name), type: type, trace: self)
   }
 
@@ -84,12 +84,12 @@ public final class Trace {
   }
 
   /// What a parameter was at the start, before layers gave it other values.
-  func original(_ parameter: Parameter) -> Tensor {
+  package func original(_ parameter: Parameter) -> Tensor {
     originals[ObjectIdentifier(parameter)]?.tensor(in: self) ?? tensor(parameter)
   }
 
   /// The parameters that were assigned, with their last values.
-  var assignments: [(name: String, parameter: Parameter, value: Tensor)] {
+  package var assignments: [(name: String, parameter: Parameter, value: Tensor)] {
     parameters.compactMap { name, parameter in
       let key = ObjectIdentifier(parameter)
       return assigned.contains(key) ? values[key].map { (name, parameter, $0.value.tensor(in: self)) } : nil
@@ -139,7 +139,7 @@ public final class Trace {
   private var recomputed = RecomputedSegments()
 
   /// Has all that `body` records computed again where gradients read it.
-  func recomputing<R>(_ body: () -> R) -> R {
+  package func recomputing<R>(_ body: () -> R) -> R {
     let before = builder.graph.nodes.count
     let result = body()
     if !isImmediate { recomputed.add(builder.graph.nodes.indices.dropFirst(before)) }
@@ -147,7 +147,7 @@ public final class Trace {
   }
 
   /// The name of the input that holds a seed and the number of a step, where a trace draws random numbers.
-  static let keyName = "random_key"
+  package static let keyName = "random_key"
   private var key: TracedValue?
   private var streams = 0
 
@@ -171,7 +171,7 @@ public final class Trace {
   }
 
   /// A number in the type of another tensor.
-  func scalar(_ value: Double, like other: Tensor) -> Tensor {
+  package func scalar(_ value: Double, like other: Tensor) -> Tensor {
     let element = other.type.element
     if element == .string || element == .c64 || element == .c128 {
       return fail("number", "no constant of type \(element) can be made from \(value)", like: other)
@@ -212,7 +212,7 @@ public final class Trace {
   }
 
   /// A tensor with numbers as part of this trace: constants, and what was computed of them.
-  func adopt(_ tensor: Tensor) -> Tensor {
+  package func adopt(_ tensor: Tensor) -> Tensor {
     guard !isImmediate, let value = tensor.immediate else { return tensor }
     return adopt(value)
   }
@@ -255,7 +255,7 @@ public final class Trace {
   }
 
   /// Notes a mistake; the result is a stand-in of a type.
-  func note(_ id: String, _ message: String, _ type: TensorType, hint: String? = nil) -> Tensor {
+  package func note(_ id: String, _ message: String, _ type: TensorType, hint: String? = nil) -> Tensor {
     let problem = Diagnostic(
       .user, "trace.\(id)", message, at: [(layers.last ?? Origin()).description].filter { !$0.isEmpty }, hint: hint)
     if isImmediate { return Tensor.mistake(DiagnosticError([problem]), type, in: self) }

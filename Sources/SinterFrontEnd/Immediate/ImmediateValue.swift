@@ -7,7 +7,7 @@ import SinterIR
 /// What was asked for becomes a graph, of which the given tensors are inputs, and is compiled. Graphs that are equal but for the numbers are
 /// compiled once. Values are immutable but for the numbers found and the gradient. Where the numbers are known and no gradient will go through them,
 /// how they were computed is forgotten, so that a loop does not keep all of its steps.
-final class ImmediateValue {
+package final class ImmediateValue {
   enum Source {
     case given(HostTensor)
     case computed(ImmediateOperation, result: Int)
@@ -227,6 +227,6 @@ private struct Recorder {
   func run() throws -> [HostTensor] {
     var graph = builder.graph
     graph.removeDeadNodes()
-    return try LibraryCache.shared.run(graph, leaves.map(\.numbers))
+    return try ImmediateRuns.outputs(of: graph, leaves.map(\.numbers))
   }
 }

@@ -4,7 +4,7 @@ import SinterOps
 
 /// How the inputs and results of a repetition's graph follow one another: some of its own, the states, the slices, what it captures; and some of
 /// its own, the next states, what is collected.
-struct TurnLayout {
+struct IterationLayout {
   var ownInputs: Int
   var ownResults: Int
   var states: Int
@@ -17,13 +17,13 @@ struct TurnLayout {
   func collected(_ index: Int) -> Int { ownResults + states + index }
 }
 
-/// One turn of a repetition backward: a graph of its own, which reads what the turn has stored.
+/// One iteration of a repetition backward: a graph of its own, which reads what the iteration has stored.
 ///
 /// Its inputs are the gradients of `states`, the sums so far of the gradients of `summed` captures, the gradients of `collected` results, what was
-/// `stored`, the slices and the captures that it reads. Its results are the gradients of the states before the turn, the next sums, and
+/// `stored`, the slices and the captures that it reads. Its results are the gradients of the states before the iteration, the next sums, and
 /// `results` that are collected.
-struct TurnGradient {
-  /// The turn with its expansions, which gives what it gave before.
+struct IterationGradient {
+  /// The iteration with its expansions, which gives what it gave before.
   private(set) var forward: Graph
   private(set) var backward: Graph
   private(set) var states: [Int] = []
@@ -31,7 +31,7 @@ struct TurnGradient {
   private(set) var collected: [Int] = []
   /// Values of the forward graph.
   private(set) var stored: [ValueID] = []
-  /// Values of the forward graph that only products over all turns read.
+  /// Values of the forward graph that only products over all iterations read.
   private(set) var kept: [ValueID] = []
   private(set) var slices: [Int] = []
   private(set) var captures: [Int] = []
@@ -43,15 +43,15 @@ struct TurnGradient {
   /// - Parameters:
   ///   - varying: the inputs of the graph that depend on what gradients are asked for, by position.
   ///   - given: the results that have a gradient, by position.
-  ///   - plain: slices that lie as what is stored does, so that one result serves as their gradient and for products over all turns.
-  ///   - counting: the input that the backward turn takes where it reads nothing else that tells how many turns there are.
+  ///   - plain: slices that lie as what is stored does, so that one result serves as their gradient and for products over all iterations.
+  ///   - counting: the input that the backward iteration takes where it reads nothing else that tells how many iterations there are.
   init(
-    _ body: Graph, _ layout: TurnLayout, varying: Set<Int>, given: Set<Int>, plain: Set<Int>, counting: Int
+    _ body: Graph, _ layout: IterationLayout, varying: Set<Int>, given: Set<Int>, plain: Set<Int>, counting: Int
   ) throws {
     var builder = GraphBuilder(body)
     let (inputs, outputs) = (body.inputs.map(\.value), body.outputs.map(\.value))
     func isFloat(_ value: ValueID) -> Bool { body.type(of: value).tensor?.element.isFloat ?? false }
-    // What a state makes of itself in later turns counts as well.
+    // What a state makes of itself in later iterations counts as well.
     var (varying, given) = (varying.filter { isFloat(inputs[$0]) }, given.filter { isFloat(outputs[$0]) })
     while true {
       let path = Path(body, from: varying.map { inputs[$0] }, to: given.map { outputs[$0] })
@@ -73,7 +73,7 @@ struct TurnGradient {
     let sources = varying.sorted().map { inputs[$0] }
     let path = try builder.expandedPath(from: sources, to: targets)
 
-    // The walk back, added to the turn's own graph and taken apart below: it reads values of the turn, and seeds that are inputs.
+    // The walk back, added to the iteration's own graph and taken apart below: it reads values of the iteration, and seeds that are inputs.
     let firstNew = builder.graph.values.count
     let expanded = builder.graph
     let seeds = try targets.enumerated().map { index, target in
@@ -81,7 +81,7 @@ struct TurnGradient {
     }
     let tape = GradientTape(builder)
     var reverse = ReverseMode(tape: tape, path: path)
-    reverse.constantInTurns = Set(inputs.dropFirst(layout.capture(0)))
+    reverse.constantInIterations = Set(inputs.dropFirst(layout.capture(0)))
     let found = try reverse.run(
       zip(targets, seeds).map { ($0, GradientTensor($1, tape)) }, inputs)
     // What a state's gradient is where none flows back.
@@ -114,7 +114,7 @@ struct TurnGradient {
     summed = captureGradients.map(\.0)
     let whole = tape.builder.graph
 
-    var split = TurnSplit(whole, layout, firstNew: firstNew, seeds: Set(seeds), inputs: inputs)
+    var split = IterationSplit(whole, layout, firstNew: firstNew, seeds: Set(seeds), inputs: inputs)
     backward = try split.backward(
       states: zip(states, stateGradients).map { ($0, $1.id) }, captures: captureGradients.map { ($0, $1.id) },
       seeds: seeds, collected: results, counting: inputs[counting])
@@ -122,14 +122,14 @@ struct TurnGradient {
     for (product, _, _) in gathered where !stored.contains(product.rows) && !kept.contains(product.rows) {
       if !inputs[layout.slice(0)..<layout.capture(0)].contains(product.rows) { kept.append(product.rows) }
     }
-    // The turn itself, with what nested repetitions store for their own backward pass.
+    // The iteration itself, with what nested repetitions store for their own backward pass.
     forward = whole
     forward.inputs.removeLast(seeds.count)
     forward.outputs = expanded.outputs
   }
 
   /// The place among the slices of a value of the forward graph that is one.
-  func slice(_ value: ValueID, _ layout: TurnLayout) -> Int? {
+  func slice(_ value: ValueID, _ layout: IterationLayout) -> Int? {
     (0..<layout.slices).first { forward.inputs[layout.slice($0)].value == value }
   }
 

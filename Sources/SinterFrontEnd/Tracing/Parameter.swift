@@ -41,7 +41,7 @@ public final class Parameter: Sendable {
   }
 
   /// What is wrong with it, found where a model is traced.
-  var problem: String? {
+  package var problem: String? {
     if let size = shape.first(where: { $0 < 0 }) {
       return "a parameter cannot have the shape \(shape): \(size) is no size"
     }

@@ -29,7 +29,7 @@ public struct ParameterStore: Sendable {
   /// - Parameter others: what the store may hold besides; nil for anything. `num_batches_tracked`, of which PyTorch writes one for each batch norm,
   ///   may always be there.
   /// - Throws: every name that is missing or too many, and every shape and type that does not match.
-  func values(
+  package func values(
     of parameters: [(name: String, parameter: Parameter)], allowing others: Set<String>? = nil
   ) throws -> [HostTensor] {
     var problems: [Diagnostic] = []

@@ -23,8 +23,8 @@ public func parameterCount(of model: Any, where isCounted: (String) -> Bool = { 
 
 extension Layer {
   /// All parameters under PyTorch's names, running statistics among them, shared ones once.
-  public var namedParameters: [NamedParameter] { Sinter.namedParameters(of: self) }
+  public var namedParameters: [NamedParameter] { SinterFrontEnd.namedParameters(of: self) }
 
   /// The number of elements of all trainable parameters.
-  public var parameterCount: Int { Sinter.parameterCount(of: self) }
+  public var parameterCount: Int { SinterFrontEnd.parameterCount(of: self) }
 }

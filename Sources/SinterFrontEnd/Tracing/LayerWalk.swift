@@ -4,7 +4,7 @@
 /// count as what they hold.
 enum LayerWalk {
   /// Every parameter with its name, in the order of properties; one that is reached twice comes twice.
-  static func parameters(of layer: Any) -> [(name: String, parameter: Parameter)] {
+  package static func parameters(of layer: Any) -> [(name: String, parameter: Parameter)] {
     var found: [(String, Parameter)] = []
     walk(layer, "") { name, parameter in
       found.append((name, parameter))
@@ -61,22 +61,22 @@ enum LayerWalk {
 }
 
 /// What a model holds: names of its parameters, and where its layers are.
-struct LayerIndex {
+package struct LayerIndex {
   /// Every parameter with its name, in the order of properties; one that is reached twice comes twice.
-  let parameters: [(name: String, parameter: Parameter)]
+  package let parameters: [(name: String, parameter: Parameter)]
   private let names: [ObjectIdentifier: String]
 
-  init(of model: Any) {
+  package init(of model: Any) {
     parameters = LayerWalk.parameters(of: model)
     names = Dictionary(
       parameters.map { (ObjectIdentifier($0.parameter), $0.name) }, uniquingKeysWith: { first, _ in first })
   }
 
   /// A parameter's first name; nil for one that the model does not hold.
-  func name(of parameter: Parameter) -> String? { names[ObjectIdentifier(parameter)] }
+  package func name(of parameter: Parameter) -> String? { names[ObjectIdentifier(parameter)] }
 
   /// The path of a layer inside the model; nil for a layer without parameters.
-  func path(of layer: Any) -> String? {
+  package func path(of layer: Any) -> String? {
     var path: String?
     LayerWalk.walk(layer, "") { name, parameter in
       guard let full = names[ObjectIdentifier(parameter)], full.hasSuffix(name) else { return true }
@@ -88,7 +88,7 @@ struct LayerIndex {
   }
 
   /// Every parameter once, with all its names, the first of which is its own.
-  var unique: [(names: [String], parameter: Parameter)] {
+  package var unique: [(names: [String], parameter: Parameter)] {
     var places: [ObjectIdentifier: Int] = [:]
     var found: [(names: [String], parameter: Parameter)] = []
     for (name, parameter) in parameters {

@@ -2,6 +2,13 @@ import Foundation
 import SinterIR
 import SinterModel
 
+/// Tensors with numbers are computed by compiled libraries wherever this module is part of a program.
+extension ImmediateRuns: ImmediateEngine {
+  package static func run(_ graph: Graph, _ inputs: [HostTensor]) throws -> [HostTensor] {
+    try LibraryCache.shared.run(graph, inputs)
+  }
+}
+
 /// The graphs that this process has compiled to compute tensors with numbers, by their text. The oldest go where there are too many.
 final class LibraryCache: @unchecked Sendable {
   static let shared = LibraryCache()
