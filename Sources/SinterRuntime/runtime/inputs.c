@@ -101,7 +101,7 @@ void copy_dense(char *to, const SinterTensor *tensor, int64_t width) {
       at[ndim++] = 0;
     }
   }
-  const char *from = (const char *)tensor->data + tensor->byte_offset;
+  const char *from = tensor_data(tensor);
   if (ndim == 0) shape[0] = 1, strides[0] = width, at[0] = 0, ndim = 1;
   int64_t count = shape[ndim - 1], stride = strides[ndim - 1];
   for (;;) {
@@ -148,7 +148,7 @@ static int32_t bind_texts(SinterSession *session, int32_t port, const SinterTens
       !block_reserve(staging, &session->memory, (size_t)bytes, ALIGNMENT))
     return fail(session, SINTER_OUT_OF_MEMORY, "no memory for the %lld texts of input '%s'", (long long)count, name);
   if (copies) copy_dense(staging->data, tensor, (int64_t)sizeof(SinterString));
-  const void *from = copies ? staging->data : (char *)tensor->data + tensor->byte_offset;
+  const void *from = copies ? staging->data : tensor_data(tensor);
   for (int32_t i = session->input_head[port]; i >= 0; i = session->next[i]) session->frame.buffers[i] = staging->data;
   return texts_read(session, port, from, staging->data, count);
 }
@@ -164,7 +164,7 @@ static int32_t bind_data(SinterSession *session, int32_t port, const SinterTenso
 #ifdef SINTER_TEXT
   if (tensor->dtype.code == SINTER_STRING) return bind_texts(session, port, tensor, count);
 #endif
-  void *data = (char *)tensor->data + tensor->byte_offset;
+  void *data = tensor_data(tensor);
   bool dense = is_dense(tensor);
   if (count > 0 && !(dense && is_aligned(data, tensor->dtype))) {
     Block *staging = &session->staging[port];

@@ -156,6 +156,8 @@ bool element_bytes(SinterDataType type, int64_t count, int64_t *bytes);
 /* Elements of a shape; false where one is negative or the count overflows. */
 bool element_count(const int64_t *shape, int32_t ndim, int64_t *count);
 bool is_dense(const SinterTensor *tensor);
+/* The first element. A tensor without elements may have no data, to which C adds nothing but zero. */
+static inline void *tensor_data(const SinterTensor *tensor) { return (void *)((uintptr_t)tensor->data + tensor->byte_offset); }
 /* The memory that a tensor touches: first byte, and past the last. */
 typedef struct { uintptr_t begin, end; } Span;
 Span tensor_span(const SinterTensor *tensor);

@@ -145,7 +145,7 @@ int32_t sinter_output(SinterFrame *frame, int32_t port) {
   int32_t status = value->kind == SINTER_TENSOR ? check_shape(session, port, slots) : allocate_output(session, port, slots);
   if (status) return status;
   if (session->output_state[port] == OUTPUT_BOUND) session->output_state[port] = OUTPUT_READY;
-  void *data = (char *)value->tensor.data + value->tensor.byte_offset;
+  void *data = tensor_data(&value->tensor);
   for (int32_t i = session->output_head[port]; i >= 0; i = session->next[i]) frame->buffers[i] = data;
   return SINTER_OK;
 }
@@ -177,7 +177,7 @@ int32_t sinter_grow(SinterFrame *frame, int32_t buffer, int64_t bytes) {
  * brought its memory, they are the session's, until its next run or its end. */
 static int32_t own_text(SinterSession *session, int32_t index) {
   SinterValue *value = &session->outputs[index];
-  void *data = (char *)value->tensor.data + value->tensor.byte_offset;
+  void *data = tensor_data(&value->tensor);
   int64_t count;
   element_count(value->tensor.shape, value->tensor.ndim, &count);
   size_t bytes;

@@ -94,7 +94,7 @@ static int32_t pack_sequence(SinterSession *session, const SinterPort *port, int
     element_count(tensor->shape, tensor->ndim, &own);
     for (int32_t axis = 0; axis < ndim; axis++) *row++ = axis < tensor->ndim ? tensor->shape[axis] : -1;
     if (own == 0) continue;
-    if (is_dense(tensor)) memcpy(to, (char *)tensor->data + tensor->byte_offset, (size_t)(own * width));
+    if (is_dense(tensor)) memcpy(to, tensor_data(tensor), (size_t)(own * width));
     else copy_dense(to, tensor, width);
     to += own * width;
   }

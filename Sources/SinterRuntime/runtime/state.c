@@ -117,7 +117,7 @@ static int32_t read_state(SinterSession *session, size_t state, SinterValue *val
   }
   if (status) return status;
   int64_t bytes = state_bytes(session, state);
-  if (bytes > 0) memcpy((char *)value->tensor.data + value->tensor.byte_offset, session->states[state].current, (size_t)bytes);
+  if (bytes > 0) memcpy(tensor_data(&value->tensor), session->states[state].current, (size_t)bytes);
   return SINTER_OK;
 }
 
@@ -136,7 +136,7 @@ static int32_t write_state(SinterSession *session, size_t state, const SinterVal
   status = check_tensor(session, "state", port, &plain);
   if (!status) status = check_sizes(session, port, &value->tensor);
   if (status || bytes == 0) return status;
-  const char *data = (const char *)value->tensor.data + value->tensor.byte_offset;
+  const char *data = tensor_data(&value->tensor);
   if (is_dense(&value->tensor)) memcpy(session->states[state].current, data, (size_t)bytes);
   else if (width > 0 && port->dtype.bits % 8 == 0) copy_dense(session->states[state].current, &value->tensor, width);
   else

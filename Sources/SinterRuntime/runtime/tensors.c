@@ -14,14 +14,14 @@ bool element_count(const int64_t *shape, int32_t ndim, int64_t *count) {
 }
 
 /* More than any address space has. */
-#define MOST_BYTES ((int64_t)1 << 57)
+#define MOST_TENSOR_BYTES ((int64_t)1 << 57)
 
 bool element_bytes(SinterDataType type, int64_t count, int64_t *bytes) {
   int64_t bits = (int64_t)type.bits * type.lanes;
-  if (bits % 8 == 0) return !__builtin_mul_overflow(count, bits / 8, bytes) && *bytes < MOST_BYTES;
+  if (bits % 8 == 0) return !__builtin_mul_overflow(count, bits / 8, bytes) && *bytes < MOST_TENSOR_BYTES;
   if (__builtin_mul_overflow(count, bits, bytes) || __builtin_add_overflow(*bytes, 7, bytes)) return false;
   *bytes /= 8;
-  return *bytes < MOST_BYTES;
+  return *bytes < MOST_TENSOR_BYTES;
 }
 
 bool is_dense(const SinterTensor *tensor) {

@@ -46,7 +46,7 @@ int32_t values_prepare(SinterSession *session, SinterValue *outputs) {
 static bool is_present(const SinterSession *session, const SinterParts *parts) {
   if (!parts->optional) return true;
   const SinterTensor *flag = &session->made[parts->first].tensor;
-  return *((const uint8_t *)flag->data + flag->byte_offset) != 0;
+  return *(const uint8_t *)tensor_data(flag) != 0;
 }
 
 /* How many values an output has inside, and how many numbers their shapes and strides take. */
@@ -87,13 +87,12 @@ static int32_t allocate_assembly(SinterSession *session, size_t index) {
   return SINTER_OK;
 }
 
-static char *data_of(const SinterTensor *tensor) { return (char *)tensor->data + tensor->byte_offset; }
 
 static void fill_ragged(const SinterValue *tensors, SinterValue *elements, int64_t *numbers) {
   const SinterTensor *all = &tensors[0].tensor, *shapes = &tensors[1].tensor;
   int64_t count = shapes->shape[0], columns = shapes->shape[1], width = (int64_t)all->dtype.bits * all->dtype.lanes / 8;
-  const int64_t *row = (const int64_t *)data_of(shapes);
-  char *data = data_of(all);
+  const int64_t *row = tensor_data(shapes);
+  char *data = tensor_data(all);
   for (int64_t i = 0; i < count; i++, row += columns, numbers += 2 * columns) {
     int64_t size = 1, stride = 1, ndim = columns;
     while (ndim > 0 && row[ndim - 1] < 0) ndim--; /* less than zero: no such axis */
@@ -115,7 +114,7 @@ static void fill_maps(const SinterValue *tensors, SinterValue *maps, int64_t *st
   const SinterTensor *keys = &tensors[0].tensor, *all = &tensors[1].tensor;
   int64_t count = all->shape[0], width = (int64_t)all->dtype.bits * all->dtype.lanes / 8;
   SinterValue *inside = maps + count;
-  char *data = data_of(all);
+  char *data = tensor_data(all);
   *stride = 1;
   for (int64_t i = 0; i < count; i++, inside += 2, data += all->shape[1] * width) {
     inside[0] = (SinterValue){.kind = SINTER_TENSOR, .tensor = *keys};

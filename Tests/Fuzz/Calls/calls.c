@@ -162,7 +162,7 @@ static void make_tensor(SinterTensor *tensor, const SinterPort *port) {
     if (ndim > 6) size = i < 6 ? byte() % 3 : 1;
     if (one_in(48)) size = -1 - byte() % 3;
     /* More than there are addresses, unless it is one element over and over. */
-    if (is_huge) size = one_in(2) ? INT64_MAX - byte() : (int64_t)1 << (has_strides ? byte() % 64 : 57 + byte() % 7);
+    if (is_huge) size = one_in(2) ? INT64_MAX - byte() : (int64_t)((uint64_t)1 << (has_strides ? byte() % 64 : 57 + byte() % 7));
     tensor->shape[i] = size;
     if (!has_strides) continue;
     tensor->strides[i] = is_huge ? 0 : one_in(2) ? dense : (int64_t)(int8_t)byte() % 4;
