@@ -40,7 +40,8 @@ extension BoundModel {
   ///
   /// - Parameters:
   ///   - targets: of one architecture, the most demanding first; the library takes the first that the processor can run.
-  ///   - header, name: as in `compile(to:header:name:)`.
+  ///   - header: as in `compile(to:header:name:)`.
+  ///   - name: as there.
   public func compile(
     to path: String, for targets: [Target], header: Bool = false, name: String? = nil
   ) throws {

@@ -161,12 +161,12 @@ static void make_tensor(SinterTensor *tensor, const SinterPort *port) {
     int64_t known = i < port->ndim && port->shape ? port->shape[i] : -1, size = known >= 0 && !one_in(16) ? known : byte() % 5;
     if (ndim > 6) size = i < 6 ? byte() % 3 : 1;
     if (one_in(48)) size = -1 - byte() % 3;
-    /* More than there are addresses, unless it is one element over and over. */
-    if (is_huge) size = one_in(2) ? INT64_MAX - byte() : (int64_t)((uint64_t)1 << (has_strides ? byte() % 64 : 57 + byte() % 7));
+    /* More than there are addresses, or one element over and over: of sizes in between libraries would compute for days, as they should. */
+    if (is_huge) size = one_in(2) ? INT64_MAX - byte() : (int64_t)((uint64_t)1 << (has_strides && one_in(2) ? byte() % 4 : 57 + byte() % 7));
     tensor->shape[i] = size;
     if (!has_strides) continue;
     tensor->strides[i] = is_huge ? 0 : one_in(2) ? dense : (int64_t)(int8_t)byte() % 4;
-    dense *= size > 0 ? size : 1;
+    dense = (int64_t)((uint64_t)dense * (uint64_t)(size > 0 ? size : 1));
   }
   fill(tensor);
   if (one_in(32)) tensor->data = NULL;

@@ -79,9 +79,11 @@ def main():
     found.mkdir(parents=True, exist_ok=True)
     models = sorted((ROOT / "Tests" / "Fuzz" / "corpus").glob("*.onnx")) + arguments.models
     program = build(str(Path(arguments.sinter).resolve()), models, arguments.folder)
+    # What no machine has is refused by the library, as it would be by malloc.
+    environment = os.environ | {"ASAN_OPTIONS": "allocator_may_return_null=1:" + os.environ.get("ASAN_OPTIONS", "")}
     return subprocess.run(
         [program, f"-max_total_time={arguments.seconds}", "-max_len=1024", "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1",
-         f"-artifact_prefix={arguments.folder}/", found]).returncode
+         f"-artifact_prefix={arguments.folder}/", found], env=environment).returncode
 
 
 if __name__ == "__main__":
