@@ -90,9 +90,10 @@ void copy_dense(char *to, const SinterTensor *tensor, int64_t width) {
   int64_t shape[MAX_NDIM], strides[MAX_NDIM], at[MAX_NDIM];
   int32_t ndim = 0;
   for (int32_t i = 0; i < tensor->ndim; i++) {
-    int64_t size = tensor->shape[i], stride = tensor->strides[i] * width;
-    if (size == 1) continue;
-    if (ndim > 0 && strides[ndim - 1] == stride * size) {
+    int64_t size = tensor->shape[i];
+    if (size == 1) continue; /* whose stride may be anything */
+    int64_t stride = (int64_t)((uint64_t)tensor->strides[i] * (uint64_t)width);
+    if (ndim > 0 && strides[ndim - 1] == (int64_t)((uint64_t)stride * (uint64_t)size)) {
       shape[ndim - 1] *= size;
       strides[ndim - 1] = stride;
     } else {

@@ -92,8 +92,13 @@ int32_t allocate_tensor(SinterSession *session, const char *role, const SinterPo
                         const int32_t *slots, SinterValue *value) {
   size_t header = round_up(sizeof(Output) + 2 * (size_t)port->ndim * sizeof(int64_t), ALIGNMENT);
   int64_t count = 1, bytes = 0;
-  bool fits = true;
-  for (int32_t i = 0; i < port->ndim; i++) fits &= !__builtin_mul_overflow(count, sizes[slots ? slots[i] : i], &count);
+  bool fits = true, empty = false;
+  for (int32_t i = 0; i < port->ndim; i++) {
+    int64_t size = sizes[slots ? slots[i] : i];
+    empty |= size == 0;
+    fits &= !__builtin_mul_overflow(count, size, &count);
+  }
+  if (empty) fits = true, count = 0;
   fits = fits && element_bytes(port->dtype, count, &bytes);
   Spares *spares = index >= 0 ? session->spares : NULL;
   Output *owner = fits && bytes >= 0 ? spares_take(spares, &session->memory, index, header + (size_t)bytes) : NULL;
@@ -104,7 +109,8 @@ int32_t allocate_tensor(SinterSession *session, const char *role, const SinterPo
   for (int32_t i = port->ndim - 1; i >= 0; i--) {
     shape[i] = sizes[slots ? slots[i] : i];
     strides[i] = stride;
-    stride *= shape[i] > 0 ? shape[i] : 1;
+    /* Only of a tensor without elements may it be beyond all numbers, and there nobody asks for it. */
+    if (shape[i] > 0 && __builtin_mul_overflow(stride, shape[i], &stride)) stride = 1;
   }
   value->kind = SINTER_TENSOR;
   value->tensor = (SinterTensor){

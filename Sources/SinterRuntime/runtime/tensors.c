@@ -31,7 +31,7 @@ bool is_dense(const SinterTensor *tensor) {
   for (int32_t i = tensor->ndim - 1; i >= 0; i--) {
     if (tensor->shape[i] == 0) return true;
     if (tensor->shape[i] != 1 && tensor->strides[i] != dense) differs = true;
-    dense *= tensor->shape[i];
+    if (__builtin_mul_overflow(dense, tensor->shape[i], &dense)) return true; /* no elements: as many would not have been taken */
   }
   return !differs;
 }
