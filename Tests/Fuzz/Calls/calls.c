@@ -221,7 +221,7 @@ static void check_result(const SinterPort *port, const SinterValue *value) {
     REQUIRE(port->ndim < 0 || port->shape[i] < 0 || port->shape[i] == tensor->shape[i], "another size");
     count *= (size_t)tensor->shape[i];
   }
-  const unsigned char *data = (const unsigned char *)tensor->data + tensor->byte_offset;
+  const unsigned char *data = (const unsigned char *)((uintptr_t)tensor->data + tensor->byte_offset);
   static volatile unsigned char sink; /* all of it is memory */
   for (size_t i = 0; i < (count * bits + 7) / 8; i++) sink = data[i];
   if (tensor->dtype.code != SINTER_STRING) return;
