@@ -7,7 +7,7 @@ import SinterLLVM
 /// Measures how fast register tiles are on this processor, each in the product that decides about most models: rows that stay in caches,
 /// weights that come through all of them.
 package enum MachineTuner {
-  /// The product: rows, depth and columns of one layer, and layers, so that the weights of one are gone from the nearer caches when its iteration
+  /// The product: rows, depth and columns of one layer, and layers, so that the weights of one are gone from the nearer caches when its turn
   /// comes again.
   private static let (rows, depth, columns, layers) = (128, 768, 1536, 8)
   private static let iterations = 12

@@ -29,7 +29,7 @@ struct KeyPanels {
         let key = b.add(b.multiply(panel, layout.width), b.multiply(vector, lanes))
         let to = b.add(target, b.multiply(vector, lanes))
         if depthStride == 1 {
-          iteration(first: first, key: key, count: count, isFull: isFull, to: to, step: vectors * lanes)
+          transpose(first: first, key: key, count: count, isFull: isFull, to: to, step: vectors * lanes)
         } else {
           copy(first: first, key: key, count: count, isFull: isFull, to: to, step: vectors * lanes)
         }
@@ -51,8 +51,8 @@ struct KeyPanels {
     b.loop("panel", from: b.index(0), to: used) { fill(panel: $0, vectors: layout.vectors, isFull: false) }
   }
 
-  /// As many keys as a vector has lanes, turned.
-  private func iteration(first: Register, key: Register, count: Register, isFull: Bool, to: Register, step: Int) {
+  /// As many keys as a vector has lanes, transposed in registers.
+  private func transpose(first: Register, key: Register, count: Register, isFull: Bool, to: Register, step: Int) {
     let lanes = layout.lanes
     let last = b.subtract(count, b.index(1))
     let offsets = (0..<lanes).map { lane in

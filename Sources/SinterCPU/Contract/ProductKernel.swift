@@ -142,14 +142,14 @@ struct ProductKernel {
     _ kernel: inout some TileSums, _ rows: TileRows, from: Register, to: Register, at place: Register, count: Int,
     step: Int
   ) {
-    let last = plan.tile.rows - 1
-    let tiles =
-      plan.rows.value.flatMap { $0 <= plan.blockRows || $0 % plan.blockRows == 0 ? Swift.min($0, plan.blockRows) : nil }
-      .map { b.index(($0 + last) / plan.tile.rows) }
-      ?? b.binary(.floorDivide, b.add(b.subtract(to, from), last), b.index(plan.tile.rows))
+    // Where all blocks have as many rows, that is a number.
+    let known = plan.rows.value.flatMap {
+      $0 <= plan.blockRows || $0 % plan.blockRows == 0 ? b.index(Swift.min($0, plan.blockRows)) : nil
+    }
     kernel.ask(
       plan.tile.request(
-        b, row: b.subtract(rows.first, from), tiles: tiles, at: place, count: count, step: step, of: source))
+        b, row: b.subtract(rows.first, from), of: known ?? b.subtract(to, from), at: place, count: count, step: step,
+        in: source))
   }
 
   /// Where the rows of a tile lie on the left: an offset, and what each row adds to it.

@@ -18,6 +18,16 @@ extension Machine {
   /// The sums of a product's task that wait while its reduced axis is done in steps.
   var waitingSumBytes: Int { Swift.min(level2 / 16, 64 << 10) }
 
+  // MARK: Weights
+
+  /// Whether so many bytes of weights are more than the second-level cache keeps beside all else: they come from further away each time.
+  func streams(bytes: Int) -> Bool { bytes > level2 / 2 }
+
+  /// Cycles of arithmetic while its operands come from memory, which takes others: the longer hides most of the shorter.
+  func overlapped(arithmetic: Double, transfer: Double) -> Double {
+    Swift.max(arithmetic, transfer) + Swift.min(arithmetic, transfer) / 4
+  }
+
   // MARK: Work
 
   /// Floating-point operations of f32 in a number of cycles.

@@ -43,10 +43,7 @@ struct ExpertWeights {
   ///
   /// - Parameter experts: the expert of each block, i64 [blocks].
   func product(_ x: ValueID, experts: ValueID, into builder: inout GraphBuilder) throws -> ValueID {
-    let element = try builder.type(x).element
-    let own =
-      scales == nil
-      ? try builder.add1(Gather(), [values, experts]) : try floats(element, of: experts, into: &builder)
+    let own = try floats(try builder.type(x).element, of: experts, into: &builder)
     let sums = try builder.add1(MatMul(), [x, try builder.add1(Transpose([0, 2, 1]), [own])])
     guard let bias else { return sums }
     let offsets = try builder.add1(Unsqueeze(), [try builder.add1(Gather(), [bias, experts]), builder.integers([1])])

@@ -12,14 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "sinter.h"
 
 extern const SinterLibrary *const models[];
 extern const size_t model_count;
 
-enum { MAX_PORTS = 64, MAX_RANK = 16, PAGE = 4096 };
+enum { MAX_PORTS = 64, MAX_RANK = 16 };
 
 static int64_t run_number = -1;
 
@@ -32,46 +31,11 @@ static int64_t run_number = -1;
     exit(1);                                                            \
   } while (0)
 
-/* ---- Memory that ends at a page that nothing may touch ---- */
-
-typedef struct Block {
-  char *data, *pages;
-  size_t length;
-  struct Block *next;
-} Block;
-
-static Block *blocks;
-
-static void *guarded(size_t bytes, size_t alignment) {
-  size_t rounded = (bytes + alignment - 1) / alignment * alignment;
-  size_t length = (rounded + PAGE - 1) / PAGE * PAGE;
-  if (!length) length = PAGE;
-  Block *block = malloc(sizeof *block);
-  block->length = length + PAGE;
-  block->pages = mmap(NULL, block->length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  REQUIRE(block->pages != MAP_FAILED, "no memory");
-  memset(block->pages, 0xff, length);
-  mprotect(block->pages + length, PAGE, PROT_NONE);
-  block->data = block->pages + length - rounded;
-  block->next = blocks;
-  blocks = block;
-  return block->data;
-}
-
-static void release(void *data) {
-  for (Block **at = &blocks; *at; at = &(*at)->next) {
-    if ((*at)->data != data) continue;
-    Block *block = *at;
-    *at = block->next;
-    munmap(block->pages, block->length);
-    free(block);
-    return;
-  }
-  REQUIRE(0, "memory is given back that was not taken");
-}
+/* After REQUIRE, which it uses. */
+#include "guarded.h"
 
 static void *hook_allocate(void *host, size_t bytes, size_t alignment) { return (void)host, guarded(bytes, alignment); }
-static void hook_deallocate(void *host, void *data) { (void)host, release(data); }
+static void hook_deallocate(void *host, void *data) { (void)host, give_back(data); }
 
 /* ---- Files ---- */
 
@@ -137,11 +101,11 @@ static void run(const SinterLibrary *model, SinterSession *session) {
     REQUIRE(!status, "%s", model->message(session));
     for (size_t i = 0; i < model->output_count; i++) {
       REQUIRE(!memcmp(again[i].tensor.data, outputs[i].tensor.data, byte_count(&outputs[i].tensor)), "output %zu differs", i);
-      release(again[i].tensor.data);
+      give_back(again[i].tensor.data);
       outputs[i].release(&outputs[i]);
     }
   }
-  for (size_t i = 0; i < model->input_count; i++) from_malloc ? free(inputs[i].tensor.data) : release(inputs[i].tensor.data);
+  for (size_t i = 0; i < model->input_count; i++) from_malloc ? free(inputs[i].tensor.data) : give_back(inputs[i].tensor.data);
 }
 
 int main(int argc, char **argv) {

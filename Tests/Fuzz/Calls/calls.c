@@ -10,14 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "sinter.h"
 
 extern const SinterLibrary *models[];
 extern const size_t model_count;
 
-enum { PAGE = 4096, MAX_RANK = 70, MAX_DATA = 1 << 20, MAX_BLOCK = 1 << 24 };
+enum { MAX_RANK = 70, MAX_DATA = 1 << 20, MAX_BLOCK = 1 << 24 };
 
 #define REQUIRE(condition, ...)                        \
   do {                                                 \
@@ -36,41 +35,8 @@ static size_t count_left;
 static uint8_t byte(void) { return count_left > 0 ? (count_left--, *bytes_left++) : 0; }
 static int one_in(int n) { return byte() % n == n - 1; }
 
-/* ---- Memory that ends at a page that nothing may touch ---- */
-
-typedef struct Block {
-  char *data, *pages;
-  size_t length;
-  struct Block *next;
-} Block;
-
-static Block *blocks;
-
-static void *guarded(size_t bytes, size_t alignment) {
-  size_t rounded = (bytes + alignment - 1) / alignment * alignment, length = (rounded + PAGE - 1) / PAGE * PAGE;
-  Block *block = malloc(sizeof *block);
-  block->length = length + PAGE;
-  block->pages = mmap(NULL, block->length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  REQUIRE(block->pages != MAP_FAILED, "no memory");
-  memset(block->pages, 0xff, length);
-  mprotect(block->pages + length, PAGE, PROT_NONE);
-  block->data = block->pages + length - rounded;
-  block->next = blocks;
-  blocks = block;
-  return block->data;
-}
-
-static void give_back(void *data) {
-  for (Block **at = &blocks; *at; at = &(*at)->next) {
-    if ((*at)->data != data) continue;
-    Block *block = *at;
-    *at = block->next;
-    munmap(block->pages, block->length);
-    free(block);
-    return;
-  }
-  REQUIRE(0, "memory is given back that was not taken");
-}
+/* After REQUIRE, which it uses. */
+#include "../../CompilerTests/programs/guarded.h"
 
 /* The library's memory, of which there is little and sometimes none. */
 static int allocations_left;

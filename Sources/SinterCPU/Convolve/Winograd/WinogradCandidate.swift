@@ -39,8 +39,7 @@ struct WinogradCandidate {
       let vectors = (columns + lanes - 1) / lanes
       let work = Double(products) * tile.cost(rows: rows, columnVectors: vectors, machine) / speed + transforms
       bytes = Double(products * vectors * lanes * 4) / speed
-      let weights = bytes / machine.memoryBytesPerCycle
-      cycles = Swift.max(work, weights) + Swift.min(work, weights) / 4
+      cycles = machine.overlapped(arithmetic: work, transfer: bytes / machine.memoryBytesPerCycle)
     }
   }
 

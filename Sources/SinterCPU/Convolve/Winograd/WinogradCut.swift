@@ -78,13 +78,12 @@ struct WinogradCut {
       Double(patches) * (axes.inwardCycles * Double(channelVectors) + axes.outwardCycles * Double(vectors))
     let panelBytes = places * channels * tile.vectors * machine.lanes(.f32) * 4
     let bytes = Double(blocks * choice.partPanels * panelBytes)
-    if panels * panelBytes <= machine.level2 / 2 {
+    if !machine.streams(bytes: panels * panelBytes) {
       return products + transforms + bytes / machine.weightBytesPerCycle
     }
     // More than a cache keeps comes from memory for each block: at the same time where tiles ask for it, and before they begin otherwise.
     let transfer = bytes / machine.memoryBytesPerCycle
     let asks = tile.asksAhead(rows: Swift.min(patches, choice.blockPatches))
-    let both = asks ? Swift.max(products, transfer) + Swift.min(products, transfer) / 4 : products + transfer
-    return both + transforms
+    return (asks ? machine.overlapped(arithmetic: products, transfer: transfer) : products + transfer) + transforms
   }
 }

@@ -132,10 +132,8 @@ struct WinogradKernel {
       usualTile: plan.tile)
     let panelAt = b.add(frame.weights, b.multiply(panel, layout.width * layout.depth))
     // A place's weights come from memory while those of the place before it are multiplied.
-    let asksAhead = plan.tile.asksAhead(rows: plan.onlyBlock ?? plan.blockPatches) && plan.streamsWeights
-    let tiles =
-      plan.onlyBlock.map { b.index(($0 + plan.tile.rows - 1) / plan.tile.rows) }
-      ?? b.binary(.floorDivide, b.add(count, plan.tile.rows - 1), b.index(plan.tile.rows))
+    let asksAhead =
+      plan.tile.asksAhead(rows: plan.onlyBlock ?? plan.blockPatches) && scope.machine.streams(bytes: plan.weightBytes)
     b.loop("place", from: b.index(0), to: b.index(plan.places)) { place in
       let lhs = b.add(input, b.multiply(place, plan.inputStride))
       let column = b.add(panelAt, b.multiply(place, plan.channels * width))
@@ -147,7 +145,8 @@ struct WinogradKernel {
           let amount = plan.channels * width
           kernel.ask(
             plan.tile.request(
-              b, row: rows.first, tiles: tiles, at: b.add(column, amount), count: amount, step: width))
+              b, row: rows.first, of: plan.onlyBlock.map { b.index($0) } ?? count, at: b.add(column, amount),
+              count: amount, step: width))
         }
         let sums = kernel.accumulators(
           tile: RegisterTile(rows: rows.count, vectors: vectors),

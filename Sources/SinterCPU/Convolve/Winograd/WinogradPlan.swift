@@ -32,8 +32,6 @@ struct WinogradPlan {
   var leastPlaces: Int?
   /// Rows of the transformed input a multiple of so many bytes apart would crowd a set of the first-level cache.
   let crowdedStride: Int
-  /// Whether the weights are more than the second-level cache keeps, so that products wait for them.
-  let streamsWeights: Bool
 
   var tasks: Dim { chunks * Dim(columnParts * phases) }
   /// The number of patches, where it is known and they are one block: then no register tile has rows too many.
@@ -48,6 +46,8 @@ struct WinogradPlan {
   /// Elements between places of the products.
   var productStride: Int { blockPatches * width + lanes }
   var places: Int { axes.places }
+  /// Bytes of one phase's weights, transformed and in panels.
+  var weightBytes: Int { places * channels * panels * width * 4 }
   /// Elements of scratch a task.
   var scratch: Int { places * (inputStride + productStride) }
 
@@ -65,7 +65,6 @@ struct WinogradPlan {
     self.images = images
     lanes = machine.lanes(.f32)
     crowdedStride = machine.level1Stride / 4
-    streamsWeights = axes.places * channels * columns * 4 > machine.level2 / 2
     let patches = axes.reduce(images) { $0 * $1.patches }
     let count = TaskSplit.estimate(patches)
     tile = .choose(rows: Swift.min(count, 4096), columns: columns, lanes: lanes, machine: machine, depth: channels)
@@ -113,7 +112,7 @@ struct WinogradPlan {
       let bytes = vectors(columns) * Double(lanes * 4 * places * channels)
       // Beyond the second-level cache a line is read before it is written, and written back.
       let transfer =
-        bytes > Double(machine.level2 / 2)
+        machine.streams(bytes: Int(bytes))
         ? 2 * bytes / machine.level3BytesPerCycle : bytes / machine.level2BytesPerCycle
       filters =
         vectors(columns) * Double(channels / axes.parts) * WinogradFilters.cycles(axes, phases: 1) + transfer
