@@ -105,6 +105,7 @@ test-onnx: setup .venv/stamp ## the official ONNX suite against the list of what
 	$(PYTHON) Tests/Conformance/differences.py --sinter .build/debug/sinter
 	$(PYTHON) Tests/Conformance/versions.py --sinter .build/debug/sinter --jobs $(JOBS)
 	$(PYTHON) Tests/Conformance/opsets.py --sinter .build/debug/sinter --jobs $(JOBS) --quick
+	$(PYTHON) Tests/Conformance/refused.py --sinter .build/debug/sinter --count 60
 	$(PYTHON) Tests/Conformance/sizes.py --sinter .build/debug/sinter --jobs $(JOBS) --domain com.microsoft --count 12
 
 serve: build ## the server behind sinter serve, .build/release/sinter-serve: make serve TRAIT=ServeHTTP leaves out gRPC
