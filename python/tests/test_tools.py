@@ -83,7 +83,7 @@ class Compile(unittest.TestCase):
             sinter.compile(b"no model")
         with self.assertRaisesRegex(ValueError, "no-such|symbol=size|batch"):
             sinter.compile(relu(), sizes={"n": -1})
-        with self.assertRaisesRegex(TypeError, "a model is a path, bytes or an onnx.ModelProto, not int"):
+        with self.assertRaisesRegex(TypeError, "a model is a path, bytes, an onnx.ModelProto or a torch.onnx.ONNXProgram, not int"):
             sinter.compile(3)
 
 

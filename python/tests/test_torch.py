@@ -1,6 +1,7 @@
 """torch.compile with Sinter behind it. Needs torch, torchvision and transformers; skipped without torch."""
 
 import sys
+import tempfile
 import unittest
 import warnings
 from pathlib import Path
@@ -164,6 +165,17 @@ class Torch(unittest.TestCase):
             x = torch.ones(64, 64)
             self.assertFalse(torch.equal(dropout(x), dropout(x)))
         self.same(torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Dropout(0.5)), torch.ones(2, 4))
+
+    def test_programs_of_the_exporter(self):
+        net, x = torch.nn.Sequential(torch.nn.Linear(40, 30), torch.nn.ReLU(), torch.nn.Linear(30, 2)).eval(), torch.randn(3, 40)
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            program, wanted = torch.onnx.export(net, (x,), dynamo=True, verbose=False), net(x)
+        torch.testing.assert_close(sinter.compile(program)(x), wanted, rtol=1e-4, atol=1e-4)
+        self.assertEqual(sinter.check(program), [])
+        with tempfile.TemporaryDirectory() as folder:
+            sinter.export(program, f"{folder}/exported.onnx")
+            torch.testing.assert_close(sinter.compile(f"{folder}/exported.onnx")(x), wanted, rtol=1e-4, atol=1e-4)
 
     def test_gradients(self):
         net = torch.nn.Linear(4, 4)

@@ -30,9 +30,9 @@ __all__ = [
 def export(model, *args, **options):
     """A model from a file as simplified ONNX (`export_onnx`), or a torch module as a compiled `Model` (`sinter.torch.export`).
 
-    The first argument decides: a path, bytes or a ModelProto are a file.
+    The first argument decides: a path, bytes, a ModelProto or an ONNXProgram are a file.
     """
-    if type(model).__module__.split(".")[0] == "torch" or hasattr(model, "state_dict"):
+    if hasattr(model, "state_dict") or type(model).__module__.split(".")[0] == "torch" and not hasattr(type(model), "model_proto"):
         from . import torch
 
         return torch.export(model, *args, **options)

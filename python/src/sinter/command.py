@@ -17,9 +17,10 @@ from .errors import CompileError, Error, Problem
 
 if TYPE_CHECKING:
     import onnx
+    import torch
 
-#: A path, the bytes of an ONNX file, or an onnx.ModelProto.
-Source = Union[str, os.PathLike, bytes, "onnx.ModelProto"]
+#: A path, the bytes of an ONNX file, an onnx.ModelProto, or what `torch.onnx.export` returns.
+Source = Union[str, os.PathLike, bytes, "onnx.ModelProto", "torch.onnx.ONNXProgram"]
 
 
 def path() -> str:
@@ -109,7 +110,8 @@ def model_file(model: Source) -> Iterator[Path]:
 
 
 def write(model: Source, folder: Path) -> Path:
-    """Writes bytes or a ModelProto as `model.onnx` into a folder. Weights of 2 GB and more go into a file beside it."""
+    """Writes a model as `model.onnx` into a folder. The weights of an ONNXProgram, which then become part of no message, and those of 2 GB and
+    more go into a file beside it."""
     file = folder / "model.onnx"
     if isinstance(model, (bytes, bytearray, memoryview)):
         file.write_bytes(model)
@@ -120,8 +122,10 @@ def write(model: Source, folder: Path) -> Path:
             from onnx import save_model
 
             save_model(model, file, save_as_external_data=True, location="model.data")
+    elif hasattr(type(model), "model_proto"):  # a property that would make the message
+        model.save(file, external_data=True)
     else:
-        raise TypeError(f"a model is a path, bytes or an onnx.ModelProto, not {type(model).__name__}")
+        raise TypeError(f"a model is a path, bytes, an onnx.ModelProto or a torch.onnx.ONNXProgram, not {type(model).__name__}")
     return file
 
 

@@ -29,7 +29,7 @@ def compile(
 ) -> Model:
     """Compiles an ONNX model and loads it.
 
-    - `model`: a path, the bytes of a file, or an onnx.ModelProto.
+    - `model`: a path, the bytes of a file, an onnx.ModelProto, or what `torch.onnx.export` returns.
     - `output`: the library to write, as `libresnet50.so`; by default it is temporary and goes with the `Model`.
     - `cpu`: what it is to run on: "host", "x86-64-v2" to "x86-64-v4", a processor's name, or several of them.
     - `sizes`: symbolic sizes to fix, as `{"batch": 1}`. All others stay open.

@@ -53,7 +53,8 @@ class Part:
         with torch.no_grad():
             program = torch.export.export(frozen, tuple(args[position] for position in self.used), dynamic_shapes=shapes or None)
         demand_pure(program)
-        self.model = compiler.compile(onnx_of(program), **self.options)
+        # The library goes with this object, so that its weights need not pass through a linker.
+        self.model = compiler.compile(onnx_of(program), **{"weights_beside": True, **self.options})
 
     def __call__(self, *args):
         # Constants that training has touched are not those that were compiled in.
@@ -159,14 +160,16 @@ def _draws_nothing(node: fx.Node) -> bool:
     return rate == 0 or given.get("train") is False
 
 
-def onnx_of(program: "torch.export.ExportedProgram"):
-    """The program as a ModelProto, by torch's exporter, which prints its progress and is kept from it."""
-    level = logging.getLogger("torch.onnx").level
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+def onnx_of(program: "torch.export.ExportedProgram") -> "torch.onnx.ONNXProgram":
+    """The program as ONNX, by torch's exporter, which tells of its progress and of constants that it could not fold, and is kept from both."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            exported = torch.onnx.export(program, dynamo=True, verbose=False, optimize=True)
+            return torch.onnx.export(program, dynamo=True, verbose=False, optimize=True)
     finally:
-        logging.getLogger("torch.onnx").setLevel(level)
-    return exported.model_proto
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)
