@@ -176,6 +176,72 @@ import Testing
     for n in 0...2 { try expectAgreement(builder.graph, [numbers(n, 0, 3), numbers(n, 4)]) }
   }
 
+  /// A branch: the sum of exp of those of x [n] that a mask picks, so many that only data tell, and of another list's elements.
+  private func picked(_ name: String, given: Dim) throws -> Graph {
+    var inner = GraphBuilder(name: name)
+    let x = inner.input(Fact(.f32, ["n"]), named: "x")
+    let mask = inner.input(Fact(.bool, ["n"]), named: "mask")
+    let other = inner.input(Fact(.f32, [given]), named: "other")
+    var pick = Compress()
+    pick.axis = 0
+    let rows = try inner.add1(Unary(.exp), [try inner.add1(pick, [x, mask])])
+    let sums = try [rows, other].map { try inner.add1(Reduce(.sum, keepsAxes: false), [$0]) }
+    inner.output(try inner.add1(Binary(.add), sums), named: "y")
+    return inner.graph
+  }
+
+  /// A branch computes a size whose name one around it has as well; that one becomes known when constants are folded.
+  @Test func whatIsLearnedOutsideIsNotLearnedInside() throws {
+    var builder = GraphBuilder(name: "names")
+    let condition = builder.input(Fact(.bool, []), named: "condition")
+    let x = builder.input(Fact(.f32, ["n"]), named: "x")
+    let mask = builder.input(Fact(.bool, ["n"]), named: "mask")
+    let v = builder.input(Fact(.f32, [3]), named: "v")
+    let bodies = [try picked("then", given: 3), try picked("else", given: 3)]
+    builder.output(
+      try builder.add(If(), [condition, x, mask, v, x, mask, v], bodies: bodies)[0], named: "y")
+    let isPositive = try builder.add1(
+      Compare(.greater), [builder.constant(.f32([3], [1, -1, 2])), builder.constant(.f32([], [0]))])
+    var pick = Compress()
+    pick.axis = 0
+    let two = try builder.add1(pick, [v, isPositive])
+    #expect(Set(builder.graph.type(of: two).symbols) == bodies[0].ownDataSymbols)
+    builder.output(two, named: "two")
+    for n in [0, 1, 2, 5] {
+      let mask = HostTensor(.bool, [n], values: (0..<n).map { UInt8($0 == 2 ? 0 : 1) })
+      try expectAgreement(builder.graph, [HostTensor(.bool, [], values: [UInt8(1)]), numbers(n), mask, numbers(3)])
+    }
+  }
+
+  /// A size that a branch captures gets the name that one of the branch's own has.
+  @Test func whatComesInKeepsApartFromWhatIsInside() throws {
+    var builder = GraphBuilder(name: "renamed")
+    let condition = builder.input(Fact(.bool, []), named: "condition")
+    let x = builder.input(Fact(.f32, ["n"]), named: "x")
+    let masks = ["first", "second"].map { builder.input(Fact(.bool, ["n"]), named: $0) }
+    var pick = Compress()
+    pick.axis = 0
+    let outer = try builder.add1(pick, [x, masks[0]])
+    let size = try #require(builder.graph.type(of: outer).tensor?.shape[0])
+    let bodies = [try picked("then", given: size), try picked("else", given: size)]
+    let captures = [x, masks[1], outer]
+    builder.output(try builder.add(If(), [condition] + captures + captures, bodies: bodies)[0], named: "y")
+    let (from, to) = (try #require(size.symbol), try #require(bodies[0].ownDataSymbols.first))
+    #expect(from != to)
+    let graph = try builder.graph.renaming([from: to])
+    let cases: [(first: [UInt8], second: [UInt8])] = [
+      ([1, 1, 1], [0, 1, 0]), ([0, 1, 0], [1, 1, 1]), ([0, 0, 0], [1, 0, 1]),
+    ]
+    for (first, second) in cases {
+      try expectAgreement(
+        graph,
+        [
+          HostTensor(.bool, [], values: [UInt8(1)]), numbers(3), HostTensor(.bool, [3], values: first),
+          HostTensor(.bool, [3], values: second),
+        ])
+    }
+  }
+
   /// What a branch's size turns out to be, it is in the bodies that speak of it, too.
   @Test func sizesOfBranchesAreLearnedInsideLoops() throws {
     var builder = GraphBuilder(name: "learned")

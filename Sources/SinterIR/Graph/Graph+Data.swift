@@ -11,9 +11,12 @@ extension Symbol {
 
 extension Fact {
   /// The sizes in it that data determine.
-  public var dataSymbols: Set<Symbol> {
+  public var dataSymbols: Set<Symbol> { symbols.filter(\.isFromData) }
+
+  /// The sizes that it speaks of.
+  var symbols: Set<Symbol> {
     let elements = (contents ?? []).flatMap { $0.isConstant ? [] : $0.symbols } + (scalars ?? []).flatMap(\.symbols)
-    return Set((type.symbols + elements).filter(\.isFromData))
+    return Set(type.symbols + elements)
   }
 }
 
@@ -64,10 +67,12 @@ extension Graph {
   }
 
   /// Sizes from data that the graph speaks of and that are known outside of it.
-  var capturedDataSymbols: Set<Symbol> {
-    if nextDataNumber == 0 { return [] }
-    var found = Set(obligations.flatMap(\.symbols).filter(\.isFromData))
-    for id in values.indices { found.formUnion(values[id].fact.dataSymbols) }
+  var capturedDataSymbols: Set<Symbol> { nextDataNumber == 0 ? [] : capturedSymbols.filter(\.isFromData) }
+
+  /// Sizes that the graph speaks of and that are known outside of it.
+  var capturedSymbols: Set<Symbol> {
+    var found = Set(obligations.flatMap(\.symbols))
+    for id in values.indices { found.formUnion(values[id].fact.symbols) }
     return found.subtracting(ownDataSymbols)
   }
 

@@ -59,8 +59,22 @@ extension Graph {
     // Those, too, that have no place in the order while the graph is rewritten.
     for id in nodes.indices {
       nodes[id].op = try nodes[id].op.substituting(replacement)
-      for index in nodes[id].bodies.indices { try nodes[id].bodies[index].substitute(replacement) }
+      for index in nodes[id].bodies.indices { try nodes[id].bodies[index].substituteCaptured(replacement) }
     }
+  }
+
+  /// Replaces symbols that a body has from around it. Sizes that it computes itself are others, even where they have the same names: those
+  /// keep their names, or get new ones where what comes in has them.
+  private mutating func substituteCaptured(_ replacement: (Symbol) -> Dim?) throws {
+    let incoming = capturedSymbols.reduce(into: Set<Symbol>()) { $0.formUnion(replacement($1)?.symbols ?? []) }
+    let first = incoming.reduce(nextDataNumber) { max($0, ($1.dataNumber ?? -1) + 1) }
+    var own = ownDataSymbols
+    if !own.isDisjoint(with: incoming) {
+      self = try numberingOwnSizes(from: first)
+      own = ownDataSymbols
+    }
+    nextDataNumber = own.reduce(first) { max($0, ($1.dataNumber ?? -1) + 1) }
+    try substitute { own.contains($0) ? nil : replacement($0) }
   }
 
   /// Infers each node's results again from what is known of its inputs now. A fact never gets worse: sizes and contents that were
