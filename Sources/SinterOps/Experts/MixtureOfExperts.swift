@@ -112,19 +112,40 @@ public struct MixtureOfExperts: Composite {
   /// The weighed sums [tokens, size] for tokens [tokens, size].
   ///
   /// One token reads the weights of its experts where they lie. Many are sorted by experts, so that each expert's weights serve all of its tokens;
-  /// weights of a few bits become floats for that, which pays only where many tokens share an expert, and where that is known ahead.
+  /// weights of a few bits become floats for that, which pays only where many tokens share an expert.
   private func sums(_ x: ValueID, _ inputs: NodeInputs, into builder: inout GraphBuilder) throws -> ValueID {
     let logits = try inputs.tensor(1)
     guard isQuantized else {
       let isOne = logits.shape[0] == 1
       return try isOne ? tokenByToken(x, inputs, into: &builder) : expertByExpert(x, inputs, into: &builder)
     }
-    guard let tokens = logits.shape[0].value, let experts = logits.shape[1].value else {
-      return try tokenByToken(x, inputs, into: &builder)
+    if let tokens = logits.shape[0].value, let experts = logits.shape[1].value {
+      let (choices, overflows) = tokens.multipliedReportingOverflow(by: count)
+      let isMany = overflows || (choices - 1) / Self.fewChoices >= experts
+      return try isMany ? expertByExpert(x, inputs, into: &builder) : tokenByToken(x, inputs, into: &builder)
     }
-    let (choices, overflows) = tokens.multipliedReportingOverflow(by: count)
-    let isMany = overflows || (choices - 1) / Self.fewChoices >= experts
-    return try isMany ? expertByExpert(x, inputs, into: &builder) : tokenByToken(x, inputs, into: &builder)
+    let captures = [x] + inputs.ids.compactMap { $0 }
+    func branch(
+      _ sums: (ValueID, NodeInputs, inout GraphBuilder) throws -> ValueID
+    ) throws -> Graph {
+      var inner = GraphBuilder(name: Self.name)
+      inner.origin = builder.origin
+      let x = inner.input(builder.fact(x), named: "tokens")
+      let ids = inputs.ids.enumerated().map { index, id in
+        id.map { inner.input(builder.fact($0), named: "input\(index)") }
+      }
+      inner.output(try sums(x, inner.inputs(ids, outputs: 1), &inner), named: "sums")
+      return inner.graph
+    }
+    let choices = try builder.add1(
+      Binary(.multiply), [try builder.size(of: x, along: 0), builder.integers([count])])
+    let few = try builder.add1(
+      Binary(.multiply), [try builder.size(of: try inputs.value(1), along: 1), builder.integers([Self.fewChoices])])
+    let isMany = try builder.add1(Compare(.greater), [choices, few])
+    let bodies = [
+      try branch { try expertByExpert($0, $1, into: &$2) }, try branch { try tokenByToken($0, $1, into: &$2) },
+    ]
+    return try builder.add(If(), [isMany] + captures + captures, bodies: bodies)[0]
   }
 
   /// Where experts are chosen no more often than this on average, their integers are multiplied as they lie.
@@ -308,6 +329,13 @@ public struct MixtureOfExperts: Composite {
           floats(["t", 8]), floats(["t", 4]), bytes([4, 6, 4]), scales([4, 6]), floats([4, 6]), bytes([4, 8, 3]),
           scales([4, 8]), floats([4, 8]), .absent, .absent, .absent, bytes([4, 3]), bytes([4, 4]),
         ], sizes: sizes),
+      // So many tokens that their experts' weights become floats.
+      OperatorExample(
+        packed,
+        [
+          floats(["t", 8]), floats(["t", 2]), bytes([2, 6, 4]), scales([2, 6]), floats([2, 6]), bytes([2, 8, 3]),
+          scales([2, 8]), floats([2, 8]), .absent, .absent, .absent, bytes([2, 3]), bytes([2, 4]),
+        ], sizes: [Symbol("t"): 30]),
       OperatorExample(
         packed,
         [
