@@ -4,12 +4,16 @@ import Testing
 /// `--memory-limit`: a small file that asks for much ends in a sentence, not in the system's want of memory.
 @Suite struct MemoryLimitTests {
   private static func run(_ graph: String, _ arguments: String...) throws -> CommandTests.Outcome {
+    try run(Data(graph.utf8), as: "m.sinter", arguments)
+  }
+
+  private static func run(_ file: Data, as fileName: String, _ arguments: [String]) throws -> CommandTests.Outcome {
     let name = "sinter-memory-\(UUID().uuidString)"
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent(name).path
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    try graph.write(toFile: "\(folder)/m.sinter", atomically: true, encoding: .utf8)
-    return try CommandTests.run([arguments[0], "\(folder)/m.sinter"] + arguments.dropFirst())
+    try file.write(to: URL(fileURLWithPath: "\(folder)/\(fileName)"))
+    return try CommandTests.run([arguments[0], "\(folder)/\(fileName)"] + arguments.dropFirst())
   }
 
   /// 1.6 GB of one number.
@@ -68,6 +72,18 @@ import Testing
     let outcome = try Self.run(graph, "run", "--random", "--memory-limit", "300M")
     #expect(outcome.status == 1)
     #expect(outcome.errors.contains("input x of type f32[100000000] takes 1.1 GB while it is made up"))
+  }
+
+  /// An ONNX file of 74 bytes: y = Identity(c), where c are 100 million texts, stored sparsely, one of which is not empty.
+  private static let texts =
+    "CAoSADo+ChAKAWMSAXkiCElkZW50aXR5EgFnYgkKAXkSBAoCCAh6HAoKCAEQCDIBYUIBYxIJCAEQBzoBA0IAGIDC1y9CBAoAEBU="
+
+  @Test func sparseTextThatDoesNotFitIsNamed() throws {
+    let file = try #require(Data(base64Encoded: Self.texts))
+    let outcome = try Self.run(file, as: "m.onnx", ["check", "--memory-limit", "500M"])
+    #expect(outcome.status == 1)
+    #expect(outcome.errors.contains("a tensor of 1.5 GB does not fit"), "\(outcome.errors)")
+    #expect(outcome.errors.contains("sparse tensor c"), "\(outcome.errors)")
   }
 
   /// What would not fit is left for the run to compute: the same file compiles under both limits.

@@ -115,7 +115,7 @@ extension OnnxFile.SparseTensor {
 
   /// The tensor with its zeros.
   func dense() throws -> HostTensor {
-    let place = "sparse tensor \(values.name)"
+    let place = values.name.isEmpty ? "sparse tensor" : "sparse tensor \(values.name)"
     do {
       return try dense(place)
     } catch let error as DiagnosticError {
@@ -161,6 +161,8 @@ extension OnnxFile.SparseTensor {
       return position
     }
     if element == .string {
+      let (size, overflows) = total.multipliedReportingOverflow(by: MemoryLayout<String>.stride)
+      try MemoryLimit.require(overflows ? .max : size)
       var strings = [String](repeating: "", count: total)
       for (index, position) in flat.enumerated() { strings[position] = values.value.strings[index] }
       return HostTensor(strings: strings, shape: shape)
