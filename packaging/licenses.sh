@@ -7,8 +7,9 @@ mkdir -p "$out"
 cp LICENSE "$out/Sinter.txt"
 cp NOTICE "$out/Sinter-NOTICE.txt"
 cp .build/static/lld/LICENSE.TXT "$out/LLVM.txt"
-swift_root=$(dirname "$(dirname "$(readlink -f "$(command -v swift)")")")
-cp "$swift_root/share/swift/LICENSE.txt" "$out/Swift.txt"
+# The toolchain says where it lies: `swift` may be a program that only runs it, as swiftly's is.
+swift_resources=$(swift -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')
+cp "$swift_resources/../../share/swift/LICENSE.txt" "$out/Swift.txt"
 cp .build/static/build/checkouts/swift-argument-parser/LICENSE.txt "$out/swift-argument-parser.txt"
 for package in libprotobuf-c-dev:protobuf-c zlib1g-dev:zlib libzstd-dev:zstd "$(dpkg -S "$(readlink -f "$(cc -print-file-name=libstdc++.a)")" | cut -d: -f1)":libstdc++; do
   cp -L "/usr/share/doc/${package%%:*}/copyright" "$out/${package##*:}.txt"
