@@ -87,6 +87,14 @@ struct CompileCommand: ParsableCommand {
 
   @OptionGroup var math: MathArgument
 
+  @Flag(
+    inversion: .prefixedNo, exclusivity: .chooseLast,
+    help: """
+      Compute with zeros in place of subnormal numbers, on which some processors are slow. By default where the model computes gradients, and in no \
+      other.
+      """)
+  var flushSubnormals: Bool?
+
   @Flag(help: "Have the library record when each kernel runs, for sinter profile and sinter_profile.h.")
   var profile = false
 
@@ -131,6 +139,7 @@ struct CompileCommand: ParsableCommand {
     try OutputFile.requireWritable(output, report)
     var graph = try model.graph()
     graph.name = name ?? Self.name(ofFile: output ?? model.model)
+    if let flushSubnormals { graph.flushesSubnormals = flushSubnormals }
     var targets = try Target.list(cpu, for: target)
     if let machine {
       guard targets.count == 1 else {

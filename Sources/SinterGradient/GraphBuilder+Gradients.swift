@@ -7,7 +7,7 @@ extension GraphBuilder {
   ///
   /// What is added are ordinary nodes, so gradients can be differentiated again. Composite operators without a rule of their own are
   /// replaced by their expansions, whose results keep their names. Graphs inside of `Scan` and `Loop` get results more: what their backward
-  /// pass needs of each iteration.
+  /// pass needs of each iteration. A library of the graph flushes subnormal numbers to zero (`Graph.flushesSubnormals`).
   ///
   /// - Parameters:
   ///   - target: what is differentiated; a float.
@@ -41,6 +41,7 @@ extension GraphBuilder {
           "only floats have gradients, but one with respect to \(value) is asked for, which is \(type)")
       }
     }
+    setFlushesSubnormals()
     let path = try expandedPath(from: values, to: [target], recomputing: &segments)
     let tape = GradientTape(self)
     defer { self = tape.builder }

@@ -87,6 +87,19 @@ import Testing
     }
   }
 
+  @Test(
+    arguments: [
+      ([], false), (["--flush-subnormals"], true), (["--flush-subnormals", "--no-flush-subnormals"], false),
+    ])
+  func subnormalNumbersAreFlushedWhereAskedFor(options: [String], flushes: Bool) throws {
+    try Self.withModel { folder, model in
+      let path = "\(folder)/graph.sinter"
+      let outcome = try Self.run(["compile", model, "-o", path, "--emit", "graph"] + options)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(try String(contentsOfFile: path, encoding: .utf8).contains("flush subnormals") == flushes)
+    }
+  }
+
   @Test func compilesRunsAndInspects() throws {
     try Self.withModel { folder, model in
       let compiled = try Self.sinter(

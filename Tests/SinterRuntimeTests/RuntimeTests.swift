@@ -11,6 +11,7 @@ struct RuntimeTests {
     arguments: [
       (["sessions.c", "program.c", "all"], addresses),
       (["sessions.c", "program.c", "all"], threads),
+      (["sessions.c", "program.c", "all"], addresses + ["-DFLUSHES=1"]),
       (["beside.c", "all"], addresses),
       (["plans.c"], addresses),
       (["values.c", "all"], addresses + ["-DSINTER_STRUCTURES"]),

@@ -51,6 +51,7 @@ package struct Compiler {
     program.inputStructures = graph.inputStructures
     program.outputStructures = graph.outputStructures
     program.states = graph.states
+    program.flushesSubnormals = graph.flushesSubnormals
     program.findStatesInPlace()
     return program
   }

@@ -96,6 +96,10 @@ public struct Graph: Sendable {
   public var outputStructures: [PortStructure] = []
   /// Inputs that a library keeps from run to run, and the outputs that they become.
   public var states: [StatePort] = []
+  /// Whether a library takes subnormal numbers for zeros and gives zeros in their place, as far as its processor can: not in general; where gradients
+  /// are computed, which vanish by way of such numbers and on which some processors are slow. Interpreters compute with them always. A body does as
+  /// the graph around it.
+  public var flushesSubnormals = false
   /// Least and greatest values of symbols; a symbol without an entry is at least zero.
   public var ranges: [Symbol: ClosedRange<Int>]
   /// What nodes rely on, each relation once: sizes that must fit one another when the graph runs. A body's count only when it runs.

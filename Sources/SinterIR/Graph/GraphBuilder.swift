@@ -84,6 +84,8 @@ public struct GraphBuilder {
 
   /// What a library keeps of the inputs; see `StatePort`.
   public mutating func setStates(_ states: [StatePort]) { graph.states = states }
+  /// Has a library of the graph flush subnormal numbers to zero; see `Graph.flushesSubnormals`.
+  public mutating func setFlushesSubnormals() { graph.flushesSubnormals = true }
   /// Gives a value a name.
   public mutating func setName(_ name: String, of value: ValueID) { graph.values[value].name = name }
   /// States the least and the greatest value of a symbol.

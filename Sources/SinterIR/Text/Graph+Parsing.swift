@@ -32,6 +32,9 @@ private struct GraphParser {
       if scanner.take("opset") {
         let domain = try scanner.quoted()
         graph.opsets[domain] = try scanner.integer()
+      } else if scanner.take("flush") {
+        try scanner.expect("subnormals")
+        graph.flushesSubnormals = true
       } else if scanner.take("range") {
         let symbol = scanner.symbol()
         let bounds = try range()

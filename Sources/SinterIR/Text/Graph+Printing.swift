@@ -62,6 +62,7 @@ private struct GraphPrinter {
     line("graph \(TensorText.quoted(graph.name)) {")
     indent += "  "
     for domain in graph.opsets.keys.sorted() { line("opset \(TensorText.quoted(domain)) \(graph.opsets[domain] ?? 0)") }
+    if graph.flushesSubnormals { line("flush subnormals") }
     for symbol in graph.ranges.keys.sorted() {
       guard let range = graph.ranges[symbol] else { continue }
       line("range \(symbol.name) \(range.lowerBound)...\(range.upperBound)")

@@ -167,6 +167,8 @@ package struct KernelProgram: Sendable {
   package var outputStructures: [PortStructure] = []
   /// Inputs that a library keeps from run to run, and the outputs that they become. Not in text forms.
   package var states: [StatePort] = []
+  /// Whether a library computes with zeros in place of subnormal numbers, as far as its processor can. Not in text forms.
+  package var flushesSubnormals = false
   /// The states, by their number, whose next values are written over the current ones; others have memory for both. Not in text forms.
   package var statesInPlace: Set<Int> = []
   package var buffers: EntityMap<BufferID, Buffer>

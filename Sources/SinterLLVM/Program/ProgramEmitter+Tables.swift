@@ -25,7 +25,7 @@ extension ProgramEmitter {
       interface,
       count(layout.texts?.count ?? 0), count(layout.texts?.boundsOffset ?? 0), count(layout.texts?.bytesOffset ?? 0),
       count(program.states.count), table(types.state, program.states.indices.map { state($0) }),
-      ir.int(ir.i64, Int64(bitPattern: place.weightHash)),
+      ir.int(ir.i64, Int64(bitPattern: place.weightHash)), ir.int(ir.i32, program.flushesSubnormals ? 1 : 0),
     ]
     let definition = define(types.program, structure(fields, types.program), name: Self.programSymbol(place.variant))
     LLVMSetLinkage(definition, LLVMExternalLinkage)

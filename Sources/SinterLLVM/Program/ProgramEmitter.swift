@@ -108,6 +108,7 @@ struct ProgramTypes {
       ir.i64, ir.i64, ir.i64,  // texts
       ir.i64, ir.pointer,  // states
       ir.i64,  // the weights' hash
+      ir.i32,  // whether subnormal numbers are flushed to zero
     ])
   }
 }

@@ -42,6 +42,7 @@ package struct OnnxExporter: Sendable {
     file.producerName = "sinter"
     file.producerVersion = producerVersion
     file.addStates(of: graph)
+    file.metadata += FlushMetadata.entries(of: graph)
     return file
   }
 

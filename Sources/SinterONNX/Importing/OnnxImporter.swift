@@ -53,6 +53,7 @@ package struct OnnxImporter: Sendable {
     var importer = GraphImporter(context, name: file.graph.name)
     for set in file.operatorSets { importer.builder.setOpset(Int(set.version), of: set.domain) }
     importer.stateOutputs = StateMetadata.outputs(file.metadata)
+    if FlushMetadata.flushes(file.metadata) { importer.builder.setFlushesSubnormals() }
     importer.declareInputs(of: file.graph, shapes: shapes)
     importer.declareValues(of: file.graph)
     importer.addContents(of: file.graph)

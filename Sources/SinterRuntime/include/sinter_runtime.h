@@ -155,6 +155,8 @@ typedef struct SinterProgram {
   const SinterStateInfo *states;
   /* Of weights in a file beside the library, by sinter_weight_hash.h; 0: the file is not held against one. */
   uint64_t weight_hash;
+  /* 1: kernels take subnormal numbers for zeros and give zeros in their place, as far as the processor can. */
+  int32_t flushes_subnormals;
 } SinterProgram;
 
 /* Defined by the generated object. */

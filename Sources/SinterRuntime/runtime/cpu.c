@@ -97,17 +97,20 @@ static bool has(const Processor *processor, const char *name) {
 }
 
 #define DEFAULT_MXCSR 0x1f80u
+#define FLUSHING 0x8040u /* results to zero, and operands taken for zero */
 #define STICKY_FLAGS 0x3fu
 
-FloatMode float_mode_enter(void) {
+static void set_float_mode(uint32_t mode) {
+  if ((_mm_getcsr() ^ mode) & ~STICKY_FLAGS) _mm_setcsr(mode);
+}
+
+FloatMode float_mode_enter(bool flushes_subnormals) {
   uint32_t mode = _mm_getcsr();
-  if ((mode & ~STICKY_FLAGS) != DEFAULT_MXCSR) _mm_setcsr(DEFAULT_MXCSR);
+  set_float_mode(DEFAULT_MXCSR | (flushes_subnormals ? FLUSHING : 0));
   return mode;
 }
 
-void float_mode_leave(FloatMode mode) {
-  if ((mode & ~STICKY_FLAGS) != DEFAULT_MXCSR) _mm_setcsr((uint32_t)mode);
-}
+void float_mode_leave(FloatMode mode) { set_float_mode((uint32_t)mode); }
 
 #elif defined __aarch64__
 #include <sys/auxv.h>
@@ -131,15 +134,22 @@ static bool has(const Processor *processor, const char *name) {
   return false;
 }
 
-FloatMode float_mode_enter(void) {
+#define FLUSHING ((uint64_t)1 << 24) /* floats of 32 and 64 bits, operands and results */
+
+static uint64_t float_mode(void) {
   uint64_t mode;
   __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
-  if (mode) __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)0));
   return mode;
 }
 
 void float_mode_leave(FloatMode mode) {
-  if (mode) __asm__ volatile("msr fpcr, %0" : : "r"(mode));
+  if (mode != float_mode()) __asm__ volatile("msr fpcr, %0" : : "r"(mode));
+}
+
+FloatMode float_mode_enter(bool flushes_subnormals) {
+  uint64_t mode = float_mode();
+  float_mode_leave(flushes_subnormals ? FLUSHING : 0);
+  return mode;
 }
 
 #else
@@ -148,8 +158,9 @@ static Processor ask_processor(void) { return (Processor){0}; }
 static bool has(const Processor *processor, const char *name) { return processor->unused && *name; }
 
 #ifdef __riscv
-/* How results are rounded; 0, to nearest and ties to even, is what kernels rely on. Nothing is ever flushed to zero. */
-FloatMode float_mode_enter(void) {
+/* How results are rounded; 0, to nearest and ties to even, is what kernels rely on. These processors never flush to zero. */
+FloatMode float_mode_enter(bool flushes_subnormals) {
+  (void)flushes_subnormals;
   unsigned long mode;
   __asm__ volatile("frrm %0" : "=r"(mode));
   if (mode) __asm__ volatile("fsrmi 0");
@@ -160,7 +171,7 @@ void float_mode_leave(FloatMode mode) {
   if (mode) __asm__ volatile("fsrm %0" : : "r"((unsigned long)mode));
 }
 #else
-FloatMode float_mode_enter(void) { return 0; }
+FloatMode float_mode_enter(bool flushes_subnormals) { (void)flushes_subnormals; return 0; }
 void float_mode_leave(FloatMode mode) { (void)mode; }
 #endif
 #endif

@@ -117,9 +117,9 @@ const char *kind_name(int32_t kind);     /* "a tensor" */
 /* Writes the names of the features that this processor or its system lacks, with commas between; true when there is none. */
 bool cpu_has(const char *const *features, char *missing, size_t bytes);
 
-/* Rounding to nearest, subnormal numbers kept, whatever the host's threads are set to. */
+/* Rounding to nearest, subnormal numbers kept or flushed to zero, whatever the host's threads are set to. Gives what they are set to. */
 typedef uint64_t FloatMode;
-FloatMode float_mode_enter(void);
+FloatMode float_mode_enter(bool flushes_subnormals);
 void float_mode_leave(FloatMode mode);
 
 /* ---- pool.c ---- */
@@ -127,8 +127,8 @@ void float_mode_leave(FloatMode mode);
 typedef struct Pool Pool;
 
 /* A pool of threads - 1 workers, which start when they are needed; NULL where there is no memory. Fewer workers than asked for
- * are no error. */
-Pool *pool_open(const Memory *memory, int32_t threads);
+ * are no error. Workers compute with subnormal numbers or flush them to zero. */
+Pool *pool_open(const Memory *memory, int32_t threads, bool flushes_subnormals);
 void pool_close(Pool *pool, const Memory *memory);
 /* How many processors this process may run on. */
 int32_t processor_count(void);

@@ -143,7 +143,7 @@ static int32_t session_open(const SinterOptions *given, SinterSession **result) 
   if (!status) status = states_open(session);
 #endif
   if (!status && session->threads > 1 && !session->parallel) {
-    session->pool = pool_open(&memory, session->threads);
+    session->pool = pool_open(&memory, session->threads, program->flushes_subnormals);
     if (!session->pool) status = fail_open(SINTER_OUT_OF_MEMORY, "no memory for %d threads", session->threads);
   }
   if (status) {
@@ -228,7 +228,7 @@ void session_leave(SinterSession *session) { atomic_store_explicit(&session->run
 static int32_t session_run(SinterSession *session, const SinterValue *inputs, SinterValue *outputs) {
   int32_t status = session_enter(session);
   if (status) return status;
-  FloatMode mode = float_mode_enter();
+  FloatMode mode = float_mode_enter(session->program->flushes_subnormals);
   status = run_values(session, inputs, outputs);
   float_mode_leave(mode);
   session_leave(session);

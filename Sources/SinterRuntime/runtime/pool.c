@@ -52,6 +52,7 @@ typedef struct {
   const int64_t *sizes;
   int64_t count, ranges; /* tasks, and the ranges that they are cut into */
   int32_t shares;
+  bool flushes_subnormals; /* on the host's threads; workers are set once */
   atomic_flag failing;   /* held by who writes the next two */
   int64_t failed;        /* the first range that failed; INT64_MAX for none */
   KernelError error;     /* its error */
@@ -92,6 +93,7 @@ struct Pool {
   int32_t wanted, threads; /* with the caller's; that the host asked for, and that there are */
   bool started;
   bool spin;
+  bool flushes_subnormals;
   cpu_set_t processors; /* that this process may run on */
   Worker *workers;
   Share shares[]; /* one a thread */
@@ -272,7 +274,7 @@ static void *work_forever(void *argument) {
   Pool *pool = worker->pool;
   uint32_t epoch = UINT32_MAX;
   atomic_store_explicit(&worker->id, (pid_t)syscall(SYS_gettid), memory_order_relaxed);
-  float_mode_enter();
+  float_mode_enter(pool->flushes_subnormals);
   for (;;) {
     uint32_t seen = atomic_load(&pool->bell);
     if (atomic_load_explicit(&pool->closing, memory_order_acquire)) return NULL;
@@ -300,7 +302,7 @@ static void ring(Pool *pool, int32_t count) {
   }
 }
 
-Pool *pool_open(const Memory *memory, int32_t threads) {
+Pool *pool_open(const Memory *memory, int32_t threads, bool flushes_subnormals) {
   if (threads > MAX_THREADS) threads = MAX_THREADS;
   size_t shares = sizeof(Pool) + (size_t)threads * sizeof(Share), bytes = shares + (size_t)threads * sizeof(Worker);
   Pool *pool = memory_allocate(memory, bytes, CACHE_LINE);
@@ -308,6 +310,7 @@ Pool *pool_open(const Memory *memory, int32_t threads) {
   memset(pool, 0, bytes);
   pool->workers = (Worker *)((char *)pool + shares);
   pool->wanted = threads;
+  pool->flushes_subnormals = flushes_subnormals;
   pool->threads = 1;
   return pool;
 }
@@ -417,8 +420,9 @@ static KernelError launch_on_pool(Pool *pool, SinterKernel kernel, void *const *
 }
 
 static void run_host_range(void *argument, size_t index) {
-  FloatMode mode = float_mode_enter();
-  run_range(argument, (int64_t)index);
+  Job *job = argument;
+  FloatMode mode = float_mode_enter(job->flushes_subnormals);
+  run_range(job, (int64_t)index);
   float_mode_leave(mode);
 }
 
@@ -436,6 +440,7 @@ int32_t sinter_launch(SinterFrame *frame, SinterKernel kernel, void *const *buff
   } else if (session->parallel) {
     Job job;
     cut(&job, kernel, buffers, sizes, count, grain, threads);
+    job.flushes_subnormals = session->program->flushes_subnormals;
     session->parallel(session->host, run_host_range, &job, (size_t)job.ranges);
     error = job.error;
   } else {

@@ -157,4 +157,5 @@ const SinterProgram sinter_program = {
   .input_dims = input_dims, .output_dims = output_dims, .symbol_count = 1, .symbols = symbols, .slot_count = SLOT_COUNT,
   .buffer_count = BUF_COUNT, .buffers = buffers, .arena_bytes = -1, .weights = &weights, .weight_bytes = sizeof weights,
   .errors = errors, .error_count = ERROR_COUNT, .plan = plan, .run = run,
+  .flushes_subnormals = FLUSHES,
 };

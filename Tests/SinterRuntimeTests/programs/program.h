@@ -18,6 +18,10 @@ enum { OUT_SUM, OUT_POSITIVE, OUT_PACKED, OUT_TEXTS, OUT_COUNT };
 /* What the scalar input "mode" asks for. */
 enum { MODE_PLAIN, MODE_FAIL, MODE_FAIL_WITH_VALUES, MODE_FORGET_OUTPUT, MODE_SLOW, MODE_REPORT, MODE_REPORT_INSIDE, MODE_REPORT_DIRECTLY };
 
+#ifndef FLUSHES
+#define FLUSHES 0 /* 1: subnormal numbers are flushed to zero */
+#endif
+
 #define COLUMNS 4
 #define GRAIN 16
 #define MAX_ROWS 1000000

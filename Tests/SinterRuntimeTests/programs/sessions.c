@@ -399,18 +399,35 @@ static void test_host_threads(void) {
   free_host(host);
 }
 
-static void test_rounding_mode(void) {
-  Host *host = new_host(64);
-  SinterSession *session = open_session(&(SinterOptions){.size = sizeof(SinterOptions), .threads = 1});
-  unsigned mode = _mm_getcsr();
-  host->bias[0] = 1e-40f; /* subnormal */
-  host->x[0] = host->y[0] = 0;
-  _mm_setcsr(mode | 0x8040); /* flush to zero */
-  CHECK_STATUS(library->run(session, host->inputs, host->outputs), SINTER_OK, library->message(session));
-  CHECK((_mm_getcsr() & 0x8040) == 0x8040);
-  _mm_setcsr(mode);
-  CHECK(((float *)host->outputs[OUT_SUM].tensor.data)[0] == 1e-40f);
-  release_outputs(host);
+/* Subnormal numbers are kept or flushed as the program says, on each thread, and the host's threads stay as they are. */
+static void check_float_modes(SinterSession *session, Host *host) {
+  const unsigned modes[] = {0x1f80, 0x1f80 | 0x8040 /* flushed to zero */, 0x1f80 | 0x6000 /* rounded toward zero */};
+  unsigned before = _mm_getcsr();
+  for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+    _mm_setcsr(modes[i]);
+    CHECK_STATUS(library->run(session, host->inputs, host->outputs), SINTER_OK, library->message(session));
+    unsigned after = _mm_getcsr();
+    _mm_setcsr(before);
+    CHECK((after & ~0x3fu) == modes[i]);
+    const float *sum = host->outputs[OUT_SUM].tensor.data;
+    for (int64_t j = 0; j < host->rows * COLUMNS; j++) CHECK(sum[j] == (FLUSHES ? 0 : 1e-40f));
+    release_outputs(host);
+  }
+}
+
+static void test_float_modes(void) {
+  Host *host = new_host(CAPACITY);
+  for (int i = 0; i < CAPACITY * COLUMNS; i++) host->x[i] = host->y[i] = 0;
+  for (int i = 0; i <= CAPACITY; i++) host->bias[i] = 1e-40f; /* subnormal */
+  for (int threads = 1; threads <= 3; threads += 2) {
+    SinterSession *session = open_session(&(SinterOptions){.size = sizeof(SinterOptions), .threads = threads});
+    for (int again = 0; again < 20; again++) check_float_modes(session, host);
+    library->close(session);
+  }
+  size_t tasks = 0;
+  SinterOptions options = {.size = sizeof options, .threads = 3, .parallel = backwards_parallel, .host = &tasks};
+  SinterSession *session = open_session(&options);
+  check_float_modes(session, host);
   library->close(session);
   free_host(host);
 }
@@ -494,7 +511,7 @@ int main(int argc, char **argv) {
   const struct { const char *name; void (*test)(void); } tests[] = {
     {"table", test_table}, {"shapes", test_shapes}, {"plans", test_plans_are_kept}, {"bound", test_bound_outputs},
     {"wrong", test_wrong_inputs}, {"strides", test_strides}, {"spares", test_spares}, {"memory", test_memory}, {"host-threads", test_host_threads},
-    {"rounding", test_rounding_mode}, {"sessions", test_many_sessions}, {"busy", test_busy}, {"processor", test_processor},
+    {"floats", test_float_modes}, {"sessions", test_many_sessions}, {"busy", test_busy}, {"processor", test_processor},
   };
   for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
     if (argc > 2 && strcmp(argv[2], tests[i].name)) continue;

@@ -21,6 +21,7 @@ def compile(
     tune: bool = False,
     winograd: bool = True,
     math: str = "f32",
+    flush_subnormals: Optional[bool] = None,
     profile: bool = False,
     header: bool = False,
     name: Optional[str] = None,
@@ -38,6 +39,8 @@ def compile(
     - `tune`: measures products and convolutions on this machine and takes the fastest schedule of each.
     - `winograd`: False computes convolutions by direct sums only, which is slower and a little closer.
     - `math`: "bf16" rounds weights of products and convolutions to bf16, in half the memory, and what they are multiplied with where that is faster.
+    - `flush_subnormals`: computes with zeros in place of subnormal numbers, on which some processors are slow; by default where the model computes
+      gradients, and in no other.
     - `profile`: has the library note when each kernel runs, for `sinter.profile`.
     - `header`: writes the library's C header beside it.
     - `name`: in the library's table; `machine`: a file of `sinter tune-machine`; `report`: a file that gets what fused and what did not.
@@ -47,6 +50,8 @@ def compile(
     options: list[object] = ["--cpu", cpu if isinstance(cpu, str) else ",".join(cpu), *command.bindings("--bind", sizes)]
     flags = {"--weights-beside": weights_beside, "--tune": tune, "--no-winograd": not winograd, "--profile": profile, "--header": header}
     options += [flag for flag, is_on in flags.items() if is_on]
+    if flush_subnormals is not None:
+        options.append("--flush-subnormals" if flush_subnormals else "--no-flush-subnormals")
     for option, value in {"--math": math, "--name": name, "--machine": machine, "--report": report}.items():
         options += [] if value is None else [option, value]
     options += ["--threads", os.cpu_count() or 1]
