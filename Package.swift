@@ -189,7 +189,7 @@ let package = Package(
       exclude: ["Fixtures", "Goldens"]),
     .testTarget(
       name: "SinterTrainingTests",
-      dependencies: ["Sinter", "SinterCore", "SinterRecords", "SinterTables", "SinterVision", "xor"],
+      dependencies: ["Sinter", "SinterCore", "SinterRecords", "SinterTables", "SinterVision", "ExampleSupport", "xor"],
       exclude: ["Fixtures"]),
     .testTarget(name: "SinterServingTests", dependencies: ["Sinter", "SinterCore", "SinterModel", "SinterServing"]),
     .testTarget(name: "SinterCLITests", dependencies: ["SinterCLI", "Sinter", "SinterCore"]),

@@ -31,6 +31,7 @@ struct GANTraining {
     func made() throws -> HostTensor {
       try sampler.bound(to: state.parameters.part("generator"), strict: false).load().run(points)[0]
     }
+    let quality = try FeatureDistance(pictures)
     let before = try distance(made(), images)
     var distances: [Double] = []
     let loader = DataLoader(
@@ -45,8 +46,9 @@ struct GANTraining {
       let pictures = try made()
       distances.append(try distance(pictures, images))
       Example.tell(
-        "epoch %.0f: loss of the discriminator %.3f, of the generator %.3f; distance %.2f", Double(epoch + 1),
-        losses.discriminator / Double(loader.count), losses.generator / Double(loader.count), distances[epoch])
+        "epoch %.0f: loss of the discriminator %.3f, of the generator %.3f; distance %.2f, in features %.3f",
+        Double(epoch + 1), losses.discriminator / Double(loader.count), losses.generator / Double(loader.count),
+        distances[epoch], try quality((Tensor(pictures) * 0.5 + 0.5).numbers()))
       if let output {
         let shown = try Tensor(pictures).narrow(0, from: 0, count: 64).numbers()
         try ImageFile.writePNG(
