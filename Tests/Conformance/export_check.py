@@ -23,7 +23,7 @@ import onnxruntime
 
 
 def inputs(model, size):
-    """Random inputs; open sizes become `size`."""
+    """Random inputs; open sizes become `size`, and so do negative ones, which some files declare."""
     generator = np.random.default_rng(3)
     stored = {tensor.name for tensor in model.graph.initializer}
     feed = {}
@@ -31,7 +31,7 @@ def inputs(model, size):
         if port.name in stored:
             continue
         tensor = port.type.tensor_type
-        shape = [dimension.dim_value or size for dimension in tensor.shape.dim]
+        shape = [dimension.dim_value if dimension.dim_value > 0 else size for dimension in tensor.shape.dim]
         dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
         whole = np.issubdtype(dtype, np.integer)
         feed[port.name] = generator.integers(0, 2, shape).astype(dtype) if whole or dtype == bool else generator.standard_normal(shape).astype(dtype)
