@@ -191,84 +191,168 @@ public struct RoiAlign: Primitive {
           .random(TensorType(.f32, [2, 3, 6, 6]), -1...1), .given(.f32([2, 4], [0, 1, 4, 5, 2, 0, 5, 3])),
           .given(.i64([2], [1, 0])),
         ])
-    } + [
-      OperatorExample(
-        RoiAlign(),
-        [
-          .random(TensorType(.f32, [2, 3, 6, 6]), -1...1), .given(.f32([2, 4], [0, 1, 4, 5, 2, 0, 5, 3])),
-          .given(.i64([2], [1, 0])),
-        ])
-    ] + [example(["n", "c", "h", "w"], sizes: [Symbol("n"): 2, Symbol("c"): 1, Symbol("h"): 5, Symbol("w"): 6])]
+    }
+      + Mode.allCases.map { mode in
+        var op = RoiAlign()
+        op.mode = mode
+        op.height = 2
+        return OperatorExample(
+          op,
+          [
+            .random(TensorType(.f32, [2, 2, 6, 6]), 0.5...1.5),
+            .given(.f32([3, 4], [0, 1, 4, 5, 2, 0, 5, 3, 3, 3, 3, 3])), .given(.i64([3], [1, 0, 1])),
+          ])
+      } + [
+        OperatorExample(
+          RoiAlign(),
+          [
+            .random(TensorType(.f32, [2, 3, 6, 6]), -1...1), .given(.f32([2, 4], [0, 1, 4, 5, 2, 0, 5, 3])),
+            .given(.i64([2], [1, 0])),
+          ])
+      ] + [example(["n", "c", "h", "w"], sizes: [Symbol("n"): 2, Symbol("c"): 1, Symbol("h"): 5, Symbol("w"): 6])]
   }
 }
 
 extension RoiAlign: Differentiable {
-  /// Each sample hands its part to the four elements that it lies between. Regions have none, as in PyTorch's torchvision.
+  /// What samples read, of each of the regions · height · width parts: places among all images' rows and columns, and weights, [parts, taps]. Taps that
+  /// count for nothing have the weight zero.
+  private struct Taps {
+    var places: GradientTensor, weights: GradientTensor
+    /// Which taps are of samples that their part has, and by how many samples each part's sum is divided, [parts, taps] and [parts, 1]; nil where
+    /// all parts have the same number.
+    var areSamples: GradientTensor?, counts: GradientTensor?
+  }
+
+  /// Each sample hands its part to the four elements that it lies between; of a maximum, the first of the greatest products to its element. Regions have
+  /// no gradient, as in PyTorch's torchvision.
   public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
-    guard mode == .avg, samplingRatio > 0 else {
-      throw DiagnosticError(
-        .limit, "gradient.operator",
-        "regions are differentiated where they are means of a known number of samples, but mode is \(mode.rawValue) and sampling_ratio \(samplingRatio)"
-      )
-    }
     guard node.wants(0) else { return [nil, nil, nil] }
-    let (x, regions) = (try node.input(0), try node.input(1))
-    let corners = try regions.split(into: 4, along: 1)
+    let x = try node.input(0)
+    let taps = try taps(node)
+    // [parts, channels].
+    var g = try node.gradient().transposed([0, 2, 3, 1]).flattened(from: 0, to: 2)
+    var (places, weights) = (taps.places, taps.weights)
+    if let counts = taps.counts { g = try g.kept(where: counts.compare(.greater, counts.number(0))) }
+    switch mode {
+    case .avg:
+      let counts = try taps.counts ?? g.number(Double(samplingRatio * samplingRatio))
+      g = try (g / counts.applying(Variadic(.maximum), counts.number(1))).unsqueezed([1])
+      weights = try weights.unsqueezed([2])
+    case .max:
+      let rows = try x.transposed([0, 2, 3, 1]).flattened(from: 0, to: 2)
+      var products = try rows.applying(Gather(axis: 0), places) * weights.unsqueezed([2])
+      if let areSamples = taps.areSamples {
+        products = try areSamples.unsqueezed([2]).applying(Where(), products, products.number(-.infinity))
+      }
+      var (greatest, pick) = (ArgReduce(.maximum), GatherElements())
+      (greatest.axis, greatest.keepsAxes, pick.axis) = (1, false, 1)
+      let own = try products.applying(greatest)
+      (places, weights) = (try places.applying(pick, own), try weights.applying(pick, own))
+    }
+    return [try scattered(g * weights, to: places, like: x), nil, nil]
+  }
+
+  /// The sum of what goes to each element of the images: updates [parts, taps, channels] to places [parts, taps], or both [parts, channels].
+  private func scattered(
+    _ updates: GradientTensor, to places: GradientTensor, like x: GradientTensor
+  ) throws -> GradientTensor {
+    var scatter = ScatterND()
+    scatter.reduction = .add
+    let count = try x.size(0) * x.size(2) * x.size(3)
+    var sum: GradientTensor
+    if try places.rank == updates.rank {
+      let elements = try places * x.size(1) + x.positions(along: 1)
+      sum = try x.zeros(sizes: [count * x.size(1)]).applying(scatter, elements.unsqueezed([2]), updates)
+    } else {
+      sum = try x.zeros(sizes: [count, x.size(1)]).applying(scatter, places.unsqueezed([2]), updates)
+    }
+    sum = try sum.reshaped(to: [x.size(0), x.size(2), x.size(3), x.size(1)])
+    return try sum.transposed([0, 3, 1, 2]).reshaped(like: x)
+  }
+
+  private func taps(_ node: GradientNode) throws -> Taps {
+    let x = try node.input(0)
+    let axes = try (0..<2).map { try taps($0, node) }
+    let area = try x.size(2) * x.size(3)
+    let images = try node.input(2).cast(to: .i64)
+    let first = try (images.compare(.less, images.integers([0])).applying(Where(), images + x.size(0), images) * area)
+      .unsqueezed([1, 2, 3, 4])
+    /// Of both axes, [regions, height, width, samples of rows, samples of columns].
+    func rows(_ value: GradientTensor) throws -> GradientTensor { try value.unsqueezed([2, 4]) }
+    func columns(_ value: GradientTensor) throws -> GradientTensor { try value.unsqueezed([1, 3]) }
+    /// Of four values so, [parts, taps].
+    func joined(_ values: [GradientTensor]) throws -> GradientTensor {
+      let whole = try node.tape.add(Concat(axis: 5), values.map { try $0.unsqueezed([5]) })[0]
+      return try whole.flattened(from: 3, to: 5).flattened(from: 0, to: 2)
+    }
+    var places: [GradientTensor] = [], weights: [GradientTensor] = []
+    for row in axes[0].taps {
+      for column in axes[1].taps {
+        places.append(try first + rows(row.place) * x.size(3) + columns(column.place))
+        weights.append(try rows(row.weight) * columns(column.weight))
+      }
+    }
+    var result = Taps(places: try joined(places), weights: try joined(weights))
+    if let a = axes[0].areSamples, let b = axes[1].areSamples, let m = axes[0].counts, let n = axes[1].counts {
+      let own = try rows(a).applying(Binary(.and), columns(b))
+      result.areSamples = try joined([own, own, own, own])
+      // The same for all parts of a region.
+      let parts = node.tape.constant(.i64([1], [height * width]))
+      result.counts = try (m * n).cast(to: x.element)
+        .applying(Expand(), node.tape.add(Concat(axis: 0), [m.size(0), parts])[0])
+        .flattened(from: 0, to: 1).unsqueezed([1])
+    }
+    return result
+  }
+
+  /// Along an axis of the image, rows first: the two neighbours of each sample, places and weights [regions, parts, samples], and, where regions
+  /// have different numbers of samples, which of these are theirs, and how many, [regions, 1].
+  private func taps(
+    _ axis: Int, _ node: GradientNode
+  ) throws -> (
+    taps: [(place: GradientTensor, weight: GradientTensor)], areSamples: GradientTensor?, counts: GradientTensor?
+  ) {
+    let x = try node.input(0)
+    let corners = try node.input(1).split(into: 4, along: 1)
     let offset = coordinates == .halfPixel ? 0.5 : 0
     func corner(_ which: Int) throws -> GradientTensor {
       try corners[which].cast(to: try x.element) * spatialScale - offset
     }
-    /// The two neighbours of all samples along an axis, places and weights as [regions, parts · samples].
-    func taps(_ axis: Int) throws -> [(place: GradientTensor, weight: GradientTensor)] {
-      let parts = axis == 0 ? height : width
-      var extent = try corner(3 - axis) - corner(1 - axis)
-      if coordinates == .outputHalfPixel { extent = try extent.applying(Variadic(.maximum), extent.number(1)) }
-      let steps = (0..<(parts * samplingRatio)).map { (Double($0) + 0.5) / Double(samplingRatio * parts) }
-      let places =
-        try corner(1 - axis)
-        + extent * node.tape.constant(HostTensor(try x.element, [1, steps.count], doubles: steps))
-      let size = try x.size(axis + 2)
-      let last = try size - x.integers([1])
-      let isInside = try places.compare(.greaterOrEqual, -1)
-        .applying(Binary(.and), places.compare(.lessOrEqual, size.cast(to: try x.element)))
-      let held = try places.applying(Variadic(.maximum), places.number(0))
-        .applying(Variadic(.minimum), last.cast(to: try x.element))
-      let base = try held.unary(.floor)
-      let (low, t) = (try base.cast(to: .i64), try held - base)
-      return [
-        (low, try (1 - t).kept(where: isInside)),
-        (try (low + x.integers([1])).applying(Variadic(.minimum), last), try t.kept(where: isInside)),
-      ]
+    let begin = try corner(1 - axis)
+    var extent = try corner(3 - axis) - begin
+    if coordinates == .outputHalfPixel { extent = try extent.applying(Variadic(.maximum), extent.number(1)) }
+    let parts = axis == 0 ? height : width
+    let part = try extent / Double(parts)
+    let partNumbers = node.tape.constant(HostTensor(try x.element, [parts], doubles: (0..<parts).map(Double.init)))
+    var numbers = node.tape.constant(.i64([samplingRatio], Array(0..<samplingRatio)))
+    var areSamples: GradientTensor?, counts: GradientTensor?
+    var spacing = try part / Double(samplingRatio)
+    if samplingRatio == 0 {
+      let own = try part.unary(.ceil).cast(to: .i64).applying(Variadic(.maximum), x.integers([0]))
+      let most = try own.applying(Reduce(.maximum, keepsAxes: false))
+      // One at least, so that there is a greatest in any case.
+      let (zero, one) = (node.tape.constant(.i64([], [0])), node.tape.constant(.i64([], [1])))
+      numbers = try zero.applying(Range(), most.applying(Variadic(.maximum), one), one)
+      areSamples = try numbers.compare(.less, own).unsqueezed([1])
+      counts = own
+      spacing = try part / own.applying(Variadic(.maximum), x.integers([1])).cast(to: x.element)
     }
-    let area = try x.size(2) * x.size(3)
-    let images = try node.input(2).cast(to: .i64)
-    let first = try (images.compare(.less, images.integers([0])).applying(Where(), images + x.size(0), images) * area)
-      .unsqueezed([1, 2])
-    // [regions, rows of samples, columns of samples, c].
-    let factor = 1 / Double(samplingRatio * samplingRatio)
-    let g = try (node.gradient() * factor).repeated(samplingRatio, along: 2).repeated(samplingRatio, along: 3)
-      .transposed([0, 2, 3, 1])
-    var scatter = ScatterND()
-    scatter.reduction = .add
-    var sum = try x.zeros(sizes: [x.size(0) * area, x.size(1)])
-    for row in try taps(0) {
-      for column in try taps(1) {
-        let place = try first + row.place.unsqueezed([2]) * x.size(3) + column.place.unsqueezed([1])
-        let weight = try (row.weight.unsqueezed([2]) * column.weight.unsqueezed([1])).unsqueezed([3])
-        sum = try sum.applying(scatter, place.unsqueezed([3]), g * weight)
-      }
-    }
-    let rows = try sum.reshaped(to: [x.size(0), x.size(2), x.size(3), x.size(1)])
-    return [try rows.transposed([0, 3, 1, 2]).reshaped(like: x), nil, nil]
-  }
-}
-
-extension GradientTensor {
-  /// Each place along an axis several times, one copy behind the other.
-  fileprivate func repeated(_ count: Int, along axis: Int) throws -> GradientTensor {
-    if count == 1 { return self }
-    var repeats = [Int](repeating: 1, count: try rank + 1)
-    repeats[axis + 1] = count
-    return try unsqueezed([axis + 1]).applying(Tile(), integers(repeats)).flattened(from: axis, to: axis + 1)
+    let samples = try (numbers.cast(to: x.element) + 0.5) * spacing.unsqueezed([2])
+    let sample = try (begin + partNumbers * part).unsqueezed([2]) + samples
+    let size = try x.size(axis + 2)
+    let last = try size - x.integers([1])
+    var isRead = try sample.compare(.greaterOrEqual, -1)
+      .applying(Binary(.and), sample.compare(.lessOrEqual, size.cast(to: try x.element)))
+    areSamples = try areSamples?.expanded(like: sample)
+    if let areSamples { isRead = try isRead.applying(Binary(.and), areSamples) }
+    let held = try sample.applying(Variadic(.maximum), sample.number(0))
+      .applying(Variadic(.minimum), last.cast(to: try x.element))
+    let base = try held.unary(.floor)
+    let (low, t) = (try base.cast(to: .i64), try held - base)
+    let taps = [
+      (place: low, weight: try (1 - t).kept(where: isRead)),
+      (place: try (low + x.integers([1])).applying(Variadic(.minimum), last), weight: try t.kept(where: isRead)),
+    ]
+    return (taps, areSamples, counts)
   }
 }

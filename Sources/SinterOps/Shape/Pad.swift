@@ -219,43 +219,61 @@ public struct Pad: Primitive {
       OperatorExample(Pad(.edge), [open, .given(.i64([4], [1, -1, 0, 2]))], sizes: openSizes),
       OperatorExample(Pad(), [open, .given(.i64([4], [1, -1, 0, 2])), .given(.f32([], [3]))], sizes: openSizes),
       OperatorExample(Pad(), [open, .given(.i64([2], [1, -1])), .absent, .given(.i64([1], [-2]))], sizes: openSizes),
+      OperatorExample(
+        Pad(), [open, .given(.i64([4], [1, -1, 0, 2])), .random(TensorType(.f32, []), -1...1)], sizes: openSizes),
+      OperatorExample(
+        Pad(.reflect), [open, .given(.i64([2], [1, 1])), .absent, .given(.i64([1], [-1]))], sizes: openSizes),
     ]
   }
 }
 
 extension Pad: Differentiable {
-  /// Each element of the padded tensor goes back to where it was copied from.
+  /// Each element of the padded tensor goes back to where it was copied from, those of the border to the constant.
   public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
-    let x = try node.input(0)
-    let g = try node.gradient()
-    guard let pads = try pads(node.facts) else {
-      throw DiagnosticError(
-        .limit, "gradient.dynamic", "axes (input 3) must be known ahead of time to be differentiated")
-    }
+    mode == .constant ? try constantGradients(node) : [try copiedGradient(node)]
+  }
+
+  /// What was added is removed, and zeros stand where something was removed.
+  private func constantGradients(_ node: GradientNode) throws -> [GradientTensor?] {
+    let (x, g) = (try node.input(0), try node.gradient())
+    let axes = node.has(3) ? try node.input(3) : nil
+    let known = try pads(node.facts)?.map { (begin: $0.begin.value ?? -1, end: $0.end.value ?? -1) }
     var result = g
-    for (axis, pad) in pads.enumerated() where pad.begin != 0 || pad.end != 0 {
-      guard let begin = pad.begin.value, let end = pad.end.value else {
-        throw DiagnosticError(
-          .limit, "gradient.dynamic", "pads (input 1) must be known ahead of time to be differentiated")
-      }
-      if mode == .constant, begin >= 0, end >= 0 {
-        let first = x.integers([begin])
+    if let known, known.allSatisfy({ $0.begin >= 0 && $0.end >= 0 }) {
+      for (axis, pad) in known.enumerated() where pad.begin != 0 || pad.end != 0 {
+        let first = x.integers([pad.begin])
         result = try result.applying(Slice(), first, x.size(axis) + first, x.integers([axis]))
-        continue
       }
-      // Positions padded the same way; those of constants, which go nowhere, lie behind the last.
-      let positions = try x.positions(along: axis)
-      let count = try x.size(axis)
-      let places =
-        mode == .constant
-        ? try positions.applying(Pad(), x.integers([begin, end]), count.squeezed([0]))
-        : try positions.applying(self, x.integers([begin, end]))
-      let size = mode == .constant ? try count + x.integers([1]) : count
-      result = try result.scattered(to: places, along: axis, size: size)
-      if mode == .constant {
-        result = try result.applying(Slice(), x.integers([0]), count, x.integers([axis]))
-      }
+    } else {
+      result = try g.applying(Pad(), -node.input(1), nil, axes).reshaped(like: x)
     }
-    return [result]
+    guard node.wants(2) else { return [result] }
+    let border = try g - result.applying(Pad(), node.input(1), nil, axes).reshaped(like: g)
+    return [result, nil, try border.sum(Array(0..<g.rank), keepsAxes: false).reshaped(like: node.input(2))]
+  }
+
+  /// Axis by axis: the places along it, padded the same way, tell where elements came from.
+  private func copiedGradient(_ node: GradientNode) throws -> GradientTensor {
+    let (x, known) = (try node.input(0), try pads(node.facts))
+    var result = try node.gradient()
+    for axis in try 0..<x.rank {
+      if let known, known[axis].begin == 0, known[axis].end == 0 { continue }
+      let places = try x.positions(along: axis).applying(self, try amounts(axis, node))
+      result = try result.scattered(to: places, along: axis, size: x.size(axis))
+    }
+    return result
+  }
+
+  /// The two pads of an axis; i64 of two elements.
+  private func amounts(_ axis: Int, _ node: GradientNode) throws -> GradientTensor {
+    let (x, pads) = (try node.input(0), try node.input(1))
+    if let known = try self.pads(node.facts)?[axis], let begin = known.begin.value, let end = known.end.value {
+      return x.integers([begin, end])
+    }
+    let rank = try x.rank
+    let axes = node.has(3) ? try node.input(3).cast(to: .i64) : x.integers(Array(0..<rank))
+    let isHere = try axes.compare(.equal, axes.integers([axis]))
+      .applying(Binary(.or), axes.compare(.equal, axes.integers([axis - rank])))
+    return try pads.applying(Reshape(), x.integers([2, -1])).kept(where: isHere).sum([1], keepsAxes: false)
   }
 }
