@@ -10,24 +10,32 @@ import Testing
     + [32_767.5, -32_768.5, 1e6, -1e6, 2_147_483_648, 4e9, -4e9, 1e30, -1e30, .infinity, -.infinity, .nan]
     + (0..<34).map { Float($0) * 7.25 - 120 }
 
-  private static func exact(_ number: Float, _ offset: Float) -> UInt8 {
+  private static func exact<T: FixedWidthInteger>(_ number: Float, _ offset: Float) -> T {
     let moved = number.rounded(.toNearestOrEven) + offset
-    return moved.isNaN ? 0 : UInt8(Swift.min(Swift.max(moved, 0), 255))
+    return moved.isNaN ? 0 : T(Swift.min(Swift.max(moved, Float(T.min)), Float(T.max)))
   }
 
   @Test(arguments: runnableTargets, [1, 2, 4, 8, 16, 32, 64])
   func roundsAndSaturates(target: Target, lanes: Int) throws {
+    try roundsAndSaturates(target, lanes, .u8, UInt8.self)
+    try roundsAndSaturates(target, lanes, .i8, Int8.self)
+  }
+
+  private func roundsAndSaturates<T: FixedWidthInteger & BitwiseCopyable>(
+    _ target: Target, _ lanes: Int, _ element: ElementType, _: T.Type
+  ) throws {
     let input = HostTensor(.f32, [64], values: Self.numbers)
-    for offset in [0, 9, -5, 255, 1000, 0.5] as [Float] {
-      let result = try run([input], to: .u8, count: 64, target: target) { builder, x, y in
+    for offset in [0, 9, -5, 127, -128, 255, 1000, 0.5] as [Float] {
+      let result = try run([input], to: element, count: 64, target: target) { builder, x, y in
         builder.loop("i", from: builder.index(0), to: builder.index(64), step: lanes) { i in
           let rounded = builder.unary(.round, builder.load(x[0], at: i, lanes: lanes))
           let moved = builder.add(rounded, builder.constant(.float(Double(offset)), .f32, lanes: lanes))
-          builder.store(builder.cast(moved, to: .u8), y, at: i)
+          builder.store(builder.cast(moved, to: element), y, at: i)
         }
-      }.array(of: UInt8.self)
+      }.array(of: T.self)
       for (lane, number) in Self.numbers.enumerated() {
-        #expect(result[lane] == Self.exact(number, offset), "\(number) + \(offset)")
+        let expected: T = Self.exact(number, offset)
+        #expect(result[lane] == expected, "\(number) + \(offset)")
       }
     }
   }

@@ -61,6 +61,8 @@ extension IRModule {
   }
   func fpext(_ a: IRValue, _ type: IRType) -> IRValue { LLVMBuildFPExt(builder, a, type, "") }
   func fptrunc(_ a: IRValue, _ type: IRType) -> IRValue { LLVMBuildFPTrunc(builder, a, type, "") }
+  func fptosi(_ a: IRValue, _ type: IRType) -> IRValue { LLVMBuildFPToSI(builder, a, type, "") }
+  func fptoui(_ a: IRValue, _ type: IRType) -> IRValue { LLVMBuildFPToUI(builder, a, type, "") }
   func sitofp(_ a: IRValue, _ type: IRType) -> IRValue { LLVMBuildSIToFP(builder, a, type, "") }
   func uitofp(_ a: IRValue, _ type: IRType) -> IRValue { LLVMBuildUIToFP(builder, a, type, "") }
 

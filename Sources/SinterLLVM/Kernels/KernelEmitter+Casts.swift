@@ -26,9 +26,7 @@ extension KernelEmitter {
     case (.float, .bool): return ir.fcmp(LLVMRealUNE, a, ir.zero(ir.type(a)))
     case (_, .bool): return ir.icmp(LLVMIntNE, a, 0)
     case (.float, _):
-      let name = to.kind == .signed ? "llvm.fptosi.sat" : "llvm.fptoui.sat"
-      let value = ir.intrinsic(name, [type, ir.type(a)], [a])
-      return to.bits < 8 ? clamped(value, to: to) : value
+      return saturated(a, from: from, to: to)
     case (_, _):
       let value = resized(a, isSigned: from.kind == .signed, to: type)
       return to.bits < 8 ? wrapped(value, to: to) : value
@@ -41,14 +39,35 @@ extension KernelEmitter {
     return isSigned ? ir.sext(a, type) : ir.zext(a, type)
   }
 
-  /// A byte brought into the range of a packed integer type.
-  private func clamped(_ value: IRValue, to element: ElementType) -> IRValue {
-    let range = element.integerRange
-    let least = ir.int(ir.type(value), range.lowerBound)
-    let most = ir.int(ir.type(value), range.upperBound)
-    let isSigned = element.kind == .signed
-    let raised = isSigned ? ir.select(ir.icmp(LLVMIntSLT, value, least), least, value) : value
-    return ir.select(ir.icmp(isSigned ? LLVMIntSGT : LLVMIntUGT, raised, most), most, raised)
+  /// A float truncated and held within an integer type; NaN is 0.
+  ///
+  /// LLVM has intrinsics for this, but writes them for x86 lane by lane unless the result fills whole vectors. Bounds that the float's type
+  /// has exactly are cheaper to apply before the conversion anyway; above them, for 32 and 64 bits, the float next below is converted and
+  /// what was greater replaced.
+  private func saturated(_ a: IRValue, from: ElementType, to: ElementType) -> IRValue {
+    let isSigned = to.kind == .signed
+    let type = ir.like(a, scalarType(to))
+    let wide = to.bits < 32 ? ir.like(a, ir.i32) : type
+    let magnitude = to.bits - (isSigned ? 1 : 0)
+    let digits = from == .f64 ? Double.significandBitCount + 1 : Float.significandBitCount + 1
+    let isExact = magnitude <= digits
+    if !isExact, ir.lanes(a) == 1 || ir.target.architecture != .x86_64 {
+      return ir.intrinsic(isSigned ? "llvm.fptosi.sat" : "llvm.fptoui.sat", [type, ir.type(a)], [a])
+    }
+    let beyond = Double(sign: .plus, exponent: magnitude, significand: 1)
+    let greatest = beyond - (isExact ? 1 : Double(sign: .plus, exponent: magnitude - digits, significand: 1))
+    let raised = ir.intrinsic("llvm.maxnum", [ir.type(a)], [a, ir.real(ir.type(a), isSigned ? -beyond : 0)])
+    let held = ir.intrinsic("llvm.minnum", [ir.type(a)], [raised, ir.real(ir.type(a), greatest)])
+    // Below 32 bits all bounds are positive numbers of 32 bits with a sign.
+    var result = isSigned || to.bits < 32 ? ir.fptosi(held, wide) : ir.fptoui(held, wide)
+    if !isExact {
+      let isAbove = ir.fcmp(LLVMRealOGE, a, ir.real(ir.type(a), beyond))
+      let most = isSigned ? ir.int(wide, to.bits == 64 ? .max : Int64(Int32.max)) : ir.int(wide, -1)
+      result = ir.select(isAbove, most, result)
+    }
+    // Unsigned, NaN has become the bound, which is 0.
+    if isSigned { result = ir.select(ir.fcmp(LLVMRealUNO, a, a), ir.zero(wide), result) }
+    return ir.trunc(result, type)
   }
 
   /// The low bits of a byte, extended as a packed integer type has them.

@@ -127,8 +127,9 @@ final class KernelEmitter {
     case .select(let r, let condition, let a, let b):
       values[r.position] = try ir.select(self[condition], self[a], self[b])
     case .cast(let r, let a):
-      if type(a).element == .f32, type(r).element == .u8, let rounded = whole[a],
-        let bytes = bytes(rounded.number, plus: rounded.offset)
+      let byte = type(r).element
+      if type(a).element == .f32, byte == .u8 || byte == .i8, let rounded = whole[a],
+        let bytes = bytes(rounded.number, plus: rounded.offset, isSigned: byte == .i8)
       {
         values[r.position] = bytes
       } else {

@@ -79,7 +79,7 @@ struct DimEmitter {
     let isSmall = ir.fcmp(LLVMRealOLT, magnitude, ir.real(ir.f64, 0x1p23))
     let rounded = ir.select(isSmall, ir.fpext(ir.fptrunc(product, ir.f32), ir.f64), product)
     let whole = ir.intrinsic("llvm.floor", [ir.f64], [rounded])
-    return LLVMBuildFPToSI(ir.builder, ir.select(isTooLarge, ir.real(ir.f64, 0), whole), ir.i64, "")
+    return ir.fptosi(ir.select(isTooLarge, ir.real(ir.f64, 0), whole), ir.i64)
   }
 
   /// Toward minus infinity.
