@@ -32,6 +32,8 @@ extension Dim {
 
   private func isNonNegative(_ ranges: [Symbol: ClosedRange<Int>], depth: Int) -> Bool {
     if terms.isEmpty { return constant >= 0 }
+    // Most of what cannot be proved is told by an example, which takes far less than looking for a proof.
+    if (0..<3).contains(where: { isNegative(inExample: $0, ranges) }) { return false }
     if let lower = bounds(ranges).lower, lower >= 0 { return true }
     let shifted = substituting { symbol in
       ranges[symbol].map { Dim(symbol) + Dim($0.lowerBound) }
@@ -53,6 +55,15 @@ extension Dim {
     case .greatest: return choices.sizes.contains { $0.isNonNegative(ranges, depth: depth - 1) }
     case .least, .any: return choices.sizes.allSatisfy { $0.isNonNegative(ranges, depth: depth - 1) }
     }
+  }
+
+  /// Whether this is below zero for some small values of its symbols, which their names choose, within their ranges.
+  private func isNegative(inExample number: Int, _ ranges: [Symbol: ClosedRange<Int>]) -> Bool {
+    let value = evaluated { symbol in
+      let chosen = symbol.name.utf8.reduce(number) { ($0 &* 31 &+ Int($1)) & 0xffff } % (4 << number)
+      return ranges[symbol].map { Swift.min(Swift.max(chosen, $0.lowerBound), $0.upperBound) } ?? chosen
+    }
+    return value.map { $0 < 0 } ?? false
   }
 
   /// Several sizes that a size is one of.

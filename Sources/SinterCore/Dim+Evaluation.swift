@@ -19,9 +19,20 @@ extension Dim {
     }
   }
 
+  /// Whether a symbol in it is one of some.
+  package func mentions(where isMeant: (Symbol) -> Bool) -> Bool {
+    terms.contains { term in
+      term.factors.contains { factor in
+        if case .symbol(let symbol) = factor { return isMeant(symbol) }
+        guard let (a, b) = factor.operands else { return false }
+        return a.mentions(where: isMeant) || b.mentions(where: isMeant)
+      }
+    }
+  }
+
   /// Every symbol that `replacement` names replaced, the result canonical again.
   public func substituting(_ replacement: (Symbol) -> Dim?) -> Dim {
-    if terms.isEmpty { return self }
+    if !mentions(where: { replacement($0) != nil }) { return self }
     var sum = Dim(constant)
     for term in terms {
       var product = Dim(term.coefficient)

@@ -99,12 +99,20 @@ extension Graph {
 
   /// Takes one name for two sizes that are the same: a value takes the place of another, whose node made sizes known by names of its own.
   public mutating func identifySizes(of old: ValueID, with new: ValueID) throws {
-    guard nextDataNumber > 0, let node = producer(of: old), case let own = definedSizes(of: node), !own.isEmpty else {
-      return
+    try identifySizes([(old, new)])
+  }
+
+  /// The same for several values, one after the other.
+  package mutating func identifySizes(_ pairs: [(old: ValueID, new: ValueID)]) throws {
+    guard nextDataNumber > 0 else { return }
+    var isChanged = false
+    for (old, new) in pairs {
+      guard let node = producer(of: old), case let own = definedSizes(of: node), !own.isEmpty else { continue }
+      let map = values[old].fact.meanings(of: own, in: values[new].fact)
+      if map.isEmpty { continue }
+      try substitute { map[$0] }
+      isChanged = true
     }
-    let map = values[old].fact.meanings(of: own, in: values[new].fact)
-    if map.isEmpty { return }
-    try substitute { map[$0] }
-    try restateObligations()
+    if isChanged { try restateObligations() }
   }
 }

@@ -17,7 +17,7 @@ extension Graph {
       case true: continue
       case false: refuted.append(obligation.refutation)
       case nil:
-        if implies([obligation]) { continue }
+        if obligations.contains(where: { $0.isSameRelation(as: obligation) }) || implies([obligation]) { continue }
         obligations.append(obligation)
         if let lesson = try learn(obligation) { lessons.append(lesson) }
       }
@@ -218,18 +218,17 @@ extension Obligation {
 
   /// The same with what was learned put in.
   fileprivate func knowing(_ lessons: [SizeLesson]) -> Obligation {
-    lessons.reduce(self) { known, lesson in
-      known.symbols.contains(lesson.symbol) ? known.substituting(lesson.replacement) : known
-    }
+    lessons.reduce(self) { $0.substituting($1.replacement) }
   }
 
   /// What an equality teaches: a symbol that callers choose, and the size that can take its place.
   fileprivate var lesson: SizeLesson? {
-    if symbols.contains(where: \.isFromData) { return nil }
+    guard left.symbol != nil || right.symbol != nil else { return nil }
+    if left.mentions(where: \.isFromData) || right.mentions(where: \.isFromData) { return nil }
     switch (left.symbol, right.symbol) {
     case (let a?, let b?): return a < b ? SizeLesson(symbol: b, size: left) : SizeLesson(symbol: a, size: right)
-    case (let symbol?, nil): return right.symbols.contains(symbol) ? nil : SizeLesson(symbol: symbol, size: right)
-    case (nil, let symbol?): return left.symbols.contains(symbol) ? nil : SizeLesson(symbol: symbol, size: left)
+    case (let symbol?, nil): return right.mentions { $0 == symbol } ? nil : SizeLesson(symbol: symbol, size: right)
+    case (nil, let symbol?): return left.mentions { $0 == symbol } ? nil : SizeLesson(symbol: symbol, size: left)
     case (nil, nil): return nil
     }
   }

@@ -55,6 +55,7 @@ extension Graph {
     }
     var known: [NodeKey: NodeID] = [:]
     var kept: [NodeID] = []
+    var twins: [(old: ValueID, new: ValueID)] = []
     kept.reserveCapacity(order.count)
     for id in order {
       for index in nodes[id].inputs.indices {
@@ -77,12 +78,13 @@ extension Graph {
       }
       for (output, twin) in zip(node.outputs, nodes[first].outputs) {
         replacements[output.position] = twin
-        try identifySizes(of: output, with: twin)
+        twins.append((output, twin))
         if values[twin].name.isEmpty { values[twin].name = values[output].name }
       }
       for origin in node.origin where !nodes[first].origin.contains(origin) { nodes[first].origin.append(origin) }
       log.add("equal nodes are one")
     }
+    try identifySizes(twins)
     order = kept
     for index in outputs.indices { outputs[index].value = replacements[outputs[index].value.position] }
   }
