@@ -119,6 +119,10 @@ public enum LibraryCompiler {
     "\(targets[0].triple) " + targets.map(\.processor).joined(separator: ", ")
   }
 
+  /// Instructions of a block from which on the program's code is written hastily. Models of many open sizes reach it, whose program computes
+  /// sizes at length: code that does so somewhat slower does not matter beside minutes of compiling.
+  private static let longBlock = 8192
+
   /// The object with a program's table, `plan` and `run`.
   private static func programObject(
     _ variant: LibraryVariant, _ layout: ProgramLayout, _ place: ProgramEmitter.Place
@@ -128,7 +132,8 @@ public enum LibraryCompiler {
     let generator = try CodeGenerator(target: variant.target)
     try generator.verify(ir)
     try generator.optimize(ir, passes: "function(early-cse,simplifycfg)")
-    return try generator.object(ir)
+    let isHasty = variant.target.architecture == .x86_64 && ir.longestBlock > longBlock
+    return try (isHasty ? CodeGenerator(target: variant.target, isHasty: true) : generator).object(ir)
   }
 
   /// In a folder beside the file that is made or replaced, so that the last step is a rename however large the weights are.

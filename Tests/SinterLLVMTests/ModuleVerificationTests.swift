@@ -28,6 +28,21 @@ import Testing
     #expect(ir.complaints == [])
   }
 
+  /// The length of the longest block says whether code is written hastily, which is other code for the same function.
+  @Test func theLongestBlockIsCounted() throws {
+    let ir = IRModule(name: "test", target: .host)
+    for (name, count) in [("short", 2), ("long", 40), ("middle", 7)] {
+      let function = ir.function(name, ir.functionType(ir.i64, [ir.i64]))
+      ir.position(at: ir.block("entry", in: function))
+      var sum = ir.parameter(function, 0)
+      for _ in 0..<count { sum = ir.mul(sum, sum) }
+      ir.giveBack(sum)
+    }
+    #expect(ir.longestBlock == 41)
+    let texts = try [false, true].map { try CodeGenerator(target: .host, isHasty: $0).assembly(ir) }
+    #expect(texts.allSatisfy { $0.contains("imul") } && texts[0] != texts[1])
+  }
+
   /// An instruction that the processor does not have: valid as far as LLVM's verifier goes, but fatal where code is generated.
   private static func emitImpossibleCode() throws {
     let target = try #require(Target(named: "x86-64-v2"))

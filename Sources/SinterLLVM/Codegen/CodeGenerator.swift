@@ -14,7 +14,9 @@ final class CodeGenerator {
   /// Made once, before LLVM is asked for a target, be it to write code or to link it in memory.
   static let targetsAreReady: Void = sinter_initialize_targets()
 
-  init(target: Target) throws {
+  /// - Parameter isHasty: whether LLVM takes no time for better code: what it selects and moves then takes time in proportion to a
+  ///   block's length, and not to its square.
+  init(target: Target, isHasty: Bool = false) throws {
     _ = Self.targetsAreReady
     if target.architecture != .x86_64, sinter_has_other_targets() == 0 {
       throw DiagnosticError(
@@ -32,7 +34,8 @@ final class CodeGenerator {
     LLVMTargetMachineOptionsSetCPU(options, target.instructionSet)
     LLVMTargetMachineOptionsSetFeatures(options, target.featureString)
     LLVMTargetMachineOptionsSetABI(options, target.architecture.callingConvention)
-    LLVMTargetMachineOptionsSetCodeGenOptLevel(options, LLVMCodeGenLevelDefault)
+    LLVMTargetMachineOptionsSetCodeGenOptLevel(
+      options, isHasty ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault)
     LLVMTargetMachineOptionsSetRelocMode(options, LLVMRelocPIC)
     guard let machine = LLVMCreateTargetMachineWithOptions(llvmTarget, target.triple, options) else {
       throw DiagnosticError(.limit, "llvm.target", "LLVM cannot write code for \(target.name)")

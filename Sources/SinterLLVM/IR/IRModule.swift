@@ -188,6 +188,27 @@ final class IRModule {
     return names
   }
 
+  /// The instructions of the longest block of all functions.
+  var longestBlock: Int {
+    var longest = 0
+    var function = LLVMGetFirstFunction(module)
+    while let here = function {
+      var block = LLVMGetFirstBasicBlock(here)
+      while let own = block {
+        var count = 0
+        var instruction = LLVMGetFirstInstruction(own)
+        while let step = instruction {
+          count += 1
+          instruction = LLVMGetNextInstruction(step)
+        }
+        longest = max(longest, count)
+        block = LLVMGetNextBasicBlock(own)
+      }
+      function = LLVMGetNextFunction(here)
+    }
+    return longest
+  }
+
   /// The module as LLVM's text.
   var text: String {
     guard let text = LLVMPrintModuleToString(module) else { return "" }
