@@ -25,7 +25,8 @@ extension KernelEmitter {
     let type = ir.type(number)
     let (least, most) = isSigned ? (-128, 127) : (0, 255)
     let (low, high) = (ir.real(type, Double(least - offset)), ir.real(type, Double(most - offset)))
-    let known = isSigned ? ir.select(ir.fcmp(LLVMRealUNO, number, number), ir.real(type, Double(-offset)), number) : number
+    let isUnknown = ir.fcmp(LLVMRealUNO, number, number)
+    let known = isSigned ? ir.select(isUnknown, ir.real(type, Double(-offset)), number) : number
     // A byte without a sign is 0 at its least, which is what becomes of NaN.
     let raised = ir.select(ir.fcmp(LLVMRealOGT, known, low), known, low)
     let held = ir.select(ir.fcmp(LLVMRealOLT, raised, high), raised, high)
