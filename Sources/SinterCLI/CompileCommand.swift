@@ -107,6 +107,21 @@ struct CompileCommand: ParsableCommand {
   func validate() throws {
     if threads < 0 { throw ValidationError("--threads must be at least 0, but is \(threads)") }
     if (output == nil) == (package == nil) { throw ValidationError("give either -o or --package") }
+    if package == "" || package == "-" {
+      throw ValidationError("a package is a folder: give --package the path of one")
+    }
+    if output == "" { throw ValidationError("-o is empty: give the path of a file") }
+    if let name, name.isEmpty || name.contains(where: { $0 == "/" || $0.isWhitespace || $0.isNewline }) {
+      throw ValidationError("--name \"\(name)\" becomes the name of a header: give one without spaces and slashes")
+    }
+    if let output, output == "-" || output.hasPrefix("/dev/") {
+      for (option, isGiven) in [("--header", header), ("--weights-beside", weightsBeside)] where isGiven {
+        throw ValidationError("\(option) writes files beside the output, which \(output) has no place for: give a file")
+      }
+      if output == "-", report == "-" {
+        throw ValidationError("-o - and --report - both write to standard output: give one of them a file")
+      }
+    }
     if package != nil, emit != nil, emit != .so { throw ValidationError("--package holds a library: leave out --emit") }
     if let output, emit == nil {
       try OutputFile.check(

@@ -17,6 +17,10 @@ enum Main {
       try OutputFile.flush()
     } catch let error as DiagnosticError {
       fail(error)
+    } catch let status as ExitCode {
+      // A result that is told already, such as that two models differ, and no error.
+      do throws(DiagnosticError) { try OutputFile.flush() } catch { fail(error) }
+      exit(status.rawValue)
     } catch let error as ValidationError where name != nil {
       // What only running the command told of its arguments; the parser knows no longer which command it was.
       fail(usage: "\(error.message)\n  See 'sinter \(name ?? "") --help' for more information.", status: 2)

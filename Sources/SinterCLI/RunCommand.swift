@@ -34,6 +34,9 @@ struct RunCommand: ParsableCommand {
 
   func validate() throws {
     if threads < 0 { throw ValidationError("--threads must be at least 0, but is \(threads)") }
+    if output == "" || output == "-" {
+      throw ValidationError("-o takes the path of a folder; --json - writes outputs to standard output")
+    }
   }
 
   func run() throws {

@@ -57,6 +57,7 @@ struct ViewCommand: ParsableCommand {
 
   func validate() throws {
     try json.check(beside: output)
+    try OutputFile.check(output, hasEnding: [".html", ".htm"])
     if threads < 0 { throw ValidationError("--threads must be at least 0, but is \(threads)") }
     if profile != nil, measure { throw ValidationError("give either --profile or --measure") }
     if !inputs.inputs.isEmpty, !measure { throw ValidationError("inputs are for --measure") }

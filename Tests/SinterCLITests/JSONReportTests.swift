@@ -56,6 +56,10 @@ import Testing
       let row = try #require((other["outputs"] as? [[String: Any]])?.first)
       #expect(row["differs"] as? Bool == true && row["elements"] as? Int == 150 && row["absolute"] as? Double ?? 0 > 0)
       #expect((other["firstDifference"] as? [String: Any])?["text"] as? String ?? "" != "")
+      // That they differ is a result, and no error.
+      let told = try CommandTests.run(
+        ["diff", "\(folder)/a.sinter", "\(folder)/b.sinter", "--interpreted", "--size", "n=50"])
+      #expect(told.status == 1 && told.errors.isEmpty, "\(told.errors)")
 
       let reduced = try Self.object(
         Self.report("reduce", model, "-o", "\(folder)/r.sinter", "--check", "! grep -q relu {}"))

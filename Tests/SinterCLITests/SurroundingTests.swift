@@ -78,11 +78,13 @@ import Testing
   @Test func filesThatCannotBeWrittenAreToldAheadOfTheWork() throws {
     try CommandTests.withModel { folder, model in
       let missing = "\(folder)/none/r.json"
+      let page = "\(folder)/page.html"
+      try FileManager.default.createDirectory(atPath: page, withIntermediateDirectories: true)
       for arguments in [
         ["bench", model, "--json", missing], ["profile", model, "--json", missing],
         ["tune-machine", "-o", missing], ["tune-machine", "--json", missing],
         ["run", model, "--random", "--json", missing],
-        ["compile", model, "-o", "\(folder)/x.so", "--report", missing], ["view", model, "-o", folder],
+        ["compile", model, "-o", "\(folder)/x.so", "--report", missing], ["view", model, "-o", page],
       ] {
         let outcome = try CommandTests.run(arguments)
         #expect(outcome.status == 1 && outcome.output.isEmpty, "\(arguments): \(outcome.output)")

@@ -109,6 +109,75 @@ import Testing
     }
   }
 
+  /// What would be written over, or beside a stream, or under a name that leaves the folder.
+  @Test func outputsThatHaveNoPlaceAreRefused() throws {
+    try CommandTests.withModel { folder, model in
+      let mine = "\(folder)/mine"
+      try FileManager.default.createDirectory(atPath: mine, withIntermediateDirectories: true)
+      try "precious".write(toFile: "\(mine)/README.md", atomically: true, encoding: .utf8)
+      let outcome = try Self.sinter("compile", model, "--package", mine)
+      #expect(outcome.status == 1 && outcome.errors.contains("holds files, and no package of a model named tiny"))
+      #expect(try FileManager.default.contentsOfDirectory(atPath: mine) == ["README.md"])
+      #expect(try String(contentsOfFile: "\(mine)/README.md", encoding: .utf8) == "precious")
+
+      for package in ["", "-"] {
+        try Self.expectRefused(["compile", model, "--package", package], naming: "a package is a folder")
+      }
+      for option in ["--header", "--weights-beside"] {
+        try Self.expectRefused(
+          ["compile", model, "-o", "-", option], naming: "\(option) writes files beside the output")
+      }
+      try Self.expectRefused(["compile", model, "-o", "-", "--report", "-"], naming: "both write to standard output")
+      for name in ["../evil", "", "a b"] {
+        try Self.expectRefused(
+          ["compile", model, "-o", "\(folder)/libm.so", "--header", "--name", name], naming: "--name \"\(name)\"",
+          notWriting: "\(folder)/libm.so")
+      }
+      try Self.expectRefused(["run", model, "--random", "-o", "-"], naming: "--json - writes outputs")
+      try Self.expectRefused(
+        ["view", model, "-o", "\(folder)/v.svg"], naming: "where .html", notWriting: "\(folder)/v.svg")
+      try Self.expectRefused(["bench", model, "--size", "n=1", "--size", "n=2"], naming: "n has sizes twice")
+    }
+  }
+
+  /// A package is made from standard input, too, and made again over itself.
+  @Test func packagesAreMadeOfStandardInput() throws {
+    try CommandTests.withModel { folder, model in
+      for _ in 0..<2 {
+        let outcome = try CommandTests.run(
+          ["compile", "-", "--package", "\(folder)/package", "--name", "tiny"], input: model)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+      }
+      let page = try String(contentsOfFile: "\(folder)/package/README.md", encoding: .utf8)
+      #expect(page.contains("from standard input"))
+    }
+  }
+
+  /// A command that cannot be run fails on no model, and a part that cannot be written is not one that works.
+  @Test func commandsThatCannotRunReduceNothing() throws {
+    try CommandTests.withModel { folder, model in
+      let out = "\(folder)/r.onnx"
+      let outcome = try Self.sinter("reduce", model, "--check", "no-such-command", "-o", out)
+      #expect(outcome.status == 1 && outcome.errors.contains("the shell cannot run no-such-command"))
+      #expect(!FileManager.default.fileExists(atPath: out))
+    }
+  }
+
+  /// The loader maps what is missing, and touching that would end the process.
+  @Test func librariesThatAreCutShortAreRefused() throws {
+    try CommandTests.withModel { folder, model in
+      let path = "\(folder)/libtiny.so"
+      #expect(try Self.sinter("compile", model, "-o", path).status == 0)
+      let whole = try Data(contentsOf: URL(fileURLWithPath: path))
+      for count in [64, 1000, 3000, 20_000] {
+        try whole.prefix(count).write(to: URL(fileURLWithPath: "\(folder)/cut.so"))
+        let outcome = try Self.sinter("inspect", "\(folder)/cut.so")
+        #expect(
+          outcome.status == 1 && outcome.errors.contains("is cut short: it has \(count) bytes"), "\(outcome.errors)")
+      }
+    }
+  }
+
   @Test func librariesAreKnownByTheirContents() throws {
     try CommandTests.withModel { folder, model in
       #expect(try Self.sinter("compile", model, "-o", "\(folder)/libtiny.so").status == 0)

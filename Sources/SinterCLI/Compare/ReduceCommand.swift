@@ -72,8 +72,15 @@ struct ReduceCommand: ParsableCommand {
       let quoted = "'" + path.replacing("'", with: "'\\''") + "'"
       let command = check.contains("{}") ? check.replacing("{}", with: quoted) : check + " " + quoted
       let outcome = try Subprocess.run("/bin/sh", ["-c", command])
+      if outcome.status == 126 || outcome.status == 127 {
+        throw DiagnosticError(
+          .user, "reduce.command", "the shell cannot run \(command)", hint: "check --check's spelling and PATH",
+          output: outcome.output)
+      }
       return !outcome.succeeded && (message.map { outcome.output.contains($0) } ?? true)
     }
+    // What cannot be written is told as such: that a part cannot be only rules that part out.
+    try Self.write(graph, to: path)
     // As it is written, and not as it was read: what fails must be what is taken apart.
     guard try fails(graph) else {
       throw DiagnosticError(

@@ -19,6 +19,7 @@ struct ModelPackage {
   /// - Parameter compile: writes the library, with its headers beside it, to a path.
   func write(to folder: String, compile: (String) throws -> Void) throws {
     let files = FileManager.default
+    try refuseOthers(in: folder)
     let parent = URL(fileURLWithPath: folder).deletingLastPathComponent().path
     let made = "\(parent)/.\(URL(fileURLWithPath: folder).lastPathComponent).\(UUID().uuidString)"
     do {
@@ -40,6 +41,16 @@ struct ModelPackage {
     try AtomicFile.write(try provenance(), to: "\(made)/provenance.json")
     try AtomicFile.write(try page(), to: "\(made)/README.md")
     try put(made, in: folder)
+  }
+
+  /// Refuses a folder with anything in it that is no package of this model: its files would be written over.
+  private func refuseOthers(in folder: String) throws(DiagnosticError) {
+    let files = FileManager.default
+    guard let found = try? files.contentsOfDirectory(atPath: folder), !found.isEmpty else { return }
+    if found.contains("provenance.json"), found.contains("lib\(name).so") { return }
+    throw DiagnosticError(
+      .user, "package.folder", "the folder \(folder) holds files, and no package of a model named \(name)",
+      hint: "give a folder that is empty or not there yet, or that holds a package of this model")
   }
 
   /// Moves the files into place: at once where nothing is there yet, else one after another over what a package before them left.
@@ -109,13 +120,18 @@ struct ModelPackage {
 
   private func provenance() throws -> String {
     let found = Provenance(
-      model: URL(fileURLWithPath: modelFile).lastPathComponent, sha256: try modelHash(),
+      model: modelName, sha256: try modelHash(),
       producer: "sinter \(SinterVersion.current)", target: target, arguments: arguments)
     return (JSONText.of(found) ?? "{}") + "\n"
   }
 
+  private var modelName: String {
+    modelFile == "-" ? "standard input" : URL(fileURLWithPath: modelFile).lastPathComponent
+  }
+
   private func modelHash() throws -> String {
-    guard let file = FileHandle(forReadingAtPath: modelFile) else {
+    let path = modelFile == "-" ? try StandardInput.path() : modelFile
+    guard let file = FileHandle(forReadingAtPath: path) else {
       throw DiagnosticError(.user, "file.read", "\(modelFile) cannot be read", hint: "check the path")
     }
     var hash = SHA256()
@@ -131,7 +147,7 @@ struct ModelPackage {
     }
     var lines = [
       "# \(name)", "",
-      "Compiled by sinter \(SinterVersion.current) for \(target) from \(URL(fileURLWithPath: modelFile).lastPathComponent), whose "
+      "Compiled by sinter \(SinterVersion.current) for \(target) from \(modelName), whose "
         + "SHA-256 is", "`\(try modelHash())`; provenance.json has the command line.", "", "| | port | type |",
       "|---|---|---|",
     ]
