@@ -111,8 +111,8 @@ struct CompileCommand: ParsableCommand {
       throw ValidationError("a package is a folder: give --package the path of one")
     }
     if output == "" { throw ValidationError("-o is empty: give the path of a file") }
-    if let name, name.isEmpty || name.contains(where: { $0 == "/" || $0.isWhitespace || $0.isNewline }) {
-      throw ValidationError("--name \"\(name)\" becomes the name of a header: give one without spaces and slashes")
+    if let name, name.isEmpty || name.contains(where: { $0 == "/" || $0.isNewline }) {
+      throw ValidationError("--name \"\(name)\" becomes the name of a header: give one that a file can have")
     }
     if let output, output == "-" || output.hasPrefix("/dev/") {
       for (option, isGiven) in [("--header", header), ("--weights-beside", weightsBeside)] where isGiven {
@@ -135,6 +135,9 @@ struct CompileCommand: ParsableCommand {
       "--report", report != nil, with: emission, unless: [.so, .obj, .archive, .asm, .llvm], "before code is made")
     try refuse(
       "--tune", tune, with: emission, unless: [.so, .obj, .archive, .asm, .llvm, .kernels],
+      "before schedules are chosen")
+    try refuse(
+      "--math", math.math != .f32, with: emission, unless: [.so, .obj, .archive, .asm, .llvm, .kernels],
       "before schedules are chosen")
     try refuse("--profile", profile, with: emission, unless: [.so, .obj, .archive], "which is not run")
     try refuse(

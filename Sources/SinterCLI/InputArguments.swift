@@ -30,6 +30,7 @@ struct InputArguments: ParsableArguments {
         hint: "inputs are " + ports.map(\.name).joined(separator: ", "))
     }
     problems += Self.unknown(sizes, in: ports)
+    problems += ports.flatMap { port in Self.contradictions(of: sizes, to: given[port.name]?.tensor, port) }
     var generator = SplitMix64(seed: seed)
     let values = ports.map { port -> HostValue? in
       if let value = given[port.name] { return value }
@@ -63,6 +64,19 @@ struct InputArguments: ParsableArguments {
     }
     if !problems.isEmpty { throw DiagnosticError(problems) }
     return values.compactMap { $0 }
+  }
+
+  /// Sizes that an array given for a port has otherwise.
+  private static func contradictions(
+    of sizes: [Symbol: Int], to tensor: HostTensor?, _ port: SinterModel.Port
+  ) -> [Diagnostic] {
+    guard let tensor, let shape = port.shape, shape.count == tensor.shape.count else { return [] }
+    return zip(shape, tensor.shape).compactMap { dimension, extent in
+      guard case .symbol(let name) = dimension, let size = sizes[Symbol(name)], size != extent else { return nil }
+      return Diagnostic(
+        .user, "run.size", "--size \(name)=\(size) contradicts input \(port.name), in which \(name) is \(extent)",
+        hint: "leave it out: --size is for inputs that are made up")
+    }
   }
 
   /// Sizes for symbols that no input has.

@@ -35,6 +35,8 @@ struct InspectCommand: ParsableCommand {
 
   func validate() throws {
     if machine == (model != nil) { throw ValidationError("give either a model or --machine") }
+    if !machine, cpu != nil || target != nil { throw ValidationError("--cpu and --target are for --machine") }
+    if machine, !bind.isEmpty { throw ValidationError("--bind is for a model, and not for --machine") }
   }
 
   func run() throws {
@@ -46,6 +48,9 @@ struct InspectCommand: ParsableCommand {
     }
     let file = try ModelFile(path: model)
     if file.isLibrary {
+      guard bind.isEmpty else {
+        throw ValidationError("the sizes of a library are fixed when it is compiled: leave out --bind")
+      }
       let found = LibraryInspection(try CompiledLibrary(file.path))
       return try show(found, found.text)
     }

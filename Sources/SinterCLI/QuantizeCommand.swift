@@ -106,7 +106,16 @@ struct QuantizeCommand: ParsableCommand {
     if weights == .int8, data == nil {
       throw ValidationError("--data is missing: ranges of activations are taken from it. Or give --weights int4")
     }
+    if method != .percentile, percentile != 99.99 {
+      throw ValidationError("--percentile is for --method percentile")
+    }
+    if weights == .int8, block != 32 || format != .qdq {
+      throw ValidationError("--block and --format are for --weights int4")
+    }
     if weights == .int4 {
+      if method != .minmax || perTensor || symmetric || results != .convolutions {
+        throw ValidationError("--method, --per-tensor, --symmetric and --results are for --weights int8")
+      }
       if block < 16 || block.nonzeroBitCount != 1 { throw ValidationError("--block must be a power of two from 16 on") }
       if maxLoss != nil { throw ValidationError("--max-loss goes with --weights int8") }
       if data != nil || check != nil { throw ValidationError("--weights int4 takes no data") }

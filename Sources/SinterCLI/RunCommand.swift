@@ -34,6 +34,7 @@ struct RunCommand: ParsableCommand {
 
   func validate() throws {
     if threads < 0 { throw ValidationError("--threads must be at least 0, but is \(threads)") }
+    if inputs.seed != 0, !inputs.random { throw ValidationError("--seed is for --random") }
     if output == "" || output == "-" {
       throw ValidationError("-o takes the path of a folder; --json - writes outputs to standard output")
     }

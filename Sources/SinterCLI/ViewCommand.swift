@@ -61,6 +61,9 @@ struct ViewCommand: ParsableCommand {
     if threads < 0 { throw ValidationError("--threads must be at least 0, but is \(threads)") }
     if profile != nil, measure { throw ValidationError("give either --profile or --measure") }
     if !inputs.inputs.isEmpty, !measure { throw ValidationError("inputs are for --measure") }
+    if !size.isEmpty || threads != 0 || inputs.random || inputs.seed != 0, !measure {
+      throw ValidationError("--size, --threads, --random and --seed are for --measure")
+    }
     if math.math != .f32, !measure { throw ValidationError("--math is for --measure") }
   }
 

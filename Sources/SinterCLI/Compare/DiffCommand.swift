@@ -86,8 +86,13 @@ struct DiffCommand: ParsableCommand {
       throw ValidationError("--stages, --cpu, --against and --bisect are for one model")
     }
     if models.count == 1, modes != 1 {
-      throw ValidationError("give a second model, or one of --stages, --cpu, --against and --bisect")
+      throw ValidationError(
+        modes == 0
+          ? "give a second model, or one of --stages, --cpu, --against and --bisect"
+          : "give only one of --stages, --cpu, --against and --bisect")
     }
+    if against == nil, python != "python3" { throw ValidationError("--python is for --against") }
+    if bisect, all { throw ValidationError("--all lists the values of two sides, which --bisect does not have") }
     if models == ["-", "-"] { throw ValidationError("standard input holds one model") }
   }
 
@@ -97,7 +102,13 @@ struct DiffCommand: ParsableCommand {
       guard areLibraries.allSatisfy({ $0 }) else {
         throw ValidationError("a library is compared with a library: its values between are gone")
       }
-      guard models.count == 2 else { throw ValidationError("give a second library") }
+      guard models.count == 2 else {
+        throw ValidationError(
+          "a library is compared with another library: give a second one, and no other way to compare")
+      }
+      if !bind.isEmpty || interpreted {
+        throw ValidationError("--bind and --interpreted are for models, and not for libraries")
+      }
       return try compareLibraries()
     }
     let first = try graph(models[0])
