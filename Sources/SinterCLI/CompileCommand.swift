@@ -234,11 +234,7 @@ struct CompileCommand: ParsableCommand {
           format: "tuned %d of %d products and convolutions: %.2f ms instead of %.2f", tuning.changed, tuning.measured,
           tuning.after * 1e3, tuning.before * 1e3))
     }
-    for stage in compilers[0].stages where stage.milliseconds >= 1 {
-      Terminal.detail(String(format: "%9.1f ms  %@", stage.milliseconds, stage.name))
-    }
-    Terminal.detail(String(format: "%9.1f ms  kernels", made.kernelSeconds * 1e3))
-    Terminal.detail(String(format: "%9.1f ms  link", (made.programSeconds + made.linkSeconds) * 1e3))
+    Terminal.detail(compilers[0], made)
     Terminal.progress("\(output): \(made.kernelCount) kernels, weights \(Terminal.bytes(made.weightBytes))")
     if targets[0].name == "host" {
       Terminal.progress(

@@ -92,6 +92,8 @@ struct ModelFile {
   func partialGraph(
     binding sizes: [Symbol: Int], showsUnknown: Bool = false
   ) throws -> (graph: Graph, problems: [Diagnostic]) {
+    let start = ContinuousClock.now
+    defer { Terminal.detail(start.duration(to: .now), "import") }
     guard isText else {
       var importer = OnnxImporter(operators: .complete)
       importer.sizes = sizes
@@ -138,7 +140,8 @@ struct ModelFile {
     options.writesHeaders = false
     options.profiles = profiles
     let library = "\(folder)/model.so"
-    _ = try LibraryCompiler.compile(try compiler.kernels(of: graph), to: library, options: options)
+    let made = try LibraryCompiler.compile(try compiler.kernels(of: graph), to: library, options: options)
+    Terminal.detail(compiler, made)
     return library
   }
 }

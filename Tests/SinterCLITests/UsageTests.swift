@@ -197,6 +197,23 @@ import Testing
     }
   }
 
+  /// Every command that reads a model says, when asked, what that took, in a pipe as well.
+  @Test func stagesAreToldToWhoAsks() throws {
+    try CommandTests.withModel { folder, model in
+      for command in [["run", "--random"], ["inspect"], ["check"], ["opt"], ["view", "-o", "\(folder)/v.html"]] {
+        let verbose = try CommandTests.run(command + [model, "--verbose"])
+        #expect(verbose.errors.contains(" ms  import"), "\(command)")
+        #expect(verbose.errors.contains(" ms  kernels") == (command[0] == "run"))
+        let usual = try CommandTests.run(command + [model])
+        #expect(usual.errors.isEmpty, "\(command)")
+      }
+      let path = "\(folder)/libtiny.so"
+      #expect(try Self.sinter("compile", model, "-o", path).status == 0)
+      let (named, piped) = (try Self.sinter("inspect", path), try CommandTests.run(["inspect", "-"], input: path))
+      #expect(named.output == piped.output && named.output.contains("size"))
+    }
+  }
+
   @Test func sizesThatContradictArraysAreRefused() throws {
     try CommandTests.withModel { folder, model in
       let array = "\(folder)/x.npy"

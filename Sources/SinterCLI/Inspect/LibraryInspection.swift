@@ -20,7 +20,9 @@ struct LibraryInspection: Encodable {
     inputs = library.inputs.map(PortInspection.init)
     outputs = library.outputs.map(PortInspection.init)
     states = library.states.map(PortInspection.init)
-    bytes = (try? FileManager.default.attributesOfItem(atPath: library.path))?[.size] as? Int
+    // Through links: what came through standard input is known by one.
+    var status = stat()
+    bytes = stat(library.path, &status) == 0 ? Int(status.st_size) : nil
   }
 
   var text: String {

@@ -119,7 +119,9 @@ struct ModelInspection: Encodable {
     lines += obligations.map { "requires    \($0)" }
     lines.append("operators   \(nodes): " + operators.map { "\($0.name) × \($0.count)" }.joined(separator: ", "))
     lines.append("constants   \(constants.elements) elements, \(Terminal.bytes(constants.bytes))")
-    if let problems { lines.append("compiles    no, for \(problems) reasons: sinter check tells them") }
+    if let problems {
+      lines.append("compiles    no, for \(problems) reason\(problems == 1 ? "" : "s"): sinter check tells more")
+    }
     guard let program else { return Self.joined(lines) }
     let flops =
       switch program.flops {

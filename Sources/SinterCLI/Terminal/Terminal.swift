@@ -1,6 +1,7 @@
 import Foundation
 import Sinter
 import SinterCore
+import SinterLLVM
 import Synchronization
 
 /// What goes to the user besides results: on standard error, so that results can be piped.
@@ -62,6 +63,20 @@ enum Terminal {
     guard detail == .verbose else { return }
     ProgressBar.erase()
     error(text)
+  }
+
+  /// What a stage took.
+  static func detail(_ duration: Duration, _ stage: String) {
+    detail(String(format: "%9.1f ms  %@", duration / .milliseconds(1), stage))
+  }
+
+  /// What the stages of compiling took, those of less than a millisecond aside.
+  static func detail(_ compiler: Compiler, _ made: LibraryArtifacts) {
+    for stage in compiler.stages where stage.milliseconds >= 1 {
+      detail(.milliseconds(stage.milliseconds), stage.name)
+    }
+    detail(.seconds(made.kernelSeconds), "kernels")
+    detail(.seconds(made.programSeconds + made.linkSeconds), "link")
   }
 
   /// Writes to standard error; that nobody reads it stops nothing.
