@@ -118,10 +118,8 @@ struct CompileCommand: ParsableCommand {
       for (option, isGiven) in [("--header", header), ("--weights-beside", weightsBeside)] where isGiven {
         throw ValidationError("\(option) writes files beside the output, which \(output) has no place for: give a file")
       }
-      if output == "-", report == "-" {
-        throw ValidationError("-o - and --report - both write to standard output: give one of them a file")
-      }
     }
+    try OutputFile.check(report, of: "--report", beside: output)
     if package != nil, emit != nil, emit != .so { throw ValidationError("--package holds a library: leave out --emit") }
     if let output, emit == nil {
       try OutputFile.check(

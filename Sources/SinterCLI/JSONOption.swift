@@ -11,9 +11,7 @@ struct JSONOption: ParsableArguments {
 
   /// Refuses a report where something else is to be written.
   func check(beside output: String?) throws {
-    if json == "-", output == "-" {
-      throw ValidationError("-o - and --json - both write to standard output: give one of them a file")
-    }
+    try OutputFile.check(json, of: "--json", beside: output)
   }
 
   /// Writes the report, where one is wanted.

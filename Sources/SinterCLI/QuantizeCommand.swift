@@ -95,9 +95,7 @@ struct QuantizeCommand: ParsableCommand {
 
   func validate() throws {
     try OutputFile.check(output, hasEnding: [".onnx"])
-    if output == "-", report == "-" {
-      throw ValidationError("-o - and --report - both write to standard output: give one of them a file")
-    }
+    try OutputFile.check(report, of: "--report", beside: output)
     if !(percentile > 0 && percentile <= 100) {
       throw ValidationError("--percentile must be more than 0 and at most 100")
     }

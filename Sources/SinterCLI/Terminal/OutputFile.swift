@@ -45,6 +45,12 @@ enum OutputFile {
     }
   }
 
+  /// Refuses a report where something else goes to standard output, too.
+  static func check(_ report: String?, of option: String, beside output: String?) throws {
+    guard report == "-", output == "-" else { return }
+    throw ValidationError("-o - and \(option) - both write to standard output: give one of them a file")
+  }
+
   /// Refuses a path whose ending promises what a command does not write.
   static func check(_ path: String, hasEnding endings: [String], or remedy: String? = nil) throws {
     if path == "-" || path.hasPrefix("/dev/") || endings.contains(where: { path.hasSuffix($0) }) { return }
