@@ -253,7 +253,8 @@ struct ServiceTests {
       let answers = await asked.value
       #expect(answers.allSatisfy { $0 != nil })
       #expect(answers.compactMap { $0 } == answers.compactMap { $0 }.sorted())
-      #expect(answers.last == 4)
+      // The last of them may have begun before the last load ended; what is asked after it may not.
+      #expect(await factor(service).0 == 4)
     }
   }
 
