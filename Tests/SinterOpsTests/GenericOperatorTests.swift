@@ -64,15 +64,28 @@ import Testing
     }
   }
 
+  /// Whether ONNX has no words for what an operator does, here or at such sizes.
+  private static func isNotONNX(_ example: OperatorExample) -> Bool {
+    switch example.op {
+    case is TreeEnsemble, is PairwiseCoupling, is UnpackedBlocks, is Inverse, is NGramRepeatBlock, is RandomDraw: true
+    // How far what lies outside reaches depends on sizes.
+    case let op as ByteConv: op.conv.window.autoPad != .notSet && !example.sizes.isEmpty
+    default: false
+    }
+  }
+
   /// What ONNX export writes is read back with the same meaning.
   @Test(arguments: all)
   func survivesONNX(_ item: Case) throws {
     for (index, example) in item.type.examples.enumerated() {
       let original = try ExampleCase(example)
-      let id = try #require(original.graph.order.last)
-      let hasForm = example.op.onnxNode(original.graph.inputs(of: id)) != nil
-      if !hasForm && !(example.op is any Composite) { continue }
-      let file = try OnnxExporter().file(of: original.graph)
+      let file: OnnxFile
+      do {
+        file = try OnnxExporter().file(of: original.graph)
+      } catch let error as DiagnosticError where Self.isNotONNX(example) {
+        #expect(error.diagnostics.map(\.id) == ["onnx.export"], "example \(index)")
+        continue
+      }
       let graph = try OnnxImporter(operators: .standard).graph(of: file)
       let expected = try original.run(sizes: example.sizes)
       let given = try GraphEvaluator.run(graph, original.inputs, symbols: example.sizes)

@@ -111,20 +111,29 @@ struct GraphExporter {
     let form = node.op.onnxNode(inputs).map { $0.domain.isEmpty ? $0.older(opset, inputs) : $0 }
     if let form, !form.domain.isEmpty || form.since <= opset {
       write(form, id, inputNames, of: graph, to: &scope)
-    } else if let composite = node.op as? any Composite {
-      expand(node, inputs, inputNames, of: graph, to: &scope) { try composite.expand($0, into: &$1) }
-    } else if let form {
-      // In terms of what the opset has; else as it is, which is told.
-      let isSpelled = expand(node, inputs, inputNames, of: graph, to: &scope) { [op = node.op] in
-        try OnnxSpelling.expand(op, $0, into: &$1)
-      }
-      if !isSpelled { write(form, id, inputNames, of: graph, to: &scope) }
-    } else {
-      diagnostics.append(
-        Diagnostic(
-          .limit, "onnx.export", "\(type(of: node.op).name) has no form in ONNX", at: node.origin.map(\.description),
-          hint: "replace it, or give the operator an expansion"))
+      return
     }
+    if form == nil,
+      expand(
+        node, inputs, inputNames, of: graph, to: &scope,
+        { [op = node.op] in try OnnxSpelling.expandChannelsLast(op, $0, into: &$1) })
+    {
+      return
+    }
+    if let composite = node.op as? any Composite {
+      expand(node, inputs, inputNames, of: graph, to: &scope) { try composite.expand($0, into: &$1) }
+      return
+    }
+    // In terms of what the opset has; else as it is, which is told.
+    let isSpelled = expand(node, inputs, inputNames, of: graph, to: &scope) { [op = node.op] in
+      try OnnxSpelling.expand(op, $0, into: &$1)
+    }
+    if isSpelled { return }
+    if let form { return write(form, id, inputNames, of: graph, to: &scope) }
+    diagnostics.append(
+      Diagnostic(
+        .limit, "onnx.export", "\(type(of: node.op).name) has no form in ONNX", at: node.origin.map(\.description),
+        hint: "replace it, or give the operator an expansion"))
   }
 
   private mutating func write(

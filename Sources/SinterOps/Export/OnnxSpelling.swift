@@ -2,7 +2,7 @@ import SinterCore
 import SinterForms
 import SinterIR
 
-/// Operators in terms of those that older opsets have, for export to these.
+/// Operators in terms of those that ONNX has, or that older opsets have, for export to these.
 package enum OnnxSpelling {
   /// Adds the operators that compute what `op` does; nil where there is no such spelling.
   package static func expand(
@@ -13,9 +13,38 @@ package enum OnnxSpelling {
     case let op as RMSNormalization: try op.spelled(inputs, &builder)
     case let op as Shape: try op.spelled(inputs, &builder)
     case let op as Trilu: try op.spelled(inputs, &builder)
+    case let op as Requantize: try op.spelled(inputs, &builder)
+    case let op as FlipTopBit: try op.spelled(inputs, &builder)
+    case let op as ByteConv: try op.spelled(inputs, &builder)
     case let op as any ElementwiseUnary: try spelled(op, inputs, &builder)
     default: nil
     }
+  }
+
+  /// Adds what computes an operator whose channels are last, which no operator of ONNX has: the same with channels second, between two transposes.
+  /// Nil for other operators, and where results would be in the wrong order.
+  package static func expandChannelsLast(
+    _ op: any Operator, _ inputs: NodeInputs, into builder: inout GraphBuilder
+  ) throws -> [ValueID]? {
+    guard let op = op as? any HasChannelsLast, op.channelsLast else { return nil }
+    if inputs.outputCount > 1, op.laterResultsHaveAnOrder { return nil }
+    return try spelled(op, inputs, &builder)
+  }
+
+  private static func spelled(
+    _ op: some HasChannelsLast, _ inputs: NodeInputs, _ builder: inout GraphBuilder
+  ) throws -> [ValueID] {
+    var (copy, values) = (op, inputs.ids)
+    copy.channelsLast = false
+    for (index, value) in values.prefix(op.imageCount).enumerated() {
+      guard let value else { continue }
+      let rank = try builder.type(value).rank
+      values[index] = try builder.add1(Transpose([0, rank - 1] + Array(1..<(rank - 1))), [value])
+    }
+    var results = try builder.add(copy, values, outputs: max(inputs.outputCount, 1))
+    let rank = try builder.type(results[0]).rank
+    results[0] = try builder.add1(Transpose([0] + Array(2..<rank) + [1]), [results[0]])
+    return results
   }
 
   /// The scalar function of an operator, a node for each of its steps.
@@ -139,5 +168,43 @@ extension Trilu {
     let diagonal = inputs.has(1) ? try inputs.value(1) : try builder.scalar(0, .i64)
     let kept = try builder.add1(Compare(isUpper ? .greaterOrEqual : .lessOrEqual), [distance, diagonal])
     return [try builder.add1(Where(), [kept, try inputs.value(0), builder.scalar(0, type.element)])]
+  }
+}
+
+extension Requantize {
+  /// Division by one changes nothing, and all else is what `QuantizeLinear` does.
+  fileprivate func spelled(_ inputs: NodeInputs, _ builder: inout GraphBuilder) throws -> [ValueID] {
+    let floats = try builder.add1(Cast(to: .f32), [try inputs.value(0)])
+    let scaled = try builder.add1(Binary(.multiply), [floats, try inputs.value(1)])
+    var zero = try inputs.value(2)
+    if try inputs.tensor(2).rank > 0 { zero = try builder.add1(Reshape(), [zero, builder.integers([])]) }
+    return [try builder.add1(QuantizeLinear(), [scaled, try builder.scalar(1, .f32), zero])]
+  }
+}
+
+extension FlipTopBit {
+  fileprivate func spelled(_ inputs: NodeInputs, _ builder: inout GraphBuilder) throws -> [ValueID] {
+    let isUnsigned = try inputs.tensor(0).element == .u8
+    let wide = try builder.add1(Cast(to: .i32), [try inputs.value(0)])
+    let moved = try builder.add1(Binary(.add), [wide, try builder.scalar(isUnsigned ? -128 : 128, .i32)])
+    return [try builder.add1(Cast(to: isUnsigned ? .i8 : .u8), [moved])]
+  }
+}
+
+extension ByteConv {
+  /// With its number outside the image put around the image; nil where how wide that is depends on sizes.
+  fileprivate func spelled(_ inputs: NodeInputs, _ builder: inout GraphBuilder) throws -> [ValueID]? {
+    let (x, w) = (try inputs.tensor(0), try inputs.tensor(1))
+    var settled = Obligations()
+    let geometry = try conv.geometry(x, w, &settled)
+    let (before, after) = (geometry.padsBegin.compactMap(\.value), geometry.padsEnd.compactMap(\.value))
+    guard inputs.has(2), before.count == x.rank - 2, after.count == x.rank - 2 else { return nil }
+    var outside = try inputs.value(2)
+    if try inputs.tensor(2).rank > 0 { outside = try builder.add1(Reshape(), [outside, builder.integers([])]) }
+    let pads = builder.integers([0, 0] + before + [0, 0] + after)
+    let image = try builder.add1(Pad(), [try inputs.value(0), pads, outside])
+    var plain = self
+    (plain.conv.window.pads, plain.conv.window.autoPad) = ([], .notSet)
+    return [try builder.add1(plain, [image, try inputs.value(1)])]
   }
 }

@@ -17,36 +17,6 @@ extension Pass {
   }
 }
 
-/// An operator that has a form for channels last.
-private protocol HasChannelsLast: Operator {
-  var channelsLast: Bool { get set }
-  /// Whether results after the first depend on the order of axes, as positions do.
-  var laterResultsHaveAnOrder: Bool { get }
-}
-
-extension HasChannelsLast {
-  var laterResultsHaveAnOrder: Bool { true }
-}
-
-extension Conv: HasChannelsLast {}
-extension ByteConv: HasChannelsLast {
-  var channelsLast: Bool {
-    get { conv.channelsLast }
-    set { conv.channelsLast = newValue }
-  }
-}
-extension ConvTranspose: HasChannelsLast {}
-extension MaxPool: HasChannelsLast {}
-extension AveragePool: HasChannelsLast {}
-extension GlobalPool: HasChannelsLast {}
-extension QLinearGlobalAveragePool: HasChannelsLast {}
-extension BatchNormalization: HasChannelsLast {
-  // Its further results are statistics of channels.
-  var laterResultsHaveAnOrder: Bool { false }
-}
-extension PoolGradient: HasChannelsLast {}
-extension GroupNormalization: HasChannelsLast {}
-
 extension RewriteRule {
   static let channelsLast: [RewriteRule] = [
     RewriteRule(
