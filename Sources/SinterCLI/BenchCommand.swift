@@ -89,7 +89,7 @@ struct BenchCommand: ParsableCommand {
               model: CompileCommand.name(ofFile: model), sizes: binding + size, threads: count,
               measurement: measurement,
               differences: differences)
-            if json != "-" { print(results.isEmpty ? result.text : "\n" + result.text) }
+            if json != "-" { StandardOutput.print(results.isEmpty ? result.text : "\n" + result.text) }
             results.append(result)
           }
         }
@@ -162,7 +162,7 @@ struct MeasureCommand: ParsableCommand {
   }
 
   func run() throws {
-    print(String(decoding: try JSONEncoder().encode(outcome()), as: UTF8.self))
+    StandardOutput.print(String(decoding: try JSONEncoder().encode(outcome()), as: UTF8.self))
   }
 
   private func outcome() throws -> Outcome {

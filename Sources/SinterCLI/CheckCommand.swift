@@ -41,7 +41,7 @@ struct CheckCommand: ParsableCommand {
     }
     if !problems.isEmpty { throw DiagnosticError(problems) }
     if json == "-" { return }
-    print("\(model.model) compiles: \(graph.order.count) nodes")
-    for port in noted { print("output \(port.name): \(port.note)") }
+    StandardOutput.print("\(model.model) compiles: \(graph.order.count) nodes")
+    for port in noted { StandardOutput.print("output \(port.name): \(port.note)") }
   }
 }

@@ -164,7 +164,7 @@ struct CompileCommand: ParsableCommand {
       targets[0].machine = try MachineFile.read(machine, over: targets[0].machine)
     }
     if let package { return try write(graph, targets, package) }
-    let output = OutputFile.path(output ?? "")
+    let output = try OutputFile.path(output ?? "")
     switch emit ?? Self.emission(ofFile: output) {
     case .graph:
       var compiler = Compiler(for: targets[0])

@@ -53,7 +53,7 @@ struct ExportCommand: ParsableCommand {
     var compiler = Compiler()
     let graph = try compiler.optimize(try model.graph(), with: unoptimized ? [] : Pipelines.simplify)
     let file = try OnnxExporter(opset: opset).file(of: graph)
-    try file.write(to: OutputFile.path(output))
+    try file.write(to: try OutputFile.path(output))
     let (inputTypes, outputTypes) = (
       graph.inputs.map { graph.type(of: $0) }, graph.outputs.map { graph.type(of: $0.value) }
     )

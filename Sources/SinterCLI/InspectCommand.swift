@@ -43,7 +43,7 @@ struct InspectCommand: ParsableCommand {
     guard let model else {
       let shown = try Target.named(cpu, for: target).machine
       if let json { try OutputFile.write(try MachineFile.text(of: shown), to: json) }
-      if json != "-" { print(MachineFile.table(of: shown), terminator: "") }
+      if json != "-" { StandardOutput.print(MachineFile.table(of: shown), terminator: "") }
       return
     }
     let file = try ModelFile(path: model)
@@ -57,13 +57,13 @@ struct InspectCommand: ParsableCommand {
     let (graph, problems) = try file.partialGraph(
       binding: ModelArgument.sizes(bind), showsUnknown: true)
     if graph.order.isEmpty, !problems.isEmpty { throw DiagnosticError(problems) }
-    for problem in problems { Terminal.error("sinter: note: \(problem)") }
+    for problem in problems { Terminal.note("\(problem)") }
     let found = try ModelInspection(graph, importProblems: problems.count)
     try show(found, found.text)
   }
 
   private func show(_ found: some Encodable, _ text: String) throws {
     if let json { try OutputFile.write(JSONText.of(found) ?? "{}", to: json) }
-    if json != "-" { print(text) }
+    if json != "-" { StandardOutput.print(text) }
   }
 }

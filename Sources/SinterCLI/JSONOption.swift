@@ -22,6 +22,6 @@ struct JSONOption: ParsableArguments {
 
   /// Prints text for people, unless a report takes its place.
   func say(_ text: @autoclosure () -> String) {
-    if !isOnStandardOutput { print(text()) }
+    if !isOnStandardOutput { StandardOutput.print(text()) }
   }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Sinter
+import SinterCore
 import SinterLLVM
 
 @main
@@ -14,12 +15,12 @@ enum Main {
       var command = try SinterCommand.parseAsRoot()
       name = type(of: command).configuration.commandName
       try command.run()
-      try OutputFile.flush()
+      try StandardOutput.flush()
     } catch let error as DiagnosticError {
       fail(error)
     } catch let status as ExitCode {
       // A result that is told already, such as that two models differ, and no error.
-      do throws(DiagnosticError) { try OutputFile.flush() } catch { fail(error) }
+      do throws(DiagnosticError) { try StandardOutput.flush() } catch { fail(error) }
       exit(status.rawValue)
     } catch let error as ValidationError where name != nil {
       // What only running the command told of its arguments; the parser knows no longer which command it was.
@@ -27,8 +28,8 @@ enum Main {
     } catch {
       let code = SinterCommand.exitCode(for: error)
       if code == .success {
-        print(SinterCommand.fullMessage(for: error))
-        do throws(DiagnosticError) { try OutputFile.flush() } catch { fail(error) }
+        StandardOutput.print(SinterCommand.fullMessage(for: error))
+        do throws(DiagnosticError) { try StandardOutput.flush() } catch { fail(error) }
         exit(0)
       }
       if let failure = SystemFailure.diagnostic(error) { fail(DiagnosticError([failure])) }
@@ -40,6 +41,8 @@ enum Main {
   }
 
   private static func fail(_ error: DiagnosticError) -> Never {
+    // As of any program in a pipeline whose reader has what it wanted.
+    if error.diagnostics.allSatisfy({ $0.id == SystemError.brokenPipe }) { Interruption.endByBrokenPipe() }
     let diagnostics = error.diagnostics.map(StandardInput.named)
     if Flags.fromEnvironment().jsonErrors {
       Terminal.error(JSONText.of(diagnostics.map(JSONProblem.init)) ?? "[]")

@@ -30,7 +30,7 @@ struct ModelArgument: ParsableArguments {
   func drawableGraph() throws -> (graph: Graph, problems: [Diagnostic]) {
     let (graph, problems) = try ModelFile(path: model).partialGraph(binding: Self.sizes(bind), showsUnknown: true)
     if graph.order.isEmpty, !problems.isEmpty { throw DiagnosticError(problems) }
-    for problem in problems { Terminal.error("sinter: note: \(problem)") }
+    for problem in problems { Terminal.note("\(problem)") }
     return (graph, problems)
   }
 

@@ -62,7 +62,7 @@ struct ProfileCommand: ParsableCommand {
       return try RunProfile(of: session, on: values, runs: runs)
     }
     let peaks = noPeaks ? nil : try MachinePeaks.measure(threads: threads)
-    if json != "-", trace != "-", folded != "-" { print(ProfileTable(profile, peaks).text) }
+    if json != "-", trace != "-", folded != "-" { StandardOutput.print(ProfileTable(profile, peaks).text) }
     if let trace { try OutputFile.write(ProfileFiles.trace(profile), to: trace) }
     if let folded { try OutputFile.write(ProfileFiles.folded(profile), to: folded) }
     if let json { try OutputFile.write(ProfileFiles.json(profile, peaks), to: json) }

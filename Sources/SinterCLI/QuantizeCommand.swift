@@ -128,7 +128,7 @@ struct QuantizeCommand: ParsableCommand {
     let file = try OnnxExporter().file(of: quantized)
     try (source.map { file.keepingTexts(of: $0) } ?? file).write(to: OutputFile.path(output))
     if let report { try OutputFile.write(try QuantizationReportFile.json(made), to: report) }
-    if output != "-", report != "-" { print(QuantizationTable(made).text) }
+    if output != "-", report != "-" { StandardOutput.print(QuantizationTable(made).text) }
   }
 
   private func inBytes(_ graph: Graph) throws -> (Graph, QuantizationReport) {

@@ -61,17 +61,17 @@ struct RunCommand: ParsableCommand {
   /// A value, or its parts one after another: `scores[2]`, in `scores.2.npy`.
   private func show(_ value: HostValue, _ name: String, file: String) throws {
     switch value {
-    case .none: print("\(name): nothing")
+    case .none: StandardOutput.print("\(name): nothing")
     case .tensor(let tensor):
       if let output {
         let path = "\(output)/\(file).npy"
         try NpyFile.write(tensor, to: path)
-        print("\(name): \(tensor.element)\(tensor.shape) in \(path)")
+        StandardOutput.print("\(name): \(tensor.element)\(tensor.shape) in \(path)")
       } else {
-        print("\(name): \(tensor.element)\(tensor.shape) \(Self.summary(tensor))")
+        StandardOutput.print("\(name): \(tensor.element)\(tensor.shape) \(Self.summary(tensor))")
       }
     case .sequence(let elements):
-      if elements.isEmpty { print("\(name): a sequence of 0 elements") }
+      if elements.isEmpty { StandardOutput.print("\(name): a sequence of 0 elements") }
       for (index, element) in elements.enumerated() { try show(element, "\(name)[\(index)]", file: "\(file).\(index)") }
     case .map(let keys, let values):
       try show(.tensor(keys), "\(name) keys", file: "\(file).keys")

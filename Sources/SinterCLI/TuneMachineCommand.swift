@@ -43,6 +43,6 @@ struct TuneMachineCommand: ParsableCommand {
       Terminal.progress(String(format: "tile %dx%d: %.0f GFLOP/s", tile.rows, tile.vectors, speed / 1e9))
     }
     try OutputFile.write(try MachineFile.text(of: machine), to: output)
-    if output != "-" { print(MachineFile.table(of: machine), terminator: "") }
+    if output != "-" { StandardOutput.print(MachineFile.table(of: machine), terminator: "") }
   }
 }

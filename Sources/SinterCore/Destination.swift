@@ -83,6 +83,6 @@ package enum Destination: Equatable {
   }
 
   static func failure(_ path: String, _ code: Int32) -> DiagnosticError {
-    DiagnosticError(.user, "file.write", "\(path) cannot be written: \(String(cString: strerror(code)))")
+    SystemError.diagnostic("file.write", "\(path) cannot be written", code: code, path: path, makes: true)
   }
 }

@@ -30,6 +30,27 @@ package enum Files {
 
   package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+  package static func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  /// All bytes of a file, or of a pipe until it ends.
+  package static func contents(of path: String) throws(DiagnosticError) -> [UInt8] {
+    func failure() -> DiagnosticError {
+      SystemError.diagnostic("file.read", "\(path) cannot be read", code: errno, path: path)
+    }
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw failure() }
+    defer { close(file) }
+    var (bytes, chunk) = ([UInt8](), [UInt8](repeating: 0, count: 1 << 16))
+    while true {
+      let count = read(file, &chunk, chunk.count)
+      if count == 0 { return bytes }
+      if count > 0 { bytes += chunk[..<count] } else if errno != EINTR { throw failure() }
+    }
+  }
+
   /// Makes a folder, and those that it lies in.
   package static func createFolder(_ path: String) throws(DiagnosticError) {
     if mkdir(path, 0o777) == 0 || errno == EEXIST { return }
@@ -97,8 +118,8 @@ package enum Files {
   }
 
   private static func failure(_ action: String, _ path: String, hint: String? = nil) -> DiagnosticError {
-    DiagnosticError(
-      .user, "file.\(action.prefix { $0 != " " })", "cannot \(action) \(path): \(String(cString: strerror(errno)))",
+    SystemError.diagnostic(
+      "file.\(action.prefix { $0 != " " })", "cannot \(action) \(path)", code: errno, path: path, makes: true,
       hint: hint)
   }
 }

@@ -46,7 +46,6 @@ public final class MappedFile: @unchecked Sendable {
   }
 
   private static func failure(_ verb: String, _ path: String) -> DiagnosticError {
-    let reason = String(cString: strerror(errno))
-    return DiagnosticError(.user, "file.\(verb)", "\(path) cannot be \(verb): \(reason)")
+    SystemError.diagnostic("file.\(verb)", "\(path) cannot be \(verb)", code: errno, path: path)
   }
 }

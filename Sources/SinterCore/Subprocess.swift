@@ -31,8 +31,17 @@ package enum Subprocess {
     posix_spawn_file_actions_adddup2(&actions, ends[1], 2)
     var argv: [UnsafeMutablePointer<CChar>?] = ([executable] + arguments).map { strdup($0) }
     argv.append(nil)
+    // What the command does with a broken pipe is its own affair.
+    var (attributes, signals) = (posix_spawnattr_t(), sigset_t())
+    posix_spawnattr_init(&attributes)
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGPIPE)
+    sigaddset(&signals, SIGXFSZ)
+    posix_spawnattr_setsigdefault(&attributes, &signals)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
     var child = pid_t()
-    let error = posix_spawnp(&child, executable, &actions, nil, argv, environ)
+    let error = posix_spawnp(&child, executable, &actions, &attributes, argv, environ)
+    posix_spawnattr_destroy(&attributes)
     for argument in argv { free(argument) }
     posix_spawn_file_actions_destroy(&actions)
     close(ends[1])
@@ -60,6 +69,8 @@ package enum Subprocess {
   }
 
   private static func failure(_ executable: String, _ error: Int32) -> DiagnosticError {
-    DiagnosticError(.user, "subprocess.start", "\(executable) cannot be started: \(String(cString: strerror(error)))")
+    SystemError.diagnostic(
+      "subprocess.start", "\(executable) cannot be started", code: error, path: executable,
+      hint: error == ENOENT && !executable.contains("/") ? "no folder on the PATH has such a program" : nil)
   }
 }

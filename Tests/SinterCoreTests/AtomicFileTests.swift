@@ -88,7 +88,9 @@ import Testing
   @Test func foldersAreTold() throws {
     try inFolder { folder in
       let error = #expect(throws: DiagnosticError.self) { try AtomicFile(folder) }
-      #expect(error?.description == "error: \(folder) cannot be written: Is a directory")
+      #expect(
+        error?.description
+          == "error: \(folder) cannot be written: Is a directory; give the path of a file, not of a folder")
       #expect(throws: DiagnosticError.self) { try AtomicFile(folder + "/gone/y") }
       #expect(throws: DiagnosticError.self) { try AtomicFile("") }
     }
@@ -138,7 +140,9 @@ import Testing
       let path = folder + "/full"
       try #require(Self.makeFullDevice(path))
       let error = #expect(throws: DiagnosticError.self) { try AtomicFile.write("bytes", to: path) }
-      #expect(error?.description == "error: \(path) cannot be written: No space left on device")
+      #expect(
+        error?.description
+          == "error: \(path) cannot be written: No space left on device; make room there, or give a path elsewhere")
       try AtomicFile.write("bytes", to: folder + "/made")
       #expect(throws: DiagnosticError.self) { try Destination(path).take(folder + "/made") }
       #expect(mode(path) == S_IFCHR)

@@ -9,16 +9,13 @@ import SinterCore
 package enum MachineFile {
   /// The numbers of a file in place of those of a row. Throws all that is wrong with the file.
   package static func read(_ path: String, over row: Machine) throws -> Machine {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw DiagnosticError(
-        .user, "machine.file", "\(path) cannot be read", hint: "sinter tune-machine writes such a file")
-    }
-    return try parse(data, over: row, path: path)
+    try parse(Data(Files.contents(of: path)), over: row, path: path)
   }
 
   package static func parse(_ data: Data, over row: Machine, path: String) throws -> Machine {
     guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
-      throw DiagnosticError(.user, "machine.json", "\(path) is no JSON object")
+      throw DiagnosticError(
+        .user, "machine.json", "\(path) is no JSON object", hint: "sinter tune-machine -o FILE writes such a file")
     }
     var machine = row
     var problems: [Diagnostic] = []

@@ -132,7 +132,7 @@ struct ModelPackage {
   private func modelHash() throws -> String {
     let path = modelFile == "-" ? try StandardInput.path() : modelFile
     guard let file = FileHandle(forReadingAtPath: path) else {
-      throw DiagnosticError(.user, "file.read", "\(modelFile) cannot be read", hint: "check the path")
+      throw SystemError.diagnostic("file.read", "\(modelFile) cannot be read", code: errno, path: path)
     }
     var hash = SHA256()
     while let part = try file.read(upToCount: 1 << 20), !part.isEmpty { hash.add([UInt8](part)) }

@@ -5,9 +5,13 @@ import SinterCore
 enum Interruption {
   private static let signals = [SIGINT, SIGTERM, SIGHUP]
   nonisolated(unsafe) private static var pipe: (read: Int32, write: Int32) = (-1, -1)
+  /// Whether whoever started the command left broken pipes to end it.
+  nonisolated(unsafe) private static var endsByBrokenPipe = false
 
   static func prepare() {
     // A reader that has gone, and a file that may grow no further, are errors of the write that meets them.
+    var old = sigaction()
+    endsByBrokenPipe = sigaction(SIGPIPE, nil, &old) == 0 && !isIgnored(old)
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
     var ends: [Int32] = [-1, -1]
@@ -39,6 +43,15 @@ enum Interruption {
       action.sa_flags = SA_RESTART
       sigaction(number, &action, nil)
     }
+  }
+
+  /// Cleans up and ends the process by the signal that a broken pipe raises, unless that was ignored when the command began.
+  static func endByBrokenPipe() {
+    guard endsByBrokenPipe else { return }
+    ProgressBar.erase()
+    Temporaries.removeAll()
+    signal(SIGPIPE, SIG_DFL)
+    kill(getpid(), SIGPIPE)
   }
 
   private static func isIgnored(_ action: sigaction) -> Bool {

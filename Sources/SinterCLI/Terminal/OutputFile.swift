@@ -1,6 +1,7 @@
 import ArgumentParser
 @preconcurrency import Glibc
 import Sinter
+import SinterCore
 
 /// Results in files that appear whole or not at all, on standard output for `-`.
 enum OutputFile {
@@ -9,39 +10,33 @@ enum OutputFile {
   /// - Throws: where it cannot be written, a full device behind standard output included.
   static func write(_ text: String, to path: String) throws {
     if path == "-" {
-      print(text)
-      return try flush()
+      StandardOutput.print(text)
+      return try StandardOutput.flush()
     }
     try AtomicFile.write(text, to: path)
   }
 
-  /// Writes what standard output still holds.
-  ///
-  /// - Throws: where any of what was printed did not reach its end.
-  static func flush() throws(DiagnosticError) {
-    let isWritten = fflush(stdout) == 0
-    let reason = errno
-    guard !isWritten || ferror(stdout) != 0 else { return }
-    throw DiagnosticError(
-      .user, "file.write",
-      "standard output cannot be written" + (isWritten ? "" : ": \(String(cString: strerror(reason)))"))
-  }
-
   /// The path under which bytes go where they should.
-  static func path(_ path: String) -> String { path == "-" ? "/dev/stdout" : path }
+  static func path(_ path: String) throws(DiagnosticError) -> String {
+    if StandardOutput.isMeant(by: path) { try StandardOutput.requireOpen() }
+    return path == "-" ? "/dev/stdout" : path
+  }
 
   /// Refuses files that cannot be written, ahead of long work whose results would be lost.
   static func requireWritable(_ paths: String?...) throws(DiagnosticError) {
-    for case let path? in paths where path != "-" && !path.hasPrefix("/dev/") {
-      let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
-      let folder = parts.isEmpty ? "." : parts.joined(separator: "/") + "/"
-      var status = stat()
-      if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
-        errno = EISDIR
-      } else if access(folder, W_OK) == 0 {
+    for case let path? in paths {
+      if StandardOutput.isMeant(by: path) { try StandardOutput.requireOpen() }
+      if path == "-" { continue }
+      guard let folder = try Destination(path).folder else { continue }
+      // Rights alone do not tell whether files can be made there.
+      var template = Array((folder + "/.sinter-XXXXXX").utf8CString)
+      let file = mkstemp(&template)
+      if file >= 0 {
+        close(file)
+        unlink(template)
         continue
       }
-      throw DiagnosticError(.user, "file.write", "\(path) cannot be written: \(String(cString: strerror(errno)))")
+      throw SystemError.diagnostic("file.write", "\(path) cannot be written", code: errno, path: path, makes: true)
     }
   }
 

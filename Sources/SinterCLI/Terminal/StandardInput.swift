@@ -42,13 +42,14 @@ enum StandardInput {
   }
 
   private static func failure() -> DiagnosticError {
-    DiagnosticError(.user, "file.read", "standard input cannot be read: \(String(cString: strerror(errno)))")
+    SystemError.diagnostic(
+      "file.read", "standard input cannot be read", code: errno,
+      hint: errno == EBADF ? "it is closed: send a file or a pipe to it, or give the path of a file" : nil)
   }
 
   private static func failure(writingTo folder: String) -> DiagnosticError {
-    DiagnosticError(
-      .user, "file.write",
-      "a temporary file in \(folder) cannot be written: \(String(cString: strerror(errno)))",
+    SystemError.diagnostic(
+      "file.write", "a temporary file in \(folder) cannot be written", code: errno,
       hint: "standard input is kept there; set TMPDIR to a folder with room")
   }
 

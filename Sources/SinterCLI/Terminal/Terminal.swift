@@ -10,7 +10,7 @@ enum Terminal {
   enum Detail: Int, Comparable, Sendable {
     /// Errors only.
     case quiet
-    /// To people, how far long work is and what came of it; to pipes, errors only.
+    /// To people, how far long work is and what came of it; to pipes, only errors and what a result leaves out.
     case normal
     /// To people and to pipes, what each stage took as well.
     case verbose
@@ -49,6 +49,13 @@ enum Terminal {
   private static var isColoured: Bool {
     let environment = ProcessInfo.processInfo.environment
     return isInteractive && (environment["NO_COLOR"] ?? "").isEmpty && environment["TERM"] != "dumb"
+  }
+
+  /// What a result leaves out, and why.
+  static func note(_ text: String) {
+    guard detail > .quiet else { return }
+    ProgressBar.erase()
+    error("sinter: note: \(text)")
   }
 
   /// What came of the work.

@@ -53,6 +53,7 @@ final class SampleFile: @unchecked Sendable {
   }
 
   private static func failure(_ verb: String, _ path: String) -> DiagnosticError {
-    DiagnosticError(.user, "file.\(verb)", "\(path) cannot be \(verb): \(String(cString: strerror(errno)))")
+    SystemError.diagnostic(
+      "file.\(verb)", "\(path) cannot be \(verb)", code: errno, path: path, makes: verb == "written")
   }
 }
