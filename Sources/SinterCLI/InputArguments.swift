@@ -120,20 +120,30 @@ struct InputArguments: ParsableArguments {
 
   private func files() throws -> [String: HostValue] {
     var given: [String: HostValue] = [:]
+    var sources: [String: String] = [:]
+    func add(_ port: String, _ value: HostValue, from source: String) throws {
+      if let other = sources.updateValue(source, forKey: port) {
+        throw ValidationError("input \(port) is given twice: by \(other) and by \(source)")
+      }
+      given[port] = value
+    }
     for argument in inputs {
       if argument.hasSuffix(".npz"), !argument.contains("=") {
-        given.merge(try NpyFile.readArchive(argument).mapValues { .tensor($0) }) { $1 }
+        let arrays = try NpyFile.readArchive(argument)
+        for (name, array) in arrays.sorted(by: { $0.key < $1.key }) { try add(name, .tensor(array), from: argument) }
         continue
       }
       let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
       guard parts.count == 2 else { throw ValidationError("\"\(argument)\" is not of the form port=FILE.npy") }
-      if parts[1].isEmpty {
-        given[parts[0]] = HostValue.none
-      } else if parts[1].hasSuffix(".npz") {
-        given[parts[0]] = .sequence(try Self.elements(parts[1]))
-      } else {
-        given[parts[0]] = .tensor(try NpyFile.read(parts[1]))
-      }
+      let value: HostValue =
+        if parts[1].isEmpty {
+          .none
+        } else if parts[1].hasSuffix(".npz") {
+          .sequence(try Self.elements(parts[1]))
+        } else {
+          .tensor(try NpyFile.read(parts[1]))
+        }
+      try add(parts[0], value, from: argument)
     }
     return given
   }

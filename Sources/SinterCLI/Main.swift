@@ -12,7 +12,14 @@ enum Main {
     FatalErrors.endProcessWithMessage()
     var name: String?
     do {
-      var command = try SinterCommand.parseAsRoot()
+      let arguments = Array(CommandLine.arguments.dropFirst())
+      if let type = SinterCommand.configuration.subcommands.first(where: {
+        $0.configuration.commandName == arguments.first
+      }) {
+        name = type.configuration.commandName
+        try RepeatedOptions.check(Array(arguments.dropFirst()), of: type)
+      }
+      var command = try SinterCommand.parseAsRoot(arguments)
       name = type(of: command).configuration.commandName
       try command.run()
       try StandardOutput.flush()

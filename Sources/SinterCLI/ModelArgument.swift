@@ -50,7 +50,10 @@ struct ModelArgument: ParsableArguments {
       guard parts.count == 2, let size = Int(parts[1]), size >= 0 else {
         throw ValidationError("\"\(pair)\" is not of the form symbol=size, as in batch=1")
       }
-      sizes[Symbol(String(parts[0]))] = size
+      let symbol = Symbol(String(parts[0]))
+      if let other = sizes.updateValue(size, forKey: symbol) {
+        throw ValidationError("\(symbol.name) has sizes twice: \(other) and \(size)")
+      }
     }
     return sizes
   }
