@@ -244,8 +244,9 @@ import Testing
         )
         for (a, b) in zip(was, now) { #expect(a.hasSameContents(as: b)) }
         // Without the weights, the text says what is missing.
-        Files.remove(GraphTextFile.weightsPath(of: path))
-        #expect { try GraphTextFile.read(path) } throws: { "\($0)".contains("are not in the text") }
+        let weights = GraphTextFile.weightsPath(of: path)
+        Files.remove(weights)
+        #expect { try GraphTextFile.read(path) } throws: { "\($0)".contains("there is no \(weights)") }
         // Nothing large, no second file.
         let small = try graph.part([graph.order[graph.order.count - 1]])
         try GraphTextFile.write(small, to: "\(folder)/small.sinter")
@@ -269,7 +270,9 @@ import Testing
             tensor.element, tensor.shape, doubles: [Double](repeating: 1, count: tensor.count))
         }
         try changed.save(weights)
-        #expect { try BoundModel(readingText: path) } throws: { "\($0)".contains("constant #") }
+        #expect { try BoundModel(readingText: path) } throws: {
+          "\($0)".contains("\(weights) is damaged: the contents of #")
+        }
       } catch { throw (error as? DiagnosticError) ?? DiagnosticError(.bug, "test", "\(error)") }
     }
   }

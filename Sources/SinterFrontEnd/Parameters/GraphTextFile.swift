@@ -39,26 +39,54 @@ package enum GraphTextFile {
 
   /// Reads a text, and from the file beside it the tensors that it names.
   package static func read(_ path: String, operators: OpTable = .complete) throws -> Graph {
-    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-      throw DiagnosticError(.user, "file.read", "\(path) cannot be read as text", hint: "check the path")
+    guard let text = String(validating: try Files.contents(of: path), as: UTF8.self) else {
+      throw DiagnosticError(
+        .user, "text.encoding", "\(path) is no text in UTF-8",
+        hint: "give a graph in text form, as sinter opt MODEL -o \(path) writes it")
     }
     let weights = weightsPath(of: path)
+    let remedy = "write both files again, as by sinter opt MODEL -o \(path)"
     var tensors: [String: HostTensor] = [:]
     if Files.exists(weights) {
-      let store = try ParameterStore(reading: weights)
+      let store: ParameterStore
+      do {
+        store = try ParameterStore(reading: weights)
+      } catch let error as DiagnosticError {
+        let more = error.diagnostics.count > 1 ? ", and \(error.diagnostics.count - 1) more" : ""
+        throw DiagnosticError(
+          .user, "text.weights",
+          "\(weights), which holds the weights of \(path), is damaged: \(error.diagnostics[0].message)\(more)",
+          hint: remedy)
+      }
       for name in store.names {
         guard let stored = store[name] else { continue }
         let parts = name.split(separator: " ", maxSplits: 1).map(String.init)
         tensors[parts.first ?? name] = parts.count == 2 ? try tensor(stored, typed: parts[1], weights) : stored
       }
     }
+    var missing: Diagnostic?
     do {
       return try Graph(parsing: text, operators: operators) { hash in
-        guard let tensor = tensors[hash], tensor.hashName == hash else { return nil }
-        return tensor
+        if let tensor = tensors[hash], tensor.hashName == hash { return tensor }
+        missing =
+          if tensors[hash] != nil {
+            Diagnostic(
+              .user, "text.weights", "\(weights) is damaged: the contents of #\(hash) are not those that \(path) names",
+              hint: remedy)
+          } else if Files.exists(weights) {
+            Diagnostic(
+              .user, "text.weights",
+              "\(weights) belongs to another text: \(path) names weights #\(hash), which it does not hold",
+              hint: remedy)
+          } else {
+            Diagnostic(
+              .user, "text.weights", "there is no \(weights), which holds the weights of \(path)",
+              hint: "put it beside \(path), or " + remedy)
+          }
+        return nil
       }
     } catch let error as DiagnosticError {
-      throw error.located(at: path)
+      throw missing.map { DiagnosticError([$0]) } ?? error.located(at: path)
     }
   }
 
