@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Sinter
+import SinterCore
 import SinterIR
 import SinterModel
 import SinterVisual
@@ -78,11 +79,12 @@ struct ViewCommand: ParsableCommand {
     try OutputFile.requireWritable(output, json.json)
     let (graph, unknown) = try model.drawableGraph()
     var view = ModelView(of: graph, title: CompileCommand.name(ofFile: model.model), stages: Set(chosen))
-    for problem in view.problems { Terminal.error("sinter: note: a later stage is left out: \(problem)") }
+    for problem in view.problems { Terminal.note("a later stage is left out: \(problem)") }
     view.page.hasStatistics = !noStatistics
     var times: String?
     if let profile {
       let file = try ProfileReport.read(profile)
+      try file.refuseNodes(missingIn: view, of: model.model, profile)
       view.setTimes(file.times, file.words)
       times = file.words
     } else if measure {
@@ -116,10 +118,21 @@ extension ProfileReport {
 
   var times: [LaunchTime] { launches.map { LaunchTime(nodes: $0.nodes, milliseconds: $0.milliseconds) } }
 
+  /// Refuses a profile of another model: one that names nodes which this one does not have.
+  func refuseNodes(missingIn view: ModelView, of model: String, _ path: String) throws {
+    var seen = view.labels
+    let strange = launches.flatMap(\.nodes).filter { !$0.isEmpty && seen.insert($0).inserted }
+    if strange.isEmpty { return }
+    let names = strange.prefix(3).map { "\"\($0)\"" }.joined(separator: ", ")
+    let more = strange.count > 3 ? " and \(strange.count - 3) more" : ""
+    throw DiagnosticError(
+      .user, "view.profile",
+      "\(path) is a profile of another model, named \(self.model): \(model) has no \(names)\(more)",
+      hint: "write one with sinter profile \(model) --json FILE, or give --measure")
+  }
+
   static func read(_ path: String) throws -> ProfileReport {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw DiagnosticError(.user, "file.read", "\(path) cannot be read", hint: "check the path")
-    }
+    let data = Data(try Files.contents(of: path))
     do {
       return try JSONDecoder().decode(ProfileReport.self, from: data)
     } catch {

@@ -32,6 +32,135 @@ import Testing
     }
   }
 
+  /// Every command that writes its result to standard output, by itself or because it is asked to.
+  private static func writers(_ folder: String, _ model: String) -> [[String]] {
+    let emissions = ["so", "obj", "archive", "asm", "llvm", "kernels", "forms", "graph"].map {
+      ["compile", model, "-o", "-", "--emit", $0]
+    }
+    return emissions + [
+      ["run", model, "--random"], ["run", model, "--random", "--json", "-"], ["inspect", model],
+      ["inspect", "--machine"], ["check", model], ["check", model, "--json", "-"], ["opt", model],
+      ["export", model, "-o", "-"], ["graph", model, "-o", "-"], ["view", model, "-o", "-"],
+      ["quantize", model, "-o", "-", "--weights", "int4"], ["diff", model, "--stages", "imported,optimized"],
+      ["diff", model, "--bisect", "--json", "-"],
+      ["bench", model, "--seconds", "0.01", "--warm-up", "0"],
+      ["profile", model, "--runs", "1", "--no-peaks", "--folded", "-"],
+      ["reduce", model, "-o", "\(folder)/r.onnx", "--check", "false"], ["--help"], ["compile", "--help"], ["--version"],
+      ["view", model, "-o", "\(folder)/v.html", "--json", "-"],
+      ["compile", model, "-o", "\(folder)/x.so", "--report", "-"],
+    ]
+  }
+
+  /// One line says that the result is lost, whatever was to be written.
+  @Test(
+    .timeLimit(.minutes(10)), arguments: [(">&-", "Bad file descriptor"), (">/dev/full", "No space left on device")])
+  func resultsThatAreLostAreTold(redirection: String, reason: String) throws {
+    try CommandTests.withModel { folder, model in
+      for arguments in Self.writers(folder, model) {
+        let outcome = try Self.shell("\"$@\" \(redirection)", arguments)
+        #expect(outcome.status == 1, "\(arguments)")
+        #expect(
+          outcome.errors.hasPrefix("sinter: error: ") && outcome.errors.contains(reason),
+          "\(arguments): \(outcome.errors)")
+        #expect(outcome.errors.split(separator: "\n").count == 1, "\(arguments): \(outcome.errors)")
+        #expect(outcome.errors.contains(" cannot be written: ") && outcome.errors.contains("; "), "\(outcome.errors)")
+      }
+    }
+  }
+
+  /// A reader that has gone ends the command as it ends others, without a word; who has that signal ignored is told.
+  @Test(.timeLimit(.minutes(10)), arguments: [false, true]) func aReaderThatHasGoneEndsTheCommand(isIgnored: Bool)
+    throws
+  {
+    try CommandTests.withModel { folder, model in
+      for arguments in Self.writers(folder, model) {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments =
+          [isIgnored ? "--ignore-signal=PIPE" : "--default-signal=PIPE", CommandTests.binary] + arguments
+        let (output, errors) = (Pipe(), Pipe())
+        (process.standardOutput, process.standardError) = (output, errors)
+        try output.fileHandleForReading.close()
+        try process.run()
+        let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        if isIgnored {
+          #expect(process.terminationReason == .exit && process.terminationStatus == 1, "\(arguments)")
+          #expect(
+            text.contains("cannot be written: Broken pipe; ") && text.split(separator: "\n").count == 1, "\(text)")
+        } else {
+          #expect(process.terminationReason == .uncaughtSignal && process.terminationStatus == SIGPIPE, "\(arguments)")
+          #expect(text.isEmpty, "\(arguments): \(text)")
+        }
+      }
+    }
+  }
+
+  /// What the system refuses is told with the path, what was tried, the reason and what to do.
+  @Test func refusalsOfTheSystemSayWhatToDo() throws {
+    try CommandTests.withModel { folder, model in
+      try "".write(toFile: "\(folder)/file", atomically: true, encoding: .utf8)
+      let long = String(repeating: "x", count: 300)
+      try FileManager.default.createSymbolicLink(atPath: "\(folder)/a.so", withDestinationPath: "\(folder)/b.so")
+      try FileManager.default.createSymbolicLink(atPath: "\(folder)/b.so", withDestinationPath: "\(folder)/a.so")
+      for (arguments, path, remedy) in [
+        (["inspect", "\(folder)/none.onnx"], "\(folder)/none.onnx", "check the path"),
+        (["inspect", "\(folder)/file/m.onnx"], "\(folder)/file/m.onnx", "names a file where a folder is needed"),
+        (
+          ["compile", model, "-o", "\(folder)/none/x.so"], "\(folder)/none/x.so",
+          "there is no folder \(folder)/none: make it"
+        ),
+        (
+          ["compile", model, "-o", "\(folder)/file/x.so"], "\(folder)/file/x.so",
+          "names a file where a folder is needed"
+        ),
+        (["compile", model, "-o", "\(folder)/\(long).so"], "\(folder)/\(long).so", "give a shorter path"),
+        (["compile", model, "-o", "\(folder)/a.so"], "\(folder)/a.so", "links lead in a circle"),
+        (["compile", model, "-o", "/proc/x.so"], "/proc/x.so", "check the path"),
+        (
+          ["compile", model, "-o", "\(folder)/x.so", "--machine", "\(folder)/m.json"], "\(folder)/m.json",
+          "check the path"
+        ),
+        (["view", model, "-o", "\(folder)/v.html", "--profile", folder], folder, "not of a folder"),
+        (["run", model, "x=\(folder)/none.npy"], "\(folder)/none.npy", "check the path"),
+        (["run", model, "--random", "-o", "\(folder)/file"], "\(folder)/file", "; "),
+        (["run", model, "--random", "--json", "\(folder)/none/r.json"], "\(folder)/none/r.json", "there is no folder"),
+        (["graph", model, "-o", "\(folder)/none/g.svg"], "\(folder)/none/g.svg", "there is no folder"),
+        (["opt", model, "-o", "\(folder)/none/g.sinter"], "\(folder)/none/g.sinter", "there is no folder"),
+        (
+          ["quantize", model, "-o", "\(folder)/q.onnx", "--data", "\(folder)/none.npz"], "\(folder)/none.npz",
+          "give a folder of"
+        ),
+      ] {
+        let outcome = try CommandTests.run(arguments)
+        #expect(outcome.status == 1, "\(arguments)")
+        let told = outcome.errors
+        #expect(told.hasPrefix("sinter: error: ") && told.split(separator: "\n").count == 1, "\(told)")
+        #expect(told.contains(path) && told.contains(remedy), "\(arguments): \(told)")
+      }
+    }
+  }
+
+  @Test func helpOfTheServerIsToldWithoutIt() throws {
+    try CommandTests.withModel { folder, _ in
+      // Beside which no server lies, and nothing is on the PATH; and beside the one of this build.
+      let alone = "\(folder)/sinter"
+      try FileManager.default.copyItem(atPath: CommandTests.binary, toPath: alone)
+      for binary in [alone, CommandTests.binary] {
+        for flag in ["--help", "-h"] {
+          let outcome = try Self.shell("PATH=/none; export PATH; \"$2\" serve \"$3\"", [binary, flag])
+          #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome.errors)")
+          #expect(outcome.output.contains("sinter-serve"), "\(outcome.output)")
+        }
+      }
+      let help = try Self.shell("PATH=/none; export PATH; \"$2\" serve --help", [alone])
+      #expect(
+        help.output.contains("USAGE: sinter serve") && help.output.contains("--product sinter-serve"), "\(help.output)")
+      let missing = try Self.shell("PATH=/none; export PATH; \"$2\" serve models", [alone])
+      #expect(missing.status == 1 && missing.errors.contains("there is no sinter-serve"), "\(missing.errors)")
+    }
+  }
+
   @Test func numbersThatMeanNothingAreRefused() throws {
     try CommandTests.withModel { folder, model in
       for (arguments, part) in [

@@ -78,6 +78,64 @@ import Testing
       let inspected = try Self.sinter("inspect", "\(folder)/odd.onnx")
       #expect(
         inspected.status == 0 && inspected.output.contains("Rela × 1") && inspected.output.contains("compiles    no"))
+      for arguments in [
+        ["graph", "-o", "\(folder)/odd.dot"], ["view", "-o", "\(folder)/odd.html"], ["inspect"],
+        ["view", "-o", "\(folder)/odd.html", "--json", "-"],
+      ] {
+        let quiet = try CommandTests.run(arguments + ["\(folder)/odd.onnx", "--quiet"])
+        #expect(quiet.status == 0 && quiet.errors.isEmpty, "\(arguments): \(quiet.errors)")
+      }
+    }
+  }
+
+  @Test func profilesOfOtherModelsAreRefused() throws {
+    struct Other: UnaryLayer {
+      var first = Linear(4, 3)
+      var second = Linear(3, 2)
+      func forward(_ x: Tensor) -> Tensor { second(first(x)) }
+    }
+    try CommandTests.withModel { folder, model in
+      let other = "\(folder)/other.onnx"
+      try trace(Other(), .f32("n", 4, name: "x")).initialized(seed: 1).export(other)
+      for (name, path) in [("own", model), ("other", other)] {
+        let written = try Self.sinter("profile", path, "--runs", "1", "--no-peaks", "--json", "\(folder)/\(name).json")
+        #expect(written.status == 0, "\(written.errors)")
+      }
+      for stages in ["imported", "imported,optimized,fused"] {
+        let page = "\(folder)/v.html"
+        let own = try Self.sinter(
+          "view", model, "-o", page, "--stages", stages, "--profile", "\(folder)/own.json")
+        #expect(own.status == 0, "\(own.errors)")
+        try FileManager.default.removeItem(atPath: page)
+        let wrong = try Self.sinter("view", model, "-o", page, "--stages", stages, "--profile", "\(folder)/other.json")
+        #expect(wrong.status == 1 && !FileManager.default.fileExists(atPath: page))
+        #expect(wrong.errors.contains("other.json is a profile of another model, named other"), "\(wrong.errors)")
+        #expect(wrong.errors.contains("tiny.onnx has no \"first") && wrong.errors.contains("sinter profile"))
+      }
+    }
+  }
+
+  @Test func whatIsNoPythonIsTold() throws {
+    try CommandTests.withModel { folder, model in
+      let (environment, script) = ("\(folder)/environment", "\(folder)/script.py")
+      try FileManager.default.createDirectory(atPath: environment + "/bin", withIntermediateDirectories: true)
+      try FileManager.default.createSymbolicLink(atPath: environment + "/bin/python", withDestinationPath: "/bin/true")
+      try "print()".write(toFile: script, atomically: true, encoding: .utf8)
+      for (python, part) in [
+        (
+          environment,
+          "--python \(environment) is a folder, where a program was expected; give \(environment)/bin/python"
+        ),
+        (folder, "--python \(folder) is a folder, where a program was expected; give the path of a Python"),
+        ("\(folder)/none", "--python \(folder)/none: there is no such file"),
+        ("python-of-nobody", "--python python-of-nobody: no folder on the PATH has such a program"),
+        (script, "--python \(script) is a file that may not be run"),
+        ("/bin/true", "--python /bin/true runs no program of Python"),
+      ] {
+        let outcome = try Self.sinter("diff", model, "--against", "onnxruntime", "--python", python)
+        #expect(outcome.status == 1 && outcome.output.isEmpty, "\(outcome.output)")
+        #expect(outcome.errors.contains(part), "\(outcome.errors)")
+      }
     }
   }
 
@@ -92,33 +150,5 @@ import Testing
       let never = try Self.sinter("reduce", model, "-o", "\(folder)/s.onnx", "--check", "true")
       #expect(never.status == 1 && never.errors.contains("does not fail"))
     }
-  }
-
-  @Test func textFormsAreModelsForEveryCommand() throws {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sinter-text-\(UUID().uuidString)").path
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    struct Wide: UnaryLayer {
-      var fc = Linear(16, 12)
-      func forward(_ x: Tensor) -> Tensor { fc(x).relu() }
-    }
-    try trace(Wide(), .f32("n", 16, name: "x")).initialized(seed: 1).export("\(folder)/wide.onnx")
-    #expect(try Self.sinter("opt", "\(folder)/wide.onnx", "-o", "\(folder)/wide.sinter").status == 0)
-    #expect(FileManager.default.fileExists(atPath: "\(folder)/wide.sinter.safetensors"))
-    for arguments in [
-      ["run", "\(folder)/wide.sinter", "--random"], ["inspect", "\(folder)/wide.sinter"],
-      ["check", "\(folder)/wide.sinter"],
-      ["compile", "\(folder)/wide.sinter", "-o", "\(folder)/libwide.so"],
-      ["export", "\(folder)/wide.sinter", "-o", "\(folder)/back.onnx"],
-      ["graph", "\(folder)/wide.sinter", "-o", "\(folder)/wide.dot"],
-      ["view", "\(folder)/wide.sinter", "-o", "\(folder)/wide.html"],
-      ["diff", "\(folder)/wide.sinter", "\(folder)/wide.onnx", "--size", "n=3"],
-    ] {
-      let outcome = try CommandTests.run(arguments)
-      #expect(outcome.status == 0, "\(arguments): \(outcome.output)\(outcome.errors)")
-    }
-    try FileManager.default.removeItem(atPath: "\(folder)/wide.sinter.safetensors")
-    let missing = try Self.sinter("run", "\(folder)/wide.sinter", "--random")
-    #expect(missing.status == 1 && missing.errors.contains("are not in the text"))
   }
 }

@@ -97,6 +97,7 @@ struct DiffCommand: ParsableCommand {
   }
 
   func run() throws {
+    if against != nil { try OnnxRuntimeSide.check(python: python) }
     let areLibraries = try models.map { try ModelFile(path: $0).isLibrary }
     if areLibraries.contains(true) {
       guard areLibraries.allSatisfy({ $0 }) else {

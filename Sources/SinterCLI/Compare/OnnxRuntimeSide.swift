@@ -1,9 +1,36 @@
 import Foundation
 import Sinter
+import SinterCore
 import SinterIR
 
 /// What ONNX Runtime computes of a file: all values that nodes give, by a short program in Python.
 enum OnnxRuntimeSide {
+  /// Refuses what is no program, ahead of the work.
+  static func check(python: String) throws(DiagnosticError) {
+    let places =
+      python.contains("/")
+      ? [python] : (Environment.value("PATH") ?? "").split(separator: ":").map { "\($0)/\(python)" }
+    if places.contains(where: { !Files.isFolder($0) && access($0, X_OK) == 0 }) { return }
+    let example = "give the path of a Python that has onnx and onnxruntime, such as .venv/bin/python"
+    // An environment is often given by its folder.
+    if Files.isFolder(python) {
+      let inside = [python + "/bin/python", python + "/python"].map { $0.replacing("//", with: "/") }
+      let found = inside.first { !Files.isFolder($0) && access($0, X_OK) == 0 }
+      throw DiagnosticError(
+        .user, "diff.python", "--python \(python) is a folder, where a program was expected",
+        hint: found.map { "give \($0)" } ?? example)
+    }
+    let problem =
+      if !python.contains("/") {
+        "--python \(python): no folder on the PATH has such a program"
+      } else if Files.exists(python) {
+        "--python \(python) is a file that may not be run"
+      } else {
+        "--python \(python): there is no such file"
+      }
+    throw DiagnosticError(.user, "diff.python", problem, hint: example)
+  }
+
   static func side(_ model: String, _ graph: Graph, _ inputs: [HostTensor], python: String) throws
     -> ModelComparison.Side
   {
@@ -40,6 +67,12 @@ enum OnnxRuntimeSide {
     try AtomicFile.write(JSONText.of(request) ?? "{}", to: "\(folder)/request.json")
     try AtomicFile.write(program, to: "\(folder)/run.py")
     let outcome = try Subprocess.run(python, ["\(folder)/run.py", folder])
+    if outcome.succeeded, !Files.exists("\(folder)/done") {
+      throw DiagnosticError(
+        .user, "diff.python", "--python \(python) runs no program of Python",
+        hint: "give the path of a Python that has onnx and onnxruntime, such as .venv/bin/python",
+        output: outcome.output)
+    }
     guard outcome.succeeded else {
       throw DiagnosticError(
         .user, "diff.onnxruntime", "ONNX Runtime does not run the model",
@@ -80,5 +113,6 @@ enum OnnxRuntimeSide {
     for name, value in zip(asked, session.run(asked, feeds)):
         if isinstance(value, ndarray) and value.dtype.kind in "fiub":
             save(f"{folder}/out{request['outputs'].index(name)}.npy", value)
+    open(folder + "/done", "w").close()
     """
 }
