@@ -114,6 +114,9 @@ extension BodyEmitter {
 
   func load(_ id: ExprID, of value: FormValueID, where condition: ExprID?, otherwise: Scalar) -> Value {
     let type = body[id].type
+    if let byte = placeInTable(id), !isUniform(id), scope.sources[value] == nil {
+      return .lanes(builder.lookup(vector(byte), in: scope.memory(value)))
+    }
     var condition = condition
     if let given = condition, let known = decided[given] ?? indices.known[given] {
       if !known { return .uniform(builder.constant(otherwise, type)) }
@@ -175,6 +178,15 @@ extension BodyEmitter {
     }
     if otherwise == .int(0) || otherwise == .float(0) { return .lanes(loaded) }
     return .lanes(builder.select(truth, loaded, builder.constant(otherwise, type, lanes: laneCount)))
+  }
+
+  /// The byte by whose bits a load picks one of the 256 bytes of a constant; nil where it is another load.
+  private func placeInTable(_ id: ExprID) -> ExprID? {
+    guard case .load(let value, let list, nil, _) = body[id].node, list.count == 1, scope.values[value].constant != nil,
+      [.u8, .i8].contains(body[id].type), scope.values[value].type.shape == [256],
+      case .cast(let byte) = body[list[0]].node, body[byte].type == .u8
+    else { return nil }
+    return byte
   }
 
   /// The condition of all loads that have one, where it is one and the same along an axis.

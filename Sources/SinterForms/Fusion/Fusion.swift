@@ -81,7 +81,7 @@ package struct Fusion {
     attachEpilogues()
     let fused = nodes.compactMap { node -> FormProgram.Step? in
       switch node {
-      case .compute(let value, let form): .compute(value, form)
+      case .compute(let value, let form): .compute(value, decided(form, of: value))
       case .other(let step): step
       case .dropped: nil
       }
@@ -132,6 +132,13 @@ package struct Fusion {
 
   func simplified(_ body: Body, _ extents: [Dim]) -> Body {
     BodySimplifier.simplify(body, extents: extents, values: values, ranges: ranges)
+  }
+
+  /// The form without selections that others around them decide, of which each operator that moved into a padded load left one.
+  private func decided(_ form: Form, of value: FormValueID) -> Form {
+    form.mapBodies(values[value].type.shape) { [values] _, _, body in
+      body.withoutNestedSelects { values[$0].type.element }
+    }
   }
 
   func operands(of node: Node) -> [FormValueID] {

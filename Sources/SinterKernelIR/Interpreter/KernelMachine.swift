@@ -148,6 +148,8 @@ final class KernelMachine {
       try access(memory, r, mask, isStore: false) { Int(self.integers(at)[$0]) }
     case .scatter(let r, let memory, let at, let mask):
       try access(memory, r, mask, isStore: true) { Int(self.integers(at)[$0]) }
+    case .lookup(let r, let memory, let byte):
+      try access(memory, r, nil, isStore: false) { Int(UInt8(truncatingIfNeeded: self.integers(byte)[$0])) }
     case .loop(let loop): try run(loop)
     case .branch(let branch):
       let holds = integers(branch.condition)[0] != 0

@@ -128,6 +128,8 @@ package indirect enum Statement: Hashable, Sendable {
   /// Lane by lane from the elements that an i64 vector names.
   case gather(Register, Memory, at: Register, mask: Register?)
   case scatter(Register, Memory, at: Register, mask: Register?)
+  /// Lane by lane from the first 256 elements, which are bytes, by the bits of another byte.
+  case lookup(Register, Memory, Register)
   case loop(Loop)
   case branch(Branch)
   /// Ends the kernel with error `number` of the program where the condition (a scalar) is false; `value` and the

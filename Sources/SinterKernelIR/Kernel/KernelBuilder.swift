@@ -267,6 +267,13 @@ package final class KernelBuilder {
     return result
   }
 
+  /// For each byte the element of that number of a table of 256 bytes.
+  package func lookup(_ byte: Register, in table: Memory) -> Register {
+    let result = new(RegisterType(element(of: table), lanes: type(byte).lanes))
+    emit(.lookup(result, table, byte))
+    return result
+  }
+
   package func scatter(_ value: Register, _ memory: Memory, at: Register, mask: Register? = nil) {
     emit(.scatter(value, memory, at: at, mask: mask))
   }

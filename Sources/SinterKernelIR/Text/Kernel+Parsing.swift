@@ -100,16 +100,21 @@ struct KernelParser {
     return (a, try register())
   }
 
-  private mutating func place() throws -> (memory: Memory, at: Register, mask: Register?) {
+  private mutating func memory() throws -> Memory {
     let name = scanner.word()
     guard let number = Int(name.dropFirst()), name.first == "p" || name.first == "l" else {
       throw scanner.error("expected memory such as p0 or l0, found \(name)")
     }
+    return name.first == "p" ? .parameter(number) : .local(number)
+  }
+
+  private mutating func place() throws -> (memory: Memory, at: Register, mask: Register?) {
+    let memory = try memory()
     try scanner.expect("[")
     let at = try register()
     try scanner.expect("]")
     let mask = scanner.take("where") ? try register() : nil
-    return (name.first == "p" ? .parameter(number) : .local(number), at, mask)
+    return (memory, at, mask)
   }
 
   // MARK: Statements
@@ -232,6 +237,10 @@ struct KernelParser {
     case "gather":
       let (memory, at, mask) = try place()
       return .gather(r, memory, at: at, mask: mask)
+    case "lookup":
+      let memory = try memory()
+      try scanner.expect(",")
+      return .lookup(r, memory, try register())
     default: throw scanner.error("'\(word)' is no statement")
     }
   }

@@ -69,13 +69,15 @@ struct KernelPrinter {
     }
   }
 
+  private func name(_ memory: Memory) -> String {
+    switch memory {
+    case .parameter(let n): "p\(n)"
+    case .local(let n): "l\(n)"
+    }
+  }
+
   private func place(_ memory: Memory, _ at: Register, _ mask: Register?) -> String {
-    let name =
-      switch memory {
-      case .parameter(let n): "p\(n)"
-      case .local(let n): "l\(n)"
-      }
-    return "\(name)[\(at)]" + (mask.map { " where \($0)" } ?? "")
+    "\(name(memory))[\(at)]" + (mask.map { " where \($0)" } ?? "")
   }
 
   private func list(_ registers: [Register]) -> String { registers.map(\.description).joined(separator: ", ") }
@@ -106,6 +108,7 @@ struct KernelPrinter {
       define(r, "shuffle \(a), \(b) [" + positions.map(String.init).joined(separator: ", ") + "]")
     case .load(let r, let memory, let at, let mask): define(r, "load \(place(memory, at, mask))")
     case .gather(let r, let memory, let at, let mask): define(r, "gather \(place(memory, at, mask))")
+    case .lookup(let r, let memory, let byte): define(r, "lookup \(name(memory)), \(byte)")
     case .store(let r, let memory, let at, let mask): line("store \(r) \(place(memory, at, mask))")
     case .scatter(let r, let memory, let at, let mask): line("scatter \(r) \(place(memory, at, mask))")
     case .loop(let loop): print(loop)

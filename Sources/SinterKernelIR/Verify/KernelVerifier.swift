@@ -239,6 +239,14 @@ package final class KernelVerifier {
       use(r)
       use(at, as: RegisterType(.i64, lanes: type(r).lanes), in: "scatter")
       access(memory, r, mask, isStore: true)
+    case .lookup(let r, let memory, let byte):
+      use(byte)
+      let bytes: Set<ElementType> = [.u8, .i8]
+      require(
+        bytes.contains(type(byte).element) && bytes.contains(type(r).element) && type(r).lanes == type(byte).lanes,
+        "lookup takes bytes and gives as many")
+      access(memory, r, nil, isStore: false)
+      define(r)
     case .loop(let loop): check(loop)
     case .branch(let branch):
       use(branch.condition, as: RegisterType(.bool), in: "a branch")

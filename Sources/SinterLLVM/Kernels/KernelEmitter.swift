@@ -156,6 +156,7 @@ final class KernelEmitter {
       values[r.position] = try gather(memory, at: self[at], mask: mask.map { try self[$0] })
     case .scatter(let value, let memory, let at, let mask):
       try scatter(self[value], memory, at: self[at], mask: mask.map { try self[$0] })
+    case .lookup(let r, let memory, let byte): values[r.position] = try lookup(self[byte], in: memory)
     case .loop(let loop): try emit(loop)
     case .branch(let branch): try emit(branch)
     case .check(let condition, let error, let value, let bound):

@@ -39,7 +39,7 @@ struct KnownMultiples {
       case .constant, .size, .unary, .multiplyAdd, .dot, .scale, .compare, .cast, .bitcast, .broadcast, .lanes,
         .extract,
         .combineLanes,
-        .shuffle, .load, .store, .gather, .scatter, .check, .prefetch, .tileDot:
+        .shuffle, .load, .store, .gather, .scatter, .lookup, .check, .prefetch, .tileDot:
         break
       }
     }

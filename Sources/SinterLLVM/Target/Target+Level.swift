@@ -69,15 +69,17 @@ extension Target {
     ]
   }
 
-  /// Sums of products of bytes and of bf16, in the spelling of LLVM, on the processors that `--cpu` knows by name and that have them.
-  static func dots(ofProcessor name: String) -> [Extension] {
+  /// Sums of products of bytes and of bf16 and permutations of bytes, in the spelling of LLVM, on the processors that `--cpu` knows by name and that have them.
+  static func features(ofProcessor name: String) -> [Extension] {
     let found: [String]
     switch name {
-    case "cascadelake", "icelake-client", "icelake-server", "tigerlake", "rocketlake": found = ["avx512vnni"]
-    case "cooperlake", "znver4": found = ["avx512vnni", "avx512bf16"]
-    case "znver5": found = ["avxvnni", "avx512vnni", "avx512bf16"]
+    case "cascadelake": found = ["avx512vnni"]
+    case "icelake-client", "icelake-server", "tigerlake", "rocketlake": found = ["avx512vnni", "avx512vbmi"]
+    case "cooperlake": found = ["avx512vnni", "avx512bf16"]
+    case "znver4": found = ["avx512vnni", "avx512vbmi", "avx512bf16"]
+    case "znver5": found = ["avxvnni", "avx512vnni", "avx512vbmi", "avx512bf16"]
     case "sapphirerapids", "emeraldrapids", "graniterapids":
-      found = ["avxvnni", "avx512vnni", "avx512bf16", "amx-tile", "amx-int8", "amx-bf16"]
+      found = ["avxvnni", "avx512vnni", "avx512vbmi", "avx512bf16", "amx-tile", "amx-int8", "amx-bf16"]
     case "alderlake", "raptorlake", "meteorlake", "arrowlake", "lunarlake": found = ["avxvnni"]
     default: found = []
     }

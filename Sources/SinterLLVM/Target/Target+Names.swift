@@ -14,7 +14,7 @@ extension Target {
     } else if let level = Level(rawValue: name) {
       self.init(name: name, level: level, tuning: level.rawValue)
     } else if let level = Level.ofProcessor[name] {
-      self.init(name: name, level: level, tuning: name, extensions: Self.dots(ofProcessor: name))
+      self.init(name: name, level: level, tuning: name, extensions: Self.features(ofProcessor: name))
     } else {
       return nil
     }

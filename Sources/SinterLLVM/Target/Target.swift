@@ -89,6 +89,27 @@ public struct Target: Hashable, Sendable {
   /// Whether vectors of 512 bits are narrowed within the bounds of 16-bit numbers and of bytes.
   var packsBytes: Bool { requiredFeatures.contains("avx512bw") && machine.lanes(.f32) == 16 }
 
+  /// An instruction that picks bytes of registers by bytes.
+  enum BytePermutation {
+    /// Of two registers of 64 bytes; of four of 16; of one of 16, repeated to `width` bytes.
+    case pairs, fours
+    case ones(width: Int, instruction: String)
+  }
+
+  /// How `lanes` bytes are looked up in a table of 256; nil where loading each of them is as fast.
+  func bytePermutation(lanes: Int) -> BytePermutation? {
+    func has(_ feature: String) -> Bool { requiredFeatures.contains(feature) }
+    if architecture == .aarch64 { return .fours }
+    if has("avx512vbmi") { return .pairs }
+    // Sixteen parts of the table take 64 instructions.
+    switch lanes {
+    case 64... where has("avx512bw"): return .ones(width: 64, instruction: "llvm.x86.avx512.pshuf.b.512")
+    case 32... where has("avx2"): return .ones(width: 32, instruction: "llvm.x86.avx2.pshuf.b")
+    case 16... where has("ssse3") && !has("avx2"): return .ones(width: 16, instruction: "llvm.x86.ssse3.pshuf.b.128")
+    default: return nil
+    }
+  }
+
   /// LLVM's name of the instruction that rounds `lanes` f32 to 32-bit integers, halves to even; nil where there is none.
   func roundingConversion(lanes: Int) -> String? {
     switch lanes {
