@@ -196,7 +196,7 @@ def torch_gradients(path, shapes, stride, pad):
 SETS = {
     "f32": None,
     "int8": {
-        **{f"{name}_qdq": quantized(name, "QDQ") for name in ("resnet50", "mobilenet_v2", "efficientnet_b0")},
+        **{f"{name}_qdq": quantized(name, "QDQ") for name in ("resnet50", "mobilenet_v2", "efficientnet_b0", "yolov8n")},
         "resnet50_qlinear": quantized("resnet50", "QOperator"),
         **{f"{name}_dynamic": dynamic(name) for name in ("bert_base", "minilm", "gpt2_decode", "lstm")},
     },

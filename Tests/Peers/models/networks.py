@@ -46,6 +46,89 @@ def upward(channels, results, *shape):
     return nn.Sequential(nn.ConvTranspose2d(channels, results, *shape, bias=False), nn.BatchNorm2d(results), nn.ReLU())
 
 
+class Unit(nn.Sequential):
+    """A convolution, normalized, and a SiLU."""
+
+    def __init__(self, channels, results, window=1, stride=1):
+        super().__init__(
+            nn.Conv2d(channels, results, window, stride, window // 2, bias=False), nn.BatchNorm2d(results), nn.SiLU())
+
+
+class SplitStage(nn.Module):
+    """Half of the channels pass `depth` residual pairs of 3×3 convolutions; what each pair leaves is joined (C2f)."""
+
+    def __init__(self, channels, results, depth, residual=True):
+        super().__init__()
+        self.half, self.residual = results // 2, residual
+        self.enter = Unit(channels, results)
+        self.pairs = nn.ModuleList(
+            nn.Sequential(Unit(self.half, self.half, 3), Unit(self.half, self.half, 3)) for _ in range(depth))
+        self.leave = Unit((2 + depth) * self.half, results)
+
+    def forward(self, x):
+        parts = list(self.enter(x).chunk(2, 1))
+        for pair in self.pairs:
+            y = pair(parts[-1])
+            parts.append(parts[-1] + y if self.residual else y)
+        return self.leave(torch.cat(parts, 1))
+
+
+class Detector(nn.Module):
+    """A detector of the YOLOv8 family at its smallest: three scales, each with a head for boxes, whose sides are expectations over 16 distances,
+    and one for classes."""
+
+    def __init__(self, widths=(16, 32, 64, 128, 256), depths=(1, 2, 2, 1), classes=80, distances=16):
+        super().__init__()
+        a, b, c, d, e = widths
+        self.distances = distances
+        self.stem = nn.Sequential(Unit(3, a, 3, 2), Unit(a, b, 3, 2), SplitStage(b, b, depths[0]))
+        self.third = nn.Sequential(Unit(b, c, 3, 2), SplitStage(c, c, depths[1]))
+        self.fourth = nn.Sequential(Unit(c, d, 3, 2), SplitStage(d, d, depths[2]))
+        self.fifth = nn.Sequential(Unit(d, e, 3, 2), SplitStage(e, e, depths[3]))
+        self.narrow, self.pooled = Unit(e, e // 2), Unit(2 * e, e)
+        self.down_fourth = SplitStage(d + e, d, 1, residual=False)
+        self.down_third = SplitStage(c + d, c, 1, residual=False)
+        self.up_third, self.up_fourth = Unit(c, c, 3, 2), Unit(d, d, 3, 2)
+        self.join_fourth = SplitStage(c + d, d, 1, residual=False)
+        self.join_fifth = SplitStage(d + e, e, 1, residual=False)
+        middle = max(c, min(classes, 100))
+        self.boxes = nn.ModuleList(self.head(width, max(16, c // 4, 4 * distances), 4 * distances) for width in (c, d, e))
+        self.scores = nn.ModuleList(self.head(width, middle, classes) for width in (c, d, e))
+
+    @staticmethod
+    def head(channels, middle, results):
+        return nn.Sequential(Unit(channels, middle, 3), Unit(middle, middle, 3), nn.Conv2d(middle, results, 1))
+
+    def pyramid(self, x):
+        parts = [self.narrow(x)]
+        for _ in range(3):
+            parts.append(nn.functional.max_pool2d(parts[-1], 5, 1, 2))
+        return self.pooled(torch.cat(parts, 1))
+
+    def forward(self, image):
+        third = self.third(self.stem(image))
+        fourth = self.fourth(third)
+        fifth = self.pyramid(self.fifth(fourth))
+        double = lambda x: nn.functional.interpolate(x, scale_factor=2, mode="nearest")
+        fourth = self.down_fourth(torch.cat([double(fifth), fourth], 1))
+        third = self.down_third(torch.cat([double(fourth), third], 1))
+        fourth = self.join_fourth(torch.cat([self.up_third(third), fourth], 1))
+        fifth = self.join_fifth(torch.cat([self.up_fourth(fourth), fifth], 1))
+        boxes, scores, centres, strides = [], [], [], []
+        for level, (x, box, score) in enumerate(zip((third, fourth, fifth), self.boxes, self.scores)):
+            rows, columns = x.shape[2:]
+            boxes.append(box(x).flatten(2))
+            scores.append(score(x).flatten(2))
+            y, x = torch.meshgrid(torch.arange(rows) + 0.5, torch.arange(columns) + 0.5, indexing="ij")
+            centres.append(torch.stack([x.flatten(), y.flatten()]))
+            strides.append(torch.full((1, rows * columns), 8.0 * 2**level))
+        sides = torch.cat(boxes, 2).unflatten(1, (4, self.distances)).softmax(2)
+        sides = (sides * torch.arange(float(self.distances))[:, None]).sum(2)
+        centre, stride = torch.cat(centres, 1), torch.cat(strides, 1)
+        low, high = centre - sides[:, :2], centre + sides[:, 2:]
+        return torch.cat([(low + high) / 2 * stride, (high - low) * stride, torch.cat(scores, 2).sigmoid()], 1)
+
+
 class VAE(nn.Module):
     """Convolutions down to a distribution of 128 numbers, and up again from a sample of it."""
 
@@ -201,6 +284,7 @@ NETWORKS = {
     "vit_b_16": vision(models.vit_b_16),
     "swin_t": vision(models.swin_t),
     "unet": lambda: (UNet(), {"image": torch.randn(1, 3, 256, 256)}),
+    "yolov8n": lambda: (Detector(), {"image": torch.randn(1, 3, 640, 640)}),
     "bert_base": encoder(),
     "bert_base_b16": encoder(batch=16),
     "minilm": encoder(**MINILM),
