@@ -17,6 +17,7 @@ Weights are random with a fixed seed: what is timed does not depend on them. The
 """
 
 import argparse
+import contextlib
 import re
 import sys
 from pathlib import Path
@@ -62,21 +63,28 @@ def quantized(network, form):
     """A network of images in bytes. `form` is QDQ or QOperator."""
     def make(path, folder):
         from onnxruntime import quantization
-        from onnxruntime.quantization.shape_inference import quant_pre_process
-        prepared = path.with_suffix(".prepared.onnx")
-        source = f32(network, folder)
-        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-        quantization.quantize_static(
-            str(prepared), str(path), calibration(prepared), quant_format=quantization.QuantFormat[form], per_channel=True)
-        prepared.unlink()
+        with prepared(network, path, folder) as source:
+            quantization.quantize_static(
+                str(source), str(path), calibration(source), quant_format=quantization.QuantFormat[form], per_channel=True)
     return make
+
+
+@contextlib.contextmanager
+def prepared(network, path, folder):
+    """The network's file as quantizers ask for it: weights that PyTorch's exporter computes from others are constants, and shapes are known."""
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+    file = path.with_suffix(".prepared.onnx")
+    quant_pre_process(str(f32(network, folder)), str(file), skip_symbolic_shape=True)
+    yield file
+    file.unlink()
 
 
 def dynamic(network):
     """Weights in bytes, and activations as a run finds their range."""
     def make(path, folder):
         from onnxruntime import quantization
-        quantization.quantize_dynamic(str(f32(network, folder)), str(path), per_channel=network != "lstm")
+        with prepared(network, path, folder) as source:
+            quantization.quantize_dynamic(str(source), str(path), per_channel=network != "lstm")
     return make
 
 
