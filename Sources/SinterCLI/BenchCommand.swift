@@ -69,7 +69,7 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     try OutputFile.requireWritable(json)
-    let threads = try self.threads.split(separator: ",").map { part in
+    let threads = try self.threads.listed.map { part in
       guard let count = Int(part), count >= 0 else {
         throw ValidationError("--threads takes numbers, as in 1,2; not \(part)")
       }

@@ -156,7 +156,7 @@ struct CompileCommand: ParsableCommand {
     var graph = try model.graph()
     graph.name = name ?? Self.name(ofFile: output ?? model.model)
     if let flushSubnormals { graph.flushesSubnormals = flushSubnormals }
-    var targets = try Target.list(cpu, for: target)
+    var targets = try Target.list(cpu?.listed.joined(separator: ","), for: target)
     if let machine {
       guard targets.count == 1 else {
         throw ValidationError("--machine speaks of one processor, but --cpu names \(targets.count)")

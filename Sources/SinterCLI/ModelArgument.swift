@@ -64,7 +64,12 @@ struct ModelFile {
   let path: String
 
   /// - Parameter path: `-` for standard input.
-  init(path: String) throws { self.path = path == "-" ? try StandardInput.path() : path }
+  init(path: String) throws {
+    if path.isEmpty {
+      throw ValidationError("the path of a model is empty: give that of a file, or - for standard input")
+    }
+    self.path = path == "-" ? try StandardInput.path() : path
+  }
 
   /// Whether it is a graph in text form, by its ending or, where it has none, by its first word.
   private var isText: Bool {
@@ -128,13 +133,15 @@ struct ModelFile {
       return try body(path)
     }
     let result = try Files.withTemporaryFolder { folder throws(DiagnosticError) in
-      Result { try body(compiled(binding: sizes, profiles: profiles, math: math, in: folder)) }
+      let library = "\(folder)/model.so"
+      return Result { try body(compiled(binding: sizes, profiles: profiles, math: math, to: library)) }
+        .mapError { ($0 as? DiagnosticError)?.naming(library, as: path) ?? $0 }
     }
     return try result.get()
   }
 
   private func compiled(
-    binding sizes: [Symbol: Int], profiles: Bool, math: ProductMath, in folder: String
+    binding sizes: [Symbol: Int], profiles: Bool, math: ProductMath, to library: String
   ) throws -> String {
     var graph = try graph(binding: sizes)
     graph.name = CompileCommand.name(ofFile: path)
@@ -142,7 +149,6 @@ struct ModelFile {
     var options = LibraryOptions()
     options.writesHeaders = false
     options.profiles = profiles
-    let library = "\(folder)/model.so"
     let made = try LibraryCompiler.compile(try compiler.kernels(of: graph), to: library, options: options)
     Terminal.detail(compiler, made)
     return library

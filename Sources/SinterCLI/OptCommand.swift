@@ -79,7 +79,7 @@ struct OptCommand: ParsableCommand {
     for (index, pass) in all.enumerated() where all[..<index].contains(where: { $0.name == pass.name }) {
       throw ValidationError("two passes are named \"\(pass.name)\"; give the plugin's another name")
     }
-    return try passes.split(separator: ",").map { name in
+    return try passes.listed.map { name in
       guard let pass = all.first(where: { $0.name == name }) else {
         let known = all.map(\.name).joined(separator: ", ")
         throw ValidationError("there is no pass \"\(name)\"; known are \(known)")

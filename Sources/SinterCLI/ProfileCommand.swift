@@ -42,9 +42,7 @@ struct ProfileCommand: ParsableCommand {
   var noPeaks = false
 
   func validate() throws {
-    if [trace, folded, json].count(where: { $0 == "-" }) > 1 {
-      throw ValidationError("only one of --trace, --folded and --json can write to standard output")
-    }
+    try OutputFile.check([("--trace", trace), ("--folded", folded), ("--json", json)])
     if runs < 1 { throw ValidationError("--runs must be at least 1") }
     if threads < 0 { throw ValidationError("--threads must be at least 0") }
   }

@@ -69,8 +69,8 @@ struct ViewCommand: ParsableCommand {
   }
 
   func run() throws {
-    let chosen = try stages.split(separator: ",").map { name in
-      guard let stage = DrawingStage(rawValue: String(name)) else {
+    let chosen = try stages.listed.map { name in
+      guard let stage = DrawingStage(rawValue: name) else {
         throw ValidationError("there is no stage \"\(name)\"; known are imported, optimized, fused")
       }
       return stage

@@ -89,4 +89,16 @@ public struct DiagnosticError: Error, Sendable, CustomStringConvertible {
         return copy
       })
   }
+
+  /// The same errors with a path that means nothing to the user, of a temporary file, under the name that it stands for; taken away where there is
+  /// none.
+  package func naming(_ path: String, as name: String?) -> DiagnosticError {
+    DiagnosticError(
+      diagnostics.map { diagnostic in
+        var copy = diagnostic
+        if let name { copy.message = copy.message.replacing(path, with: name) }
+        copy.places = copy.places.compactMap { $0 == path ? name : $0 }
+        return copy
+      })
+  }
 }

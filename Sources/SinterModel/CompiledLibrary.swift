@@ -29,10 +29,15 @@ public final class CompiledLibrary: @unchecked Sendable {
 
   /// Loads the library at `path`. It stays loaded as long as this object, a session or an output of it lives.
   public init(_ path: String) throws(DiagnosticError) {
+    guard access(path, R_OK) == 0 else {
+      throw SystemError.diagnostic("library.load", "\(path) cannot be opened", code: errno, path: path)
+    }
     try LibraryFile.check(path)
     // Without a slash, dlopen would look in the system's folders.
     guard let handle = dlopen(path.contains("/") ? path : "./" + path, RTLD_NOW | RTLD_LOCAL) else {
-      throw DiagnosticError(.user, "library.load", "\(path) cannot be loaded: \(String(cString: dlerror()))")
+      throw DiagnosticError(
+        .user, "library.load", "\(path) cannot be loaded: \(String(cString: dlerror()))",
+        hint: "give a library that sinter compile wrote for machines like this one")
     }
     let table: UnsafePointer<SinterLibrary>
     let inputs: [Port]
@@ -78,7 +83,8 @@ public final class CompiledLibrary: @unchecked Sendable {
     typealias Entry = @convention(c) () -> UnsafePointer<SinterLibrary>?
     guard let symbol = dlsym(handle, "sinter_library"), let table = unsafeBitCast(symbol, to: Entry.self)() else {
       throw DiagnosticError(
-        .user, "library.entry", "\(path) is no library that Sinter compiled: it has no sinter_library()")
+        .user, "library.entry", "\(path) is no library that Sinter compiled: it has no sinter_library()",
+        hint: "give one that sinter compile wrote")
     }
     guard (1...UInt32(SINTER_ABI_VERSION)).contains(table.pointee.abi_version) else {
       throw DiagnosticError(

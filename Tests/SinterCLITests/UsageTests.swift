@@ -284,6 +284,83 @@ import Testing
     }
   }
 
+  @Test func listsMayHaveSpaces() throws {
+    try CommandTests.withModel { folder, model in
+      for arguments in [
+        ["opt", model, "--passes", "fold, drop-dead"],
+        ["view", model, "-o", "\(folder)/v.html", "--stages", "imported, fused"],
+        ["diff", model, "--stages", "imported , optimized"],
+        ["bench", model, "--threads", "1, 2", "--seconds", "0.01", "--warm-up", "0"],
+        ["compile", model, "-o", "\(folder)/x.so", "--cpu", "x86-64-v2, x86-64-v3"],
+      ] {
+        let outcome = try CommandTests.run(arguments)
+        #expect(outcome.status == 0, "\(arguments): \(outcome.errors)")
+      }
+    }
+  }
+
+  /// Models are compiled in temporary files, of which the user knows nothing.
+  @Test func modelsAreNamedAsTheyWereGiven() throws {
+    try CommandTests.withModel { folder, model in
+      let (wide, array) = ("\(folder)/wide.onnx", "\(folder)/x.npy")
+      try trace(Linear(5, 2), .f32("n", 5, name: "x")).initialized(seed: 1).export(wide)
+      try NpyFile.write(HostTensor(.f32, [3, 5], doubles: Array(repeating: 1, count: 15)), to: array)
+      for (arguments, name) in [
+        (["run", model, "x=\(array)"], model), (["profile", model, "x=\(array)"], model),
+        (["bench", model, "x=\(array)", "--seconds", "0.01"], model), (["diff", model, wide], wide),
+        (["diff", model, "--stages", "imported,optimized", "--input", "x=\(array)"], "imported"),
+      ] {
+        let outcome = try CommandTests.run(arguments)
+        #expect(outcome.status == 1 && outcome.errors.contains("(\(name))"), "\(arguments): \(outcome.errors)")
+        #expect(!outcome.errors.contains("model.so") && !outcome.errors.contains("library.so"), "\(outcome.errors)")
+      }
+      let piped = try CommandTests.run(["run", "-", "x=\(array)"], input: model)
+      #expect(piped.errors.contains("(standard input)"), "\(piped.errors)")
+    }
+  }
+
+  @Test func twoResultsInOneFileAreRefused() throws {
+    try CommandTests.withModel { folder, model in
+      let path = "\(folder)/r.json"
+      for arguments in [
+        ["profile", model, "--trace", path, "--json", path],
+        ["profile", model, "--folded", path, "--json", "\(folder)/./r.json"],
+        ["compile", model, "-o", path, "--emit", "so", "--report", path],
+        ["graph", model, "-o", path + ".dot", "--json", path + ".dot"],
+        ["opt", model, "-o", path + ".sinter", "--json", path + ".sinter"],
+        ["reduce", model, "-o", path + ".onnx", "--json", path + ".onnx", "--check", "false"],
+        ["quantize", model, "--weights", "int4", "-o", path + ".onnx", "--report", path + ".onnx"],
+      ] {
+        try Self.expectRefused(arguments, naming: "both write to ")
+      }
+      try Self.expectRefused(
+        ["profile", model, "--trace", "-", "--json", "-"], naming: "both write to standard output")
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["tiny.onnx"])
+    }
+  }
+
+  @Test func emptyPathsAreRefused() throws {
+    try CommandTests.withModel { folder, model in
+      for command in [["run", "--random"], ["inspect"], ["check"], ["bench"], ["opt"], ["diff", model]] {
+        try Self.expectRefused(command + [""], naming: "the path of a model is empty")
+      }
+      for command in ["export", "graph", "view", "opt", "compile"] {
+        try Self.expectRefused([command, model, "-o", ""], naming: "-o is empty: give the path of a file")
+      }
+    }
+  }
+
+  @Test func librariesThatAreNoneAreTold() throws {
+    try CommandTests.withModel { folder, _ in
+      let absent = try Self.sinter("run", "\(folder)/libnone.so", "--random")
+      #expect(
+        absent.status == 1 && absent.errors.contains("libnone.so cannot be opened: No such file or directory; check"))
+      let program = try Self.sinter("inspect", "/bin/sh")
+      #expect(
+        program.status == 1 && program.errors.contains("give a library that sinter compile wrote"), "\(program.errors)")
+    }
+  }
+
   @Test func outputsAreJSON() throws {
     try CommandTests.withModel { folder, model in
       try NpyFile.write(.f32([1, 4], [0, 0, 0, .nan]), to: "\(folder)/x.npy")

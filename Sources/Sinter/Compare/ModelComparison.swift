@@ -29,10 +29,17 @@ package struct ModelComparison {
       for port in graph.outputs { known[port.name] = port.value }
       let ids = known
       self.init(name: name, names: results.map(\.name), outputs: graph.outputs.map(\.name)) { names in
+        func run(_ graph: Graph) throws -> [HostTensor] {
+          do {
+            return try engine.run(graph, inputs)
+          } catch let error as DiagnosticError {
+            throw error.located(at: name)
+          }
+        }
         // As the graph is where nothing but its outputs is asked for.
-        if names == graph.outputs.map(\.name) { return try engine.run(graph, inputs) }
+        if names == graph.outputs.map(\.name) { return try run(graph) }
         let found = names.map { ids[$0] }
-        let given = try engine.run(graph.giving(found.compactMap { $0 }), inputs)
+        let given = try run(graph.giving(found.compactMap { $0 }))
         var next = given.makeIterator()
         return found.map { $0 == nil ? nil : next.next() }
       }

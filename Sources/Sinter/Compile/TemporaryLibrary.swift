@@ -1,4 +1,4 @@
-import Foundation
+import SinterCore
 import SinterIR
 import SinterModel
 
@@ -6,10 +6,11 @@ import SinterModel
 enum TemporaryLibrary {
   /// Calls `body` with the path of a library that it makes and loads.
   static func with<R>(_ body: (_ path: String) throws -> R) throws -> R {
-    let folder = FileManager.default.temporaryDirectory.path + "/sinter-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    return try body(folder + "/library.so")
+    let result = try Files.withTemporaryFolder { folder throws(DiagnosticError) in
+      let path = folder + "/library.so"
+      return Result { try body(path) }.mapError { ($0 as? DiagnosticError)?.naming(path, as: nil) ?? $0 }
+    }
+    return try result.get()
   }
 
   /// A graph, compiled and opened.

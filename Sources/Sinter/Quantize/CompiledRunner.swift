@@ -17,12 +17,7 @@ package enum CompiledRunner {
           return try session.run(inputs)
         } catch let error as DiagnosticError {
           // The library is nowhere that anybody could look.
-          throw DiagnosticError(
-            error.diagnostics.map { diagnostic in
-              var copy = diagnostic
-              copy.places.removeAll { $0 == session.library.path }
-              return copy
-            })
+          throw error.naming(session.library.path, as: nil)
         }
       }
     }

@@ -125,11 +125,11 @@ struct DiffCommand: ParsableCommand {
         side(models[1], try optimized(second), engine, places.map { inputs[$0] })
       )
     } else if let stages {
-      let parts = try stages.split(separator: ",").map { try stage(String($0), first, engine, inputs) }
+      let parts = try stages.listed.map { try stage($0, first, engine, inputs) }
       guard parts.count == 2 else { throw ValidationError("--stages takes two names with a comma between") }
       sides = (parts[0], parts[1])
     } else if let cpu {
-      let targets = try cpu.split(separator: ",").map { try Target.named(String($0)) }
+      let targets = try cpu.listed.map { try Target.named($0) }
       guard targets.count == 2 else { throw ValidationError("--cpu takes two names with a comma between") }
       let graph = try optimized(first)
       sides = (

@@ -44,6 +44,7 @@ struct ReduceCommand: ParsableCommand {
 
   func validate() throws {
     if check.allSatisfy(\.isWhitespace) { throw ValidationError("--check needs a command") }
+    try json.check(beside: output)
     guard output.hasSuffix(".onnx") || output.hasSuffix(".sinter") else {
       throw ValidationError("the output ends with .onnx or .sinter, which is what the command is given")
     }

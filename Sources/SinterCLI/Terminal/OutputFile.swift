@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 @preconcurrency import Glibc
 import Sinter
 import SinterCore
@@ -40,14 +41,28 @@ enum OutputFile {
     }
   }
 
-  /// Refuses a report where something else goes to standard output, too.
+  /// Refuses a report where something else goes to standard output, too, or into the same file.
   static func check(_ report: String?, of option: String, beside output: String?) throws {
-    guard report == "-", output == "-" else { return }
-    throw ValidationError("-o - and \(option) - both write to standard output: give one of them a file")
+    try check([("-o", output), (option, report)])
+  }
+
+  /// Refuses texts of which one would stand in another's place.
+  static func check(_ outputs: [(option: String, path: String?)]) throws {
+    var known: [String: String] = [:]
+    for (option, path) in outputs {
+      guard let path else { continue }
+      let place = StandardOutput.isMeant(by: path) ? "standard output" : URL(fileURLWithPath: path).standardized.path
+      if place.hasPrefix("/dev/") { continue }
+      if let other = known.updateValue("\(option) \(path)", forKey: place) {
+        throw ValidationError(
+          "\(other) and \(option) \(path) both write to \(place): give one of them a file of its own")
+      }
+    }
   }
 
   /// Refuses a path whose ending promises what a command does not write.
   static func check(_ path: String, hasEnding endings: [String], or remedy: String? = nil) throws {
+    if path.isEmpty { throw ValidationError("-o is empty: give the path of a file") }
     if path == "-" || path.hasPrefix("/dev/") || endings.contains(where: { path.hasSuffix($0) }) { return }
     if path.hasSuffix("/") { throw ValidationError("\(path) names a folder, where a file was expected") }
     let name = path.split(separator: "/").last ?? ""

@@ -56,9 +56,6 @@ enum StandardInput {
   /// An error as it reads where the path is not known to the user.
   static func named(_ diagnostic: Diagnostic) -> Diagnostic {
     guard let path = kept.withLock({ $0 }) else { return diagnostic }
-    var copy = diagnostic
-    copy.message = copy.message.replacingOccurrences(of: path, with: "standard input")
-    copy.places = copy.places.map { $0 == path ? "standard input" : $0 }
-    return copy
+    return DiagnosticError([diagnostic]).naming(path, as: "standard input").diagnostics[0]
   }
 }

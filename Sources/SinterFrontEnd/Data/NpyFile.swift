@@ -69,7 +69,8 @@ public enum NpyFile {
   private static func tensor(_ raw: UnsafeRawBufferPointer, of file: TensorBytes, _ path: String) throws -> HostTensor {
     func fail(_ text: String) -> DiagnosticError { DiagnosticError(.user, "npy.format", text, at: [path]) }
     guard raw.count >= 12, raw[0] == 0x93, String(decoding: raw[1..<6], as: UTF8.self) == "NUMPY" else {
-      throw fail("this is no .npy file")
+      throw DiagnosticError(
+        .user, "npy.format", "this is no .npy file", at: [path], hint: "write one with numpy.save")
     }
     let isLong = raw[6] > 1
     let start = isLong ? 12 : 10
