@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Sinter
+import SinterCore
 import SinterCPU
 import SinterGradient
 import SinterIR
@@ -71,17 +72,16 @@ struct ModelFile {
     self.path = path == "-" ? try StandardInput.path() : path
   }
 
-  /// Whether it is a graph in text form, by its ending or, where it has none, by its first word.
-  private var isText: Bool {
-    if path.hasSuffix(".sinter") { return true }
-    guard path.hasPrefix("/proc/"), let file = FileHandle(forReadingAtPath: path) else { return false }
-    return (try? file.read(upToCount: 6)) == Data("graph ".utf8)
-  }
+  /// Whether it is a graph in text form, by its ending or its first word, with which no ONNX file begins.
+  private var isText: Bool { path.hasSuffix(".sinter") || begins(with: Array("graph ".utf8)) == true }
 
   /// Whether it is a compiled library, by its first bytes.
-  var isLibrary: Bool {
-    guard let file = FileHandle(forReadingAtPath: path) else { return path.hasSuffix(".so") }
-    return (try? file.read(upToCount: 4)) == Data([0x7F] + Array("ELF".utf8))
+  var isLibrary: Bool { begins(with: [0x7F] + Array("ELF".utf8)) ?? path.hasSuffix(".so") }
+
+  /// Whether a file begins with these bytes; nil where it cannot be read, or is no file.
+  private func begins(with bytes: [UInt8]) -> Bool? {
+    guard let file = try? MappedFile(path) else { return nil }
+    return file.contents.prefix(bytes.count).elementsEqual(bytes)
   }
 
   /// The ONNX file as it is; nil of a text form.

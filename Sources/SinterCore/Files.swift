@@ -52,13 +52,31 @@ package enum Files {
   }
 
   /// Makes a folder, and those that it lies in.
-  package static func createFolder(_ path: String) throws(DiagnosticError) {
+  ///
+  /// - Parameter name: What an error calls it, where it stands for another one.
+  package static func createFolder(_ path: String, as name: String? = nil) throws(DiagnosticError) {
     if mkdir(path, 0o777) == 0 || errno == EEXIST { return }
     guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash > path.startIndex else {
-      throw failure("create", path)
+      throw failure("create", name ?? path)
     }
-    try createFolder(String(path[..<slash]))
-    guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw failure("create", path) }
+    try createFolder(String(path[..<slash]), as: name)
+    guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw failure("create", name ?? path) }
+  }
+
+  /// The names of what lies in a folder, in no order.
+  package static func names(in path: String) throws(DiagnosticError) -> [String] {
+    guard let folder = opendir(path) else {
+      throw SystemError.diagnostic("file.read", "the folder \(path) cannot be read", code: errno, path: path)
+    }
+    defer { closedir(folder) }
+    var names: [String] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names
   }
 
   /// Whether files can be made in a folder, which is made where it is not there yet.
@@ -85,14 +103,7 @@ package enum Files {
   /// Removes a file, or a folder and all in it. What is not there is no error.
   package static func remove(_ path: String) {
     if unlink(path) == 0 || errno == ENOENT { return }
-    guard let folder = opendir(path) else { return }
-    while let entry = readdir(folder) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != "." && name != ".." { remove(path + "/" + name) }
-    }
-    closedir(folder)
+    for name in (try? names(in: path)) ?? [] { remove(path + "/" + name) }
     rmdir(path)
   }
 

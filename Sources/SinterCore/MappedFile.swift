@@ -13,14 +13,16 @@ public final class MappedFile: @unchecked Sendable {
 
   /// Maps the regular file at `path`.
   public init(_ path: String) throws {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Without waiting for whoever writes into a pipe, which is none.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw Self.failure("opened", path) }
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw Self.failure("examined", path) }
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw DiagnosticError(
-        .user, "file.kind", "\(path) is no regular file", hint: "give the path of a file, not of a folder or a device")
+        .user, "file.kind", "\(path) is no regular file",
+        hint: "give the path of a file, not of a folder, a pipe or a device")
     }
     self.path = path
     let size = Int(status.st_size)

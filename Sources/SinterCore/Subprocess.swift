@@ -69,8 +69,14 @@ package enum Subprocess {
   }
 
   private static func failure(_ executable: String, _ error: Int32) -> DiagnosticError {
-    SystemError.diagnostic(
-      "subprocess.start", "\(executable) cannot be started", code: error, path: executable,
-      hint: error == ENOENT && !executable.contains("/") ? "no folder on the PATH has such a program" : nil)
+    let hint: String? =
+      switch error {
+      case ENOENT where !executable.contains("/"): "no folder on the PATH has such a program"
+      case EACCES where Files.isFolder(executable): "it is a folder: give the path of a program"
+      case EACCES where Files.exists(executable), ENOEXEC: "give a program, or make it one (chmod +x)"
+      default: nil
+      }
+    return SystemError.diagnostic(
+      "subprocess.start", "\(executable) cannot be started", code: error, path: executable, hint: hint)
   }
 }

@@ -141,6 +141,54 @@ import Testing
     }
   }
 
+  /// What only others may use, for a process without the rights of whoever made it.
+  @Test func whatIsNotAllowedIsTold() throws {
+    try CommandTests.withModel { folder, model in
+      let (locked, text) = ("\(folder)/locked", "\(folder)/t.sinter")
+      #expect(try CommandTests.run(["opt", model, "-o", text]).status == 0)
+      for path in [locked, "\(folder)/data"] {
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      }
+      try Data().write(to: URL(fileURLWithPath: "\(locked)/file"))
+      for path in [locked, "\(folder)/data"] {
+        try FileManager.default.setAttributes([.posixPermissions: 0], ofItemAtPath: path)
+      }
+      defer {
+        for path in [locked, "\(folder)/data"] {
+          try? FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+        }
+      }
+      // Who may do anything does it without the right to.
+      let unprivileged = getuid() == 0 ? "setpriv --reuid=65534 --regid=65534 --clear-groups " : ""
+      if getuid() == 0 { chmod(folder, 0o777) }
+      for (arguments, path) in [
+        (["inspect", "\(locked)/m.onnx"], "\(locked)/m.onnx cannot be opened"),
+        (["compile", model, "-o", "\(locked)/x.so"], "\(locked)/x.so cannot be written"),
+        (["compile", model, "--package", "\(locked)/package"], "cannot create \(locked)/package"),
+        (["opt", model, "-o", "\(locked)/t.sinter"], "\(locked)/t.sinter cannot be written"),
+        (["run", model, "--random", "-o", "\(locked)/out"], "cannot create \(locked)/out"),
+        (["quantize", model, "-o", "\(folder)/q.onnx", "--data", "\(folder)/data"], "\(folder)/data cannot be read"),
+      ] {
+        let outcome = try Self.shell("cd / && \(unprivileged)\"$@\"", arguments)
+        #expect(outcome.status == 1, "\(arguments)")
+        #expect(outcome.errors.contains("\(path): Permission denied; check who may"), "\(arguments): \(outcome.errors)")
+        #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
+      }
+    }
+  }
+
+  /// A pipe that nobody writes into is told at once.
+  @Test(.timeLimit(.minutes(5))) func pipesAreNoFiles() throws {
+    try CommandTests.withModel { folder, model in
+      let path = "\(folder)/pipe"
+      try #require(mkfifo(path, 0o600) == 0)
+      for arguments in [["check", path], ["run", path, "--random"], ["run", model, "x=\(path)"]] {
+        let outcome = try CommandTests.run(arguments)
+        #expect(outcome.status == 1 && outcome.errors.contains("\(path) is no regular file"), "\(outcome.errors)")
+      }
+    }
+  }
+
   @Test func helpOfTheServerIsToldWithoutIt() throws {
     try CommandTests.withModel { folder, _ in
       // Beside which no server lies, and nothing is on the PATH; and beside the one of this build.
@@ -222,7 +270,7 @@ import Testing
       #expect(!FileManager.default.fileExists(atPath: "\(folder)/x.so"))
       let package = try CommandTests.run(["compile", model, "--package", "/proc/none"])
       #expect(
-        package.status == 1 && package.errors.contains("the folder /proc/none cannot be made: "), "\(package.errors)")
+        package.status == 1 && package.errors.contains("cannot create /proc/none: "), "\(package.errors)")
       #expect(!package.errors.contains("could not be completed"), "\(package.errors)")
       let temporary = try CommandTests.run(["run", model, "--random"], environment: ["TMPDIR": "\(folder)/none"])
       #expect(temporary.status == 1 && temporary.errors.contains("set TMPDIR"), "\(temporary.errors)")

@@ -114,6 +114,18 @@ import Testing
     }
   }
 
+  /// By any name, as a text that was written to standard output has one.
+  @Test func textFormsAreKnownByTheirFirstWord() throws {
+    try CommandTests.withModel { folder, model in
+      let text = try Self.sinter("opt", model)
+      for name in ["graph.txt", "graph.SINTER", "graph"] {
+        try text.output.write(toFile: "\(folder)/\(name)", atomically: true, encoding: .utf8)
+        let outcome = try Self.sinter("check", "\(folder)/\(name)")
+        #expect(outcome.status == 0, "\(outcome.errors)")
+      }
+    }
+  }
+
   @Test func whatIsNoTextIsTold() throws {
     try CommandTests.withModel { folder, _ in
       let path = "\(folder)/m.sinter"

@@ -96,7 +96,7 @@ package struct CalibrationData: SampleSource {
   }
 
   private mutating func readFolder(_ path: String, _ problems: inout [Diagnostic]) throws {
-    let names = try FileManager.default.contentsOfDirectory(atPath: path).filter {
+    let names = try Files.names(in: path).filter {
       $0.hasSuffix(".npy") || $0.hasSuffix(".npz")
     }.sorted()
     if names.isEmpty {

@@ -1,5 +1,6 @@
 import Foundation
 import Sinter
+import SinterCore
 internal import SinterBindings
 import SinterIR
 import SinterLLVM
@@ -22,15 +23,13 @@ struct ModelPackage {
     try refuseOthers(in: folder)
     let parent = URL(fileURLWithPath: folder).deletingLastPathComponent().path
     let made = "\(parent)/.\(URL(fileURLWithPath: folder).lastPathComponent).\(UUID().uuidString)"
-    do {
-      try files.createDirectory(atPath: "\(made)/include", withIntermediateDirectories: true)
-      try files.createDirectory(atPath: "\(made)/cmake", withIntermediateDirectories: true)
-    } catch {
-      throw DiagnosticError(
-        .user, "package.folder", "the folder \(folder) cannot be made: \(SystemFailure.reason(of: error))",
-        hint: "check the path and its permissions")
+    Temporaries.add(made)
+    defer {
+      Files.remove(made)
+      Temporaries.forget(made)
     }
-    defer { try? files.removeItem(atPath: made) }
+    try Files.createFolder("\(made)/include", as: folder)
+    try Files.createFolder("\(made)/cmake", as: folder)
     try compile("\(made)/lib\(name).so")
     for header in try files.contentsOfDirectory(atPath: made) where header.hasSuffix(".h") {
       try files.moveItem(atPath: "\(made)/\(header)", toPath: "\(made)/include/\(header)")
@@ -63,8 +62,8 @@ struct ModelPackage {
       if isFolder.boolValue {
         try files.createDirectory(atPath: "\(folder)/\(path)", withIntermediateDirectories: true)
       } else if rename("\(made)/\(path)", "\(folder)/\(path)") != 0 {
-        throw DiagnosticError(
-          .user, "package.file", "\(folder)/\(path) cannot be written: \(String(cString: strerror(errno)))",
+        throw SystemError.diagnostic(
+          "package.file", "\(folder)/\(path) cannot be written", code: errno,
           hint: "give a folder that is empty, or that holds a package of this model")
       }
     }

@@ -51,7 +51,7 @@ package enum GraphTextFile {
       let store: ParameterStore
       do {
         store = try ParameterStore(reading: weights)
-      } catch let error as DiagnosticError {
+      } catch let error as DiagnosticError where !error.diagnostics[0].id.hasPrefix("file.") {
         let more = error.diagnostics.count > 1 ? ", and \(error.diagnostics.count - 1) more" : ""
         throw DiagnosticError(
           .user, "text.weights",
