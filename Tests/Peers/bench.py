@@ -5,8 +5,8 @@
 
 Peers are ONNX Runtime, OpenVINO, and PyTorch where MODEL.pt2 or MODEL.pt lies beside the ONNX file. Each system runs in a process
 of its own, on the same random inputs; they take turns, and who waits is stopped, so that its threads disturb nobody. The medians of
-all calls are printed. A system whose outputs differ from the first peer's by more than 1e-3 of the largest magnitude (5e-2 where the
-model rounds activations to bytes: a float that differs in its last bit may be another byte, and so on) is not
+all calls are printed. A system whose outputs differ from the first peer's by more than 1e-3 of the largest magnitude (5e-3 where the
+model holds floats of 16 bits, 0.1 where it rounds activations to bytes: a float that differs in its last bit may be another byte) is not
 timed. A named size that is not given is 1. Inputs come from MODEL.npz beside the ONNX file if it is there; otherwise floats are normally
 distributed, and integers random in 0..<100, 0 or 1 where the name has `type` in it, and 1 where it ends in `mask`.
 """
@@ -30,8 +30,7 @@ import onnx
 import peers
 
 ROUNDS = 5
-TOLERANCE = 1e-3
-TOLERANCE_OF_BYTES = 5e-2
+TOLERANCE, TOLERANCE_OF_HALVES, TOLERANCE_OF_BYTES = 1e-3, 5e-3, 1e-1
 
 
 class Child:
@@ -112,9 +111,17 @@ def distance(ours, theirs):
 def tolerance(path):
     """What outputs may differ by, as a share of the largest."""
     graph = onnx.load(path, load_external_data=False).graph
-    rounds = any("QuantizeLinear" in node.op_type and node.op_type != "DequantizeLinear" for node in graph.node)
-    linear = any(node.op_type.startswith("QLinear") for node in graph.node)
-    return TOLERANCE_OF_BYTES if rounds or linear else TOLERANCE
+    halves = {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}
+    if any(rounds_to_bytes(node) for node in graph.node):
+        return TOLERANCE_OF_BYTES
+    return TOLERANCE_OF_HALVES if any(tensor.data_type in halves for tensor in graph.initializer) else TOLERANCE
+
+
+def rounds_to_bytes(node):
+    """Whether a node rounds floats to bytes, or may."""
+    if node.op_type == "MatMulNBits":
+        return any(attribute.name == "accuracy_level" and attribute.i == 4 for attribute in node.attribute)
+    return node.op_type.startswith(("QLinear", "Dynamic")) or node.op_type == "QuantizeLinear"
 
 
 def bench(path, library, compile_seconds, threads, arguments, folder):

@@ -49,9 +49,16 @@ def calibration(path, count=4):
     """A reader of random inputs for a quantizer."""
     from onnxruntime.quantization import CalibrationDataReader
     generator = np.random.default_rng(SEED)
-    port = onnx.load(path).graph.input[0]
-    shape = [dim.dim_value for dim in port.type.tensor_type.shape.dim]
-    samples = iter([{port.name: generator.standard_normal(shape).astype("f4")} for _ in range(count)])
+
+    def sample(port):
+        shape = [dim.dim_value for dim in port.type.tensor_type.shape.dim]
+        if port.type.tensor_type.elem_type == TensorProto.FLOAT:
+            return generator.standard_normal(shape).astype("f4")
+        # Numbers of tokens; masks and the numbers of segments are 0 or 1.
+        return generator.integers(0, 100, shape) if port.name.endswith("ids") and "type" not in port.name else np.ones(shape, "i8")
+
+    ports = onnx.load(path).graph.input
+    samples = iter([{port.name: sample(port) for port in ports} for _ in range(count)])
 
     class Reader(CalibrationDataReader):
         def get_next(self):
@@ -60,7 +67,7 @@ def calibration(path, count=4):
 
 
 def quantized(network, form):
-    """A network of images in bytes. `form` is QDQ or QOperator."""
+    """A network in bytes, with ranges from samples. `form` is QDQ or QOperator."""
     def make(path, folder):
         from onnxruntime import quantization
         with prepared(network, path, folder) as source:
@@ -204,12 +211,12 @@ def torch_gradients(path, shapes, stride, pad):
 SETS = {
     "f32": None,
     "int8": {
-        **{f"{name}_qdq": quantized(name, "QDQ") for name in ("resnet50", "mobilenet_v2", "efficientnet_b0", "yolov8n")},
+        **{f"{name}_qdq": quantized(name, "QDQ") for name in ("resnet50", "mobilenet_v2", "efficientnet_b0", "yolov8n", "bert_base")},
         "resnet50_qlinear": quantized("resnet50", "QOperator"),
         **{f"{name}_dynamic": dynamic(name) for name in ("bert_base", "minilm", "gpt2_decode", "lstm")},
     },
     "fp16": {f"{name}_f16": half(name) for name in ("resnet18", "mobilenet_v2", "minilm", "lstm", "lenet_b64")},
-    "4bit": {"gpt2_decode_4bit": four_bits("gpt2_decode")},
+    "4bit": {f"{name}_4bit": four_bits(name) for name in ("gpt2_decode", "gpt2_prefill")},
     "computed": {
         "convolution": single("Conv", [8, 64, 56, 56], [64, 64, 3, 3], pads=[1, 1, 1, 1]),
         # Images are channels, and the gradient of the result is the window.
