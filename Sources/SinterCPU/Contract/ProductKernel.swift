@@ -22,6 +22,8 @@ struct ProductKernel {
   var storesLong = false
   /// The kernel for plans that take the innermost reduced axis in steps.
   var stepped: TileKernel?
+  /// How many of the innermost reduced axes a step goes over: one, a part of which is a step, or several, all of which are one.
+  var steppedLoops = 1
   /// Makes a step's part of a panel, or all of it for plans without steps, where it is not there yet: gets the panel's offset, the first place
   /// along the reduced axes, how many follow, and how many vectors of columns; gives the part's offset on the right.
   var unpacked: ((_ panel: Register, _ start: Register, _ extent: Int, _ vectors: Int) -> Register)?
@@ -98,7 +100,9 @@ struct ProductKernel {
     from: Register, to: Register, column: Register, offset: Register, vectors: Int, loadMasks: [Register?],
     storeMasks: [Register?], isBrief: Bool = false, _ store: Store
   ) {
-    if let step = plan.depthStep, let stepped, let depth = stepped.reductions.last?.extent.value {
+    if let step = plan.depthStep, let stepped,
+      let depth = stepped.reductions.suffix(steppedLoops).reduce(Dim(1), { $0 * $1.extent }).value
+    {
       return rows(
         stepped, step: step, depth: depth, from: from, to: to, column: column, offset: offset, vectors: vectors,
         masks: storeMasks, store)
@@ -198,7 +202,7 @@ struct ProductKernel {
     check(bounds[...])
   }
 
-  /// The same of a packed panel, step by step along the innermost reduced axis: sums wait in memory meanwhile.
+  /// The same of a packed panel, step by step along the innermost reduced axes: sums wait in memory meanwhile.
   private func rows(
     _ stepped: TileKernel, step: Int, depth: Int, from: Register, to: Register, column: Register, offset: Register,
     vectors: Int, masks: [Register?], _ store: Store
@@ -214,7 +218,7 @@ struct ProductKernel {
     b.loop("sum", from: b.index(0), to: b.multiply(waitingRows, width), step: plan.lanes) {
       b.store(zero, waiting, at: $0)
     }
-    let loops = stepped.reductions.dropLast()
+    let loops = stepped.reductions.dropLast(steppedLoops)
 
     func places(_ rows: TileRows) -> [Register] {
       let first = b.multiply(b.subtract(rows.first, from), width)
@@ -227,8 +231,12 @@ struct ProductKernel {
       func summed(_ rows: TileRows) -> [Register] {
         let (base, deltas) = offsets(rows)
         var kernel = stepped
-        kernel.reductions = [stepped.reductions[loops.endIndex]]
-        kernel.reductions[0].extent = Dim(extent)
+        if steppedLoops == 1 {
+          kernel.reductions = [stepped.reductions[loops.endIndex]]
+          kernel.reductions[0].extent = Dim(extent)
+        } else {
+          kernel.reductions = (reductions?(rows.first, rows.count) ?? stepped.reductions).suffix(steppedLoops)
+        }
         if plan.asksAhead, vectors == plan.tile.vectors, source != nil || unpacked == nil {
           let next = b.add(offset, b.multiply(b.add(steps, extent), pitch))
           ask(&kernel, rows, from: from, to: to, at: next, count: extent * pitch, step: pitch)
@@ -243,7 +251,7 @@ struct ProductKernel {
         return forEachTile(from: from, to: to, vectors: vectors, summed) { store($0, column, vectors, masks, $1) }
       }
       whole.forEachTile(in: scope, from: from, to: to, count: plan.rows) { rows in
-        when(iteration, isOf: reductions?(rows.first, rows.count).dropLast() ?? loops) {
+        when(iteration, isOf: reductions?(rows.first, rows.count).dropLast(steppedLoops) ?? loops) {
           for (sum, place) in zip(summed(rows), places(rows)) { b.store(sum, waiting, at: place) }
         }
       }

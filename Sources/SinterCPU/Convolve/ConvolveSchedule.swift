@@ -183,7 +183,15 @@ struct ConvolveSchedule {
     // for all rows.
     let panelBytes = depth * tile.vectors * lanes * form.accumulate.bits / 8
     let isLong = !isNarrow && widening == nil && inner < depth && panelBytes > machine.level2
-    let step = widening ?? (isLong ? inner : nil)
+    var (steppedLoops, part) = (1, inner)
+    if isLong {
+      // A dilated window has no more than an element's channels in its innermost loop, too few for sums to wait after.
+      for loop in bounds.loops.dropLast().reversed() {
+        guard let extent = loop.extent.value, panelBytes / depth * part * extent <= machine.level2 / 4 else { break }
+        (steppedLoops, part) = (steppedLoops + 1, part * extent)
+      }
+    }
+    let step = widening ?? (isLong ? part : nil)
     let plan = plan(step: step == depth ? nil : step)
     let layout = PanelLayout(
       columns: columns, depth: depth, lanes: isNarrow ? 1 : lanes, vectors: isNarrow ? 1 : tile.vectors)
@@ -220,7 +228,11 @@ struct ConvolveSchedule {
       askDistance: panels.panelStep, rhsBase: scope.index(groupIndex * panels.groupStep),
       rowOffsets: { pixels.offsets(first: $0, count: $1, base: groupOffset, tileRows: tile.rows, scope) },
       reductions: bounds.isEmpty ? nil : { bounds.loops(first: $0, count: $1, scope) })
-    if let widening { product.widen(tiles, step: widening) } else if isLong { product.stepped = tiles }
+    if let widening {
+      product.widen(tiles, step: widening)
+    } else if isLong {
+      (product.stepped, product.steppedLoops) = (tiles, steppedLoops)
+    }
     var store = TileStore(
       scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
       axes: [Dim](repeating: 0, count: shape.count), extents: [:])
