@@ -73,7 +73,8 @@ extension KernelEmitter {
         case .loop(let loop): uses(loop.body)
         case .branch(let branch): uses(branch.then) || uses(branch.otherwise)
         case .constant, .size, .unary, .binary, .multiplyAdd, .dot, .scale, .compare, .select, .cast, .bitcast,
-          .broadcast, .lanes, .extract, .combineLanes, .shuffle, .load, .store, .gather, .scatter, .lookup, .check, .prefetch:
+          .broadcast, .lanes, .extract, .combineLanes, .shuffle, .load, .store, .gather, .scatter, .lookup, .check,
+          .prefetch:
           false
         }
       }
