@@ -46,6 +46,15 @@ def graph_case(row, nodes, inputs, expected, opset=23, results=None, constants=(
     CASES.setdefault(row, []).append((model, [np.asarray(v) for k, v in inputs.items() if k not in constants], expected, sign))
 
 
+def refused_case(row, op, shapes, reason, opset=23, **attributes):
+    """One node whose inputs have these shapes, each size being a symbol: a run that ends with an error which holds the reason."""
+    ports = [helper.make_tensor_value_info(f"x{i}", F, [f"d{i}_{axis}" for axis in range(len(shape))]) for i, shape in enumerate(shapes)]
+    node = helper.make_node(op, [port.name for port in ports], ["y"], **attributes)
+    graph = helper.make_graph([node], "g", ports, [helper.make_tensor_value_info("y", F, None)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+    CASES.setdefault(row, []).append((model, [np.ones(shape, np.float32) for shape in shapes], reason, False))
+
+
 # Attention
 
 
@@ -252,6 +261,13 @@ BODY = helper.make_graph([helper.make_node("Add", ["c", "c"], ["n"]), helper.mak
                          [info("i", I64, []), info("go", BOOL, []), info("c", F, [1])], [info("on", BOOL, []), info("n", F, [1])])
 case("Loop with a count and no condition", "Loop", [np.int64(3), None, f32(1)], [f32(8)], constants=("x0",), body=BODY)
 
+# Sizes that do not fit
+
+EMPTY = "Concat and MatMul of values without elements"
+refused_case(EMPTY, "Concat", [(0, 0), (3, 2)], "must be equal, but are 0", axis=-1)
+refused_case(EMPTY, "Concat", [(2, 2), (0, 3)], "must be equal, but are 2", axis=-1)
+refused_case(EMPTY, "MatMul", [(2, 1, 0), (3, 0, 3)], "or one of them 1, but are 2")
+
 # Arithmetic
 
 case("Mod of floats: the sign of zero", "Mod", [f32(-4, 4, 4, -4, 5, -5), f32(2, -2, 2, -2, 3, 3)], [f32(0, -0.0, 0, -0.0, 2, 1)], sign=True)
@@ -281,6 +297,8 @@ def problem(sinter, case):
             got = answers(lambda: library_runner(path), [feed])[0]
         except (Refused, Died) as failure:
             return str(failure)
+    if isinstance(expected, str):
+        return "" if isinstance(got, Refused) and expected in str(got) else f"{text(got)}; expected an error that holds {expected!r}"
     if isinstance(got, list) and len(got) == len(expected) and all(right(a, b, sign) for a, b in zip(got, expected)):
         return ""
     return f"{text(got)}; expected {text([np.asarray(v) for v in expected if v is not None])}"
