@@ -175,6 +175,21 @@ import Testing
     #expect(throws: DiagnosticError.self) { try run([0, 2]) }
   }
 
+  /// Each of many in a row may keep the size of the one before, and none makes the size much longer.
+  @Test func keptSizesStayShort() throws {
+    var builder = GraphBuilder(name: "g")
+    var x = builder.input(Fact(.f32, ["a", "b"]), named: "x")
+    for at in 0..<12 {
+      let other = builder.input(Fact(.f32, [Dim(symbol: "c\(at)"), "b"]), named: "y\(at)")
+      x = try builder.add1(Reshape(), [x, try builder.add1(Shape(), [other])])
+    }
+    let size = try builder.type(x).shape[0]
+    #expect("\(size)".count < 400, "\(size)")
+    let counts = ["a": 7, "b": 2, "c4": 5]
+    #expect(size.evaluated { counts[$0.name] ?? 0 } == 5)
+    #expect(size.evaluated { $0.name == "a" ? 7 : 0 } == 7)
+  }
+
   // MARK: Slices
 
   /// Every slice of every short axis, with places known ahead of time and not, beside what NumPy's rules say.

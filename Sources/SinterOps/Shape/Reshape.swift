@@ -131,7 +131,8 @@ public struct Reshape: Primitive {
       }
       let own = x.shape[axis]
       if size == own || size.isZeroOnly(where: own) { continue }
-      let kept = size + Dim.max(1 - size, 0) * own
+      // The size, or the input's where it is 0: as a place it stays as long as both, where a product of them would grow with each Reshape.
+      let kept = Dim.place(size - 1, in: own) + 1
       // Where less was known, the size that is kept was part of the type already.
       let isKnown = known.map { $0.count == shape.count && $0[axis] == kept } ?? false
       if dividesInput, !isKnown {
