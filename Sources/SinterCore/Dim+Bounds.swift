@@ -149,6 +149,7 @@ private struct BoundsFinder {
       for factor in term.factors.dropFirst() { product = product * bounds(of: factor, depth) }
       sum = sum + (term.coefficient == 1 ? product : product.scaled(by: term.coefficient))
     }
+    if let closer = boundsOfQuotient(in: dim, depth) { sum = sum.intersection(closer) }
     // What else stands in the sum may depend on the same symbols.
     guard depth > 0, let choices = dim.choices else { return sum }
     var joined = bounds(of: choices.sizes[0], depth: depth - 1)
@@ -161,6 +162,27 @@ private struct BoundsFinder {
       }
     }
     return sum.intersection(joined)
+  }
+
+  /// Bounds of a sum with a quotient by a number, from those of the sum without division: `y·floor(p / y)` lies in `p - y + 1 ... p`. What
+  /// else stands in the sum may depend on the same symbols: `n - floor(n / 2)` is not negative, and `floor((n + 3) / 4) - floor(n / 4)` is
+  /// 0 or 1. Nil for other sums.
+  private mutating func boundsOfQuotient(in dim: Dim, _ depth: Int) -> DimBounds? {
+    guard dim.terms.count > 1, steps > 0 else { return nil }
+    for (index, term) in dim.terms.enumerated() {
+      guard term.factors.count == 1, case .quotient(let dividend, let by) = term.factors[0], let divisor = by.value,
+        divisor > 0
+      else { continue }
+      let multiple = by * dim.removingTerm(at: index) + Dim(term.coefficient) * dividend
+      let (slack, overflows) = term.coefficient.multipliedReportingOverflow(by: divisor - 1)
+      if multiple.isOverflow || overflows || slack == .min { continue }
+      let inner = bounds(of: multiple, depth: depth)
+      let outer = inner + DimBounds(Swift.min(-slack, 0), Swift.max(-slack, 0))
+      return DimBounds(
+        outer.lower.flatMap { $0 == .min ? nil : -Dim.floorDivide(-$0, divisor) },
+        outer.upper.map { Dim.floorDivide($0, divisor) })
+    }
+    return nil
   }
 
   private mutating func bounds(of atom: Dim.Atom, _ depth: Int) -> DimBounds {

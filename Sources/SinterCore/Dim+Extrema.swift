@@ -31,6 +31,12 @@ extension Dim {
     if both.clauses == y.clauses { return b }
     return both.dim
   }
+
+  /// The quotient by a positive number of one minimum or maximum plus a number: that of the quotients. Nil for other sizes.
+  func extremumDivided(by divisor: Int) -> Dim? {
+    guard terms.count == 1, extremumTerm != nil else { return nil }
+    return MaximumOfMinima(self).divided(by: divisor)?.dim
+  }
 }
 
 /// The greatest of the smallest of some sizes: any nesting of minima and maxima in one form, which depends only on what is nested, not how.
@@ -98,6 +104,12 @@ private struct MaximumOfMinima {
     let product = Self.reduced(clauses.flatMap { x in other.clauses.map { y in x + y } })
     guard let product, product.atoms <= atoms + other.atoms + Self.limit else { return nil }
     return product
+  }
+
+  /// Nil where this is a size of its own, so that dividing it would ask for the same again.
+  func divided(by divisor: Int) -> MaximumOfMinima? {
+    if clauses.count == 1 && clauses[0].count == 1 { return nil }
+    return Self.reduced(clauses.map { $0.map { $0 / Dim(divisor) } })
   }
 
   private var atoms: Int { clauses.reduce(0) { $1.reduce($0) { $0 + $1.atoms } } }
@@ -195,15 +207,9 @@ private struct MaximumOfMinima {
     var divisor: UInt = 0
     for size in sizes {
       let rest = size - shift
-      divisor = rest.terms.reduce(gcd(divisor, rest.constant.magnitude)) { gcd($0, $1.coefficient.magnitude) }
+      divisor = rest.terms.reduce(Dim.gcd(divisor, rest.constant.magnitude)) { Dim.gcd($0, $1.coefficient.magnitude) }
     }
     return (shift, Int(divisor))
-  }
-
-  private static func gcd(_ a: UInt, _ b: UInt) -> UInt {
-    var (a, b) = (a, b)
-    while b != 0 { (a, b) = (b, a % b) }
-    return a
   }
 
   private static func without(_ size: Dim, _ shift: Dim, _ scale: Int) -> Dim {

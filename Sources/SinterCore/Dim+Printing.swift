@@ -1,5 +1,5 @@
 extension Dim: CustomStringConvertible {
-  /// As read back by `Dim(parsing:)`: `batch`, `past + 1`, `2*h - 1`, `floor((h - 1) / 2) + 1`, `max(a, b, 8)`.
+  /// As read back by `Dim(parsing:)`: `batch`, `past + 1`, `2*h - 1`, `floor((h + 1) / 2) + 1`, `max(a, b, 8)`.
   public var description: String {
     if terms.isEmpty { return "\(constant)" }
     var text = ""

@@ -25,6 +25,27 @@ struct DimExtremaTests {
     #expect(Dim.min(a, Dim(.max)) == a && Dim.max(a, Dim(.min)) == a && Dim.max(a - Dim(.max), 0) == 0)
   }
 
+  /// What stacks of pools make: the size of one stands within that of the next.
+  @Test func quotientsOfQuotientsStayShort() {
+    #expect(Dim.max(a, b) / 3 == Dim.max(a / 3, b / 3))
+    #expect((Dim.min(a, b + 4) - 3) / 2 == Dim.min((a + 1) / 2 - 2, (b + 1) / 2))
+    #expect(Dim.min((n + 3) / 4, n / 4) == n / 4 && Dim.max(n / 2, n / 4) == n / 2)
+    let steps: [(Dim) -> Dim] = [
+      { Dim.max(($0 - 2) / 2 + 1, Dim.min($0, 1)) }, { Dim.max(($0 - 3) / 2 + 1, Dim.min(Dim.max($0 - 1, 0), 1)) },
+      { Dim.min(($0 - 2) / 2 + 1, ($0 - 1) / 2 + 1) }, { ($0 - 1) / 3 + 1 },
+    ]
+    for step in steps {
+      let size = (0..<12).reduce(n) { size, _ in step(size) }
+      #expect("\(size)".count < 100, "\(size)")
+      for value in 0..<99 {
+        let expected = (0..<12).reduce(value) { value, _ in step(Dim(value)).value ?? -1 }
+        #expect(size.evaluated { _ in value } == expected, "\(size) at \(value)")
+      }
+    }
+    let mixed = (0..<24).reduce(n) { size, at in steps[at % steps.count](size) }
+    #expect("\(mixed)".count < 200, "\(mixed)")
+  }
+
   /// An index may be negative, so that nothing is known of it.
   @Test func indicesAreNotSizes() {
     #expect(Dim.max("#i", 0).evaluated { _ in -4 } == 0)

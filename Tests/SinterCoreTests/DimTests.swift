@@ -97,6 +97,9 @@ struct DimTests {
     #expect(Dim.max(3 * a - b, 0).isNonNegative())
     #expect((a / b).bounds() == DimBounds(0, nil))
     #expect((a % 4).bounds() == DimBounds(0, 3))
+    #expect(((a + 3) / 4 - a / 4).bounds() == DimBounds(0, 1) && (2 * (a / 4) - (a + 8) / 4 + b).bounds().lower == -2)
+    #expect(((a + b) / 7 - b / 7).isNonNegative() && !(a / 4 - (a + 1) / 4).isNonNegative())
+    #expect((a - a / 2).isNonNegative() && (a / 2 - a / 4).isNonNegative() && !(a / 2 - a / 3 - 1).isNonNegative())
     #expect(Dim.joint(a, b).bounds([Symbol("a"): 0...4, Symbol("b"): 1...9]) == DimBounds(0, 9))
     #expect(Dim("#i").bounds() == DimBounds(nil, nil))
   }
@@ -125,6 +128,11 @@ struct DimTests {
     #expect((n + m) / (n + m) == 1 && (2 * n + 2 * m) / (n + m) == 2)
     #expect(n / 2 / 3 == n / 6)
     #expect((2 * n + m / 3) / 2 == n + m / 6)
+    #expect((n - 2) / 2 + 1 == n / 2 && (n + 5) / 2 == (n + 1) / 2 + 2 && (n - 1) % 2 == (n + 1) % 2)
+    #expect((n / 2 + 1) / 2 == (n + 2) / 4 && ((n - 1) / 3 + 1) / 5 == (n + 2) / 15)
+    #expect((64 * n * m + 64 * m) / (256 * m) == (n + 1) / 4 && (6 * n) / (4 * m) == (3 * n) / (2 * m))
+    #expect((2 * n + 1) / 4 == n / 2 && (-n) / 4 == -((n + 3) / 4) && (n + (-n) % 4) / 4 == (n + 3) / 4)
+    #expect((4 - n % 4) % 4 + n == 4 * ((n + 3) / 4) && (n % 6 + m) % 3 == (n + m) % 3)
     #expect((6 * n + 5) % 3 == 2 && (n * m) % n == 0)
     #expect(n / -1 == -n && n % -1 == 0)
   }

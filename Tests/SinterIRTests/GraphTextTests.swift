@@ -19,8 +19,8 @@ import Testing
         require atLeast(h, 1) "padded size of spatial axis 0 of [h, 224]" "Conv" "layer features.0, node /Conv, net.swift:12" "node /Relu"
         constant %1: f32[1, 3, 1, 1] = {0.5, -0.25, 1e-05}
         constant %2 "b": f32[1] = {nan}
-        %3 "y": f32[batch, 1, floor((h - 1) / 2) + 1, 112] = Conv(%0, %1, %2) {strides: [2, 2]} from "features.0" "/Conv" "net.swift:12" from "" "/Relu" ""
-        %4: f32[batch, 1, floor((h - 1) / 2), 111], %5: i64[batch, 1, floor((h - 1) / 2), 111] = MaxPool(%3) {auto_pad: "VALID", kernel_shape: [2, 2]}
+        %3 "y": f32[batch, 1, floor((h + 1) / 2), 112] = Conv(%0, %1, %2) {strides: [2, 2]} from "features.0" "/Conv" "net.swift:12" from "" "/Relu" ""
+        %4: f32[batch, 1, floor((h + 1) / 2) - 1, 111], %5: i64[batch, 1, floor((h + 1) / 2) - 1, 111] = MaxPool(%3) {auto_pad: "VALID", kernel_shape: [2, 2]}
         output "result" %4
         output "at" %5
       }
