@@ -11,7 +11,11 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torchvision import models
+
+sys.path.insert(0, str(Path(__file__).parent / "models"))
+from torchvision_import import torchvision
+
+models = torchvision.models
 
 NETWORKS = {
     "resnet18": lambda: models.resnet18(), "resnet34": lambda: models.resnet34(), "resnet50": lambda: models.resnet50(),
