@@ -13,7 +13,7 @@ os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
 from mlflow import MlflowClient
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-folder = Path(sys.argv[1])
+folder = Path(sys.argv[1]).resolve()
 events = EventAccumulator(str(folder / "events"))
 events.Reload()
 tags = events.Tags()
