@@ -30,7 +30,9 @@ import onnx
 import peers
 
 ROUNDS = 5
-TOLERANCE, TOLERANCE_OF_HALVES, TOLERANCE_OF_BYTES = 1e-3, 5e-3, 1e-1
+TOLERANCE, TOLERANCE_OF_HALVES = 1e-3, 5e-3
+# ONNX Runtime's results of bert_base in bytes with its optimizations and without them are 0.074 apart.
+TOLERANCE_OF_BYTES = 1e-1
 
 
 class Child:
