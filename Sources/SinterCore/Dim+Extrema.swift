@@ -223,7 +223,7 @@ private struct MaximumOfMinima {
 
 extension Dim {
   /// How many symbols stand in it, each as often as it does.
-  fileprivate var atoms: Int {
+  var atoms: Int {
     terms.reduce(0) { sum, term in
       term.factors.reduce(sum) { sum, factor in factor.operands.map { sum + $0.atoms + $1.atoms } ?? sum + 1 }
     }

@@ -157,3 +157,9 @@ extension Dim {
   /// Whether it depends on a size that data determine.
   package var isFromData: Bool { !isConstant && symbols.contains(where: \.isFromData) }
 }
+
+extension Dim {
+  /// Whether so many symbols stand in it that a name for its value serves better: each operation on sizes takes time with all of them.
+  package var isLong: Bool { atoms > Self.longest }
+  private static let longest = 48
+}

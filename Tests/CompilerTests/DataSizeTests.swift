@@ -83,6 +83,37 @@ private typealias Node = OnnxFile.Node
       shapes: [[2, 2], [2, 4], [2, 0], nil, nil, nil])
   }
 
+  /// Each step's size is a quotient of sizes of the step before: written out, the last would hold thousands of symbols.
+  @Test func sizesThatGrowFromStepToStepGetNames() throws {
+    var nodes = [Node("Identity", inputs: ["x"], outputs: ["y0"])]
+    var constants: [(String, HostTensor)] = [("axis", .i64([1], [0])), ("one", .i64([1], [1]))]
+    for step in 0..<12 {
+      constants.append(("step\(step)", .i64([1], [step])))
+      nodes += [
+        Node("Shape", inputs: ["y\(step)"], outputs: ["size\(step)"], attributes: [.init("end", .int(1))]),
+        Node("Mul", inputs: ["size\(step)", "size\(step)"], outputs: ["square\(step)"]),
+        Node("Add", inputs: ["size\(step)", "step\(step)"], outputs: ["sum\(step)"]),
+        Node("Add", inputs: ["sum\(step)", "one"], outputs: ["divisor\(step)"]),
+        Node("Div", inputs: ["square\(step)", "divisor\(step)"], outputs: ["end\(step)"]),
+        Node("Slice", inputs: ["y\(step)", "axis", "end\(step)"], outputs: ["part\(step)"]),
+        Node(
+          "Concat", inputs: ["part\(step)", "x"], outputs: ["y\(step + 1)"], attributes: [.init("axis", .int(0))]),
+      ]
+    }
+    nodes.append(Node("Mul", inputs: ["y12", "y12"], outputs: ["y"]))
+    let graph = Self.graph(
+      nodes, inputs: [("x", .f32, [.symbol("n")])], outputs: ["y"], constants: constants)
+    func size(_ count: Int) -> Int {
+      (0..<12).reduce(count) { size, step in min(size, size * size / (size + step + 1)) + count }
+    }
+    try Self.check(
+      graph, [[Self.numbers(5)], [Self.numbers(1)], [Self.numbers(0)], [Self.numbers(12)]],
+      shapes: [[size(5)], [size(1)], [0], [size(12)]])
+    let file = OnnxFile(irVersion: 9, operatorSets: [.init("", 18)], graph: graph)
+    let read = try OnnxImporter(operators: .standard).graph(of: file)
+    for id in read.values.indices { #expect("\(read.values[id].fact.type)".count < 2000) }
+  }
+
   @Test func loopsCarryWhatGrows() throws {
     var body = Self.graph(
       [

@@ -69,6 +69,11 @@ public struct Lowering {
     return program.errors.count - 1
   }
 
+  /// The same value with other ways to write its sizes, which are equal to its own when the model runs.
+  public func renaming(_ operand: Operand, _ shape: [Dim]) -> Operand {
+    Operand(id: operand.id, type: TensorType(operand.element, shape))
+  }
+
   /// A value that a repetition defines; see `FormProgram.Repetition`.
   public mutating func declare(_ type: TensorType, named name: String = "") -> Operand {
     Operand(id: program.values.append(.init(type: type, name: name, origin: origin)), type: type)

@@ -127,7 +127,7 @@ extension Fact {
     let pairs =
       Array(zip(type.tensor?.shape ?? [], other.type.tensor?.shape ?? [])) + zip(contents ?? [], other.contents ?? [])
     var found: [Symbol: Dim] = [:]
-    for (old, new) in pairs where old != new && names.isDisjoint(with: new.symbols) {
+    for (old, new) in pairs where old != new && !new.isLong && names.isDisjoint(with: new.symbols) {
       if let symbol = old.symbol {
         if names.contains(symbol) { found[symbol] = new }
       } else if let (plus, minus) = old.difference, names.contains(plus), names.contains(minus) {
@@ -140,7 +140,9 @@ extension Fact {
 
   func refined(by other: Fact, symbols known: Set<Symbol>) -> Fact {
     var result = self
-    func isKnown(_ dim: Dim) -> Bool { dim.isConstant || dim.symbols.allSatisfy { known.contains($0) } }
+    func isKnown(_ dim: Dim) -> Bool {
+      dim.isConstant || !dim.isLong && dim.symbols.allSatisfy { known.contains($0) }
+    }
     if case .tensor(var type) = type, case .tensor(let newer) = other.type {
       for axis in type.shape.indices where !type.shape[axis].isConstant && isKnown(newer.shape[axis]) {
         type.shape[axis] = newer.shape[axis]

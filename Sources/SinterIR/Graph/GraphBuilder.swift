@@ -127,6 +127,7 @@ public struct GraphBuilder {
     } catch let error as DiagnosticError {
       throw error.located(op: Swift.type(of: op).name, origin: origin)
     }
+    for result in facts.indices { facts[result].nameLongSizes { node.freshSize(result: result, axis: $0) } }
     guard facts.count >= outputs else {
       throw DiagnosticError(
         .user, "graph.outputs", "\(Swift.type(of: op).name) has \(facts.count) results, but \(outputs) are used",
@@ -139,7 +140,23 @@ public struct GraphBuilder {
     }
     graph.nodes.append(.init(op: op, inputs: inputs, outputs: results, origin: origin, bodies: bodies))
     graph.order.append(id)
-    return results
+    return op is ReadSizes ? results : try results.map { try shortened($0) }
+  }
+
+  /// What computes sizes that are too long to go on with has them read when the model runs.
+  private mutating func shortened(_ value: ValueID) throws -> ValueID {
+    let fact = graph.values[value].fact
+    guard let long = fact.contents?.filter(\.isLong), !long.isEmpty, let type = fact.type.tensor, type.rank <= 1
+    else { return value }
+    return try readSizes(of: value, isSigned: !long.allSatisfy { $0.isNonNegative(graph.ranges) })
+  }
+
+  private mutating func readSizes(of value: ValueID, isSigned: Bool) throws -> ValueID {
+    // What is declared is another node's results.
+    let outer = declared
+    declared = []
+    defer { declared = outer }
+    return try add1(ReadSizes(isSigned: isSigned), [value])
   }
 
   /// The inputs, with those behind a `ReadSizes` whose elements the operator takes as sizes and that nothing determines ahead of time.
@@ -151,10 +168,7 @@ public struct GraphBuilder {
       guard let value = inputs[need.index], let type = graph.type(of: value).tensor, type.element.isInteger,
         graph.inputs([value], outputs: 1).contents(0) == nil
       else { continue }
-      let outer = declared
-      declared = []
-      defer { declared = outer }
-      inputs[need.index] = try add1(ReadSizes(isSigned: need.isSigned), [value])
+      inputs[need.index] = try readSizes(of: value, isSigned: need.isSigned)
     }
     return inputs
   }
@@ -199,6 +213,13 @@ public struct GraphBuilder {
 }
 
 extension Fact {
+  /// Gives sizes that are too long to go on with names of their own, which lowering makes known.
+  fileprivate mutating func nameLongSizes(_ name: (_ axis: Int) -> Dim) {
+    guard case .tensor(var type) = type else { return }
+    for axis in type.shape.indices where type.shape[axis].isLong { type.shape[axis] = name(axis) }
+    self.type = .tensor(type)
+  }
+
   /// Integer tensors of up to this many elements have their contents followed as sizes.
   public static var contentsLimit: Int { 64 }
 }

@@ -188,7 +188,12 @@ private struct GraphLowering {
     let first = lowering.steps.count
     let results: [Operand]
     if let primitive = node.op as? any Primitive {
-      results = try primitive.lower(LoweringNode(inputs: inputs, facts: facts, outputs: outputs), into: &lowering)
+      let named = try lowering.nameLongSizes(graph, id)
+      let lowered = try primitive.lower(LoweringNode(inputs: inputs, facts: facts, outputs: outputs), into: &lowering)
+      results = lowered.enumerated().map { index, operand in
+        guard named.contains(index), let type = outputs[index].type.tensor else { return operand }
+        return lowering.renaming(operand, type.shape)
+      }
     } else if let composite = node.op as? any Composite {
       let expansion = try composite.expansion(facts, origin: node.origin)
       var bound: [ValueID: Operand] = [:]
@@ -228,6 +233,28 @@ private struct GraphLowering {
           .bug, "lower.type", "result \(index) is inferred as \(type), but lowered as \(operand.type)")
       }
     }
+  }
+}
+
+extension Lowering {
+  /// Makes the sizes of a node's results known that only have names because they are long (`Dim.isLong`).
+  ///
+  /// - Returns: the results that have such sizes.
+  fileprivate mutating func nameLongSizes(_ graph: Graph, _ id: NodeID) throws -> Set<Int> {
+    let own = graph.definedSizes(of: id).filter { !knows($0) }
+    if own.isEmpty { return [] }
+    var stated = Obligations(ranges: graph.ranges)
+    let inferred = try graph.nodes[id].op.inferWithContents(graph.inputs(of: id), requiring: &stated)
+    var found: Set<Int> = []
+    for (index, (output, fact)) in zip(graph.nodes[id].outputs, inferred).enumerated() {
+      for (name, size) in zip(graph.values[output].fact.type.tensor?.shape ?? [], fact.type.tensor?.shape ?? [])
+      where size.isLong {
+        guard let symbol = name.symbol, own.contains(symbol) else { continue }
+        if !knows(symbol) { define(symbol, as: size) }
+        found.insert(index)
+      }
+    }
+    return found
   }
 }
 

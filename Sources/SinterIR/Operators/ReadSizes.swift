@@ -4,7 +4,8 @@ import SinterForms
 /// A small tensor of integers whose elements are sizes from here on: each becomes a symbol that is known when the model runs.
 ///
 /// The builder puts one before each input whose elements an operator takes as sizes (a shape, a count), where shapes and constants do not
-/// determine them. Everything behind it goes on with symbols, as it does with the sizes of inputs.
+/// determine them, and behind what computes sizes that are too long to go on with (`Dim.isLong`). Everything behind it goes on with symbols,
+/// as it does with the sizes of inputs.
 public struct ReadSizes: Primitive {
   public static let name = "ReadSizes"
   public static let summary = "Computed integers taken as sizes from here on."
@@ -29,10 +30,11 @@ public struct ReadSizes: Primitive {
         .limit, "operator.dynamic", "sizes must be a list of up to \(Fact.contentsLimit) integers, but are \(x)",
         hint: "give the list a known length")
     }
-    if let known = inputs.contents(0) { return [Fact(.tensor(x), contents: known)] }
+    let known = inputs.contents(0)
     // A number of either sign is the difference of two sizes, of which one is zero.
     let sizes = (0..<count).map { place in
-      isSigned
+      if let size = known?[place], !size.isLong { return size }
+      return isSigned
         ? inputs.freshSize(2 * place) - inputs.freshSize(2 * place + 1)
         : inputs.freshSize(place)
     }
@@ -54,15 +56,16 @@ public struct ReadSizes: Primitive {
             isSigned ? number.clamped(builder.constant(-bound, .i64), builder.constant(bound, .i64)) : number)
         }
       }
+      let own = size.symbols.filter { $0.isFromData && !lowering.knows($0) }
       if isSigned {
         guard size.terms.count == 2 else { continue }
         for term in size.terms {
-          guard case .symbol(let symbol)? = term.factors.first else { continue }
+          guard case .symbol(let symbol)? = term.factors.first, own.contains(symbol) else { continue }
           let isPositive = term.coefficient > 0
           let value = try part { ($0 * (isPositive ? 1 : -1)).maximum($0.builder.constant(0, .i64)) }
           lowering.define(symbol, as: value, "size \(place)")
         }
-      } else if let symbol = size.symbol {
+      } else if let symbol = size.symbol, own.contains(symbol) {
         lowering.define(symbol, as: try part { $0 }, "size \(place)")
       }
     }
