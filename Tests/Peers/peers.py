@@ -113,14 +113,68 @@ class Torch:
         return [tensor.detach().numpy() for tensor in result]
 
 
-SYSTEMS = {"sinter": Sinter, "onnxruntime": OnnxRuntime, "openvino": OpenVino, "torch": Torch}
+class LlamaCpp:
+    """A decoder of the same weights, MODEL.gguf beside the ONNX file, and all tokens in MODEL.tokens.npy: the last ones are decoded anew in each
+    run, with the keys and values of those before them in its cache."""
+
+    module, package = "llama_cpp", "llama_cpp_python"
+
+    @staticmethod
+    def companion(model):
+        path = Path(model).with_suffix(".gguf")
+        return path if path.exists() else None
+
+    def __init__(self, model, library, inputs, threads):
+        import llama_cpp
+        self.lib = llama_cpp
+        self.silence = llama_cpp.llama_log_callback(lambda level, text, _: None)
+        llama_cpp.llama_log_set(self.silence, None)
+        tokens = np.load(Path(model).with_suffix(".tokens.npy"))
+        self.past = len(tokens) - inputs["input_ids"].size
+        self.model = llama_cpp.llama_model_load_from_file(bytes(self.companion(model)), llama_cpp.llama_model_default_params())
+        options = llama_cpp.llama_context_default_params()
+        options.n_ctx = options.n_batch = options.n_ubatch = 512
+        options.n_threads = options.n_threads_batch = threads
+        self.context = llama_cpp.llama_init_from_model(self.model, options)
+        self.memory = llama_cpp.llama_get_memory(self.context)
+        self.vocabulary = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self.model))
+        if self.past:
+            self.decode(self.batch(tokens[:self.past], 0))
+        self.new = self.batch(tokens[self.past:], self.past)
+        self.run()
+
+    def batch(self, tokens, first):
+        batch = self.lib.llama_batch_init(len(tokens), 0, 1)
+        batch.n_tokens = len(tokens)
+        for i, token in enumerate(tokens):
+            batch.token[i], batch.pos[i], batch.n_seq_id[i], batch.seq_id[i][0], batch.logits[i] = int(token), first + i, 1, 0, True
+        return batch
+
+    def decode(self, batch):
+        if status := self.lib.llama_decode(self.context, batch):
+            raise RuntimeError(f"llama_decode says {status}")
+        self.lib.llama_synchronize(self.context)
+
+    def run(self):
+        self.lib.llama_memory_seq_rm(self.memory, 0, self.past, -1)
+        self.decode(self.new)
+
+    def outputs(self):
+        """The logits; keys and values stay in the cache."""
+        logits = self.lib.llama_get_logits(self.context)
+        shape = (1, self.new.n_tokens, self.vocabulary)
+        return [np.ctypeslib.as_array(logits, (int(np.prod(shape)),)).reshape(shape).copy()]
+
+
+SYSTEMS = {"sinter": Sinter, "onnxruntime": OnnxRuntime, "openvino": OpenVino, "torch": Torch, "llama.cpp": LlamaCpp}
 
 
 def available(model):
     """The systems that can run a model here, Sinter first."""
     return [
         name for name, system in SYSTEMS.items()
-        if (system.module is None or importlib.util.find_spec(system.module)) and (name != "torch" or Torch.companion(model))
+        if (system.module is None or importlib.util.find_spec(system.module))
+        and (not hasattr(system, "companion") or system.companion(model))
     ]
 
 

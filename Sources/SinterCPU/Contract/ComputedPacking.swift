@@ -45,8 +45,10 @@ struct ComputedPacking {
         let rowStride = CollapsedAxes(
           extents: form.m, strides: [Array(access.strides[batch..<(batch + form.m.count)])]
         ).groups.last?.strides[0].value
-        // Rows so far apart share the same few lines of the first-level cache.
-        let collides = rowStride.map { $0 > 0 && $0 * form.accumulate.bits / 8 % machine.level1Stride == 0 } ?? false
+        // Rows so far apart share one set of the first-level cache, which may hold the lines of a whole tile.
+        let collides =
+          machine.level1Ways < Self.tallTile
+          && rowStride.map { $0 > 0 && $0 * form.accumulate.bits / 8 % machine.level1Stride == 0 } ?? false
         left = isNarrow(access) || inner != 1 && (rowStride == 1 || !isRightConstant) || collides && !isRightConstant
       } else {
         left = true
@@ -55,6 +57,8 @@ struct ComputedPacking {
   }
 
   private static let leastDepth = 16
+  /// Rows.
+  private static let tallTile = 12
   /// Vectors.
   private static let widestTile = 4
 }

@@ -157,7 +157,8 @@ struct ContractSchedule {
       ProductPlan(
         rows: rows.extent, columns: packed.map { Dim($0.layout.packedColumns) } ?? cols.extent, depth: depth,
         tile: tile, lanes: lanes, elementBytes: elementBytes, outer: outer.map(\.extent).reduce(1, *),
-        machine: machine, splitsDepth: (packed != nil || panels.right != nil) && isSplittable, step: step)
+        machine: machine, splitsDepth: (packed != nil || panels.right != nil) && isSplittable, step: step,
+        isComputed: panels.right != nil)
     }
     var step: Int?
     if isSplittable, case .packed(_, let element)? = packed?.side.source, let depth = depth.value {

@@ -30,8 +30,9 @@ struct ProductPlan {
   /// Tasks of more than one panel are no larger than so many tasks that are worth a thread.
   private static let mostThreadWorks = 8
 
-  /// A panel that takes more than this part of the second-level cache is done in steps,
-  private static let largePanel = 4
+  /// A panel that takes more than this part of the second-level cache is done in steps; of panels that a kernel has just made, which come
+  /// from a cache, this part,
+  private static let (largePanel, largeComputedPanel) = (4, 2)
   /// each of which takes this part,
   private static let stepPart = 7
 
@@ -39,11 +40,12 @@ struct ProductPlan {
   ///   - splitsDepth: the reduced axis may be done in steps.
   ///   - step: the steps in which it is done in any case.
   ///   - speed: how many times as fast as multiply-adds of f32 the arithmetic is.
+  ///   - isComputed: the panels are made when the model runs.
   ///   - copiesRows: each task copies its rows before it multiplies them.
   init(
     rows: Dim, columns: Dim, depth: Dim, tile: RegisterTile, lanes: Int, elementBytes: Int, outer: Dim,
     machine: Machine,
-    splitsDepth: Bool = false, step: Int? = nil, speed: Double = 1, copiesRows: Bool = false
+    splitsDepth: Bool = false, step: Int? = nil, speed: Double = 1, isComputed: Bool = false, copiesRows: Bool = false
   ) {
     self.rows = rows
     self.columns = columns
@@ -57,7 +59,7 @@ struct ProductPlan {
     let isSplit =
       step != nil
       || splitsDepth && depth.value != nil && rowCount > tile.rows
-        && panelBytes > machine.level2 / Self.largePanel
+        && panelBytes > machine.level2 / (isComputed ? Self.largeComputedPanel : Self.largePanel)
     let steps = (panelBytes * Self.stepPart + machine.level2 - 1) / machine.level2
     depthStep = step ?? (isSplit ? (k + steps - 1) / steps : nil)
     let fitting = Swift.max(

@@ -18,6 +18,7 @@ Weights are random with a fixed seed: what is timed does not depend on them. The
 
 import argparse
 import contextlib
+import importlib.util
 import re
 import sys
 from pathlib import Path
@@ -33,11 +34,17 @@ OPSET = 18
 # MARK: Networks
 
 
+def made(name):
+    """A network's module and inputs, always with the same weights."""
+    import torch
+    from networks import MORE_NETWORKS, NETWORKS
+    torch.manual_seed(SEED)
+    return {**NETWORKS, **MORE_NETWORKS}[name]()
+
+
 def export(name, path):
     import torch
-    from networks import NETWORKS
-    torch.manual_seed(SEED)
-    module, inputs = NETWORKS[name]()
+    module, inputs = made(name)
     # Exporters name what they are given by position.
     with torch.no_grad():
         torch.onnx.export(
@@ -103,15 +110,25 @@ def half(network):
 
 
 def four_bits(network):
+    """A decoder all of whose products are of weights of 4 bits; where the package gguf is installed, with a file for llama.cpp beside it."""
     def make(path, folder):
         from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
         from onnxruntime.quantization.onnx_model import ONNXModel
-        model = ONNXModel(onnx.load(f32(network, folder)))
+        with prepared(network, path, folder) as source:
+            model = ONNXModel(onnx.load(source))
         model.replace_gemm_with_matmul()  # which is all that the quantizer looks at
         quantizer = MatMulNBitsQuantizer(model.model, block_size=32, is_symmetric=True, accuracy_level=4)
         quantizer.process()
         quantizer.model.save_model_to_file(str(path))
+        if importlib.util.find_spec("gguf"):
+            import gpt2_gguf
+            gpt2_gguf.write(path, companion(path), *made(network))
     return make
+
+
+def companion(path):
+    """The name of a file beside a draft, from which its companions have theirs: the draft itself is renamed when it is whole."""
+    return path.with_name(path.name.replace(".part", ""))
 
 
 def f32(name, folder):
@@ -204,8 +221,7 @@ def torch_gradients(path, shapes, stride, pad):
                 gradient, images, weights, None, [stride] * 2, [pad] * 2, [1, 1], False, [0, 0], 1, [True, True, False])[:2]
 
     program = torch.export.export(Gradients(), tuple(torch.zeros(shape) for shape in shapes.values()))
-    # The draft of a file is renamed when it is whole; its companion has its name from the start.
-    torch.export.save(program, path.with_name(path.name.replace(".part", "")).with_suffix(".pt2"))
+    torch.export.save(program, companion(path).with_suffix(".pt2"))
 
 
 SETS = {
@@ -216,7 +232,7 @@ SETS = {
         **{f"{name}_dynamic": dynamic(name) for name in ("bert_base", "minilm", "gpt2_decode", "lstm")},
     },
     "fp16": {f"{name}_f16": half(name) for name in ("resnet18", "mobilenet_v2", "minilm", "lstm", "lenet_b64")},
-    "4bit": {f"{name}_4bit": four_bits(name) for name in ("gpt2_decode", "gpt2_prefill")},
+    "4bit": {f"{name}_4bit": four_bits(name) for name in ("gpt2_decode", "gpt2_prefill", "gpt2_prefill_128")},
     "computed": {
         "convolution": single("Conv", [8, 64, 56, 56], [64, 64, 3, 3], pads=[1, 1, 1, 1]),
         # Images are channels, and the gradient of the result is the window.

@@ -300,3 +300,8 @@ NETWORKS = {
     "lenet_b64": lenet(64),
     "style_transfer": lambda: (StyleTransfer(), {"image": torch.randn(1, 3, 224, 224)}),
 }
+
+# For other sets than f32.
+MORE_NETWORKS = {
+    "gpt2_prefill_128": decoder(128, 0),
+}
