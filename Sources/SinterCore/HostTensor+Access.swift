@@ -1,7 +1,8 @@
 extension HostTensor {
-  /// The elements of a tensor of numbers or truth values as Doubles, row-major; nil for text and complex numbers. Integers beyond 2^53
-  /// are rounded.
+  /// The elements of a tensor of numbers or truth values as Doubles, row-major; nil for text and complex numbers, and where there are not as
+  /// many as the shape says. Integers beyond 2^53 are rounded.
   public var doubles: [Double]? {
+    if problem != nil { return nil }
     switch element.kind {
     case .float:
       if element == .f64 { return array(of: Double.self) }
@@ -20,9 +21,10 @@ extension HostTensor {
     }
   }
 
-  /// The elements of a tensor of integers or truth values, row-major, those of u64 as their bits; nil for other types.
+  /// The elements of a tensor of integers or truth values, row-major, those of u64 as their bits; nil for other types, and where there
+  /// are not as many as the shape says.
   public var int64s: [Int64]? {
-    guard element.isInteger || element == .bool else { return nil }
+    guard element.isInteger || element == .bool, problem == nil else { return nil }
     return [Int64](unsafeUninitializedCapacity: count) { buffer, initialized in
       initialized = count
       guard count > 0, let out = buffer.baseAddress else { return }

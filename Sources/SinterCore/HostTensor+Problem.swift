@@ -1,4 +1,11 @@
 extension HostTensor {
+  /// Throws where its elements are not what its type and shape say.
+  ///
+  /// - Parameter what: the subject of the error.
+  package func demandSound(_ what: String) throws(DiagnosticError) {
+    if let problem { throw DiagnosticError(.user, "tensor.elements", "\(what) is no \(type): \(problem)") }
+  }
+
   /// What keeps its elements from being what its type and shape say; nil for a sound tensor.
   package var problem: String? {
     if shape.contains(where: { $0 < 0 }) { return "\(shape) is no shape" }

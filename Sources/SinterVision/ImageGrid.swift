@@ -17,6 +17,7 @@ public enum ImageGrid {
         .user, "image.grid",
         "a grid is made of images of u8 or f32 [n, 1, 3 or 4, height, width], but given is \(batch.type)")
     }
+    try batch.demandSound("the batch of images")
     let (count, channels) = (batch.shape[0], batch.shape[1])
     let (height, width) = (batch.shape[2], batch.shape[3])
     let padding = max(0, padding)

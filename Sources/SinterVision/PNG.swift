@@ -38,6 +38,7 @@ enum PNG {
         "\(path): a PNG file is written of u8 [1, 3 or 4, height, width] or [height, width], but given is \(tensor.type)"
       )
     }
+    try tensor.demandSound("\(path): the image")
     var image = png_image()
     image.version = UInt32(PNG_IMAGE_VERSION)
     (image.height, image.width) = (UInt32(shape[1]), UInt32(shape[2]))

@@ -149,7 +149,17 @@ public struct AlternatingState: Sendable {
       }
       return store
     }
-    set { for step in states.indices { states[step].parameters = newValue } }
+    set {
+      // Each step has its own part of them.
+      var known: Set<String> = []
+      for state in states { known.formUnion(state.parameters.names) }
+      let unknown = newValue.names.filter { !known.contains($0) }
+      for step in states.indices { states[step].misfits = states[step].take(newValue) }
+      guard let first = states.indices.first else { return }
+      states[first].misfits += unknown.map {
+        Diagnostic(.user, "training.state", "parameters were set that have \($0), which the state does not have")
+      }
+    }
   }
 
   /// How many steps of a name have been done; 0 where there is none of that name.

@@ -43,12 +43,13 @@ public final class CompiledStep {
   public func run(
     _ state: inout TrainingState, _ inputs: [HostTensor], learningRate: Double? = nil
   ) throws -> [String: Double] {
+    try step.arrange(&state)
     let results = try session.run(arguments(state, inputs, learningRate))
     let changed = step.state.indices.filter { step.state[$0].changes }
     for (place, value) in zip(changed, results[step.measures.count...]) { state.values[place] = value }
     state.steps += 1
     return Dictionary(
-      uniqueKeysWithValues: zip(step.measures, results).map { ($0, $1.doubles?.first ?? .nan) })
+      zip(step.measures, results).map { ($0, $1.doubles?.first ?? .nan) }, uniquingKeysWith: { first, _ in first })
   }
 }
 
@@ -64,8 +65,10 @@ extension CompiledStep {
 
 /// What a training run carries from step to step: parameters, running statistics, and the optimizer's slots.
 public struct TrainingState: Sendable {
-  let entries: [TrainingStep.StateEntry]
+  var entries: [TrainingStep.StateEntry]
   var values: [HostTensor]
+  /// Parameters that were given and do not fit: an error of the next step.
+  var misfits: [Diagnostic] = []
   /// What random numbers of the run follow from.
   public let seed: UInt64
   /// How many steps have been done.
@@ -80,6 +83,9 @@ public struct TrainingState: Sendable {
   }
 
   /// Parameters and running statistics by name, shared ones under each of theirs: to be saved, or to be bound to a model for use.
+  ///
+  /// Parameters that are set take the place of those of the same names; others stay. Names that the state does not have, and tensors of other
+  /// shapes or types than it has, are errors of the next step, all at once.
   public var parameters: ParameterStore {
     get {
       var store = ParameterStore()
@@ -89,14 +95,33 @@ public struct TrainingState: Sendable {
       return store
     }
     set {
-      for (index, entry) in entries.enumerated() where entry.slot == nil {
-        guard let value = newValue[entry.name] ?? entry.aliases.lazy.compactMap({ newValue[$0] }).first,
-          value.shape == entry.parameter.shape,
-          value.element == entry.parameter.element
-        else { continue }
+      let known = Set(entries.filter { $0.slot == nil }.flatMap { [$0.name] + $0.aliases })
+      misfits = newValue.names.filter { !known.contains($0) }.map {
+        Diagnostic(.user, "training.state", "parameters were set that have \($0), which the state does not have")
+      }
+      misfits += take(newValue)
+    }
+  }
+
+  /// Takes over the parameters that it has a place for; the result tells those that do not fit it.
+  mutating func take(_ store: ParameterStore) -> [Diagnostic] {
+    var problems: [Diagnostic] = []
+    for (index, entry) in entries.enumerated() where entry.slot == nil {
+      guard
+        let (name, value) = ([entry.name] + entry.aliases).lazy.compactMap({ name in store[name].map { (name, $0) } })
+          .first
+      else { continue }
+      if value.shape != entry.parameter.shape || value.element != entry.parameter.element || value.problem != nil {
+        problems.append(
+          Diagnostic(
+            .user, "training.state",
+            "parameters were set whose \(name) is \(value.problem ?? "\(value.type)"), expected \(entry.parameter.element)\(entry.parameter.shape)"
+          ))
+      } else {
         values[index] = value
       }
     }
+    return problems
   }
 
   /// How many epochs of `fit` are complete.

@@ -53,6 +53,18 @@ extension TrainingStep {
     return BoundModel(graph: result)
   }
 
+  /// Brings what a state holds into the order in which this step takes it.
+  ///
+  /// - Throws: where the state has parameters that do not fit, or is one of another step.
+  func arrange(_ state: inout TrainingState) throws {
+    if !state.misfits.isEmpty { throw DiagnosticError(state.misfits) }
+    if state.entries.elementsEqual(self.state, by: { $0.name == $1.name }) { return }
+    try checkEntries(of: state)
+    let values = Dictionary(zip(state.entries.map(\.name), state.values), uniquingKeysWith: { first, _ in first })
+    state.values = self.state.compactMap { values[$0.name] }
+    state.entries = self.state
+  }
+
   private func checkEntries(of state: TrainingState) throws {
     let given = Dictionary(
       zip(state.entries.map(\.name), state.values), uniquingKeysWith: { first, _ in first })

@@ -61,6 +61,21 @@ public func trainingStep(
   }
 }
 
+/// Notes measures that have the loss's name or one another's, and those that are no numbers.
+func checkMeasures(_ measures: [(name: String, value: Tensor)]) {
+  var names: Set = ["loss"]
+  for (name, value) in measures {
+    if !names.insert(name).inserted {
+      _ = value.trace.fail("metric", "two measures are called '\(name)'; give each a name of its own", like: value)
+    }
+    if !value.isMistake, value.shape.reduce(1, *) != 1 {
+      _ = value.trace.fail(
+        "metric", "a metric must be one number, but '\(name)' is \(value.type); reduce it by mean() or sum()",
+        like: value)
+    }
+  }
+}
+
 /// Traces a training step of any function of tensors. `model` is whatever holds the parameters.
 ///
 /// - Parameter body: from the inputs to the loss, one number, and further numbers by name.
@@ -82,6 +97,8 @@ public func trainingStep(
   if loss.id != nil, loss.shape.reduce(1, *) != 1 {
     _ = trace.fail("loss", "the loss must be one number, but is \(loss.type); reduce it by mean() or sum()", like: loss)
   }
+
+  checkMeasures(metrics.map { ($0.name, $0.value) })
 
   // What the model holds but does not read goes along, so that what is saved is the whole model.
   let read = Set(trace.parameters.map { ObjectIdentifier($0.parameter) })

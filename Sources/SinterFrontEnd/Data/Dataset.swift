@@ -73,8 +73,9 @@ extension HostTensor {
     }
   }
 
-  /// Throws where elements do not begin at bytes of their own.
+  /// Throws where elements are not those of the shape, or do not begin at bytes of their own.
   static func gatherable(_ tensors: [HostTensor]) throws {
+    for tensor in tensors { try tensor.demandSound("a tensor of the data set") }
     if let packed = tensors.first(where: { $0.element.bits < 8 || $0.element == .string }) {
       throw DiagnosticError(.limit, "data.type", "samples of type \(packed.element) cannot be gathered into batches")
     }

@@ -31,6 +31,7 @@ public enum NpyFile {
 
   /// Writes an array; a file that was there is replaced only when all went well.
   public static func write(_ tensor: HostTensor, to path: String) throws {
+    try tensor.demandSound("\(path): the array to be written")
     let text = tensor.element == .string ? NpyText.written(tensor.strings) : nil
     guard let type = text?.description ?? types.first(where: { $0.1 == tensor.element })?.0 else {
       throw DiagnosticError(.limit, "npy.type", "NumPy has no element type for \(tensor.element)", at: [path])

@@ -12,6 +12,28 @@ extension Tensor {
     case .mean: mean()
     }
   }
+
+  /// The mistake that targets are of another shape than what is held against them; nil where they are not.
+  fileprivate func differs(from target: Tensor) -> Tensor? {
+    let agree =
+      rank == target.rank
+      && zip(shape, target.shape).allSatisfy { a, b in a == b || a.value == nil || b.value == nil }
+    return agree ? nil : shapeMistake(target)
+  }
+
+  /// The mistake that predictions and targets broadcast to more elements than either has, such as [n, 1] and [n]; nil where they do not.
+  fileprivate func spreads(over target: Tensor) -> Tensor? {
+    func covers(_ a: [Dim], _ b: [Dim]) -> Bool {
+      a.count >= b.count && zip(a.reversed(), b.reversed()).allSatisfy { $0 == $1 || $1 == 1 || $0.value == nil }
+    }
+    return covers(shape, target.shape) || covers(target.shape, shape) ? nil : shapeMistake(target)
+  }
+
+  private func shapeMistake(_ target: Tensor) -> Tensor {
+    trace.fail(
+      "loss.shape", "the predictions are \(type), but the targets \(target.type)", like: self,
+      hint: "bring both to one shape, by reshape, squeeze or unsqueeze")
+  }
 }
 
 // MARK: Classes
@@ -130,6 +152,7 @@ public func multiMarginLoss(
 
 /// (a − b)².
 public func mseLoss(_ prediction: Tensor, _ target: Tensor, reduction: LossReduction = .mean) -> Tensor {
+  if let problem = prediction.spreads(over: target) { return problem }
   let difference = prediction - target
   return (difference * difference).reduced(reduction)
 }
@@ -141,7 +164,8 @@ public func mseLoss(_ prediction: Tensor, _ target: Tensor) -> Tensor {
 
 /// |a − b|.
 public func l1Loss(_ prediction: Tensor, _ target: Tensor, reduction: LossReduction = .mean) -> Tensor {
-  (prediction - target).abs().reduced(reduction)
+  if let problem = prediction.spreads(over: target) { return problem }
+  return (prediction - target).abs().reduced(reduction)
 }
 
 /// d² / (2·beta) where |d| is below beta, |d| − beta / 2 elsewhere.
@@ -149,6 +173,7 @@ public func smoothL1Loss(
   _ prediction: Tensor, _ target: Tensor, reduction: LossReduction = .mean, beta: Double = 1
 ) -> Tensor {
   if beta == 0 { return l1Loss(prediction, target, reduction: reduction) }
+  if let problem = prediction.spreads(over: target) { return problem }
   let size = (prediction - target).abs()
   return (size < beta).where(size * size * (0.5 / beta), size - beta / 2).reduced(reduction)
 }
@@ -157,6 +182,7 @@ public func smoothL1Loss(
 public func huberLoss(
   _ prediction: Tensor, _ target: Tensor, reduction: LossReduction = .mean, delta: Double = 1
 ) -> Tensor {
+  if let problem = prediction.spreads(over: target) { return problem }
   let size = (prediction - target).abs()
   return (size <= delta).where(size * size * 0.5, (size - delta / 2) * delta).reduced(reduction)
 }
@@ -192,6 +218,7 @@ public func gaussianNLLLoss(
 public func binaryCrossEntropy(
   _ probability: Tensor, _ target: Tensor, weight: Tensor? = nil, reduction: LossReduction = .mean
 ) -> Tensor {
+  if let problem = probability.differs(from: target) { return problem }
   // What is near to 0 or 1 lies below the least 16-bit numbers.
   let isNarrow = probability.element.isFloat && probability.element.bits < 32
   let (p, t) = isNarrow ? (probability.cast(to: .f32), target.cast(to: .f32)) : (probability, target)
@@ -212,7 +239,7 @@ public func binaryCrossEntropy(_ probability: Tensor, _ target: Tensor) -> Tenso
   binaryCrossEntropy(probability, target, weight: nil)
 }
 
-/// The binary cross entropy of scores before the sigmoid: max(x, 0) − x·t + log(1 + exp(−|x|)).
+/// The binary cross entropy of scores before the sigmoid: (1 − t)·x + log(1 + exp(−x)).
 ///
 /// - Parameters:
 ///   - weight: of each element.
@@ -221,13 +248,11 @@ public func binaryCrossEntropyWithLogits(
   _ scores: Tensor, _ target: Tensor, weight: Tensor? = nil, positiveWeight: Tensor? = nil,
   reduction: LossReduction = .mean
 ) -> Tensor {
-  var losses: Tensor
-  if let positiveWeight {
-    let factor = (positiveWeight - 1) * target + 1
-    losses = (1 - target) * scores + factor * (-scores).softplus()
-  } else {
-    losses = scores.relu() - scores * target + (-scores.abs()).softplus()
-  }
+  if let problem = scores.differs(from: target) { return problem }
+  // No part has a corner at 0, where the gradient is that of the sum.
+  var rest = (-scores).softplus()
+  if let positiveWeight { rest = ((positiveWeight - 1) * target + 1) * rest }
+  var losses = (1 - target) * scores + rest
   if let weight { losses = losses * weight }
   return losses.reduced(reduction)
 }

@@ -164,6 +164,8 @@ extension Tensor {
 
   /// Parts of equal size along an axis: PyTorch's `chunk`, where the last ones are smaller, or fewer, if the axis does not divide.
   public func chunk(_ count: Int, axis: Int = 0) -> [Tensor] {
+    // As many stand-ins as are asked for: who follows a mistake takes them apart.
+    if isFailed { return [Tensor](repeating: self, count: Swift.max(1, count)) }
     guard count > 0, shape.indices.contains(self.axis(axis)) else {
       let failed = trace.fail(
         "chunk", "\(type) cannot be cut into \(count) parts along axis \(axis)", like: self,
@@ -179,12 +181,12 @@ extension Tensor {
 
   /// Parts of `size` elements along an axis, the last one smaller where they do not divide it.
   public func split(_ size: Int, axis: Int = 0) -> [Tensor] {
+    if isFailed { return manyStandIns }
     guard size > 0, let whole = self.size(axis).value, shape.indices.contains(self.axis(axis)) else {
-      return [
-        trace.fail(
-          "split", "\(type) cannot be cut into parts of \(size) along axis \(axis)", like: self,
-          hint: "the size of the axis must be a number, and that of the parts positive")
-      ]
+      return trace.fail(
+        "split", "\(type) cannot be cut into parts of \(size) along axis \(axis)", like: self,
+        hint: "the size of the axis must be a number, and that of the parts positive"
+      ).manyStandIns
     }
     if whole == 0 { return [self] }
     return split(sizes: stride(from: 0, to: whole, by: size).map { Swift.min(size, whole - $0) }, axis: axis)
@@ -198,11 +200,15 @@ extension Tensor {
     return trace.apply(Split(axis: axis), [self, integers(sizes)], outputs: sizes.count)
   }
 
+  /// Itself, a mistake, as often as parts of it may be asked for: how many there would be is not known.
+  private var manyStandIns: [Tensor] { [Tensor](repeating: self, count: 64) }
+
   /// The slices along an axis, which goes away; its size must be a number.
   public func unbind(_ axis: Int = 0) -> [Tensor] {
     guard let count = size(axis).value, shape.indices.contains(self.axis(axis)) else {
-      return [trace.fail("unbind", "axis \(axis) of \(type) has no size that is a number", like: self)]
+      return trace.fail("unbind", "axis \(axis) of \(type) has no size that is a number", like: self).manyStandIns
     }
+    if isFailed { return manyStandIns }
     return (0..<count).map { select(axis, $0) }
   }
 

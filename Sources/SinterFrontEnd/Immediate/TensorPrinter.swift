@@ -7,6 +7,8 @@ struct TensorPrinter {
   private let host: HostTensor
   private let numbers: [Double]
   private let integers: [Int64]?
+  /// Real and imaginary parts.
+  private let complex: [(Double, Double)]
   private var isWhole = true, isScientific = false
   private var width = 1
   private let isSummary: Bool
@@ -15,8 +17,13 @@ struct TensorPrinter {
     self.host = host
     integers = host.int64s
     numbers = integers == nil ? host.doubles ?? [] : []
+    complex = host.element.kind == .complex ? Self.complexNumbers(host) : []
     isSummary = host.count > Self.threshold
     let shown = shownPlaces()
+    if host.element.kind == .complex || host.element == .string {
+      width = shown.map { text(of: $0).count }.max() ?? 1
+      return
+    }
     if let integers {
       width = shown.map { integerText(integers[$0]).count }.max() ?? 1
       return
@@ -56,8 +63,32 @@ struct TensorPrinter {
     return String(format: "%.\(Self.precision)f", value)
   }
 
-  private func element(_ place: Int) -> String {
+  private static func complexNumbers(_ host: HostTensor) -> [(Double, Double)] {
+    if host.problem != nil { return [] }
+    let parts = 2 * host.count
+    return host.bytes.withBytes { bytes in
+      let numbers = (0..<parts).map { place in
+        host.element == .c64
+          ? Double(bytes.loadUnaligned(fromByteOffset: 4 * place, as: Float.self))
+          : bytes.loadUnaligned(fromByteOffset: 8 * place, as: Double.self)
+      }
+      return stride(from: 0, to: parts, by: 2).map { (numbers[$0], numbers[$0 + 1]) }
+    }
+  }
+
+  /// The text of an element that is no number on a line.
+  private func text(of place: Int) -> String {
     if host.element == .string { return "'\(host.strings[place])'" }
+    let (real, imaginary) = complex[place]
+    return String(format: "%.\(Self.precision)f%+.\(Self.precision)fj", real, imaginary)
+  }
+
+  private func element(_ place: Int) -> String {
+    if host.element == .string { return text(of: place) }
+    if host.element.kind == .complex {
+      let text = text(of: place)
+      return String(repeating: " ", count: Swift.max(0, width - text.count)) + text
+    }
     let text = integers.map { integerText($0[place]) } ?? (place < numbers.count ? raw(numbers[place]) : "?")
     return String(repeating: " ", count: Swift.max(0, width - text.count)) + text
   }
@@ -67,7 +98,8 @@ struct TensorPrinter {
     var end = suffix
     let type: String? =
       switch host.element {
-      case .f32, .i64, .bool, .string: nil
+      case .f32, .i64, .bool, .string, .c64: nil
+      case .c128: "complex128"
       case .f64: "float64"
       case .f16: "float16"
       case .bf16: "bfloat16"

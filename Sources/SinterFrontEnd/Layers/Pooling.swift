@@ -25,6 +25,22 @@ private func window(
   return (window, nil)
 }
 
+/// The mistake that an image is smaller than a pool's window, as far as its sizes are numbers; nil where it is not.
+private func smallness(_ x: Tensor, _ window: Window) -> Tensor? {
+  let axes = window.kernel.count
+  guard x.rank >= axes else { return nil }
+  for (axis, size) in x.shape.suffix(axes).enumerated() {
+    let reach = (window.kernel[axis] - 1) * window.dilations[axis] + 1
+    guard let size = size.value, size > 0, size + 2 * window.pads[axis] < reach else { continue }
+    return x.trace.fail(
+      "pool",
+      "the window reaches over \(reach) elements along spatial axis \(axis), but \(x.type) has \(size) there"
+        + (window.pads[axis] > 0 ? " and a padding of \(window.pads[axis])" : ""),
+      like: x, hint: "take a smaller kernel, or more padding")
+  }
+  return nil
+}
+
 /// Pools take one example without a batch as well.
 private func pooled(_ x: Tensor, _ axes: Int, _ pool: (Tensor) -> Tensor) -> Tensor {
   guard x.rank == axes + 1 else { return pool(x) }
@@ -62,6 +78,7 @@ public struct MaxPooling<Axes: SpatialAxes>: UnaryLayer {
   public func forward(_ x: Tensor) -> Tensor {
     let (op, problem) = operation(x)
     if let problem { return x.trace.fail("pool", problem, like: x) }
+    if let small = smallness(x, op.window) { return small }
     return pooled(x, Axes.count) { $0.applying(op) }
   }
 
@@ -73,6 +90,7 @@ public struct MaxPooling<Axes: SpatialAxes>: UnaryLayer {
         let failed = x.trace.fail("pool", problem, like: x)
         return (failed, failed)
       }
+      if let small = smallness(x, op.window) { return (small, small) }
       let isOne = x.rank == Axes.count + 1
       let results = x.trace.apply(op, [isOne ? x.unsqueeze(0) : x], outputs: 2)
       // Positions in the whole tensor, of which the plane's remain.
@@ -133,6 +151,7 @@ public struct AveragePooling<Axes: SpatialAxes>: UnaryLayer {
     if let problem { return x.trace.fail("pool", problem, like: x) }
     op.window = window
     op.ceilMode = ceilMode
+    if let small = smallness(x, window) { return small }
     op.countIncludePad = countIncludePad
     guard let divisorOverride else { return pooled(x, Axes.count) { $0.applying(op) } }
     guard divisorOverride != 0, !ceilMode else {

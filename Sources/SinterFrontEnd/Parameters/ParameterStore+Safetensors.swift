@@ -103,6 +103,7 @@ extension ParameterStore {
         throw DiagnosticError(
           .limit, "safetensors.type", "parameter \(name) has a type that safetensors does not know", at: [path])
       }
+      try tensor.demandSound("\(path): the parameter \(name)")
       header[name] = Entry(dtype: type, shape: tensor.shape, data_offsets: [at, at + tensor.bytes.count])
       at += tensor.bytes.count
     }

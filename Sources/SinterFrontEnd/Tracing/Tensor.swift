@@ -32,6 +32,12 @@ public struct Tensor {
   /// Whether it stands in for the result of a mistake.
   package var isMistake: Bool { id == nil && immediate == nil }
 
+  /// The same, or a tensor of numbers whose computation failed.
+  var isFailed: Bool {
+    if case .mistake? = immediate?.source { return true }
+    return isMistake
+  }
+
   /// The result of an operator with one result.
   public func applying(_ op: some Operator, _ others: Tensor?...) -> Tensor {
     trace.apply(op, [self] + others)[0]

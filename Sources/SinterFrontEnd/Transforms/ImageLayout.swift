@@ -10,6 +10,7 @@ struct ImageLayout {
         "\(transform) takes an image of \(elements.map(\.name).joined(separator: " or ")) [channels, height, width], but is given \(tensor.type)",
         hint: tensor.rank == 2 ? "ToTensor adds an axis of channels" : nil)
     }
+    try tensor.demandSound("the image that \(transform) is given")
     (channels, height, width) = (tensor.shape[0], tensor.shape[1], tensor.shape[2])
   }
 }

@@ -10,6 +10,7 @@ public struct ToTensor: Transform {
         .user, "transform.image",
         "ToTensor takes an image of u8 [channels, height, width] or [height, width], but is given \(tensor.type)")
     }
+    try tensor.demandSound("the image that ToTensor is given")
     return HostTensor(
       .f32, tensor.rank == 2 ? [1] + tensor.shape : tensor.shape,
       bytes: TensorBytes(count: 4 * tensor.count) { target in
