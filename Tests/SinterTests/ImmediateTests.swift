@@ -22,6 +22,27 @@ import Testing
     #expect(a.shape == [2, 2] && a.element == .f32 && tensor(1).element == .i64)
   }
 
+  @Test func closenessIsPyTorchs() throws {
+    #expect(try allClose(tensor([1.0, 1000.0]), tensor([1.0 + 1e-7, 1000.005])))
+    #expect(try !allClose(tensor([1.0]), tensor([1.0001])))
+    #expect(try allClose(tensor([1.0]), tensor([1.1]), absolute: 0.2))
+    #expect(try allClose(tensor([Double.infinity]), tensor([Double.infinity])))
+    #expect(try !allClose(tensor([Double.nan]), tensor([Double.nan])))
+    #expect(throws: (any Error).self) { try allClose(tensor([1.0]), tensor([1.0, 1.0])) }
+    #expect(empty(2, 3).shape == [2, 3])
+  }
+
+  /// As torch.set_printoptions(precision=2), and (threshold=5, edgeitems=1).
+  @Test func printOptionsShapeTheText() {
+    let (x, y) = (tensor([1.23456, -2.5]), arange(10))
+    var options = PrintOptions()
+    options.precision = 2
+    #expect(x.printed(options) == "tensor([ 1.23, -2.50])")
+    (options.threshold, options.edgeItems) = (5, 1)
+    #expect(y.printed(options) == "tensor([0,  ..., 9])")
+    #expect(PrintOptions.shared == PrintOptions() && "\(x)" == x.printed(PrintOptions()))
+  }
+
   @Test func evaluateGivesHostTensors() throws {
     let y = try evaluate { tensor([1.0, 2.0]).pow(2) + 2 }
     #expect(y.doubles == [3, 6])

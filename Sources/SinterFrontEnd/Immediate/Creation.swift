@@ -76,6 +76,8 @@ private func filled(_ shape: [Int], _ value: Double, _ element: ElementType) -> 
 
 /// Zeros.
 public func zeros(_ shape: Int..., element: ElementType = .f32) -> Tensor { filled(shape, 0, element) }
+/// Elements that may be anything, to be overwritten: here they are zeros.
+public func empty(_ shape: Int..., element: ElementType = .f32) -> Tensor { filled(shape, 0, element) }
 /// Ones.
 public func ones(_ shape: Int..., element: ElementType = .f32) -> Tensor { filled(shape, 1, element) }
 /// One number everywhere.
@@ -154,4 +156,16 @@ public struct Generator: Sendable {
     }
     return .immediate(.i64([numbers.count], numbers))
   }
+}
+
+/// Whether all numbers of two tensors are close: |a − b| ≤ absolute + relative · |b|, or equal. Numbers that are none are close to nothing.
+///
+/// - Throws: what went wrong on the way to the tensors, and where their shapes differ.
+public func allClose(_ a: Tensor, _ b: Tensor, relative: Double = 1e-5, absolute: Double = 1e-8) throws -> Bool {
+  let (x, y) = (try a.numbers(), try b.numbers())
+  guard x.shape == y.shape, let left = x.doubles, let right = y.doubles else {
+    throw DiagnosticError(
+      .user, "tensor.close", "allClose takes two tensors of numbers of one shape, but is given \(x.type) and \(y.type)")
+  }
+  return zip(left, right).allSatisfy { $0 == $1 || ($0 - $1).magnitude <= absolute + relative * $1.magnitude }
 }

@@ -76,11 +76,14 @@ extension Tensor {
 
 extension Tensor: CustomStringConvertible {
   /// As PyTorch prints it; of a tensor in a trace its type, of a mistake its message.
-  public var description: String {
+  public var description: String { printed(PrintOptions.shared) }
+
+  /// The same with options of its own.
+  public func printed(_ options: PrintOptions) -> String {
     guard let immediate else { return id == nil ? "a mistake, \(type)" : "\(type) in a trace" }
     do {
       let host = try immediate.numbers()
-      return TensorPrinter(host).text(suffix: immediate.requiresGradient ? ", requires_grad=True" : "")
+      return TensorPrinter(host, options).text(suffix: immediate.requiresGradient ? ", requires_grad=True" : "")
     } catch { return "\(error)" }
   }
 }

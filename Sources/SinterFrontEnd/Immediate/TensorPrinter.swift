@@ -1,9 +1,9 @@
 import Foundation
 
-/// The text of a tensor as PyTorch prints it: four digits, one width for all elements, the middle left out where there are more than a thousand.
+/// The text of a tensor as PyTorch prints it: four digits, one width for all elements, the middle left out where there are more than a thousand;
+/// or as `PrintOptions` say.
 struct TensorPrinter {
-  static let precision = 4, threshold = 1000, edge = 3, lineWidth = 80
-
+  private let options: PrintOptions
   private let host: HostTensor
   private let numbers: [Double]
   private let integers: [Int64]?
@@ -13,12 +13,13 @@ struct TensorPrinter {
   private var width = 1
   private let isSummary: Bool
 
-  init(_ host: HostTensor) {
+  init(_ host: HostTensor, _ options: PrintOptions = .shared) {
+    self.options = options.clamped
     self.host = host
     integers = host.int64s
     numbers = integers == nil ? host.doubles ?? [] : []
     complex = host.element.kind == .complex ? Self.complexNumbers(host) : []
-    isSummary = host.count > Self.threshold
+    isSummary = host.count > options.threshold
     let shown = shownPlaces()
     if host.element.kind == .complex || host.element == .string {
       width = shown.map { text(of: $0).count }.max() ?? 1
@@ -41,7 +42,8 @@ struct TensorPrinter {
     var places = [0]
     for size in host.shape {
       let kept =
-        isSummary && size > 2 * Self.edge ? Array(0..<Self.edge) + Array((size - Self.edge)..<size) : Array(0..<size)
+        isSummary && size > 2 * options.edgeItems
+        ? Array(0..<options.edgeItems) + Array((size - options.edgeItems)..<size) : Array(0..<size)
       places = places.flatMap { place in kept.map { place * size + $0 } }
     }
     return places
@@ -58,9 +60,9 @@ struct TensorPrinter {
   private func raw(_ value: Double) -> String {
     if value.isNaN { return "nan" }
     if value.isInfinite { return value < 0 ? "-inf" : "inf" }
-    if isScientific { return String(format: "%.\(Self.precision)e", value) }
+    if isScientific { return String(format: "%.\(options.precision)e", value) }
     if isWhole { return String(format: "%.0f", value) + "." }
-    return String(format: "%.\(Self.precision)f", value)
+    return String(format: "%.\(options.precision)f", value)
   }
 
   private static func complexNumbers(_ host: HostTensor) -> [(Double, Double)] {
@@ -80,7 +82,7 @@ struct TensorPrinter {
   private func text(of place: Int) -> String {
     if host.element == .string { return "'\(host.strings[place])'" }
     let (real, imaginary) = complex[place]
-    return String(format: "%.\(Self.precision)f%+.\(Self.precision)fj", real, imaginary)
+    return String(format: "%.\(options.precision)f%+.\(options.precision)fj", real, imaginary)
   }
 
   private func element(_ place: Int) -> String {
@@ -126,20 +128,20 @@ struct TensorPrinter {
     guard let size = shape.first else { return element(start).trimmingCharacters(in: .whitespaces) }
     let rest = shape.dropFirst()
     let stride = rest.reduce(1, *)
-    let cuts = isSummary && size > 2 * Self.edge
-    let places = cuts ? Array(0..<Self.edge) + Array((size - Self.edge)..<size) : Array(0..<size)
+    let cuts = isSummary && size > 2 * options.edgeItems
+    let places = cuts ? Array(0..<options.edgeItems) + Array((size - options.edgeItems)..<size) : Array(0..<size)
     let padding = String(repeating: " ", count: indent + 1)
     if rest.isEmpty {
-      let perLine = Swift.max(1, (Self.lineWidth - indent) / (width + 2))
+      let perLine = Swift.max(1, (options.lineWidth - indent) / (width + 2))
       var parts = places.map { element(start + $0) }
-      if cuts { parts.insert(" ...", at: Self.edge) }
+      if cuts { parts.insert(" ...", at: options.edgeItems) }
       let lines = Swift.stride(from: 0, to: parts.count, by: perLine).map {
         parts[$0..<Swift.min($0 + perLine, parts.count)].joined(separator: ", ")
       }
       return "[" + lines.joined(separator: ",\n" + padding) + "]"
     }
     var parts = places.map { body(rest, start + $0 * stride, indent: indent + 1) }
-    if cuts { parts.insert("...", at: Self.edge) }
+    if cuts { parts.insert("...", at: options.edgeItems) }
     return "[" + parts.joined(separator: "," + String(repeating: "\n", count: shape.count - 1) + padding) + "]"
   }
 }
