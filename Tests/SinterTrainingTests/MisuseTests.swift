@@ -63,6 +63,13 @@ import Testing
     #expect(try AvgPool2d(7, padding: 1)(ones(1, 1, 5, 5)).numbers().doubles?.count == 1)
   }
 
+  @Test func embeddingsHaveNoRowsBeforeTheFirst() throws {
+    let layer = Embedding(5, 3)
+    #expect(try layer(tensor([0, 4])).numbers().shape == [2, 3])
+    #expect(
+      message { try layer(tensor([2, -1])).numbers() }.contains("index -1 lies outside of an axis of 5 elements"))
+  }
+
   // MARK: Losses
 
   @Test func targetsHaveTheShapeOfPredictions() throws {

@@ -3,7 +3,13 @@ import SinterOps
 
 extension Tensor {
   /// Rows of this table for a tensor of indices, of any shape.
-  public func gather(_ indices: Tensor, axis: Int = 0) -> Tensor { applying(Gather(axis: axis), indices) }
+  ///
+  /// - Parameter countsFromEnd: whether negative indices do, as NumPy has it; else they are an error.
+  public func gather(_ indices: Tensor, axis: Int = 0, countsFromEnd: Bool = true) -> Tensor {
+    var gather = Gather(axis: axis)
+    gather.countsFromEnd = countsFromEnd
+    return applying(gather, indices)
+  }
 
   /// Slices along an axis, picked by a list of indices: PyTorch's `index_select`.
   public func indexSelect(_ axis: Int, _ indices: Tensor) -> Tensor { applying(Gather(axis: axis), indices) }

@@ -78,7 +78,8 @@ public struct Embedding: UnaryLayer {
       return x.trace.fail(
         "embedding", "the padding index \(paddingIndex) lies outside of the table of \(weight.size(0)) rows", like: x)
     }
-    let rows = x.trace.tensor(weight).gather(x)
+    // As in PyTorch, indices do not count from the end.
+    let rows = x.trace.tensor(weight).gather(x, countsFromEnd: false)
     guard let paddingIndex else { return rows }
     return (x .== Double(paddingIndex)).unsqueeze(-1).where(rows.stopGradient(), rows)
   }

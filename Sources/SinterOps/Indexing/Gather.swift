@@ -9,14 +9,22 @@ public struct Gather: Primitive {
 
   /// The axis that slices are picked along, from the end where negative.
   public var axis = 0
+  /// Whether negative indices count from the end, as ONNX has it; else they lie outside.
+  public var countsFromEnd = true
 
   public init() {}
   /// Slices along an axis.
   public init(axis: Int) { self.axis = axis }
 
-  public mutating func attributes(_ list: inout some AttributeList) { list.int("axis", &axis, default: 0) }
+  public mutating func attributes(_ list: inout some AttributeList) {
+    list.int("axis", &axis, default: 0)
+    list.bool("counts_from_end", &countsFromEnd, default: true)
+  }
   public static var onnx: [OnnxRule] { [.direct(Gather.self)] }
-  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? { NodeSpecification(of: self, since: 11) }
+  public func onnxNode(_ inputs: NodeInputs) -> NodeSpecification? {
+    // ONNX has no other way; where indices are right, there is no difference.
+    NodeSpecification(of: Gather(axis: axis), since: 11)
+  }
 
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (x, indices) = (try inputs.tensor(0), try inputs.indices(1))
@@ -28,7 +36,8 @@ public struct Gather: Primitive {
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
     let (x, indices) = (try node.input(0), try node.input(1))
     let axis = try normalizedAxis(axis, rank: x.rank)
-    let wrapped = try WrappedIndex(node, input: 1, sizes: [x.shape[axis]], name: Gather.name, into: &lowering)
+    let wrapped = try WrappedIndex(
+      node, input: 1, sizes: [x.shape[axis]], countsFromEnd: countsFromEnd, name: Gather.name, into: &lowering)
     return [
       try lowering.element(try node.output().shape) { builder, index in
         let middle = Array(index[axis..<(axis + indices.rank)])
@@ -41,9 +50,12 @@ public struct Gather: Primitive {
   public static var examples: [OperatorExample] {
     let x = OperatorExample.Input.random(TensorType(.f32, ["n", 4]), -1...1)
     let sizes = [Symbol("n"): 5]
+    var fromStart = Gather()
+    fromStart.countsFromEnd = false
     return [
       OperatorExample(Gather(), [x, .given(.i64([2, 2], [0, -1, 4, 2]))], sizes: sizes),
       OperatorExample(Gather(axis: 1), [x, .constant(.i64([3], [1, -1, 0]))], sizes: sizes),
+      OperatorExample(fromStart, [x, .given(.i64([3], [0, 4, 2]))], sizes: sizes),
       OperatorExample(Gather(axis: -1), [x, .given(HostTensor(.i32, [], values: [Int32(2)]))], sizes: sizes),
     ]
   }
