@@ -116,6 +116,18 @@ import Testing
     }
   }
 
+  @Test func optimizersTellNumbersThatMakeNoSense() {
+    func told(_ optimizer: some Optimizer) -> String {
+      message {
+        try trainingStep(FitTests.Net(), .f32(8, 4), .i64(8), optimizer: optimizer, loss: crossEntropy)
+      }
+    }
+    let adam = told(Adam(learningRate: -1, betas: (1.5, 2)))
+    #expect(adam.contains("learningRate must be at least 0") && adam.contains("second of the betas"))
+    #expect(told(SGD(nesterov: true)).contains("nesterov asks for a momentum"))
+    #expect(told(Adadelta(rho: 1.5)).contains("rho"))
+  }
+
   // MARK: States
 
   @Test func parametersThatDoNotFitAStateAreTold() throws {

@@ -129,3 +129,23 @@ public struct Rprop: Optimizer {
     return (parameter - kept.sign() * next, [kept, next])
   }
 }
+
+extension Adamax {
+  public var problems: [String] {
+    OptimizerNumbers.check {
+      $0.demand(betas)
+      $0.demand("epsilon", epsilon)
+      $0.demand("weightDecay", weightDecay)
+    }
+  }
+}
+
+extension RAdam {
+  public var problems: [String] {
+    OptimizerNumbers.check {
+      $0.demand(betas)
+      $0.demand("epsilon", epsilon)
+      $0.demand("weightDecay", weightDecay)
+    }
+  }
+}

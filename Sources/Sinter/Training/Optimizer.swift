@@ -10,6 +10,9 @@ public protocol Optimizer: Sendable {
   /// Whether the loss is to grow: then gradients are taken with the other sign.
   var maximize: Bool { get }
 
+  /// What is wrong with its numbers; a step is not traced with such an optimizer.
+  var problems: [String] { get }
+
   /// The names of what is remembered for each parameter, of the parameter's shape, zero at first.
   var slots: [String] { get }
 
@@ -35,6 +38,8 @@ public struct OptimizerContext {
 extension Optimizer {
   /// Minimizes, unless an optimizer says otherwise.
   public var maximize: Bool { false }
+
+  public var problems: [String] { [] }
 
   public func prepare(_ context: OptimizerContext) -> [Tensor] { [] }
 }
@@ -284,5 +289,82 @@ extension Tensor {
   /// A gradient with that of weight decay, λ/2 · |p|².
   fileprivate func decayed(_ parameter: Tensor, _ weightDecay: Double) -> Tensor {
     weightDecay == 0 ? self : self + parameter * weightDecay
+  }
+}
+
+// MARK: Numbers that make no sense
+
+/// Numbers of an optimizer by name, and what is wrong with them.
+struct OptimizerNumbers {
+  private(set) var problems: [String] = []
+
+  mutating func demand(_ name: String, _ value: Double, atLeast least: Double = 0) {
+    if !(value >= least && value.isFinite) { problems.append("\(name) must be at least \(least), but is \(value)") }
+  }
+
+  mutating func demand(_ name: String, _ value: Double, below bound: Double) {
+    if !(value >= 0 && value < bound) { problems.append("\(name) must be from 0 to below \(bound), but is \(value)") }
+  }
+
+  mutating func demand(_ betas: (Double, Double)) {
+    demand("the first of the betas", betas.0, below: 1)
+    demand("the second of the betas", betas.1, below: 1)
+  }
+
+  static func check(_ demands: (inout OptimizerNumbers) -> Void) -> [String] {
+    var numbers = OptimizerNumbers()
+    demands(&numbers)
+    return numbers.problems
+  }
+}
+
+extension SGD {
+  public var problems: [String] {
+    OptimizerNumbers.check {
+      $0.demand("momentum", momentum)
+      $0.demand("weightDecay", weightDecay)
+    } + (nesterov && (momentum <= 0 || dampening != 0) ? ["nesterov asks for a momentum, and for no dampening"] : [])
+  }
+}
+
+extension Adam {
+  public var problems: [String] {
+    OptimizerNumbers.check {
+      $0.demand(betas)
+      $0.demand("epsilon", epsilon)
+      $0.demand("weightDecay", weightDecay)
+    }
+  }
+}
+
+extension RMSprop {
+  public var problems: [String] {
+    OptimizerNumbers.check {
+      $0.demand("alpha", alpha)
+      $0.demand("epsilon", epsilon)
+      $0.demand("weightDecay", weightDecay)
+      $0.demand("momentum", momentum)
+    }
+  }
+}
+
+extension Adagrad {
+  public var problems: [String] {
+    OptimizerNumbers.check {
+      $0.demand("learningRateDecay", learningRateDecay)
+      $0.demand("weightDecay", weightDecay)
+      $0.demand("epsilon", epsilon)
+      $0.demand("initialAccumulator", initialAccumulator)
+    }
+  }
+}
+
+extension Adadelta {
+  public var problems: [String] {
+    OptimizerNumbers.check {
+      if !(0...1).contains(rho) { $0.demand("rho", rho, below: 1) }
+      $0.demand("epsilon", epsilon)
+      $0.demand("weightDecay", weightDecay)
+    }
   }
 }

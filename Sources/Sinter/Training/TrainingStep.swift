@@ -98,6 +98,9 @@ public func trainingStep(
     _ = trace.fail("loss", "the loss must be one number, but is \(loss.type); reduce it by mean() or sum()", like: loss)
   }
 
+  for problem in OptimizerNumbers.check({ $0.demand("learningRate", optimizer.learningRate) }) + optimizer.problems {
+    _ = trace.fail("optimizer", "\(Swift.type(of: optimizer)): \(problem)", like: loss)
+  }
   checkMeasures(metrics.map { ($0.name, $0.value) })
 
   // What the model holds but does not read goes along, so that what is saved is the whole model.

@@ -337,7 +337,8 @@ extension Swish: Differentiable {
 extension PRelu: Differentiable {
   public func gradients(_ node: GradientNode) throws -> [GradientTensor?] {
     let (x, slope, g) = (try node.input(0), try node.input(1), try node.gradient())
-    let isNegative = try x.compare(.less, 0)
+    // At 0 as well, as in PyTorch.
+    let isNegative = try x.compare(.lessOrEqual, 0)
     return [
       node.wants(0) ? try isNegative.applying(Where(), g * slope, g).summed(to: x) : nil,
       node.wants(1) ? try (g * x).kept(where: isNegative).summed(to: slope) : nil,
