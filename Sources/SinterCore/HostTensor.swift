@@ -42,8 +42,13 @@ public struct HostTensor: Sendable {
     HostTensor(.i64, shape, values: values.map { Int64($0) })
   }
 
-  /// The number of elements.
-  public var count: Int { shape.reduce(1, *) }
+  /// The number of elements; the greatest number where there are more than can be counted.
+  public var count: Int {
+    shape.reduce(1) { count, size in
+      let (product, overflows) = count.multipliedReportingOverflow(by: size)
+      return overflows ? .max : product
+    }
+  }
   /// The number of axes.
   public var rank: Int { shape.count }
   /// The type.

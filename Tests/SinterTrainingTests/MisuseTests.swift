@@ -31,6 +31,30 @@ import Testing
     }
   }
 
+  @Test func absurdSizesAreTold() {
+    #expect(HostTensor(.f32, [.max, 4], values: [Float]()).count == .max)
+    for make: () -> Tensor in [
+      { zeros(1 << 21, 1 << 21) }, { linspace(0, 1, 1 << 45) }, { arange(0, .max) }, { arange(0, 1e11, step: 0.1) },
+      { tensor([1.0]).narrow(0, from: .max, count: .max) }, { ones(1, 3, 4, 4).relu().narrow(0, from: 0, count: .max) },
+      { AdaptiveMaxPool2d(Int.max)(ones(1, 1, 4, 4)) }, { AdaptiveAvgPool2d(Int.max)(ones(1, 1, 4, 4)) },
+      { LocalResponseNorm(.max)(ones(1, 3, 4)) }, { Linear(1 << 40, 1 << 40)(ones(1, 4)) },
+      { Linear(4, 1 << 45)(ones(1, 4)) }, { GRUCell(3, .max / 2)(ones(1, 3)) },
+    ] {
+      #expect(!message { try make().numbers() }.isEmpty)
+    }
+    #expect(!message { try LSTM(3, .max / 2)(ones(2, 1, 3)).0.numbers() }.isEmpty)
+    var generator = Generator(seed: 1)
+    #expect(throws: Never.self) { try generator.randint(Int.min..<Int.max, [2]).numbers() }
+    #expect(message { try generator.randperm(1 << 45).numbers() }.contains("more than this machine has"))
+    let image = HostTensor.f32([1, 2, 2], [1, 2, 3, 4])
+    for transform: any Transform in [
+      CenterCrop(1 << 40), RandomCrop(2, padding: 1 << 62), RandomCrop(1 << 20, padding: 1 << 20), Resize(1 << 40),
+    ] {
+      #expect((try? transform(image).shape) ?? [1, 2, 2] == [1, 2, 2])
+    }
+    #expect(message { try CenterCrop(1 << 40)(image) }.contains("pixels"))
+  }
+
   // MARK: Mistakes before something that gives several tensors
 
   private struct Parts: UnaryLayer {

@@ -141,8 +141,9 @@ extension Tensor {
 
   /// `length` elements from `start` on along an axis.
   public func narrow(_ axis: Int, from start: Int, count: Int) -> Tensor {
-    let part = slice(axis, from: start, to: start + count)
-    guard start >= 0, count >= 0, part.size(axis).value.map({ $0 == count }) ?? true else {
+    let (end, overflows) = start.addingReportingOverflow(count)
+    let part = slice(axis, from: start, to: overflows ? .max : end)
+    guard !overflows, start >= 0, count >= 0, part.size(axis).value.map({ $0 == count }) ?? true else {
       return trace.fail("narrow", "\(type) has no \(count) elements from \(start) on along axis \(axis)", like: self)
     }
     return part

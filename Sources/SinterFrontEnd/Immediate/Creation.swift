@@ -66,7 +66,7 @@ public func tensor(_ elements: some TensorElements, _ element: ElementType? = ni
 }
 
 private func filled(_ shape: [Int], _ value: Double, _ element: ElementType) -> Tensor {
-  guard let problem = Parameter(shape).problem else {
+  guard let problem = Parameter(shape, element: element).problem else {
     return .immediate(HostTensor(element, shape, doubles: [Double](repeating: value, count: shape.reduce(1, *))))
   }
   return .mistake(
@@ -100,6 +100,10 @@ public func arange(_ end: Int) -> Tensor { arange(0, end) }
 
 /// start, start + step, … to before `end`; i64.
 public func arange(_ start: Int, _ end: Int, step: Int = 1) -> Tensor {
+  let length = step == 0 ? 0 : ((Double(end) - Double(start)) / Double(step)).rounded(.up)
+  if length >= 0x1p62 || Parameter([max(0, Int(length))], element: .i64).problem != nil {
+    return zeros(length < 0x1p62 ? Int(length) : .max, element: .i64)
+  }
   let numbers = step == 0 ? [] : Array(stride(from: start, to: end, by: step))
   return step == 0
     ? zeros().trace.fail("arange", "a range needs a step that is not 0", like: zeros())
@@ -112,12 +116,14 @@ public func arange(_ start: Double, _ end: Double, step: Double) -> Tensor {
   guard count.isFinite, count.magnitude < 0x1p40 else {
     return zeros().trace.fail("arange", "a range from \(start) to \(end) in steps of \(step) has no end", like: zeros())
   }
+  if Parameter([Swift.max(0, Int(count))]).problem != nil { return zeros(Int(count)) }
   let numbers = (0..<Swift.max(0, Int(count))).map { start + Double($0) * step }
   return .immediate(HostTensor(.f32, [numbers.count], doubles: numbers))
 }
 
 /// `count` numbers from `start` to `end`, both included, at equal distances; f32.
 public func linspace(_ start: Double, _ end: Double, _ count: Int) -> Tensor {
+  if Parameter([max(0, count)]).problem != nil { return zeros(count) }
   let step = count > 1 ? (end - start) / Double(count - 1) : 0
   // From both ends, so that the last number is exact.
   let numbers = (0..<max(0, count)).map {
@@ -146,10 +152,12 @@ public struct Generator: Sendable {
   public mutating func randn(_ shape: Int...) -> Tensor { draw(shape, .f32) { $0.normal() } }
   /// Whole numbers in a range; i64.
   public mutating func randint(_ range: Swift.Range<Int>, _ shape: [Int]) -> Tensor {
-    draw(shape, .i64) { Double(range.lowerBound) + ($0.uniform() * Double(range.count)).rounded(.down) }
+    let width = Double(range.upperBound) - Double(range.lowerBound)
+    return draw(shape, .i64) { Double(range.lowerBound) + ($0.uniform() * width).rounded(.down) }
   }
   /// 0 ..< count in another order; i64.
   public mutating func randperm(_ count: Int) -> Tensor {
+    if Parameter([max(0, count)], element: .i64).problem != nil { return zeros(count, element: .i64) }
     var numbers = Array(0..<max(0, count))
     for place in numbers.indices.dropFirst().reversed() {
       numbers.swapAt(place, Int(random.uniform() * Double(place + 1)))

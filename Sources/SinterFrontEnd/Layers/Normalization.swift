@@ -275,8 +275,9 @@ public struct LocalResponseNorm: UnaryLayer {
   }
 
   public func forward(_ x: Tensor) -> Tensor {
-    guard size > 0, x.rank >= 3 else {
-      return x.trace.fail("norm", "the size must be positive and \(x.type) have channels, but it is \(size)", like: x)
+    guard size > 0, size <= Int(Int32.max), x.rank >= 3 else {
+      return x.trace.fail(
+        "norm", "the size must be positive, of 32 bits, and \(x.type) have channels, but it is \(size)", like: x)
     }
     // The operator's window has its greater half behind where the size is even, PyTorch's before; and it has no gradient.
     if size % 2 == 1, x.trace.mode == .evaluate {

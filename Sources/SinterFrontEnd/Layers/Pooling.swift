@@ -209,6 +209,12 @@ public struct LPPool2d: UnaryLayer {
 /// Sizes of a result: a number for all axes, or a list; nil in a list keeps an axis' size.
 private func targets(_ size: any AxisSizes, _ axes: Int) -> [Int?] { size.sizes(axes).map { $0 == -1 ? nil : $0 } }
 
+/// The mistake that a result would have more elements along an axis than can be counted with; nil where it would not.
+private func excess(_ x: Tensor, _ size: any AxisSizes, _ axes: Int) -> Tensor? {
+  guard let large = size.sizes(axes).first(where: { $0 > Int(Int32.max) }) else { return nil }
+  return x.trace.fail("pool", "the size of a result must have 32 bits, but is \(large)", like: x)
+}
+
 /// The means of parts such that the result has a given size: part i of an axis of s elements goes from ⌊i·s/n⌋ to ⌈(i+1)·s/n⌉. A size of -1
 /// leaves an axis as it is. `AdaptiveAvgPool1d`, `AdaptiveAvgPool2d`, `AdaptiveAvgPool3d`.
 public struct AdaptiveAveragePooling<Axes: SpatialAxes>: UnaryLayer {
@@ -219,7 +225,8 @@ public struct AdaptiveAveragePooling<Axes: SpatialAxes>: UnaryLayer {
   public init(_ size: any AxisSizes = 1) { self.size = size }
 
   public func forward(_ x: Tensor) -> Tensor {
-    pooled(x, Axes.count) { $0.adaptiveAveragePool(targets(size, Axes.count)) }
+    if let problem = excess(x, size, Axes.count) { return problem }
+    return pooled(x, Axes.count) { $0.adaptiveAveragePool(targets(size, Axes.count)) }
   }
   public var layerName: String { "AdaptiveAvgPool\(Axes.count)d" }
   public var printedArguments: String { "output_size=\(size.printed)" }
@@ -241,7 +248,8 @@ public struct AdaptiveMaxPooling<Axes: SpatialAxes>: UnaryLayer {
   public init(_ size: any AxisSizes = 1) { self.size = size }
 
   public func forward(_ x: Tensor) -> Tensor {
-    pooled(x, Axes.count) { $0.adaptiveMaxPool(targets(size, Axes.count)) }
+    if let problem = excess(x, size, Axes.count) { return problem }
+    return pooled(x, Axes.count) { $0.adaptiveMaxPool(targets(size, Axes.count)) }
   }
   public var layerName: String { "AdaptiveMaxPool\(Axes.count)d" }
   public var printedArguments: String { "output_size=\(size.printed)" }

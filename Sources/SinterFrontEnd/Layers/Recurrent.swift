@@ -51,7 +51,7 @@ private struct RecurrentStack: Sendable {
     self.projection = projection
     (self.inputs, self.hidden, self.layers) = (inputs, hidden, layers)
     (hasBias, self.batchFirst, self.dropout, self.bidirectional) = (bias, batchFirst, dropout, bidirectional)
-    let rows = recurrence.gates.count * hidden
+    let rows = Parameter.rows(recurrence.gates.count, hidden)
     let start = Initializer.fanIn(hidden)
     let outputs = projection > 0 ? projection : hidden
     cells = (0..<max(0, layers)).map { layer in

@@ -8,10 +8,11 @@ private struct CellWeights: Sendable {
   init(_ inputs: Int, _ hidden: Int, gates: Int, bias: Bool) {
     (self.inputs, self.hidden) = (inputs, hidden)
     let start = Initializer.fanIn(hidden)
-    inputWeight = Parameter([gates * hidden, inputs], initializer: start)
-    stateWeight = Parameter([gates * hidden, hidden], initializer: start)
-    inputBias = bias ? Parameter([gates * hidden], initializer: start) : nil
-    stateBias = bias ? Parameter([gates * hidden], initializer: start) : nil
+    let rows = Parameter.rows(gates, hidden)
+    inputWeight = Parameter([rows, inputs], initializer: start)
+    stateWeight = Parameter([rows, hidden], initializer: start)
+    inputBias = bias ? Parameter([rows], initializer: start) : nil
+    stateBias = bias ? Parameter([rows], initializer: start) : nil
   }
 
   var named: [(name: String, value: Any)] {

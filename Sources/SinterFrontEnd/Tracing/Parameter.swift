@@ -40,6 +40,20 @@ public final class Parameter: Sendable {
     return count
   }
 
+  /// That so many elements are more than this machine's memory holds; nil where they are not.
+  static func excess(_ count: Int, _ element: ElementType) -> String? {
+    let (bytes, overflows) = count.multipliedReportingOverflow(by: max(1, element.bits / 8))
+    if !overflows && bytes <= memory { return nil }
+    return "takes \(MemoryLimit.readable(overflows ? .max : bytes)), more than this machine has"
+  }
+  private static let memory = MemoryLimit.available
+
+  /// The product of two sizes of a layer; the greatest number, which no parameter has, where it cannot be counted.
+  static func rows(_ gates: Int, _ hidden: Int) -> Int {
+    let (product, overflows) = gates.multipliedReportingOverflow(by: hidden)
+    return overflows ? .max : product
+  }
+
   /// What is wrong with it, found where a model is traced.
   package var problem: String? {
     if let size = shape.first(where: { $0 < 0 }) {
@@ -48,6 +62,7 @@ public final class Parameter: Sendable {
     if !shape.contains(0), count == 0 {
       return "a parameter of the shape \(shape) has more elements than can be counted"
     }
+    if let excess = Self.excess(count, element) { return "a parameter of the shape \(shape) \(excess)" }
     if case .values(let tensor) = initializer {
       if let problem = tensor.problem { return "initial values of a parameter of the shape \(shape): \(problem)" }
       if tensor.count != count {

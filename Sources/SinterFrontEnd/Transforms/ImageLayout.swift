@@ -15,10 +15,27 @@ struct ImageLayout {
   }
 }
 
+extension ImageLayout {
+  /// The most pixels that a transform makes.
+  private static let largestArea = 1 << 28
+
+  static func demandArea(_ height: Int, _ width: Int) throws(DiagnosticError) {
+    let (area, overflows) = height.multipliedReportingOverflow(by: width)
+    if overflows || area > largestArea {
+      throw DiagnosticError(
+        .user, "transform.size", "an image of \(height)×\(width) pixels has more than \(largestArea) pixels")
+    }
+  }
+}
+
 extension HostTensor {
   /// A part of an image, which begins at a place that may lie outside of it: there it is zero.
-  func window(_ layout: ImageLayout, top: Int, left: Int, height: Int, width: Int, flipped: Bool = false) -> HostTensor
-  {
+  ///
+  /// - Throws: where it has more pixels than an image may have.
+  func window(
+    _ layout: ImageLayout, top: Int, left: Int, height: Int, width: Int, flipped: Bool = false
+  ) throws(DiagnosticError) -> HostTensor {
+    try ImageLayout.demandArea(height, width)
     let size = element.byteCount(1)
     return HostTensor(
       element, [layout.channels, height, width],

@@ -75,7 +75,7 @@ public struct CenterCrop: Transform {
 
   public func apply(_ tensor: HostTensor, random: inout SampleRandom) throws -> HostTensor {
     let image = try ImageLayout(tensor, for: "CenterCrop")
-    return tensor.window(
+    return try tensor.window(
       image, top: Self.start(image.height, height), left: Self.start(image.width, width), height: height, width: width)
   }
 
@@ -95,7 +95,7 @@ public struct RandomCrop: Transform {
   public init(_ size: Int, padding: Int = 0) { self.init(height: size, width: size, padding: padding) }
   /// A rectangle, in pixels; negative sizes count as 0.
   public init(height: Int, width: Int, padding: Int = 0) {
-    (self.height, self.width, self.padding) = (max(0, height), max(0, width), max(0, padding))
+    (self.height, self.width, self.padding) = (max(0, height), max(0, width), min(max(0, padding), Int(Int32.max)))
   }
 
   public func apply(_ tensor: HostTensor, random: inout SampleRandom) throws -> HostTensor {
@@ -109,7 +109,7 @@ public struct RandomCrop: Transform {
     }
     let top = random.integer(below: rows + 1) - padding
     let left = random.integer(below: columns + 1) - padding
-    return tensor.window(image, top: top, left: left, height: height, width: width)
+    return try tensor.window(image, top: top, left: left, height: height, width: width)
   }
 }
 
@@ -123,7 +123,7 @@ public struct RandomHorizontalFlip: Transform {
   public func apply(_ tensor: HostTensor, random: inout SampleRandom) throws -> HostTensor {
     let image = try ImageLayout(tensor, for: "RandomHorizontalFlip")
     guard random.uniform() < probability else { return tensor }
-    return tensor.window(image, top: 0, left: 0, height: image.height, width: image.width, flipped: true)
+    return try tensor.window(image, top: 0, left: 0, height: image.height, width: image.width, flipped: true)
   }
 }
 
@@ -146,7 +146,7 @@ public struct RandomResizedCrop: Transform {
   public func apply(_ tensor: HostTensor, random: inout SampleRandom) throws -> HostTensor {
     let image = try ImageLayout(tensor, for: "RandomResizedCrop")
     let part = window(image, &random)
-    let cropped = tensor.window(image, top: part.top, left: part.left, height: part.height, width: part.width)
+    let cropped = try tensor.window(image, top: part.top, left: part.left, height: part.height, width: part.width)
     return try Resize(height: height, width: width).apply(cropped, random: &random)
   }
 

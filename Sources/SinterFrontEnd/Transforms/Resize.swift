@@ -18,6 +18,7 @@ public struct Resize: Transform {
       throw DiagnosticError(.user, "transform.size", "Resize is given an image without pixels: \(tensor.type)")
     }
     let (height, width) = sizes(image)
+    try ImageLayout.demandArea(height, width)
     if height == image.height, width == image.width { return tensor }
     let pixels = tensor.element == .f32 ? tensor.array(of: Float.self) : tensor.array(of: UInt8.self).map { Float($0) }
     let isBytes = tensor.element == .u8
