@@ -8,7 +8,7 @@ public enum ImageFile {
   }
 
   /// More pixels than these are not read, so that no small file asks for all memory.
-  static let largestArea = 1 << 28
+  static let largestArea = ImageLayout.largestArea
 
   /// Reads an image, whose format its first bytes tell. Gray values are repeated for colors, colors weighed for gray (ITU-R BT.601), and what is
   /// transparent is opaque unless it is asked for, as in Pillow's `convert`.

@@ -145,9 +145,7 @@ def bench(path, library, compile_seconds, threads, arguments, folder):
         expected = children[reference].outputs() if reference else None
         for system in list(children):
             if reference and system != reference:
-                outputs = children[system].outputs()
-                # llama.cpp keeps the keys and values, and gives the first output alone.
-                worst = distance(outputs, expected[:1] if system == "llama.cpp" else expected)
+                worst = distance(children[system].outputs(), expected[:peers.SYSTEMS[system].outputs_given])
                 if system == "sinter":
                     result["difference"] = worst
                 if worst > allowed:

@@ -17,10 +17,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "Conformance"))
 import library as sinter_library  # noqa: E402
 
 
-class Sinter:
-    """The compiled library. What Python converts is converted before the clock runs."""
+class System:
+    """What runs a model. `module` is the Python module that it needs, and `outputs_given` how many of the model's outputs it gives, None for all."""
 
-    module = None
+    module = outputs_given = None
+
+
+class Sinter(System):
+    """The compiled library. What Python converts is converted before the clock runs."""
 
     def __init__(self, model, library, inputs, threads):
         self.session = sinter_library.Library(library).open(threads)
@@ -41,7 +45,7 @@ class Sinter:
         return [sinter_library.from_value(value) for value in self.results]
 
 
-class OnnxRuntime:
+class OnnxRuntime(System):
     module = "onnxruntime"
 
     def __init__(self, model, library, inputs, threads):
@@ -65,7 +69,7 @@ class OnnxRuntime:
         return self.binding.copy_outputs_to_cpu()
 
 
-class OpenVino:
+class OpenVino(System):
     module = "openvino"
 
     def __init__(self, model, library, inputs, threads):
@@ -87,7 +91,7 @@ class OpenVino:
         return [self.request.get_tensor(port).data.copy() for port in self.ports]
 
 
-class Torch:
+class Torch(System):
     """An exported program MODEL.pt2 or a script MODEL.pt beside the ONNX file, since PyTorch reads no ONNX."""
 
     module = "torch"
@@ -113,11 +117,12 @@ class Torch:
         return [tensor.detach().numpy() for tensor in result]
 
 
-class LlamaCpp:
+class LlamaCpp(System):
     """A decoder of the same weights, MODEL.gguf beside the ONNX file, and all tokens in MODEL.tokens.npy: the last ones are decoded anew in each
     run, with the keys and values of those before them in its cache."""
 
     module, package = "llama_cpp", "llama_cpp_python"
+    outputs_given = 1  # the logits; keys and values stay in its cache
 
     @staticmethod
     def companion(model):
@@ -160,7 +165,6 @@ class LlamaCpp:
         self.decode(self.new)
 
     def outputs(self):
-        """The logits; keys and values stay in the cache."""
         logits = self.lib.llama_get_logits(self.context)
         shape = (1, self.new.n_tokens, self.vocabulary)
         return [np.ctypeslib.as_array(logits, (int(np.prod(shape)),)).reshape(shape).copy()]

@@ -40,6 +40,8 @@ import Testing
     #expect(x.printed(options) == "tensor([ 1.23, -2.50])")
     (options.threshold, options.edgeItems) = (5, 1)
     #expect(y.printed(options) == "tensor([0,  ..., 9])")
+    options.edgeItems = .max
+    #expect(y.printed(options) == "\(y)")
     #expect(PrintOptions.shared == PrintOptions() && "\(x)" == x.printed(PrintOptions()))
   }
 

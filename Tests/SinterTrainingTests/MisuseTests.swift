@@ -37,7 +37,10 @@ import Testing
       { zeros(1 << 21, 1 << 21) }, { linspace(0, 1, 1 << 45) }, { arange(0, .max) }, { arange(0, 1e11, step: 0.1) },
       { tensor([1.0]).narrow(0, from: .max, count: .max) }, { ones(1, 3, 4, 4).relu().narrow(0, from: 0, count: .max) },
       { AdaptiveMaxPool2d(Int.max)(ones(1, 1, 4, 4)) }, { AdaptiveAvgPool2d(Int.max)(ones(1, 1, 4, 4)) },
-      { LocalResponseNorm(.max)(ones(1, 3, 4)) }, { Linear(1 << 40, 1 << 40)(ones(1, 4)) },
+      { MaxPool2d(Int.max, dilation: 2)(ones(1, 1, 4, 4)) },
+      { AvgPool3d(Int.max, divisorOverride: 3)(ones(1, 1, 4, 4, 4)) },
+      { LPPool2d(2, Int.max)(ones(1, 1, 4, 4)) }, { LocalResponseNorm(.max)(ones(1, 3, 4)) },
+      { Linear(1 << 40, 1 << 40)(ones(1, 4)) },
       { Linear(4, 1 << 45)(ones(1, 4)) }, { GRUCell(3, .max / 2)(ones(1, 3)) },
     ] {
       #expect(!message { try make().numbers() }.isEmpty)
@@ -134,7 +137,7 @@ import Testing
     for (told, text) in [
       (step(["loss": accuracy]), "two measures are called 'loss'"),
       (step(["right": accuracy, "right": accuracy]), "two measures are called 'right'"),
-      (step(["all": { scores, _ in scores }]), "must be one number, but 'all' is"),
+      (step(["all": { scores, _ in scores }]), "the metric 'all' must be one number"),
     ] {
       #expect(told.components(separatedBy: text).count == 3, "\(told)")
     }
@@ -147,7 +150,7 @@ import Testing
       }
     }
     let adam = told(Adam(learningRate: -1, betas: (1.5, 2)))
-    #expect(adam.contains("learningRate must be at least 0") && adam.contains("second of the betas"))
+    #expect(adam.contains("learningRate must be at least 0") && adam.contains("but one is 2.0"))
     #expect(told(SGD(nesterov: true)).contains("nesterov asks for a momentum"))
     #expect(told(Adadelta(rho: 1.5)).contains("rho"))
   }

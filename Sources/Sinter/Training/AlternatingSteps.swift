@@ -151,14 +151,8 @@ public struct AlternatingState: Sendable {
     }
     set {
       // Each step has its own part of them.
-      var known: Set<String> = []
-      for state in states { known.formUnion(state.parameters.names) }
-      let unknown = newValue.names.filter { !known.contains($0) }
-      for step in states.indices { states[step].misfits = states[step].take(newValue) }
-      guard let first = states.indices.first else { return }
-      states[first].misfits += unknown.map {
-        Diagnostic(.user, "training.state", "parameters were set that have \($0), which the state does not have")
-      }
+      let unknown = TrainingState.unknown(newValue, among: parameters)
+      for step in states.indices { states[step].misfits = unknown + states[step].take(newValue) }
     }
   }
 

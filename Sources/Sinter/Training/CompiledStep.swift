@@ -49,7 +49,7 @@ public final class CompiledStep {
     for (place, value) in zip(changed, results[step.measures.count...]) { state.values[place] = value }
     state.steps += 1
     return Dictionary(
-      zip(step.measures, results).map { ($0, $1.doubles?.first ?? .nan) }, uniquingKeysWith: { first, _ in first })
+      uniqueKeysWithValues: zip(step.measures, results).map { ($0, $1.doubles?.first ?? .nan) })
   }
 }
 
@@ -95,11 +95,14 @@ public struct TrainingState: Sendable {
       return store
     }
     set {
-      let known = Set(entries.filter { $0.slot == nil }.flatMap { [$0.name] + $0.aliases })
-      misfits = newValue.names.filter { !known.contains($0) }.map {
-        Diagnostic(.user, "training.state", "parameters were set that have \($0), which the state does not have")
-      }
-      misfits += take(newValue)
+      misfits = Self.unknown(newValue, among: parameters) + take(newValue)
+    }
+  }
+
+  /// What parameters have and a state does not.
+  static func unknown(_ store: ParameterStore, among known: ParameterStore) -> [Diagnostic] {
+    store.names.filter { known[$0] == nil }.map {
+      Diagnostic(.user, "training.state", "parameters were set that have \($0), which the state does not have")
     }
   }
 

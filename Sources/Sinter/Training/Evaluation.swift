@@ -54,11 +54,7 @@ public func evaluation(
     let result = model(tensors[0], file: file, line: line)
     let measured = metrics.map { (name: $0.key, value: $0.value(result, tensors[1])) }
     let loss = loss(result, tensors[1])
-    if !loss.isMistake, loss.shape.reduce(1, *) != 1 {
-      _ = loss.trace.fail(
-        "loss", "the loss must be one number, but is \(loss.type); reduce it by mean() or sum()", like: loss)
-    }
-    checkMeasures(measured)
+    checkMeasures(loss: loss, measured)
     return [loss] + measured.map(\.value)
   }
   return try CompiledEvaluation(traced, measures: names, threads: threads)

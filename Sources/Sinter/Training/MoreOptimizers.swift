@@ -132,20 +132,12 @@ public struct Rprop: Optimizer {
 
 extension Adamax {
   public var problems: [String] {
-    OptimizerNumbers.check {
-      $0.demand(betas)
-      $0.demand("epsilon", epsilon)
-      $0.demand("weightDecay", weightDecay)
-    }
+    problems(notNegative: ["epsilon": epsilon, "weightDecay": weightDecay], shares: [betas.0, betas.1])
   }
 }
 
 extension RAdam {
   public var problems: [String] {
-    OptimizerNumbers.check {
-      $0.demand(betas)
-      $0.demand("epsilon", epsilon)
-      $0.demand("weightDecay", weightDecay)
-    }
+    problems(notNegative: ["epsilon": epsilon, "weightDecay": weightDecay], shares: [betas.0, betas.1])
   }
 }

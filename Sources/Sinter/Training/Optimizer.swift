@@ -294,77 +294,46 @@ extension Tensor {
 
 // MARK: Numbers that make no sense
 
-/// Numbers of an optimizer by name, and what is wrong with them.
-struct OptimizerNumbers {
-  private(set) var problems: [String] = []
-
-  mutating func demand(_ name: String, _ value: Double, atLeast least: Double = 0) {
-    if !(value >= least && value.isFinite) { problems.append("\(name) must be at least \(least), but is \(value)") }
-  }
-
-  mutating func demand(_ name: String, _ value: Double, below bound: Double) {
-    if !(value >= 0 && value < bound) { problems.append("\(name) must be from 0 to below \(bound), but is \(value)") }
-  }
-
-  mutating func demand(_ betas: (Double, Double)) {
-    demand("the first of the betas", betas.0, below: 1)
-    demand("the second of the betas", betas.1, below: 1)
-  }
-
-  static func check(_ demands: (inout OptimizerNumbers) -> Void) -> [String] {
-    var numbers = OptimizerNumbers()
-    demands(&numbers)
-    return numbers.problems
+extension Optimizer {
+  /// What is wrong with numbers that must not be negative, and with shares of the past, which are below 1.
+  func problems(notNegative: KeyValuePairs<String, Double>, shares: [Double] = []) -> [String] {
+    notNegative.filter { !($0.value >= 0 && $0.value.isFinite) }.map {
+      "\($0.key) must be at least 0, but is \($0.value)"
+    } + shares.filter { !($0 >= 0 && $0 < 1) }.map { "betas must be from 0 to below 1, but one is \($0)" }
   }
 }
 
 extension SGD {
   public var problems: [String] {
-    OptimizerNumbers.check {
-      $0.demand("momentum", momentum)
-      $0.demand("weightDecay", weightDecay)
-    } + (nesterov && (momentum <= 0 || dampening != 0) ? ["nesterov asks for a momentum, and for no dampening"] : [])
+    problems(notNegative: ["momentum": momentum, "weightDecay": weightDecay])
+      + (nesterov && (momentum <= 0 || dampening != 0) ? ["nesterov asks for a momentum, and for no dampening"] : [])
   }
 }
 
 extension Adam {
   public var problems: [String] {
-    OptimizerNumbers.check {
-      $0.demand(betas)
-      $0.demand("epsilon", epsilon)
-      $0.demand("weightDecay", weightDecay)
-    }
+    problems(notNegative: ["epsilon": epsilon, "weightDecay": weightDecay], shares: [betas.0, betas.1])
   }
 }
 
 extension RMSprop {
   public var problems: [String] {
-    OptimizerNumbers.check {
-      $0.demand("alpha", alpha)
-      $0.demand("epsilon", epsilon)
-      $0.demand("weightDecay", weightDecay)
-      $0.demand("momentum", momentum)
-    }
+    problems(notNegative: ["alpha": alpha, "epsilon": epsilon, "weightDecay": weightDecay, "momentum": momentum])
   }
 }
 
 extension Adagrad {
   public var problems: [String] {
-    OptimizerNumbers.check {
-      $0.demand("learningRateDecay", learningRateDecay)
-      $0.demand("weightDecay", weightDecay)
-      $0.demand("epsilon", epsilon)
-      $0.demand("initialAccumulator", initialAccumulator)
-    }
+    problems(notNegative: [
+      "learningRateDecay": learningRateDecay, "weightDecay": weightDecay, "epsilon": epsilon,
+      "initialAccumulator": initialAccumulator,
+    ])
   }
 }
 
 extension Adadelta {
   public var problems: [String] {
-    OptimizerNumbers.check {
-      if !(0...1).contains(rho) { $0.demand("rho", rho, below: 1) }
-      $0.demand("epsilon", epsilon)
-      $0.demand("weightDecay", weightDecay)
-    }
+    problems(notNegative: ["epsilon": epsilon, "weightDecay": weightDecay])
+      + ((0...1).contains(rho) ? [] : ["rho must be from 0 to 1, but is \(rho)"])
   }
 }

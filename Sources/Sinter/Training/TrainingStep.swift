@@ -61,18 +61,20 @@ public func trainingStep(
   }
 }
 
-/// Notes measures that have the loss's name or one another's, and those that are no numbers.
-func checkMeasures(_ measures: [(name: String, value: Tensor)]) {
+/// Notes what is measured and is no number, and metrics that have the loss's name or one another's.
+func checkMeasures(loss: Tensor, _ metrics: [(name: String, value: Tensor)]) {
+  func demandNumber(_ id: String, _ what: String, _ value: Tensor) {
+    if value.isMistake || value.shape.reduce(1, *) == 1 { return }
+    _ = value.trace.fail(
+      id, "\(what) must be one number, but is \(value.type); reduce it by mean() or sum()", like: value)
+  }
+  demandNumber("loss", "the loss", loss)
   var names: Set = ["loss"]
-  for (name, value) in measures {
+  for (name, value) in metrics {
     if !names.insert(name).inserted {
       _ = value.trace.fail("metric", "two measures are called '\(name)'; give each a name of its own", like: value)
     }
-    if !value.isMistake, value.shape.reduce(1, *) != 1 {
-      _ = value.trace.fail(
-        "metric", "a metric must be one number, but '\(name)' is \(value.type); reduce it by mean() or sum()",
-        like: value)
-    }
+    demandNumber("metric", "the metric '\(name)'", value)
   }
 }
 
@@ -94,14 +96,10 @@ public func trainingStep(
     step: trace.input(TensorType(.f32, []), named: "step"))
   let (given, givenMetrics) = trace.enter((), file: file, line: line) { body(tensors) }
   let loss = trace.adopt(given), metrics = givenMetrics.map { (name: $0.name, value: trace.adopt($0.value)) }
-  if loss.id != nil, loss.shape.reduce(1, *) != 1 {
-    _ = trace.fail("loss", "the loss must be one number, but is \(loss.type); reduce it by mean() or sum()", like: loss)
-  }
-
-  for problem in OptimizerNumbers.check({ $0.demand("learningRate", optimizer.learningRate) }) + optimizer.problems {
+  for problem in optimizer.problems(notNegative: ["learningRate": optimizer.learningRate]) + optimizer.problems {
     _ = trace.fail("optimizer", "\(Swift.type(of: optimizer)): \(problem)", like: loss)
   }
-  checkMeasures(metrics.map { ($0.name, $0.value) })
+  checkMeasures(loss: loss, metrics)
 
   // What the model holds but does not read goes along, so that what is saved is the whole model.
   let read = Set(trace.parameters.map { ObjectIdentifier($0.parameter) })

@@ -66,9 +66,13 @@ public func tensor(_ elements: some TensorElements, _ element: ElementType? = ni
 }
 
 private func filled(_ shape: [Int], _ value: Double, _ element: ElementType) -> Tensor {
-  guard let problem = Parameter(shape, element: element).problem else {
-    return .immediate(HostTensor(element, shape, doubles: [Double](repeating: value, count: shape.reduce(1, *))))
-  }
+  impossible(shape, element)
+    ?? .immediate(HostTensor(element, shape, doubles: [Double](repeating: value, count: shape.reduce(1, *))))
+}
+
+/// The mistake of making a tensor of no shape, or of one that this machine cannot hold; nil where it can be made.
+private func impossible(_ shape: [Int], _ element: ElementType) -> Tensor? {
+  guard let problem = Parameter(shape, element: element).problem else { return nil }
   return .mistake(
     DiagnosticError(.user, "tensor.shape", problem.replacing("parameter", with: "tensor")), TensorType(element, []),
     in: Tensor.immediate(.f32([], [0])).trace)
@@ -101,9 +105,7 @@ public func arange(_ end: Int) -> Tensor { arange(0, end) }
 /// start, start + step, … to before `end`; i64.
 public func arange(_ start: Int, _ end: Int, step: Int = 1) -> Tensor {
   let length = step == 0 ? 0 : ((Double(end) - Double(start)) / Double(step)).rounded(.up)
-  if length >= 0x1p62 || Parameter([max(0, Int(length))], element: .i64).problem != nil {
-    return zeros(length < 0x1p62 ? Int(length) : .max, element: .i64)
-  }
+  if let problem = impossible([length < 0x1p62 ? max(0, Int(length)) : .max], .i64) { return problem }
   let numbers = step == 0 ? [] : Array(stride(from: start, to: end, by: step))
   return step == 0
     ? zeros().trace.fail("arange", "a range needs a step that is not 0", like: zeros())
@@ -116,14 +118,14 @@ public func arange(_ start: Double, _ end: Double, step: Double) -> Tensor {
   guard count.isFinite, count.magnitude < 0x1p40 else {
     return zeros().trace.fail("arange", "a range from \(start) to \(end) in steps of \(step) has no end", like: zeros())
   }
-  if Parameter([Swift.max(0, Int(count))]).problem != nil { return zeros(Int(count)) }
+  if let problem = impossible([Swift.max(0, Int(count))], .f32) { return problem }
   let numbers = (0..<Swift.max(0, Int(count))).map { start + Double($0) * step }
   return .immediate(HostTensor(.f32, [numbers.count], doubles: numbers))
 }
 
 /// `count` numbers from `start` to `end`, both included, at equal distances; f32.
 public func linspace(_ start: Double, _ end: Double, _ count: Int) -> Tensor {
-  if Parameter([max(0, count)]).problem != nil { return zeros(count) }
+  if let problem = impossible([max(0, count)], .f32) { return problem }
   let step = count > 1 ? (end - start) / Double(count - 1) : 0
   // From both ends, so that the last number is exact.
   let numbers = (0..<max(0, count)).map {
@@ -141,7 +143,7 @@ public struct Generator: Sendable {
 
   private mutating func draw(_ shape: [Int], _ element: ElementType, _ next: (inout CounterRandom) -> Double) -> Tensor
   {
-    if Parameter(shape).problem != nil { return filled(shape, 0, element) }
+    if let problem = impossible(shape, element) { return problem }
     let numbers = (0..<shape.reduce(1, *)).map { _ in next(&random) }
     return .immediate(HostTensor(element, shape, doubles: numbers))
   }
@@ -157,7 +159,7 @@ public struct Generator: Sendable {
   }
   /// 0 ..< count in another order; i64.
   public mutating func randperm(_ count: Int) -> Tensor {
-    if Parameter([max(0, count)], element: .i64).problem != nil { return zeros(count, element: .i64) }
+    if let problem = impossible([max(0, count)], .i64) { return problem }
     var numbers = Array(0..<max(0, count))
     for place in numbers.indices.dropFirst().reversed() {
       numbers.swapAt(place, Int(random.uniform() * Double(place + 1)))

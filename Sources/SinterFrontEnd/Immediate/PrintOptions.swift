@@ -26,8 +26,9 @@ public struct PrintOptions: Hashable, Sendable {
   var clamped: PrintOptions {
     var options = self
     options.precision = min(max(0, precision), 17)
+    // Twice as many can be counted.
     (options.threshold, options.edgeItems, options.lineWidth) = (
-      max(0, threshold), max(0, edgeItems), max(0, lineWidth)
+      max(0, threshold), min(max(0, edgeItems), Int(Int32.max)), max(0, lineWidth)
     )
     return options
   }

@@ -18,6 +18,7 @@ private func window(
     if sizes.contains(where: { $0 < (name == "padding" ? 0 : 1) }) {
       return (window, "\(name) must be positive, but is \(sizes)")
     }
+    if sizes.contains(where: { $0 > Int(Int32.max) }) { return (window, "\(name) must have 32 bits, but is \(sizes)") }
   }
   for (size, pad) in zip(window.kernel, padding.sizes(axes)) where pad > size / 2 {
     return (window, "padding must be at most half of the kernel \(window.kernel), but is \(pad)")
@@ -160,8 +161,8 @@ public struct AveragePooling<Axes: SpatialAxes>: UnaryLayer {
     }
     // All elements of a window, padding among them, were divided by their number.
     op.countIncludePad = true
-    let count = window.kernel.reduce(1, *)
-    return pooled(x, Axes.count) { $0.applying(op) * (Double(count) / Double(divisorOverride)) }
+    let count = window.kernel.reduce(1) { $0 * Double($1) }
+    return pooled(x, Axes.count) { $0.applying(op) * (count / Double(divisorOverride)) }
   }
 
   public var layerName: String { "AvgPool\(Axes.count)d" }
@@ -196,7 +197,7 @@ public struct LPPool2d: UnaryLayer {
   }
 
   public func forward(_ x: Tensor) -> Tensor {
-    let count = Double(kernel.sizes(2).reduce(1, *))
+    let count = kernel.sizes(2).reduce(1) { $0 * Double($1) }
     let mean = AvgPool2d(kernel, stride: stride, ceilMode: ceilMode).forward(x.pow(power))
     return (mean.sign() * mean.abs().relu() * count).pow(1 / power)
   }

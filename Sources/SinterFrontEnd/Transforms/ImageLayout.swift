@@ -1,5 +1,5 @@
 /// An image's sizes, channels first.
-struct ImageLayout {
+package struct ImageLayout {
   let channels: Int, height: Int, width: Int
 
   /// - Throws: where a tensor is no image of u8 or f32.
@@ -16,8 +16,8 @@ struct ImageLayout {
 }
 
 extension ImageLayout {
-  /// The most pixels that a transform makes.
-  private static let largestArea = 1 << 28
+  /// The most pixels that transforms make, and that files are read and written with.
+  package static let largestArea = 1 << 28
 
   static func demandArea(_ height: Int, _ width: Int) throws(DiagnosticError) {
     let (area, overflows) = height.multipliedReportingOverflow(by: width)
