@@ -7,14 +7,16 @@ import Testing
 /// Libraries as a C program sees them: opened, run, asked what went wrong.
 @Suite struct LibraryTests {
   /// y[n] = x[n] · w[n % 4] + n for x of shape [n], in two kernels with a value between them.
-  static func scaled(name: String = "scaled", fixed: Int? = nil) -> KernelProgram {
+  static func scaled(
+    name: String = "scaled", fixed: Int? = nil, weights: HostTensor = .f32([4], [1, 2, 3, 4])
+  ) -> KernelProgram {
     let size: Dim = fixed.map { Dim($0) } ?? "n"
     var program = KernelProgram(name: name)
     program.inputs = [.init(name: "x", type: TensorType(.f32, [size]))]
     program.outputs = [.init(name: "y", type: TensorType(.f32, [size]))]
     let x = program.buffers.append(.init(name: "x", element: .f32, count: size, storage: .input(0)))
     let w = program.buffers.append(
-      .init(name: "w", element: .f32, count: 4, storage: .constant(.f32([4], [1, 2, 3, 4]))))
+      .init(name: "w", element: .f32, count: Dim(weights.count), storage: .constant(weights)))
     let t = program.buffers.append(.init(name: "t", element: .f32, count: size, storage: .arena))
     let y = program.buffers.append(.init(name: "y", element: .f32, count: size, storage: .output(0)))
 
@@ -39,6 +41,38 @@ import Testing
       .call(.init(kernel: k1, buffers: [.init(t), .init(y)], sizes: [Dim.min(size, 1000)], tasks: size, grain: 64)),
     ]
     return program
+  }
+
+  /// Many weights begin with a huge page of the file, wherever it is mapped; few are not worth the empty space before that.
+  @Test(arguments: [(megabytes: 1, isAligned: false), (31, false), (32, true)])
+  func weightsBeginWithAHugePage(megabytes: Int, isAligned: Bool) throws {
+    let hugePage = 2 << 20
+    let first: [Float] = [0.125, 3.5, -77.25, 1e-20, 8.5e30, -0.75, 12, 42]
+    let count = megabytes << 18
+    let weights = HostTensor.f32([count], first + [Float](repeating: 0, count: count - first.count))
+    try withFolder { folder in
+      let path = try LibraryCompiler.compile(Self.scaled(weights: weights), to: folder + "/libmany.so").path
+      try Files.contents(of: path).withUnsafeBytes { bytes in
+        let pattern = first.withUnsafeBytes { Array($0) }
+        let offset = try #require(
+          stride(from: 0, to: bytes.count - pattern.count, by: WeightLayout.alignment).first {
+            bytes[$0..<($0 + pattern.count)].elementsEqual(pattern)
+          })
+        #expect((offset % hugePage == 0) == isAligned)
+        #expect(bytes.count - count * 4 < (isAligned ? hugePage : 0) + 256 << 10)
+        // The program headers of ELF: where a segment lies in the file, and where in memory.
+        func word(_ place: Int) -> Int { Int(bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self)) }
+        let headers = (0..<Int(bytes.loadUnaligned(fromByteOffset: 56, as: UInt16.self))).map { word(32) + $0 * 56 }
+        let segment = try #require(
+          headers.first {
+            bytes.loadUnaligned(fromByteOffset: $0, as: UInt32.self) == 1 && word($0 + 8) <= offset
+              && offset < word($0 + 8) + word($0 + 32)
+          })
+        let address = word(segment + 16) + offset - word(segment + 8)
+        #expect(address % WeightLayout.alignment == 0)
+        if isAligned { #expect(address % hugePage == 0 && word(segment + 48) % hugePage == 0) }
+      }
+    }
   }
 
   /// Any bit of the file counts, and so does its length.

@@ -152,8 +152,8 @@ struct ProductKernel {
     }
     kernel.ask(
       plan.tile.request(
-        b, row: b.subtract(rows.first, from), of: known ?? b.subtract(to, from), at: place, count: count, step: step,
-        in: source))
+        b, row: b.subtract(rows.first, from), of: known ?? b.subtract(to, from),
+        usual: plan.rows.value.map { Swift.min($0, plan.blockRows) }, at: place, count: count, step: step, in: source))
   }
 
   /// Where the rows of a tile lie on the left: an offset, and what each row adds to it.

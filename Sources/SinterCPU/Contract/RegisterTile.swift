@@ -158,15 +158,21 @@ extension RegisterTile {
   ///
   /// - Parameters:
   ///   - rows: how many rows all tiles have.
+  ///   - usual: how many they have in most blocks, where that is a number.
   ///   - step: elements that a step of a tile reads on the right. As many steps as read the tile's own part read `count` elements.
   func request(
-    _ b: KernelBuilder, row: Register, of rows: Register, at place: Register, count: Int, step: Int,
+    _ b: KernelBuilder, row: Register, of rows: Register, usual: Int?, at place: Register, count: Int, step: Int,
     in memory: Memory? = nil
   ) -> TileRequest {
     let tiles = b.binary(.floorDivide, b.add(rows, self.rows - 1), b.index(self.rows))
     let advance = b.binary(.floorDivide, b.add(tiles, step - 1), tiles)
     let share = b.multiply(advance, (count + step - 1) / step)
     let number = b.binary(.minimum, b.binary(.floorDivide, row, b.index(self.rows)), b.subtract(tiles, b.index(1)))
-    return TileRequest(memory: memory, first: b.add(place, b.multiply(number, share)), advance: advance)
+    return TileRequest(
+      memory: memory, first: b.add(place, b.multiply(number, share)), advance: advance,
+      usualAdvance: usual.map { usual in
+        let tiles = (usual + self.rows - 1) / self.rows
+        return (step + tiles - 1) / tiles
+      })
   }
 }

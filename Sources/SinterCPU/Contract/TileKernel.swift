@@ -38,6 +38,8 @@ struct TileRequest {
   var first: Register
   /// Elements from one step's to the next one's.
   var advance: Register
+  /// The same number in most blocks, where it is one.
+  var usualAdvance: Int?
 }
 
 /// Writes the inner part of a product: a register tile that runs down the reduced axes, then hands its accumulators on.
@@ -195,12 +197,42 @@ struct TileKernel: TileSums {
     }
     // A short loop is not worth its iterations.
     let isShort = loops.count == 1 && count.map { $0 <= 8 && $0 * tile.accumulators <= 112 } ?? false
+    if loops.count == 1, !isShort, let count, stepsPerRequest > 1 {
+      return multiply(tile, count, first, rows, at, masks, sums)
+    }
     let iterations = first.iterations(scope)
     return builder.loop(
       "k", from: iterations.from, to: iterations.to, unroll: isShort ? count ?? 1 : 1, carrying: sums
     ) { k, current in
       descend(loops.dropFirst(), tile, rows, place(at, first, tile, iteration: k), masks, current)
     }
+  }
+
+  /// For how many steps one line is enough that is asked for: a request of each would cost instructions, and places where lines are awaited.
+  private var stepsPerRequest: Int {
+    guard let request, let advance = request.usualAdvance else { return 1 }
+    let line = Self.lineBytes * 8 / builder.element(of: request.memory ?? rhs).bits
+    return Swift.max(1, Swift.min(Self.mostStepsPerRequest, line / advance))
+  }
+  private static let mostStepsPerRequest = 4
+
+  /// `depth` steps, of which the first of several asks for a line.
+  private func multiply(
+    _ tile: RegisterTile, _ depth: Int, _ reduction: Reduction, _ rows: [Register], _ at: Place,
+    _ masks: [Register?], _ sums: [Register]
+  ) -> [Register] {
+    let every = stepsPerRequest
+    var silent = self
+    silent.request = nil
+    func step(_ k: Register, asks: Bool, _ sums: [Register]) -> [Register] {
+      (asks ? self : silent).multiply(tile, rows, place(at, reduction, tile, iteration: k), masks, sums)
+    }
+    let whole = depth / every * every
+    let all = builder.loop("k", from: builder.index(0), to: builder.index(whole), step: every, carrying: sums) {
+      k, current in
+      (0..<every).reduce(current) { step(builder.add(k, $1), asks: $1 == 0, $0) }
+    }
+    return (whole..<depth).reduce(all) { step(builder.index($1), asks: $1 == whole, $0) }
   }
 
   /// The sums that a tile keeps apart, if several.

@@ -6,6 +6,9 @@ import SinterCore
 ///
 /// For x86-64 the section is `.lrodata`, which linkers place beyond everything that code reaches with 32-bit distances: weights of
 /// any size do not keep a library from linking. Elsewhere it is `.rodata`, and they may (`mostWeightBytes`). Its first byte is the hidden symbol `sinter_weights`.
+///
+/// Many weights begin at a multiple of a huge page in the library and so in its file: systems whose page cache holds such pages then map them whole, and
+/// processors need not look for the address of each 4 KiB.
 struct WeightsObject {
   let weights: WeightLayout
   var architecture = Architecture.host
@@ -19,6 +22,13 @@ struct WeightsObject {
   }
   private static let symbolNames = "\0\(ProgramEmitter.weightsSymbol)\0"
   private static let dataOffset = 4096
+  private static let hugePage = 2 << 20
+  /// What stays empty before a huge page is then a sixteenth at most.
+  private static let leastHugePages = 16
+
+  private var alignment: Int {
+    weights.byteCount >= Self.leastHugePages * Self.hugePage ? Self.hugePage : WeightLayout.alignment
+  }
   private static let sectionCount = 6
 
   func write(to path: String) throws {
@@ -64,7 +74,7 @@ struct WeightsObject {
     bytes.appendSection(
       name: places[0], type: 1, flags: allocated | architecture.weightSection.flags, offset: Self.dataOffset,
       size: weights.byteCount,
-      alignment: WeightLayout.alignment)
+      alignment: alignment)
     bytes.appendSection(
       name: places[1], type: 2, flags: 0, offset: symbols, size: 2 * Self.symbolBytes, link: 3, info: 1, alignment: 8,
       entrySize: Self.symbolBytes)

@@ -145,8 +145,8 @@ struct WinogradKernel {
           let amount = plan.channels * width
           kernel.ask(
             plan.tile.request(
-              b, row: rows.first, of: plan.onlyBlock.map { b.index($0) } ?? count, at: b.add(column, amount),
-              count: amount, step: width))
+              b, row: rows.first, of: plan.onlyBlock.map { b.index($0) } ?? count, usual: plan.usualBlock,
+              at: b.add(column, amount), count: amount, step: width))
         }
         let sums = kernel.accumulators(
           tile: RegisterTile(rows: rows.count, vectors: vectors),

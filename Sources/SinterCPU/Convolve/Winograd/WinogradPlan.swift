@@ -36,6 +36,8 @@ struct WinogradPlan {
   var tasks: Dim { chunks * Dim(columnParts * phases) }
   /// The number of patches, where it is known and they are one block: then no register tile has rows too many.
   var onlyBlock: Int? { patches.value.flatMap { $0 <= blockPatches ? $0 : nil } }
+  /// The patches of most blocks, where that is a number.
+  var usualBlock: Int? { patches.value.map { Swift.min($0, blockPatches) } }
   var width: Int { tile.vectors * lanes }
   var panels: Int { (columns + width - 1) / width }
   var patches: Dim { axes.reduce(images) { $0 * $1.patches } }
