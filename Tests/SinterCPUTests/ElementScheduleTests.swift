@@ -50,6 +50,27 @@ struct ElementScheduleTests {
     }
   }
 
+  /// Panels of some columns, row after row: with a last one that is not full, and with more columns than are read. Where rows are many and runs are
+  /// short, eight rows are done for all panels before the next eight are.
+  @Test(arguments: [(rows: 264, width: 13, columns: 35, isBlocked: true), (260, 13, 26, false), (264, 200, 400, false)])
+  func panels(rows: Int, width: Int, columns: Int, isBlocked: Bool) throws {
+    let count = (columns + width - 1) / width
+    func copy(_ l: inout Lowering, _ v: [Operand]) throws -> [Operand] {
+      [
+        try l.element([Dim(count), Dim(rows), Dim(width)]) { b, i in
+          let column = i[0] * b.constant(width, .i64) + i[2]
+          return b.load(v[0].id, [i[1], column], where: column < b.constant(columns, .i64))
+        }
+      ]
+    }
+    try checkSchedules(noise([rows, columns])) { try copy(&$0, $1) }
+    var lowering = Lowering(name: "panels")
+    let x = lowering.input(TensorType(.f32, [Dim(rows), Dim(columns)]), named: "x")
+    for (index, output) in try copy(&lowering, [x]).enumerated() { lowering.output(output, named: "y\(index)") }
+    let kernel = try #require(try Scheduler.schedule(lowering.program, for: .x86_64_v4).kernels.elements.first)
+    #expect(kernel.name.contains("\(rows / 8)x_\(count)x_8x_\(width)") == isBlocked, "\(kernel.name)")
+  }
+
   @Test(arguments: [3, 20, 33]) func transposeAndPad(c: Int) throws {
     let (h, w) = (5, 18)
     try checkSchedules(noise([c, h, w])) { l, v in

@@ -127,12 +127,11 @@ struct TileKernel: TileSums {
     guard bytes > 0, asksStream, request == nil, isPacked, tile.rows <= RegisterTile.fewRows,
       builder.element(of: rhs).bits == 16
     else { return }
-    let line = Self.lineBytes / 2
+    let line = Machine.lineBytes / 2
     for first in stride(from: 0, to: tile.vectors * lanes, by: line) {
       builder.prefetch(rhs, at: builder.add(rhsOffset, bytes / 2 + first))
     }
   }
-  private static let lineBytes = 64
 
   func accumulators(
     tile: RegisterTile, lhsBase: Register, rows: [Register], column: Register, masks: [Register?]
@@ -211,7 +210,7 @@ struct TileKernel: TileSums {
   /// For how many steps one line is enough that is asked for: a request of each would cost instructions, and places where lines are awaited.
   private var stepsPerRequest: Int {
     guard let request, let advance = request.usualAdvance else { return 1 }
-    let line = Self.lineBytes * 8 / builder.element(of: request.memory ?? rhs).bits
+    let line = Machine.lineBytes * 8 / builder.element(of: request.memory ?? rhs).bits
     return Swift.max(1, Swift.min(Self.mostStepsPerRequest, line / advance))
   }
   private static let mostStepsPerRequest = 4

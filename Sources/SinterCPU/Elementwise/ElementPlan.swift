@@ -22,10 +22,32 @@ struct ElementPlan {
     let indices = BodyIndices(
       body, axes: space.given, values: scope.values, simplifier: space.simplifier, newSymbol: scope.newSymbol)
     space.rearrange(for: indices.roots + [store])
+    Self.blockShortRuns(of: body, in: &space, machine: scope.machine)
     self.space = space
     axes = space.axes
     flat = space.roots.last ?? 0
   }
+
+  /// Has several rows be read beside each other where each gives a short run, and the next index of the axis further out goes on with it: panels of
+  /// some columns are made so, row after row. All rows would pass by for one panel before the next one goes on with them: each is a page of its own,
+  /// lines at the ends of runs would be read twice, and rows a large power of two apart share a few sets of the caches.
+  private static func blockShortRuns(of body: Body, in space: inout LoopSpace, machine: Machine) {
+    let bits = body.exprs.map { if case .load = $0.node { $0.type.bits } else { 0 } }.max() ?? 0
+    guard space.axes.count >= 3, bits >= 8, let run = space.axes.last?.extent.value else { return }
+    let line = Machine.lineBytes * 8 / bits
+    let inner = Array(space.axes.suffix(3).map(\.symbol))
+    let row = space.axes.count - 2
+    let rows = space.axes[row].extent.value ?? .max
+    guard run <= longestRun * line, rows > machine.level1 / 2 / Machine.lineBytes else { return }
+    let goesOn = space.roots.dropLast().contains { root in
+      let strides = inner.map { root.linear(in: $0)?.coefficient.value }
+      return strides[2] == 1 && strides[0] == run && strides[1].map { $0 >= 2 * line } ?? false
+    }
+    if goesOn { space.block(row, by: blockedRows) }
+  }
+  private static let blockedRows = 8
+  /// Lines.
+  private static let longestRun = 8
 
   func name(_ kind: String, _ type: TensorType) -> String {
     "\(kind)_\(type.element)_"

@@ -76,15 +76,26 @@ struct LoopSpace {
         guard let at = axes.firstIndex(where: { $0.symbol == symbol }), divisor.value != 1,
           divisor != axes[at].extent, let outer = axes[at].extent.exactQuotient(by: divisor)
         else { continue }
-        let group = axes[at].group
-        let high = Axis(symbol: newSymbol(), extent: outer, group: group)
-        let low = Axis(symbol: newSymbol(), extent: divisor, group: group)
-        axes.replaceSubrange(at...at, with: [high, low])
-        substitute(symbol, by: Dim(high.symbol) * divisor + Dim(low.symbol))
+        split(at, into: outer, of: divisor)
         return true
       }
     }
     return false
+  }
+
+  private mutating func split(_ at: Int, into outer: Dim, of inner: Dim) {
+    let (symbol, group) = (axes[at].symbol, axes[at].group)
+    let high = Axis(symbol: newSymbol(), extent: outer, group: group)
+    let low = Axis(symbol: newSymbol(), extent: inner, group: group)
+    axes.replaceSubrange(at...at, with: [high, low])
+    substitute(symbol, by: Dim(high.symbol) * inner + Dim(low.symbol))
+  }
+
+  /// Cuts an axis into blocks, if it is a whole number of them: a block is done for all indices of the axis before it, then the next block.
+  mutating func block(_ at: Int, by size: Int) {
+    guard let outer = axes[at].extent.exactQuotient(by: Dim(size)) else { return }
+    split(at, into: outer, of: Dim(size))
+    axes.swapAt(at - 1, at)
   }
 
   /// Loop indices that stand alone under a quotient or remainder, with the divisor.

@@ -105,8 +105,10 @@ package struct Machine: Hashable, Sendable {
     return lanes
   }
 
+  /// Bytes of a cache's line.
+  static let lineBytes = 64
   /// Lines so many bytes apart share a set of the first-level cache.
-  var level1Stride: Int { Swift.max(64, level1 / Swift.max(1, level1Ways)) }
+  var level1Stride: Int { Swift.max(Self.lineBytes, level1 / Swift.max(1, level1Ways)) }
 
   /// The rate of a tile: that of the measured tile with as many vectors whose rows are nearest; 1 where there is none.
   func rate(rows: Int, vectors: Int) -> Double {
