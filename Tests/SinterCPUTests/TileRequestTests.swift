@@ -27,8 +27,8 @@ import Testing
       of: try Self.product(rows, columns, depth), [noise([rows, depth])], machines: [.x86_64_v4])
   }
 
-  /// A step of the loop over the reduced axis takes as many elements as share a line that is asked for, four at most: 32 columns that three tiles
-  /// share are eleven elements each, those of ten tiles four.
+  /// An iteration of the loop over the reduced axis is as many steps as share a line that is asked for, four at most: the more tiles share in a panel, the
+  /// fewer elements each step asks for.
   @Test(arguments: [(rows: 128, columns: 96, step: 1), (256, 96, 2), (128, 768, 4)])
   func oneLineIsAskedForOnce(rows: Int, columns: Int, step: Int) throws {
     let program = try Scheduler.schedule(try Self.product(rows, columns, 128), for: .x86_64_v4)

@@ -158,7 +158,8 @@ extension RegisterTile {
   ///
   /// - Parameters:
   ///   - rows: how many rows all tiles have.
-  ///   - usual: how many they have in most blocks, where that is a number.
+  ///   - usual: how many they have in most blocks, where that is a number: steps that share a line then ask for it once. In a last block of fewer rows
+  ///     some lines are left out.
   ///   - step: elements that a step of a tile reads on the right. As many steps as read the tile's own part read `count` elements.
   func request(
     _ b: KernelBuilder, row: Register, of rows: Register, usual: Int?, at place: Register, count: Int, step: Int,

@@ -114,8 +114,8 @@ struct TileKernel: TileSums {
 
   mutating func ask(_ request: TileRequest) { self.request = request }
 
-  private func ask(in step: Register) {
-    guard let request else { return }
+  private func ask(in step: Register?) {
+    guard let request, let step else { return }
     builder.prefetch(
       request.memory ?? rhs, at: builder.add(request.first, builder.multiply(step, request.advance)))
   }
@@ -162,11 +162,11 @@ struct TileKernel: TileSums {
     }
   }
 
-  /// Where a step's elements lie on either side, and how many steps come before it.
+  /// Where a step's elements lie on either side, and how many steps come before it; nil where it asks for nothing.
   private struct Place {
     var left: Register
     var right: Register
-    var step: Register
+    var step: Register?
   }
 
   /// The place of iteration `k` of a loop.
@@ -175,7 +175,7 @@ struct TileKernel: TileSums {
       left: builder.add(builder.multiply(k, scope.index(loop.lhsStride)), place.left),
       right: builder.add(builder.multiply(k, scope.index(loop.rhsStride * Dim(stepWidth(tile)))), place.right),
       step: request == nil
-        ? place.step : builder.add(builder.multiply(k, scope.index(loop.rhsStride)), place.step))
+        ? place.step : place.step.map { builder.add(builder.multiply(k, scope.index(loop.rhsStride)), $0) })
   }
 
   private func descend(
@@ -221,10 +221,9 @@ struct TileKernel: TileSums {
     _ masks: [Register?], _ sums: [Register]
   ) -> [Register] {
     let every = stepsPerRequest
-    var silent = self
-    silent.request = nil
     func step(_ k: Register, asks: Bool, _ sums: [Register]) -> [Register] {
-      (asks ? self : silent).multiply(tile, rows, place(at, reduction, tile, iteration: k), masks, sums)
+      let from = asks ? at : Place(left: at.left, right: at.right)
+      return multiply(tile, rows, place(from, reduction, tile, iteration: k), masks, sums)
     }
     let whole = depth / every * every
     let all = builder.loop("k", from: builder.index(0), to: builder.index(whole), step: every, carrying: sums) {

@@ -25,11 +25,11 @@ struct WeightsObject {
   private static let hugePage = 2 << 20
   /// What stays empty before a huge page is then a sixteenth at most.
   private static let leastHugePages = 16
+  private static let sectionCount = 6
 
   private var alignment: Int {
     weights.byteCount >= Self.leastHugePages * Self.hugePage ? Self.hugePage : WeightLayout.alignment
   }
-  private static let sectionCount = 6
 
   func write(to path: String) throws {
     if let most = architecture.mostWeightBytes, weights.byteCount > most {
