@@ -40,6 +40,7 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from child import Died, forked
+from exact_bytes import exact
 from library import Library
 import microsoft_cases  # noqa: F401, adds its cases
 from size_cases import CASES, REFERENCE
@@ -128,7 +129,7 @@ def onnxruntime_runner(model):
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads, options.log_severity_level = 1, 4
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(exact(model).SerializeToString(), options, providers=["CPUExecutionProvider"])
     names = [port.name for port in session.get_inputs()]
     return lambda feed: session.run(None, dict(zip(names, feed, strict=True)))
 
