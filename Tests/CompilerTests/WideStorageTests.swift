@@ -7,7 +7,8 @@ import SinterOps
 import TestSupport
 import Testing
 
-/// Results of 16 bits that are stored in f32: the same bits, in and behind every form that computes or reads them.
+/// Results of 16 bits that are stored in f32, and bytes that are stored in 16 bits: the same values, in and behind every form that computes or
+/// reads them.
 @Suite struct WideStorageTests {
   struct Case: Sendable, CustomTestStringConvertible {
     var name: String
@@ -141,6 +142,72 @@ import Testing
       let error = pairs(b, a).reduce(0) { Swift.max($0, ($1.0 - $1.1).magnitude) } / scale
       #expect(error <= c.limit, "the error at \(symbols) is \(error)")
     }
+  }
+
+  /// Bytes, where the processor multiplies 16-bit numbers: from convolutions and products, read by such and by all else.
+  @Test func bytesKeepTheirValues() throws {
+    var lowering = Lowering(name: "bytes")
+    let n = Dim(symbol: "n")
+    let x = lowering.input(TensorType(.u8, [n, 7, 6, 12]), named: "x")
+    var generator = SeededGenerator(seed: 3)
+    func weights(_ shape: [Int]) -> Operand {
+      lowering.constant(
+        HostTensor(
+          .i8, shape, values: (0..<shape.reduce(1, *)).map { _ in Int8(truncatingIfNeeded: generator.next()) }))
+    }
+    func requantized(_ sums: Operand, _ shape: [Dim], by factor: Double) throws -> Operand {
+      try lowering.element(shape) { b, axes in
+        (b.load(sums.id, axes).cast(to: .f32) * factor).unary(.round).clamped(
+          b.constant(-100, .f32), b.constant(155, .f32)
+        ).cast(to: .i32).cast(to: .u8)
+      }
+    }
+    func convolved(_ image: Operand, _ weight: [Int], pads: Int = 0, groups: Int = 1) throws -> Operand {
+      let result = [n, 7, 6, Dim(weight[0])]
+      let sums = lowering.convolve(
+        image, weights(weight), result: result, window: Array(weight[2...]), strides: [1, 1], dilations: [1, 1],
+        padsBegin: [Dim(pads), Dim(pads)], groups: groups, channelsLast: true, accumulate: .i32)
+      return try requantized(sums, result, by: 0.03)
+    }
+    let first = try convolved(x, [40, 12, 1, 1])
+    let second = try convolved(first, [40, 40, 3, 3], pads: 1)
+    let each = try convolved(first, [40, 1, 3, 3], pads: 1, groups: 40)
+    let sum = try lowering.element([n, 7, 6, 40]) { b, axes in
+      let both = b.load(second.id, axes).cast(to: .f32) + b.load(each.id, axes).cast(to: .f32)
+      return (both * 0.5).cast(to: .i32).cast(to: .u8)
+    }
+    let third = try convolved(sum, [33, 40, 1, 1])
+    let w = weights([33, 48])
+    let products = try lowering.contract(
+      batch: [], m: [n, 7, 6], n: [48], k: [33], accumulate: .i32,
+      lhs: { b, _, m, k in b.load(third.id, m + k).cast(to: .i32) },
+      rhs: { b, _, n, k in b.load(w.id, k + n).cast(to: .i32) })
+    let last = try lowering.element([n, 7, 6, 48]) { b, axes in
+      b.load(products.id, axes) + b.load(first.id, Array(axes[..<3]) + [b.constant(5, .i64)]).cast(to: .i32)
+    }
+    lowering.output(last, named: "y")
+    let fused = Fusion.fuse(lowering.program).program
+
+    let target = try Target.named("x86-64-v3")
+    let wide = CPUBackEnd(for: target).prepared(fused)
+    try FormVerifier.verify(wide)
+    let changed = fused.values.elements.indices.filter {
+      fused.values.elements[$0].type != wide.values.elements[$0].type
+    }
+    #expect(changed.count == 3)
+    #expect(changed.allSatisfy { wide.values.elements[$0].type.element == .i16 })
+    let runner = try KernelRunner(CPUBackEnd(for: target).schedule(wide))
+    for count in [0, 1, 3] {
+      let bytes = HostTensor(
+        .u8, [count, 7, 6, 12], values: (0..<(count * 504)).map { _ in UInt8(truncatingIfNeeded: generator.next()) })
+      let symbols = [Symbol("n"): count]
+      let expected = try FormInterpreter(fused).run([bytes], symbols: symbols)[0].array(of: Int32.self)
+      #expect(try FormInterpreter(wide).run([bytes], symbols: symbols)[0].array(of: Int32.self) == expected)
+      #expect(try runner.run([bytes])[0].array(of: Int32.self) == expected)
+    }
+    // A processor that multiplies bytes reads them as they are.
+    let direct = CPUBackEnd(for: try Target.named("icelake-server")).prepared(fused)
+    #expect(direct.description == fused.description)
   }
 
   /// What enters or leaves a program keeps its type.

@@ -26,35 +26,47 @@ def overflows():
 
 
 def exact(model):
-    """The same model with unsigned weights, where they are signed, stored in it, and meet unsigned bytes."""
+    """The same model with unsigned weights where signed ones meet unsigned bytes."""
     if not overflows():
         return model
     model = onnx.ModelProto.FromString(model.SerializeToString())
-    constants = {tensor.name: tensor for tensor in model.graph.initializer}
-    ports = {port.name: port.type.tensor_type.elem_type for port in model.graph.input}
+    graph = model.graph
+    types = {port.name: port.type.tensor_type.elem_type for port in graph.input} | {tensor.name: tensor.data_type for tensor in graph.initializer}
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    moved, nodes = {}, []
 
     def unsigned(name):
-        moved = f"{name}/unsigned"
-        if moved not in constants:
+        """The name of what is 128 more."""
+        if name in moved:
+            return moved[name]
+        moved[name] = f"{name}/unsigned"
+        if name in constants:
             values = numpy_helper.to_array(constants[name]).astype(np.int32) + 128
-            constants[moved] = numpy_helper.from_array(values.astype(np.uint8), moved)
-            model.graph.initializer.append(constants[moved])
-        return moved
+            graph.initializer.append(numpy_helper.from_array(values.astype(np.uint8), moved[name]))
+        else:
+            wide, more, by = f"{name}/wide", f"{name}/more", f"{name}/by"
+            graph.initializer.append(numpy_helper.from_array(np.int32(128), by))
+            nodes.extend([
+                helper.make_node("Cast", [name], [wide], to=TensorProto.INT32), helper.make_node("Add", [wide, by], [more]),
+                helper.make_node("Cast", [more], [moved[name]], to=TensorProto.UINT8)])
+        return moved[name]
 
-    def is_signed(name):
-        return name in constants and constants[name].data_type == TensorProto.INT8
+    def given(node, place):
+        return node.input[place] if place < len(node.input) else ""
 
-    for node in model.graph.node:
+    for node in graph.node:
         left, products = PRODUCTS.get(node.op_type, (None, []))
-        if left is not None and (is_signed(node.input[left] if left < len(node.input) else "") or ports.get(node.input[0]) == TensorProto.INT8):
+        if left is not None and TensorProto.INT8 in (types.get(given(node, left)), types.get(node.input[0])):
             continue
         for weight, zero in products:
-            name = node.input[zero] if zero < len(node.input) else ""
-            if not is_signed(node.input[weight]) or name and not is_signed(name):
+            if types.get(given(node, weight)) != TensorProto.INT8:
                 continue
-            if not name:
+            if not given(node, zero):
                 node.input.extend([""] * (zero + 1 - len(node.input)))
-                name = f"{node.input[weight]}/zero"
-                constants[name] = helper.make_tensor(name, TensorProto.INT8, [], [0])
-            node.input[weight], node.input[zero] = unsigned(node.input[weight]), unsigned(name)
+                node.input[zero] = f"{node.input[weight]}/zero"
+                constants[node.input[zero]] = numpy_helper.from_array(np.int8(0), node.input[zero])
+            node.input[weight], node.input[zero] = unsigned(node.input[weight]), unsigned(node.input[zero])
+    operators = list(graph.node)
+    del graph.node[:]
+    graph.node.extend(nodes + operators)
     return model

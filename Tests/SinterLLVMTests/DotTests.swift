@@ -72,6 +72,37 @@ import Testing
     }
   }
 
+  /// Two 16-bit numbers, of which one is never so large that their sum leaves 32 bits, and sums that wrap around.
+  @Test(arguments: runnableTargets, [1, 2, 4, 8, 16, 32])
+  func sumsOfShortsAreExact(target: Target, lanes: Int) throws {
+    let all = [0, 1, -1, 127, -128, 255, 256, 32767, -32768, 12345]
+    let pairs = all.flatMap { x in [0, 1, -1, 77, 127, -128].map { (x, $0) } }
+    let count = pairs.count / lanes * lanes
+    let a = (0..<(2 * count)).map { Int16(pairs[($0 * 7 + $0 / 60) % 60].0) }
+    let b = (0..<(2 * count)).map { Int16(pairs[($0 * 7 + $0 / 60) % 60].1) }
+    let few: [Int32] = [0, 1, Int32.max, Int32.min, -7]
+    let starts = (0..<count).map { few[$0 % 5] }
+    let inputs = [
+      HostTensor(.i16, [a.count], values: a), HostTensor(.i16, [b.count], values: b),
+      HostTensor(.i32, [count], values: starts),
+    ]
+    let program = program(inputs: inputs, output: .i32, count: count) { builder, x, y in
+      builder.loop("i", from: builder.index(0), to: builder.index(count), step: lanes) { i in
+        let at = builder.multiply(i, 2)
+        let sums = builder.dot(
+          builder.load(x[0], at: at, lanes: 2 * lanes), builder.load(x[1], at: at, lanes: 2 * lanes),
+          builder.load(x[2], at: i, lanes: lanes))
+        builder.store(sums, y, at: i)
+      }
+    }
+    let exact = (0..<count).map { lane in
+      Int32(
+        truncatingIfNeeded: [2 * lane, 2 * lane + 1].reduce(Int(starts[lane])) { $0 + Int(a[$1]) * Int(b[$1]) })
+    }
+    #expect(try KernelRunner(program, target: target).run(inputs)[0].array(of: Int32.self) == exact)
+    #expect(try KernelInterpreter(program).run(inputs)[0].array(of: Int32.self) == exact)
+  }
+
   /// Both sides signed.
   @Test(arguments: runnableTargets, [1, 2, 4, 8, 16])
   func signedSumsAreExact(target: Target, lanes: Int) throws {

@@ -41,8 +41,8 @@ package struct CPUBackEnd: BackEnd {
 
   package func prepared(_ program: FormProgram) -> FormProgram {
     BfloatOperands.applied(
-      to: WideStorage.applied(to: ByteTables.applied(to: program.numberingTexts())), machine: target.machine,
-      options: options)
+      to: WideStorage.applied(to: ByteTables.applied(to: program.numberingTexts()), machine: target.machine),
+      machine: target.machine, options: options)
   }
 
   package func tuned(

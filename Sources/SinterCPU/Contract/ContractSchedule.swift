@@ -59,7 +59,7 @@ struct ContractSchedule {
     let own = (lhs: batchCount..<(batchCount + form.m.count), rhs: batchCount..<(batchCount + form.n.count))
     let narrow = narrowOperation(context)
     if let narrow, try runTiles(narrow, &context) { return }
-    let elementBytes = (narrow?.left ?? form.accumulate).bits / 8
+    let elementBytes = (narrow?.rowElement ?? form.accumulate).bits / 8
     let machine = context.machine.tiling(with: narrow ?? context.machine.multiplyAdd(form.accumulate))
     let depth = form.k.reduce(Dim(1), *)
     var packing = ComputedPacking(form, isRightConstant: hasPanels(context), isGrouped: groups > 1, context)
@@ -68,11 +68,15 @@ struct ContractSchedule {
     var left =
       packing.left
       ? nil
-      : try side(narrow == nil ? form.lhs : form.lhs.withoutCast, own: form.m, isRight: false, context: &context) {
-        side in
+      : try side(
+        narrow.map { form.lhs.withoutCast.cast(to: $0.rowElement) } ?? form.lhs, own: form.m, isRight: false,
+        context: &context
+      ) { side in
         guard let narrow else { return true }
         // Narrow elements as they lie, with what is summed side by side.
-        guard case .value(let value) = side.source, values[value].type.element == narrow.left else { return false }
+        guard case .value(let value) = side.source, values[value].type.element == narrow.rowElement else {
+          return false
+        }
         return self.isDense(side.strides[own.lhs.upperBound...])
       }
     let rowBytes = left.flatMap { Self.rowStride(form.m, $0.strides[own.lhs]) }.map { $0 * elementBytes }

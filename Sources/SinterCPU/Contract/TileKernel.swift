@@ -195,7 +195,8 @@ struct TileKernel: TileSums {
       return multiply(tile, count, streams, first, rows, at, masks, sums)
     }
     // A short loop is not worth its iterations.
-    let isShort = loops.count == 1 && count.map { $0 <= 8 && $0 * tile.accumulators <= 112 } ?? false
+    let isShort =
+      loops.count == 1 && !operation.addsProducts && count.map { $0 <= 8 && $0 * tile.accumulators <= 112 } ?? false
     if loops.count == 1, !isShort, let count, stepsPerRequest > 1 {
       return multiply(tile, count, first, rows, at, masks, sums)
     }
@@ -209,7 +210,7 @@ struct TileKernel: TileSums {
 
   /// For how many steps one line is enough that is asked for: a request of each would cost instructions, and places where lines are awaited.
   private var stepsPerRequest: Int {
-    guard let request, let advance = request.usualAdvance else { return 1 }
+    guard let request, let advance = request.usualAdvance, !operation.addsProducts else { return 1 }
     let line = Machine.lineBytes * 8 / builder.element(of: request.memory ?? rhs).bits
     return Swift.max(1, Swift.min(Self.mostStepsPerRequest, line / advance))
   }
@@ -310,7 +311,10 @@ struct TileKernel: TileSums {
     _ tile: RegisterTile, _ rows: [Register], _ at: Place, _ sums: [Register], count: Int
   ) -> [Register] {
     let (depth, width) = (operation.depth, lanes * operation.depth)
-    let columns = (0..<tile.vectors).map { builder.load(rhs, at: builder.add(at.right, $0 * width), lanes: width) }
+    let columns = (0..<tile.vectors).map { vector in
+      let lying = builder.load(rhs, at: builder.add(at.right, vector * width), lanes: width)
+      return operation.widened.map { builder.cast(lying, to: $0) } ?? lying
+    }
     ask(in: at.step)
     let mask = count < depth ? scope.prefixMask(builder.index(count), lanes: depth) : nil
     return (0..<tile.rows).flatMap { row -> [Register] in

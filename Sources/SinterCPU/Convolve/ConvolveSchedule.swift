@@ -69,8 +69,8 @@ struct ConvolveSchedule {
     var strides: [Dim]
   }
 
-  /// The input, with zeros around it where windows reach outside.
-  func image(result: [Dim], context: inout ScheduleContext) throws -> Image {
+  /// The input in a type, with zeros around it where windows reach outside.
+  func image(of element: ElementType, result: [Dim], context: inout ScheduleContext) throws -> Image {
     let shape = context.shape(form.input)
     var padded = shape
     var isInside = true
@@ -85,7 +85,9 @@ struct ConvolveSchedule {
         if form.padsBegin[axis] != 0 || result[axis + 1] != free / Dim(form.strides[axis]) + 1 { isInside = false }
       }
     }
-    if isInside { return Image(value: form.input, strides: TensorType.strides(shape)) }
+    if isInside {
+      return Image(value: try context.widened(form.input, to: element), strides: TensorType.strides(shape))
+    }
     let builder = context.bodyBuilder()
     var condition = builder.bool(true)
     var index = shape.indices.map { builder.axis($0) }
@@ -94,7 +96,7 @@ struct ConvolveSchedule {
       index[axis + 1] = at
       condition = condition && (at >= builder.constant(0, .i64)) && (at < builder.size(shape[axis + 1]))
     }
-    let copy = builder.body([builder.load(form.input, index, where: condition)])
+    let copy = builder.body([builder.load(form.input, index, where: condition).cast(to: element)])
     let value = try context.materialize(copy, shape: padded, named: "padded")
     return Image(value: value, strides: TensorType.strides(padded))
   }
@@ -134,7 +136,7 @@ struct ConvolveSchedule {
   private func product(_ channels: ConvolveChannels, _ context: inout ScheduleContext) throws -> PanelLayout? {
     let shape = context.shape(context.result)
     let rank = form.window.count
-    let image = try image(result: shape, context: &context)
+    let image = try image(of: form.accumulate, result: shape, context: &context)
     let machine = context.machine
     let columns = channels.results / channels.groups
     let taps = form.window.reduce(1, *)

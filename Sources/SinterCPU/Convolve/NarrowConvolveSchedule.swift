@@ -32,7 +32,7 @@ struct NarrowConvolveSchedule {
     }
     let shape = context.shape(context.result)
     let rank = form.window.count
-    let image = try ConvolveSchedule(form: form).image(result: shape, context: &context)
+    let image = try ConvolveSchedule(form: form).image(of: operation.rowElement, result: shape, context: &context)
     if try runTiles(image, &context) { return }
     let machine = context.machine.tiling(with: operation)
     let columns = channels.results / channels.groups
@@ -47,11 +47,11 @@ struct NarrowConvolveSchedule {
       ?? .choose(
         rows: pixels.rows.extent.value, columns: columns, lanes: lanes, machine: machine,
         depth: depth / operation.depth,
-        period: pixels.period, rowBytes: pixels.rowStride.map { $0 * operation.left.bits / 8 })
+        period: pixels.period, rowBytes: pixels.rowStride.map { $0 * operation.rowElement.bits / 8 })
     let offsets = steps.padded(weightOffsets)
     let plan = ProductPlan(
       rows: pixels.rows.extent, columns: Dim(columns), depth: Dim(offsets.count), tile: tile, lanes: lanes,
-      elementBytes: operation.left.bits / 8,
+      elementBytes: operation.rowElement.bits / 8,
       outer: Dim(channels.groups), machine: machine)
     let layout = PanelLayout(
       columns: columns, depth: offsets.count, lanes: lanes, vectors: tile.vectors, interleave: operation.depth)

@@ -2,14 +2,17 @@
 extension Machine {
   /// AVX-512.
   package static let x86_64_v4 = Machine(
-    name: "x86-64-v4", vectorBits: 512, vectorRegisters: 32, hasMasks: true, hasMultiplyAdd: true)
+    name: "x86-64-v4", vectorBits: 512, vectorRegisters: 32, hasMasks: true, hasMultiplyAdd: true
+  ).summingShorts
   /// AVX2 and FMA.
   package static let x86_64_v3 = Machine(
-    name: "x86-64-v3", vectorBits: 256, vectorRegisters: 16, hasMasks: false, hasMultiplyAdd: true, level2: 512 << 10)
+    name: "x86-64-v3", vectorBits: 256, vectorRegisters: 16, hasMasks: false, hasMultiplyAdd: true, level2: 512 << 10
+  ).summingShorts
   /// SSE4.2.
   package static let x86_64_v2 = Machine(
     name: "x86-64-v2", vectorBits: 128, vectorRegisters: 16, hasMasks: false, hasMultiplyAdd: false,
-    level2: 256 << 10)
+    level2: 256 << 10
+  ).summingShorts
   /// NEON. Caches as Cortex-A72's, the smallest that servers have.
   package static let aarch64: Machine = {
     var machine = Machine(
@@ -33,6 +36,13 @@ extension Machine {
   /// Any 64-bit processor with vectors of 128 bits.
   package static let generic = Machine(
     name: "generic", vectorBits: 128, vectorRegisters: 16, hasMasks: false, hasMultiplyAdd: false, level2: 256 << 10)
+
+  /// With an instruction that adds products of 16-bit numbers in pairs.
+  private var summingShorts: Machine {
+    var machine = self
+    machine.tileOperations = tileOperations.map { $0 == .widenedByteDot ? .shortPairDot : $0 }
+    return machine
+  }
 
   /// Without pairs of bf16: as two multiply-adds they gain nothing, and take registers that tiles need. Weights are widened instead.
   private var tileOperationsWithoutPairs: [TileOperation] { tileOperations.filter { $0 != .widenedPairDot } }

@@ -17,6 +17,9 @@ package struct TileOperation: Hashable, Sendable {
   /// own, mend that at the end.
   package var takesSignedLeft = false
 
+  /// What both sides become before they are multiplied, where that is another type: rows are stored so, columns become it as a tile reads them.
+  package var widened: ElementType?
+
   /// Rows of the left side that an instruction takes at once; the vector of sums that each has lies in a register of tiles.
   package var rows = 1
 
@@ -31,7 +34,10 @@ package struct TileOperation: Hashable, Sendable {
 
   /// Unsigned bytes times signed ones in 32-bit sums, four at a time, in one instruction.
   package static let byteDot = TileOperation(left: .u8, right: .i8, accumulator: .i32, depth: 4)
-  /// The same from products of 16-bit numbers: columns are held as their even and their odd bytes.
+  /// The same as 16-bit numbers, two at a time.
+  package static let shortPairDot = TileOperation(
+    left: .u8, right: .i8, accumulator: .i32, depth: 2, temporaries: 3, widened: .i16)
+  /// The same from products of 16-bit numbers that bytes are taken apart into: columns are held as their even and their odd bytes.
   package static let widenedByteDot = TileOperation(
     left: .u8, right: .i8, accumulator: .i32, depth: 4, temporaries: 3, columnRegisters: 2)
 
@@ -54,6 +60,13 @@ package struct TileOperation: Hashable, Sendable {
   package static let pairTileDot = TileOperation(
     left: .bf16, right: .bf16, accumulator: .f32, depth: TileDot.interleave(.bf16), rows: TileDot.tileRows)
 
+  /// What rows are stored in.
+  package var rowElement: ElementType { widened ?? left }
+
+  /// Whether products are added to sums by an instruction of their own. Of several steps that are written out LLVM would add the products to each
+  /// other first, and hold more of them than there are registers.
+  var addsProducts: Bool { accumulator.isInteger && temporaries > 0 }
+
   /// The same where an element of a row is loaded into a register before it is multiplied: the next one's is on its way meanwhile.
   var onLoadedRows: TileOperation {
     var operation = self
@@ -63,9 +76,11 @@ package struct TileOperation: Hashable, Sendable {
 }
 
 extension Machine {
-  /// The operation for sums of products of two types, from the table.
+  /// The operation for sums of products of two types, from the table; rows may be stored as it wants them already.
   package func tileOperation(_ left: ElementType, _ right: ElementType, in accumulator: ElementType) -> TileOperation? {
-    tileOperations.first { $0.left == left && $0.right == right && $0.accumulator == accumulator && $0.rows == 1 }
+    tileOperations.first {
+      ($0.left == left || $0.rowElement == left) && $0.right == right && $0.accumulator == accumulator && $0.rows == 1
+    }
   }
 
   /// The same operation for whole tiles of rows, where the processor has one.
@@ -86,8 +101,10 @@ extension Machine {
     tileOperation(element, element, in: element) ?? .multiplyAdd(element, isFused: hasMultiplyAdd)
   }
 
-  /// The sum of products of bytes.
-  var byteDot: TileOperation { tileOperation(.u8, .i8, in: .i32) ?? .widenedByteDot }
+  /// The sum of products of bytes as they lie.
+  var byteDot: TileOperation {
+    tileOperation(.u8, .i8, in: .i32).flatMap { $0.widened == nil ? $0 : nil } ?? .widenedByteDot
+  }
 
   /// How many times as fast sums of products are whose operands are bf16; no more than 1 where the processor has no instruction for them.
   package var pairDotSpeed: Double {

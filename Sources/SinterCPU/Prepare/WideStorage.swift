@@ -1,13 +1,16 @@
 import SinterCore
 import SinterForms
 
-/// Stores f16 and bf16 results that products read in f32, in which products are summed.
+/// Stores results that products read in the type in which their tiles take them: f16 and bf16 in f32, and bytes in 16 bits where the processor
+/// multiplies such.
 ///
-/// An element that a model holds in 16 bits is rounded to them by the step that computes it, as before, and is then kept in f32: it is widened
-/// once and not by each tile that reads it, and no copy stands between a step and its reader. Bits do not change. Weights, inputs, outputs and
-/// what repetitions and branches hand on keep their types, and so does all that only element work reads, which 16 bits serve best.
+/// An element that a model holds in a narrow type is rounded to it by the step that computes it, as before, and is then kept in the wider one: it is
+/// widened once and not by each tile that reads it, and no copy stands between a step and its reader. Values do not change. Weights, inputs, outputs
+/// and what repetitions and branches hand on keep their types, and so does all that only element work reads, which narrow types serve best.
 package struct WideStorage {
   private let program: FormProgram
+  /// What bytes are stored in.
+  private let wideByte: ElementType?
   /// Values whose types others rely on.
   private var fixed: Set<FormValueID>
   /// Values that a step computes whose last instruction can round.
@@ -15,20 +18,20 @@ package struct WideStorage {
   /// Values that products read.
   private var factors: Set<FormValueID> = []
 
-  /// The same program with such values in f32.
-  package static func applied(to program: FormProgram) -> FormProgram {
-    var storage = WideStorage(program)
+  /// The same program with such values in wider types.
+  package static func applied(to program: FormProgram, machine: Machine) -> FormProgram {
+    var storage = WideStorage(program, wideByte: machine.tileOperation(.u8, .i8, in: .i32)?.widened)
     storage.visit(program.steps)
     let wide = storage.computed.intersection(storage.factors).subtracting(storage.fixed)
     if wide.isEmpty { return program }
     var result = program
-    for value in wide { result.values[value].type.element = .f32 }
+    for value in wide { result.values[value].type.element = storage.wideType(value) ?? .f32 }
     result.steps = WideRewriting(wide: wide, before: program.values, after: result.values).rewritten(program.steps)
     return result
   }
 
-  private init(_ program: FormProgram) {
-    self.program = program
+  private init(_ program: FormProgram, wideByte: ElementType?) {
+    (self.program, self.wideByte) = (program, wideByte)
     fixed = Set((program.inputs + program.outputs).map(\.value))
   }
 
@@ -51,15 +54,29 @@ package struct WideStorage {
     }
   }
 
+  /// What products of a value take its elements in, where that is another type.
+  private func wideType(_ value: FormValueID) -> ElementType? {
+    switch program.values[value].type.element {
+    case .f16, .bf16: .f32
+    case .u8: wideByte
+    default: nil
+    }
+  }
+
   private mutating func visit(_ form: Form, computing value: FormValueID) {
-    let element = program.values[value].type.element
     switch form {
     case .element, .reduce, .contract, .attend, .convolve:
-      if element == .f16 || element == .bf16 { computed.insert(value) }
+      if wideType(value) != nil { computed.insert(value) }
     case .scan, .scatter, .sort: break
     case .call(let call): fixed.formUnion(call.operands + [value])
     }
-    factors.formUnion(factors(of: form))
+    let taken = form.accumulatorType == .i32 ? wideByte : .f32
+    factors.formUnion(factors(of: form).filter { wideType($0) == taken })
+  }
+
+  private func isOfBytes(_ form: ConvolveForm) -> Bool {
+    let weight = program.values[form.weight]
+    return form.accumulate == .i32 && weight.type.element == .i8 && weight.constant != nil && !form.isTransposed
   }
 
   /// The values of which a form reads each element many times.
@@ -68,16 +85,18 @@ package struct WideStorage {
     switch form {
     case .contract(let form) where form.accumulate == .f32:
       return (isMany(form.n) ? form.lhs.operands : []) + (isMany(form.m) ? form.rhs.operands : [])
+    case .contract(let form) where form.accumulate == .i32 && form.lhs.castType == .u8 && form.rhs.castType == .i8:
+      return isMany(form.n) ? form.lhs.operands : []
     case .attend(let form) where form.accumulate == .f32 && isMany(form.rows):
       return form.query.operands + form.key.operands + form.value.operands
-    case .convolve(let form) where form.accumulate == .f32 && form.channelsLast:
+    case .convolve(let form) where form.channelsLast && (form.accumulate == .f32 || isOfBytes(form)):
       return ConvolveSchedule.isDepthwise(form, program.values[form.weight].type.shape) ? [] : [form.input]
     case .element, .reduce, .contract, .attend, .convolve, .scan, .scatter, .sort, .call: return []
     }
   }
 }
 
-/// Bodies that write and read some values in f32 in place of 16 bits.
+/// Bodies that write and read some values in wider types.
 private struct WideRewriting {
   let wide: Set<FormValueID>
   let before, after: EntityMap<FormValueID, FormProgram.Value>
@@ -110,25 +129,32 @@ private struct WideRewriting {
     }
     return form.mapBodies(shape) { slot, extents, body in
       let isLast = slot == .element || slot == .epilogue
-      return rewritten(body, axes: extents.count, rounds: isLast && wide.contains(value))
+      let wideType = isLast && wide.contains(value) ? after[value].type.element : nil
+      return rewritten(body, axes: extents.count, storedIn: wideType)
     }
   }
 
-  private var builder: BodyBuilder { BodyBuilder(widensExactly: true) { [after] in after[$0].type.element } }
+  private var builder: BodyBuilder {
+    BodyBuilder(
+      widensExactly: true, storedWide: { [wide, before] in wide.contains($0) ? before[$0].type.element : nil }
+    ) { [after] in after[$0].type.element }
+  }
 
-  /// - Parameter rounds: the body's result is one that is stored wide.
-  private func rewritten(_ body: Body, axes: Int, rounds: Bool) -> Body {
-    if !rounds, wide.isDisjoint(with: body.operands) { return body }
+  /// - Parameter wideType: what the body's result is stored in, where it is one that is stored wide.
+  private func rewritten(_ body: Body, axes: Int, storedIn wideType: ElementType?) -> Body {
+    if wideType == nil, wide.isDisjoint(with: body.operands) { return body }
     let builder = self.builder
     let results = builder.inline(body, axes: (0..<axes).map { builder.axis($0) }) {
       operand, indices, condition, otherwise in
       guard wide.contains(operand) else { return nil }
       let loaded = builder.load(operand, indices, where: condition, otherwise: otherwise)
       let type = before[operand].type.element
-      // All that is stored has the values of its 16 bits; what stands for elements outside may not.
-      return condition == nil || isExact(otherwise) ? loaded.cast(to: type) : loaded.rounded(to: type)
+      // All that is stored has the values of its narrow type; what stands for elements outside may not.
+      let isRounded = type.isInteger || condition == nil || isExact(otherwise)
+      return isRounded ? loaded.cast(to: type) : loaded.rounded(to: type)
     }
-    return builder.body(rounds ? results.map { $0.rounded(to: $0.type).cast(to: .f32) } : results)
+    guard let wideType else { return builder.body(results) }
+    return builder.body(results.map { ($0.type.isInteger ? $0 : $0.rounded(to: $0.type)).cast(to: wideType) })
   }
 
   /// Whether a number is the same in all types.

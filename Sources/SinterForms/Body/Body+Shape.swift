@@ -115,4 +115,10 @@ extension Body {
     guard results.count == 1, case .cast(let inner) = self[results[0]].node else { return self }
     return Body(exprs: exprs, results: [inner])
   }
+
+  /// The same with its only result converted to a type.
+  package func cast(to type: ElementType) -> Body {
+    if self[results[0]].type == type { return self }
+    return Body(exprs: exprs + [Expr(node: .cast(results[0]), type: type)], results: [ExprID(exprs.count)])
+  }
 }

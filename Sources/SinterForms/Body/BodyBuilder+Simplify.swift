@@ -105,9 +105,19 @@ extension BodyBuilder {
       return expr(inner)
     case .cast(let inner) where widensExactly && type == .f32 && self[inner].type == .f32 && from.type.isRounded:
       return expr(inner)
+    case .cast(let inner) where isStored(inner, of: from.type):
+      return expr(inner).cast(to: type)
     case .constant, .axis, .size, .load, .accumulator, .unary, .binary, .compare, .select, .cast, .bitcast, .checked:
       return append(.cast(a), type)
     }
+  }
+
+  /// Whether an expression loads what a wider type stores, and nothing that the narrower one does not have.
+  private func isStored(_ id: ExprID, of type: ElementType) -> Bool {
+    guard case .load(let value, _, let condition, let otherwise) = self[id].node, storedWide(value) == type else {
+      return false
+    }
+    return condition == nil || otherwise == .int(0)
   }
 }
 

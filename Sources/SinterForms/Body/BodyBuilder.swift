@@ -13,8 +13,15 @@ public final class BodyBuilder {
   /// A conversion that a model asks for rounds all the same (see `Expr.rounded(to:)`).
   let widensExactly: Bool
 
-  package init(widensExactly: Bool = false, elementType: @escaping (FormValueID) -> ElementType) {
+  /// Of a value that stores in a wider type what a narrower one has: the narrower one.
+  let storedWide: (FormValueID) -> ElementType?
+
+  package init(
+    widensExactly: Bool = false, storedWide: @escaping (FormValueID) -> ElementType? = { _ in nil },
+    elementType: @escaping (FormValueID) -> ElementType
+  ) {
     self.widensExactly = widensExactly
+    self.storedWide = storedWide
     self.elementType = elementType
   }
 

@@ -114,8 +114,9 @@ final class KernelMachine {
         }
       }
     case .dot(let r, let a, let b, let c):
+      let depth = lanes(a) / lanes(r)
       for lane in 0..<lanes(r) {
-        integers(r)[lane] = (4 * lane..<4 * lane + 4).reduce(integers(c)[lane]) {
+        integers(r)[lane] = (depth * lane..<depth * (lane + 1)).reduce(integers(c)[lane]) {
           $0 &+ integers(a)[$1] &* integers(b)[$1]
         }
       }

@@ -103,7 +103,7 @@ package indirect enum Statement: Hashable, Sendable {
   case multiplyAdd(Register, Register, Register, Register)
   /// c + Σ over j < d of a[d·l + j] · b[d·l + j] in each lane l. Products are exact.
   ///
-  /// Bytes (a u8 or i8, b i8, d = 4) are summed in i32 and wrap around. Pairs of bf16 (d = 2) are summed in f32: the product of j = 1 is added first,
+  /// Bytes (a u8 or i8, b i8, d = 4) and pairs of i16 (d = 2) are summed in i32 and wrap around. Pairs of bf16 (d = 2) are summed in f32: the product of j = 1 is added first,
   /// then that of j = 0, each sum rounded. Of those, subnormal operands and sums may count as zero.
   case dot(Register, Register, Register, Register)
   /// a · 2^b, rounded once; f32, b a whole number between -300 and 300, or NaN where a is.

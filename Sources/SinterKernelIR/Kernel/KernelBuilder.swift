@@ -163,7 +163,7 @@ package final class KernelBuilder {
     return result
   }
 
-  /// Sums of the products of four bytes, or of two bf16, in each lane, added to `c`; see `Statement.dot`.
+  /// Sums of the products of four bytes, or of two i16 or bf16, in each lane, added to `c`; see `Statement.dot`.
   package func dot(_ a: Register, _ b: Register, _ c: Register) -> Register {
     let result = new(type(c))
     emit(.dot(result, a, b, c))

@@ -165,12 +165,15 @@ package final class KernelVerifier {
       requireArithmetic(r, "multiplyAdd")
       define(r)
     case .dot(let r, let a, let b, let c):
-      let pairs = type(r).element == .f32
-      let left: ElementType = pairs ? .bf16 : type(a).element == .i8 ? .i8 : .u8
-      use(a, as: RegisterType(left, lanes: (pairs ? 2 : 4) * type(r).lanes), in: "dot")
-      use(b, as: RegisterType(pairs ? .bf16 : .i8, lanes: (pairs ? 2 : 4) * type(r).lanes), in: "dot")
+      let isFloat = type(r).element == .f32
+      let (left, right): (ElementType, ElementType) =
+        isFloat
+        ? (.bf16, .bf16) : type(a).element == .i16 ? (.i16, .i16) : (type(a).element == .i8 ? .i8 : .u8, .i8)
+      let lanes = 32 / left.bits * type(r).lanes
+      use(a, as: RegisterType(left, lanes: lanes), in: "dot")
+      use(b, as: RegisterType(right, lanes: lanes), in: "dot")
       use(c, as: type(r), in: "dot")
-      require(pairs || type(r).element == .i32, "dot sums in i32 or f32, not in \(type(r).element)")
+      require(isFloat || type(r).element == .i32, "dot sums in i32 or f32, not in \(type(r).element)")
       define(r)
     case .scale(let r, let a, let exponent):
       for operand in [a, exponent] { use(operand, as: type(r), in: "scale") }

@@ -5,7 +5,9 @@ import SinterKernelIR
 extension KernelEmitter {
   /// c + Σ over j of a[d·l + j] · b[d·l + j]; see `Statement.dot`.
   func dot(_ a: IRValue, _ b: IRValue, _ c: IRValue, isSigned: Bool) -> IRValue {
-    ir.like(c, ir.f32) == ir.type(c) ? pairDot(a, b, c) : byteDot(a, b, c, isSigned: isSigned)
+    if ir.like(c, ir.f32) == ir.type(c) { return pairDot(a, b, c) }
+    if ir.vector(ir.i16, 2 * ir.lanes(c)) == ir.type(a) { return ir.add(c, pairSums(a, b, like: c)) }
+    return byteDot(a, b, c, isSigned: isSigned)
   }
 
   /// Pairs of bf16, d = 2.

@@ -29,7 +29,7 @@ public struct Target: Hashable, Sendable {
     self.machine = machine ?? Machine.row(of: tuning, on: level.machine)
     requiredFeatures = level.features + extensions.map(\.cpuinfo)
     if byteDotLanes.contains(self.machine.lanes(.i32)) {
-      self.machine.tileOperations = self.machine.tileOperations.map { $0 == .widenedByteDot ? .byteDot : $0 }
+      self.machine.tileOperations = self.machine.tileOperations.map { $0 == .shortPairDot ? .byteDot : $0 }
     }
     if pairDotLanes.contains(self.machine.lanes(.f32)) {
       self.machine.tileOperations = self.machine.tileOperations.map { $0 == .widenedPairDot ? .pairDot : $0 }

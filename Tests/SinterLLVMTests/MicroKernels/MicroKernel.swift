@@ -113,6 +113,7 @@ struct MultiplyAddCode {
     switch operation {
     case .byteDot: (names, each) = (["vpdpbusd"], 1)
     case .widenedByteDot: (names, each) = (["pmaddwd"], 2)
+    case .shortPairDot: (names, each) = (["pmaddwd"], 1)
     case .pairDot: (names, each) = (["vdpbf16ps"], 1)
     case .multiplyAdd(.i32): (names, each) = (["pmulld"], 1)
     default:

@@ -44,13 +44,16 @@ import Testing
     }
 
     /// A panel of the right side, and rows of the left, as many elements apart as they are long.
-    func kernel(_ machine: Machine) -> MicroKernel {
+    ///
+    /// - Parameter asks: whether steps ask for what is read later, several of them for one line.
+    func kernel(_ machine: Machine, asks: Bool = false) -> MicroKernel {
       let width = tile.vectors * lanes
       let steps = DepthSteps([.init(extent: Dim(depth), lhsStride: 1, rhsStride: 1)], operation: operation)
       let layout = PanelLayout(
         columns: width, depth: steps.padded(Array(0..<depth)).count, lanes: lanes, vectors: tile.vectors,
         interleave: operation.depth)
-      let (left, right) = (numbers(operation.left, tile.rows * depth, 3), numbers(operation.right, width * depth, 5))
+      let left = numbers(operation.rowElement, tile.rows * depth, 3)
+      let right = numbers(operation.right, width * depth, 5)
       let panel = layout.pack(
         right, base: 0, columnStride: depth, depthOffsets: steps.padded(Array(0..<depth)))
       let description = "\(self)".map { $0.isLetter || $0.isNumber ? $0 : "_" }
@@ -59,10 +62,11 @@ import Testing
         count: tile.rows * width
       ) { scope, x, y in
         let b = scope.builder
-        let kernel = TileKernel(
+        var kernel = TileKernel(
           scope: scope, lhs: x[0], rhs: x[1], accumulate: operation.accumulator, lanes: lanes,
           reductions: operation.depth > 1 ? steps.loops : [.init(extent: Dim(depth), lhsStride: 1, rhsStride: 1)],
           isPacked: true, usualTile: tile, operation: operation, tail: operation.depth > 1 ? steps.tail : 0)
+        if asks { kernel.ask(TileRequest(first: b.index(0), advance: b.index(1), usualAdvance: 1)) }
         let sums = kernel.accumulators(
           tile: tile, lhsBase: b.index(0), rows: (0..<tile.rows).map { b.index($0 * depth) }, column: b.index(0),
           masks: [Register?](repeating: nil, count: tile.vectors))
@@ -73,7 +77,7 @@ import Testing
     /// The same by three loops: exact sums, wrapped around for integers.
     func check(_ result: HostTensor, _ target: Target) throws {
       let width = tile.vectors * lanes
-      let left = try #require(numbers(operation.left, tile.rows * depth, 3).doubles)
+      let left = try #require(numbers(operation.rowElement, tile.rows * depth, 3).doubles)
       let right = try #require(numbers(operation.right, width * depth, 5).doubles)
       let given = try #require(result.doubles)
       let allowed = operation.accumulator.isFloat ? (operation.accumulator == .f64 ? 1e-13 : 1e-5) : 0
@@ -99,6 +103,8 @@ import Testing
       return HostTensor(.u8, [count], values: (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next()) })
     case .i8:
       return HostTensor(.i8, [count], values: (0..<count).map { _ in Int8(truncatingIfNeeded: generator.next()) })
+    case .i16:
+      return HostTensor(.i16, [count], values: (0..<count).map { _ in Int16(truncatingIfNeeded: generator.next()) })
     case .i32: return HostTensor(.i32, [count], values: (0..<count).map { _ in Int32(generator.next() % 8191) - 4095 })
     case let type: return HostTensor(type, [count], doubles: (0..<count).map { _ in Double(generator.float()) })
     }
@@ -129,6 +135,21 @@ import Testing
         // Where columns have sums of their own, these are added to as another row's are.
         let sums = tile.tile.accumulators + (operation.takesSignedLeft ? tile.tile.vectors : 0)
         code.check(loops, count: sums * tile.streams(target.machine), "\(processor), \(tile)")
+      }
+    }
+  }
+
+  /// LLVM may not add products of several steps to each other before it adds them to sums.
+  @Test(arguments: Processors.all) func integersStayInRegistersWhileAsking(processor: String) throws {
+    let target = try Processors.target(processor)
+    for operation in target.machine.tileOperations where operation.rows == 1 && operation.addsProducts {
+      let tiles = Tile.narrowest(target.machine).filter {
+        $0.operation == operation && $0.streams(target.machine) == 1
+      }
+      let code = MultiplyAddCode(operation, on: target)
+      let kernels = MicroKernels(tiles.map { $0.kernel(target.machine, asks: true) })
+      for (tile, loops) in zip(tiles, try kernels.loops(on: target, with: code.matches)) {
+        code.check(loops, count: tile.tile.accumulators, "\(processor), \(tile)")
       }
     }
   }
