@@ -144,6 +144,8 @@ case(WINS, "TopK", [f32(1, NAN, 3), np.array([2])], [f32(NAN, 3), np.array([1, 2
 SEVEN = np.arange(7, dtype=np.float32).reshape(1, 1, 7)
 NINE = np.floor(np.arange(9) / np.float32(9 / 7)).astype(np.float32).reshape(1, 1, 9)
 case("Resize by scales: the size of the result", "Resize", [SEVEN, None, f32(1, 1, 9 / 7)], [NINE], constants=("x2",), mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+ROW = np.arange(4, dtype=np.float32).reshape(1, 1, 4)
+case("Resize by scales: aligned corners", "Resize", [ROW, None, f32(1, 1, 0.6)], [f32(0, 3 / 1.4, shape=(1, 1, 2))], constants=("x2",), mode="linear", coordinate_transformation_mode="align_corners")
 
 
 def antialiased(x, outputs, exclude):

@@ -32,22 +32,19 @@ def exact(model):
     model = onnx.ModelProto.FromString(model.SerializeToString())
     graph = model.graph
     types = {port.name: port.type.tensor_type.elem_type for port in graph.input} | {tensor.name: tensor.data_type for tensor in graph.initializer}
-    constants = {tensor.name: tensor for tensor in graph.initializer}
     moved, nodes = {}, []
+
+    def constant(name, value):
+        graph.initializer.append(numpy_helper.from_array(value, name))
+        return name
 
     def unsigned(name):
         """The name of what is 128 more."""
-        if name in moved:
-            return moved[name]
-        moved[name] = f"{name}/unsigned"
-        if name in constants:
-            values = numpy_helper.to_array(constants[name]).astype(np.int32) + 128
-            graph.initializer.append(numpy_helper.from_array(values.astype(np.uint8), moved[name]))
-        else:
-            wide, more, by = f"{name}/wide", f"{name}/more", f"{name}/by"
-            graph.initializer.append(numpy_helper.from_array(np.int32(128), by))
+        if name not in moved:
+            wide, more, moved[name] = f"{name}/wide", f"{name}/more", f"{name}/unsigned"
             nodes.extend([
-                helper.make_node("Cast", [name], [wide], to=TensorProto.INT32), helper.make_node("Add", [wide, by], [more]),
+                helper.make_node("Cast", [name], [wide], to=TensorProto.INT32),
+                helper.make_node("Add", [wide, constant(f"{name}/by", np.int32(128))], [more]),
                 helper.make_node("Cast", [more], [moved[name]], to=TensorProto.UINT8)])
         return moved[name]
 
@@ -61,11 +58,9 @@ def exact(model):
         for weight, zero in products:
             if types.get(given(node, weight)) != TensorProto.INT8:
                 continue
-            if not given(node, zero):
-                node.input.extend([""] * (zero + 1 - len(node.input)))
-                node.input[zero] = f"{node.input[weight]}/zero"
-                constants[node.input[zero]] = numpy_helper.from_array(np.int8(0), node.input[zero])
-            node.input[weight], node.input[zero] = unsigned(node.input[weight]), unsigned(node.input[zero])
+            node.input.extend([""] * (zero + 1 - len(node.input)))
+            node.input[zero] = unsigned(node.input[zero] or constant(f"{node.input[weight]}/zero", np.int8(0)))
+            node.input[weight] = unsigned(node.input[weight])
     operators = list(graph.node)
     del graph.node[:]
     graph.node.extend(nodes + operators)

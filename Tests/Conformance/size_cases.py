@@ -31,13 +31,11 @@ class Case:
     judge: str
     why: str  # why the judge is not onnxruntime
     undefined: object  # a function of all shapes: whether the results are left open, so that such shapes are not drawn
-    tolerance: float  # by how much floats may differ, beside a ten-thousandth of themselves
     may_be_refused: bool = False  # when it is compiled
 
 
 def case(
-    name, body, *inputs, outputs=("z",), constants=None, values=None, opset=18, why="", undefined=lambda shapes: False,
-    tolerance=1e-5,
+    name, body, *inputs, outputs=("z",), constants=None, values=None, opset=18, why="", undefined=lambda shapes: False
 ):
     """With a reason `why`, onnx's reference implementation is the judge."""
     assert name not in CASES, name
@@ -45,7 +43,7 @@ def case(
     constants = {key: np.asarray(value) for key, value in (constants or {}).items()}
     CASES[name] = Case(
         name, body, [(element, sizes.split()) for element, sizes in split], list(outputs), constants, values or {}, opset,
-        REFERENCE if why else "onnxruntime", why, undefined, tolerance)
+        REFERENCE if why else "onnxruntime", why, undefined)
     if any("=" in text for text in inputs):
         opened = [(element, sizes.replace("=", "").split()) for element, sizes in split]
         CASES[f"{name}, all open"] = replace(CASES[name], name=f"{name}, all open", inputs=opened, may_be_refused=True)

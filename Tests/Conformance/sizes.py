@@ -171,19 +171,19 @@ def answers(make, feeds):
     return given
 
 
-def agree(ours, theirs, tolerance):
+def agree(ours, theirs):
     return len(ours) == len(theirs) and all(
         a.dtype == b.dtype and a.shape == b.shape
-        and (np.allclose(a, b, 1e-4, tolerance, equal_nan=True) if a.dtype.kind == "f" else np.array_equal(a, b))
+        and (np.allclose(a, b, 1e-4, 1e-5, equal_nan=True) if a.dtype.kind == "f" else np.array_equal(a, b))
         for a, b in zip(ours, theirs))
 
 
-def kind_of(ours, theirs, tolerance):
+def kind_of(ours, theirs):
     if isinstance(ours, Died):
         return "died"
     if isinstance(ours, Refused):
         return "refuses" if isinstance(theirs, list) else "both refuse"
-    return "takes" if not isinstance(theirs, list) else "right" if agree(ours, theirs, tolerance) else "wrong"
+    return "takes" if not isinstance(theirs, list) else "right" if agree(ours, theirs) else "wrong"
 
 
 # One operator
@@ -221,7 +221,7 @@ def run_case(name, sinter, count, seed):
         if isinstance(b, Died):
             result["unjudged"] += 1
             continue
-        kind = kind_of(a, b, case.tolerance)
+        kind = kind_of(a, b)
         result["counts"][kind] += 1
         if kind not in GOOD:
             result["examples"].setdefault(kind, f"at {choice}: {text(a)}; {case.judge}: {text(b)}")

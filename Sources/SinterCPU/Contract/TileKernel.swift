@@ -214,7 +214,7 @@ struct TileKernel: TileSums {
     let line = Machine.lineBytes * 8 / builder.element(of: request.memory ?? rhs).bits
     return Swift.max(1, Swift.min(Self.mostStepsPerRequest, line / advance))
   }
-  private static let mostStepsPerRequest = 4
+  static let mostStepsPerRequest = 4
 
   /// `depth` steps, of which the first of several asks for a line.
   private func multiply(

@@ -25,7 +25,9 @@ package struct WideStorage {
     let wide = storage.computed.intersection(storage.factors).subtracting(storage.fixed)
     if wide.isEmpty { return program }
     var result = program
-    for value in wide { result.values[value].type.element = storage.wideType(value) ?? .f32 }
+    for value in wide {
+      if let type = storage.wideType(value) { result.values[value].type.element = type }
+    }
     result.steps = WideRewriting(wide: wide, before: program.values, after: result.values).rewritten(program.steps)
     return result
   }

@@ -29,7 +29,9 @@ import Testing
         let expected = tile[0] * tile[1] / target.machine.lanes(.f32)
         // Each row's element is broadcast from memory; transforms have other constants and other counts. Several steps may share a request.
         let products = assembly.innermostLoops(of: id, scheduled.kernels[id]).filter { loop in
-          (1...4).contains { loop.count(code.matches) == $0 * expected && loop.broadcasts == $0 * tile[0] }
+          (1...TileKernel.mostStepsPerRequest).contains { steps in
+            loop.count(code.matches) == steps * expected && loop.broadcasts == steps * tile[0]
+          }
         }
         #expect(
           !products.isEmpty, "\(processor), \(name): no loop has \(expected) multiply-adds and \(tile[0]) broadcasts")
