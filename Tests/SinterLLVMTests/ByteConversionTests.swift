@@ -40,6 +40,36 @@ import Testing
     }
   }
 
+  /// Bytes that become floats again, of which the same number is subtracted, another one, or none: the sign of zero too.
+  @Test(arguments: runnableTargets, [1, 4, 8, 16, 32])
+  func becomeFloatsAgain(target: Target, lanes: Int) throws {
+    try becomeFloatsAgain(target, lanes, .u8, UInt8.self)
+    try becomeFloatsAgain(target, lanes, .i8, Int8.self)
+  }
+
+  private func becomeFloatsAgain<T: FixedWidthInteger & BitwiseCopyable>(
+    _ target: Target, _ lanes: Int, _ element: ElementType, _: T.Type
+  ) throws {
+    let input = HostTensor(.f32, [64], values: Self.numbers)
+    for (offset, subtracted) in [(0, 0), (126, 126), (126, 5), (-5, -5), (-128, -128), (255, 255)] as [(Float, Float)] {
+      let result = try run([input], to: .f32, count: 64, target: target) { builder, x, y in
+        func constant(_ number: Float) -> Register {
+          builder.constant(.float(Double(number)), .f32, lanes: lanes)
+        }
+        builder.loop("i", from: builder.index(0), to: builder.index(64), step: lanes) { i in
+          let rounded = builder.unary(.round, builder.load(x[0], at: i, lanes: lanes))
+          let byte = builder.cast(builder.add(rounded, constant(offset)), to: element)
+          builder.store(builder.subtract(builder.cast(byte, to: .f32), constant(subtracted)), y, at: i)
+        }
+      }.array(of: Float.self)
+      for (lane, number) in Self.numbers.enumerated() {
+        let byte: T = Self.exact(number, offset)
+        let expected = Float(byte) - subtracted
+        #expect(result[lane].bitPattern == expected.bitPattern, "\(number) + \(offset) - \(subtracted)")
+      }
+    }
+  }
+
   /// Vectors that are joined first, with the same offset or with different ones.
   @Test(arguments: runnableTargets, [Float(9), 3])
   func joinedVectors(target: Target, other: Float) throws {

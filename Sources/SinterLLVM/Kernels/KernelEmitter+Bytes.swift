@@ -21,7 +21,13 @@ extension KernelEmitter {
       }
       return packed(parts, plus: offset, isSigned: isSigned)
     }
-    guard let name = ir.target.roundingConversion(lanes: lanes) else { return nil }
+    guard let words = words(number, plus: offset, isSigned: isSigned) else { return nil }
+    return ir.trunc(ir.add(words, ir.int(ir.type(words), Int64(offset))), ir.vector(ir.i8, lanes))
+  }
+
+  /// The same as 32-bit numbers before they are moved.
+  func words(_ number: IRValue, plus offset: Int, isSigned: Bool) -> IRValue? {
+    guard let name = ir.target.roundingConversion(lanes: ir.lanes(number)) else { return nil }
     let type = ir.type(number)
     let (least, most) = isSigned ? (-128, 127) : (0, 255)
     let (low, high) = (ir.real(type, Double(least - offset)), ir.real(type, Double(most - offset)))
@@ -30,8 +36,18 @@ extension KernelEmitter {
     // A byte without a sign is 0 at its least, which is what becomes of NaN.
     let raised = ir.select(ir.fcmp(LLVMRealOGT, known, low), known, low)
     let held = ir.select(ir.fcmp(LLVMRealOLT, raised, high), raised, high)
-    let result = ir.add(rounded(held, name), ir.int(ir.vector(ir.i32, lanes), Int64(offset)))
-    return ir.trunc(result, ir.vector(ir.i8, lanes))
+    return rounded(held, name)
+  }
+
+  /// What `emit` found of a conversion from floats to bytes whose result becomes floats again: the bytes are never made.
+  ///
+  /// - Returns: the floats; and what is to be kept of them, since the number that was added is often subtracted next.
+  func floats(of bytes: Register) -> (value: IRValue, moved: (words: IRValue, offset: Int))? {
+    guard let held = held[bytes],
+      let words = words(held.number, plus: held.offset, isSigned: type(bytes).element == .i8)
+    else { return nil }
+    let moved = ir.add(words, ir.int(ir.type(words), Int64(held.offset)))
+    return (ir.sitofp(moved, ir.vector(ir.f32, ir.lanes(words))), (words, held.offset))
   }
 
   /// The whole number within a byte, signed or not, that all lanes of a float are for certain.

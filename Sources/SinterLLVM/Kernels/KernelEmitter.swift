@@ -18,6 +18,10 @@ final class KernelEmitter {
   var multiples: KnownMultiples
   /// Floats that are whole: what was rounded, and the whole number that was added afterwards.
   var whole: [Register: (number: IRValue, offset: Int)] = [:]
+  /// Bytes that such floats became.
+  var held: [Register: (number: IRValue, offset: Int)] = [:]
+  /// Floats that such bytes became: whole numbers, and what was added to them.
+  var moved: [Register: (words: IRValue, offset: Int)] = [:]
 
   private init(ir: IRModule, kernel: Kernel) {
     self.ir = ir
@@ -117,6 +121,9 @@ final class KernelEmitter {
       if function == .add, let rounded = whole[a], rounded.offset == 0, let offset = wholeNumber(try self[b]) {
         whole[r] = (rounded.number, offset)
       }
+      if function == .subtract, let moved = moved[a], wholeNumber(try self[b]) == moved.offset {
+        values[r.position] = ir.sitofp(moved.words, ir.type(try self[a]))
+      }
     case .scale(let r, let a, let exponent): values[r.position] = try scale(self[a], exponent: self[exponent])
     case .multiplyAdd(let r, let a, let b, let c):
       values[r.position] = try multiplyAdd(self[a], self[b], self[c], type(r))
@@ -132,6 +139,10 @@ final class KernelEmitter {
         let bytes = bytes(rounded.number, plus: rounded.offset, isSigned: byte == .i8)
       {
         values[r.position] = bytes
+        held[r] = rounded
+      } else if byte == .f32, let floats = floats(of: a) {
+        values[r.position] = floats.value
+        moved[r] = floats.moved
       } else {
         values[r.position] = try cast(self[a], from: type(a).element, to: type(r).element)
       }
