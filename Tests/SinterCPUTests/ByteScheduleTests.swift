@@ -113,26 +113,58 @@ import Testing
     Convolution(image: [1, 9, 9, 16], weights: [16, 1, 3, 3], strides: [2, 2], pads: [1, 1], groups: 16),
   ]
 
-  @Test(arguments: convolutions, [false, true])
-  func windows(_ item: Convolution, isSymbolic: Bool) throws {
+  /// Whose channels fill lines of a cache, so that tiles read windows where they lie in the image; and some where they cannot.
+  static let lines: [Convolution] = [
+    Convolution(image: [2, 6, 7, 64], weights: [16, 64, 2, 2], pads: [1, 1]),
+    Convolution(image: [1, 7, 9, 64], weights: [16, 64, 2, 2], dilations: [2, 2]),
+    Convolution(image: [1, 6, 8, 128], weights: [24, 64, 2, 1], pads: [1, 0], groups: 2),
+    Convolution(image: [2, 5, 7, 64], weights: [20, 64, 1, 1]),
+    Convolution(image: [2, 9, 8, 64], weights: [16, 64, 1, 1], strides: [2, 2]),
+    Convolution(image: [1, 20, 3, 64], weights: [16, 64, 1, 3], pads: [0, 1]),
+  ]
+
+  enum Open: CaseIterable { case nothing, batch, all }
+
+  @Test(arguments: convolutions, [Open.nothing, .all])
+  func windows(_ item: Convolution, open: Open) throws {
     var lowering = Lowering(name: "convolution")
+    lowering.output(convolved(item, open, &lowering), named: "y")
+    try checkSchedules(of: lowering.program, [unsigned(item.image)], tolerance: 0, machines: Self.machines)
+    let isDepthwise = item.groups > 1 && item.weights[1] == 1
+    #expect(try kernels(lowering.program).contains { $0.hasPrefix(isDepthwise ? "depthwise_u8i8" : "convolve_u8i8") })
+  }
+
+  /// Their sums become bytes, which are stored two rows at a time, the last one of an odd number alone.
+  @Test(arguments: lines, Open.allCases)
+  func windowsInTiles(_ item: Convolution, open: Open) throws {
+    var lowering = Lowering(name: "lines")
+    let sums = convolved(item, open, &lowering)
+    let y = try lowering.element(sums.shape) { builder, index in
+      ((builder.load(sums.id, index).cast(to: .f32) * 0.01).unary(.round) + 100).cast(to: .u8)
+    }
+    lowering.output(y, named: "y")
+    let fused = Fusion.fuse(lowering.program).program
+    let tiles = Self.machines[0]
+    try checkSchedules(of: fused, [unsigned(item.image)], tolerance: 0, machines: [tiles])
+    let names = try Scheduler.schedule(fused, for: tiles).kernels.elements.map(\.name)
+    #expect(names.contains { $0.contains("_tiles") }, "\(names)")
+  }
+
+  private func convolved(_ item: Convolution, _ open: Open, _ lowering: inout Lowering) -> Operand {
     var shape = item.image.map { Dim($0) }
-    if isSymbolic { (shape[0], shape[1], shape[2]) = ("n", "h", "w") }
+    if open != .nothing { shape[0] = "n" }
+    if open == .all { (shape[1], shape[2]) = ("h", "w") }
     let x = lowering.input(TensorType(.u8, shape), named: "x")
     let w = lowering.constant(signed(item.weights), named: "w")
     let sizes = (0..<2).map { axis in
       let free = shape[axis + 1] + Dim(2 * item.pads[axis] - item.dilations[axis] * (item.weights[axis + 2] - 1) - 1)
       return free / Dim(item.strides[axis]) + 1
     }
-    let y = lowering.convolve(
+    return lowering.convolve(
       x, w, result: [shape[0]] + sizes + [Dim(item.weights[0])], window: Array(item.weights[2...]),
       strides: item.strides,
       dilations: item.dilations, padsBegin: item.pads.map { Dim($0) }, groups: item.groups, channelsLast: true,
       accumulate: .i32)
-    lowering.output(y, named: "y")
-    try checkSchedules(of: lowering.program, [unsigned(item.image)], tolerance: 0, machines: Self.machines)
-    let isDepthwise = item.groups > 1 && item.weights[1] == 1
-    #expect(try kernels(lowering.program).contains { $0.hasPrefix(isDepthwise ? "depthwise_u8i8" : "convolve_u8i8") })
   }
 
   /// The epilogue works on 32-bit sums and stores bytes.

@@ -11,12 +11,30 @@ import Testing
     var rows: Int, columns: Int
     /// Whole instructions along the reduced axis.
     var steps: Int
-    var testDescription: String { "\(left)·\(right) \(rows)x\(columns), \(steps) steps" }
+    /// Stretches of a row, nested.
+    var counts: [Int] = []
+    var testDescription: String { "\(left)·\(right) \(rows)x\(columns), \(steps) steps \(counts)" }
 
     var sum: ElementType { left == .bf16 ? .f32 : .i32 }
-    var depth: Int { steps * TileDot.run(left) }
-    /// Rows lie further apart than they are long, and panels are wider than the block.
-    var leftPitch: Int { depth + 3 }
+    /// Of a stretch, and of a whole row.
+    var stretch: Int { steps * TileDot.run(left) }
+    var depth: Int { counts.reduce(stretch, *) }
+    /// Rows overlap where they have stretches; else they lie further apart than they are long. Panels are wider than the block.
+    var leftPitch: Int { counts.isEmpty ? depth + 3 : TileDot.run(left) }
+    var stretches: [TileDot.Stretch] {
+      zip(counts, [4 * stretch + 64, stretch + 16].suffix(counts.count)).map { TileDot.Stretch(count: $0, pitch: $1) }
+    }
+    /// Where a step of a row lies, from its first element on.
+    func along(_ k: Int) -> Int {
+      stretch == 0 ? 0 : starts[k / stretch] + k % stretch
+    }
+    private var starts: [Int] {
+      var starts = [0]
+      for stretch in stretches {
+        starts = starts.flatMap { start in (0..<stretch.count).map { start + $0 * stretch.pitch } }
+      }
+      return starts
+    }
     var rightPitch: Int { (columns + 16) * TileDot.interleave(right) }
 
     /// Where the right side has what belongs to a step and a column.
@@ -27,9 +45,9 @@ import Testing
 
     var inputs: [HostTensor] {
       [
-        TileKernelTests.numbers(left, rows * leftPitch + 1, 3),
+        TileKernelTests.numbers(left, (rows - 1) * leftPitch + stretch + (starts.last ?? 0) + 1, 3),
         TileKernelTests.numbers(right, (depth / TileDot.interleave(right) + 1) * rightPitch, 5),
-        HostTensor(.i64, [1], values: [Int64(depth)]),
+        HostTensor(.i64, [1], values: [Int64(stretch)]),
       ]
     }
 
@@ -39,16 +57,21 @@ import Testing
         b.tileDot(
           TileDot(
             sums: y, at: b.index(0), left: x[0], at: b.index(1), pitch: leftPitch, right: x[1], at: b.index(0),
-            pitch: rightPitch, rows: rows, columns: columns, depth: b.load(x[2], at: b.index(0))))
+            pitch: rightPitch, rows: rows, columns: columns, depth: b.load(x[2], at: b.index(0)),
+            stretches: stretches, request: counts.isEmpty ? nil : TileDot.Request(at: b.index(0), runs: 2)))
       }
     }
   }
 
-  static let blocks = [(16, 16), (16, 32), (32, 16), (32, 32)].flatMap { rows, columns in
-    [(ElementType.u8, ElementType.i8), (.i8, .i8), (.bf16, .bf16)].flatMap { left, right in
-      [0, 1, 3].map { Block(left: left, right: right, rows: rows, columns: columns, steps: $0) }
+  static let blocks =
+    [(16, 16), (16, 32), (32, 16), (32, 32)].flatMap { rows, columns in
+      [(ElementType.u8, ElementType.i8), (.i8, .i8), (.bf16, .bf16)].flatMap { left, right in
+        [0, 1, 3].map { Block(left: left, right: right, rows: rows, columns: columns, steps: $0) }
+      }
     }
-  }
+    + [(ElementType.u8, ElementType.i8), (.bf16, .bf16)].flatMap { left, right in
+      [[3], [2, 3]].map { Block(left: left, right: right, rows: 32, columns: 16, steps: 2, counts: $0) }
+    }
 
   /// Integers are exact and floats nearly so, and compiled code gives what the interpreter does, bit by bit.
   @Test(arguments: runnableTargets, blocks) func sums(target: Target, block: Block) throws {
@@ -59,7 +82,7 @@ import Testing
     for row in 0..<block.rows {
       for column in 0..<block.columns {
         let exact = (0..<block.depth).reduce(0) {
-          $0 + left[1 + row * block.leftPitch + $1] * right[block.place($1, column)]
+          $0 + left[1 + row * block.leftPitch + block.along($1)] * right[block.place($1, column)]
         }
         let allowed = block.left == .bf16 ? 1e-5 : 0
         #expect(abs(sums[row * block.columns + column] - exact) <= allowed, "row \(row), column \(column)")
@@ -98,7 +121,7 @@ import Testing
   }
 
   /// A step of a block is its sums of products and the tiles that these need; nothing passes through the stack.
-  @Test(arguments: blocks.filter { $0.steps == 3 }) func stepsAreInstructions(block: Block) throws {
+  @Test(arguments: blocks.filter { $0.steps > 1 }) func stepsAreInstructions(block: Block) throws {
     let target = try Target.named("sapphirerapids")
     let program = block.program
     let assembly = try Assembly(program, target: target)

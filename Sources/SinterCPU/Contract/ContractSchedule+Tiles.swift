@@ -37,11 +37,12 @@ extension ContractSchedule {
     let elementBytes = operation.left.bits / 8
     let reductions = reductions(lhs.strides[ownAxes.upperBound...], TensorType.strides(form.k)[...])
     let rowPitch = rows.strides[0].value
+    let isDirect = TileDotKernel.isDirect(reductions, rowPitch: rowPitch, operation)
     let plan = ProductPlan(
       rows: rows.extent, columns: Dim(weights.columns), depth: Dim(layout.depth), tile: tile, lanes: layout.lanes,
       elementBytes: elementBytes, outer: outer.map(\.extent).reduce(1, *), machine: machine,
       speed: machine.tileDotSpeed(operation),
-      copiesRows: !TileDotKernel.isDirect(reductions, rowPitch: rowPitch, operation))
+      copiesRows: !isDirect)
 
     let scope = context.kernel(
       named:
@@ -67,7 +68,7 @@ extension ContractSchedule {
       scope: scope, plan: plan, layout: layout, operation: operation, lhs: lhs.memory(scope),
       rhs: scope.memory(buffer, element: operation.right, .read), rhsBase: b.index(0),
       reductions: reductions, rowOffset: { b.add(first, b.multiply($0, scope.dim(rows.strides[0]))) },
-      rowPitch: rowPitch)
+      rowPitch: rowPitch, spaced: isDirect ? SpacedRows(all: rows.extent) : nil)
     let columns = CollapsedAxes.Group(axes: form.n.indices, extent: Dim(weights.columns), strides: [1])
     kernel.emit(rowBlock: rowBlock, columnBlock: columnBlock) { tileRows, column, vectors, masks, sums in
       store.emit(

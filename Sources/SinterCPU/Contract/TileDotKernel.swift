@@ -2,10 +2,12 @@ import SinterCore
 import SinterForms
 import SinterKernelIR
 
-/// Writes one task of a product in blocks of tiles (`TileDot`): a block's rows are brought into order once, and pass all panels of the task.
+/// Writes one task of a product in blocks of tiles (`TileDot`): a block's rows pass all panels of the task, or a panel passes all blocks, whichever
+/// reads less again. In the latter case the next panel is asked for meanwhile.
 ///
-/// Rows that lie evenly, whole lines apart, are read where they are. Others are copied side by side first, with zeros up to whole steps: windows
-/// of a convolution, rows that end in the middle of a step, and those of the last block, which may be fewer.
+/// Rows that lie evenly, whole lines apart, are read where they are; the last block begins so early that it is a whole one. Others are copied side
+/// by side first, with zeros up to whole steps: windows in steps of several pixels, rows that end in the middle of a step, and those of the last
+/// block where they may be fewer than a block has.
 struct TileDotKernel {
   let scope: KernelScope
   let plan: ProductPlan
@@ -20,6 +22,8 @@ struct TileDotKernel {
   let rowOffset: (_ row: Register) -> Register
   /// From one row on the left to the next, where this is the same for all.
   let rowPitch: Int?
+  /// Which of these rows have results, where rows are read where they lie and their number is known. The rows of the plan are then places.
+  var spaced: SpacedRows?
 
   private var b: KernelBuilder { scope.builder }
   private var run: Int { TileDot.run(operation.left) }
@@ -70,31 +74,70 @@ struct TileDotKernel {
     let block = plan.tile.rows
     let memory = Scratch(
       sums: b.local("sums", operation.accumulator, count: block * plan.width),
-      rows: isDirect && plan.rows.exactQuotient(by: Dim(block)) != nil
+      rows: spaced != nil || isDirect && plan.rows.exactQuotient(by: Dim(block)) != nil
         ? nil : b.local("rows", operation.left, count: block * Self.pitch(depth: depth, run: run)))
-    func panels(_ rows: TileRows) {
-      let left = left(rows, memory)
+    func rows(_ work: (TileRows, Left) -> Void) {
+      guard let spaced else { return forEachBlock(from: rowFrom, to: rowTo) { work($0, left($0, memory)) } }
+      b.loop("row", from: rowFrom, to: rowTo, step: block) { work(self.rows(at: $0, spaced), left(at: $0, spaced)) }
+    }
+    func panels(_ work: (_ panel: Register, _ vectors: Int, _ masks: [Register?]) -> Void) {
       let full = b.binary(.minimum, panelTo, b.index(layout.fullPanels))
-      b.loop("panel", from: panelFrom, to: full) { panel in
-        self.panel(
-          panel, rows, left, vectors: layout.vectors, masks: [Register?](repeating: nil, count: layout.vectors), memory,
-          store)
+      b.loop("panel", from: panelFrom, to: full) {
+        work($0, layout.vectors, [Register?](repeating: nil, count: layout.vectors))
       }
       guard layout.tailVectors > 0 else { return }
-      b.loop("tail", from: b.binary(.maximum, panelFrom, b.index(layout.fullPanels)), to: panelTo) { panel in
-        self.panel(panel, rows, left, vectors: layout.tailVectors, masks: tailMasks, memory, store)
+      b.loop("tail", from: b.binary(.maximum, panelFrom, b.index(layout.fullPanels)), to: panelTo) {
+        work($0, layout.tailVectors, tailMasks)
       }
     }
+    if memory.rows == nil, readsPanelsOnce {
+      panels { panel, vectors, masks in
+        rows { rows, left in
+          let request = request(after: panel, place: b.subtract(left.place, rowFrom), vectors: vectors)
+          self.panel(panel, rows, left, vectors: vectors, masks: masks, memory, request, store)
+        }
+      }
+    } else {
+      rows { rows, left in
+        panels { self.panel($0, rows, left, vectors: $1, masks: $2, memory, nil, store) }
+      }
+    }
+  }
+
+  /// Blocks of rows in a task.
+  private var blocks: Int { (plan.blockRows + plan.tile.rows - 1) / plan.tile.rows }
+
+  /// Whether panel after panel passes the rows of a task: they are several blocks, its panels do not stay beside one in the first-level cache, and the
+  /// rows read again for each panel are fewer bytes than the panels read again for each block.
+  private var readsPanelsOnce: Bool {
+    let panelBytes = plan.blockPanels * plan.width * layout.depth * operation.right.bits / 8
+    let rowBytes = plan.blockRows * (rowPitch ?? 0) * operation.left.bits / 8
+    return blocks > 1 && panelBytes > scope.machine.level1 / 2 && plan.blockPanels * rowBytes < blocks * panelBytes
+  }
+
+  /// What a block asks for of the panel after its own: an equal part each.
+  private func request(after panel: Register, place: Register, vectors: Int) -> TileDot.Request {
+    let runs = TileDot.tileRows * vectors
+    let share = (runs + blocks - 1) / blocks
+    let panelElements = layout.width * layout.depth
+    let part = b.multiply(b.binary(.floorDivide, place, b.index(plan.tile.rows)), share * layout.depth)
+    let last = b.index(Swift.max(0, panelElements - share * layout.depth))
+    let next = b.add(rhsBase, b.multiply(b.add(panel, 1), panelElements))
+    return TileDot.Request(at: b.add(next, b.binary(.minimum, part, last)), runs: share)
+  }
+
+  private func forEachBlock(from: Register, to: Register, _ work: (TileRows) -> Void) {
+    let block = plan.tile.rows
     let isWhole = plan.rows.exactQuotient(by: Dim(block)) != nil
-    let whole = b.binary(.floorDivide, b.subtract(rowTo, rowFrom), b.index(block))
-    let end = isWhole ? rowTo : b.add(rowFrom, b.multiply(whole, block))
-    b.loop("row", from: rowFrom, to: end, step: block) { panels(TileRows(count: block, first: $0, existing: nil)) }
+    let whole = b.binary(.floorDivide, b.subtract(to, from), b.index(block))
+    let end = isWhole ? to : b.add(from, b.multiply(whole, block))
+    b.loop("row", from: from, to: end, step: block) { work(TileRows(count: block, first: $0, existing: nil)) }
     if isWhole { return }
-    b.when(b.compare(.less, end, rowTo)) {
+    b.when(b.compare(.less, end, to)) {
       if let rest = plan.rows.value.map({ $0 % block }) {
-        panels(TileRows(count: rest, first: end, existing: nil))
+        work(TileRows(count: rest, first: end, existing: nil))
       } else {
-        panels(TileRows(count: block, first: end, existing: b.subtract(rowTo, end)))
+        work(TileRows(count: block, first: end, existing: b.subtract(to, end)))
       }
     }
   }
@@ -112,6 +155,11 @@ struct TileDotKernel {
     var pitch: Int
     /// As the instruction has them.
     var count: Int
+    /// The first one's number.
+    var place: Register
+    /// Elements of a row that lie side by side, and where the others are.
+    var depth: Int
+    var stretches: [TileDot.Stretch] = []
   }
 
   // MARK: Rows
@@ -121,13 +169,49 @@ struct TileDotKernel {
 
   static func isDirect(_ reductions: [TileKernel.Reduction], rowPitch: Int?, _ operation: TileOperation) -> Bool {
     func isLine(_ count: Int?) -> Bool { count.map { $0 > 0 && $0 % TileDot.run(operation.left) == 0 } ?? false }
-    return reductions.count == 1 && isLine(reductions[0].extent.value) && isLine(rowPitch)
+    guard let inner = reductions.last, inner.lhsStride == 1 else { return false }
+    return isLine(inner.extent.value) && isLine(rowPitch)
+      && reductions.dropLast().allSatisfy { $0.extent.value != nil && ($0.lhsStride.value ?? 0) > 0 }
+  }
+
+  /// A row that is read where it lies.
+  private func direct(_ place: Register, at: Register, count: Int) -> Left {
+    Left(
+      memory: lhs, at: at, pitch: rowPitch ?? 0, count: count, place: place,
+      depth: reductions.last?.extent.value ?? 0,
+      stretches: reductions.dropLast().map {
+        TileDot.Stretch(count: $0.extent.value ?? 0, pitch: $0.lhsStride.value ?? 0)
+      })
+  }
+
+  /// The place at which the block of a place begins: the last one ends with the last row.
+  private func start(_ place: Register, _ spaced: SpacedRows) -> Register {
+    spaced.places % plan.tile.rows == 0
+      ? place : b.binary(.minimum, place, b.index(spaced.places - plan.tile.rows))
+  }
+
+  private func left(at place: Register, _ spaced: SpacedRows) -> Left {
+    direct(place, at: rowOffset(start(place, spaced)), count: plan.tile.rows)
+  }
+
+  /// The rows of a block with results.
+  private func rows(at place: Register, _ spaced: SpacedRows) -> TileRows {
+    let block = plan.tile.rows
+    if spaced.kept == spaced.all, spaced.count % block == 0 {
+      return TileRows(count: block, first: place, existing: nil)
+    }
+    let start = start(place, spaced)
+    let first = spaced.results(before: place, b)
+    let end = b.binary(.minimum, b.add(place, block), b.index(spaced.places))
+    return TileRows(
+      count: block, first: first, existing: b.subtract(spaced.results(before: end, b), first),
+      place: { b.subtract(spaced.place(of: b.add(first, $0), b), start) })
   }
 
   private func left(_ rows: TileRows, _ scratch: Scratch) -> Left {
     let count = (rows.count + TileDot.tileRows - 1) / TileDot.tileRows * TileDot.tileRows
     guard let memory = scratch.rows, !(isDirect && rows.existing == nil && rows.count == count) else {
-      return Left(memory: lhs, at: rowOffset(rows.first), pitch: rowPitch ?? 0, count: count)
+      return direct(rows.first, at: rowOffset(rows.first), count: count)
     }
     let pitch = Self.pitch(depth: depth, run: run)
     let none = b.constant(operation.left.isFloat ? .float(0) : .int(0), operation.left, lanes: run)
@@ -136,7 +220,8 @@ struct TileDotKernel {
       if depth % run > 0 { b.store(none, memory, at: b.add(target, depth)) }
       copy(reductions[...], from: rowOffset(b.add(rows.first, row)), to: target, in: memory)
     }
-    return Left(memory: memory, at: b.index(0), pitch: pitch, count: count)
+    return Left(
+      memory: memory, at: b.index(0), pitch: pitch, count: count, place: rows.first, depth: layout.depth)
   }
 
   /// Copies a row. What is stored too much is overwritten by what follows, or zero.
@@ -172,14 +257,15 @@ struct TileDotKernel {
 
   private func panel(
     _ panel: Register, _ rows: TileRows, _ left: Left, vectors: Int, masks: [Register?], _ scratch: Scratch,
-    _ store: ProductKernel.Store
+    _ request: TileDot.Request?, _ store: ProductKernel.Store
   ) {
     let columns = vectors * layout.lanes
     b.tileDot(
       TileDot(
         sums: scratch.sums, at: b.index(0), left: left.memory, at: left.at, pitch: left.pitch, right: rhs,
         at: b.add(rhsBase, b.multiply(panel, layout.width * layout.depth)), pitch: columns * layout.interleave,
-        rows: left.count, columns: columns, depth: b.index(layout.depth)))
+        rows: left.count, columns: columns, depth: b.index(left.depth), stretches: left.stretches,
+        request: request))
     store(rows, b.multiply(panel, layout.width), vectors, masks, .memory(scratch.sums))
   }
 }

@@ -8,6 +8,8 @@ struct TileRows {
   let first: Register
   /// How many of them exist, where these may be fewer: what is summed of others is not stored.
   let existing: Register?
+  /// Where the sums of a row, counted from the first, are among those of the block; nil: in the same order.
+  var place: ((_ row: Register) -> Register)?
 
   /// The rows that are read: in place of one that does not exist, the last one that does. Nil where all exist and lie evenly.
   ///

@@ -98,17 +98,22 @@ struct TileStore {
     /// Row by row from memory.
     func store(from scratch: Memory) {
       // Bytes of two rows fill a vector.
-      let areTwo =
-        asBytes != nil && rows.existing == nil && rows.count % 2 == 0 && vectors * lanes <= scope.machine.lanes(.i16)
-      let step = areTwo ? 2 : 1
-      b.loop("row", from: b.index(0), to: rows.existing ?? b.index(rows.count), step: step) { r in
+      let areTwo = asBytes != nil && rows.count % 2 == 0 && vectors * lanes <= scope.machine.lanes(.i16)
+      func some(_ count: Int, at r: Register) {
         store(
-          (0..<step).map { part in
-            let first = b.multiply(b.add(r, part), vectors * lanes)
+          (0..<count).map { part in
+            let row = b.add(r, part)
+            let first = b.multiply(rows.place?(row) ?? row, vectors * lanes)
             let loaded = (0..<vectors).map { b.load(scratch, at: b.add(first, $0 * lanes), lanes: lanes) }
-            return (b.add(rows.first, b.add(r, part)), loaded[...])
+            return (b.add(rows.first, row), loaded[...])
           })
       }
+      let step = areTwo ? 2 : 1
+      let end = rows.existing ?? b.index(rows.count)
+      let isOdd = areTwo ? rows.existing.map { b.binary(.modulo, $0, b.index(2)) } : nil
+      let whole = isOdd.map { b.subtract(end, $0) } ?? end
+      b.loop("row", from: b.index(0), to: whole, step: step) { some(step, at: $0) }
+      if let isOdd { b.when(b.compare(.equal, isOdd, b.index(1))) { some(1, at: whole) } }
     }
     switch sums {
     case .memory(let scratch): store(from: scratch)

@@ -114,18 +114,45 @@ extension NarrowConvolveSchedule {
     return (0..<taps).flatMap { tap in (0..<channels.perGroup).map { $0 * taps + tap } }
   }
 
+  /// The pixels of an image in the order in which they lie in memory, where windows read them there: one after the other, in two dimensions of
+  /// known size, with few places between lines that have no result.
+  private func spacedPixels(
+    _ image: ConvolveSchedule.Image, _ shape: [Dim], _ reductions: [TileKernel.Reduction], _ operation: TileOperation
+  ) -> SpacedRows? {
+    guard form.window.count == 2, form.strides.allSatisfy({ $0 == 1 }), let height = shape[1].value,
+      let width = shape[2].value, width > 0, let line = image.strides[1].value, let pixel = image.strides[2].value,
+      line % pixel == 0, TileDotKernel.isDirect(reductions, rowPitch: pixel, operation)
+    else { return nil }
+    let rows = SpacedRows(kept: width, all: line / pixel, count: height * width)
+    func blocks(_ count: Int) -> Int { (count + TileDot.mostRows - 1) / TileDot.mostRows }
+    // Windows that are copied take a block's rows from several images.
+    guard rows.places >= TileDot.mostRows, 2 * blocks(rows.places) <= 3 * blocks(rows.count) else { return nil }
+    return rows
+  }
+
   /// The same in tiles, where the processor has such and they are faster.
   ///
   /// - Returns: whether it did.
   private func runTiles(_ image: ConvolveSchedule.Image, _ context: inout ScheduleContext) throws -> Bool {
     let machine = context.machine
     let shape = context.shape(context.result)
-    let pixels = ConvolvePixels(form, result: shape, image: image.strides)
+    let rank = form.window.count
     let columns = channels.results / channels.groups
     let depth = weightOffsets.count
-    guard let operation = machine.tileDot(operation),
-      let tile = TileDotKernel.tile(
-        operation, rows: pixels.rows.extent.value, columns: columns, depth: depth, machine)
+    let reductions = reductions(image)
+    guard let operation = machine.tileDot(operation) else { return false }
+    var pixels = ConvolvePixels(form, result: shape, image: image.strides)
+    var (rowPitch, images) = (pixels.isEven ? pixels.rowStride : nil, Dim(1))
+    var spaced =
+      TileDotKernel.isDirect(reductions, rowPitch: rowPitch, operation)
+      ? SpacedRows(all: pixels.rows.extent) : nil
+    if !pixels.isEven, let ofOneImage = spacedPixels(image, shape, reductions, operation) {
+      pixels = ConvolvePixels(form, result: shape, image: image.strides, isOneImage: true)
+      (rowPitch, images, spaced) = (image.strides[rank].value, shape[0], ofOneImage)
+    }
+    let rows = spaced.map { Dim($0.places) } ?? pixels.rows.extent
+    guard
+      let tile = TileDotKernel.tile(operation, rows: rows.value, columns: columns, depth: depth, machine)
     else { return false }
     let offsets = TileDotKernel.padded(weightOffsets, operation)
     let layout = PanelLayout(
@@ -133,11 +160,9 @@ extension NarrowConvolveSchedule {
       interleave: operation.depth)
     let buffer = try form.packedWeights(
       weights, layout, groups: channels.groups, columnStride: depth, offsets, &context)
-    let reductions = reductions(image)
-    let rowPitch = pixels.period == nil ? pixels.rowStride : nil
     let plan = ProductPlan(
-      rows: pixels.rows.extent, columns: Dim(columns), depth: Dim(offsets.count), tile: tile, lanes: layout.lanes,
-      elementBytes: operation.left.bits / 8, outer: Dim(channels.groups), machine: machine,
+      rows: rows, columns: Dim(columns), depth: Dim(offsets.count), tile: tile, lanes: layout.lanes,
+      elementBytes: operation.left.bits / 8, outer: Dim(channels.groups) * images, machine: machine,
       speed: machine.tileDotSpeed(operation),
       copiesRows: !TileDotKernel.isDirect(reductions, rowPitch: rowPitch, operation))
     let scope = context.kernel(
@@ -149,22 +174,33 @@ extension NarrowConvolveSchedule {
     let rowBlock = task.take(plan.rowBlocks)
     let group = channels.groups > 1 ? scope.bind(task.take(Dim(channels.groups))) : nil
     let groupIndex = group.map { Dim($0) } ?? 0
-    let base = scope.index(groupIndex * Dim(channels.perGroup))
+    let imageNumber = images == 1 ? nil : scope.bind(task.take(images))
+    let pitch = scope.dim(Dim(rowPitch ?? 0))
+    let base = scope.index(
+      groupIndex * Dim(channels.perGroup) + (imageNumber.map { Dim($0) * image.strides[0] } ?? 0))
     let kernel = TileDotKernel(
       scope: scope, plan: plan, layout: layout, operation: operation, lhs: scope.memory(image.value),
       rhs: scope.memory(buffer, element: operation.right, .read),
       rhsBase: scope.index(groupIndex * Dim(layout.count)), reductions: reductions,
-      rowOffset: { pixels.offset($0, base, scope) }, rowPitch: rowPitch)
+      rowOffset: {
+        spaced == nil ? pixels.offset($0, base, scope) : scope.builder.add(base, scope.builder.multiply(pitch, $0))
+      },
+      rowPitch: rowPitch, spaced: spaced)
     var store = TileStore(
       scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
       axes: [Dim](repeating: 0, count: shape.count), extents: [:])
     if let group { store.extents[group] = Dim(channels.groups) }
+    if let imageNumber {
+      store.extents[imageNumber] = images
+      store.axes[0] = Dim(imageNumber)
+    }
     store.columnOffset = groupIndex * Dim(columns)
     let columnGroup = CollapsedAxes.Group(axes: 0..<1, extent: Dim(columns), strides: [1])
     kernel.emit(rowBlock: rowBlock, columnBlock: columnBlock) { rows, column, vectors, masks, sums in
       store.emit(
         rows: rows, vectors: vectors, lanes: layout.lanes, column: column, masks: masks, sums: sums,
-        rowGroup: pixels.rows, rowFirst: 0, columnGroup: columnGroup, columnFirst: form.window.count + 1)
+        rowGroup: pixels.rows, rowFirst: rank + 1 - pixels.rows.axes.count, columnGroup: columnGroup,
+        columnFirst: rank + 1)
     }
     let elements = shape.reduce(Dim(1), *)
     try context.append(
@@ -184,14 +220,18 @@ struct ConvolvePixels {
   /// - Parameters:
   ///   - result: [n, spatial…, channels].
   ///   - image: the strides of the image's axes, in the same order.
-  init(_ form: ConvolveForm, result: [Dim], image: [Dim]) {
+  ///   - isOneImage: the pixels of one image alone, not those of all.
+  init(_ form: ConvolveForm, result: [Dim], image: [Dim], isOneImage: Bool = false) {
     let rank = form.window.count
-    let extents = Array(result[...rank])
-    let steps = [image[0]] + (0..<rank).map { Dim(form.strides[$0]) * image[$0 + 1] }
+    let all = isOneImage ? 1...rank : 0...rank
+    let extents = Array(result[all])
+    let steps = all.map { $0 == 0 ? image[0] : Dim(form.strides[$0 - 1]) * image[$0] }
     collapsed = CollapsedAxes(extents: extents, strides: [steps]).groups
     rows = CollapsedAxes.Group(axes: extents.indices, extent: extents.reduce(1, *), strides: [0])
   }
 
+  /// Whether all windows are evenly spaced.
+  var isEven: Bool { collapsed.count <= 1 }
   /// Pixels after which windows are no longer evenly spaced, where there are such and their number is known.
   var period: Int? { collapsed.count > 1 ? collapsed.last?.extent.value : nil }
   /// From one window to the next, where known.
@@ -202,7 +242,7 @@ struct ConvolvePixels {
     first: Register, count: Int, base: Register, tileRows: Int, _ scope: KernelScope
   ) -> (base: Register, deltas: [Register]) {
     let b = scope.builder
-    if collapsed.count <= 1 || (period.map { $0 % tileRows == 0 } ?? false) {
+    if isEven || (period.map { $0 % tileRows == 0 } ?? false) {
       let stride = scope.dim(collapsed.last?.strides[0] ?? 0)
       return (offset(first, base, scope), (0..<count).map { b.multiply(stride, $0) })
     }

@@ -15,12 +15,14 @@ extension KernelMachine {
     }
     let (leftAt, rightAt) = (Int(integers(block.leftAt)[0]), Int(integers(block.rightAt)[0]))
     let sumsAt = Int(integers(block.sumsAt)[0])
+    let starts = block.stretchStarts
     for row in 0..<block.rows {
       for column in 0..<block.columns {
         func factors<T: Numeric>(_ read: (Region, Int) -> T) throws -> [(T, T)] {
-          try (0..<depth).map { k in
+          try (0..<depth * starts.count).map { k in
             let place = { "row \(row), column \(column), step \(k), task \(self.task)" }
-            let a = try left.position(leftAt + row * block.leftPitch + k, self, place)
+            let a = try left.position(
+              leftAt + row * block.leftPitch + starts[k / depth] + k % depth, self, place)
             let b = try right.position(
               rightAt + k / interleave * block.rightPitch + column * interleave + k % interleave, self, place)
             return (read(left, a), read(right, b))

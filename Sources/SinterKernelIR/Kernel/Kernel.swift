@@ -144,7 +144,8 @@ package indirect enum Statement: Hashable, Sendable {
 /// sums[r, c] = Σ over k < depth of left[r, k] · right[k, c].
 ///
 /// Memory holds sums row after row, rows on the left `leftPitch` elements apart, and on the right, for each `interleave` steps along k, so many
-/// neighbours of one column after those of another.
+/// neighbours of one column after those of another. A row on the left may consist of stretches of `depth` elements, as a window's lines lie in an
+/// image; on the right these follow each other without a gap.
 ///
 /// Bytes (left u8 or i8, right i8, `interleave` 4) are summed in i32 and wrap around. Numbers of bf16 (`interleave` 2) are summed in f32, `run` of
 /// them at a time: the products of even places are added up in order, and those of odd places, from 0 and each sum rounded; then the two are added
@@ -160,14 +161,43 @@ package struct TileDot: Hashable, Sendable {
   package var rows, columns: Int
   /// An i64; a multiple of `run`. Where it is none, the sums are zero.
   package var depth: Register
+  /// Where the stretches of a row lie, the outermost of several nested counts first; empty where a row is one.
+  package var stretches: [Stretch]
+
+  /// So many stretches, from one to the next of which are `pitch` elements.
+  package struct Stretch: Hashable, Sendable {
+    package var count, pitch: Int
+
+    package init(count: Int, pitch: Int) { (self.count, self.pitch) = (count, pitch) }
+  }
+
+  /// What the right side will be read from next: a hint, as `Statement.prefetch` is.
+  package var request: Request?
+
+  /// In each step along k, so many runs of elements on the right are asked for, from `at` on.
+  package struct Request: Hashable, Sendable {
+    package var at: Register
+    package var runs: Int
+
+    package init(at: Register, runs: Int) { (self.at, self.runs) = (at, runs) }
+  }
 
   package init(
     sums: Memory, at sumsAt: Register, left: Memory, at leftAt: Register, pitch leftPitch: Int, right: Memory,
-    at rightAt: Register, pitch rightPitch: Int, rows: Int, columns: Int, depth: Register
+    at rightAt: Register, pitch rightPitch: Int, rows: Int, columns: Int, depth: Register, stretches: [Stretch] = [],
+    request: Request? = nil
   ) {
     (self.sums, self.sumsAt, self.left, self.leftAt, self.leftPitch) = (sums, sumsAt, left, leftAt, leftPitch)
     (self.right, self.rightAt, self.rightPitch) = (right, rightAt, rightPitch)
-    (self.rows, self.columns, self.depth) = (rows, columns, depth)
+    (self.rows, self.columns, self.depth, self.stretches) = (rows, columns, depth, stretches)
+    self.request = request
+  }
+
+  /// Where each stretch of a row begins, from the row's first element on.
+  package var stretchStarts: [Int] {
+    stretches.reduce([0]) { starts, stretch in
+      starts.flatMap { start in (0..<stretch.count).map { start + $0 * stretch.pitch } }
+    }
   }
 
   /// Rows and columns of one tile of sums.

@@ -179,9 +179,21 @@ struct KernelParser {
     let rightPitch = try number(after: "pitch")
     let (rows, columns) = (try number(after: "rows"), try number(after: "columns"))
     try scanner.expect("depth")
+    let depth = try register()
+    var stretches: [TileDot.Stretch] = []
+    while scanner.take("by") {
+      let count = try scanner.integer()
+      stretches.append(TileDot.Stretch(count: count, pitch: try number(after: "pitch")))
+    }
+    var request: TileDot.Request?
+    if scanner.take("request") {
+      let at = try register()
+      request = TileDot.Request(at: at, runs: try number(after: "runs"))
+    }
     return TileDot(
       sums: sums.memory, at: sums.at, left: left.memory, at: left.at, pitch: leftPitch, right: right.memory,
-      at: right.at, pitch: rightPitch, rows: rows, columns: columns, depth: try register())
+      at: right.at, pitch: rightPitch, rows: rows, columns: columns, depth: depth, stretches: stretches,
+      request: request)
   }
 
   private mutating func definition(of r: Register) throws -> Statement {

@@ -120,7 +120,9 @@ struct KernelPrinter {
       line(
         "tileDot \(place(block.sums, block.sumsAt, nil)) = \(place(block.left, block.leftAt, nil)) pitch \(block.leftPitch), "
           + "\(place(block.right, block.rightAt, nil)) pitch \(block.rightPitch) "
-          + "rows \(block.rows) columns \(block.columns) depth \(block.depth)")
+          + "rows \(block.rows) columns \(block.columns) depth \(block.depth)"
+          + block.stretches.map { " by \($0.count) pitch \($0.pitch)" }.joined()
+          + (block.request.map { " request \($0.at) runs \($0.runs)" } ?? ""))
     }
   }
 

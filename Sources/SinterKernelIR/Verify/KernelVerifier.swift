@@ -274,7 +274,7 @@ package final class KernelVerifier {
   }
 
   private func check(_ block: TileDot) {
-    for register in [block.sumsAt, block.leftAt, block.rightAt, block.depth] {
+    for register in [block.sumsAt, block.leftAt, block.rightAt, block.depth] + (block.request.map { [$0.at] } ?? []) {
       use(register, as: RegisterType(.i64), in: "tileDot")
     }
     guard let sums = parameter(block.sums), let left = parameter(block.left), let right = parameter(block.right) else {
@@ -296,6 +296,10 @@ package final class KernelVerifier {
     require(
       block.leftPitch > 0 && block.rightPitch % interleave == 0 && block.rightPitch >= block.columns * interleave,
       "tileDot's pitches of \(block.leftPitch) and \(block.rightPitch) do not fit its block")
+    require(
+      block.stretches.allSatisfy { $0.count > 0 && $0.pitch > 0 },
+      "tileDot's rows have no stretches, or none that advance")
+    require(block.request.map { $0.runs > 0 } ?? true, "tileDot asks for nothing")
   }
 
   private func check(_ loop: Loop) {

@@ -119,7 +119,10 @@ extension KernelEmitter {
   func prefetch(_ memory: Memory, at index: IRValue) throws {
     let element = element(of: memory)
     let place = element.bits < 8 ? ir.lshr(index, element.bits == 4 ? 1 : 2) : index
-    let address = ir.address(memoryType(element), base(of: memory), place)
+    prefetch(ir.address(memoryType(element), base(of: memory), place))
+  }
+
+  func prefetch(_ address: IRValue) {
     // To be read, kept in the second-level cache, data.
     ir.intrinsic("llvm.prefetch", [ir.pointer], [address, ir.int(ir.i32, 0), ir.int(ir.i32, 2), ir.int(ir.i32, 1)])
   }

@@ -10,15 +10,17 @@ extension KernelEmitter {
   func tileDot(_ block: TileDot) throws {
     let operands = Operands(
       left: try place(block.left, block.leftAt), right: try place(block.right, block.rightAt),
-      sums: try place(block.sums, block.sumsAt), depth: try self[block.depth])
+      sums: try place(block.sums, block.sumsAt), depth: try self[block.depth],
+      request: try block.request.map { try place(block.right, $0.at) })
     let (left, right) = (element(of: block.left), element(of: block.right))
     if let name = ir.target.tileDot(left, right) { return tiles(block, operands, name, left) }
     if left == .bf16 { pairRows(block, operands) } else { byteRows(block, operands, isSigned: left == .i8) }
   }
 
-  /// The addresses of a block's first elements, and how many elements are summed.
+  /// The addresses of a block's first elements, how many elements are summed, and from where on elements are asked for.
   private struct Operands {
     var left, right, sums, depth: IRValue
+    var request: IRValue?
   }
 
   private func place(_ memory: Memory, _ at: Register) throws -> IRValue {
@@ -39,8 +41,14 @@ extension KernelEmitter {
     }
     let sums = rows * columns
     for number in 0..<sums { ir.intrinsic("llvm.x86.tilezero", [], [tile(number)]) }
-    iterations(from: ir.index(0), to: operands.depth, step: TileDot.run(element), copies: 1, initial: []) { k, _ in
+    steps(block, operands.depth, TileDot.run(element), initial: []) { along, k, _ in
       let down = ir.mul(k, ir.index(block.rightPitch / interleave))
+      if let request = block.request, let base = operands.request {
+        let asked = ir.mul(k, ir.index(request.runs))
+        for run in 0..<request.runs {
+          prefetch(ir.address(type, base, ir.add(asked, Int64(run * TileDot.run(element)))))
+        }
+      }
       for column in 0..<columns {
         load(
           sums + column, operands.right, ir.add(down, Int64(column * TileDot.tileRows * interleave)),
@@ -49,7 +57,7 @@ extension KernelEmitter {
       for row in 0..<rows {
         let left = sums + columns + row
         load(
-          left, operands.left, ir.add(k, Int64(row * TileDot.tileRows * block.leftPitch)), pitch: block.leftPitch)
+          left, operands.left, ir.add(along, Int64(row * TileDot.tileRows * block.leftPitch)), pitch: block.leftPitch)
         for column in 0..<columns {
           ir.intrinsic(name, [], [tile(row * columns + column), tile(left), tile(sums + column)])
         }
@@ -62,6 +70,34 @@ extension KernelEmitter {
         "llvm.x86.tilestored64", [],
         [tile(number), ir.address(ir.i32, operands.sums, ir.index(first)), ir.index(block.columns * 4)])
     }
+  }
+
+  /// Walks the steps along a block's reduced axis, stretch after stretch.
+  ///
+  /// - Parameter body: takes how far a step is from the beginning of a row on the left, its number along all stretches, and what is carried.
+  /// - Returns: what is carried from the last step.
+  @discardableResult
+  private func steps(
+    _ block: TileDot, _ depth: IRValue, _ step: Int, initial: [IRValue],
+    _ body: (_ along: IRValue, _ k: IRValue, _ carried: [IRValue]) -> [IRValue]
+  ) -> [IRValue] {
+    func walk(_ stretches: ArraySlice<TileDot.Stretch>, _ along: IRValue, _ stretch: IRValue, _ carried: [IRValue])
+      -> [IRValue]
+    {
+      guard let first = stretches.first else {
+        let before = ir.mul(stretch, depth)
+        return iterations(from: ir.index(0), to: depth, step: step, copies: 1, initial: carried) { k, carried in
+          body(ir.add(along, k), ir.add(before, k), carried)
+        }.carried
+      }
+      return iterations(from: ir.index(0), to: ir.index(first.count), step: 1, copies: 1, initial: carried) {
+        index, carried in
+        walk(
+          stretches.dropFirst(), ir.add(along, ir.mul(index, ir.index(first.pitch))),
+          ir.add(ir.mul(stretch, ir.index(first.count)), index), carried)
+      }.carried
+    }
+    return walk(block.stretches[...], ir.index(0), ir.index(0), initial)
   }
 
   /// Whether the kernel sums in the processor's tiles, which are then configured for all of it.
@@ -123,10 +159,10 @@ extension KernelEmitter {
 
   /// The elements of a row that belong to one step, for all columns, and those of each vector of columns.
   private func step(
-    _ block: TileDot, _ element: ElementType, _ k: IRValue, _ left: IRValue, _ columns: [IRValue]
+    _ block: TileDot, _ element: ElementType, _ along: IRValue, _ k: IRValue, _ left: IRValue, _ columns: [IRValue]
   ) -> (row: IRValue, columns: [IRValue]) {
     let (type, interleave) = (memoryType(element), TileDot.interleave(element))
-    let word = ir.load(ir.i32, ir.address(type, left, k), alignment: element.bits / 8)
+    let word = ir.load(ir.i32, ir.address(type, left, along), alignment: element.bits / 8)
     let down = ir.mul(k, ir.index(block.rightPitch / interleave))
     let vector = ir.vector(type, TileDot.tileRows * interleave)
     return (
@@ -138,28 +174,23 @@ extension KernelEmitter {
   private func byteRows(_ block: TileDot, _ operands: Operands, isSigned: Bool) {
     let zero = ir.zero(ir.vector(ir.i32, TileDot.tileRows))
     rows(block, operands, .i8) { left, columns in
-      iterations(
-        from: ir.index(0), to: operands.depth, step: TileDot.interleave(.i8), copies: 1,
-        initial: columns.map { _ in zero }
-      ) { k, sums in
-        let step = step(block, .i8, k, left, columns)
+      steps(block, operands.depth, TileDot.interleave(.i8), initial: columns.map { _ in zero }) { along, k, sums in
+        let step = step(block, .i8, along, k, left, columns)
         return zip(sums, step.columns).map { dot(step.row, $1, $0, isSigned: isSigned) }
-      }.carried
+      }
     }
   }
 
   private func pairRows(_ block: TileDot, _ operands: Operands) {
     let zero = ir.zero(ir.vector(ir.f32, TileDot.tileRows))
     rows(block, operands, .bf16) { left, columns in
-      iterations(
-        from: ir.index(0), to: operands.depth, step: TileDot.run(.bf16), copies: 1, initial: columns.map { _ in zero }
-      ) { first, totals in
+      steps(block, operands.depth, TileDot.run(.bf16), initial: columns.map { _ in zero }) { along, first, totals in
         // The sums of even places, then those of odd ones.
         let halves = iterations(
-          from: first, to: ir.add(first, Int64(TileDot.run(.bf16))), step: TileDot.interleave(.bf16), copies: 1,
+          from: ir.index(0), to: ir.index(TileDot.run(.bf16)), step: TileDot.interleave(.bf16), copies: 1,
           initial: columns.flatMap { _ in [zero, zero] }
         ) { k, sums in
-          let step = step(block, .bf16, k, left, columns)
+          let step = step(block, .bf16, ir.add(along, k), ir.add(first, k), left, columns)
           return step.columns.enumerated().flatMap { index, column in
             pairProducts(step.row, column, to: (even: sums[2 * index], odd: sums[2 * index + 1]))
           }
@@ -167,7 +198,7 @@ extension KernelEmitter {
         return totals.enumerated().map { index, total in
           ir.fadd(total, ir.fadd(halves[2 * index], halves[2 * index + 1]))
         }
-      }.carried
+      }
     }
   }
 }
