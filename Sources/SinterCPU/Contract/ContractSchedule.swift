@@ -177,8 +177,15 @@ struct ContractSchedule {
     let scope = context.kernel(named: name)
     let b = scope.builder
     var task = scope.taskNumbers()
-    let columnBlock = task.take(plan.columnBlocks)
+    var columnBlock = task.take(plan.columnBlocks)
     let rowBlock = task.take(plan.rowBlocks)
+    // An iteration begins with the weights that the one before ended with: of those that do not fit into the second-level cache, these are there.
+    if let iteration = context.repetitions.last?.iteration, let layout = packed?.layout, outer.isEmpty,
+      plan.rowBlocks == 1, layout.count * elementBytes > machine.level2
+    {
+      let isOdd = b.compare(.equal, scope.dim(Dim(iteration) % 2), b.index(1))
+      columnBlock = b.select(isOdd, b.subtract(scope.dim(plan.columnBlocks - 1), columnBlock), columnBlock)
+    }
     var store = TileStore(
       scope: scope, epilogue: columnGroups?.epilogue ?? form.epilogue, result: context.result, shape: shape,
       axes: [Dim](repeating: 0, count: shape.count), extents: [:])

@@ -5,6 +5,8 @@ import SinterKernelIR
 /// A repetition whose body is being scheduled: what copies for its products (panels of weights, values in another type) need not be made again
 /// in each iteration.
 struct RepetitionScope {
+  /// The number of the iteration.
+  let iteration: Symbol
   /// Values that an iteration finds or computes.
   private let turning: Set<FormValueID>
   /// Values from this one on came while the body was scheduled.
@@ -14,7 +16,10 @@ struct RepetitionScope {
   /// What is computed ahead of the first iteration.
   var ahead: [KernelProgram.Step] = []
 
-  init(_ repetition: FormProgram.Repetition, values: EntityMap<FormValueID, FormProgram.Value>) {
+  init(
+    _ repetition: FormProgram.Repetition, iteration: Symbol, values: EntityMap<FormValueID, FormProgram.Value>
+  ) {
+    self.iteration = iteration
     turning = Self.turning(repetition)
     first = FormValueID(values.count)
   }

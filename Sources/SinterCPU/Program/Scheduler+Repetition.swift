@@ -55,7 +55,7 @@ extension Scheduler {
       context.places[carried.next] = context.places[carried.current]
     }
 
-    context.repetitions.append(RepetitionScope(repetition, values: values))
+    context.repetitions.append(RepetitionScope(repetition, iteration: iteration, values: values))
     run(repetition.body)
     let ahead = context.repetitions.removeLast().ahead
     for output in repetition.outputs where repetition.iterations != nil {
