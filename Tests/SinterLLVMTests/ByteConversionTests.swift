@@ -15,6 +15,21 @@ import Testing
     return moved.isNaN ? 0 : T(Swift.min(Swift.max(moved, Float(T.min)), Float(T.max)))
   }
 
+  /// What becomes of the numbers, so many at a time: rounded, moved and converted to bytes, and then what `finish` makes of these.
+  private func converted(
+    _ target: Target, _ lanes: Int, to element: ElementType, plus offset: Float, as result: ElementType,
+    _ finish: (KernelBuilder, Register) -> Register
+  ) throws -> HostTensor {
+    let input = HostTensor(.f32, [64], values: Self.numbers)
+    return try run([input], to: result, count: 64, target: target) { builder, x, y in
+      builder.loop("i", from: builder.index(0), to: builder.index(64), step: lanes) { i in
+        let rounded = builder.unary(.round, builder.load(x[0], at: i, lanes: lanes))
+        let moved = builder.add(rounded, builder.constant(.float(Double(offset)), .f32, lanes: lanes))
+        builder.store(finish(builder, builder.cast(moved, to: element)), y, at: i)
+      }
+    }
+  }
+
   @Test(arguments: runnableTargets, [1, 2, 4, 8, 16, 32, 64])
   func roundsAndSaturates(target: Target, lanes: Int) throws {
     try roundsAndSaturates(target, lanes, .u8, UInt8.self)
@@ -24,15 +39,8 @@ import Testing
   private func roundsAndSaturates<T: FixedWidthInteger & BitwiseCopyable>(
     _ target: Target, _ lanes: Int, _ element: ElementType, _: T.Type
   ) throws {
-    let input = HostTensor(.f32, [64], values: Self.numbers)
     for offset in [0, 9, -5, 127, -128, 255, 1000, 0.5] as [Float] {
-      let result = try run([input], to: element, count: 64, target: target) { builder, x, y in
-        builder.loop("i", from: builder.index(0), to: builder.index(64), step: lanes) { i in
-          let rounded = builder.unary(.round, builder.load(x[0], at: i, lanes: lanes))
-          let moved = builder.add(rounded, builder.constant(.float(Double(offset)), .f32, lanes: lanes))
-          builder.store(builder.cast(moved, to: element), y, at: i)
-        }
-      }.array(of: T.self)
+      let result = try converted(target, lanes, to: element, plus: offset, as: element) { $1 }.array(of: T.self)
       for (lane, number) in Self.numbers.enumerated() {
         let expected: T = Self.exact(number, offset)
         #expect(result[lane] == expected, "\(number) + \(offset)")
@@ -50,17 +58,10 @@ import Testing
   private func becomeFloatsAgain<T: FixedWidthInteger & BitwiseCopyable>(
     _ target: Target, _ lanes: Int, _ element: ElementType, _: T.Type
   ) throws {
-    let input = HostTensor(.f32, [64], values: Self.numbers)
     for (offset, subtracted) in [(0, 0), (126, 126), (126, 5), (-5, -5), (-128, -128), (255, 255)] as [(Float, Float)] {
-      let result = try run([input], to: .f32, count: 64, target: target) { builder, x, y in
-        func constant(_ number: Float) -> Register {
-          builder.constant(.float(Double(number)), .f32, lanes: lanes)
-        }
-        builder.loop("i", from: builder.index(0), to: builder.index(64), step: lanes) { i in
-          let rounded = builder.unary(.round, builder.load(x[0], at: i, lanes: lanes))
-          let byte = builder.cast(builder.add(rounded, constant(offset)), to: element)
-          builder.store(builder.subtract(builder.cast(byte, to: .f32), constant(subtracted)), y, at: i)
-        }
+      let result = try converted(target, lanes, to: element, plus: offset, as: .f32) { builder, bytes in
+        builder.subtract(
+          builder.cast(bytes, to: .f32), builder.constant(.float(Double(subtracted)), .f32, lanes: lanes))
       }.array(of: Float.self)
       for (lane, number) in Self.numbers.enumerated() {
         let byte: T = Self.exact(number, offset)

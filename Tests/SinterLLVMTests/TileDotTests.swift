@@ -26,14 +26,13 @@ import Testing
     }
     /// Where a step of a row lies, from its first element on.
     func along(_ k: Int) -> Int {
-      stretch == 0 ? 0 : starts[k / stretch] + k % stretch
-    }
-    private var starts: [Int] {
-      var starts = [0]
-      for stretch in stretches {
-        starts = starts.flatMap { start in (0..<stretch.count).map { start + $0 * stretch.pitch } }
+      guard stretch > 0 else { return 0 }
+      var (number, sum) = (k / stretch, k % stretch)
+      for stretch in stretches.reversed() {
+        sum += number % stretch.count * stretch.pitch
+        number /= stretch.count
       }
-      return starts
+      return sum
     }
     var rightPitch: Int { (columns + 16) * TileDot.interleave(right) }
 
@@ -45,7 +44,7 @@ import Testing
 
     var inputs: [HostTensor] {
       [
-        TileKernelTests.numbers(left, (rows - 1) * leftPitch + stretch + (starts.last ?? 0) + 1, 3),
+        TileKernelTests.numbers(left, (rows - 1) * leftPitch + along(Swift.max(0, depth - 1)) + 2, 3),
         TileKernelTests.numbers(right, (depth / TileDot.interleave(right) + 1) * rightPitch, 5),
         HostTensor(.i64, [1], values: [Int64(stretch)]),
       ]

@@ -179,9 +179,11 @@ struct ContractSchedule {
     var task = scope.taskNumbers()
     var columnBlock = task.take(plan.columnBlocks)
     let rowBlock = task.take(plan.rowBlocks)
+    var rightBytes = elementBytes
+    if case .packed(_, let element)? = packed?.side.source { rightBytes = element.bits / 8 }
     // An iteration begins with the weights that the one before ended with: of those that do not fit into the second-level cache, these are there.
     if let iteration = context.repetitions.last?.iteration, let layout = packed?.layout, outer.isEmpty,
-      plan.rowBlocks == 1, layout.count * elementBytes > machine.level2
+      plan.rowBlocks == 1, layout.count * rightBytes > machine.level2
     {
       let isOdd = b.compare(.equal, scope.dim(Dim(iteration) % 2), b.index(1))
       columnBlock = b.select(isOdd, b.subtract(scope.dim(plan.columnBlocks - 1), columnBlock), columnBlock)
@@ -235,8 +237,6 @@ struct ContractSchedule {
         rowFirst: batchCount, columnGroup: cols, columnFirst: batchCount + form.m.count)
     }
     let elements = shape.reduce(Dim(groups), *)
-    var rightBytes = elementBytes
-    if case .packed(_, let element)? = packed?.side.source { rightBytes = element.bits / 8 }
     let operands = rows.extent * Dim(elementBytes) + cols.extent * Dim(groups * rightBytes)
     // Tiles are finished one after another, each from sums of its own.
     let epilogue = columnGroups == nil ? form.epilogue : nil

@@ -191,7 +191,8 @@ struct TileDotKernel {
   }
 
   private func left(at place: Register, _ spaced: SpacedRows) -> Left {
-    direct(place, at: rowOffset(start(place, spaced)), count: plan.tile.rows)
+    let offset = b.multiply(start(place, spaced), rowPitch ?? 0)
+    return direct(place, at: b.add(rowOffset(b.index(0)), offset), count: plan.tile.rows)
   }
 
   /// The rows of a block with results.

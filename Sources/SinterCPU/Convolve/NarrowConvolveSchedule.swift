@@ -175,17 +175,13 @@ extension NarrowConvolveSchedule {
     let group = channels.groups > 1 ? scope.bind(task.take(Dim(channels.groups))) : nil
     let groupIndex = group.map { Dim($0) } ?? 0
     let imageNumber = images == 1 ? nil : scope.bind(task.take(images))
-    let pitch = scope.dim(Dim(rowPitch ?? 0))
     let base = scope.index(
       groupIndex * Dim(channels.perGroup) + (imageNumber.map { Dim($0) * image.strides[0] } ?? 0))
     let kernel = TileDotKernel(
       scope: scope, plan: plan, layout: layout, operation: operation, lhs: scope.memory(image.value),
       rhs: scope.memory(buffer, element: operation.right, .read),
       rhsBase: scope.index(groupIndex * Dim(layout.count)), reductions: reductions,
-      rowOffset: {
-        spaced == nil ? pixels.offset($0, base, scope) : scope.builder.add(base, scope.builder.multiply(pitch, $0))
-      },
-      rowPitch: rowPitch, spaced: spaced)
+      rowOffset: { pixels.offset($0, base, scope) }, rowPitch: rowPitch, spaced: spaced)
     var store = TileStore(
       scope: scope, epilogue: form.epilogue, result: context.result, shape: shape,
       axes: [Dim](repeating: 0, count: shape.count), extents: [:])
