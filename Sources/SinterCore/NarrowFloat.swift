@@ -4,9 +4,9 @@
 /// are the rules of ONNX's Cast with `saturate = 1` and `round_mode = "up"`: what is too large, infinity included, becomes the
 /// largest finite value of an 8-bit or 4-bit type, and infinity in `f16` and `bf16`.
 public struct NarrowFloat: Sendable {
-  private let exponentBits: Int
-  private let mantissaBits: Int
-  private let bias: Int
+  package let exponentBits: Int
+  package let mantissaBits: Int
+  package let bias: Int
   /// The code of the largest finite value.
   private let largest: UInt8
   private let infinity: UInt8?
@@ -56,7 +56,8 @@ public struct NarrowFloat: Sendable {
   private static let e2m1 = NarrowFloat(
     exponentBits: 2, mantissaBits: 1, bias: 1, largest: 0x7, infinity: nil, nan: nil, hasNegativeZero: true)
 
-  private static func table(of type: ElementType) -> NarrowFloat? {
+  /// Nil for types of another width, and for `f8e8m0`, which has no sign and no mantissa.
+  package static func table(of type: ElementType) -> NarrowFloat? {
     switch type {
     case .f8e4m3fn: e4m3fn
     case .f8e4m3fnuz: e4m3fnuz

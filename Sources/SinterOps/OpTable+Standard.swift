@@ -170,6 +170,7 @@ extension OpTable {
     MatMulInteger.self,
     MatMulIntegerToFloat.self,
     MatMulNBits.self,
+    Float8MatMul.self,
     UnpackedBlocks.self,
     QAttention.self,
     QEmbedLayerNormalization.self,

@@ -107,6 +107,13 @@ def blocks(folder):
             narrow = net.add("QuantizeLinear", y, scale, *zero, axis=axis, block_size=2, **kind)
             model = net.model(net.add("MatMul", x, real), net.add("Cast", narrow, to=FLOAT), opset=25)
             yield f"blocks of {dtype.name}, axis {axis}", model, [[normal(4, m, 9), normal(*shape) * 2] for m in (0, 1, 5)]
+        # Enough weights that they stay packed in a library.
+        net = Network("weights")
+        values = GENERATOR.integers(low, high, [520, 48]) if isInteger else normal(520, 48)
+        scale = net.constant(GENERATOR.uniform(0.25, 1, [17, 48]).astype(np.float32))
+        real = net.add("DequantizeLinear", net.constant(values.astype(np.float32).astype(dtype)), scale, axis=0, block_size=32)
+        model = net.model(net.add("MatMul", net.input("x", FLOAT, ["m", 520]), real), opset=25)
+        yield f"weights of {dtype.name}", model, [[normal(m, 520)] for m in (0, 1, 3, 20)]
 
 
 # Comparison

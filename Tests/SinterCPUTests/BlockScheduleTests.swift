@@ -8,34 +8,46 @@ import Testing
 @Suite struct BlockScheduleTests {
   struct Product: Sendable, CustomTestStringConvertible {
     var rows: Int, columns: Int, blocks: Int, block: Int
-    var bits = 4
+    var type = ElementType.u4
     var zero = Zero.middle
     var isRounded = false
     var rowName: String?
     var splitsBlocks = false
 
-    enum Zero: String, Sendable { case middle, integers, floats }
+    enum Zero: String, Sendable { case none, middle, integers, floats }
+
+    var bits: Int { type.bits }
 
     var testDescription: String {
-      "\(rowName ?? "\(rows)")x\(columns) over \(blocks)x\(block) of \(bits) bits, \(zero.rawValue), \(isRounded ? "bytes" : "floats")"
+      "\(rowName ?? "\(rows)")x\(columns) over \(blocks)x\(block) of \(type), \(zero.rawValue), \(isRounded ? "bytes" : "floats")"
+    }
+
+    /// All numbers that a type has, in turns.
+    private func narrow(_ shape: [Int], _ step: Int) -> HostTensor {
+      let all = (0..<UInt32(1 << bits)).map { Double(NarrowFloat.decode($0, as: type)) }
+        .filter { $0.isFinite && abs($0) <= 16 }
+      return HostTensor(type, shape, doubles: (0..<shape.reduce(1, *)).map { all[$0 * step % all.count] })
     }
 
     func program() throws -> (FormProgram, [HostTensor]) {
       var lowering = Lowering(name: "product")
       let m = rowName.map { Dim(symbol: $0) } ?? Dim(rows)
-      let type: ElementType = bits == 2 ? .u2 : bits == 4 ? .u4 : .u8
       func integers(_ shape: [Int], _ step: Int) -> HostTensor {
-        HostTensor(type, shape, integers: (0..<shape.reduce(1, *)).map { Int64($0 * step % 1009 % (1 << bits)) })
+        if type.isFloat {
+          return narrow(shape, step)
+        }
+        return HostTensor(type, shape, integers: (0..<shape.reduce(1, *)).map { Int64($0 * step % 1009 % (1 << bits)) })
       }
       let q = lowering.constant(integers([columns, blocks, block], 37))
       func small(_ shape: [Int], seed: Int, by factor: Float) -> HostTensor {
         .f32(shape, noise(shape, seed: seed).array(of: Float.self).map { $0 * factor })
       }
       // Sums of a few at most, so that what counts is the error beside the largest.
-      let scales = lowering.constant(small([columns, blocks], seed: 3, by: 0.125 / Float(1 << bits)))
+      let scales = lowering.constant(
+        small([columns, blocks], seed: 3, by: 0.125 / Float(type.isFloat ? 8 : 1 << bits)))
       let offsets: Operand? =
         switch zero {
-        case .middle: nil
+        case .none, .middle: nil
         case .integers: lowering.constant(integers([columns, blocks], 41))
         case .floats: lowering.constant(noise([columns, blocks], seed: 4))
         }
@@ -61,8 +73,9 @@ import Testing
         },
         rhs: { builder, _, n, k in
           let k = place(builder, k)
-          let value = builder.load(q.id, n + k).cast(to: .i32)
           let scale = builder.load(scales.id, n + [k[0]])
+          if zero == .none { return builder.load(q.id, n + k).cast(to: .f32) * scale }
+          let value = builder.load(q.id, n + k).cast(to: .i32)
           guard let offsets else {
             return (value - builder.constant(1 << (bits - 1), .i32)).cast(to: .f32) * scale
           }
@@ -84,17 +97,23 @@ import Testing
   static let products: [Product] = [
     Product(rows: 1, columns: 20, blocks: 3, block: 32),
     Product(rows: 1, columns: 130, blocks: 2, block: 16, isRounded: true),
-    Product(rows: 3, columns: 17, blocks: 2, block: 16, bits: 2, zero: .integers),
-    Product(rows: 3, columns: 40, blocks: 1, block: 16, bits: 2, zero: .integers, isRounded: true),
-    Product(rows: 2, columns: 33, blocks: 2, block: 16, bits: 8, zero: .floats),
-    Product(rows: 9, columns: 33, blocks: 2, block: 16, bits: 8, isRounded: true),
+    Product(rows: 3, columns: 17, blocks: 2, block: 16, type: .u2, zero: .integers),
+    Product(rows: 3, columns: 40, blocks: 1, block: 16, type: .u2, zero: .integers, isRounded: true),
+    Product(rows: 2, columns: 33, blocks: 2, block: 16, type: .u8, zero: .floats),
+    Product(rows: 9, columns: 33, blocks: 2, block: 16, type: .u8, isRounded: true),
     Product(rows: 13, columns: 35, blocks: 10, block: 16, zero: .floats),
     Product(rows: 15, columns: 50, blocks: 3, block: 64, zero: .integers, isRounded: true),
-    Product(rows: 30, columns: 5, blocks: 1, block: 256, bits: 2),
-    Product(rows: 7, columns: 20, blocks: 2, block: 128, bits: 8, zero: .integers),
+    Product(rows: 30, columns: 5, blocks: 1, block: 256, type: .u2),
+    Product(rows: 7, columns: 20, blocks: 2, block: 128, type: .u8, zero: .integers),
     Product(rows: 2, columns: 18, blocks: 4, block: 32, splitsBlocks: true),
     Product(rows: 8, columns: 18, blocks: 4, block: 32, zero: .integers, isRounded: true, splitsBlocks: true),
     Product(rows: 1, columns: 1, blocks: 1, block: 16),
+    Product(rows: 2, columns: 37, blocks: 3, block: 32, type: .u8, zero: .none),
+    Product(rows: 14, columns: 35, blocks: 4, block: 32, type: .f8e5m2, zero: .none),
+    Product(rows: 1, columns: 37, blocks: 3, block: 32, type: .f8e4m3fn, zero: .none),
+    Product(rows: 3, columns: 20, blocks: 2, block: 16, type: .f8e4m3fnuz, zero: .none),
+    Product(rows: 6, columns: 33, blocks: 2, block: 64, type: .f8e5m2, zero: .none, rowName: "rows"),
+    Product(rows: 13, columns: 33, blocks: 9, block: 32, type: .f8e5m2fnuz, zero: .none, rowName: "rows"),
     Product(rows: 0, columns: 7, blocks: 2, block: 32, rowName: "rows"),
     Product(rows: 1, columns: 40, blocks: 2, block: 32, rowName: "rows"),
     Product(rows: 4, columns: 40, blocks: 2, block: 32, zero: .integers, rowName: "rows"),
@@ -108,7 +127,7 @@ import Testing
     try checkSchedules(of: fused, inputs, tolerance: 2e-5, machines: ByteScheduleTests.machines)
     let scheduled = try Scheduler.schedule(fused, for: .x86_64_v4)
     let kind = product.isRounded ? "i8" : "f32"
-    #expect(scheduled.kernels.elements.contains { $0.name.hasPrefix("contract_\(kind)u\(product.bits)_") })
+    #expect(scheduled.kernels.elements.contains { $0.name.hasPrefix("contract_\(kind)\(product.type)_") })
   }
 
   /// The library holds the integers in as many bits as the model.

@@ -131,8 +131,9 @@ import Testing
     /// K, which need not be a number of blocks.
     var depth = 48
     var columns = 5
+    var scale = ElementType.f32
     var testDescription: String {
-      "\(type) \(depth)x\(columns), axis \(axis), blocks of \(blockSize), zero points \(hasZeroPoints), transposed \(isTransposed), Gemm \(isGemm)"
+      "\(type) \(depth)x\(columns), axis \(axis), blocks of \(blockSize), zero points \(hasZeroPoints), scales \(scale), transposed \(isTransposed), Gemm \(isGemm)"
     }
   }
 
@@ -148,7 +149,7 @@ import Testing
       ]
     }
       // Bytes with a scale per block, where they are many.
-      + [ElementType.i8, .u8].flatMap { type in
+      + [ElementType.i8, .u8, .f8e4m3fn, .f8e4m3fnuz, .f8e5m2, .f8e5m2fnuz].flatMap { type in
         [
           FewBits(
             type: type, axis: 0, blockSize: 32, hasZeroPoints: false, isTransposed: false, isGemm: false, depth: 512,
@@ -160,6 +161,12 @@ import Testing
             type: type, axis: 1, blockSize: 32, hasZeroPoints: true, isTransposed: true, isGemm: false, depth: 512,
             columns: 33),
         ]
+      }
+      // Scales that are powers of two, as microscaling formats have them.
+      + [ElementType.f4e2m1, .f8e5m2].map { type in
+        FewBits(
+          type: type, axis: 0, blockSize: 32, hasZeroPoints: false, isTransposed: false, isGemm: false, depth: 512,
+          columns: 40, scale: .f8e8m0)
       }) func productsByWeightsOfFewBits(_ item: FewBits) throws
   {
     let (depth, columns) = (item.depth, item.columns)
@@ -185,12 +192,20 @@ import Testing
     }
     var dequantize = DequantizeLinear()
     (dequantize.axis, dequantize.blockSize) = (item.axis, item.blockSize)
+    let scale: HostTensor
+    if item.scale == .f32 {
+      scale = .random(entries, seed: 4)
+    } else {
+      dequantize.outputType = ElementType.f32.onnx
+      scale = HostTensor(
+        item.scale, entries, doubles: (0..<entries.reduce(1, *)).map { [0.25, 1, 0.5, 2, 0.125][$0 % 5] })
+    }
     var builder = GraphBuilder(name: "few-bits")
     let x = builder.input(Fact(.f32, ["n", Dim(depth)]), named: "x")
     let zero = item.hasZeroPoints ? builder.constant(integers(entries, 31)) : nil
     var w = try builder.add1(
       dequantize,
-      [builder.constant(integers(shape, 89)), builder.constant(.random(entries, seed: 4)), zero])
+      [builder.constant(integers(shape, 89)), builder.constant(scale), zero])
     if item.isGemm {
       var gemm = Gemm()
       gemm.transB = item.isTransposed
@@ -201,7 +216,9 @@ import Testing
     }
     let graph = try expectSameMeaning(
       builder.graph, after: [.keepBytes, .recognize, .deadCode], sizes: [Symbol("n"): 3])
-    #expect(graph.operatorNames == ["MatMulNBits"])
+    let product =
+      item.type.isFloat && item.type.bits == 8 ? ["Float8MatMul"] + (item.isGemm ? ["Binary"] : []) : ["MatMulNBits"]
+    #expect(graph.operatorNames == product)
   }
 
   /// Bytes with one scale per column, and few bytes, are faster as floats, which constant folding makes of them.

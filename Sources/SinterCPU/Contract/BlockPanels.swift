@@ -6,10 +6,15 @@ import SinterCore
 /// bits above, and so on. One vector of such words serves a vector of columns. Scales and zero points lie in panels of their own, a number a
 /// column and block.
 struct BlockPanels: Hashable {
-  var columns: Int, blocks: Int, block: Int, bits: Int
+  var columns: Int, blocks: Int, block: Int
+  /// What the weights are.
+  var element: ElementType
+  /// Whether none of them is infinite or NaN.
+  var isFinite = true
   var width: Int
 
-  /// Integers of a word.
+  var bits: Int { element.bits }
+  /// Weights of a word.
   var perWord: Int { 32 / bits }
   /// Words that a block takes of a column.
   var words: Int { block / perWord }
@@ -17,10 +22,11 @@ struct BlockPanels: Hashable {
   /// Scales a panel.
   var panelStep: Int { blocks * width }
 
-  /// Packs integers [columns, blocks, block], of which the first of a byte is in its lowest bits. Columns that there are not are zero.
-  func pack(_ integers: HostTensor, as element: ElementType) -> HostTensor {
-    let bytes = TensorBytes(count: panels * panelStep * words * 4) { memory in
-      integers.bytes.withBytes { source in
+  /// Packs weights [columns, blocks, block], of which the first of a byte is in its lowest bits, into words of a type. Columns that there are
+  /// not are zero.
+  func pack(_ weights: HostTensor, as words: ElementType) -> HostTensor {
+    let bytes = TensorBytes(count: panels * panelStep * self.words * 4) { memory in
+      weights.bytes.withBytes { source in
         guard let from = source.baseAddress?.assumingMemoryBound(to: UInt8.self),
           let to = memory.baseAddress?.assumingMemoryBound(to: UInt8.self)
         else { return }
@@ -31,17 +37,17 @@ struct BlockPanels: Hashable {
           let first = panel * width
           let real = Swift.min(width, columns - first)
           for item in 0..<blocks {
-            for word in 0..<words {
-              let target = to + ((panel * blocks + item) * words + word) * width * 4
+            for word in 0..<self.words {
+              let target = to + ((panel * blocks + item) * self.words + word) * width * 4
               for column in 0..<real {
                 let origin = from + (first + column) * columnBytes + item * blockBytes + word * 4
                 for byte in 0..<4 {
                   var packed: UInt8 = 0
                   for step in 0..<perByte {
-                    // The place within the word's run of integers.
+                    // The place within the word's run of weights.
                     let place = step * 4 + byte
-                    let integer = origin[place / perByte] >> UInt8(place % perByte * ownBits) & mask
-                    packed |= integer << UInt8(step * ownBits)
+                    let weight = origin[place / perByte] >> UInt8(place % perByte * ownBits) & mask
+                    packed |= weight << UInt8(step * ownBits)
                   }
                   target[column * 4 + byte] = packed
                 }
@@ -51,7 +57,7 @@ struct BlockPanels: Hashable {
         }
       }
     }
-    return HostTensor(element, [bytes.count * 8 / element.bits], bytes: bytes)
+    return HostTensor(words, [bytes.count * 8 / words.bits], bytes: bytes)
   }
 
   /// Packs numbers [columns, blocks].

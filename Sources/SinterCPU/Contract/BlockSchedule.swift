@@ -74,7 +74,7 @@ struct BlockSchedule {
       var zeros: Memory?
       if case .each(let memory, _) = direct.zero { zeros = memory }
       let unpacking = BlockUnpacking(
-        scope: scope, integers: direct.integers, scales: direct.scales, zeros: zeros, constant: direct.zero.number,
+        scope: scope, weights: direct.weights, scales: direct.scales, zeros: zeros, constant: direct.zero.number,
         panels: parts.panels, lanes: lanes, ahead: machine.streamAhead, target: target)
       var stepped = TileKernel(
         scope: scope, lhs: left.values.memory(scope), rhs: target, accumulate: .f32, lanes: lanes,
@@ -94,20 +94,22 @@ struct BlockSchedule {
   /// What a kernel reads on the right.
   private struct Parts {
     var panels: BlockPanels
-    var integers: BufferID, scales: BufferID
+    var weights: BufferID, scales: BufferID
     var zero: (KernelScope) -> BlockTileKernel.Zero
   }
 
   private func parts(_ left: Left, vectors: Int, lanes: Int, _ context: inout ScheduleContext) throws -> Parts {
     let panels = BlockPanels(
-      columns: weights.columns, blocks: weights.blocks, block: weights.block, bits: weights.bits, width: vectors * lanes
+      columns: weights.columns, blocks: weights.blocks, block: weights.block, element: weights.element,
+      isFinite: weights.isFinite,
+      width: vectors * lanes
     )
     let zero = try zero(panels, left, &context)
     let name = context.values[weights.value].name
-    let integers = context.addConstant(
-      panels.pack(weights.integers, as: left.scales == nil ? .i32 : .u8), named: name)
+    let packed = context.addConstant(
+      panels.pack(weights.numbers, as: left.scales == nil ? .i32 : .u8), named: name)
     return Parts(
-      panels: panels, integers: integers, scales: context.addConstant(panels.pack(weights.scales), named: name),
+      panels: panels, weights: packed, scales: context.addConstant(panels.pack(weights.scales), named: name),
       zero: zero)
   }
 
@@ -115,7 +117,7 @@ struct BlockSchedule {
     let memory = left.values.memory(scope)
     return BlockTileKernel(
       scope: scope, left: left.scales.map { .bytes(memory, scales: scope.memory($0)) } ?? .floats(memory),
-      integers: scope.memory(parts.integers, element: left.scales == nil ? .i32 : .u8, .read),
+      weights: scope.memory(parts.weights, element: left.scales == nil ? .i32 : .u8, .read),
       scales: scope.memory(parts.scales, element: .f32, .read), zero: parts.zero(scope), panels: parts.panels,
       lanes: lanes, ahead: scope.machine.streamAhead)
   }
@@ -138,7 +140,7 @@ struct BlockSchedule {
     let kind = left.scales == nil ? "f32" : "i8"
     let size = "m\(rows)_n\(weights.columns)_k\(weights.blocks)x\(weights.block)"
     let scope = context.kernel(
-      named: "contract_\(kind)u\(weights.bits)_\(size)_\(plan.tile.rows)x\(parts.panels.width)")
+      named: "contract_\(kind)\(weights.element)_\(size)_\(plan.tile.rows)x\(parts.panels.width)")
     let b = scope.builder
     var task = scope.taskNumbers()
     let columnBlock = task.take(plan.columnBlocks)
@@ -210,7 +212,8 @@ struct BlockSchedule {
   private func roundedLeft(_ context: ScheduleContext) -> (bytes: Body, scales: FormValueID)? {
     let body = form.lhs
     // Sums of a block stay whole numbers of f32, whose products with zero points are exact.
-    guard weights.block * 128 * 255 < 1 << 24, case .binary(.multiply, let a, let b) = body[body.results[0]].node
+    guard weights.element.isInteger, weights.block * 128 * 255 < 1 << 24,
+      case .binary(.multiply, let a, let b) = body[body.results[0]].node
     else { return nil }
     let (bytes, factor) = body[body.uncast(a)].type == .i8 ? (body.uncast(a), b) : (body.uncast(b), a)
     guard body[bytes].type == .i8, body[factor].type == .f32, case .load(_, _, nil, _) = body[factor].node

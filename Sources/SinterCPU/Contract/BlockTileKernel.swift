@@ -3,7 +3,7 @@ import SinterKernelIR
 
 /// Sums tiles of a product with weights of few bits: Σ over blocks of scale · Σ of left · (q − zero).
 ///
-/// Integers are unpacked in registers. On the left there are floats, which are multiplied with integers that became floats; or signed bytes with
+/// Weights are unpacked in registers. On the left there are floats, which are multiplied with weights that became floats; or signed bytes with
 /// scales of their own, which are multiplied and added four at a time, exactly, until a block is done.
 struct BlockTileKernel: TileSums {
   /// The left side, [rows, blocks, block], and what belongs to its blocks [rows, blocks].
@@ -26,13 +26,13 @@ struct BlockTileKernel: TileSums {
   let scope: KernelScope
   var accumulate: ElementType { .f32 }
   let left: Left
-  /// Words of integers: i32 beside floats, u8 beside bytes.
-  let integers: Memory
+  /// Words of weights: i32 beside floats, u8 beside bytes, where the weights are integers.
+  let weights: Memory
   let scales: Memory
   let zero: Zero
   let panels: BlockPanels
   let lanes: Int
-  /// How many bytes of integers ahead of what it reads a step asks for; 0: it does not.
+  /// How many bytes of weights ahead of what it reads a step asks for; 0: it does not.
   let ahead: Int
   /// Blocks; `lhsStride` is not looked at.
   var reductions: [TileKernel.Reduction] = []
@@ -106,7 +106,7 @@ struct BlockTileKernel: TileSums {
     case (.bytes, _):
       initial = [Register](repeating: b.constant(.int(0), .i32, lanes: lanes), count: tile.accumulators)
     }
-    // In elements of the memory of integers.
+    // In elements of the memory of weights.
     let unit = isBytes ? 4 : 1
     let words = b.multiply(at, panels.words * unit)
     func step(_ word: Register, _ current: [Register]) -> [Register] {
@@ -114,8 +114,8 @@ struct BlockTileKernel: TileSums {
       let place = b.multiply(word, panels.perWord)
       let packed = (0..<tile.vectors).map { vector in
         let at = b.add(first, vector * lanes * unit)
-        if ahead > 0 { b.prefetch(integers, at: b.add(at, isBytes ? ahead : ahead / 4)) }
-        return b.load(integers, at: at, lanes: lanes * unit)
+        if ahead > 0 { b.prefetch(weights, at: b.add(at, isBytes ? ahead : ahead / 4)) }
+        return b.load(weights, at: at, lanes: lanes * unit)
       }
       return isBytes
         ? dots(tile, packed, lefts.map { b.add($0, place) }, current)
@@ -127,11 +127,12 @@ struct BlockTileKernel: TileSums {
     return b.loop("word", from: b.index(0), to: b.index(panels.words), carrying: initial) { step($0, $1) }
   }
 
-  /// Whether the words of a block are written out, not done in a loop: where they are few, and where a multiply-add is one instruction.
-  /// Else LLVM would move what comes before products to where no register is left for it.
+  /// Whether the words of a block are written out, not done in a loop: where they are few, and where a multiply-add and an integer as a float are
+  /// an instruction or two. Else LLVM would move what comes before products to where no register is left for it.
   func writesOut(_ tile: RegisterTile) -> Bool {
     let operation = scope.machine.operation(of: left)
-    return operation.temporaries == 0 && panels.block / operation.depth * tile.accumulators <= Self.longest
+    return operation.temporaries == 0 && panels.element.isInteger
+      && panels.block / operation.depth * tile.accumulators <= Self.longest
   }
   /// Multiply-adds that are written out at most.
   private static let longest = 400
@@ -166,7 +167,7 @@ struct BlockTileKernel: TileSums {
   ) -> [Register] {
     guard case .floats(let memory) = left else { return sums }
     return (0..<panels.perWord).reduce(sums) { sums, place in
-      let columns = packed.map { b.cast(panels.integer(place, of: $0, b, counting: zero.number), to: .f32) }
+      let columns = packed.map { panels.number(place, of: $0, b, counting: zero.number) }
       return (0..<tile.rows).flatMap { row -> [Register] in
         let element = b.cast(b.load(memory, at: b.add(lefts[row], place)), to: .f32)
         let factor = b.broadcast(element, lanes: lanes)

@@ -1,10 +1,10 @@
 import SinterCore
 import SinterForms
 
-/// Constant weights of few bits that are multiplied as `(q − zero) · scale`, with a zero point and a scale for each block of a column along the
-/// reduced axis: the right side of a contraction over [blocks, block].
+/// Constant weights of few bits, integers or floats, that are multiplied as `(q − zero) · scale`, with a zero point and a scale for each block of
+/// a column along the reduced axis: the right side of a contraction over [blocks, block].
 struct BlockWeights {
-  /// What the integers are counted from.
+  /// What the numbers are counted from.
   enum Zero {
     /// The same everywhere.
     case constant(Int)
@@ -13,8 +13,8 @@ struct BlockWeights {
   }
 
   let value: FormValueID
-  /// Integers without sign of 2, 4 or 8 bits, [columns, blocks, block].
-  let integers: HostTensor
+  /// Integers without sign of 2, 4 or 8 bits, or floats of 8, [columns, blocks, block].
+  let numbers: HostTensor
   let columns: Int, blocks: Int, block: Int
   /// How many of the last reduced axes make up a block.
   let blockAxes: Int
@@ -22,7 +22,14 @@ struct BlockWeights {
   let scales: [Float]
   let zero: Zero
 
-  var bits: Int { integers.element.bits }
+  var element: ElementType { numbers.element }
+
+  /// Whether none of them is infinite or NaN.
+  var isFinite: Bool {
+    guard element.isFloat else { return true }
+    let areFinite = (0..<256).map { NarrowFloat.decode($0, as: element).isFinite }
+    return numbers.bytes.withBytes { $0.allSatisfy { areFinite[Int($0)] } }
+  }
 
   /// Nil where the right side is anything else.
   init?(_ form: ContractForm, _ context: ScheduleContext) {
@@ -32,13 +39,12 @@ struct BlockWeights {
     let body = form.rhs
     guard case .binary(.multiply, let a, let b) = body[body.results[0]].node else { return nil }
     let (moved, factor) = body.isConverted(a) ? (a, b) : (b, a)
-    var (integer, offset) = (body.uncast(moved), ExprID?.none)
-    if case .binary(.subtract, let q, let z) = body[integer].node {
-      (integer, offset) = (body.uncast(q), body.uncast(z))
+    var (number, offset) = (body.uncast(moved), ExprID?.none)
+    if case .binary(.subtract, let q, let z) = body[number].node {
+      (number, offset) = (body.uncast(q), body.uncast(z))
     }
     let reader = BlockReader(body: body, own: form.n.count, axes: form.n + form.k, context: context)
-    guard let q = reader.constant(integer), [.u2, .u4, .u8].contains(q.tensor.element), q.isDense(form.n + form.k)
-    else { return nil }
+    guard let q = reader.constant(number), Self.packs(q.tensor.element), q.isDense(form.n + form.k) else { return nil }
     // A block is as much as has one scale and one zero point.
     let parts = [factor] + (offset.map { [$0] } ?? [])
     let inner = parts.map { reader.blockAxes($0, reduced: form.k.count) }.min() ?? 0
@@ -55,8 +61,13 @@ struct BlockWeights {
     } else {
       zero = .constant(0)
     }
-    (value, integers, blockAxes) = (q.access.value, q.tensor, inner)
+    (value, numbers, blockAxes) = (q.access.value, q.tensor, inner)
     (self.columns, self.blocks, self.block, self.scales) = (columns, blocks, block, scales)
+  }
+
+  /// Whether numbers of a type stay packed.
+  private static func packs(_ element: ElementType) -> Bool {
+    element.kind == .unsigned && element.bits <= 8 || element.isFloat && element.bits == 8
   }
 }
 
@@ -122,11 +133,12 @@ extension Body {
     if case .cast(let inner) = self[id].node { uncast(inner) } else { id }
   }
 
-  /// Whether an expression is a number that was an integer.
+  /// Whether an expression is a number that was an integer or a float of few bits.
   func isConverted(_ id: ExprID) -> Bool {
+    func isPacked(_ type: ElementType) -> Bool { type.isInteger || type.isFloat && type.bits <= 8 }
     let inner = uncast(id)
-    if self[inner].type.isInteger { return true }
-    if case .binary(.subtract, let a, _) = self[inner].node { return self[uncast(a)].type.isInteger }
+    if isPacked(self[inner].type) { return true }
+    if case .binary(.subtract, let a, _) = self[inner].node { return isPacked(self[uncast(a)].type) }
     return false
   }
 }

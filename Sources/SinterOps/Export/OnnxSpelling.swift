@@ -16,6 +16,7 @@ package enum OnnxSpelling {
     case let op as Requantize: try op.spelled(inputs, &builder)
     case let op as FlipTopBit: try op.spelled(inputs, &builder)
     case let op as ByteConv: try op.spelled(inputs, &builder)
+    case let op as Float8MatMul: try op.spelled(inputs, &builder)
     case let op as any ElementwiseUnary: try spelled(op, inputs, &builder)
     default: nil
     }
@@ -206,5 +207,22 @@ extension ByteConv {
     var plain = self
     (plain.conv.window.pads, plain.conv.window.autoPad) = ([], .notSet)
     return [try builder.add1(plain, [image, try inputs.value(1)])]
+  }
+}
+
+extension Float8MatMul {
+  /// The product with what `DequantizeLinear` makes of the weights; nil where how large a block is depends on sizes.
+  fileprivate func spelled(_ inputs: NodeInputs, _ builder: inout GraphBuilder) throws -> [ValueID]? {
+    let shape = try inputs.tensor(1).shape
+    guard let block = shape[2].value, let depth = (shape[1] * shape[2]).value else { return nil }
+    // 0 keeps the number of columns.
+    let rows = try builder.add1(Reshape(), [try inputs.value(1), builder.integers([0, depth])])
+    var dequantize = DequantizeLinear()
+    (dequantize.axis, dequantize.blockSize) = (1, block)
+    var real = try builder.add1(dequantize, [rows, try inputs.value(2)])
+    if depth > inner {
+      real = try builder.add1(Slice(), [real, builder.integers([0]), builder.integers([inner]), builder.integers([1])])
+    }
+    return [try builder.add1(MatMul(), [try inputs.value(0), try builder.add1(Transpose([1, 0]), [real])])]
   }
 }

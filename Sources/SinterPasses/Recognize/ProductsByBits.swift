@@ -3,7 +3,8 @@ import SinterIR
 import SinterOps
 
 extension RewriteRule {
-  /// Products with constant weights of few bits keep them packed: as a `MatMulNBits`, which has them in the order in which it reads them.
+  /// Products with constant weights of few bits keep them packed, in the order in which they are read: as a `MatMulNBits`, or as a
+  /// `Float8MatMul`.
   static let productsByBits = products { $0.bits < 8 }
 
   /// The same for bytes with a scale per block, before constants are folded: that would make floats of them.
@@ -43,21 +44,30 @@ extension RewriteSite {
         op, weights: constant(inputs[0]), scale: constant(inputs[1]), zero: constant(zero), isTransposed: isTransposed)
     else { return nil }
     if let bias, type(bias) != TensorType(.f32, [Dim(packed.columns)]) { return nil }
+    let constants = [packed.weights, packed.scales, packed.zeroPoints].map { $0.map { constant($0) } }
+    if packed.element.isFloat {
+      var product = Float8MatMul()
+      product.inner = packed.depth
+      let result = try add1(product, [x] + constants.prefix(2))
+      return try bias.map { try add1(Binary(.add), [result, $0]) } ?? result
+    }
     var product = MatMulNBits()
     (product.inner, product.columns) = (packed.depth, packed.columns)
-    (product.bits, product.blockSize) = (packed.bits, packed.blockSize)
-    let constants = [packed.bytes, packed.scales, packed.zeroPoints].map { $0.map { constant($0) } }
+    (product.bits, product.blockSize) = (packed.element.bits, packed.blockSize)
     return try add1(product, [x] + constants + [nil, bias])
   }
 }
 
-/// Weights of few bits, as a `MatMulNBits` has them.
+/// Weights of few bits, as a `MatMulNBits` or a `Float8MatMul` has them.
 private struct PackedWeights {
-  var bits: Int
+  /// Integers of few bits, or floats of 8.
+  var element: ElementType
   var depth: Int, columns: Int
   var blockSize: Int
-  var bytes: HostTensor?, scales: HostTensor?
-  /// Nil where all are the middle of the range.
+  /// Bytes of integers without sign [N, blocks, bytes of a block], or floats [N, blocks, block].
+  var weights: HostTensor?
+  var scales: HostTensor?
+  /// Nil where all are the middle of the range, and of floats.
   var zeroPoints: HostTensor?
 
   private var blocks: Int { (depth + blockSize - 1) / blockSize }
@@ -66,14 +76,15 @@ private struct PackedWeights {
   init?(
     _ op: DequantizeLinear, weights: HostTensor?, scale: HostTensor?, zero: HostTensor?, isTransposed: Bool
   ) {
-    guard let given = weights, let scale, given.shape.count == 2, scale.element == .f32,
-      zero.map({ $0.element == given.element }) ?? true, let (weights, zero, factor) = Self.integers(given, zero)
+    guard let given = weights, let scale = scale?.floats, given.shape.count == 2,
+      zero.map({ $0.element == given.element }) ?? true, let (weights, zero, factor) = Self.numbers(given, zero)
     else { return nil }
     if given.element.bits == 8 {
       guard op.blockSize > 0, ElementType.f32.byteCount(given.count) > RewriteRule.freeBytes else { return nil }
     }
-    let isSigned = weights.element.kind == .signed
-    bits = weights.element.bits
+    element = weights.element
+    let (bits, isSigned) = (element.bits, element.kind == .signed)
+    let factors = scale.map { $0 * factor }
     (depth, columns) = isTransposed ? (weights.shape[1], weights.shape[0]) : (weights.shape[0], weights.shape[1])
     let depthAxis = isTransposed ? 1 : 0
     let axis = op.axis < 0 ? op.axis + 2 : op.axis
@@ -82,7 +93,7 @@ private struct PackedWeights {
       guard axis == depthAxis, op.blockSize >= 16, op.blockSize.nonzeroBitCount == 1 else { return nil }
       blockSize = op.blockSize
     } else {
-      guard scale.count == 1 || axis != depthAxis else { return nil }
+      guard factors.count == 1 || axis != depthAxis else { return nil }
       blockSize = [128, 64, 32, 16].first { [depth] in depth % $0 == 0 } ?? 32
     }
 
@@ -91,9 +102,8 @@ private struct PackedWeights {
     let isBlocked = op.blockSize > 0
     func entry(_ column: Int, _ block: Int) -> Int {
       if isBlocked { return isTransposed ? column * blocks + block : block * ownColumns + column }
-      return scale.count == 1 ? 0 : column
+      return factors.count == 1 ? 0 : column
     }
-    let factors = scale.array(of: Float.self).map { $0 * factor }
     scales = .f32([columns, blocks], (0..<columns).flatMap { n in (0..<blocks).map { factors[entry(n, $0)] } })
 
     // Signed integers become unsigned ones by their highest bit.
@@ -101,14 +111,18 @@ private struct PackedWeights {
     let source = PackedIntegers(weights, flip: flip)
     let (stepK, stepN) = isTransposed ? (1, depth) : (columns, 1)
     let perByte = 8 / bits
-    let (ownBits, ownDepth) = (bits, depth)
+    let ownDepth = depth
     let packed = source.repacked(rows: columns * blocks, width: width / perByte, bits: bits) { row, place in
       let k = row % blocks * width + place
       return k < ownDepth ? k * stepK + row / blocks * stepN : nil
     }
-    bytes = HostTensor(.u8, [columns, blocks, width / perByte], bytes: packed)
+    if element.isFloat {
+      self.weights = HostTensor(element, [columns, blocks, width], bytes: packed)
+      return
+    }
+    self.weights = HostTensor(.u8, [columns, blocks, width / perByte], bytes: packed)
 
-    let middle: UInt8 = 1 << UInt8(ownBits - 1)
+    let middle: UInt8 = 1 << UInt8(bits - 1)
     let zeros = zero.map { PackedIntegers($0, flip: flip) }
     let offsets = (zeros?.all ?? [flip])
     if offsets.allSatisfy({ $0 == middle }) { return }
@@ -125,20 +139,21 @@ private struct PackedWeights {
 }
 
 extension PackedWeights {
-  /// Weights and zero points as integers, and what these are multiplied with; nil for types that are no integers times a number.
-  fileprivate static func integers(
+  /// Weights and zero points as integers or as floats of 8 bits, and what these are multiplied with; nil for other types.
+  fileprivate static func numbers(
     _ weights: HostTensor, _ zero: HostTensor?
   ) -> (weights: HostTensor, zero: HostTensor?, factor: Float)? {
-    if weights.element.isInteger, weights.element.bits <= 8, weights.element != .bool { return (weights, zero, 1) }
-    // Halves of integers from -12 to 12, of which nothing is taken off.
-    guard weights.element == .f4e2m1, let numbers = weights.doubles,
-      zero?.doubles?.allSatisfy({ $0 == 0 }) ?? true
+    if weights.element.isInteger, weights.element.bits <= 8 { return (weights, zero, 1) }
+    // Nothing is taken off floats.
+    guard weights.element.isFloat, weights.element.bits <= 8, zero?.doubles?.allSatisfy({ $0 == 0 }) ?? true
     else { return nil }
+    guard weights.element == .f4e2m1, let numbers = weights.doubles else { return (weights, nil, 1) }
+    // Halves of integers from -12 to 12.
     return (HostTensor(.i8, weights.shape, values: numbers.map { Int8(2 * $0) }), nil, 0.5)
   }
 }
 
-/// Integers of a few bits each, one after another, without sign.
+/// Integers of a few bits each, one after another, without sign; or the bits of floats.
 private struct PackedIntegers {
   private var bytes: [UInt8]
   private let bits: Int
@@ -181,4 +196,9 @@ private struct PackedIntegers {
       }
     }
   }
+}
+
+extension HostTensor {
+  /// Scales as the f32 that they are multiplied as; nil of those that are computed with in another type.
+  fileprivate var floats: [Float]? { element.computeType == .f32 ? doubles?.map { Float($0) } : nil }
 }
