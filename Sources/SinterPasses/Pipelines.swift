@@ -32,7 +32,7 @@ public enum Pipelines {
   /// For export to other tools: nothing that their formats have no word for.
   public static let simplify: [Pass] = [
     .shapeArithmetic,
-    .constantFolding,
+    .portableFolding,
     .identities,
     .commonSubexpressions,
     .deadCode,

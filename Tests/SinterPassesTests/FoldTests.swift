@@ -184,6 +184,21 @@ import Testing
     let graph = try expectSameMeaning(builder.graph, after: [.constantFolding, .deadCode], sizes: [Symbol("n"): 2])
     #expect(graph.operatorNames.contains("DequantizeLinear") != isFolded)
   }
+
+  /// What is exported keeps its weights as they are stored: other tools know a quantized layer by what dequantizes them.
+  @Test(arguments: [ElementType.i8, .u8, .i32, .f8e4m3fn, .i4]) func exportKeepsWhatDequantizes(_ type: ElementType)
+    throws
+  {
+    var builder = GraphBuilder(name: "quantized")
+    let x = builder.input(Fact(.f32, ["n", 3]), named: "x")
+    let w = builder.constant(HostTensor(type, [3, 4], doubles: (0..<12).map { Double($0 % 4) }))
+    let scale = builder.constant(.f32([], [0.5]))
+    let doubled = try builder.add1(Binary(.add), [scale, scale])
+    builder.output(
+      try builder.add1(MatMul(), [x, try builder.add1(DequantizeLinear(), [w, doubled])]), named: "y")
+    let graph = try expectSameMeaning(builder.graph, after: Pipelines.simplify, sizes: [Symbol("n"): 2])
+    #expect(graph.operatorNames == ["DequantizeLinear", "MatMul"])
+  }
 }
 
 extension HostTensor {
