@@ -105,6 +105,15 @@ package struct Machine: Hashable, Sendable {
     return lanes
   }
 
+  /// Lanes for so many elements, at least one: a vector no longer than it must be to hold them all, or, without masks, one that they fill.
+  ///
+  /// - Parameter most: as many lanes at most.
+  func lanes(_ most: Int, along count: Int) -> Int {
+    var lanes = most
+    while lanes > 1 && lanes / 2 >= count { lanes /= 2 }
+    return lanes > count && lanes > 1 && !hasMasks ? lanes / 2 : lanes
+  }
+
   /// Bytes of a cache's line.
   static let lineBytes = 64
   /// Lines so many bytes apart share a set of the first-level cache.

@@ -161,11 +161,7 @@ struct ReducePlan {
     _ store: (Register, BodyEmitter.Lanes?) -> Void
   ) {
     let builder = scope.builder
-    var lanes = lanes
-    if let count = stretch.count {
-      while lanes > 1 && lanes / 2 >= count { lanes /= 2 }
-      if lanes > count && !scope.machine.hasMasks { lanes /= 2 }
-    }
+    let lanes = stretch.count.map { scope.machine.lanes(self.lanes, along: $0) } ?? self.lanes
     let group = form.combine.isIndex || form.body.cost > 12 ? 2 : 4
     let hasGroups = lanes > 1 && (stretch.count.map { $0 >= group * lanes } ?? true)
     func work(_ starts: [Register], _ width: Int, _ mask: Register?) {

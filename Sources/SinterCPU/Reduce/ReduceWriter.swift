@@ -160,8 +160,7 @@ struct ReduceWriter {
     var count = Swift.max(1, combiner.combine.isIndex ? 1 : 4)
     var lanes = lanes
     if let length = stretch.count {
-      while lanes > 1 && lanes / 2 >= length { lanes /= 2 }
-      if lanes > length && !scope.machine.hasMasks { lanes /= 2 }
+      lanes = scope.machine.lanes(lanes, along: length)
       count = Swift.max(1, Swift.min(count, length / Swift.max(1, lanes)))
     }
     let width = combiner.combine.isIndex ? 2 : 1
