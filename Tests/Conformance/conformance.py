@@ -11,9 +11,9 @@ set what the suite expects: kind, element type, shape, and values (floats within
 exactly). Each test loads its library in a process of its own, so that a crash or an endless loop fails only itself.
 
 With a baseline, a file of names, the run fails where a listed test does not pass, and where one passes that is not listed;
-`--bless`, or SINTER_BLESS=1, writes the list anew. In a mode other than plain the tests that do not pass are listed in a file of excuses, each with
-the reason: lines of an expression that matches names, and a sentence. The run fails where any other test does not pass, and where an excuse
-excuses none.
+`--bless`, or SINTER_BLESS=1, writes the list anew. Otherwise the tests that do not pass may be listed in a file of excuses for the mode, each with the
+reason: lines of an expression that matches names, and a sentence. The run fails where any other test does not pass, and where an excuse excuses
+none.
 """
 
 import argparse
@@ -297,7 +297,7 @@ def main():
     parser.add_argument("--timeout", type=float, default=240, help="seconds for compiling, and for each step of running (240)")
     parser.add_argument("--baseline", type=Path, help="the list of the tests that pass, and of no others")
     parser.add_argument("--mode", choices=variants.MODES, default="plain", help="which files of the tests' meaning are compiled (plain)")
-    parser.add_argument("--excuses", type=Path, help="the list of the tests that do not pass in this mode, with reasons")
+    parser.add_argument("--excuses", type=Path, help="the list of the tests that do not pass in the mode, with reasons")
     parser.add_argument("--bless", action="store_true", help="writes the baseline instead of comparing with it")
     parser.add_argument("--json", type=Path, help="writes each test's result to this file")
     parser.add_argument("--ulp", type=Path, help="writes each operator's worst error in ULP to this file; goes with all tests")
