@@ -67,13 +67,12 @@ public struct Float8MatMul: Primitive {
     }
     return [
       OperatorExample(
-        op(32),
-        [floats(["n", 32]), weights(.f8e4m3fn, [2, 2, 16]), .constant(.f32([2, 2], [0.25, 0.5, 1.25, 0.75]))],
+        op(32), [floats(["n", 32]), weights(.f8e4m3fn, [1, 2, 16]), .constant(.f32([1, 2], [0.25, 0.75]))],
         sizes: [Symbol("n"): 3]),
       OperatorExample(
-        op(20), [floats([2, "n", 20]), weights(.f8e5m2fnuz, [1, 2, 16]), .constant(.f32([1, 2], [0.25, 0.5]))],
+        op(13), [floats([2, "n", 13]), weights(.f8e5m2fnuz, [2, 1, 16]), .constant(.f32([2, 1], [0.25, 0.5]))],
         sizes: [Symbol("n"): 3]),
-      OperatorExample(op(20), [floats([9, 20]), weights(.f8e5m2, [3, 2, 16]), floats([3, 2])]),
+      OperatorExample(op(20), [floats([9, 20]), weights(.f8e5m2, [1, 2, 16]), floats([1, 2])]),
       OperatorExample(
         op(5), [floats(["a", "b"]), weights(.f8e4m3fnuz, [2, 1, 6]), floats(["o", "p"])],
         sizes: [Symbol("a"): 2, Symbol("b"): 5, Symbol("o"): 2, Symbol("p"): 1]),
