@@ -13,8 +13,12 @@ struct ReduceWriter {
   let position: Dim
   /// A sum of products takes each in by one multiply-add.
   private let isProduct: Bool
+  /// Elements take an instruction or two.
+  private let isCheap: Bool
   /// Where the values of one more expression go, element by element.
   private let keeping: (memory: Memory, flat: Dim)?
+
+  private static let longVector = 16
 
   private var builder: KernelBuilder { scope.builder }
 
@@ -42,6 +46,7 @@ struct ReduceWriter {
       combiner = Combiner(combine, element: body[result].type, builder: scope.builder)
     }
     self.isProduct = isProduct
+    isCheap = body.cost <= 2
     if let keeping { body.results.append(keeping.expr) }
     emitter = BodyEmitter(body, scope: scope, axes: axes, extents: extents)
   }
@@ -157,7 +162,9 @@ struct ReduceWriter {
   func state(lanes: Int, last: KernelScope.Stretch? = nil) -> [Register] {
     guard let axis = inner.last else { return take(combiner.initial(lanes: 1), lanes: nil, mask: nil) }
     let stretch = last ?? scope.stretch(axis.extent)
-    var count = Swift.max(1, combiner.combine.isIndex ? 1 : 4)
+    // Twice as many sums where vectors are short: each takes in fewer elements, and errs less.
+    let isShort = isCheap && lanes < Self.longVector
+    var count = combiner.combine.isIndex ? 1 : isShort ? 8 : 4
     var lanes = lanes
     if let length = stretch.count {
       lanes = scope.machine.lanes(lanes, along: length)
