@@ -166,12 +166,11 @@ extension OpTable {
     DynamicQuantizeLinear.self,
     DynamicQuantizeMatMul.self,
     FlipTopBit.self,
+    Float8MatMul.self,
     GatherBlockQuantized.self,
     MatMulInteger.self,
     MatMulIntegerToFloat.self,
     MatMulNBits.self,
-    Float8MatMul.self,
-    UnpackedBlocks.self,
     QAttention.self,
     QEmbedLayerNormalization.self,
     QGemm.self,
@@ -186,6 +185,7 @@ extension OpTable {
     QLinearSoftmax.self,
     QuantizeLinear.self,
     Requantize.self,
+    UnpackedBlocks.self,
 
     // Classical
     ArrayFeatureExtractor.self,

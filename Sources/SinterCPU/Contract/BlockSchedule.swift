@@ -101,9 +101,7 @@ struct BlockSchedule {
   private func parts(_ left: Left, vectors: Int, lanes: Int, _ context: inout ScheduleContext) throws -> Parts {
     let panels = BlockPanels(
       columns: weights.columns, blocks: weights.blocks, block: weights.block, element: weights.element,
-      isFinite: weights.isFinite,
-      width: vectors * lanes
-    )
+      isFinite: weights.isFinite, width: vectors * lanes)
     let zero = try zero(panels, left, &context)
     let name = context.values[weights.value].name
     let packed = context.addConstant(
