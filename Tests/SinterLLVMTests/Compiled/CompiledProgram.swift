@@ -29,7 +29,8 @@ enum CompiledProgram {
 
   /// The largest difference between compiled and interpreted results, relative to the largest magnitude.
   ///
-  /// - Parameter machine: what kernels are written for; nil: AVX-512, or the target's own row where that lacks it, as libraries have it.
+  /// - Parameter machine: what kernels are written for; nil: AVX-512, or the target's own row where that lacks masks, as libraries have it. On AVX2
+  ///   LLVM 19 splits a masked load of 16 floats in two, and loads all of a half that the mask leaves out.
   static func error(
     _ program: FormProgram, sizes: [Symbol: Int] = [:], machine: Machine? = nil, target: Target = .host,
     options: ScheduleOptions = ScheduleOptions()
