@@ -31,19 +31,22 @@ class Case:
     judge: str
     why: str  # why the judge is not onnxruntime
     undefined: object  # a function of all shapes: whether the results are left open, so that such shapes are not drawn
+    departs: str  # where the judge departs from the definition
+    fits: object  # a function of all shapes: whether they fit where the judge departs, and None where it does not
     may_be_refused: bool = False  # when it is compiled
 
 
 def case(
-    name, body, *inputs, outputs=("z",), constants=None, values=None, opset=18, why="", undefined=lambda shapes: False
+    name, body, *inputs, outputs=("z",), constants=None, values=None, opset=18, why="", undefined=lambda shapes: False,
+    departs="", fits=lambda shapes: None
 ):
-    """With a reason `why`, onnx's reference implementation is the judge."""
+    """With a reason `why`, onnx's reference implementation is the judge. What `fits` tells goes before what the judge says of shapes."""
     assert name not in CASES, name
     split = [text.split(":") if ":" in text else ("float", text) for text in inputs]
     constants = {key: np.asarray(value) for key, value in (constants or {}).items()}
     CASES[name] = Case(
         name, body, [(element, sizes.split()) for element, sizes in split], list(outputs), constants, values or {}, opset,
-        REFERENCE if why else "onnxruntime", why, undefined)
+        REFERENCE if why else "onnxruntime", why, undefined, departs, fits)
     if any("=" in text for text in inputs):
         opened = [(element, sizes.replace("=", "").split()) for element, sizes in split]
         CASES[f"{name}, all open"] = replace(CASES[name], name=f"{name}, all open", inputs=opened, may_be_refused=True)
@@ -333,7 +336,9 @@ case(
     undefined=lambda shapes: shapes[0][0] == 0)
 case(
     "GatherND, a batch", "z = GatherND<batch_dims=1>(x0, x1)", "b m n", "int64: b =1", values={"x1": positions(0, 1)},
-    why="onnxruntime does not compare the batches", undefined=lambda shapes: shapes[0][1] == 0)
+    why="onnxruntime does not compare the batches", undefined=lambda shapes: shapes[0][1] == 0,
+    departs="the reference neither shapes nor compares what is empty",
+    fits=lambda shapes: shapes[0][0] == shapes[1][0] if is_empty(shapes) else None)
 case(
     "ScatterElements", "z = ScatterElements<axis=0>(x0, x1, x2)", "m n", "int64: 1 n", "1 n",
     values={"x1": positions(0, 0)})
@@ -355,8 +360,13 @@ case(
     "OneHot, a computed depth", "s = Shape(x1)\nz = OneHot<axis=0>(x0, s, v)", "int64: n", "a",
     constants={"v": np.float32([0, 1])}, values={"x0": within(-4, 4)}, undefined=lambda shapes: shapes[1] == [0])
 case("NonZero", "z = NonZero(x0)", "bool: m n")
-case("Compress", "z = Compress<axis=0>(x0, x1)", "m n", "bool: m")
-case("Compress of all elements", "z = Compress(x0, x1)", "m n", "bool: a")
+CONDITIONS = "onnxruntime ignores conditions for elements that there are not"
+case(
+    "Compress", "z = Compress<axis=0>(x0, x1)", "m n", "bool: m", departs=CONDITIONS,
+    fits=lambda shapes: False if shapes[1][0] > shapes[0][0] else None)
+case(
+    "Compress of all elements", "z = Compress(x0, x1)", "m n", "bool: a", departs=CONDITIONS,
+    fits=lambda shapes: False if shapes[1][0] > shapes[0][0] * shapes[0][1] else None)
 case(
     "Unique", "z, i, j, c = Unique(x0)", "int64: n", outputs=("z", "i", "j", "c"), values={"x0": within(0, 3)})
 case("Unique rows", "z = Unique<axis=0>(x0)", "int64: m n", values={"x0": within(0, 2)})
@@ -455,13 +465,24 @@ case(
 
 # Losses
 
+
+def has_targets(scores, targets, weights=None):
+    """Whether there is a target for each sample, and a weight for each class."""
+    return targets == scores[:1] + scores[2:] and weights in (None, scores[1:2])
+
+
 for _name in ("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"):
     _target = {"x1": positions(0, 1, backward=False)}
-    case(_name, f"z = {_name}(x0, x1)", "n c", "int64: n", values=_target, undefined=is_empty)
+    _departs = dict(
+        departs="onnxruntime does not compare samples with targets, nor classes with weights, and refuses images of none",
+        fits=lambda shapes: (shapes[0][0] > 0 and is_empty(shapes) or None) if has_targets(*shapes) else False)
+    case(_name, f"z = {_name}(x0, x1)", "n c", "int64: n", values=_target, undefined=is_empty, **_departs)
     case(
         f"{_name}, weighted", f"z = {_name}(x0, x1, x2)", "n c", "int64: n", "c", values=_target | {"x2": within(0.5, 1.5)},
-        undefined=is_empty)
-    case(f"{_name} of images", f'z = {_name}<reduction="none">(x0, x1)', "n c h w", "int64: n h w", values=_target)
+        undefined=is_empty, **_departs)
+    case(
+        f"{_name} of images", f'z = {_name}<reduction="none">(x0, x1)', "n c h w", "int64: n h w", values=_target,
+        undefined=lambda shapes: shapes[0][1] == 0, **_departs)
 
 # Quantization
 
@@ -515,8 +536,19 @@ for _name, _gates in (("LSTM", 4), ("GRU", 3), ("RNN", 1)):
 _HEADS = ["b =2 q =3", "b =2 k =3", "b =2 k =3"]
 case("Attention", "z = Attention(x0, x1, x2)", *_HEADS, opset=23)
 case("Attention, causal", "z = Attention<is_causal=1>(x0, x1, x2)", *_HEADS, opset=23)
-case("Attention with a mask", "z = Attention(x0, x1, x2, x3)", *_HEADS, "q k", opset=23)
-case("Attention with a mask of batches", "z = Attention(x0, x1, x2, x3)", *_HEADS, "bool: b 1 q k", opset=23)
+def broadcasts(shapes):
+    """True for a mask of one row for all queries, or of fewer numbers than there are keys (which masks the rest), where all fits."""
+    queries, keys, values, mask = shapes
+    rows = [queries[0], queries[1], queries[2]][4 - len(mask):]
+    fits = queries[:2] == keys[:2] == values[:2] and keys[2] == values[2] and queries[3] == keys[3]
+    fits = fits and all(size in (1, row) for size, row in zip(mask, rows)) and mask[-1] <= keys[2] and 0 not in queries
+    return True if fits and (mask[-2] != queries[2] or mask[-1] != keys[2]) else None
+
+
+_departs = dict(
+    departs="onnxruntime refuses masks that end before the keys, or are the same for all queries", fits=broadcasts)
+case("Attention with a mask", "z = Attention(x0, x1, x2, x3)", *_HEADS, "q k", opset=23, **_departs)
+case("Attention with a mask of batches", "z = Attention(x0, x1, x2, x3)", *_HEADS, "bool: b 1 q k", opset=23, **_departs)
 case("Attention, groups of heads", "z = Attention(x0, x1, x2)", "b =4 q =3", "b =2 k =3", "b =2 k =2", opset=23)
 case(
     "Attention, heads in a row", "z = Attention<q_num_heads=2, kv_num_heads=2>(x0, x1, x2)", "b q =6", "b k =6", "b k =4",
@@ -524,10 +556,20 @@ case(
 case(
     "Attention with a past", "z, k, v = Attention(x0, x1, x2, , x3, x4)", *_HEADS, "b =2 p =3", "b =2 p =3",
     outputs=("z", "k", "v"), opset=23)
+
+
+def has_positions(heads, cosines, sines, places):
+    """Whether there is a position for each element of the sequences, and a cosine and a sine of half of a head for each."""
+    return cosines == sines and cosines[1] * 2 == heads[3] and places == [heads[0], heads[2]]
+
+
 case("RotaryEmbedding", "z = RotaryEmbedding(x0, x1, x2)", "b h s =4", "b s 2", "b s 2", opset=23)
 case(
     "RotaryEmbedding, positions", "z = RotaryEmbedding(x0, x1, x2, x3)", "b h s =4", "p 2", "p 2", "int64: b s",
-    values={"x3": positions(1, 0, backward=False)}, opset=23)
+    values={"x3": positions(1, 0, backward=False)}, opset=23,
+    undefined=lambda shapes: shapes[1][0] == 0 and not is_empty(shapes[3:]),
+    departs="onnxruntime refuses sequences longer than the tables, whatever their positions",
+    fits=lambda shapes: True if shapes[1][0] < shapes[0][2] and has_positions(*shapes) else None)
 
 # Graphs inside
 

@@ -12,7 +12,8 @@ Each operator is compiled once, every input dimension being a symbol of its own,
   takes       what does not fit gives a result         died        the library crashed or did not end
 
 The judge is onnxruntime without optimizations, or onnx's reference implementation where the table of operators says why.
-Choices at which the judge itself crashes are left out. An operator fails unless all choices are right or refused by both, and
+Where the table says that the judge departs from the definition at some sizes, the other of the two judges those that fit, and
+those that do not are to be refused. Choices at which the judge itself crashes are left out. An operator fails unless all choices are right or refused by both, and
 some are right; one that may be refused when it is compiled, as the table says, does not fail by that.
 """
 
@@ -186,6 +187,20 @@ def kind_of(ours, theirs):
     return "takes" if not isinstance(theirs, list) else "right" if agree(ours, theirs) else "wrong"
 
 
+def judged(case, model, shapes, feeds):
+    """What the judge says of each choice, or what goes before it, and the number of choices where something does."""
+    runners = {"onnxruntime": onnxruntime_runner, REFERENCE: reference_runner}
+    judge = runners.pop(case.judge)
+    theirs = answers(lambda: judge(model), feeds)
+    (other,) = runners.values()
+    departs = {place: fits for place, choice in enumerate(shapes) if (fits := case.fits(choice)) is not None}
+    fitting = [place for place, fits in departs.items() if fits]
+    theirs = [Refused(case.departs) if place in departs else answer for place, answer in enumerate(theirs)]
+    for place, answer in zip(fitting, answers(lambda: other(model), [feeds[place] for place in fitting]) if fitting else ()):
+        theirs[place] = answer
+    return theirs, len(departs)
+
+
 # One operator
 
 
@@ -202,12 +217,11 @@ def run_case(name, sinter, count, seed):
     generator = np.random.default_rng([seed, zlib.crc32(name.encode())])
     shapes = [choose(case, generator) for _ in range(count)]
     feeds = [fill(case, choice, generator) for choice in shapes]
-    result = {"name": name, "judge": case.judge, "problem": None, "unjudged": 0, "examples": {}}
+    result = {"name": name, "judge": case.judge, "problem": None, "unjudged": 0, "departs": 0, "examples": {}}
     result["counts"] = dict.fromkeys(KINDS, 0)
     model = model_of(case)
-    make = reference_runner if case.judge == REFERENCE else onnxruntime_runner
     try:
-        theirs = answers(lambda: make(model), feeds)
+        theirs, result["departs"] = judged(case, model, shapes, feeds)
     except Refused as refusal:
         return result | {"problem": f"{case.judge} cannot judge: {' '.join(str(refusal).split())}"}
     with tempfile.TemporaryDirectory(prefix="sinter-sizes-") as folder:
@@ -243,6 +257,7 @@ def line(name, cells, remark=""):
 def remark(result):
     remarks = [f"beside {result['judge']}: {CASES[result['name']].why}"] if result["judge"] == REFERENCE else []
     remarks += [f"{result['judge']} crashed at {result['unjudged']}"] if result["unjudged"] else []
+    remarks += [f"at {result['departs']} {CASES[result['name']].departs}"] if result["departs"] else []
     return "; ".join(remarks)
 
 
