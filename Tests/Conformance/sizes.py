@@ -13,8 +13,9 @@ Each operator is compiled once, every input dimension being a symbol of its own,
 
 The judge is onnxruntime without optimizations, or onnx's reference implementation where the table of operators says why.
 Where the table says that the judge departs from the definition at some sizes, the other of the two judges those that fit, and
-those that do not are to be refused. Choices at which the judge itself crashes are left out. An operator fails unless all choices are right or refused by both, and
-some are right; one that may be refused when it is compiled, as the table says, does not fail by that.
+those that do not are to be refused. Choices at which the judge itself crashes are left out. An operator fails unless all choices
+are right or refused by both, and some are right; one that may be refused when it is compiled, as the table says, does not fail
+by that.
 """
 
 import argparse
