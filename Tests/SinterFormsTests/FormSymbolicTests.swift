@@ -45,6 +45,50 @@ struct FormSymbolicTests {
     #expect(try run([(type, .unknown)], one) == nil)
   }
 
+  /// An f64 does not tell integers apart from 2^53 on.
+  @Test func largeIntegersAreCompared() throws {
+    let type = TensorType(.i64, [2])
+    let contents: [Dim] = [Dim((1 << 60) - 1), Dim(.max)], less: [Dim] = [Dim((1 << 60) - 2), Dim(.max - 1)]
+    let comparisons: [(compare: (Expr, Expr) -> Expr, expected: Dim)] = [
+      ({ $0 .== $1 }, 0), ({ $0 .!= $1 }, 1), ({ $0 > $1 }, 1), ({ $0 <= $1 }, 0),
+    ]
+    for (compare, expected) in comparisons {
+      let result = try run([(type, .sizes(contents)), (type, .sizes(less))]) { l, v in
+        try l.element([2]) { b, i in
+          b.select(compare(b.load(v[0].id, i), b.load(v[1].id, i)), b.constant(1, .i64), b.constant(0, .i64))
+        }
+      }
+      #expect(result == [expected, expected])
+    }
+    let greatest = try run([(type, .sizes([Dim(.max - 1), Dim(.max)]))]) { l, v in
+      try l.reduce(.firstMaximumIndex, [], over: [2]) { b, _, inner in b.load(v[0].id, inner) }
+    }
+    #expect(greatest == [1])
+    // 2^60 + 2^36 + 1 lies just above the middle of two f32; an f64 is the middle.
+    let single = try run([(TensorType(.i64, [1]), .sizes([Dim((1 << 60) + (1 << 36) + 1)]))]) { l, v in
+      try l.element([1]) { b, i in b.load(v[0].id, i).cast(to: .f32).cast(to: .i64) }
+    }
+    #expect(single == [Dim((1 << 60) + (1 << 37))])
+  }
+
+  /// What a u64 holds beyond the greatest i64 is no size.
+  @Test func wrappedNumbersAreNotSizes() throws {
+    let type = TensorType(.u64, [1])
+    func isLess(_ a: Dim, _ b: Dim) throws -> [Dim]? {
+      try run([(type, .sizes([a])), (type, .sizes([b]))]) { l, v in
+        try l.element([1]) { b, i in
+          b.select(b.load(v[0].id, i) < b.load(v[1].id, i), b.constant(1, .i64), b.constant(0, .i64))
+        }
+      }
+    }
+    #expect(try isLess(1, 2) == [1])
+    #expect(try isLess(Dim(.min), 1) == nil)
+    let difference = try run([(type, .sizes(["n"])), (type, .sizes(["m"]))]) { l, v in
+      try l.element([1]) { b, i in b.load(v[0].id, i) - b.load(v[1].id, i) }
+    }
+    #expect(difference == nil)
+  }
+
   @Test func sizesThroughFloats() throws {
     // Floor(Cast(h) * 0.5), as exporters of Upsample write it.
     let result = try run([(TensorType(.i64, [1]), .sizes(["h"])), (TensorType(.f32, [1]), .tensor(.f32([1], [0.5])))]) {

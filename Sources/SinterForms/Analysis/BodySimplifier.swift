@@ -262,9 +262,9 @@ package struct BodySimplifier {
   }
 
   private func commonDivisor(_ a: Dim, _ b: Dim) -> Dim? {
-    guard var x = a.value.map({ abs($0) }), var y = b.value.map({ abs($0) }) else { return nil }
+    guard var x = a.value?.magnitude, var y = b.value?.magnitude else { return nil }
     while y != 0 { (x, y) = (y, x % y) }
-    return x > 1 ? Dim(x) : nil
+    return x > 1 ? Int(exactly: x).map { Dim($0) } : nil
   }
 
   /// Sizes that indices are divided by are those of spaces with elements, so a symbolic one counts as positive.

@@ -38,7 +38,9 @@ package struct FormSymbolicInterpreter {
   private mutating func run(_ inputs: [Contents]) -> [[SymbolicScalar]?] {
     for (input, contents) in zip(program.inputs, inputs) {
       switch contents {
-      case .sizes(let dims): known[input.value.position] = dims.map { .size($0) }
+      case .sizes(let dims):
+        let type = program.values[input.value].type.element
+        known[input.value.position] = dims.map { valid(.size($0), type) }
       case .scalars(let scalars): known[input.value.position] = scalars
       case .tensor(let tensor): known[input.value.position] = Self.scalars(tensor)
       case .unknown: break
@@ -164,10 +166,17 @@ package struct FormSymbolicInterpreter {
       guard let first = values.first else { return identity(how) }
       return values.dropFirst().reduce(first) { combine(how, $0, $1) }
     }
-    let numbers = values.compactMap { $0?.number }
-    guard numbers.count == values.count, !values.isEmpty else { return nil }
-    var accumulator = Accumulator(form.combine, .f64)
-    accumulator.add(numbers, numbers.count, at: 0)
+    guard !values.isEmpty else { return nil }
+    var accumulator = Accumulator(form.combine, how.type.isFloat ? .f64 : .i64)
+    if how.type.isFloat {
+      let numbers = values.compactMap { $0?.number }
+      guard numbers.count == values.count else { return nil }
+      accumulator.add(numbers, numbers.count, at: 0)
+    } else {
+      let integers = values.compactMap { $0?.dim?.value.map { Int64($0) } }
+      guard integers.count == values.count else { return nil }
+      accumulator.add(integers, integers.count, at: 0)
+    }
     return .size(Dim(accumulator.place))
   }
 
@@ -190,13 +199,19 @@ package struct FormSymbolicInterpreter {
 
   // MARK: Bodies
 
+  /// The same, but nil for a u64 that is not at least zero for certain: sizes are signed, and what wraps is none.
+  private func valid(_ scalar: SymbolicScalar?, _ type: ElementType) -> SymbolicScalar? {
+    guard type == .u64, case .size(let dim, _)? = scalar else { return scalar }
+    return arithmetic.isAtLeast(dim, 0) ? scalar : nil
+  }
+
   /// The results of a body at one place; each nil where it is not known.
   private func evaluate(_ body: Body, _ place: [Int], accumulator: SymbolicScalar? = nil) -> [SymbolicScalar?] {
     var values: [SymbolicScalar?] = []
     values.reserveCapacity(body.exprs.count)
     func value(_ id: ExprID) -> SymbolicScalar? { values[id.position] }
     for expr in body.exprs {
-      values.append(evaluate(expr, body, place, accumulator, value))
+      values.append(valid(evaluate(expr, body, place, accumulator, value), expr.type))
     }
     return body.results.map { values[$0.position] }
   }

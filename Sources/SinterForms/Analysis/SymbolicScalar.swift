@@ -193,6 +193,12 @@ struct SymbolicArithmetic {
   }
 
   func compare(_ comparison: Comparison, _ a: SymbolicScalar, _ b: SymbolicScalar) -> SymbolicScalar? {
+    // As integers where they are such: an f64 does not tell large ones apart.
+    if let x = a.dim?.value, let y = b.dim?.value {
+      var (left, right, result) = (Int64(x), Int64(y), Int64(0))
+      ScalarLanes.compare(comparison, &left, &right, &result, 1)
+      return .bool(result != 0)
+    }
     if let x = a.number, let y = b.number {
       var (left, right, result) = ([x], [y], [Int64(0)])
       ScalarLanes.compare(comparison, &left, &right, &result, 1)
@@ -247,7 +253,9 @@ struct SymbolicArithmetic {
         if case .product = a { return type == .f32 ? a : nil }
         return a
       }
-      return .init(type == .f64 ? x : Double(NarrowFloat.rounded(Float(x), to: type)))
+      if type == .f64 { return .init(x) }
+      // Rounded once, not to f64 before.
+      return .init(Double(NarrowFloat.rounded(a.dim?.value.map { Float($0) } ?? Float(x), to: type)))
     }
     guard type.isInteger else { return nil }
     if from.isFloat, let x = a.number { return .size(Dim(Int(type.integer(saturating: x)))) }
@@ -268,7 +276,7 @@ struct SymbolicArithmetic {
     return isAtMost(dim, 0) ? .size(-Dim.scaled(-dim, by: factor)) : nil
   }
 
-  private func isAtLeast(_ dim: Dim, _ limit: Int) -> Bool { dim.bounds(ranges).lower.map { $0 >= limit } ?? false }
+  func isAtLeast(_ dim: Dim, _ limit: Int) -> Bool { dim.bounds(ranges).lower.map { $0 >= limit } ?? false }
   private func isAtMost(_ dim: Dim, _ limit: Int) -> Bool { dim.bounds(ranges).upper.map { $0 <= limit } ?? false }
 
   private func minimum(_ x: Dim, _ y: Dim) -> Dim {

@@ -218,6 +218,15 @@ extension HostTensor {
     guard let first = values.first, values.allSatisfy({ $0 == first }) else { return nil }
     return first
   }
+
+  /// The same, integers exactly.
+  var uniformScalar: Scalar? {
+    if element.isFloat { return uniformNumber.map { .float($0) } }
+    guard count <= 16, let integers, let first = integers.first, integers.allSatisfy({ $0 == first }) else {
+      return nil
+    }
+    return .int(Int64(first))
+  }
 }
 
 extension Binary: Differentiable {

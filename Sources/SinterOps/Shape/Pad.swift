@@ -136,7 +136,8 @@ public struct Pad: Primitive {
           builder.constant(-1, .i64))
       }
     }
-    let known = node.has(2) ? node.facts.constant(2)?.uniformNumber : 0
+    let zero: Scalar = x.element.isFloat ? .float(0) : .int(0)
+    let known = node.has(2) ? node.facts.constant(2)?.uniformScalar : zero
     return [
       try lowering.element(shape) { builder, index in
         let amounts = x.shape.indices.map { axis in
@@ -159,8 +160,7 @@ public struct Pad: Primitive {
           inside = inside && (isBehindBegin && (places[axis] < builder.size(x.shape[axis])))
         }
         if let known {
-          return builder.load(
-            x.id, places, where: inside, otherwise: x.element.isFloat ? .float(known) : .int(Int64(known)))
+          return builder.load(x.id, places, where: inside, otherwise: known)
         }
         let value = try node.input(2)
         let outside = builder.load(value.id, value.shape.map { _ in builder.constant(0, .i64) })
@@ -214,6 +214,8 @@ public struct Pad: Primitive {
       OperatorExample(
         Pad(), [x, .constant(.i64([2], [1, -1])), .given(.f32([], [3])), .constant(.i64([1], [-1]))], sizes: sizes),
       OperatorExample(Pad(), [x, .constant(.i64([4], [0, -1, 2, -1])), .constant(.f32([], [7]))], sizes: sizes),
+      OperatorExample(
+        Pad(), [.given(.i64([2], [1, .min])), .constant(.i64([2], [1, 1])), .constant(.i64([], [.max]))]),
       OperatorExample(Pad(.wrap), [x, .constant(.i64([4], [-1, 2, 3, -1]))], sizes: sizes),
       OperatorExample(Pad(.reflect), [x, .constant(.i64([4], [1, -1, -1, 2]))], sizes: sizes),
       OperatorExample(Pad(.edge), [open, .given(.i64([4], [1, -1, 0, 2]))], sizes: openSizes),
