@@ -1,5 +1,6 @@
 import SinterCore
 import SinterForms
+import SinterIR
 import Testing
 
 @Suite("Forms of constants")
@@ -47,5 +48,24 @@ struct ConstantFormTests {
     lowering.output(try lowering.element([4]) { b, i in b.load(picked.id, i) + b.constant(1, .i64) }, named: "y")
     let folded = ConstantForms.folded(lowering.program)
     #expect(folded.steps.count == 2)
+  }
+
+  /// Texts have the numbers of the whole program.
+  @Test func textsKeepTheirNumbers() throws {
+    var lowering = Lowering(name: "texts")
+    let (numbers, _) = lowering.numbers(of: ["first", "second"])
+    let words = lowering.constant(HostTensor(strings: ["third", "second", "first"], shape: [3]))
+    let isSecond = try lowering.element([3]) { b, i in
+      b.select(
+        b.load(words.id, i).cast(to: .i64) .== b.constant(numbers[1], .i64), b.constant(1, .i64), b.constant(0, .i64)
+      ).cast(to: .bool)
+    }
+    lowering.output(try lowering.element([3]) { b, i in b.load(isSecond.id, i).cast(to: .i64) }, named: "y")
+    let program = lowering.program.numberingTexts()
+    let folded = ConstantForms.folded(program)
+    #expect(folded.steps.count < program.steps.count)
+    #expect(try FormInterpreter(folded).run([])[0].integers == [0, 1, 0])
+    let unnumbered = ConstantForms.folded(lowering.program)
+    #expect(try FormInterpreter(unnumbered).run([])[0].integers == [0, 1, 0])
   }
 }

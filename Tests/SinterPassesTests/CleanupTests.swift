@@ -25,6 +25,28 @@ import Testing
     #expect(GraphVerifier.problems(of: graph) == [])
   }
 
+  /// é in one letter, and as a letter and an accent: one text to Unicode and to Swift, two to ONNX.
+  @Test func textsOfOtherBytesStayApart() throws {
+    let texts = ["\u{e9}", "e\u{301}"]
+    var builder = GraphBuilder(name: "texts")
+    let x = builder.input(Fact(.string, [2]), named: "x")
+    for text in texts {
+      let word = builder.constant(HostTensor(strings: [text], shape: [1]))
+      builder.output(try builder.add1(Compare(.equal), [x, word]), named: "same as \(text.utf8.count) bytes")
+      var split = StringNormalizer()
+      split.isCaseSensitive = true
+      split.stopWords = [text]
+      builder.output(try builder.add1(split, [x]), named: "without \(text.utf8.count) bytes")
+    }
+    var graph = builder.graph
+    var log = RewriteLog()
+    try Pass.commonSubexpressions.run(&graph, &log)
+    #expect(log.countByRule.isEmpty)
+    let results = try GraphEvaluator.run(graph, [HostTensor(strings: texts, shape: [2])])
+    #expect(results[0].integers == [1, 0] && results[2].integers == [0, 1])
+    #expect(results[1].strings[0].utf8.count == 3 && results[3].strings[0].utf8.count == 2)
+  }
+
   @Test(arguments: [true, false]) func aKnownConditionLeavesItsBranch(_ condition: Bool) throws {
     func branch(_ kind: Unary.Kind) throws -> Graph {
       var builder = GraphBuilder(name: kind.rawValue)

@@ -46,6 +46,7 @@ extension FormValueID {
     alone.values = program.values
     alone.errors = program.errors
     alone.ranges = program.ranges
+    alone.texts = program.texts
     alone.steps = [.compute(self, form)]
     alone.outputs = [.init(value: self, name: "constant")]
     return try? FormInterpreter(alone).run([]).first

@@ -16,16 +16,16 @@ public enum AttributeValue: Sendable {
 }
 
 extension AttributeValue: Hashable {
-  /// Numbers are equal when their bits are, so that NaN equals itself; tensors are equal when their contents are.
+  /// Numbers and texts are equal when their bits are, so that NaN equals itself; tensors are equal when their contents are.
   public static func == (a: AttributeValue, b: AttributeValue) -> Bool {
     switch (a, b) {
     case (.int(let x), .int(let y)): x == y
     case (.float(let x), .float(let y)): x.bitPattern == y.bitPattern
     case (.bool(let x), .bool(let y)): x == y
-    case (.string(let x), .string(let y)), (.choice(let x), .choice(let y)): x == y
+    case (.string(let x), .string(let y)), (.choice(let x), .choice(let y)): x.hasSameBytes(as: y)
     case (.ints(let x), .ints(let y)): x == y
     case (.floats(let x), .floats(let y)): x.map(\.bitPattern) == y.map(\.bitPattern)
-    case (.strings(let x), .strings(let y)): x == y
+    case (.strings(let x), .strings(let y)): x.elementsEqual(y) { $0.hasSameBytes(as: $1) }
     case (.element(let x), .element(let y)): x == y
     case (.dims(let x), .dims(let y)): x == y
     case (.tensor(let x), .tensor(let y)): x.hasSameContents(as: y)

@@ -25,13 +25,14 @@ private struct ConstantKey: Hashable {
   let element: ElementType
   let shape: [Int]
   let contents: [UInt8]
-  let strings: [String]
+  /// Texts that are written with other bytes are not equal, even where Unicode has them mean the same.
+  let texts: [[UInt8]]
   let memory: ObjectIdentifier?
 
   init(_ tensor: HostTensor) {
     element = tensor.element
     shape = tensor.shape
-    strings = tensor.strings
+    texts = tensor.strings.map { Array($0.utf8) }
     let isSmall = tensor.bytes.count <= Self.limit
     contents = isSmall ? tensor.bytes.withBytes { [UInt8]($0) } : []
     memory = isSmall ? nil : ObjectIdentifier(tensor.bytes)
