@@ -74,6 +74,30 @@ def walk_models():
             [[i(1, 2), i(3)], [np.array(True), np.array([[False]])]], [[i()], []]]
 
 
+def taking_models():
+    """Loops and branches that take from a sequence whose length is known, or that may be too short for a branch that is not taken."""
+    loop = """({ports}) => (int64 n, float[] last) {{ t = Constant <value_int = 1>() go = Cast <to = 9>(t) z = Constant <value_int = 0>() p = Constant <value_int = -1>()
+        {first} u = Loop(count, go, start) <body = b (int64 i, bool g, seq(float[q, 2]) s) => (bool again, seq(float[q, 2]) next) {{ again = Identity(g) {body} }}>
+        n = SequenceLength(u) last = SequenceAt(u, p) }}"""
+    four = "start = SequenceConstruct(x, x, x, x)"
+    bodies = {
+        "erase": "next = SequenceErase(s, z)", "erase the last": "next = SequenceErase(s)",
+        "move to the end": "h = SequenceAt(s, z) r = SequenceErase(s, z) next = SequenceInsert(r, h)",
+        "insert, erase": "h = SequenceAt(s, z) r = SequenceInsert(s, h) next = SequenceErase(r, z)",
+        "insert what is there": "h = SequenceAt(s, z) next = SequenceInsert(s, h)",
+    }
+    for name, body in bodies.items():
+        yield f"Loop, {name}", model(loop.format(ports="int64 count, float[a, 2] x", first=four, body=body)), [[s(n), f(1, 2)] for n in (0, 1, 3, 4, 5)]
+    erases = """next = If(long) <then_branch = t () => (seq(float[q, 2]) st) { st = SequenceErase(s, z) },
+        else_branch = e () => (seq(float[q, 2]) se) { se = SequenceInsert(s, x) }>"""
+    choice = "k = SequenceLength(s) o = Constant <value_int = 1>() long = Greater(k, o) " + erases
+    yield "Loop, insert or erase from nothing on", model(
+        loop.format(ports="int64 count, float[a, 2] x", first="start = SequenceEmpty()", body=choice)), [[s(n), f(1, 2)] for n in (1, 2, 3, 6)]
+    yield "If, erase or insert", model(
+        "(seq(float[a, 2]) s, float[b, 2] x) => (int64 n) { z = Constant <value_int = 0>() " + choice + " n = SequenceLength(next) }"), [
+            [[f(1, 2) for _ in range(n)], f(2, 2)] for n in (0, 1, 2, 3)]
+
+
 def map_models():
     yield "SequenceMap", model("""(seq(float[a, b]) x, float[b] t) => (seq(float[]) y, seq(int64[]) z) {
         y, z = SequenceMap (x, t) <body = inner (float[a, b] xi, float[b] ti) => (float[a, b] yi, int64[2] zi) { yi = Add(xi, ti) zi = Shape(xi) }> }"""), [
@@ -127,7 +151,7 @@ def optional_models():
 
 def text_models():
     """What computes nothing, of texts instead of floats."""
-    for source in (split_models, join_models, walk_models, control_models, optional_models):
+    for source in (split_models, join_models, walk_models, taking_models, control_models, optional_models):
         for name, case, feeds in source():
             if any(node.op_type in ("ReduceSum", "Add") for node in nodes(case.graph)):
                 continue
@@ -192,7 +216,7 @@ def judge(case):
 
 
 def files(folder):
-    for source in (split_models, join_models, walk_models, map_models, control_models, optional_models, text_models):
+    for source in (split_models, join_models, walk_models, taking_models, map_models, control_models, optional_models, text_models):
         for name, case, feeds in source():
             def compare(run, theirs, feeds=feeds, case=case):
                 judges = [judge(case)]

@@ -26,6 +26,45 @@ extension KernelProgram {
       steps.append(.output(port))
     }
   }
+
+  /// Lets lists of steps that may not run have buffers that would be less than empty: what only such lists touch is empty there, and a list that
+  /// does run requires its sizes first.
+  mutating func requireSizesInside() {
+    let outside = Set(steps.flatMap { $0.ownArguments.map(\.buffer) })
+    var open: Set<BufferID> = []
+    for id in buffers.indices where !outside.contains(id) && !buffers[id].count.isNonNegative() {
+      switch buffers[id].storage {
+      case .arena, .dynamic: open.insert(id)
+      case .input, .output, .constant: break
+      }
+    }
+    if open.isEmpty { return }
+    steps = steps.map { requiring(open, in: $0) }
+    for id in open { buffers[id].count = Dim.max(buffers[id].count, 0) }
+  }
+
+  private func requiring(_ open: Set<BufferID>, in step: Step) -> Step {
+    func inside(_ steps: [Step]) -> [Step] {
+      var required: Set<BufferID> = []
+      return steps.flatMap { step -> [Step] in
+        let touched = step.ownArguments.map(\.buffer).filter { open.contains($0) && required.insert($0).inserted }
+        let requirements = touched.map { id in
+          Step.require(
+            Obligation(
+              .atLeast, buffers[id].count, 0, subject: "number of elements of \(buffers[id].name)",
+              origin: buffers[id].origin))
+        }
+        return requirements + [requiring(open, in: step)]
+      }
+    }
+    switch step {
+    case .loop(let iteration, let count, let condition, let body):
+      return .loop(iteration: iteration, count: count, condition: condition, body: inside(body))
+    case .branch(let condition, let then, let otherwise):
+      return .branch(condition: condition, then: inside(then), otherwise: inside(otherwise))
+    case .call, .invoke, .define, .require, .reserve, .grow, .output: return step
+    }
+  }
 }
 
 extension KernelProgram.Port {

@@ -60,6 +60,7 @@ package struct Scheduler {
     result.steps = context.steps
     result.takeObligationsOut()
     result.placeReservations()
+    result.requireSizesInside()
     return result
   }
 

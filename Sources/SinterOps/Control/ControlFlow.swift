@@ -52,10 +52,19 @@ extension GraphBuilder {
     _ carried: [ValueForm], of body: OnnxBody, before: [Fact], results: Int
   ) throws -> Graph {
     var forms = carried
+    var hasOpened = false
     let captures = body.captures.map { fact($0) }
     while true {
-      let built = try body.buildValues(
-        before.map { .tensor($0) } + forms.map { $0.map { Fact(.tensor($0)) } }, captures)
+      let built: OnnxBody.Built
+      do {
+        built = try body.buildValues(before.map { .tensor($0) } + forms.map { $0.map { Fact(.tensor($0)) } }, captures)
+      } catch {
+        // A sequence that is too short at first need not be so where the body takes from it.
+        let open = forms.map { $0.opened { freshSize() } }
+        guard open != forms, !hasOpened else { throw error }
+        (forms, hasOpened) = (open, true)
+        continue
+      }
       if let index = built.results.dropFirst(results + carried.count).firstIndex(where: { $0.tensor == nil }) {
         throw DiagnosticError(
           .user, "control.kind",

@@ -65,10 +65,15 @@ public struct Loop: Primitive, ControlFlow {
   ) throws -> [ValueForm] {
     var forms = try carried.map { try builder.form(of: $0).ofAnyLength }
     if forms.allSatisfy({ $0.tensor != nil }) { return forms }
+    var builder = builder
     // Each time round learns of one sequence at least.
     for _ in 0...forms.count {
       let captures = body.captures.map { builder.fact($0) }
-      let given = before.map { Structured<Fact>.tensor($0) } + forms.map { $0.map { Fact(.tensor($0)) } }
+      let given =
+        before.map { Structured<Fact>.tensor($0) }
+        + forms.map { form in
+          form.opened { builder.freshSize() }.map { Fact(.tensor($0)) }
+        }
       let results = try body.buildValues(given, captures).forms().dropFirst().prefix(forms.count)
       let next = try zip(forms, results).enumerated().map { index, pair in
         try pair.0.joined(with: pair.1, "carried value \(index)").ofAnyLength

@@ -39,6 +39,19 @@ extension Structured<TensorType> {
     if case .optional(_, let inner) = self { inner.holdsEmptyList } else { isEmptyList }
   }
 
+  /// With sizes of their own for sequences of unknown length, so that nothing follows from how many elements there are.
+  func opened(_ size: () -> Dim) -> ValueForm {
+    switch self {
+    case .ragged(let elements, _, let rank):
+      .ragged(
+        elements: TensorType(elements.element, [size()]),
+        shapes: TensorType(.i64, [size(), rank.map { Dim($0) } ?? size()]),
+        rank: rank)
+    case .optional(let present, let inner): .optional(present: present, inner.opened(size))
+    case .tensor, .list, .map, .maps: self
+    }
+  }
+
   /// With sequences that have elements as ones of unknown length.
   var ofAnyLength: ValueForm {
     switch self {
