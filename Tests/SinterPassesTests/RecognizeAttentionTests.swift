@@ -1,4 +1,5 @@
 import SinterCore
+import SinterForms
 import SinterIR
 import SinterOps
 import SinterPasses
@@ -150,5 +151,15 @@ import Testing
     s.builder.output(try s.product(weights, s.value()), named: "y")
     let graph = try expectSameMeaning(s.builder.graph, after: [.recognize, .deadCode], sizes: [Symbol("n"): 2])
     #expect(!graph.operatorNames.contains("Attention"), "\(graph)")
+  }
+
+  /// Heads without numbers weigh all values alike; no kernel of attention is made for them.
+  @Test func headsWithoutNumbersStayProducts() throws {
+    #expect(!AttendForm.fits([0]) && AttendForm.fits([1]) && AttendForm.fits([Dim(AttendForm.sizeLimit)]))
+    var s = Speller()
+    let q = s.input("q", [1, 3, 5, 0]), k = s.input("k", [1, 3, 5, 0]), v = s.input("v", [1, 3, 5, 6])
+    let weights = try s.softmax(try s.product(q, try s.transposed(k)))
+    s.builder.output(try s.product(weights, v), named: "y")
+    _ = try expectSameMeaning(s.builder.graph, after: Pipelines.optimize)
   }
 }

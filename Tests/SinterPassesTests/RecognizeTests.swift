@@ -250,4 +250,21 @@ import Testing
     let graph = try expectSameMeaning(builder.graph, after: [.recognize, .deadCode], sizes: [Symbol("n"): 3])
     #expect(graph.operatorNames == ["DequantizeLinear", "MatMul"])
   }
+
+  /// An epsilon of more axes gives the result more axes than a normalization has.
+  @Test(arguments: [[], [1], [1, 1, 1], [2, 1, 1]]) func epsilonsOfMoreAxesStay(_ shape: [Int]) throws {
+    for isCentered in [true, false] {
+      var s = Speller()
+      let x = s.builder.input(Fact(.f32, [3, 4]), named: "x")
+      let axes = s.builder.constant(.i64([1], [-1]))
+      func mean(_ value: ValueID) throws -> ValueID { try s.builder.add1(Reduce(.mean), [value, axes]) }
+      let centered = isCentered ? try s.binary(.subtract, x, try mean(x)) : x
+      let square = try mean(try s.binary(.multiply, centered, centered))
+      let epsilon = s.builder.constant(.f32(shape, [Float](repeating: 1e-5, count: shape.reduce(1, *))))
+      let root = try s.unary(.sqrt, try s.binary(.add, square, epsilon))
+      s.builder.output(try s.binary(.divide, centered, root), named: "y")
+      let graph = try expectSameMeaning(s.builder.graph, after: [.recognize, .deadCode])
+      #expect(graph.operatorNames.contains { $0.hasSuffix("Normalization") } == (shape.count <= 2))
+    }
+  }
 }

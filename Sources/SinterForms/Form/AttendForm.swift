@@ -49,8 +49,10 @@ public struct AttendForm: Hashable, Sendable {
     self.epilogue = epilogue
   }
 
-  /// Whether a form can have a depth or columns of these sizes.
-  public static func fits(_ sizes: [Dim]) -> Bool { sizes.reduce(1, *).value.map { $0 <= sizeLimit } ?? false }
+  /// Whether a form can have a depth or columns of these sizes; none of either is not what kernels are for.
+  public static func fits(_ sizes: [Dim]) -> Bool {
+    sizes.reduce(1, *).value.map { (1...sizeLimit).contains($0) } ?? false
+  }
 
   /// The product that scores are made of.
   package var products: ContractForm {

@@ -10,7 +10,8 @@ extension RewriteRule {
         let (x, mean) = site.operands(of: centered, .subtract),
         let (meanOf, meanAxis) = site.rowMean(mean), meanOf == x,
         let (square, axis) = site.rowMean(variance), meanAxis == axis, site.isSquare(square, of: centered),
-        let type = site.type(x), let scale = site.ones(type, from: axis)
+        let type = site.type(x), site.outputs.first.flatMap({ site.type($0) }) == type,
+        let scale = site.ones(type, from: axis)
       else { return nil }
       var norm = LayerNormalization()
       norm.axis = axis - type.rank
@@ -19,7 +20,8 @@ extension RewriteRule {
     },
     RewriteRule("x / √(mean(x²) + ε) = rmsnorm(x)", at: Binary.self) { op, site in
       guard let (x, mean, epsilon) = site.dividedByRoot(op), let (square, axis) = site.rowMean(mean),
-        site.isSquare(square, of: x), let type = site.type(x), let scale = site.ones(type, from: axis)
+        site.isSquare(square, of: x), let type = site.type(x), site.outputs.first.flatMap({ site.type($0) }) == type,
+        let scale = site.ones(type, from: axis)
       else { return nil }
       var norm = RMSNormalization()
       norm.axis = axis - type.rank
