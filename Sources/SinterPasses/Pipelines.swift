@@ -34,6 +34,7 @@ public enum Pipelines {
     .shapeArithmetic,
     .portableFolding,
     .identities,
+    .spelledShapes,
     .commonSubexpressions,
     .deadCode,
   ]

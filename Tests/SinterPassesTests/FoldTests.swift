@@ -199,6 +199,34 @@ import Testing
     let graph = try expectSameMeaning(builder.graph, after: Pipelines.simplify, sizes: [Symbol("n"): 2])
     #expect(graph.operatorNames == ["DequantizeLinear", "MatMul"])
   }
+
+  /// What other tools read must not hold 0 and -1 side by side where a size may be zero: ONNX refuses that of an empty batch.
+  @Test(arguments: [false, true]) func shapesForOthersServeEmptyBatches(isWide: Bool) throws {
+    var builder = GraphBuilder(name: "shapes")
+    let x = builder.input(Fact(.f32, ["n", isWide ? 6 : "c", "m"]), named: "x")
+    let sizes = try builder.add1(Shape(), [x])
+    func size(_ axis: Int) throws -> ValueID {
+      try builder.add1(Gather(axis: 0), [sizes, builder.constant(.i64([1], [axis]))])
+    }
+    let rest = try builder.add1(Binary(.multiply), [try size(1), try size(2)])
+    var parts = [try size(0), rest]
+    if isWide {
+      parts[1] = try builder.add1(Binary(.divide), [rest, builder.constant(.i64([1], [2]))])
+      parts.insert(builder.constant(.i64([1], [2])), at: 1)
+    }
+    let shape = try builder.add1(Concat(axis: 0), parts)
+    builder.output(try builder.add1(Reshape(), [x, shape]), named: "y")
+    for batch in [0, 3] {
+      let graph = try expectSameMeaning(
+        builder.graph, after: Pipelines.simplify, sizes: [Symbol("n"): batch, Symbol("c"): 2, Symbol("m"): 4])
+      for id in graph.order {
+        let inputs = graph.inputs(of: id)
+        if graph.nodes[id].op is Reshape, let entries = inputs.integers(1) {
+          #expect(!(entries.contains(0) && entries.contains(-1)), "\(graph)")
+        }
+      }
+    }
+  }
 }
 
 extension HostTensor {

@@ -10,6 +10,13 @@ extension Pass {
     try graph.inferAnew()
     try graph.rewrite([.knownContents, .knownBranch], log: &log)
   }
+
+  /// ONNX refuses -1 beside a kept size that turns out to be zero: other tools get such shapes in another way.
+  public static let spelledShapes = Pass(
+    "spell-shapes", "Computes sizes that 0 and -1 in the shape of a Reshape cannot tell of what has no elements."
+  ) { graph, log in
+    try graph.rewrite([.spelledShape], log: &log)
+  }
 }
 
 extension RewriteRule {
@@ -26,6 +33,26 @@ extension RewriteRule {
       taken.0.type(of: $0.value).agrees(with: site.fact($1).type)
     }
     return fits ? try site.build { try $0.splice(taken.0, Array(taken.1)) } : nil
+  }
+
+  static let spelledShape = RewriteRule("reshape(x, 0 and -1) = reshape(x, computed sizes)", at: Reshape.self) {
+    op, site in
+    guard op.mayBeEmpty, !op.allowZero, let x = site.input(0), let own = site.type(x)?.shape,
+      let entries = site.constant(site.input(1))?.integers, entries.contains(0), let open = entries.firstIndex(of: -1)
+    else { return nil }
+    if entries == [0, -1], own.count > 1 { return try site.add1(Flatten(axis: 1), [x]) }
+    func constant(_ numbers: some Collection<Int>) -> ValueID { site.constant(.i64([numbers.count], Array(numbers))) }
+    let free = own.indices.filter { $0 >= entries.count || entries[$0] != 0 }
+    let sizes = try site.add1(Gather(axis: 0), [try site.add1(Shape(), [x]), constant(free)])
+    var size = try site.add1(Reduce(.product), [sizes, constant([0])])
+    let told = entries.filter { $0 > 0 }.reduce(1, *)
+    if told > 1 { size = try site.add1(Binary(.divide), [size, constant([told])]) }
+    var parts = [size]
+    if open > 0 { parts.insert(constant(entries[..<open]), at: 0) }
+    if open + 1 < entries.count { parts.append(constant(entries[(open + 1)...])) }
+    let shape = try site.add1(Concat(axis: 0), parts)
+    let result = try site.add1(Reshape(), [x, shape])
+    return site.type(result) == site.type(site.outputs[0]) ? result : nil
   }
 
   static let knownContents = RewriteRule("known contents = a constant", at: []) { site in
