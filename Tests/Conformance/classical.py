@@ -244,6 +244,12 @@ def tree_files():
     for transform in ("SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO"):
         trees = random_trees(6, 4, 3, "target", True)
         yield f"trees, {transform}", node_model("TreeEnsembleRegressor", ports, [FLOAT], n_targets=3, post_transform=transform, **trees), features, 1e-4
+        # A score of 0 stays 0, and is less than what a negative one becomes.
+        if transform == "SOFTMAX_ZERO":
+            trees = random_trees(6, 4, 2, "class", "all")
+            trees = {**trees, "class_weights": [-abs(weight) - 0.1 for weight in trees["class_weights"]]}
+            yield (f"classes by trees, {transform}, one without leaves",
+                   node_model("TreeEnsembleClassifier", ports, [INT64, FLOAT], classlabels_int64s=[4, -1, 9], post_transform=transform, **trees), features, 1e-4)
         # A class that no leaf has a weight for scores 0, but onnxruntime never takes it.
         trees = random_trees(6, 4, 3, "class", "all")
         yield (f"classes by trees, {transform}",

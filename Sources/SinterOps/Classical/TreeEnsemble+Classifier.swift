@@ -26,7 +26,9 @@ extension TreeEnsemble {
           let second = try builder.column(1, of: scores)
           return try finished(try builder.labels(labels, ofScore: second, above: limit), scores, &builder)
         }
-        return try finished(try builder.labels(labels, ofGreatest: scores), scores, &builder)
+        // A score of 0 stays 0 there, and is less than what becomes of a negative one.
+        let compared = transform == .softmaxZero ? try builder.transformed(scores, by: transform) : scores
+        return try finished(try builder.labels(labels, ofGreatest: compared), scores, &builder)
       }
       trees.op.targetCount = 1
       trees.op.targets = trees.op.targets.map { _ in 0 }
