@@ -41,7 +41,7 @@ def graph_case(row, nodes, inputs, expected, opset=23, results=None, constants=(
     ports = [helper.make_tensor_value_info(k, helper.np_dtype_to_tensor_dtype(np.asarray(v).dtype), np.shape(v)) for k, v in inputs.items() if k not in constants]
     held = [numpy_helper.from_array(np.asarray(v), k) for k, v in inputs.items() if k in constants]
     outputs = [helper.make_tensor_value_info(f"y{i}", kind, None) for i, kind in enumerate(kinds)]
-    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1), helper.make_opsetid("ai.onnx.ml", 5)]
     model = helper.make_model(helper.make_graph(nodes, "g", ports, outputs, held), opset_imports=opsets, ir_version=13 if opset > 23 else 10)
     CASES.setdefault(row, []).append((model, [np.asarray(v) for k, v in inputs.items() if k not in constants], expected, sign))
 
@@ -230,8 +230,8 @@ case("RMSNormalization of f16 with a scale of f32", "RMSNormalization", [HALF, f
 X, W, R = (G.standard_normal(shape).astype(np.float32) for shape in ((3, 2, 2), (1, 2, 2), (1, 2, 2)))
 
 
-def rnn(lengths=(3, 3), clip=None):
-    h, rows = np.zeros((2, 2)), []
+def rnn(lengths=(3, 3), clip=None, start=np.zeros((2, 2))):
+    h, rows = start, []
     for t in range(3):
         z = X[t] @ W[0].T + h @ R[0].T
         new = np.tanh(z if clip is None else z.clip(-clip, clip))
@@ -244,6 +244,8 @@ def rnn(lengths=(3, 3), clip=None):
 KNOWN = "Recurrent layers: sequence_lens, clip, input_forget"
 case(KNOWN, "RNN", [X, W, R, None, np.array([1, 3], np.int32)], rnn((1, 3)), hidden_size=2)
 case(KNOWN, "RNN", [X, W, R], rnn(clip=0.3), hidden_size=2, clip=0.3)
+START = f32(0.1, 0.2, 0.3, 0.4, shape=(1, 2, 2))
+case("Recurrent layers: a sequence of no step", "RNN", [X, W, R, None, np.array([0, 3], np.int32), START], rnn((0, 3), start=START[0]), hidden_size=2)
 W4, R4 = (G.standard_normal((1, 8, 2)).astype(np.float32) for _ in range(2))
 
 
@@ -270,6 +272,16 @@ refused_case(EMPTY, "Concat", [(0, 0), (3, 2)], "must be equal, but are 0", axis
 refused_case(EMPTY, "Concat", [(2, 2), (0, 3)], "must be equal, but are 2", axis=-1)
 refused_case(EMPTY, "MatMul", [(2, 1, 0), (3, 0, 3)], "or one of them 1, but are 2")
 
+# Trees
+
+ONE_BRANCH = dict(
+    aggregate_function=1, n_targets=2, leaf_targetids=[0, 1], leaf_weights=numpy_helper.from_array(f32(1, 2)), nodes_featureids=[0],
+    nodes_falseleafs=[1], nodes_falsenodeids=[1], nodes_modes=numpy_helper.from_array(np.array([0], np.uint8)),
+    nodes_splits=numpy_helper.from_array(f32(0)), nodes_trueleafs=[1], nodes_truenodeids=[0], tree_roots=[0])
+LEAVES = f32(1, 0, 0, 2, shape=(2, 2))
+for kind, scores in (1, np.exp(LEAVES) / np.exp(LEAVES).sum(1, keepdims=True)), (2, 1 / (1 + np.exp(-LEAVES))):
+    case("TreeEnsemble: post_transform 1 and 2", "TreeEnsemble", [f32(-1, 1, shape=(2, 1))], [scores], domain="ai.onnx.ml", post_transform=kind, **ONE_BRANCH)
+
 # Arithmetic
 
 case("Mod of floats: the sign of zero", "Mod", [f32(-4, 4, 4, -4, 5, -5), f32(2, -2, 2, -2, 3, 3)], [f32(0, -0.0, 0, -0.0, 2, 1)], sign=True)
@@ -277,6 +289,14 @@ BYTES = [np.array([1, 3, 5, 7], np.uint8), np.float32(0.5), np.uint8(0), np.arra
 case("QLinearAdd and QLinearMul: halves", "QLinearAdd", BYTES, [np.array([0, 2, 2, 4], np.uint8)], domain="com.microsoft", constants=tuple(f"x{i}" for i in (1, 2, 4, 5, 6, 7)))
 TWOS = [BYTES[0], BYTES[1], BYTES[2], np.array([2] * 4, np.uint8), *BYTES[4:]]
 case("QLinearAdd and QLinearMul: halves", "QLinearMul", TWOS, [np.array([0, 2, 2, 4], np.uint8)], domain="com.microsoft", constants=tuple(f"x{i}" for i in (1, 2, 4, 5, 6, 7)))
+# s/u is 1 and t/u a half in f32, so that each sum lies at a half; s·a + t·b in f32, divided by u, lies just below.
+SCALES = {"s": np.float32(0.007843137718737125), "t": np.float32(0.003921568859368563), "u": np.float32(0.007843137718737125), "y": np.uint8(128), "z": np.uint8(0)}
+SUMS = [
+    helper.make_node("DequantizeLinear", ["a", "s", "y"], ["x"]), helper.make_node("DequantizeLinear", ["b", "t", "z"], ["w"]),
+    helper.make_node("Add", ["x", "w"], ["v"]), helper.make_node("QuantizeLinear", ["v", "u", "z"], ["y0"])]
+graph_case(
+    "Sums of dequantized bytes: halves", SUMS, {"a": np.array([216, 152, 110, 134], np.uint8), "b": np.array([255] * 4, np.uint8), **SCALES},
+    [np.array([216, 152, 110, 134], np.uint8)], constants=tuple(SCALES))
 
 
 def right(got, want, sign):
