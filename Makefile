@@ -228,7 +228,9 @@ fuzz-sizes: setup ## random graphs at random sizes, for an hour: make fuzz-sizes
 	  swift test --disable-xctest --filter RandomSizeTests
 
 fuzz-files: setup ## the readers of ONNX files and text forms under libFuzzer, for ten minutes: make fuzz-files SECONDS=60
-	SINTER_FUZZER=1 swift build --scratch-path .build/fuzz --product SinterFuzz --sanitize=fuzzer --sanitize=address
+	# Of several sanitizers that swiftc is given one by one only the last counts.
+	SINTER_FUZZER=1 swift build --scratch-path .build/fuzz --product SinterFuzz --sanitize=address \
+	  -Xswiftc -sanitize=fuzzer,address -Xcc -fsanitize=fuzzer-no-link,address
 	swiftc -sanitize=fuzzer,address .build/fuzz/debug/libSinterFuzz.a -lprotobuf-c -lopenblas -o .build/fuzz/sinter-fuzz
 	@mkdir -p .build/fuzz/found
 	.build/fuzz/sinter-fuzz -max_total_time=$(or $(SECONDS),600) -max_len=8192 -timeout=60 -rss_limit_mb=4096 -print_final_stats=1 \
