@@ -260,6 +260,8 @@ if Context.environment["SINTER_FUZZER"] != nil {
   package.targets.append(
     .target(
       name: "SinterFuzz",
-      dependencies: ["SinterCore", "SinterForms", "SinterIR", "SinterKernelIR", "SinterONNX", "SinterOps"],
+      dependencies: [
+        "SinterCore", "SinterForms", "SinterIR", "SinterKernelIR", "SinterONNX", "SinterOps", "SinterPasses",
+      ],
       path: "Tests/Fuzz/Harness"))
 }

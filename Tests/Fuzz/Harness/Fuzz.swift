@@ -4,6 +4,7 @@ import SinterIR
 import SinterKernelIR
 import SinterONNX
 import SinterOps
+import SinterPasses
 
 /// What libFuzzer calls with each input: an ONNX file, or a text of one of the forms, which its first word tells apart. Errors are what a hostile
 /// input deserves; a trap, or an error that Sinter calls its own, is a finding.
@@ -44,7 +45,7 @@ private enum Subject {
 
 private func text(_ input: UnsafeBufferPointer<UInt8>) -> String { String(decoding: input, as: UTF8.self) }
 
-/// The file as a graph, as far as it is one, and that as forms.
+/// The file as a graph, as far as it is one, and that as forms, as it is and optimized.
 private func compile(_ input: UnsafeBufferPointer<UInt8>) throws {
   let bytes = TensorBytes(count: input.count) { $0.copyBytes(from: input) }
   let file = try OnnxFile(bytes: bytes, folder: nil)
@@ -52,4 +53,10 @@ private func compile(_ input: UnsafeBufferPointer<UInt8>) throws {
   let problems = GraphVerifier.problems(of: graph)
   if !problems.isEmpty { fatalError("\(problems)") }
   _ = try graph.lowered()
+  var optimized = graph
+  var flags = Flags()
+  flags.verify = true
+  var passes = PassManager(flags: flags)
+  try passes.run(Pipelines.optimize, on: &optimized)
+  _ = try optimized.lowered()
 }
