@@ -236,7 +236,7 @@ fuzz-files: setup ## the readers of ONNX files and text forms under libFuzzer, f
 	@# Where make conformance has written the official suite, its small models are seeds too.
 	@find .build/conformance -name model.onnx -size -8k 2>/dev/null | while read model; do \
 	  cp "$$model" ".build/fuzz/seeds/$$(basename "$$(dirname "$$model")").onnx"; done
-	.build/fuzz/sinter-fuzz -max_total_time=$(or $(SECONDS),600) -max_len=8192 -timeout=60 -rss_limit_mb=4096 -print_final_stats=1 \
+	SWIFT_BACKTRACE=enable=no .build/fuzz/sinter-fuzz -max_total_time=$(or $(SECONDS),600) -max_len=8192 -timeout=60 -rss_limit_mb=4096 -print_final_stats=1 \
 	  -artifact_prefix=.build/fuzz/ .build/fuzz/found .build/fuzz/seeds Tests/Fuzz/corpus
 
 fuzz-calls: setup .venv/stamp ## calls of compiled libraries, right and wrong, under libFuzzer, for ten minutes: make fuzz-calls SECONDS=60

@@ -65,6 +65,16 @@ public struct Attention: Primitive {
   public func infer(_ inputs: NodeInputs, requiring obligations: inout Obligations) throws -> [Fact] {
     let (q, k, v) = (try inputs.tensor(0), try inputs.tensor(1), try inputs.tensor(2))
     try requireElement(q) { $0.isFloat }
+    try requireElement(v, { $0.isFloat }, name: "values")
+    for (index, like, name) in [(1, q, "keys"), (4, q, "past keys"), (5, v, "past values")] where inputs.has(index) {
+      let type = try inputs.tensor(index)
+      guard type.element == like.element else {
+        throw DiagnosticError(
+          .user, "operator.type",
+          "\(name) must have the element type of \(index == 5 ? "values" : "queries") \(like), but are \(type)",
+          hint: "insert a Cast")
+      }
+    }
     let sizes = try AttentionSizes(self, inputs, &obligations)
     let heads = sizes.queryHeads
     let result =

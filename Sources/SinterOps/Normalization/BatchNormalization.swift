@@ -89,7 +89,16 @@ public struct BatchNormalization: Primitive {
     for index in 1..<5 {
       try obligations.matchChannels(inputs, index, channels, "channels")
     }
-    let statistics = Fact(try inputs.tensor(3).element, [channels])
+    let (mean, variance) = (try inputs.tensor(3), try inputs.tensor(4))
+    if trainingMode {
+      try requireElement(mean, { $0.isFloat }, name: "the mean")
+      guard mean.element == variance.element else {
+        throw DiagnosticError(
+          .user, "operator.type", "mean and variance must have one element type, but are \(mean) and \(variance)",
+          hint: "insert a Cast")
+      }
+    }
+    let statistics = Fact(mean.element, [channels])
     return [Fact(.tensor(x)), statistics, statistics]
   }
 
