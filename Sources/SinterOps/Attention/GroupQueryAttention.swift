@@ -154,7 +154,10 @@ public struct GroupQueryAttention: Composite {
       let parts = [try inputs.value(0), try inputs.value(1), try inputs.value(2)]
       let types = try (1..<3).map { try inputs.tensor($0) }
       try builder.require(by: Self.name) {
-        for type in types where type.rank == 3 {
+        for type in types {
+          guard type.rank == 3 else {
+            throw DiagnosticError(.user, "attention.rank", "keys and values must have 3 axes, but are \(type)")
+          }
           try $0.equal(type.shape[1], query.shape[1], "lengths of \(type) and of the queries \(query)")
           try $0.equal(type.shape[2], types[0].shape[2], "sizes of keys and values \(types[0]) and \(type)")
         }

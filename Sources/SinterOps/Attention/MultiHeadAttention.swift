@@ -144,6 +144,17 @@ public struct MultiHeadAttention: Composite {
     _ parts: [ValueID], _ inputs: NodeInputs, _ places: Places, isCross: Bool, into builder: inout GraphBuilder
   ) throws -> [ValueID] {
     let types = try parts.map { try builder.type($0) }
+    guard let odd = types.first(where: { $0.rank != types[0].rank }) else {
+      return try attend(parts, types, inputs, places, isCross: isCross, into: &builder)
+    }
+    throw DiagnosticError(
+      .user, "attention.rank", "queries, keys and values must have as many axes, but are \(types[0]) and \(odd)")
+  }
+
+  private func attend(
+    _ parts: [ValueID], _ types: [TensorType], _ inputs: NodeInputs, _ places: Places, isCross: Bool,
+    into builder: inout GraphBuilder
+  ) throws -> [ValueID] {
     let axis = types[0].rank - 2
     var attention = Attention()
     (attention.isCausal, attention.scale, attention.scoresMode) = (isCausal, scale == 0 ? nil : scale, 2)
@@ -163,7 +174,12 @@ public struct MultiHeadAttention: Composite {
         count = try builder.size(of: written.buffers[0], along: 2)
       } else {
         past = [pastKeys, pastValues]
-        keys = try builder.type(pastKeys).shape[2] + keys
+        let pastType = try builder.type(pastKeys)
+        guard pastType.rank == 4 else {
+          throw DiagnosticError(
+            .user, "attention.rank", "past keys must be [batch, heads, length, head], but are \(pastType)")
+        }
+        keys = pastType.shape[2] + keys
         count = try builder.add1(Binary(.add), [try builder.size(of: pastKeys, along: 2), count])
       }
     }

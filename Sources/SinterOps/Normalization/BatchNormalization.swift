@@ -90,6 +90,11 @@ public struct BatchNormalization: Primitive {
       try obligations.matchChannels(inputs, index, channels, "channels")
     }
     let (mean, variance) = (try inputs.tensor(3), try inputs.tensor(4))
+    guard trainingMode || inputs.outputCount <= 1 else {
+      throw DiagnosticError(
+        .user, "batchnorm.results", "running statistics are results in training mode only",
+        hint: "set training_mode, or leave them out")
+    }
     if trainingMode {
       try requireElement(mean, { $0.isFloat }, name: "the mean")
       guard mean.element == variance.element else {

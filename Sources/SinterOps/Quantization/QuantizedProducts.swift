@@ -198,8 +198,12 @@ private struct QuantizedFactor {
     try builder.require(by: op) { obligations in
       if entries.rank == 1 {
         let isList = listRank.map { factor.rank == $0 } ?? true
+        let place = axis < 0 ? axis + factor.rank : axis
+        guard !isList || factor.shape.indices.contains(place) else {
+          throw DiagnosticError(.user, "quantized.shape", "\(name) is a list \(entries), but the factor is \(factor)")
+        }
         try obligations.broadcasts(
-          entries.shape[0], to: isList ? factor.shape[axis < 0 ? axis + factor.rank : axis] : 1,
+          entries.shape[0], to: isList ? factor.shape[place] : 1,
           "number of entries of \(name) \(entries)")
         return
       }
