@@ -227,8 +227,8 @@ fuzz-sizes: setup ## random graphs at random sizes, for an hour: make fuzz-sizes
 	$(if $(CASES),SINTER_FUZZ=$(CASES),SINTER_FUZZ_SECONDS=$(or $(SECONDS),3600)) $(if $(SEED),SINTER_FUZZ_SEED=$(SEED)) \
 	  swift test --disable-xctest --filter RandomSizeTests
 
-fuzz-files: setup ## the readers of ONNX files and text forms under libFuzzer, for ten minutes: make fuzz-files SECONDS=60
-	# Of several sanitizers that swiftc is given one by one only the last counts.
+fuzz-files: setup ## readers of ONNX files and text forms, and passes, under libFuzzer, for ten minutes: make fuzz-files SECONDS=60
+	@# Of several sanitizers that swiftc is given one by one only the last counts.
 	SINTER_FUZZER=1 swift build --scratch-path .build/fuzz --product SinterFuzz --sanitize=address \
 	  -Xswiftc -sanitize=fuzzer,address -Xcc -fsanitize=fuzzer-no-link,address
 	swiftc -sanitize=fuzzer,address .build/fuzz/debug/libSinterFuzz.a -lprotobuf-c -lopenblas -o .build/fuzz/sinter-fuzz

@@ -16,6 +16,7 @@ CASES = {}
 REFERENCE = "onnx"  # onnx's reference implementation, as a judge
 NOT_THERE = "onnxruntime has no such operator"
 JOINS = "onnxruntime joins what does not fit if it is empty"
+CONDITIONS = "onnxruntime ignores conditions for elements that there are not"
 NUMPY = "numpy.matmul is the definition"  # and onnxruntime leaves sums of nothing unset
 
 
@@ -360,7 +361,6 @@ case(
     "OneHot, a computed depth", "s = Shape(x1)\nz = OneHot<axis=0>(x0, s, v)", "int64: n", "a",
     constants={"v": np.float32([0, 1])}, values={"x0": within(-4, 4)}, undefined=lambda shapes: shapes[1] == [0])
 case("NonZero", "z = NonZero(x0)", "bool: m n")
-CONDITIONS = "onnxruntime ignores conditions for elements that there are not"
 case(
     "Compress", "z = Compress<axis=0>(x0, x1)", "m n", "bool: m", departs=CONDITIONS,
     fits=lambda shapes: False if shapes[1][0] > shapes[0][0] else None)
@@ -533,9 +533,12 @@ for _name, _gates in (("LSTM", 4), ("GRU", 3), ("RNN", 1)):
 
 # Attention
 
-_HEADS = ["b =2 q =3", "b =2 k =3", "b =2 k =3"]
-case("Attention", "z = Attention(x0, x1, x2)", *_HEADS, opset=23)
-case("Attention, causal", "z = Attention<is_causal=1>(x0, x1, x2)", *_HEADS, opset=23)
+
+def has_positions(heads, cosines, sines, places):
+    """Whether there is a position for each element of the sequences, and a cosine and a sine of half of a head for each."""
+    return cosines == sines and cosines[1] * 2 == heads[3] and places == [heads[0], heads[2]]
+
+
 def broadcasts(shapes):
     """True for a mask of one row for all queries, or of fewer numbers than there are keys (which masks the rest), where all fits."""
     queries, keys, values, mask = shapes
@@ -545,6 +548,9 @@ def broadcasts(shapes):
     return True if fits and (mask[-2] != queries[2] or mask[-1] != keys[2]) else None
 
 
+_HEADS = ["b =2 q =3", "b =2 k =3", "b =2 k =3"]
+case("Attention", "z = Attention(x0, x1, x2)", *_HEADS, opset=23)
+case("Attention, causal", "z = Attention<is_causal=1>(x0, x1, x2)", *_HEADS, opset=23)
 _departs = dict(
     departs="onnxruntime refuses masks that end before the keys, or are the same for all queries", fits=broadcasts)
 case("Attention with a mask", "z = Attention(x0, x1, x2, x3)", *_HEADS, "q k", opset=23, **_departs)
@@ -556,13 +562,6 @@ case(
 case(
     "Attention with a past", "z, k, v = Attention(x0, x1, x2, , x3, x4)", *_HEADS, "b =2 p =3", "b =2 p =3",
     outputs=("z", "k", "v"), opset=23)
-
-
-def has_positions(heads, cosines, sines, places):
-    """Whether there is a position for each element of the sequences, and a cosine and a sine of half of a head for each."""
-    return cosines == sines and cosines[1] * 2 == heads[3] and places == [heads[0], heads[2]]
-
-
 case("RotaryEmbedding", "z = RotaryEmbedding(x0, x1, x2)", "b h s =4", "b s 2", "b s 2", opset=23)
 case(
     "RotaryEmbedding, positions", "z = RotaryEmbedding(x0, x1, x2, x3)", "b h s =4", "p 2", "p 2", "int64: b s",

@@ -66,12 +66,14 @@ public struct Attention: Primitive {
     let (q, k, v) = (try inputs.tensor(0), try inputs.tensor(1), try inputs.tensor(2))
     try requireElement(q) { $0.isFloat }
     try requireElement(v, { $0.isFloat }, name: "values")
-    for (index, like, name) in [(1, q, "keys"), (4, q, "past keys"), (5, v, "past values")] where inputs.has(index) {
+    for (index, name, other, like) in [
+      (1, "keys", "queries", q), (4, "past keys", "keys", k), (5, "past values", "values", v),
+    ]
+    where inputs.has(index) {
       let type = try inputs.tensor(index)
       guard type.element == like.element else {
         throw DiagnosticError(
-          .user, "operator.type",
-          "\(name) must have the element type of \(index == 5 ? "values" : "queries") \(like), but are \(type)",
+          .user, "operator.type", "\(name) must have the element type of the \(other) \(like), but are \(type)",
           hint: "insert a Cast")
       }
     }

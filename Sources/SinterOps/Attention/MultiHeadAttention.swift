@@ -144,17 +144,10 @@ public struct MultiHeadAttention: Composite {
     _ parts: [ValueID], _ inputs: NodeInputs, _ places: Places, isCross: Bool, into builder: inout GraphBuilder
   ) throws -> [ValueID] {
     let types = try parts.map { try builder.type($0) }
-    guard let odd = types.first(where: { $0.rank != types[0].rank }) else {
-      return try attend(parts, types, inputs, places, isCross: isCross, into: &builder)
+    if let odd = types.first(where: { $0.rank != types[0].rank }) {
+      throw DiagnosticError(
+        .user, "attention.rank", "queries, keys and values must have as many axes, but are \(types[0]) and \(odd)")
     }
-    throw DiagnosticError(
-      .user, "attention.rank", "queries, keys and values must have as many axes, but are \(types[0]) and \(odd)")
-  }
-
-  private func attend(
-    _ parts: [ValueID], _ types: [TensorType], _ inputs: NodeInputs, _ places: Places, isCross: Bool,
-    into builder: inout GraphBuilder
-  ) throws -> [ValueID] {
     let axis = types[0].rank - 2
     var attention = Attention()
     (attention.isCausal, attention.scale, attention.scoresMode) = (isCausal, scale == 0 ? nil : scale, 2)

@@ -51,11 +51,12 @@ public struct Range: Primitive {
     return [Fact(type.element, [inputs.freshSize(result: 0, axis: 0)])]
   }
 
-  /// How many numbers there are: a whole one, less than `start` and `limit` may be apart.
+  /// How many numbers there are. Limits may lie farther apart than the greatest integer.
   private static func count(_ start: Int, _ limit: Int, _ delta: Int) -> Double {
     guard delta > 0 ? limit > start : start > limit else { return 0 }
     let span = UInt(bitPattern: delta > 0 ? limit &- start : start &- limit)
-    return Double(span / max(delta.magnitude, 1) + (span.isMultiple(of: max(delta.magnitude, 1)) ? 0 : 1))
+    let step = max(delta.magnitude, 1)
+    return Double(span / step + (span.isMultiple(of: step) ? 0 : 1))
   }
 
   public func lower(_ node: LoweringNode, into lowering: inout Lowering) throws -> [Operand] {
